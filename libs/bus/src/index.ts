@@ -1,0 +1,1 @@
+export type { Bus, Subscription } from './bus.ts';

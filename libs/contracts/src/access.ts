@@ -1,0 +1,40 @@
+/** Access lists and source rules as they are stored, sent and shown. `libs/access` decides on them. */
+import { Type, type Static } from 'typebox';
+
+/** One rule of an access list: `{action, host, port, path?}` as in the admin API. */
+export const AccessRule = Type.Object(
+  {
+    action: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+    host: Type.String({ minLength: 1, maxLength: 255, description: 'address, CIDR, name, `*.name` or `*`' }),
+    port: Type.String({ minLength: 1, maxLength: 11, description: 'port, `from-to` or `*`' }),
+    path: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'prefix of the path, HTTP destinations only' })),
+  },
+  { additionalProperties: false },
+);
+export type AccessRule = Static<typeof AccessRule>;
+
+/** Which rule decided, at which end, and why; the same three wherever access is explained. */
+export const AccessDecision = Type.Object({
+  allowed: Type.Boolean(),
+  rule: Type.Union([
+    Type.Object({
+      list: Type.Union([Type.Literal('gateway'), Type.Literal('client')]),
+      index: Type.Integer({ minimum: 0 }),
+      text: Type.String(),
+    }),
+    Type.Null(),
+  ]),
+  reason: Type.String(),
+});
+export type AccessDecision = Static<typeof AccessDecision>;
+
+/** One source rule of a front. */
+export const SourceRule = Type.Object(
+  {
+    source: Type.String({ minLength: 1, maxLength: 100, description: 'address, CIDR or `from-to`; `*` for any' }),
+    sourcePort: Type.Optional(Type.String({ minLength: 1, maxLength: 11 })),
+    app: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  },
+  { additionalProperties: false },
+);
+export type SourceRule = Static<typeof SourceRule>;

@@ -1,0 +1,139 @@
+/**
+ * What a client and the platform say to each other: the first call (HTTPS on 443) and the JSON bodies of the
+ * tunnel's HELLO, WELCOME and CONTROL frames (docs/PROTOCOL.md).
+ *
+ *   client ── POST /v1/connect (token) ──► edge ── acl.session.open ──► acl
+ *   client ◄── ticket, reserve ticket, nodes ──┘
+ *   client ── TLS to a node's tunnel port, or WebSocket /v1/tunnel on 443 ──► node
+ *          ◄── HELLO {node, bootId, nonce}      (the node speaks first)
+ *          ──► HELLO {ticket, proof, bootId}    proof = Ed25519 over helloProofText()
+ *          ◄── WELCOME {gateway, accessList}
+ */
+import { Type, type Static } from 'typebox';
+import { AccessRule } from './access.ts';
+
+const name = (description: string) => Type.String({ minLength: 1, maxLength: 255, description });
+
+/** A client's public Ed25519 key as a JSON Web Key (RFC 8037). The client's ID is made from its thumbprint. */
+export const ClientPublicKey = Type.Object({
+  kty: Type.Literal('OKP'),
+  crv: Type.Literal('Ed25519'),
+  x: Type.String({ minLength: 43, maxLength: 43, pattern: '^[A-Za-z0-9_-]+$' }),
+});
+export type ClientPublicKey = Static<typeof ClientPublicKey>;
+
+/** What a client says of itself; shown to operators, never trusted. */
+export const ClientFacts = Type.Object({
+  name: name('what the operator calls this client; the host name unless given'),
+  version: name('version of the client program'),
+  platform: name('operating system, processor and runtime'),
+});
+export type ClientFacts = Static<typeof ClientFacts>;
+
+/** `POST /v1/connect`; the token is in `Authorization: Bearer`, and missing where the gateway asks for none. */
+export const ConnectRequest = Type.Object({
+  gatewayId: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9]+$' }),
+  bootId: Type.String({ minLength: 8, maxLength: 64 }),
+  publicKey: ClientPublicKey,
+  facts: ClientFacts,
+});
+export type ConnectRequest = Static<typeof ConnectRequest>;
+
+/** Where a node can be reached for the second call. */
+export const NodeAddress = Type.Object({
+  node: name('the name of the node'),
+  zone: Type.String({ maxLength: 255, description: 'its failure domain; empty when it has none' }),
+  host: name('host or address to dial'),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  serverName: name('the name to ask for by SNI and to verify'),
+});
+export type NodeAddress = Static<typeof NodeAddress>;
+
+/** The answer to the first call. The tickets are JWTs (EdDSA) with the claims of `TicketClaims`. */
+export const ConnectAnswer = Type.Object({
+  clientId: Type.String({ minLength: 1, maxLength: 64 }),
+  ticket: Type.String({ maxLength: 4096 }),
+  ticketExpiresAt: Type.String(),
+  reserveTicket: Type.String({ maxLength: 4096 }),
+  reserveTicketExpiresAt: Type.String(),
+  gateway: Type.Object({ id: Type.String(), name: Type.String() }),
+  nodes: Type.Array(NodeAddress, { maxItems: 64 }),
+});
+export type ConnectAnswer = Static<typeof ConnectAnswer>;
+
+/** Claims of a ticket. `cnf.jwk` is the client's key (RFC 7800); `tok` the ID of the token, null where none is required. */
+export const TicketClaims = Type.Object({
+  iss: Type.Literal('postern-acl'),
+  aud: Type.Literal('postern-tunnel'),
+  sub: Type.String({ description: 'the client ID' }),
+  gw: Type.String({ description: 'the gateway ID' }),
+  tok: Type.Union([Type.String(), Type.Null()]),
+  use: Type.Union([Type.Literal('session'), Type.Literal('reserve')]),
+  iat: Type.Integer(),
+  exp: Type.Integer(),
+  cnf: Type.Object({ jwk: ClientPublicKey }),
+});
+export type TicketClaims = Static<typeof TicketClaims>;
+
+/** Longest life of a session ticket and of a reserve ticket, in seconds. */
+export const ticketLifeSeconds = { session: 300, reserve: 3600 } as const;
+
+/** The node's HELLO, its first frame. */
+export const NodeHello = Type.Object({
+  protocol: Type.Array(Type.Integer({ minimum: 1, maximum: 255 }), { minItems: 1, maxItems: 16 }),
+  node: name('the name of the node'),
+  bootId: Type.String({ minLength: 8, maxLength: 64 }),
+  nonce: Type.String({ minLength: 22, maxLength: 64, description: '16 random bytes or more, base64url' }),
+});
+export type NodeHello = Static<typeof NodeHello>;
+
+/** The client's HELLO, the answer to the node's. */
+export const ClientHello = Type.Object({
+  protocol: Type.Array(Type.Integer({ minimum: 1, maximum: 255 }), { minItems: 1, maxItems: 16 }),
+  ticket: Type.String({ maxLength: 4096 }),
+  proof: Type.String({ maxLength: 128, description: 'Ed25519 signature over helloProofText(), base64url' }),
+  bootId: Type.String({ minLength: 8, maxLength: 64 }),
+  facts: ClientFacts,
+  ownRules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()], {
+    description: "the client's own access list, so that the platform can explain it; null when it has none",
+  }),
+});
+export type ClientHello = Static<typeof ClientHello>;
+
+/** The bytes that a client signs: a stolen ticket, or a proof made for another node, is worth nothing. */
+export function helloProofText(node: string, nonce: string, ticket: string): string {
+  return `postern hello\n${node}\n${nonce}\n${ticket}`;
+}
+
+/** The node's WELCOME: the tunnel is up. */
+export const Welcome = Type.Object({
+  protocol: Type.Integer({ minimum: 1, maximum: 255 }),
+  tunnelId: Type.String(),
+  clientId: Type.String(),
+  gateway: Type.Object({ id: Type.String(), name: Type.String() }),
+  accessList: Type.Object({ revision: Type.Integer(), rules: Type.Array(AccessRule, { maxItems: 1000 }) }),
+});
+export type Welcome = Static<typeof Welcome>;
+
+/** Bodies of CONTROL frames. A receiver passes over a kind that it does not know. */
+export const Control = Type.Union([
+  Type.Object({
+    kind: Type.Literal('accessList'),
+    revision: Type.Integer(),
+    rules: Type.Array(AccessRule, { maxItems: 1000 }),
+  }),
+  Type.Object({ kind: Type.Literal('ownRules'), rules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]) }),
+  Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
+]);
+export type Control = Static<typeof Control>;
+
+/** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
+export const OpenMetadata = Type.Object({
+  destinationId: Type.String({ maxLength: 64 }),
+  host: Type.String({ minLength: 1, maxLength: 255 }),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
+  trackingId: Type.String({ maxLength: 64 }),
+  caller: Type.Object({ address: Type.String({ maxLength: 64 }), port: Type.Integer({ minimum: 0, maximum: 65535 }) }),
+});
+export type OpenMetadata = Static<typeof OpenMetadata>;

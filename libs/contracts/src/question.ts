@@ -1,0 +1,130 @@
+/**
+ * How services meet: a question is one bus subject with a schema for what is asked and one for the answer,
+ * a notice is one subject with a schema for what is announced. Both are checked at both ends, so a service
+ * that speaks another version is found at the boundary, never inside.
+ *
+ *   ask(bus, question, body)  ──►  subject  ──►  answer(bus, question, handler)
+ *        ◄── { ok: answer }  or  { error: { code, message, … } } ──
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import type { Static, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { ServiceError, type ServiceErrorBody } from './service-error.ts';
+
+/** A subject that is asked and answered. `deadlineMs` is how long the asker waits unless it says otherwise. */
+export interface Question<Request extends TSchema = TSchema, Answer extends TSchema = TSchema> {
+  readonly subject: string;
+  readonly deadlineMs: number;
+  readonly checkRequest: Check<Static<Request>>;
+  readonly checkAnswer: Check<Static<Answer>>;
+}
+
+/** A subject that is announced to whoever listens. */
+export interface Notice<Body extends TSchema = TSchema> {
+  readonly subject: string;
+  readonly checkBody: Check<Static<Body>>;
+}
+
+/** Returns the value unchanged, or throws `CONTRACT_VIOLATED` naming the subject and the first few faults. */
+export type Check<T> = (value: unknown) => T;
+
+/** Declares a question. */
+export function defineQuestion<Request extends TSchema, Answer extends TSchema>(
+  subject: string,
+  request: Request,
+  answer: Answer,
+  options: { deadlineMs?: number } = {},
+): Question<Request, Answer> {
+  return {
+    subject,
+    deadlineMs: options.deadlineMs ?? 5_000,
+    checkRequest: checker(request, `question ${subject}`),
+    checkAnswer: checker(answer, `answer to ${subject}`),
+  };
+}
+
+/** Declares a notice. */
+export function defineNotice<Body extends TSchema>(subject: string, body: Body): Notice<Body> {
+  return { subject, checkBody: checker(body, `notice ${subject}`) };
+}
+
+/**
+ * Asks and waits for the answer. Throws `ServiceError` with the code that the other end gave, `BUS_TIMEOUT`
+ * or `BUS_NO_RESPONDER` when nobody answered, `CONTRACT_VIOLATED` when what came back is not an answer.
+ */
+export async function ask<Request extends TSchema, Answer extends TSchema>(
+  bus: Bus,
+  question: Question<Request, Answer>,
+  body: Static<Request>,
+  options: { deadlineMs?: number; suffix?: string } = {},
+): Promise<Static<Answer>> {
+  question.checkRequest(body);
+  const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
+  const reply = (await bus.request(subject, body, {
+    deadlineMs: options.deadlineMs ?? question.deadlineMs,
+  })) as Reply;
+  if (reply.error !== undefined) throw new ServiceError(reply.error);
+  return question.checkAnswer(reply.ok);
+}
+
+/**
+ * Answers a question. With `queue` one member of that group is asked, without it every one that listens.
+ * `suffix` makes the subject one instance's own (`edge.tunnels.list.edge-1`). A `ServiceError` thrown by the
+ * handler travels to the asker as it is; anything else becomes `INTERNAL`, is given to `onError`, and does
+ * not leak its text.
+ */
+export function answer<Request extends TSchema, Answer extends TSchema>(
+  bus: Bus,
+  question: Question<Request, Answer>,
+  handler: (body: Static<Request>) => Promise<Static<Answer>> | Static<Answer>,
+  options: { queue?: string; suffix?: string; onError?: (error: unknown) => void } = {},
+): Subscription {
+  const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
+  const serve = async (body: unknown): Promise<Reply> => {
+    try {
+      return { ok: question.checkAnswer(await handler(question.checkRequest(body))) };
+    } catch (error) {
+      if (!(error instanceof ServiceError)) options.onError?.(error);
+      return { error: ServiceError.from(error).body };
+    }
+  };
+  return bus.serve(subject, serve, options.queue === undefined ? {} : { queue: options.queue });
+}
+
+/** Announces. Nobody may be listening; whoever missed it finds out by the revision (docs/ARCHITECTURE.md). */
+export function announce<Body extends TSchema>(bus: Bus, notice: Notice<Body>, body: Static<Body>): void {
+  bus.publish(notice.subject, notice.checkBody(body));
+}
+
+/** Listens. A body that does not fit the schema is given to `onError` and dropped. */
+export function listen<Body extends TSchema>(
+  bus: Bus,
+  notice: Notice<Body>,
+  handler: (body: Static<Body>) => void,
+  onError: (error: unknown) => void,
+): Subscription {
+  return bus.subscribe(notice.subject, (body) => {
+    try {
+      handler(notice.checkBody(body));
+    } catch (error) {
+      onError(error);
+    }
+  });
+}
+
+interface Reply {
+  ok?: unknown;
+  error?: ServiceErrorBody;
+}
+
+function checker<Schema extends TSchema>(schema: Schema, what: string): Check<Static<Schema>> {
+  const compiled = Compile(schema);
+  return (value) => {
+    if (compiled.Check(value)) return value as Static<Schema>;
+    const faults = compiled
+      .Errors(value)
+      .slice(0, 3)
+      .map((fault) => `${fault.instancePath || '/'} ${fault.message}`);
+    throw new ServiceError({ code: 'CONTRACT_VIOLATED', message: `${what}: ${faults.join('; ')}`, status: 500 });
+  };
+}

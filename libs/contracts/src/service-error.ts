@@ -1,0 +1,38 @@
+/** An operating error as it crosses the bus and becomes an HTTP problem: a code of docs/ERRORS.md and plain words. */
+export interface ServiceErrorBody {
+  /** A code of docs/ERRORS.md. */
+  code: string;
+  /** One sentence for the operator: the rule that was broken and what to do. */
+  message: string;
+  /** The HTTP status that fits. */
+  status: number;
+  /** Which parts of the body were wrong, as JSON pointers. */
+  errors?: { path: string; message: string }[];
+}
+
+/** Thrown by services for what can go wrong in operation; programmer errors are asserts and crash. */
+export class ServiceError extends Error {
+  readonly body: ServiceErrorBody;
+
+  constructor(body: ServiceErrorBody, options?: ErrorOptions) {
+    super(body.message, options);
+    this.name = 'ServiceError';
+    this.body = body;
+  }
+
+  get code(): string {
+    return this.body.code;
+  }
+
+  /** The error itself when it is one; else `INTERNAL`, which keeps the cause and hides its text. */
+  static from(error: unknown): ServiceError {
+    if (error instanceof ServiceError) return error;
+    if (error instanceof Error && 'code' in error && (error.code === 'BUS_TIMEOUT' || error.code === 'BUS_NO_RESPONDER')) {
+      return new ServiceError({ code: error.code, message: error.message, status: 503 }, { cause: error });
+    }
+    return new ServiceError(
+      { code: 'INTERNAL', message: 'an internal error; its cause is in the log of the service', status: 500 },
+      { cause: error },
+    );
+  }
+}

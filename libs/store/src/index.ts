@@ -1,0 +1,1 @@
+export type { Collection, CollectionOptions, Filter, Page, Store, StoredDocument } from './store.ts';

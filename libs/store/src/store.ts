@@ -1,0 +1,55 @@
+/**
+ * Documents with an ID and a revision. Two implementations (MongoDB, SQLite) pass one conformance suite
+ * (`store.case.test.ts`). Each collection has one owner service.
+ */
+
+/** Every document has these. `revision` starts at 1 and grows by one with each replace. */
+export interface StoredDocument {
+  id: string;
+  revision: number;
+}
+
+/** A filter: equality on top-level or dotted fields, all of them (`{ 'front.port': 15000, gatewayId: 'x' }`). */
+export type Filter = Record<string, string | number | boolean | null>;
+
+/** What a collection is made with. Unique keys name one or more dotted fields; documents lacking all of them are not held to it. */
+export interface CollectionOptions {
+  unique?: readonly (readonly string[])[];
+  indexes?: readonly (readonly string[])[];
+}
+
+/** One page of a list, in the order of IDs (which are made to sort by creation; see `newId`). */
+export interface Page<T> {
+  items: T[];
+  /** Pass as `cursor` for the next page; null at the end. */
+  nextCursor: string | null;
+}
+
+/** A collection, or one seen through a transaction. All may reject with `StoreError` `STORE_UNREACHABLE`. */
+export interface Collection<T extends StoredDocument> {
+  get(id: string): Promise<T | null>;
+  /** The first that matches. */
+  find(filter: Filter): Promise<T | null>;
+  list(options?: { filter?: Filter; limit?: number; cursor?: string | null }): Promise<Page<T>>;
+  count(filter?: Filter): Promise<number>;
+  /** Rejects with `STORE_DUPLICATE` (`key` names the fields) when the ID or a unique key is taken. */
+  insert(document: T): Promise<T>;
+  /** Replaces the document that has `document.revision`; the new one has that plus one. `STORE_STALE` when another was faster, `STORE_NOT_FOUND`. */
+  replace(document: T): Promise<T>;
+  /** With `revision`, only that one (`STORE_STALE`). Returns false when there was none. */
+  delete(id: string, revision?: number): Promise<boolean>;
+}
+
+/** A store. */
+export interface Store {
+  /** Makes the collection and its indexes when they are missing. */
+  collection<T extends StoredDocument>(name: string, options?: CollectionOptions): Promise<Collection<T>>;
+  /**
+   * All or nothing: `work` sees the same collections by `within(collection)`, and its writes are seen by others
+   * all at once, majority-written. It is run again on a write conflict, so it must have no effects outside.
+   */
+  transaction<R>(work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>): Promise<R>;
+  /** Resolves when the store answers; rejects with `STORE_UNREACHABLE`. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
