@@ -1,0 +1,33 @@
+/** Reads small files that people point a program at: the size is bounded before anything is kept, pipes included. */
+import { closeSync, openSync, readSync } from 'node:fs';
+
+/** How a program's files are read; tests pass their own. Throws what `node:fs` throws, or a RangeError past the bound. */
+export type ReadFile = (path: string, bytesMax: number) => string;
+
+/** The most that a settings file may hold. */
+export const configFileBytesMax = 1024 * 1024;
+
+/** The most that a secret's file may hold. */
+export const secretFileBytesMax = 64 * 1024;
+
+/** The text of a file of at most `bytesMax` bytes. */
+export const readBoundedFile: ReadFile = (path, bytesMax) => {
+  const descriptor = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(bytesMax + 1);
+    let length = 0;
+    for (;;) {
+      const count = readSync(descriptor, buffer, length, buffer.length - length, null);
+      length += count;
+      if (length > bytesMax) throw new RangeError(`it is longer than ${bytesMax} bytes`);
+      if (count === 0) return buffer.toString('utf8', 0, length);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+};
+
+/** A secret's text from its file: bounded, without the line break that editors and `echo` add. */
+export function readSecretFile(path: string, readFile: ReadFile = readBoundedFile): string {
+  return readFile(path, secretFileBytesMax).replace(/\r?\n$/, '');
+}

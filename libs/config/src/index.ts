@@ -1,0 +1,34 @@
+/**
+ * A program's settings from one TypeBox schema: flags, environment, YAML file, defaults, help and docs.
+ *
+ *     // config.ts
+ *     const schema = Type.Object({
+ *       ...logSettings, ...opsSettings(9101), ...natsSettings,
+ *       port: Type.Integer({ minimum: 0, maximum: 65535, default: 9000, description: 'Where tunnels end.' }),
+ *       hosts: Type.Record(Type.String(), Type.String(), { default: {}, placeholder: 'NAME=ADDRESS', description: '…' }),
+ *       token: Type.Optional(secret({ environment: 'POSTERN_TOKEN', description: '…' })),
+ *       gateways: Type.Array(Type.String(), { argument: '<gatewayId...>', description: '…' }),
+ *     });
+ *     export const program = defineProgram({ name: 'postern-edge', description: '…', environmentPrefix: 'EDGE', schema });
+ *     export type EdgeSettings = Static<typeof schema>;
+ *
+ *     // main.ts
+ *     const settings = program.parse();          // prints and exits on --help, --version, --check-config and mistakes
+ *
+ * Every property needs a `description`. One without default that is not `Type.Optional` is required. Further words on a
+ * property are those of `SettingAnnotations`: `environment`, `short`, `aliases`, `negations`, `argument`, `placeholder`,
+ * `fileOnly`, `hidden`, `inArgv`. Lists and maps take repeated flags and commas; the higher source replaces them whole.
+ * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
+ * A `Secret` shows `***` everywhere but in `.reveal()`; `.file` says where it was read, `readSecretFile` reads it anew.
+ */
+export { type ReadFile, readSecretFile } from './bounded-file.ts';
+export { type Environment } from './environment.ts';
+export { type ConfigCode, type ConfigProblem, ConfigError, ConfigExitCode } from './errors.ts';
+export type { SourceKind } from './found.ts';
+export { knownVariables } from './known-variables.ts';
+export { type Program, type ProgramDefinition, defineProgram } from './program.ts';
+export type { Origins, Resolution } from './resolve.ts';
+export { Secret, secret } from './secret.ts';
+export type { Setting, SettingAnnotations, SettingKind } from './setting.ts';
+export { logSettings, mongodbSettings, natsSettings, opsSettings } from './shared-settings.ts';
+export { describeType } from './value.ts';

@@ -1,0 +1,49 @@
+/**
+ * A secret setting. Its text leaves the object only through `reveal()`: templates, JSON, logs and inspection show
+ * `***`, so a settings object can be logged whole. It protects against a slip, not against code that wants the text.
+ */
+import { inspect } from 'node:util';
+import { Type, type TUnsafe } from 'typebox';
+import type { SettingAnnotations } from './setting.ts';
+
+const mask = '***';
+
+/** A masked text. `file` is where it was read from, for programs that read a replaced secret anew. */
+export class Secret {
+  readonly #text: string;
+  /** The file it came from, or null when it came from elsewhere. */
+  readonly file: string | null;
+
+  constructor(text: string, file: string | null = null) {
+    this.#text = text;
+    this.file = file;
+    Object.freeze(this);
+  }
+
+  /** The text itself: hand it on where it is needed, and keep it nowhere else. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return mask;
+  }
+
+  toJSON(): string {
+    return mask;
+  }
+
+  [inspect.custom](): string {
+    return mask;
+  }
+}
+
+/**
+ * The schema of a secret setting `x`: variables `…_X` and `…_X_FILE`, file keys `x` and `xFile`, and the flag
+ * `--x-file FILE`. There is no flag for the text itself unless `inArgv` asks for one.
+ */
+export function secret(
+  options: SettingAnnotations & { description: string; minLength?: number; maxLength?: number },
+): TUnsafe<Secret> {
+  return Type.Unsafe<Secret>({ type: 'string', ...options, secret: true });
+}
