@@ -1,0 +1,3 @@
+export { cacheFolder } from './cache.ts';
+export { findCommand } from './command.ts';
+export { hasTool, secantusLaunch, tool, type Launch, type ToolName } from './tool.ts';

@@ -1,0 +1,102 @@
+/**
+ * The list of what can be installed, and the run over it: one line per tool, each attempted whatever became of
+ * the others, so that one missing permission does not hide the next.
+ */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from './cache.ts';
+import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
+import { buildNats, NATS_VERSION } from './nats.ts';
+import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
+
+/** What became of one tool. */
+export interface Outcome {
+  readonly name: string;
+  readonly state: 'present' | 'installed' | 'failed';
+  readonly detail: string;
+}
+
+interface Installer {
+  readonly name: string;
+  /** Installed only when it is named: large, and needed by few. */
+  readonly onRequest?: boolean;
+  readonly install: (cache: string) => Promise<{ isNew: boolean; detail: string }>;
+}
+
+const installers: readonly Installer[] = [
+  { name: 'nats-server', install: installNats },
+  { name: 'secantus', install: installSecantus },
+  ...(Object.keys(debianPackages) as DebianPackage[]).map(debianInstaller),
+];
+
+/** Every name that `install` takes. */
+export const installerNames: readonly string[] = installers.map((installer) => installer.name);
+
+/** Installs the named tools, or all that are not on request only; calls `onOutcome` as each is done. */
+export async function install(
+  names: readonly string[],
+  onStart: (name: string) => void,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<Outcome[]> {
+  const unknown = names.filter((name) => !installerNames.includes(name));
+  if (unknown.length > 0)
+    throw new Error(`unknown: ${unknown.join(', ')}; known: ${installerNames.join(', ')}`);
+  const chosen = installers.filter((installer) =>
+    names.length === 0 ? installer.onRequest !== true : names.includes(installer.name),
+  );
+  const cache = cacheFolder();
+  const outcomes: Outcome[] = [];
+  for (const installer of chosen) {
+    onStart(installer.name);
+    const outcome = await attempt(installer, cache);
+    outcomes.push(outcome);
+    onOutcome(outcome);
+  }
+  return outcomes;
+}
+
+async function attempt(installer: Installer, cache: string): Promise<Outcome> {
+  try {
+    const { isNew, detail } = await installer.install(cache);
+    return { name: installer.name, state: isNew ? 'installed' : 'present', detail };
+  } catch (error) {
+    return {
+      name: installer.name,
+      state: 'failed',
+      detail: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+async function installNats(cache: string): Promise<{ isNew: boolean; detail: string }> {
+  const { isNew } = await withLock(cache, 'nats-server', () =>
+    installOnce(cache, 'nats-server', NATS_VERSION, buildNats),
+  );
+  return { isNew, detail: NATS_VERSION };
+}
+
+/** Its wheels are for one Python: when that is gone, they are fetched anew for the present one. */
+async function installSecantus(cache: string): Promise<{ isNew: boolean; detail: string }> {
+  const { isNew } = await withLock(cache, 'secantus', async () => {
+    const python = readStamp(cache, 'secantus', SECANTUS_VERSION)?.facts['python'];
+    if (python !== undefined && !existsSync(python)) {
+      await rm(installedFolder(cache, 'secantus', SECANTUS_VERSION), { recursive: true, force: true });
+    }
+    return installOnce(cache, 'secantus', SECANTUS_VERSION, buildSecantus);
+  });
+  return { isNew, detail: SECANTUS_VERSION };
+}
+
+function debianInstaller(name: DebianPackage): Installer {
+  return {
+    name,
+    onRequest: name === 'chromium',
+    install: async () => {
+      if (missingCommands(name).length === 0) return { isNew: false, detail: 'Debian' };
+      await installPackages([name]);
+      const missing = missingCommands(name);
+      if (missing.length > 0) throw new Error(`installed, but without ${missing.join(', ')}`);
+      return { isNew: true, detail: 'Debian' };
+    },
+  };
+}
