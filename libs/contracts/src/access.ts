@@ -7,7 +7,13 @@ export const AccessRule = Type.Object(
     action: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
     host: Type.String({ minLength: 1, maxLength: 255, description: 'address, CIDR, name, `*.name` or `*`' }),
     port: Type.String({ minLength: 1, maxLength: 11, description: 'port, `from-to` or `*`' }),
-    path: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'prefix of the path, HTTP destinations only' })),
+    path: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        description: 'prefix of the path, HTTP destinations only',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -31,7 +37,11 @@ export type AccessDecision = Static<typeof AccessDecision>;
 /** One source rule of a front. */
 export const SourceRule = Type.Object(
   {
-    source: Type.String({ minLength: 1, maxLength: 100, description: 'address, CIDR or `from-to`; `*` for any' }),
+    source: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'address, CIDR or `from-to`; `*` for any',
+    }),
     sourcePort: Type.Optional(Type.String({ minLength: 1, maxLength: 11 })),
     app: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   },

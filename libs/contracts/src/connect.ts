@@ -122,7 +122,10 @@ export const Control = Type.Union([
     revision: Type.Integer(),
     rules: Type.Array(AccessRule, { maxItems: 1000 }),
   }),
-  Type.Object({ kind: Type.Literal('ownRules'), rules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]) }),
+  Type.Object({
+    kind: Type.Literal('ownRules'),
+    rules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]),
+  }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
 ]);
 export type Control = Static<typeof Control>;
@@ -134,6 +137,9 @@ export const OpenMetadata = Type.Object({
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
   trackingId: Type.String({ maxLength: 64 }),
-  caller: Type.Object({ address: Type.String({ maxLength: 64 }), port: Type.Integer({ minimum: 0, maximum: 65535 }) }),
+  caller: Type.Object({
+    address: Type.String({ maxLength: 64 }),
+    port: Type.Integer({ minimum: 0, maximum: 65535 }),
+  }),
 });
 export type OpenMetadata = Static<typeof OpenMetadata>;

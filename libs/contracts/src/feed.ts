@@ -5,6 +5,7 @@
  * Each replica of the owner beats the stored revision every second, and at once after a change.
  */
 import { Type, type TSchema } from 'typebox';
+import { GatewayRecord } from './gateway.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 import { Policy } from './session.ts';
 import { Route } from './route.ts';
@@ -16,7 +17,9 @@ function defineFeed<Item extends TSchema>(name: string, item: Item) {
     since: defineQuestion(
       `${name}.since`,
       Type.Object({
-        epoch: Type.String({ description: 'epoch of the revision that the follower has; empty when it has none' }),
+        epoch: Type.String({
+          description: 'epoch of the revision that the follower has; empty when it has none',
+        }),
         revision: Type.Integer({ minimum: 0 }),
         after: Type.Optional(Type.String({ description: 'continues a page: the last ID of the one before' })),
       }),
@@ -29,13 +32,18 @@ function defineFeed<Item extends TSchema>(name: string, item: Item) {
         more: Type.Boolean({ description: 'ask again with `after`' }),
       }),
     ),
-    beat: defineNotice(`${name}.beat`, Type.Object({ epoch: Type.String(), revision: Type.Integer({ minimum: 0 }) })),
+    beat: defineNotice(
+      `${name}.beat`,
+      Type.Object({ epoch: Type.String(), revision: Type.Integer({ minimum: 0 }) }),
+    ),
   };
 }
 
 /** Destinations as nodes need them; the router owns them. */
 export const routeFeed = defineFeed('router.routes', Route);
+/** Gateways as other services need them; the router owns them. */
+export const gatewayFeed = defineFeed('router.gateways', GatewayRecord);
 /** Policies as nodes need them; acl owns them. */
 export const policyFeed = defineFeed('acl.policies', Policy);
-/** Either feed. */
+/** Any of them. */
 export type Feed<Item extends TSchema = TSchema> = ReturnType<typeof defineFeed<Item>>;

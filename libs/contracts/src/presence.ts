@@ -23,7 +23,12 @@ export const TunnelPresence = Type.Object({
 });
 export type TunnelPresence = Static<typeof TunnelPresence>;
 
-const origin = { node: Type.String(), bootId: Type.String(), startedAt: Type.String(), sequence: Type.Integer({ minimum: 0 }) };
+const origin = {
+  node: Type.String(),
+  bootId: Type.String(),
+  startedAt: Type.String(),
+  sequence: Type.Integer({ minimum: 0 }),
+};
 
 /** A tunnel came up, changed or went down. */
 export const tunnelChanged = defineNotice(
@@ -65,9 +70,20 @@ export const listTunnels = defineQuestion(
   Type.Object({
     node: Type.String(),
     tunnels: Type.Array(
-      Type.Object({ tunnelId: Type.String(), clientId: Type.String(), roundTripMs: Type.Union([Type.Number(), Type.Null()]), streams: Type.Integer() }),
+      Type.Object({
+        tunnelId: Type.String(),
+        clientId: Type.String(),
+        roundTripMs: Type.Union([Type.Number(), Type.Null()]),
+        streams: Type.Integer(),
+      }),
     ),
-    fronts: Type.Array(Type.Object({ destinationId: Type.String(), listening: Type.Boolean(), error: Type.Union([Type.String(), Type.Null()]) })),
+    fronts: Type.Array(
+      Type.Object({
+        destinationId: Type.String(),
+        listening: Type.Boolean(),
+        error: Type.Union([Type.String(), Type.Null()]),
+      }),
+    ),
   }),
 );
 

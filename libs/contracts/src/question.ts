@@ -125,6 +125,10 @@ function checker<Schema extends TSchema>(schema: Schema, what: string): Check<St
       .Errors(value)
       .slice(0, 3)
       .map((fault) => `${fault.instancePath || '/'} ${fault.message}`);
-    throw new ServiceError({ code: 'CONTRACT_VIOLATED', message: `${what}: ${faults.join('; ')}`, status: 500 });
+    throw new ServiceError({
+      code: 'CONTRACT_VIOLATED',
+      message: `${what}: ${faults.join('; ')}`,
+      status: 500,
+    });
   };
 }

@@ -10,6 +10,9 @@ export interface ServiceErrorBody {
   errors?: { path: string; message: string }[];
 }
 
+/** What the libraries throw when bus or store cannot be reached: the asker may try again. */
+const outOfReach = new Set(['BUS_TIMEOUT', 'BUS_NO_RESPONDER', 'BUS_CLOSED', 'STORE_UNREACHABLE']);
+
 /** Thrown by services for what can go wrong in operation; programmer errors are asserts and crash. */
 export class ServiceError extends Error {
   readonly body: ServiceErrorBody;
@@ -27,7 +30,12 @@ export class ServiceError extends Error {
   /** The error itself when it is one; else `INTERNAL`, which keeps the cause and hides its text. */
   static from(error: unknown): ServiceError {
     if (error instanceof ServiceError) return error;
-    if (error instanceof Error && 'code' in error && (error.code === 'BUS_TIMEOUT' || error.code === 'BUS_NO_RESPONDER')) {
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      typeof error.code === 'string' &&
+      outOfReach.has(error.code)
+    ) {
       return new ServiceError({ code: error.code, message: error.message, status: 503 }, { cause: error });
     }
     return new ServiceError(

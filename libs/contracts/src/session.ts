@@ -32,7 +32,11 @@ export const openSession = defineQuestion(
 export const listTicketKeys = defineQuestion(
   'acl.ticket-keys.list',
   Type.Object({}),
-  Type.Object({ keys: Type.Array(Type.Object({ kid: Type.String(), kty: Type.String(), crv: Type.String(), x: Type.String() })) }),
+  Type.Object({
+    keys: Type.Array(
+      Type.Object({ kid: Type.String(), kty: Type.String(), crv: Type.String(), x: Type.String() }),
+    ),
+  }),
 );
 
 /**
@@ -43,6 +47,7 @@ export const Policy = Type.Object({
   id: Type.String({ description: 'the gateway ID' }),
   gatewayName: Type.String(),
   enabled: Type.Boolean(),
+  requireToken: Type.Boolean({ description: 'a tunnel without a token may not be up' }),
   accessListRevision: Type.Integer(),
   accessList: Type.Array(AccessRule),
   sourceRules: Type.Array(

@@ -1,0 +1,50 @@
+/**
+ * API keys and what admin asks acl about them. Shown once, when made; stored and asked about as hashes only.
+ * Refusals: `ACL_API_KEY_WRONG` (401), `ACL_API_KEY_NOT_FOUND` (404), `ACL_API_KEY_BY_SETTING` (409: the first key
+ * is taken away where it was given), `ACL_GATEWAY_UNKNOWN` (404), `ACL_LIMIT` (409).
+ */
+import { Type, type Static } from 'typebox';
+import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import { defineQuestion } from './question.ts';
+
+/** What the holder of a key may do: everything; change gateways and below; look. */
+export const Role = Type.Union([Type.Literal('owner'), Type.Literal('operator'), Type.Literal('viewer')]);
+export type Role = Static<typeof Role>;
+
+const name = Type.String({ minLength: 1, maxLength: 128 });
+const gateways = Type.Union([Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }), Type.Null()], {
+  default: null,
+  description: 'the only gateways that it is for; null for all',
+});
+
+/** What a key is made from. */
+export const ApiKeyInput = Type.Object(
+  { name, role: Role, gateways: Type.Optional(gateways) },
+  { additionalProperties: false },
+);
+export type ApiKeyInput = Static<typeof ApiKeyInput>;
+
+/** A key as it is listed. */
+export const ApiKey = Type.Object({ ...objectProperties, name, role: Role, gateways });
+export type ApiKey = Static<typeof ApiKey>;
+
+/** The one answer that has the key. */
+export const NewApiKey = Type.Object({ ...ApiKey.properties, key: Type.String() });
+export type NewApiKey = Static<typeof NewApiKey>;
+
+/** Makes a key. */
+export const createApiKey = defineQuestion('acl.api-keys.create', ApiKeyInput, NewApiKey);
+/** All keys. */
+export const listApiKeys = defineQuestion(
+  'acl.api-keys.list',
+  Type.Object(pageRequestProperties),
+  pageOf(ApiKey),
+);
+/** Deletes a key; it is refused from then on. */
+export const deleteApiKey = defineQuestion('acl.api-keys.delete', Type.Object({ id: Type.String() }), Done);
+/** Says whose key it is, or refuses. */
+export const verifyApiKey = defineQuestion(
+  'acl.api-keys.verify',
+  Type.Object({ keyHash: SecretHash }),
+  ApiKey,
+);

@@ -1,0 +1,182 @@
+/**
+ * Destinations with their fronts, and what admin asks the router about them. The schema is the whole document of
+ * the admin API; a value that the router does not serve is refused with `ROUTER_NOT_SUPPORTED` (422) naming
+ * the field, never taken and ignored. Refusals: `ROUTER_DESTINATION_NOT_FOUND` and `ROUTER_GATEWAY_NOT_FOUND`
+ * (404), `ROUTER_INVALID` (400), `ROUTER_REVISION_STALE` (412), `ROUTER_FRONT_TAKEN`, `ROUTER_FRONT_RESTING`,
+ * `ROUTER_FRONT_RESERVED`, `ROUTER_PORTS_EXHAUSTED` and `ROUTER_LIMIT` (409).
+ */
+import { Type, type Static } from 'typebox';
+import {
+  Done,
+  MergePatch,
+  expectedRevision,
+  objectProperties,
+  pageOf,
+  pageRequestProperties,
+} from './object.ts';
+import { defineQuestion } from './question.ts';
+
+const closed = { additionalProperties: false };
+const orNull = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>(schema: T) =>
+  Type.Union([schema, Type.Null()], { default: null });
+const id = Type.String({ minLength: 1, maxLength: 64 });
+const ids = (max: number) => Type.Array(id, { maxItems: max, default: [] });
+const host = Type.String({ minLength: 1, maxLength: 253 });
+const port = Type.Integer({ minimum: 1, maximum: 65535 });
+const kind = Type.Union([Type.Literal('on-premises'), Type.Literal('cloud')], { default: 'on-premises' });
+const name = Type.String({ minLength: 1, maxLength: 128 });
+const enabled = Type.Boolean({
+  default: true,
+  description: 'false refuses new connections and keeps the port',
+});
+
+/** What a stream is: bytes, HTTP, or datagrams. */
+export const StreamProtocol = Type.Union([Type.Literal('tcp'), Type.Literal('http'), Type.Literal('udp')], {
+  default: 'tcp',
+});
+export type StreamProtocol = Static<typeof StreamProtocol>;
+
+const resourceTls = {
+  mode: Type.Union([Type.Literal('none'), Type.Literal('tls'), Type.Literal('mutual')], { default: 'none' }),
+  serverName: orNull(Type.String({ minLength: 1, maxLength: 253 })),
+  caCertificateIds: ids(6),
+  clientCertificateId: orNull(Type.String({ minLength: 1, maxLength: 64 })),
+  rejectUnauthorized: Type.Boolean({ default: true }),
+};
+
+const ResourceProxy = Type.Union(
+  [
+    Type.Object(
+      {
+        type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
+        host,
+        port,
+      },
+      closed,
+    ),
+    Type.Null(),
+  ],
+  { default: null },
+);
+
+const resourceOptions = {
+  proxy: ResourceProxy,
+  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180, default: 30, description: '0 never' }),
+  idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800, default: 0, description: '0 never' }),
+  compress: Type.Boolean({ default: false }),
+};
+
+const frontTls = {
+  mode: Type.Union(
+    [Type.Literal('none'), Type.Literal('server'), Type.Literal('mutual'), Type.Literal('passthrough')],
+    { default: 'none' },
+  ),
+  certificateId: orNull(Type.String({ minLength: 1, maxLength: 64 })),
+  clientCaIds: ids(16),
+};
+
+const proxyProtocol = Type.Union([Type.Literal('off'), Type.Literal('v1'), Type.Literal('v2')], {
+  default: 'off',
+  description: 'what the resource is sent',
+});
+
+const health = {
+  kind: Type.Union([Type.Literal('none'), Type.Literal('tcp'), Type.Literal('tls'), Type.Literal('http')], {
+    default: 'none',
+  }),
+  path: Type.String({ minLength: 1, maxLength: 1024, pattern: '^/', default: '/' }),
+  intervalSeconds: Type.Integer({ minimum: 1, maximum: 3600, default: 10 }),
+};
+
+/** What a destination is made from; also the form that a merge patch is checked in. Defaults are the owner's to fill in. */
+export const DestinationInput = Type.Object(
+  {
+    name,
+    kind: Type.Optional(kind),
+    enabled: Type.Optional(enabled),
+    resource: Type.Object(
+      {
+        host,
+        port,
+        protocol: Type.Optional(StreamProtocol),
+        tls: Type.Optional(Type.Partial(Type.Object(resourceTls, closed))),
+        ...Type.Partial(Type.Object(resourceOptions)).properties,
+      },
+      closed,
+    ),
+    front: Type.Optional(
+      Type.Object(
+        {
+          protocol: Type.Optional(StreamProtocol),
+          host: Type.Optional(orNull(Type.String({ minLength: 1, maxLength: 253 }))),
+          port: Type.Optional(orNull(Type.Integer({ minimum: 1, maximum: 65535 }))),
+          tls: Type.Optional(Type.Partial(Type.Object(frontTls, closed))),
+          proxyProtocol: Type.Optional(proxyProtocol),
+        },
+        closed,
+      ),
+    ),
+    clientPort: Type.Optional(port),
+    health: Type.Optional(Type.Partial(Type.Object(health, closed))),
+  },
+  closed,
+);
+export type DestinationInput = Static<typeof DestinationInput>;
+
+/** A destination as it is shown; `front` is missing on cloud destinations, which have `clientPort` in its place. */
+export const Destination = Type.Object({
+  ...objectProperties,
+  gatewayId: Type.String(),
+  name,
+  kind,
+  enabled,
+  resource: Type.Object({
+    host,
+    port,
+    protocol: StreamProtocol,
+    tls: Type.Object(resourceTls),
+    ...resourceOptions,
+  }),
+  front: Type.Optional(
+    Type.Object({
+      protocol: StreamProtocol,
+      host,
+      port,
+      url: Type.String({ description: 'where callers reach it' }),
+      tls: Type.Object(frontTls),
+      proxyProtocol,
+    }),
+  ),
+  clientPort: Type.Optional(port),
+  health: Type.Object(health),
+});
+export type Destination = Static<typeof Destination>;
+
+const one = { gatewayId: Type.String(), id: Type.String() };
+
+/** Makes a destination and takes its front. */
+export const createDestination = defineQuestion(
+  'router.destinations.create',
+  Type.Object({ gatewayId: Type.String(), input: DestinationInput }),
+  Destination,
+);
+/** One destination of that gateway. */
+export const getDestination = defineQuestion('router.destinations.get', Type.Object(one), Destination);
+/** The destinations of a gateway. */
+export const listDestinations = defineQuestion(
+  'router.destinations.list',
+  Type.Object({ gatewayId: Type.String(), ...pageRequestProperties }),
+  pageOf(Destination),
+);
+/** Applies a merge patch. The front's host and port stay unless others are asked for by value. */
+export const updateDestination = defineQuestion(
+  'router.destinations.update',
+  Type.Object({ ...one, patch: MergePatch, revision: expectedRevision }),
+  Destination,
+);
+/** Deletes a destination; its streams are reset, its port rests. */
+export const deleteDestination = defineQuestion(
+  'router.destinations.delete',
+  Type.Object({ ...one, revision: expectedRevision }),
+  Done,
+);

@@ -1,0 +1,43 @@
+/** What every object of the admin API has, how lists are asked for page by page, and how secrets are hashed. */
+import { createHash } from 'node:crypto';
+import { Type, type Static, type TSchema } from 'typebox';
+
+/** `id`, `revision`, `createdAt`, `modifiedAt`: the properties of every object. */
+export const objectProperties = {
+  id: Type.String({ minLength: 1, maxLength: 64, description: 'opaque' }),
+  revision: Type.Integer({ minimum: 0, description: 'grows by one with each change; the ETag' }),
+  createdAt: Type.String({ format: 'date-time' }),
+  modifiedAt: Type.String({ format: 'date-time' }),
+};
+
+/** Most items of one page; so that an answer fits a message of the bus. */
+export const pageItemsMax = 200;
+
+/** What asks for one page: `limit` and the cursor that the page before gave. */
+export const pageRequestProperties = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageItemsMax })),
+  cursor: Type.Optional(Type.Union([Type.String({ maxLength: 256 }), Type.Null()])),
+};
+
+/** The answer to a list question: `{items, nextCursor}`; `nextCursor` is null at the end. */
+export function pageOf<Item extends TSchema>(item: Item) {
+  return Type.Object({ items: Type.Array(item), nextCursor: Type.Union([Type.String(), Type.Null()]) });
+}
+
+/** A JSON Merge Patch (RFC 7396); the owner applies it and checks the result as a whole. */
+export const MergePatch = Type.Record(Type.String(), Type.Unknown());
+export type MergePatch = Static<typeof MergePatch>;
+
+/** The revision that a change expects; a stale one is refused with 412. */
+export const expectedRevision = Type.Optional(Type.Integer({ minimum: 0, description: 'from If-Match' }));
+
+/** The answer to a question that only has to be done. */
+export const Done = Type.Object({});
+
+/** How a security token or an API key crosses the bus and is stored: SHA-256 of the text, base64url. */
+export function secretHash(secret: string): string {
+  return createHash('sha256').update(secret, 'utf8').digest('base64url');
+}
+
+/** The form of `secretHash`'s answers. */
+export const SecretHash = Type.String({ minLength: 43, maxLength: 43, pattern: '^[A-Za-z0-9_-]+$' });
