@@ -2,6 +2,7 @@
 export * from './access.ts';
 export * from './access-list.ts';
 export * from './api-key.ts';
+export * from './certificates.ts';
 export * from './change.ts';
 export * from './connect.ts';
 export * from './destination.ts';
