@@ -18,9 +18,17 @@ export interface Bus {
    * Asks and waits. Rejects with `BusError`: `BUS_TIMEOUT` after `deadlineMs`, `BUS_NO_RESPONDER` at once when nobody
    * serves the subject, `BUS_CLOSED`, `BUS_MESSAGE_TOO_LARGE`. While disconnected it waits within its deadline.
    */
-  request(subject: string, body: unknown, options: { deadlineMs: number; signal?: AbortSignal }): Promise<unknown>;
+  request(
+    subject: string,
+    body: unknown,
+    options: { deadlineMs: number; signal?: AbortSignal },
+  ): Promise<unknown>;
   /** Serves a subject; within one `queue` group a question goes to one member. What the handler returns is the reply. */
-  serve(subject: string, handler: (body: unknown) => Promise<unknown>, options?: { queue?: string }): Subscription;
+  serve(
+    subject: string,
+    handler: (body: unknown) => Promise<unknown>,
+    options?: { queue?: string },
+  ): Subscription;
   /** Announces; never throws for want of a connection. */
   publish(subject: string, body: unknown): void;
   /** Listens. `*` stands for one token of the subject and `>` for the rest, as in NATS. */

@@ -1,0 +1,83 @@
+/**
+ * The requests that wait for their reply: each ends once, by its reply, its deadline, its signal or the end of
+ * the bus, and there are never more than `pendingRequestsMax`. Knows nothing of how a request travels.
+ */
+import assert from 'node:assert/strict';
+import { BusError } from './bus-error.ts';
+
+/** Most requests of one connection that wait at the same time. */
+export const pendingRequestsMax = 8192;
+
+/** How long a request may wait, and what may end it early. */
+export interface RequestOptions {
+  deadlineMs: number;
+  signal?: AbortSignal;
+}
+
+/** How a request ends; calls after the first are passed over. */
+export interface Settle {
+  resolve: (body: unknown) => void;
+  reject: (error: BusError) => void;
+}
+
+/** The requests of one connection. */
+export class PendingRequests {
+  readonly #pending = new Set<Settle>();
+  #closed = false;
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Runs `start` and waits for what it settles. What `start` throws rejects, too; what it returns runs at the end. */
+  add(subject: string, options: RequestOptions, start: (settle: Settle) => () => void): Promise<unknown> {
+    assert(options.deadlineMs > 0 && options.deadlineMs < 2 ** 31, 'a request has a deadline');
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new BusError('BUS_CLOSED', `the bus was closed before ${subject} was asked`);
+      if (options.signal?.aborted === true) throw aborted(subject, options.signal);
+      if (this.#pending.size >= pendingRequestsMax) {
+        throw new BusError(
+          'BUS_OVERLOADED',
+          `${pendingRequestsMax} requests wait already; ${subject} was not asked`,
+        );
+      }
+      let cleanUp: (() => void) | undefined;
+      const finish = (): boolean => {
+        if (!this.#pending.delete(settle)) return false;
+        clearTimeout(timer);
+        options.signal?.removeEventListener('abort', onAbort);
+        cleanUp?.();
+        return true;
+      };
+      const settle: Settle = {
+        resolve: (body) => finish() && resolve(body),
+        reject: (error) => finish() && reject(error),
+      };
+      const onAbort = (): void => settle.reject(aborted(subject, options.signal));
+      const timer = setTimeout(() => {
+        settle.reject(
+          new BusError('BUS_TIMEOUT', `no reply from ${subject} within ${options.deadlineMs} ms`),
+        );
+      }, options.deadlineMs);
+      options.signal?.addEventListener('abort', onAbort);
+      this.#pending.add(settle);
+      try {
+        cleanUp = start(settle);
+      } catch (error) {
+        if (finish()) reject(error);
+      }
+    });
+  }
+
+  /** Rejects all that wait, and all that come. */
+  close(): void {
+    this.#closed = true;
+    for (const settle of this.#pending) {
+      settle.reject(new BusError('BUS_CLOSED', 'the bus was closed before the reply came'));
+    }
+  }
+}
+
+function aborted(subject: string, signal: AbortSignal | undefined): BusError {
+  return new BusError('BUS_ABORTED', `the request to ${subject} was given up`, { cause: signal?.reason });
+}
