@@ -174,7 +174,7 @@ test('a secret inside a structure of the file is wrapped too', () => {
 test('a secret shows three asterisks wherever it is printed', () => {
   const hidden = new Secret('hush');
   assert.equal(
-    `${hidden} ${JSON.stringify({ hidden })} ${inspect({ hidden })}`,
+    `${String(hidden)} ${JSON.stringify({ hidden })} ${inspect({ hidden })}`,
     '*** {"hidden":"***"} { hidden: *** }',
   );
 });

@@ -1,0 +1,35 @@
+/**
+ * Log, metrics, the ops port and a program's life.
+ *
+ *     const settings = program.parse();
+ *     const logger = createLogger({ name: program.name, level: settings.logLevel });
+ *     const metrics = new Metrics().collectProcess();
+ *     await runProgram({
+ *       name: program.name, version: program.version, logger,
+ *       ops: { host: settings.opsHost, port: settings.opsPort, metrics },
+ *       parts: (ending) => [bus, createEdge({ …, logger, metrics })],   // started in order, stopped in reverse
+ *     });
+ *
+ * A part ends the program with `ending.end(ExitCode.refused, 'why')`, or throws `ExitError` from `start()`.
+ */
+export { ExitCode, ExitError } from './exit-code.ts';
+export { type Ending, Life, type LifeState } from './life.ts';
+export {
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  createLogger,
+  silentLogger,
+  subsystemLogger,
+} from './logger.ts';
+export {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type MetricOptions,
+  Metrics,
+  type Sample,
+} from './metrics.ts';
+export { OpsServer, type OpsServerOptions } from './ops-server.ts';
+export { type RunOptions, runProgram } from './run-program.ts';
+export { type Readiness, type Service, combineReadiness, readyWhen } from './service.ts';

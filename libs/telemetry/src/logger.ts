@@ -1,0 +1,55 @@
+/**
+ * The log: JSON lines on stderr, readable text where stderr is a terminal. Written synchronously, so that the last line
+ * before an exit is never lost; so nothing per packet belongs above `trace`. Errors go under the key `error`.
+ */
+import process from 'node:process';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+export type { Logger } from 'pino';
+
+/** The levels of `logLevel`. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** A program's log. */
+export interface LoggerOptions {
+  /** The program: `postern-edge`. */
+  name: string;
+  level?: LogLevel;
+  /** Where lines go; stderr unless a test says otherwise. */
+  destination?: DestinationStream;
+}
+
+/** Makes a program's root logger; parts take `subsystemLogger(logger, 'fronts')`. */
+export function createLogger(options: LoggerOptions): Logger {
+  return pino(
+    {
+      base: { name: options.name, pid: process.pid },
+      level: options.level ?? 'info',
+      timestamp: stdTimeFunctions.isoTime,
+      errorKey: 'error',
+      serializers: { error: stdSerializers.errWithCause },
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    options.destination ?? stderrDestination(),
+  );
+}
+
+/** A logger that marks its lines with the part of the program that wrote them. */
+export function subsystemLogger(logger: Logger, subsystem: string): Logger {
+  return logger.child({ subsystem });
+}
+
+/** A logger that writes nothing; for tests and for parts that are given none. */
+export const silentLogger: Logger = pino({ level: 'silent' });
+
+function stderrDestination(): DestinationStream {
+  if (!process.stderr.isTTY) return pino.destination({ fd: 2, sync: true });
+  return pretty({
+    destination: 2,
+    sync: true,
+    errorLikeObjectKeys: ['error'],
+    ignore: 'pid,name',
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
+}
