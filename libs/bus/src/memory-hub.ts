@@ -3,6 +3,7 @@
  * messages over in the order in which they were sent, always in a later turn of the event loop.
  * At most `queuedMessagesMax` wait for that turn.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OnError } from './answering.ts';
 import { MemoryBus } from './memory-bus.ts';
 import { matchesSubject } from './subject.ts';
@@ -28,6 +29,8 @@ export interface Listener {
 export class MemoryHub {
   readonly #listeners = new Set<Listener>();
   readonly #queue: (() => void)[] = [];
+  /** Handlers run in the context in which the hub was made, not in that of whoever sent first in this turn. */
+  readonly #outside = AsyncLocalStorage.snapshot();
   #turns = 0;
 
   /** A connection of its own: closing or cutting it leaves the others alone. */
@@ -59,7 +62,7 @@ export class MemoryHub {
 
   /** Runs `work` after everything that was sent before it. */
   enqueue(work: () => void): void {
-    if (this.#queue.push(work) === 1) setImmediate(() => this.#drain());
+    if (this.#queue.push(work) === 1) setImmediate(() => this.#outside(() => this.#drain()));
   }
 
   #receivers(subject: string): Listener[] {

@@ -1,1 +1,5 @@
+export { documentBytesMax, pageItemsMax } from './document.ts';
+export { newId } from './new-id.ts';
+export { openSqlite } from './sqlite-store.ts';
+export { StoreError, type StoreErrorCode } from './store-error.ts';
 export type { Collection, CollectionOptions, Filter, Page, Store, StoredDocument } from './store.ts';

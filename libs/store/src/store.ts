@@ -48,7 +48,9 @@ export interface Store {
    * All or nothing: `work` sees the same collections by `within(collection)`, and its writes are seen by others
    * all at once, majority-written. It is run again on a write conflict, so it must have no effects outside.
    */
-  transaction<R>(work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>): Promise<R>;
+  transaction<R>(
+    work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,
+  ): Promise<R>;
   /** Resolves when the store answers; rejects with `STORE_UNREACHABLE`. */
   ping(): Promise<void>;
   close(): Promise<void>;
