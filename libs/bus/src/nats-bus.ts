@@ -1,0 +1,191 @@
+/**
+ * The bus on core NATS. The driver reconnects and subscribes anew by itself; this file adds deadlines that hold
+ * while disconnected, bounds, error codes, and a close that answers what is being asked.
+ * Announcements made while disconnected are dropped here, since the driver would keep them without bound and
+ * lose them at the reconnect anyway; so are those that the server is too slow to take (`unflushedBytesMax`).
+ */
+import {
+  headers,
+  type Msg,
+  type NatsConnection,
+  type Subscription as NatsSubscription,
+} from '@nats-io/transport-node';
+import { Answering, replyError, warnOfError, type OnError } from './answering.ts';
+import { BusError } from './bus-error.ts';
+import type { Bus, Subscription } from './bus.ts';
+import { decodeBody, encodeBody } from './body.ts';
+import { ConnectionState } from './connection-state.ts';
+import { natsError } from './nats-error.ts';
+import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
+import { checkPattern, checkSubject } from './subject.ts';
+
+/** Most bytes that may be on their way to the server; more are dropped. */
+export const unflushedBytesMax = 64 * 1024 * 1024;
+/** After so many bytes the server is asked whether it has them. */
+const flushEveryBytes = 256 * 1024;
+/** Longest that `close` waits for handlers and for the server. */
+const closeMs = 5_000;
+/** The header of a reply that is an error. */
+const errorHeader = 'Postern-Error';
+
+/** One connection to a NATS server or cluster; made by `connectNats`. */
+export class NatsBus implements Bus {
+  readonly #nats: NatsConnection;
+  readonly #onError: OnError;
+  readonly #answering: Answering;
+  readonly #pending = new PendingRequests();
+  readonly #connection = new ConnectionState(true);
+  readonly #subscriptions = new Set<NatsSubscription>();
+  #unflushedBytes = 0;
+  #flushing = false;
+  #closing: Promise<void> | null = null;
+
+  constructor(nats: NatsConnection, onError: OnError = warnOfError) {
+    this.#nats = nats;
+    this.#onError = onError;
+    this.#answering = new Answering(onError);
+    void this.#follow();
+  }
+
+  get connected(): boolean {
+    return this.#connection.connected;
+  }
+
+  request(subject: string, body: unknown, options: RequestOptions): Promise<unknown> {
+    return this.#pending.add(subject, options, (settle) => {
+      checkSubject(subject);
+      const bytes = encodeBody(body, subject);
+      return this.#connection.whenConnected(() => void this.#ask(subject, bytes, options.deadlineMs, settle));
+    });
+  }
+
+  serve(
+    subject: string,
+    handler: (body: unknown) => Promise<unknown>,
+    options: { queue?: string } = {},
+  ): Subscription {
+    return this.#subscribe(subject, options, (message) => void this.#answer(message, handler));
+  }
+
+  publish(subject: string, body: unknown): void {
+    checkSubject(subject);
+    const bytes = encodeBody(body, subject);
+    if (this.connected) this.#send(subject, bytes.length, () => this.#nats.publish(subject, bytes));
+  }
+
+  subscribe(subject: string, handler: (body: unknown, subject: string) => void): Subscription {
+    return this.#subscribe(subject, {}, (message) => {
+      handler(decodeBody(message.data, message.subject), message.subject);
+    });
+  }
+
+  onConnection(handler: (connected: boolean) => void): Subscription {
+    return this.#connection.onChange(handler);
+  }
+
+  async flush(deadlineMs: number): Promise<void> {
+    await within(deadlineMs, this.#nats.flush());
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const subscriptions = [...this.#subscriptions];
+    if (this.connected)
+      await within(closeMs, Promise.all(subscriptions.map((subscription) => subscription.drain())));
+    await within(closeMs, this.#answering.drained());
+    if (this.connected) await this.flush(closeMs);
+    this.#pending.close();
+    await this.#nats.close();
+    this.#connection.set(false);
+  }
+
+  async #ask(subject: string, bytes: Uint8Array, timeout: number, settle: Settle): Promise<void> {
+    try {
+      const reply = await this.#nats.request(subject, bytes, { timeout });
+      const code = reply.headers?.get(errorHeader) ?? '';
+      if (code === '') settle.resolve(decodeBody(reply.data, subject));
+      else settle.reject(replyError(code, subject));
+    } catch (error) {
+      settle.reject(natsError(error, subject));
+    }
+  }
+
+  async #answer(message: Msg, handler: (body: unknown) => Promise<unknown>): Promise<void> {
+    if (message.reply === undefined) return;
+    const answer = await this.#answering.answer(message.subject, message.data, handler);
+    if (!this.connected) return;
+    if ('bytes' in answer)
+      this.#send(message.subject, answer.bytes.length, () => message.respond(answer.bytes));
+    else {
+      const reason = headers();
+      reason.set(errorHeader, answer.code);
+      this.#send(message.subject, 0, () => message.respond(undefined, { headers: reason }));
+    }
+  }
+
+  #subscribe(subject: string, options: { queue?: string }, handle: (message: Msg) => void): Subscription {
+    checkPattern(subject);
+    if (this.#closing !== null)
+      throw new BusError('BUS_CLOSED', `the bus was closed before ${subject} was subscribed to`);
+    const callback = (error: Error | null, message: Msg): void => {
+      try {
+        if (error !== null) throw natsError(error, subject);
+        handle(message);
+      } catch (cause) {
+        this.#onError(cause);
+      }
+    };
+    const subscription = this.#nats.subscribe(subject, { ...options, callback });
+    this.#subscriptions.add(subscription);
+    return {
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        subscription.unsubscribe();
+      },
+    };
+  }
+
+  /** Sends unless too much is on its way already; asks the server now and then how far it is. */
+  #send(subject: string, bytes: number, send: () => void): void {
+    try {
+      if (this.#unflushedBytes + bytes > unflushedBytesMax) {
+        throw new BusError('BUS_OVERLOADED', `the server is too slow; a message on ${subject} is lost`);
+      }
+      this.#unflushedBytes += bytes;
+      send();
+      if (this.#unflushedBytes > flushEveryBytes && !this.#flushing) void this.#countFlushed();
+    } catch (error) {
+      this.#onError(natsError(error, subject));
+    }
+  }
+
+  async #countFlushed(): Promise<void> {
+    const bytes = this.#unflushedBytes;
+    this.#flushing = true;
+    await this.#nats.flush().catch(() => undefined);
+    this.#flushing = false;
+    this.#unflushedBytes -= bytes;
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.#nats.status()) {
+      if (status.type === 'disconnect') this.#connection.set(false);
+      if (status.type === 'reconnect') this.#connection.set(true);
+      if (status.type === 'error') this.#onError(natsError(status.error, 'connection'));
+    }
+    this.#pending.close();
+    this.#connection.set(false);
+  }
+}
+
+/** Waits for the promise, however it ends, at most so long. */
+async function within(deadlineMs: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, deadlineMs)));
+  await Promise.race([promise.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
