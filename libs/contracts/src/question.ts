@@ -120,7 +120,7 @@ interface Reply {
 function checker<Schema extends TSchema>(schema: Schema, what: string): Check<Static<Schema>> {
   const compiled = Compile(schema);
   return (value) => {
-    if (compiled.Check(value)) return value as Static<Schema>;
+    if (compiled.Check(value)) return value;
     const faults = compiled
       .Errors(value)
       .slice(0, 3)

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { compileAccessList, decide, decideResolved, type AccessTarget } from './access-list.ts';
+import type { AccessRule } from './rule.ts';
+
+/** `allow 10.0.0.5:5432/path` as a rule; only for hosts without a colon or a slash that is no prefix length. */
+function rule(text: string): AccessRule {
+  const match = /^(allow|deny) (?:\[(.*?)\]|([^[:]*)):([^:/]+)(\/.*)?$/.exec(text);
+  assert.ok(match, text);
+  const [, action, bracketed, plain = '', port = '', path] = match;
+  const host = bracketed ?? plain;
+  return { action: action === 'allow' ? 'allow' : 'deny', host, port, ...(path ? { path } : {}) };
+}
+
+function decideText(rules: string[], host: string, port: number, path?: string) {
+  const target: AccessTarget = path === undefined ? { host, port } : { host, port, path };
+  return decide(compileAccessList(rules.map(rule)), target);
+}
+
+const cases: [rule: string, rules: string[], target: [string, number, string?], by: string | null][] = [
+  ['everything that no rule allows is denied', [], ['10.0.0.5', 5432], null],
+  ['a rule for another port does not allow', ['allow 10.0.0.5:5433'], ['10.0.0.5', 5432], null],
+  [
+    'an exact host is before a block',
+    ['deny 10.0.0.0/8:*', 'allow 10.0.0.5:*'],
+    ['10.0.0.5', 1],
+    'allow 10.0.0.5:*',
+  ],
+  ['host is before port', ['allow 10.0.0.0/8:22', 'deny 10.0.0.5:*'], ['10.0.0.5', 22], 'deny 10.0.0.5:*'],
+  [
+    'a longer block is before a shorter',
+    ['deny 10.0.0.0/8:1', 'allow 10.1.0.0/16:*'],
+    ['10.1.0.5', 1],
+    'allow 10.1.0.0/16:*',
+  ],
+  [
+    'a block of length 0 is before *',
+    ['deny *:1', 'allow 0.0.0.0/0:*'],
+    ['10.1.0.5', 1],
+    'allow 0.0.0.0/0:*',
+  ],
+  [
+    'a longer *. name is before a shorter',
+    ['deny *.corp:1', 'allow *.db.corp:*'],
+    ['a.db.corp', 1],
+    'allow *.db.corp:*',
+  ],
+  ['a *. name is before *', ['deny *:1', 'allow *.corp:*'], ['a.corp', 1], 'allow *.corp:*'],
+  ['a *. name holds deeper names', ['allow *.corp:1'], ['a.b.corp', 1], 'allow *.corp:1'],
+  ['a *. name does not hold the name itself', ['allow *.corp:1'], ['corp', 1], null],
+  ['a *. name does not hold what only ends alike', ['allow *.corp:1'], ['evilcorp', 1], null],
+  ['a port is before a range', ['deny h:8000-8100', 'allow h:8080'], ['h', 8080], 'allow h:8080'],
+  [
+    'a narrower range is before a wider',
+    ['deny h:8000-9000', 'allow h:8000-8100'],
+    ['h', 8080],
+    'allow h:8000-8100',
+  ],
+  ['a range is before *', ['deny h:*', 'allow h:8000-8100'], ['h', 8080], 'allow h:8000-8100'],
+  ['the ends of a range belong to it', ['allow h:8000-8100'], ['h', 8100], 'allow h:8000-8100'],
+  ['port is before path', ['allow h:*/orders', 'deny h:80'], ['h', 80, '/orders'], 'deny h:80'],
+  [
+    'a longer path is before a shorter',
+    ['allow h:80/a', 'deny h:80/a/b'],
+    ['h', 80, '/a/b/c'],
+    'deny h:80/a/b',
+  ],
+  ['a path is before none', ['deny h:80', 'allow h:80/a'], ['h', 80, '/a'], 'allow h:80/a'],
+  ['a path is a prefix', ['allow h:80/orders'], ['h', 80, '/orders/7?x=1'], 'allow h:80/orders'],
+  ['another path is not allowed', ['allow h:80/orders'], ['h', 80, '/'], null],
+  ['deny is before allow at a tie', ['allow h:80', 'deny h:80'], ['h', 80], 'deny h:80'],
+  [
+    'deny is before allow where two equal ranges overlap',
+    ['allow h:1-10', 'deny h:5-14'],
+    ['h', 7],
+    'deny h:5-14',
+  ],
+  ['names are compared without case', ['allow DB.Corp:1'], ['db.cORP', 1], 'allow db.corp:1'],
+  ['a trailing dot means nothing', ['allow db.corp.:1'], ['db.corp.', 1], 'allow db.corp:1'],
+  ['IPv6 is compared in one form', ['allow [FD00:0::5]:1'], ['fd00::5', 1], 'allow [fd00::5]:1'],
+  ['IPv6 in brackets is the same', ['allow [fd00::5]:1'], ['[fd00::5]', 1], 'allow [fd00::5]:1'],
+  [
+    'IPv4 within IPv6 is that IPv4',
+    ['deny 10.0.0.0/8:*', 'allow *:*'],
+    ['::ffff:10.0.0.5', 1],
+    'deny 10.0.0.0/8:*',
+  ],
+  [
+    'a block of IPv4 within IPv6 is that block',
+    ['allow [::ffff:10.0.0.0/104]:1'],
+    ['10.9.9.9', 1],
+    'allow 10.0.0.0/8:1',
+  ],
+  [
+    'a block of one address is exact',
+    ['deny 10.0.0.5:1', 'allow 10.0.0.5/32:1'],
+    ['10.0.0.5', 1],
+    'deny 10.0.0.5:1',
+  ],
+  ['a block does not hold a name', ['allow 0.0.0.0/0:*'], ['db.corp', 1], null],
+  ['an IPv4 block does not hold IPv6', ['allow 0.0.0.0/0:*'], ['fd00::5', 1], null],
+  ['an odd form of an address is a name, which no block holds', ['allow 127.0.0.0/8:1'], ['127.1', 1], null],
+  ['a rule with a path does not allow where the path is not known', ['allow h:80/a'], ['h', 80], null],
+  [
+    'a rule with a path denies where the path is not known',
+    ['allow h:80', 'deny h:80/a'],
+    ['h', 80],
+    'deny h:80/a',
+  ],
+  [
+    'a coded path does not slip past a deny',
+    ['allow h:80', 'deny h:80/admin'],
+    ['h', 80, '/%61dmin'],
+    'deny h:80/admin',
+  ],
+  [
+    'dots do not slip past a deny',
+    ['allow h:80', 'deny h:80/admin'],
+    ['h', 80, '/x/..//admin'],
+    'deny h:80/admin',
+  ],
+  ['coded dots do not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/%2e%2e/admin'], null],
+  ['path parameters do not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/..;/admin'], null],
+  ['a coded slash does not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/..%2fadmin'], null],
+  [
+    'a path that is coded in the rule matches itself',
+    ['allow h:80/%C3%A9'],
+    ['h', 80, '/%C3%A9/1'],
+    'allow h:80/%C3%A9',
+  ],
+];
+
+for (const [name, rules, [host, port, path], by] of cases) {
+  test(`access list: ${name}`, () => {
+    const decision = decideText(rules, host, port, path);
+    assert.equal(decision.rule?.text ?? null, by);
+    assert.equal(decision.allowed, by?.startsWith('allow') ?? false);
+    assert.match(decision.reason, /./);
+  });
+}
+
+test('the index is the place of the rule in the list as it was given', () => {
+  assert.equal(decideText(['deny *:*', 'allow a:1', 'allow b:1'], 'b', 1).rule?.index, 2);
+});
+
+test('a resolved address that a rule denies is refused although the name is allowed', () => {
+  const list = compileAccessList(['allow db.corp:*', 'deny 10.0.0.0/8:*'].map(rule));
+  const target = { host: 'db.corp', port: 5432 };
+  assert.equal(decide(list, target).allowed, true);
+  assert.match(
+    decideResolved(list, target, '10.0.0.5')?.reason ?? '',
+    /on its address 10\.0\.0\.5 by "deny 10/,
+  );
+  assert.equal(decideResolved(list, target, '11.0.0.5'), null);
+});
+
+test('a resolved address is not refused by rules that its name has been asked by', () => {
+  const list = compileAccessList(['allow db.corp:*', 'deny *:*'].map(rule));
+  assert.equal(decideResolved(list, { host: 'db.corp', port: 1 }, '10.0.0.5'), null);
+});
+
+test('a resolved address that a more specific rule allows is not refused', () => {
+  const list = compileAccessList(['allow db.corp:*', 'deny 10.0.0.0/8:*', 'allow 10.0.0.5:1'].map(rule));
+  assert.equal(decideResolved(list, { host: 'db.corp', port: 1 }, '::ffff:10.0.0.5'), null);
+  assert.notEqual(decideResolved(list, { host: 'db.corp', port: 2 }, '10.0.0.5'), null);
+});
+
+const anyHost = fc.constantFrom(
+  '10.0.0.5',
+  '10.0.0.9',
+  '10.1.0.1',
+  'fd00::1',
+  'db.corp',
+  'a.db.corp',
+  'corp',
+);
+const anyPattern = fc.oneof(
+  anyHost,
+  fc.constantFrom('10.0.0.0/8', '10.0.0.0/24', 'fd00::/8', '*.corp', '*.db.corp', '*'),
+);
+const anyRule: fc.Arbitrary<AccessRule> = fc.record(
+  {
+    action: fc.constantFrom('allow', 'deny'),
+    host: anyPattern,
+    port: fc.constantFrom('80', '443', '80-90', '1-500', '*'),
+    path: fc.constantFrom('/a', '/a/b', '/c'),
+  },
+  { requiredKeys: ['action', 'host', 'port'] },
+);
+const anyTarget: fc.Arbitrary<AccessTarget> = fc.record(
+  {
+    host: anyHost,
+    port: fc.constantFrom(80, 85, 443, 9999),
+    path: fc.constantFrom('/a', '/a/b/c', '/c', '/'),
+  },
+  { requiredKeys: ['host', 'port'] },
+);
+
+test('the order of the rules means nothing', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyRule, { maxLength: 12 }),
+      anyTarget,
+      fc.infiniteStream(fc.nat()),
+      (rules, target, keys) => {
+        const shuffled = rules
+          .map((item) => ({ item, key: keys.next().value }))
+          .sort((a, b) => a.key - b.key);
+        const one = decide(compileAccessList(rules), target);
+        const other = decide(compileAccessList(shuffled.map(({ item }) => item)), target);
+        assert.equal(one.allowed, other.allowed);
+        assert.equal(one.rule?.text, other.rule?.text);
+      },
+    ),
+  );
+});
+
+test('a rule for another host changes nothing', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyRule, { maxLength: 12 }),
+      anyTarget,
+      fc.constantFrom('allow', 'deny'),
+      (rules, target, action) => {
+        const more: AccessRule[] = [...rules, { action, host: 'elsewhere.example', port: '*' }];
+        assert.deepEqual(decide(compileAccessList(more), target), decide(compileAccessList(rules), target));
+      },
+    ),
+  );
+});
+
+test('a deny that says the same as an allow wins over it', () => {
+  fc.assert(
+    fc.property(fc.array(anyRule, { minLength: 1, maxLength: 12 }), anyTarget, (rules, target) => {
+      const list = compileAccessList([
+        ...rules,
+        ...rules.map((item): AccessRule => ({ ...item, action: 'deny' })),
+      ]);
+      assert.equal(decide(list, target).allowed, false);
+    }),
+  );
+});
+
+test('no host, port or path makes a decision fail', () => {
+  const list = compileAccessList(['allow *.corp:*/a', 'deny 10.0.0.0/8:*', 'allow [::]:1'].map(rule));
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.integer(),
+      fc.string({ unit: 'binary' }),
+      (host, port, path) => {
+        decide(list, { host, port, path });
+        decideResolved(list, { host, port, path }, host);
+      },
+    ),
+  );
+});

@@ -1,0 +1,159 @@
+/**
+ * Who may reach what. Everything that no rule allows is denied, and the most specific rule decides:
+ *
+ *   host   exact address or name  >  longer CIDR  >  longer `*.name`  >  `*`
+ *   port   fewer ports            >  more ports   >  `*`
+ *   path   longer prefix          >  shorter      >  none
+ *   tie    deny                   >  allow
+ *
+ * compared in that order, so the order of the rules in the list means nothing. A list is compiled once into that
+ * order; deciding then takes the first rule that matches. Names are never resolved here: an allow matches the host
+ * as it was configured, and whoever resolves it asks `decideResolved` about the address.
+ *
+ * A rule with a path allows only where the path is known, and denies also where it is not.
+ */
+import { blockHolds, parseAddress } from './address.ts';
+import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
+import { pathBegins, readPath, type PathReadings } from './path.ts';
+import { parsePortRange, portRangeHolds, type PortRange } from './port-range.ts';
+import { hostText, normalizeRules, ruleText, type AccessRule } from './rule.ts';
+
+/** What is to be reached. `path` only where the protocol has one. */
+export interface AccessTarget {
+  host: string;
+  port: number;
+  path?: string;
+}
+
+/** Whether it may be reached, by which rule of the list, and why in words. */
+export interface ListDecision {
+  allowed: boolean;
+  rule: { index: number; text: string } | null;
+  reason: string;
+}
+
+/** A list made ready to decide. Immutable; `rules` are in their one form. */
+export interface AccessList {
+  readonly rules: readonly AccessRule[];
+  /** Rules of one exact host, by that host; each in order of decision. */
+  readonly exact: ReadonlyMap<string, readonly CompiledRule[]>;
+  /** All other rules, in order of decision. */
+  readonly wider: readonly CompiledRule[];
+}
+
+interface CompiledRule {
+  index: number;
+  action: 'allow' | 'deny';
+  host: HostPattern;
+  port: PortRange;
+  path: PathReadings | null;
+  text: string;
+}
+
+/** A list ready to decide. Throws `AccessError` as `normalizeRules` does. */
+export function compileAccessList(rules: readonly AccessRule[]): AccessList {
+  const normal = normalizeRules(rules);
+  const compiled = normal.map(compileRule).sort(compareRules);
+  const exact = new Map<string, CompiledRule[]>();
+  const wider: CompiledRule[] = [];
+  for (const rule of compiled) {
+    const { kind, text } = rule.host;
+    if (kind !== 'address' && kind !== 'name') wider.push(rule);
+    else if (!exact.get(text)?.push(rule)) exact.set(text, [rule]);
+  }
+  return { rules: normal, exact, wider };
+}
+
+/** Decides on the target as it was configured. */
+export function decide(list: AccessList, target: AccessTarget): ListDecision {
+  const host = parseHost(target.host);
+  const matches = matcher(host, target);
+  const rule = list.exact.get(host.text)?.find(matches) ?? list.wider.find(matches);
+  if (rule !== undefined) return byRule(rule);
+  return { allowed: false, rule: null, reason: `no rule allows ${targetText(host, target)}` };
+}
+
+/**
+ * Decides again on an address that the target's host resolved to. Only rules that name addresses or blocks count,
+ * since all others have been asked by name: their denial, when it is what decides on that address, or null.
+ */
+export function decideResolved(list: AccessList, target: AccessTarget, address: string): ListDecision | null {
+  const parsed = parseAddress(address);
+  if (parsed === null) return null;
+  const host: Host = { address: parsed, text: parsed.text };
+  const matches = matcher(host, target);
+  const rule =
+    list.exact.get(host.text)?.find(matches) ??
+    list.wider.find((candidate) => candidate.host.kind === 'block' && matches(candidate));
+  return rule === undefined || rule.action === 'allow'
+    ? null
+    : byRule(rule, ` on its address ${parsed.text}`);
+}
+
+function compileRule(rule: AccessRule, index: number): CompiledRule {
+  const host = parseHostPattern(rule.host);
+  const port = parsePortRange(rule.port);
+  if (host === null || port === null) throw new TypeError('a rule in its one form always parses');
+  const path = rule.path === undefined ? null : readPath(rule.path);
+  return { index, action: rule.action, host, port, path, text: ruleText(rule) };
+}
+
+function compareRules(a: CompiledRule, b: CompiledRule): number {
+  return (
+    hostRank(b.host) - hostRank(a.host) ||
+    a.port.to - a.port.from - (b.port.to - b.port.from) ||
+    (b.path?.[0].length ?? 0) - (a.path?.[0].length ?? 0) ||
+    Number(a.action === 'allow') - Number(b.action === 'allow') ||
+    a.index - b.index
+  );
+}
+
+/** Higher is more specific. The bands cannot meet: a prefix has at most 128 bits, a name at most 253 characters. */
+function hostRank(host: HostPattern): number {
+  switch (host.kind) {
+    case 'address':
+    case 'name':
+      return 2000;
+    case 'block':
+      return 1000 + host.block.prefix;
+    case 'below':
+      return 1 + host.suffix.length;
+    case 'any':
+      return 0;
+  }
+}
+
+function matcher(host: Host, target: AccessTarget): (rule: CompiledRule) => boolean {
+  const path = target.path === undefined ? null : readPath(target.path);
+  return (rule) =>
+    portRangeHolds(rule.port, target.port) && hostMatches(rule.host, host) && pathMatches(rule, path);
+}
+
+function hostMatches(pattern: HostPattern, host: Host): boolean {
+  switch (pattern.kind) {
+    case 'address':
+    case 'name':
+      return pattern.text === host.text;
+    case 'block':
+      return host.address !== null && blockHolds(pattern.block, host.address);
+    case 'below':
+      return host.address === null && host.text.endsWith(pattern.suffix);
+    case 'any':
+      return true;
+  }
+}
+
+function pathMatches(rule: CompiledRule, path: PathReadings | null): boolean {
+  if (rule.path === null) return true;
+  return path === null ? rule.action === 'deny' : pathBegins(path, rule.path, rule.action);
+}
+
+function byRule(rule: CompiledRule, where = ''): ListDecision {
+  const allowed = rule.action === 'allow';
+  const reason = `${allowed ? 'allowed' : 'denied'}${where} by "${rule.text}"`;
+  return { allowed, rule: { index: rule.index, text: rule.text }, reason };
+}
+
+function targetText(host: Host, target: AccessTarget): string {
+  return `${hostText(host.text)}:${target.port}${target.path ?? ''}`;
+}

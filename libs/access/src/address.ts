@@ -1,0 +1,73 @@
+/**
+ * Addresses as numbers. One address has one form here: IPv6 that carries IPv4 (`::ffff:10.0.0.5`) is that IPv4
+ * address, letters are small, zeros are compressed. Only the four-part decimal form is an IPv4 address: what
+ * some resolvers also take for one (`127.1`, `0x7f.1`, `017.0.0.1`) is none, so that no rule can be read two ways.
+ */
+import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+
+/** An address: `value` counts within its family, `text` is the one way to write it. */
+export interface Address {
+  family: 4 | 6;
+  value: bigint;
+  text: string;
+}
+
+/** A block of addresses: those whose first `prefix` bits are those of `value`. */
+export interface AddressBlock {
+  family: 4 | 6;
+  value: bigint;
+  prefix: number;
+  text: string;
+}
+
+/** The address, or null when the text is none. Brackets around IPv6 are passed over, zones are refused. */
+export function parseAddress(text: string): Address | null {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
+  if (isIP(bare) === 0 || bare.includes('%')) return null;
+  const parsed = ipaddr.process(bare);
+  return {
+    family: parsed.kind() === 'ipv4' ? 4 : 6,
+    value: toNumber(parsed.toByteArray()),
+    text: parsed.toString(),
+  };
+}
+
+/** The block that `address/prefix` names, its host bits cleared, or null when the text names none. */
+export function parseBlock(text: string): AddressBlock | null {
+  const match = /^(.+)\/(\d{1,3})$/.exec(text);
+  if (match === null) return null;
+  const [, addressText = '', prefixText = ''] = match;
+  const address = parseAddress(addressText);
+  if (address === null) return null;
+  const carriesIpv4 = address.family === 4 && addressText.includes(':');
+  const prefix = Number(prefixText) - (carriesIpv4 ? 96 : 0);
+  const bits = addressBits(address.family);
+  if (prefix < 0 || prefix > bits) return null;
+  const hostBits = BigInt(bits - prefix);
+  const value = (address.value >> hostBits) << hostBits;
+  return { family: address.family, value, prefix, text: `${toText(address.family, value)}/${prefix}` };
+}
+
+/** Whether the block holds the address. */
+export function blockHolds(block: AddressBlock, address: Address): boolean {
+  if (block.family !== address.family) return false;
+  const hostBits = BigInt(addressBits(block.family) - block.prefix);
+  return address.value >> hostBits === block.value >> hostBits;
+}
+
+/** How many bits an address of the family has. */
+export function addressBits(family: 4 | 6): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+function toNumber(bytes: readonly number[]): bigint {
+  return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+function toText(family: 4 | 6, value: bigint): string {
+  const bytes = Array.from({ length: addressBits(family) / 8 }, (_, index) =>
+    Number((value >> BigInt(addressBits(family) - 8 * (index + 1))) & 0xffn),
+  );
+  return ipaddr.fromByteArray(bytes).toString();
+}

@@ -1,0 +1,65 @@
+/**
+ * Hosts of rules and of what is dialled. A rule's host is an address, a block, a name, `*.name` or `*`; what is
+ * dialled is an address or a name. Names are compared without regard to case and without a trailing dot;
+ * names of other scripts are compared in their ASCII form.
+ */
+import { domainToASCII } from 'node:url';
+import { parseAddress, parseBlock, type Address, type AddressBlock } from './address.ts';
+
+/** What the host of a rule stands for, with the one text for it. */
+export type HostPattern =
+  | { kind: 'address'; address: Address; text: string }
+  | { kind: 'name'; text: string }
+  | { kind: 'block'; block: AddressBlock; text: string }
+  | { kind: 'below'; suffix: string; text: string }
+  | { kind: 'any'; text: '*' };
+
+/** What is dialled: an address, or a name that is not resolved yet. */
+export interface Host {
+  address: Address | null;
+  text: string;
+}
+
+/** The pattern that a rule's host stands for, or null when it is none. */
+export function parseHostPattern(text: string): HostPattern | null {
+  if (text === '*') return { kind: 'any', text };
+  const address = parseAddress(text);
+  if (address !== null) return { kind: 'address', address, text: address.text };
+  if (text.includes('/')) return blockPattern(text);
+  if (text.startsWith('*.')) {
+    const name = parseName(text.slice(2));
+    return name === null ? null : { kind: 'below', suffix: `.${name}`, text: `*.${name}` };
+  }
+  const name = parseName(text);
+  return name === null ? null : { kind: 'name', text: name };
+}
+
+/** A name in the form that is compared, or null when it is no name. One whose last label is a number is an address gone wrong. */
+export function parseName(text: string): string | null {
+  if (text.length > 255 || text === '') return null;
+  const name = /^[\x20-\x7e]*$/.test(text) ? text.toLowerCase() : domainToASCII(text);
+  const bare = name.endsWith('.') ? name.slice(0, -1) : name;
+  const labels = bare.split('.');
+  if (bare.length > 253 || !labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label))) return null;
+  return /^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '') ? null : bare;
+}
+
+/** What is dialled, in the form that rules are compared with. Never fails: what is no name or address matches only `*`. */
+export function parseHost(text: string): Host {
+  const address = parseAddress(text);
+  return { address, text: address?.text ?? parseName(text) ?? text.toLowerCase() };
+}
+
+/** Whether the text can be dialled at all: an address or a name. */
+export function isHost(text: string): boolean {
+  return parseAddress(text) !== null || parseName(text) !== null;
+}
+
+function blockPattern(text: string): HostPattern | null {
+  const block = parseBlock(text);
+  if (block === null) return null;
+  const single = block.prefix === (block.family === 4 ? 32 : 128);
+  const address = single ? parseAddress(block.text.slice(0, block.text.indexOf('/'))) : null;
+  if (address !== null) return { kind: 'address', address, text: address.text };
+  return { kind: 'block', block, text: block.text };
+}

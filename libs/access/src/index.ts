@@ -1,0 +1,25 @@
+/** Access lists and source rules: parse, decide, explain. Pure: no clock, no network, no files. */
+export { AccessError, type AccessFault } from './access-error.ts';
+export {
+  compileAccessList,
+  decide,
+  decideResolved,
+  type AccessList,
+  type AccessTarget,
+  type ListDecision,
+} from './access-list.ts';
+export { aclFileBytesMax, formatAclFile, parseAclFile } from './acl-file.ts';
+export { parseAddress, type Address } from './address.ts';
+export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
+export { isHost, parseHost, type Host } from './host.ts';
+export { accessListBytesMax, accessRulesMax, normalizeRules, ruleText, type AccessRule } from './rule.ts';
+export {
+  addSourceRule,
+  compileSourceRules,
+  decideSource,
+  normalizeSourceRules,
+  sourceRulesMax,
+  type SourceDecision,
+  type SourceRule,
+  type SourceRules,
+} from './source-rule.ts';

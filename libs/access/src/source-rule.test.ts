@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import {
+  addSourceRule,
+  compileSourceRules,
+  decideSource,
+  normalizeSourceRules,
+  type SourceRule,
+} from './source-rule.ts';
+
+const allows = (rules: SourceRule[], address: string, port = 50000) =>
+  decideSource(compileSourceRules(true, rules), { address, port }).allowed;
+
+test('source rules: anybody may call a front that is not restricted', () => {
+  assert.equal(decideSource(compileSourceRules(false, []), { address: 'x', port: 0 }).allowed, true);
+});
+
+test('source rules: restricted without rules means nobody', () => {
+  assert.equal(allows([], '127.0.0.1'), false);
+});
+
+test('source rules: an address, a block, a range and *', () => {
+  assert.equal(allows([{ source: '1.2.3.4' }], '1.2.3.4'), true);
+  assert.equal(allows([{ source: '1.2.3.4' }], '1.2.3.5'), false);
+  assert.equal(allows([{ source: '1.2.3.0/24' }], '1.2.3.255'), true);
+  assert.equal(allows([{ source: '1.2.3.4-1.2.4.1' }], '1.2.4.1'), true);
+  assert.equal(allows([{ source: '1.2.3.4-1.2.4.1' }], '1.2.4.2'), false);
+  assert.equal(allows([{ source: 'fd00::1 - fd00::ff' }], 'fd00::10'), true);
+  assert.equal(allows([{ source: '*' }], 'fd00::10'), true);
+  assert.equal(allows([{ source: '*' }], 'nonsense'), false);
+});
+
+test('source rules: IPv4 within IPv6 is that IPv4, at both ends', () => {
+  assert.equal(allows([{ source: '1.2.3.4' }], '::ffff:1.2.3.4'), true);
+  assert.equal(allows([{ source: '::ffff:1.2.3.4' }], '1.2.3.4'), true);
+});
+
+test('source rules: the source port must be in its range, both ends of it included', () => {
+  const rules = [{ source: '*', sourcePort: '5000-10000' }];
+  assert.deepEqual(
+    [4999, 5000, 10000, 10001].map((port) => allows(rules, '1.1.1.1', port)),
+    [false, true, true, false],
+  );
+});
+
+test('source rules: a new rule of an app replaces its old one only', () => {
+  const before = [{ source: '1.1.1.1', app: 'a' }, { source: '2.2.2.2', app: 'b' }, { source: '3.3.3.3' }];
+  assert.deepEqual(addSourceRule(before, { source: '4.4.4.4', app: 'a' }), [
+    { source: '2.2.2.2', app: 'b' },
+    { source: '3.3.3.3' },
+    { source: '4.4.4.4', app: 'a' },
+  ]);
+});
+
+test('source rules: a rule that is there already is not doubled', () => {
+  assert.deepEqual(
+    addSourceRule([{ source: '1.1.1.1' }, { source: '1.1.1.1', app: 'a' }], { source: '1.1.1.1' }),
+    [{ source: '1.1.1.1', app: 'a' }, { source: '1.1.1.1' }],
+  );
+});
+
+test('source rules: refuses what is none and says where', () => {
+  for (const source of [
+    '',
+    'host.example',
+    '1.1.1.1/40',
+    '2.2.2.2-1.1.1.1',
+    '1.1.1.1-fd00::1',
+    '1.1.1.1-2.2.2.2-3.3.3.3',
+  ]) {
+    assert.throws(() => normalizeSourceRules([{ source }]), { code: 'ACCESS_RULES_INVALID' });
+  }
+  assert.throws(() => normalizeSourceRules([{ source: '*', sourcePort: '0' }]), /rules\/0\/sourcePort/);
+  assert.throws(() => normalizeSourceRules(Array.from({ length: 1001 }, () => ({ source: '*' }))), {
+    code: 'ACCESS_LIST_TOO_LARGE',
+  });
+});
+
+test('source rules: a block allows exactly the addresses that a range from its first to its last does', () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.integer({ min: 0, max: 32 }), fc.ipV4(), (base, prefix, address) => {
+      const number = (text: string) => text.split('.').reduce((value, part) => value * 256 + Number(part), 0);
+      const size = 2 ** (32 - prefix);
+      const first = Math.floor(number(base) / size) * size;
+      const inside = number(address) >= first && number(address) < first + size;
+      assert.equal(allows([{ source: `${base}/${prefix}` }], address), inside);
+    }),
+  );
+});

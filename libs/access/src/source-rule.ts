@@ -1,0 +1,127 @@
+/**
+ * Who may call a front: source addresses and, if asked for, source ports. Without a restriction anybody may;
+ * restricted without rules, nobody. Rules only allow, so their order means nothing.
+ */
+import { AccessError, type AccessFault } from './access-error.ts';
+import { blockHolds, parseAddress, parseBlock, type Address } from './address.ts';
+import { parsePortRange, portRangeHolds, portRangeText, type PortRange } from './port-range.ts';
+
+/** One rule. `source` is an address, a block, `from-to` or `*`; `app` names whoever registered it. */
+export interface SourceRule {
+  source: string;
+  sourcePort?: string;
+  app?: string;
+}
+
+/** Most source rules of one front. */
+export const sourceRulesMax = 1000;
+
+/** Whether a caller may call, by which rule, and why in words. */
+export interface SourceDecision {
+  allowed: boolean;
+  rule: { index: number; text: string } | null;
+  reason: string;
+}
+
+/** Source rules made ready to decide. */
+export interface SourceRules {
+  readonly restricted: boolean;
+  readonly rules: readonly { source: Source; port: PortRange; text: string }[];
+}
+
+interface Source {
+  text: string;
+  holds(address: Address): boolean;
+}
+
+/** The rules in their one form. Throws `ACCESS_RULES_INVALID` with what is wrong and where, or `ACCESS_LIST_TOO_LARGE`. */
+export function normalizeSourceRules(rules: readonly SourceRule[]): SourceRule[] {
+  if (rules.length > sourceRulesMax) {
+    throw new AccessError('ACCESS_LIST_TOO_LARGE', [
+      { at: '/rules', message: `a front has at most ${sourceRulesMax} source rules, not ${rules.length}` },
+    ]);
+  }
+  const faults: AccessFault[] = [];
+  const normal = rules.map((rule, index) => normalizeSourceRule(rule, `/rules/${index}`, faults));
+  if (faults.length > 0) throw new AccessError('ACCESS_RULES_INVALID', faults);
+  return normal;
+}
+
+/** The rules with one more, which takes the place of the one with the same `app`, or of one that says the same. */
+export function addSourceRule(rules: readonly SourceRule[], rule: SourceRule): SourceRule[] {
+  const added = normalizeSourceRules([rule]);
+  const text = sourceRuleText(added[0] ?? rule);
+  const kept = rules.filter((other) =>
+    rule.app === undefined
+      ? other.app !== undefined || sourceRuleText(other) !== text
+      : other.app !== rule.app,
+  );
+  return normalizeSourceRules([...kept, ...added]);
+}
+
+/** Rules ready to decide. Throws as `normalizeSourceRules` does. */
+export function compileSourceRules(restricted: boolean, rules: readonly SourceRule[]): SourceRules {
+  return { restricted, rules: normalizeSourceRules(rules).map(compileSourceRule) };
+}
+
+/** Decides on a caller. An address that is none is refused where there is a restriction. */
+export function decideSource(rules: SourceRules, caller: { address: string; port: number }): SourceDecision {
+  if (!rules.restricted) return { allowed: true, rule: null, reason: 'the front is not restricted' };
+  const address = parseAddress(caller.address);
+  const index = rules.rules.findIndex(
+    (rule) => address !== null && portRangeHolds(rule.port, caller.port) && rule.source.holds(address),
+  );
+  const rule = rules.rules[index];
+  if (rule !== undefined) {
+    return {
+      allowed: true,
+      rule: { index, text: rule.text },
+      reason: `allowed by the source rule "${rule.text}"`,
+    };
+  }
+  const shown = address?.text ?? caller.address;
+  return { allowed: false, rule: null, reason: `no source rule allows ${shown} port ${caller.port}` };
+}
+
+function normalizeSourceRule(rule: SourceRule, at: string, faults: AccessFault[]): SourceRule {
+  const source = parseSource(rule.source);
+  const port = parsePortRange(rule.sourcePort ?? '*');
+  if (source === null) faults.push({ at: `${at}/source`, message: 'is no address, CIDR, from-to or *' });
+  if (port === null) faults.push({ at: `${at}/sourcePort`, message: 'is no port (1-65535), from-to or *' });
+  if (source === null || port === null) return rule;
+  const portText = portRangeText(port);
+  return {
+    source: source.text,
+    ...(portText === '*' ? {} : { sourcePort: portText }),
+    ...(rule.app === undefined ? {} : { app: rule.app }),
+  };
+}
+
+function compileSourceRule(rule: SourceRule): SourceRules['rules'][number] {
+  const source = parseSource(rule.source);
+  const port = parsePortRange(rule.sourcePort ?? '*');
+  if (source === null || port === null) throw new TypeError('a rule in its one form always parses');
+  return { source, port, text: sourceRuleText(rule) };
+}
+
+function sourceRuleText(rule: SourceRule): string {
+  return rule.sourcePort === undefined ? rule.source : `${rule.source} port ${rule.sourcePort}`;
+}
+
+function parseSource(text: string): Source | null {
+  if (text === '*') return { text, holds: () => true };
+  const address = parseAddress(text);
+  if (address !== null) return rangeSource(address, address);
+  const block = parseBlock(text);
+  if (block !== null) return { text: block.text, holds: (other) => blockHolds(block, other) };
+  const [from, to, rest] = text.split('-').map((part) => parseAddress(part.trim()));
+  return from && to && rest === undefined ? rangeSource(from, to) : null;
+}
+
+function rangeSource(from: Address, to: Address): Source | null {
+  if (from.family !== to.family || from.value > to.value) return null;
+  return {
+    text: from.value === to.value ? from.text : `${from.text}-${to.text}`,
+    holds: ({ family, value }) => family === from.family && value >= from.value && value <= to.value,
+  };
+}
