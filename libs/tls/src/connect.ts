@@ -1,0 +1,78 @@
+/**
+ * Dials TLS so that a failure can be told in full: node destroys a socket whose peer it does not believe before anyone
+ * can look at the certificate. So the handshake is let through, judged here before a byte of ours is written, and the
+ * socket is handed out only when node itself calls it authorized.
+ */
+import { isIP } from 'node:net';
+import { type ConnectionOptions, type TLSSocket, checkServerIdentity, connect } from 'node:tls';
+import { contextOptions, type ContextOptions } from './context.ts';
+import { TlsError } from './errors.ts';
+import { describeTlsFailure } from './failure.ts';
+
+/** Where to, whom to believe, and how long to wait. */
+export interface ConnectOptions extends ContextOptions {
+  host: string;
+  port: number;
+  /** The name to send and to verify; `host` where none is given. */
+  serverName?: string;
+  /** Ends the attempt: a deadline or a stop. */
+  signal: AbortSignal;
+  /** Further options of `tls.connect`: `socket` for a proxy's tunnel, `ALPNProtocols`, `lookup`, `localAddress`. */
+  socket?: ConnectionOptions['socket'];
+  ALPNProtocols?: string[];
+  lookup?: ConnectionOptions['lookup'];
+}
+
+/** A connected socket whose peer is verified; rejects with TlsError, the socket's own error, or the signal's reason. */
+export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
+  const { host, port, signal } = options;
+  const serverName = options.serverName ?? host;
+  const place = { peer: `${host}:${port}`, serverName };
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  const socket = connect(connectionOptions(options, serverName));
+  const settle = (end: () => void): void => {
+    signal.removeEventListener('abort', onAbort);
+    socket.off('secureConnect', onSecure).off('error', onError).off('close', onClose);
+    end();
+  };
+  const fail = (error: unknown): void =>
+    settle(() => {
+      // Whatever the dying socket still says has been told already.
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(error);
+    });
+  const onSecure = (): void => {
+    if (socket.authorized) settle(() => resolve(socket));
+    else fail(describeTlsFailure(socket.authorizationError, place, socket.getPeerCertificate(true)));
+  };
+  const onError = (error: Error): void =>
+    fail(isTlsFailure(error) ? describeTlsFailure(error, place) : error);
+  const onClose = (): void =>
+    fail(new TlsError('TLS_HANDSHAKE', `${place.peer} closed the connection in the TLS handshake`));
+  const onAbort = (): void => fail(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  socket.on('secureConnect', onSecure).on('error', onError).on('close', onClose);
+  return promise;
+}
+
+function connectionOptions(options: ConnectOptions, serverName: string): ConnectionOptions {
+  const { host, port, socket, ALPNProtocols, lookup } = options;
+  return {
+    ...contextOptions(options),
+    ...(socket === undefined ? { port } : { socket }),
+    ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
+    ...(lookup === undefined ? {} : { lookup }),
+    host,
+    // RFC 6066 allows names only; an address is verified all the same.
+    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+    rejectUnauthorized: false,
+  };
+}
+
+function isTlsFailure(error: Error & { code?: string }): boolean {
+  if (error.code?.startsWith('ERR_SSL_') === true || error.code?.startsWith('ERR_TLS_') === true) return true;
+  return error.code === 'EPROTO' || (error.code === 'ECONNRESET' && /secure TLS/.test(error.message));
+}

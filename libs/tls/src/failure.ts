@@ -1,0 +1,147 @@
+/**
+ * Turns what node and OpenSSL say about a failed handshake into one sentence that tells what was met and what would be
+ * right. Anyone's certificate text is cut and printed as data; the verdict comes from the error, never from the text.
+ */
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import { type TlsCode, TlsError } from './errors.ts';
+
+const textLengthMax = 200;
+
+/** Whom the handshake was with, as messages name it. */
+export interface FailurePlace {
+  /** `host:port` or a name. */
+  peer: string;
+  /** The name that was verified, where it differs. */
+  serverName?: string;
+}
+
+const codes: Readonly<Record<string, TlsCode>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'TLS_ISSUER_UNKNOWN',
+  SELF_SIGNED_CERT_IN_CHAIN: 'TLS_ISSUER_UNKNOWN',
+  UNABLE_TO_GET_ISSUER_CERT: 'TLS_ISSUER_UNKNOWN',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'TLS_ISSUER_UNKNOWN',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'TLS_ISSUER_UNKNOWN',
+  CERT_UNTRUSTED: 'TLS_ISSUER_UNKNOWN',
+  CERT_HAS_EXPIRED: 'TLS_EXPIRED',
+  CERT_NOT_YET_VALID: 'TLS_NOT_YET_VALID',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'TLS_NAME_MISMATCH',
+  HOSTNAME_MISMATCH: 'TLS_NAME_MISMATCH',
+  CERT_SIGNATURE_FAILURE: 'TLS_CHAIN_INVALID',
+  CERT_CHAIN_TOO_LONG: 'TLS_CHAIN_INVALID',
+  CERT_REVOKED: 'TLS_CHAIN_INVALID',
+  INVALID_CA: 'TLS_CHAIN_INVALID',
+  PATH_LENGTH_EXCEEDED: 'TLS_CHAIN_INVALID',
+  INVALID_PURPOSE: 'TLS_CHAIN_INVALID',
+  CERT_REJECTED: 'TLS_CHAIN_INVALID',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'TLS_NOT_TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'TLS_NOT_TLS',
+  ERR_SSL_HTTP_REQUEST: 'TLS_NOT_TLS',
+  ERR_SSL_HTTPS_PROXY_REQUEST: 'TLS_NOT_TLS',
+  ERR_SSL_RECORD_LAYER_FAILURE: 'TLS_NOT_TLS',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'TLS_VERSION',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'TLS_VERSION',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_SSL_TLS_ALERT_BAD_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'TLS_CLIENT_CERTIFICATE',
+  ERR_SSL_SSL_TLS_ALERT_CERTIFICATE_EXPIRED: 'TLS_CLIENT_CERTIFICATE',
+};
+
+/** What failed, as a TlsError; the certificate is the one that the peer showed, where it got that far. */
+export function describeTlsFailure(
+  error: unknown,
+  place: FailurePlace,
+  certificate?: PeerCertificate | null,
+): TlsError {
+  const given = errorName(error);
+  // OpenSSL says "self-signed" only of a certificate that is fit to serve; one with another fault signed itself no less.
+  const name =
+    codes[given] === 'TLS_CHAIN_INVALID' && isSelfSigned(certificate) ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : given;
+  const code = codes[name] ?? 'TLS_HANDSHAKE';
+  return new TlsError(code, describe(code, name, place, facts(certificate), error), { cause: error });
+}
+
+function isSelfSigned(certificate: PeerCertificate | null | undefined): boolean {
+  if (certificate === null || certificate === undefined || !('issuerCertificate' in certificate))
+    return false;
+  return (
+    (certificate as DetailedPeerCertificate).issuerCertificate?.fingerprint256 === certificate.fingerprint256
+  );
+}
+
+interface Facts {
+  subject: string;
+  issuer: string;
+  names: string;
+  from: string;
+  to: string;
+}
+
+function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts, error: unknown): string {
+  const { peer, serverName = peer } = place;
+  switch (code) {
+    case 'TLS_ISSUER_UNKNOWN':
+      return name === 'DEPTH_ZERO_SELF_SIGNED_CERT'
+        ? `${peer} shows a certificate (${shown.subject}) that it signed itself: give that certificate or its CA as the CA to trust, if it is the right peer`
+        : `${peer} shows a certificate (${shown.subject}) signed by ${shown.issuer}, which is not a trusted CA: a proxy that inspects TLS may be in between; let it pass this host untouched, or give the right CA to trust`;
+    case 'TLS_NAME_MISMATCH':
+      return `${peer} shows a certificate for ${shown.names}, not for ${serverName}: use one of its names, or give the peer a certificate with this one`;
+    case 'TLS_EXPIRED':
+      return `the certificate of ${peer} (${shown.subject}) ended on ${shown.to}: it must be renewed; is the clock here right?`;
+    case 'TLS_NOT_YET_VALID':
+      return `the certificate of ${peer} (${shown.subject}) is valid from ${shown.from} only: is the clock here right?`;
+    case 'TLS_CHAIN_INVALID':
+      return `the certificate chain of ${peer} (${shown.subject}, signed by ${shown.issuer}) is not valid: ${cut(messageOf(error))}`;
+    case 'TLS_NOT_TLS':
+      return `${peer} does not speak TLS on this port: it may be plain HTTP or another protocol; check host and port`;
+    case 'TLS_VERSION':
+      return `${peer} and this program share no TLS version: TLS 1.2 or later is needed, TLS 1.3 for tunnels`;
+    case 'TLS_CLIENT_CERTIFICATE':
+      return `${peer} asks for a client certificate and refused what it got: give one that a CA of its choice has signed, with its key`;
+    case 'TLS_REQUEST_INVALID':
+    case 'TLS_KEY_INVALID':
+    case 'TLS_KEY_WEAK':
+    case 'TLS_CERTIFICATE_INVALID':
+    case 'TLS_HANDSHAKE':
+      return `the TLS handshake with ${peer} failed: ${cut(messageOf(error))}`;
+  }
+}
+
+/** OpenSSL's or node's code; of a plain text (as `authorizationError` has it) the text itself. */
+function errorName(error: unknown): string {
+  if (typeof error === 'string') return error;
+  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
+  return String(error.code);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function facts(certificate: PeerCertificate | null | undefined): Facts {
+  return {
+    subject: nameOf(certificate?.subject) ?? 'with no subject',
+    issuer: nameOf(certificate?.issuer) ?? 'an unknown issuer',
+    names: cut(
+      certificate?.subjectaltname?.replaceAll('DNS:', '').replaceAll('IP Address:', '') ?? 'other names',
+    ),
+    from: certificate?.valid_from ?? 'later',
+    to: certificate?.valid_to ?? 'an earlier day',
+  };
+}
+
+function nameOf(name: PeerCertificate['subject'] | undefined): string | null {
+  if (name === undefined) return null;
+  const parts = [name.CN, name.O].flat().filter((part) => typeof part === 'string' && part !== '');
+  return parts.length === 0 ? null : cut(parts.join(', '));
+}
+
+/** A stranger's text in a message: bounded, and without control characters. */
+function cut(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
+    .slice(0, textLengthMax)
+    .trim();
+}

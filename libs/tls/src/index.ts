@@ -1,0 +1,39 @@
+/**
+ * Keys, certificates, CAs and TLS contexts.
+ *
+ *     const ca = loadAuthority(await createAuthority({ commonName: 'Postern CA' }));
+ *     const keyPem = await generateKey();
+ *     const csrPem = await createSigningRequest({ keyPem, commonName: 'node-1', names: ['node-1.tunnel.example'] });
+ *     const certificatePem = await ca.issue({ csrPem, names: ['node-1.tunnel.example'], usage: 'server', notAfter });
+ *
+ * PEM in, PEM out; `describeCertificate` reads one, `verifyChain` holds a chain against a CA. `contextOptions` and
+ * `createContext` carry the platform's TLS defaults. `connectTls` dials and says in full why a peer is not believed.
+ */
+export {
+  type Authority,
+  type CertificateUsage,
+  type IssueRequest,
+  type KeyAndCertificate,
+  createAuthority,
+  loadAuthority,
+} from './authority.ts';
+export {
+  type CertificateDescription,
+  type ChainOptions,
+  describeCertificate,
+  splitChain,
+  verifyChain,
+} from './certificate.ts';
+export { type ConnectOptions, connectTls } from './connect.ts';
+export {
+  type ContextOptions,
+  contextOptions,
+  createContext,
+  tlsDefaults,
+  tunnelTlsDefaults,
+} from './context.ts';
+export { type TlsCode, TlsError } from './errors.ts';
+export { type FailurePlace, describeTlsFailure } from './failure.ts';
+export { generateKey } from './key.ts';
+export type { Names } from './name.ts';
+export { createSigningRequest } from './request.ts';
