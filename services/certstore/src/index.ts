@@ -1,0 +1,2 @@
+export { program as certstoreProgram, type CertstoreSettings } from './config.ts';
+export { createCertstore, type CertstoreOptions, type CertstoreParts } from './service.ts';

@@ -1,0 +1,48 @@
+/**
+ * Finds out at start whether the key-encryption key is the one that this store's secrets were sealed with, before
+ * anything is sealed with a wrong one. The first start seals a known text; every other one must open it.
+ */
+import type { Store, StoredDocument } from '@postern/store';
+import { ServiceError } from '@postern/contracts';
+import { isDuplicate } from './authority.ts';
+import { openSecret, sealSecret } from './envelope.ts';
+import { certstoreError } from './errors.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+
+interface KeyCheckDocument extends StoredDocument {
+  /** The known text as an envelope. */
+  sealed: string;
+}
+
+const place = { collection: 'certstore_key_check', id: 'current', version: 1 };
+const knownText = 'postern key check';
+
+/** Rejects with `CERTSTORE_KEY_WRONG` unless the key opens what was sealed at the first start. */
+export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void> {
+  const documents = await store.collection<KeyCheckDocument>(place.collection);
+  const sealed = await sealSecret(wrapper, place, Buffer.from(knownText));
+  const document =
+    (await documents.get(place.id)) ??
+    (await documents.insert({ id: place.id, revision: 1, sealed }).catch(async (error: unknown) => {
+      const other = isDuplicate(error) ? await documents.get(place.id) : null;
+      if (other === null) throw error;
+      return other;
+    }));
+  try {
+    const text = await openSecret(wrapper, place, document.sealed);
+    if (text.toString('utf8') === knownText) return;
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    throw wrongKey(wrapper, error);
+  }
+  throw wrongKey(wrapper);
+}
+
+function wrongKey(wrapper: KeyWrapper, cause?: unknown): ServiceError {
+  return certstoreError(
+    'CERTSTORE_KEY_WRONG',
+    `the secrets in this store were sealed with another key-encryption key than ${wrapper.keyId}; ` +
+      'start certstore with the key that it was first started with',
+    { cause },
+  );
+}

@@ -1,0 +1,43 @@
+/**
+ * The key-encryption key: what every data key is wrapped with, and the one secret that certstore is given.
+ * Behind an interface that may wait, because a key management service may hold the key instead of this process.
+ * `keyId` says which key wrapped an envelope; it is made from the key by a one-way function and tells nothing of it.
+ */
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { open, seal } from './aes-gcm.ts';
+import { certstoreError } from './errors.ts';
+
+/** Wraps and unwraps data keys. `context` is authenticated: a key wrapped in one context opens in no other. */
+export interface KeyWrapper {
+  readonly keyId: string;
+  wrap(dataKey: Buffer, context: Buffer): Promise<Buffer>;
+  /** Rejects with `CERTSTORE_SECRET_DAMAGED` when the wrapped key was changed, or another key wrapped it. */
+  unwrap(wrapped: Buffer, context: Buffer): Promise<Buffer>;
+}
+
+const keyBytes = 32;
+
+/** A key-encryption key given to this process: 32 bytes as base64. Throws `CERTSTORE_KEY_INVALID` for anything else. */
+export function localKeyWrapper(base64: string): KeyWrapper {
+  const key = parseKey(base64);
+  return {
+    keyId: createHmac('sha256', key).update('postern key-encryption key id').digest('hex').slice(0, 16),
+    wrap: async (dataKey, context) => seal(key, dataKey, context),
+    unwrap: async (wrapped, context) => open(key, wrapped, context),
+  };
+}
+
+function parseKey(base64: string): KeyObject {
+  const text = base64.trim();
+  const bytes = Buffer.from(text, 'base64');
+  // Buffer passes over what is not base64; a key that was cut or mistyped must not become another key.
+  const wellFormed = bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
+  if (!wellFormed || bytes.length !== keyBytes) {
+    throw certstoreError(
+      'CERTSTORE_KEY_INVALID',
+      `the key-encryption key must be ${keyBytes} bytes as base64, for example from "openssl rand -base64 32"; ` +
+        (wellFormed ? `it has ${bytes.length}` : 'it is not base64'),
+    );
+  }
+  return createSecretKey(bytes);
+}

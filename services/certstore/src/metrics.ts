@@ -1,0 +1,40 @@
+/** What certstore counts. */
+import type { Metrics } from '@postern/telemetry';
+import type { Authorities, AuthorityName } from './authority.ts';
+
+/** The metrics of one certstore. */
+export interface CertstoreMetrics {
+  issued(authority: AuthorityName): void;
+  refused(code: string): void;
+}
+
+/** Makes them in the program's registry; `authorities` is null until they are loaded. */
+export function certstoreMetrics(metrics: Metrics, authorities: () => Authorities | null): CertstoreMetrics {
+  // How many certificates each CA signed.
+  const issued = metrics.counter({
+    name: 'postern_certstore_certificates_issued_total',
+    help: 'Certificates signed, by CA.',
+    labels: ['authority'],
+  });
+  // How many requests were refused, by error code.
+  const refused = metrics.counter({
+    name: 'postern_certstore_requests_refused_total',
+    help: 'Signing requests refused, by error code.',
+    labels: ['code'],
+  });
+  // When each CA ends, so that an alert can come in time.
+  metrics.gauge({
+    name: 'postern_certstore_authority_not_after_seconds',
+    help: 'End of a CA certificate, in seconds since 1970.',
+    labels: ['authority'],
+    read: () =>
+      Object.values(authorities() ?? {}).map(({ name, notAfter }) => ({
+        value: notAfter.getTime() / 1000,
+        labels: { authority: name },
+      })),
+  });
+  return {
+    issued: (authority) => issued.inc({ authority }),
+    refused: (code) => refused.inc({ code }),
+  };
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { MemoryHub } from '@postern/bus';
+import {
+  ask,
+  getCa,
+  issueNodeCertificate,
+  issueServerCertificate,
+  nodeIdentityName,
+  type CertificateHolder,
+} from '@postern/contracts';
+import { openSqlite, type Store, type StoredDocument } from '@postern/store';
+import { ExitError, type Service } from '@postern/telemetry';
+import { createSigningRequest, generateKey, verifyChain, type CertificateDescription } from '@postern/tls';
+import { IssuedList } from './issued.ts';
+import { createCertstore, type CertstoreOptions } from './service.ts';
+
+const keyEncryptionKey = randomBytes(32).toString('base64');
+const settings: CertstoreOptions = {
+  keyEncryptionKey,
+  platformHost: 'gw.example.com',
+  certificateAddresses: ['192.0.2.7'],
+};
+const edge: CertificateHolder = { kind: 'node', name: 'edge-1' };
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === expected;
+
+describe('certstore', () => {
+  let store: Store;
+  let hub: MemoryHub;
+  let running: Service[];
+
+  beforeEach(() => {
+    store = openSqlite(':memory:');
+    hub = new MemoryHub();
+    running = [];
+  });
+  afterEach(async () => {
+    for (const service of running) await service.stop();
+    await store.close();
+  });
+
+  async function start(changes: Partial<CertstoreOptions> = {}): Promise<Service> {
+    const service = createCertstore({ bus: hub.connect(), store, settings: { ...settings, ...changes } });
+    running.push(service);
+    await service.start();
+    return service;
+  }
+
+  async function request(): Promise<string> {
+    return createSigningRequest({
+      keyPem: await generateKey(),
+      commonName: 'whatever',
+      names: ['evil.example'],
+    });
+  }
+
+  it('gives the same CAs again after a restart', async () => {
+    const first = await start();
+    const before = await ask(hub.connect(), getCa, {});
+    await first.stop();
+    await start();
+    assert.deepEqual(await ask(hub.connect(), getCa, {}), before);
+  });
+
+  it('makes each CA once, however many replicas start at the same moment', async () => {
+    await Promise.all([start(), start(), start()]);
+    const fingerprints = running.map(
+      (service) => (service.status() as { authorities: { fingerprint: string }[] }).authorities,
+    );
+    assert.deepEqual(fingerprints[1], fingerprints[0]);
+    assert.deepEqual(fingerprints[2], fingerprints[0]);
+    assert.notEqual(fingerprints[0]?.[0]?.fingerprint, fingerprints[0]?.[1]?.fingerprint);
+  });
+
+  it('signs server certificates that verify against the platform CA and begin their renewal at two thirds', async () => {
+    await start();
+    const bus = hub.connect();
+    const names = ['gw.example.com', '*.tunnel.gw.example.com', 'localhost'];
+    const addresses = ['127.0.1.1', '::1', '192.0.2.7'];
+    const issued = await ask(bus, issueServerCertificate, {
+      csrPem: await request(),
+      names,
+      addresses,
+      holder: edge,
+    });
+    const ca = await ask(bus, getCa, {});
+    const facts = verifyChain(issued.chainPem, {
+      caPem: ca.pem,
+      name: 'edge-1.tunnel.gw.example.com',
+      usage: 'server',
+    });
+    assert.deepEqual(facts.names, names);
+    assert.equal(facts.addresses.length, 3);
+    assert.equal(issued.fingerprint, facts.fingerprint);
+    const [from, to, renew] = [issued.notBefore, issued.notAfter, issued.renewAt].map((time) =>
+      Date.parse(time),
+    );
+    assert(Math.abs((to! - from!) / 86_400_000 - 30) < 0.1);
+    assert(Math.abs((renew! - from!) / (to! - from!) - 2 / 3) < 0.001);
+  });
+
+  it('refuses names and addresses that are not the platform’s', async () => {
+    await start();
+    const bus = hub.connect();
+    const refusals: [string[], string[]][] = [
+      [['example.com'], []],
+      [['evilgw.example.com'], []],
+      [['*.example.com'], []],
+      [['gw.example.com.evil.org'], []],
+      [['gw.example.com', 'bank.example'], []],
+      [['192.0.2.7'], []],
+      [[], ['192.0.2.8']],
+      [[], ['10.0.0.1']],
+    ];
+    for (const [names, addresses] of refusals) {
+      await assert.rejects(
+        ask(bus, issueServerCertificate, { csrPem: await request(), names, addresses, holder: edge }),
+        code('CERTSTORE_NAME_REFUSED'),
+        JSON.stringify([names, addresses]),
+      );
+    }
+  });
+
+  it('refuses a signing request that is none, was changed, or names nothing', async () => {
+    await start();
+    const bus = hub.connect();
+    const order = { names: ['gw.example.com'], addresses: [], holder: edge };
+    const csrPem = await request();
+    const der = Buffer.from(csrPem.replace(/-----[^-]+-----/g, ''), 'base64');
+    der[der.length - 1] = der[der.length - 1]! ^ 1;
+    const tampered = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+    for (const wrong of ['x'.repeat(100), tampered]) {
+      await assert.rejects(
+        ask(bus, issueServerCertificate, { ...order, csrPem: wrong }),
+        code('CERTSTORE_REQUEST_INVALID'),
+      );
+    }
+    await assert.rejects(
+      ask(bus, issueServerCertificate, { ...order, names: [], csrPem }),
+      code('CERTSTORE_REQUEST_INVALID'),
+    );
+  });
+
+  it('gives nodes an identity from a CA that is not the platform’s, with no say in its name', async () => {
+    await start();
+    const bus = hub.connect();
+    const issued = await ask(bus, issueNodeCertificate, { csrPem: await request(), holder: edge });
+    const name = nodeIdentityName(edge);
+    const facts = verifyChain(issued.chainPem, { caPem: issued.caPem, name, usage: 'client' });
+    assert.deepEqual(facts.names, [name]);
+    const ca = await ask(bus, getCa, {});
+    assert.throws(() => verifyChain(issued.chainPem, { caPem: ca.pem }), /neither a trusted CA/);
+  });
+
+  it('keeps no private key in the store as it is', async () => {
+    await start();
+    const documents = await store.collection<StoredDocument>('certstore_authorities');
+    const { items } = await documents.list();
+    assert.equal(items.length, 2);
+    assert.doesNotMatch(JSON.stringify(items), /PRIVATE KEY/);
+  });
+
+  it('ends with 78 and says why when the key-encryption key is another one', async () => {
+    await start();
+    await assert.rejects(
+      start({ keyEncryptionKey: randomBytes(32).toString('base64') }),
+      (error) =>
+        error instanceof ExitError &&
+        error.exitCode === 78 &&
+        /CERTSTORE_KEY_WRONG.*another/.test(error.message),
+    );
+  });
+
+  it('ends with 78 when the key-encryption key has another length', () => {
+    assert.throws(
+      () =>
+        createCertstore({
+          bus: hub.connect(),
+          store,
+          settings: { ...settings, keyEncryptionKey: 'c2hvcnQ=' },
+        }),
+      (error) => error instanceof ExitError && error.exitCode === 78 && /32 bytes/.test(error.message),
+    );
+  });
+
+  it('ends with 78 when the envelopes of both CAs were swapped', async () => {
+    const service = await start();
+    await service.stop();
+    const documents = await store.collection<StoredDocument & { sealedKey: string }>('certstore_authorities');
+    const [cluster, platform] = (await documents.list()).items;
+    await documents.replace({ ...cluster!, sealedKey: platform!.sealedKey });
+    await documents.replace({ ...platform!, sealedKey: cluster!.sealedKey });
+    await assert.rejects(start(), /CERTSTORE_SECRET_DAMAGED/);
+  });
+
+  it('is not ready before its CAs are loaded, nor after it was stopped', async () => {
+    const service = createCertstore({ bus: hub.connect(), store, settings });
+    assert.deepEqual(service.ready().waitingFor, ['certificates']);
+    await service.start();
+    assert.equal(service.ready().ready, true);
+    await service.stop();
+    await service.stop();
+    assert.equal(service.ready().ready, false);
+  });
+
+  it('waits for a store that is out of reach, and may be stopped meanwhile', async () => {
+    const unreachable = Object.assign(new Error('no server'), { code: 'STORE_UNREACHABLE' });
+    const dead = { ...store, collection: () => Promise.reject(unreachable) } as unknown as Store;
+    const service = createCertstore({ bus: hub.connect(), store: dead, settings });
+    const started = service.start();
+    assert.equal(service.ready().ready, false);
+    await service.stop();
+    await started;
+  });
+});
+
+describe('the list of issued certificates', () => {
+  it('loses what has ended, and the oldest beyond its bound', async () => {
+    const store = openSqlite(':memory:');
+    const list = await IssuedList.open(store, 3);
+    const facts = describeCertificateLike;
+    for (const [index, days] of [-1, 5, 6, 7, 8, -2].entries()) {
+      await list.add('platform', edge, facts(String(index), days));
+    }
+    assert.equal(await list.sweep(new Date()), 3);
+    const { items } = await (
+      await store.collection<StoredDocument & { serial: string }>('certstore_issued')
+    ).list();
+    assert.deepEqual(
+      items.map((item) => item.serial),
+      ['2', '3', '4'],
+    );
+    await store.close();
+  });
+});
+
+function describeCertificateLike(serial: string, days: number): CertificateDescription {
+  const notAfter = new Date(Date.now() + days * 86_400_000);
+  return {
+    subject: 'CN=x',
+    issuer: 'CN=y',
+    names: [],
+    addresses: [],
+    serial,
+    notBefore: new Date(0),
+    notAfter,
+    fingerprint: serial,
+    key: 'ECDSA P-256',
+    isAuthority: false,
+    isSelfSigned: false,
+    isKeyedBy: () => false,
+  };
+}

@@ -1,0 +1,222 @@
+/**
+ * certstore: owns certificates and private keys. It opens the store, proves its key-encryption key, loads the CAs, and
+ * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
+ * While the store is out of reach it waits and tries again; a wrong key ends the program.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  ServiceError,
+  answer,
+  getCa,
+  issueNodeCertificate,
+  issueServerCertificate,
+} from '@postern/contracts';
+import type { Store } from '@postern/store';
+import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
+import type { Logger, Readiness, Service } from '@postern/telemetry';
+import { openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
+import { IssuedList } from './issued.ts';
+import { Issuer } from './issuer.ts';
+import { checkKey } from './key-check.ts';
+import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
+import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
+import { namePolicy, type NamePolicyOptions } from './name-policy.ts';
+
+/** What a certstore is made of. */
+export interface CertstoreParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly settings: CertstoreOptions;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+  readonly now?: () => Date;
+}
+
+/** What is set. */
+export interface CertstoreOptions {
+  /** 32 bytes, base64. */
+  readonly keyEncryptionKey: string;
+  readonly platformHost: string;
+  readonly certificateNames?: NamePolicyOptions['names'];
+  readonly certificateAddresses?: NamePolicyOptions['addresses'];
+  readonly certificateDays?: number;
+  /** How many issued certificates are listed. */
+  readonly issuedMax?: number;
+}
+
+const queue = 'certstore';
+const retryMs = 1_000;
+const sweepIntervalMs = 3_600_000;
+const passing = new Set(['STORE_UNREACHABLE', 'STORE_TIMEOUT', 'STORE_OVERLOADED']);
+
+/** Makes the service. Throws `ExitError` (78) when the key-encryption key is not 32 bytes in base64. */
+export function createCertstore(parts: CertstoreParts): Service {
+  return new Certstore(parts);
+}
+
+class Certstore implements Service {
+  readonly name = 'certstore';
+  readonly #parts: CertstoreParts;
+  readonly #logger: Logger;
+  readonly #metrics: CertstoreMetrics;
+  readonly #wrapper: KeyWrapper;
+  readonly #stopped = new AbortController();
+  #authorities: Authorities | null = null;
+  #subscriptions: Subscription[] = [];
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #issuedCount: number | null = null;
+
+  constructor(parts: CertstoreParts) {
+    this.#parts = parts;
+    this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'certstore' });
+    this.#metrics = certstoreMetrics(parts.metrics ?? new Metrics(), () => this.#authorities);
+    this.#wrapper = asConfiguration(() => localKeyWrapper(parts.settings.keyEncryptionKey));
+  }
+
+  async start(): Promise<void> {
+    const issued = await this.#open();
+    if (issued === null || this.#authorities === null) return;
+    this.#serve(new Issuer(this.#issuerParts(this.#authorities, issued)));
+    this.#sweepTimer = setInterval(() => void this.#sweep(issued), sweepIntervalMs).unref();
+    await this.#sweep(issued);
+    const { platform } = this.#authorities;
+    this.#logger.info({ keyId: this.#wrapper.keyId, ca: platform.fingerprint }, 'certificates are served');
+  }
+
+  ready(): Readiness {
+    return readyWhen({ bus: !this.#parts.bus.connected, certificates: this.#authorities === null });
+  }
+
+  status(): unknown {
+    return {
+      keyId: this.#wrapper.keyId,
+      issued: this.#issuedCount,
+      authorities: Object.values(this.#authorities ?? {}).map(({ name, fingerprint, notAfter }) => ({
+        name,
+        fingerprint,
+        notAfter: notAfter.toISOString(),
+      })),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearInterval(this.#sweepTimer);
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#subscriptions = [];
+    this.#authorities = null;
+  }
+
+  /** Null when it was stopped while the store was out of reach. */
+  async #open(): Promise<IssuedList | null> {
+    const { store, settings } = this.#parts;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        await checkKey(store, this.#wrapper);
+        const issued = await IssuedList.open(store, settings.issuedMax ?? 10_000);
+        this.#authorities = await openAuthorities(store, this.#wrapper);
+        return issued;
+      } catch (error) {
+        if (!isPassing(error)) throw exitErrorOf(error);
+        this.#logger.warn({ error }, 'the documents are out of reach; trying again');
+        await wait(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      }
+    }
+    return null;
+  }
+
+  #issuerParts(authorities: Authorities, issued: IssuedList): ConstructorParameters<typeof Issuer>[0] {
+    const { settings, now = () => new Date() } = this.#parts;
+    const policy = namePolicy({
+      platformHost: settings.platformHost,
+      names: settings.certificateNames ?? [],
+      addresses: settings.certificateAddresses ?? [],
+    });
+    return { authorities, issued, policy, now, certificateDays: settings.certificateDays ?? 30 };
+  }
+
+  #serve(issuer: Issuer): void {
+    const { bus } = this.#parts;
+    const onError = (error: unknown): void =>
+      this.#logger.error({ error }, 'a question could not be answered');
+    const options = { queue, onError };
+    this.#subscriptions = [
+      answer(bus, getCa, () => this.#ca(), options),
+      answer(
+        bus,
+        issueServerCertificate,
+        (o) => this.#watch('platform', o.holder.name, issuer.issueServer(o)),
+        options,
+      ),
+      answer(
+        bus,
+        issueNodeCertificate,
+        (o) => this.#watch('cluster', o.holder.name, issuer.issueNode(o)),
+        options,
+      ),
+    ];
+  }
+
+  #ca(): { pem: string; fingerprint: string; notAfter: string } {
+    const platform = this.#authorities?.platform;
+    if (platform === undefined) throw new Error('stopped');
+    return {
+      pem: platform.certificatePem,
+      fingerprint: platform.fingerprint,
+      notAfter: platform.notAfter.toISOString(),
+    };
+  }
+
+  async #watch<T extends { fingerprint: string; notAfter: string }>(
+    authority: AuthorityName,
+    holder: string,
+    work: Promise<T>,
+  ): Promise<T> {
+    try {
+      const { fingerprint, notAfter, ...rest } = await work;
+      this.#metrics.issued(authority);
+      this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
+      return { fingerprint, notAfter, ...rest } as T;
+    } catch (error) {
+      const { code, message } = ServiceError.from(error);
+      this.#metrics.refused(code);
+      this.#logger.warn({ authority, holder, code, reason: message }, 'a signing request was refused');
+      throw error;
+    }
+  }
+
+  async #sweep(issued: IssuedList): Promise<void> {
+    try {
+      this.#issuedCount = await issued.sweep((this.#parts.now ?? (() => new Date()))());
+    } catch (error) {
+      this.#logger.warn({ error }, 'the list of issued certificates could not be swept');
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && passing.has(String(error.code));
+}
+
+function asConfiguration<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw exitErrorOf(error);
+  }
+}
+
+/** A key that cannot be right is a matter of settings. */
+function exitErrorOf(error: unknown): unknown {
+  if (!(error instanceof ServiceError)) return error;
+  const { code, message } = error.body;
+  if (
+    code !== 'CERTSTORE_KEY_INVALID' &&
+    code !== 'CERTSTORE_KEY_WRONG' &&
+    code !== 'CERTSTORE_SECRET_DAMAGED'
+  ) {
+    return error;
+  }
+  return new ExitError(ExitCode.configuration, `${code}: ${message}`, { cause: error });
+}
