@@ -1,0 +1,89 @@
+/**
+ * What is checked, in the order of its cost. Static checks are the commands of the root's package.json, so that a step
+ * and the command a person types are the same; system tests run one file at a time, each in a process of its own.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** One command whose end decides whether the tree is good. */
+export interface Step {
+  /** What `--only` and `--from` take: `types`, `e2e`, `e2e/psql`. */
+  readonly name: string;
+  readonly command: string;
+  readonly timeoutMs: number;
+  /** Steps that must have passed before this one can tell anything. */
+  readonly needs: readonly string[];
+  /** It prints node's test counts. */
+  readonly countsTests: boolean;
+}
+
+const minuteMs = 60_000;
+const systemFolders = ['cluster', 'e2e', 'chaos'];
+
+/** Every step of a tree. */
+export function listSteps(root: string): Step[] {
+  const scripts = readScripts(root);
+  const fromScript = (name: string, script: string, more = ''): Step => ({
+    name,
+    command: `${scripts[script] ?? `echo there is no script ${script}; exit 1`}${more}`,
+    timeoutMs: 10 * minuteMs,
+    needs: [],
+    countsTests: name === 'unit',
+  });
+  return [
+    fromScript('types', 'types'),
+    fromScript('lint', 'lint'),
+    fromScript('dead', 'dead'),
+    fromScript('docs', 'docs', ' --check'),
+    fromScript('unit', 'test:unit', ' --test-reporter=spec'),
+    { ...fromScript('services', 'service:install'), timeoutMs: 30 * minuteMs },
+    ...systemFolders.flatMap((folder) => listSystemSteps(root, folder)),
+  ];
+}
+
+function listSystemSteps(root: string, folder: string): Step[] {
+  return globSync(`test/${folder}/src/**/*.test.ts`, { cwd: root })
+    .toSorted()
+    .map((file) => ({
+      name: `${folder}/${basename(file, '.test.ts')}`,
+      command: `node --test --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
+      timeoutMs: 20 * minuteMs,
+      needs: ['services'],
+      countsTests: true,
+    }));
+}
+
+function readScripts(root: string): Record<string, string> {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts?: Record<string, string>;
+  };
+  return manifest.scripts ?? {};
+}
+
+/** What of the list is to be run. A name selects a step or all steps of a folder; an unknown one is an error. */
+export function selectSteps(
+  steps: readonly Step[],
+  options: { only: readonly string[]; from: string | null },
+): Step[] {
+  for (const name of [...options.only, ...(options.from === null ? [] : [options.from])]) {
+    if (!steps.some((step) => matches(step, name)) && !systemFolders.includes(name)) {
+      throw new RangeError(
+        `there is no step ${name}; there are ${[...new Set(steps.map((step) => step.name))].join(', ')}`,
+      );
+    }
+  }
+  const start = options.from === null ? 0 : steps.findIndex((step) => matches(step, options.from ?? ''));
+  const wanted = steps.filter((step, index) => {
+    return (
+      start >= 0 &&
+      index >= start &&
+      (options.only.length === 0 || options.only.some((name) => matches(step, name)))
+    );
+  });
+  const needed = new Set(wanted.flatMap((step) => [step.name, ...step.needs]));
+  return steps.filter((step) => needed.has(step.name));
+}
+
+function matches(step: Step, name: string): boolean {
+  return step.name === name || step.name.startsWith(`${name}/`);
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { rootFolder } from '../root.ts';
+import { countTests } from './counts.ts';
+import { type StepResult, runStep, skipStep } from './run-step.ts';
+import { type Step, listSteps, selectSteps } from './step.ts';
+import { summarize } from './summary.ts';
+
+const step: Step = { name: 'sample', command: 'true', timeoutMs: 60_000, needs: [], countsTests: true };
+
+async function run(
+  t: TestContext,
+  overrides: Partial<Step>,
+  signal = new AbortController().signal,
+): Promise<StepResult> {
+  const logFolder = await mkdtemp(join(tmpdir(), 'postern-scripts-'));
+  t.after(() => rm(logFolder, { recursive: true }));
+  return runStep({ ...step, ...overrides }, { root: rootFolder, logFolder, signal, onHeartbeat: () => {} });
+}
+
+test('the counts are those of the closing summary', () => {
+  const output =
+    'ℹ pass 99\n✔ x\nℹ tests 9\nℹ suites 0\nℹ pass 5\nℹ fail 1\nℹ cancelled 1\nℹ skipped 2\nℹ todo 0\n';
+  assert.deepEqual(countTests(output), { passed: 5, failed: 2, skipped: 2 });
+});
+
+test('a step that fails without a failed test counts as one failure', () => {
+  const failed: StepResult = {
+    ...skipStep(step, '', ''),
+    outcome: 'failed',
+    counts: { passed: 3, failed: 0, skipped: 1 },
+  };
+  assert.equal(summarize([failed]).split('\n').at(-1), '3 passed, 1 failed, 1 skipped');
+});
+
+test('a step that was not run because of another counts as a failure', () => {
+  assert.equal(
+    summarize([skipStep(step, 'services', '')])
+      .split('\n')
+      .at(-1),
+    '0 passed, 1 failed, 0 skipped',
+  );
+});
+
+test('a step’s output is kept in its log, and its exit code decides', async (t) => {
+  const good = await run(t, { command: 'echo "ℹ pass 2"; echo to-stderr >&2' });
+  assert.equal(good.outcome, 'passed');
+  assert.equal(good.counts.passed, 2);
+  assert.match(await readFile(good.logFile, 'utf8'), /to-stderr/);
+  assert.equal((await run(t, { command: 'exit 3' })).outcome, 'failed');
+});
+
+test('a step past its time limit is ended with all that it started', async (t) => {
+  const late = await run(t, { command: 'sleep 1000 & sleep 1000', timeoutMs: 20 });
+  assert.equal(late.outcome, 'failed');
+  assert.match(late.note, /took longer/);
+});
+
+test('a process that a step left behind does not keep it from ending', async (t) => {
+  assert.equal((await run(t, { command: 'sleep 1000 & exit 0' })).outcome, 'passed');
+});
+
+test('an interrupted step ends', async (t) => {
+  const abort = new AbortController();
+  const running = run(t, { command: 'sleep 1000' }, abort.signal);
+  abort.abort();
+  assert.equal((await running).outcome, 'failed');
+});
+
+test('steps run on the Node of this tree', async (t) => {
+  const result = await run(t, { command: 'node --version' });
+  assert.equal((await readFile(result.logFile, 'utf8')).trim(), process.version);
+});
+
+test('a name selects a step or a folder of them, with what they need', () => {
+  const steps: Step[] = ['types', 'unit', 'services', 'e2e/a', 'e2e/b'].map((name) => ({
+    ...step,
+    name,
+    needs: name.startsWith('e2e') ? ['services'] : [],
+  }));
+  const names = (only: string[], from: string | null = null) =>
+    selectSteps(steps, { only, from }).map((one) => one.name);
+  assert.deepEqual(names(['e2e']), ['services', 'e2e/a', 'e2e/b']);
+  assert.deepEqual(names(['e2e/b']), ['services', 'e2e/b']);
+  assert.deepEqual(names(['unit']), ['unit']);
+  assert.deepEqual(names([], 'services'), ['services', 'e2e/a', 'e2e/b']);
+  assert.throws(() => names(['nonsense']), /there is no step nonsense/);
+});
+
+test('the cheap steps come first', () => {
+  const names = listSteps(rootFolder).map((one) => one.name);
+  assert.deepEqual(names.slice(0, 6), ['types', 'lint', 'dead', 'docs', 'unit', 'services']);
+});
