@@ -1,0 +1,194 @@
+/**
+ * The client as a service: one `GatewayClient` for each gateway, one identity for all, and the decision how the process
+ * ends. It goes on while one gateway may still be served.
+ *
+ *   every gateway refused before its first tunnel ──► 77
+ *   every gateway over, ended by the platform     ──► 0
+ *   every gateway over otherwise                  ──► 69 (tries used up), 77 (refused)
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { type AccessList, aclFileBytesMax, compileAccessList, parseAclFile } from '@postern/access';
+import {
+  type Ending,
+  ExitCode,
+  type Logger,
+  type Readiness,
+  type Service,
+  readyWhen,
+  subsystemLogger,
+} from '@postern/telemetry';
+import type { ClientOptions, GatewayOptions } from './config.ts';
+import { Dialer } from './dialer.ts';
+import { ClientError, errorText } from './errors.ts';
+import { GatewayClient, type GatewayEnd } from './gateway-client.ts';
+import { type Identity, openIdentity } from './identity.ts';
+
+/** What the client is made with. */
+export interface ClientParts {
+  readonly options: ClientOptions;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly ending: Pick<Ending, 'end'>;
+  /** A gateway's first tunnel is up. */
+  readonly onConnected: (gatewayId: string, clientId: string) => void;
+}
+
+/** The client; `reload` reads the access-list files anew. */
+export interface ClientService extends Service {
+  reload(): void;
+}
+
+interface Member {
+  readonly options: GatewayOptions;
+  readonly client: GatewayClient;
+  everUp: boolean;
+  refused: string | null;
+  end: GatewayEnd | null;
+}
+
+/** Makes the client. Throws ClientError when an access-list file cannot be used: a client that was given one never runs without. */
+export function createClient(parts: ClientParts): ClientService {
+  const lists = parts.options.gateways.map(({ aclFile }) => (aclFile === null ? null : readAclFile(aclFile)));
+  return new Client(parts, lists);
+}
+
+/** The owner's list from its file. Throws ClientError that names the file and what is wrong in it. */
+export function readAclFile(path: string): AccessList {
+  try {
+    if (statSync(path).size > aclFileBytesMax)
+      throw new RangeError(`it is longer than ${aclFileBytesMax} bytes`);
+    return compileAccessList(parseAclFile(readFileSync(path, 'utf8')));
+  } catch (error) {
+    throw new ClientError(
+      'CLIENT_ACL_FILE_INVALID',
+      `the access-list file ${path} cannot be used: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+class Client implements ClientService {
+  readonly name = 'client';
+  readonly #parts: ClientParts;
+  readonly #logger: Logger;
+  readonly #identity: Identity;
+  readonly #members: Member[];
+
+  constructor(parts: ClientParts, lists: readonly (AccessList | null)[]) {
+    const { options, logger } = parts;
+    this.#parts = parts;
+    this.#logger = subsystemLogger(logger, 'client');
+    this.#identity = openIdentity(options.state);
+    if (this.#identity.file === null) {
+      this.#logger.warn(
+        { folder: options.state, cause: errorText(this.#identity.fault) },
+        'the state folder cannot be used: this client has a new ID at each start',
+      );
+    }
+    const dialer = new Dialer(options);
+    this.#members = options.gateways.map((gateway, index) =>
+      this.#makeMember(gateway, lists[index] ?? null, dialer),
+    );
+  }
+
+  async start(): Promise<void> {
+    for (const { client } of this.#members) client.start();
+  }
+
+  ready(): Readiness {
+    return readyWhen(
+      Object.fromEntries(
+        this.#members.map(({ options, client }) => [`gateway ${options.id}`, client.tunnelCount === 0]),
+      ),
+    );
+  }
+
+  status(): unknown {
+    return { gateways: this.#members.map(({ client }) => client.status()) };
+  }
+
+  reload(): void {
+    for (const { options, client } of this.#members) {
+      if (options.aclFile === null) continue;
+      try {
+        const list = readAclFile(options.aclFile);
+        client.setOwnList(list);
+        this.#logger.info(
+          { gatewayId: options.id, file: options.aclFile, rules: list.rules.length },
+          'the access-list file was read anew',
+        );
+      } catch (error) {
+        this.#logger.error(
+          { gatewayId: options.id, error },
+          'the access-list file was not taken; the former rules stay',
+        );
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#members.map(({ client }) => client.stop()));
+    this.#logger.info({ status: this.status() }, 'all tunnels are closed');
+    this.#identity.close();
+  }
+
+  #makeMember(gateway: GatewayOptions, ownList: AccessList | null, dialer: Dialer): Member {
+    const { options, version, logger, onConnected } = this.#parts;
+    const member: Member = {
+      options: gateway,
+      everUp: false,
+      refused: null,
+      end: null,
+      client: new GatewayClient({
+        gatewayId: gateway.id,
+        readToken: gateway.readToken,
+        ownList,
+        identity: this.#identity,
+        facts: {
+          name: options.name,
+          version,
+          platform: `${process.platform} ${process.arch} node ${process.versions.node}`,
+        },
+        dialer,
+        hosts: options.hosts,
+        tunnels: options.tunnels,
+        transport: options.transport,
+        reconnect: options.reconnect,
+        memoryShare: 1 / options.gateways.length,
+        logger: logger.child({}, { level: gateway.logLevel }),
+        onConnected: (clientId) => {
+          member.everUp = true;
+          onConnected(gateway.id, clientId);
+        },
+        onRefused: (reason) => {
+          member.refused = reason;
+          this.#judge();
+        },
+        onEnd: (end) => this.#handleEnd(member, end),
+      }),
+    };
+    return member;
+  }
+
+  #handleEnd(member: Member, end: GatewayEnd): void {
+    if (member.end !== null) return;
+    member.end = end;
+    if (end.kind === 'usedUp') this.#logger.error({ gatewayId: member.options.id }, end.reason);
+    // The others go on.
+    member.client.kill();
+    this.#judge();
+  }
+
+  /** Ends the process when no gateway is left that may still be served. */
+  #judge(): void {
+    const isRefused = ({ everUp, refused }: Member): boolean => !everUp && refused !== null;
+    const members = this.#members;
+    if (members.some((member) => member.end === null && !isRefused(member))) return;
+    const { ending } = this.#parts;
+    const refusal = members.find(isRefused);
+    if (refusal !== undefined) return ending.end(ExitCode.refused, refusal.refused ?? 'refused');
+    const usedUp = members.find(({ end }) => end?.kind === 'usedUp');
+    if (usedUp !== undefined) return ending.end(ExitCode.unavailable, usedUp.end?.reason ?? 'tries used up');
+    ending.end(ExitCode.ok, members[0]?.end?.reason ?? 'ended by the platform');
+  }
+}

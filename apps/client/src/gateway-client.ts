@@ -1,0 +1,416 @@
+/**
+ * One gateway of this client: carries out what its `TunnelKeeper` decides. It makes first calls, dials, takes the nodes'
+ * lists and commands, and lets streams be served. The decisions are the keeper's; the sockets are the dialer's; what is
+ * here is their wiring, and the log.
+ *
+ *   keeper ──call──► connector ──► dialer            nodes ──OPEN──► StreamServer ──► resource
+ *      │◄─────────── events ───────┘                   └──CONTROL──► lists, end
+ */
+import { Control, type ConnectAnswer } from '@postern/contracts';
+import { type Logger, subsystemLogger } from '@postern/telemetry';
+import {
+  type Carrier,
+  Endpoint,
+  GoAwayCode,
+  ResetCode,
+  type Session,
+  TunnelError,
+  defaultLimits,
+  tlsCarrier,
+  webSocketCarrier,
+} from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
+import type { AccessList } from '@postern/access';
+import { AccessGuard } from './access-guard.ts';
+import { callPlatform } from './connector.ts';
+import type { Dialer } from './dialer.ts';
+import { ClientError, errorText } from './errors.ts';
+import { clientHandshake, dialFailure } from './handshake.ts';
+import type { Hosts } from './hosts.ts';
+import type { Identity } from './identity.ts';
+import { StreamServer } from './stream-server.ts';
+import { type KeeperAction, type KeeperEvent, type KeeperOptions, TunnelKeeper } from './tunnel-keeper.ts';
+import { TroubleLog } from './trouble-log.ts';
+
+/** How long running streams may go on after the client was asked to stop. */
+export const drainMs = 30_000;
+
+const controlCheck = Compile(Control);
+
+/** Answers that mean: this gateway and token will not do, until somebody changes them. */
+const refusalStatuses: ReadonlySet<number> = new Set([401, 403]);
+/** The one of them that may pass by itself: the gateway can be enabled again. */
+const gatewayDisabledCode = 'ACL_GATEWAY_DISABLED';
+
+/** How a gateway's client came to its end. */
+export type GatewayEnd = { kind: 'ended' | 'usedUp'; reason: string };
+
+/** What one gateway's client is made with. */
+export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
+  readonly gatewayId: string;
+  readonly readToken: () => string | null;
+  readonly ownList: AccessList | null;
+  readonly identity: Identity;
+  readonly facts: { name: string; version: string; platform: string };
+  readonly dialer: Dialer;
+  readonly hosts: Hosts;
+  /** The part of the process's tunnel memory that this gateway may use. */
+  readonly memoryShare: number;
+  readonly logger: Logger;
+  /** The first tunnel is up. */
+  readonly onConnected: (clientId: string) => void;
+  /** The platform refused the last first call, or (null) no longer does. */
+  readonly onRefused: (reason: string | null) => void;
+  readonly onEnd: (end: GatewayEnd) => void;
+}
+
+/** Connects one gateway and serves its streams. */
+export class GatewayClient {
+  readonly #options: GatewayClientOptions;
+  readonly #logger: Logger;
+  readonly #keeper: TunnelKeeper;
+  readonly #guard = new AccessGuard();
+  readonly #streams: StreamServer;
+  readonly #trouble: TroubleLog;
+  readonly #abort = new AbortController();
+  readonly #tunnels = new Map<number, Session>();
+  #endpoint: Endpoint | null = null;
+  #gateway: ConnectAnswer['gateway'] | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #idle: (() => void) | null = null;
+  #everUp = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: GatewayClientOptions) {
+    this.#options = options;
+    this.#logger = subsystemLogger(options.logger, 'tunnel').child({ gatewayId: options.gatewayId });
+    this.#keeper = new TunnelKeeper({ ...options, random: Math.random });
+    this.#guard.setOwnList(options.ownList);
+    const streamLogger = subsystemLogger(options.logger, 'stream').child({ gatewayId: options.gatewayId });
+    this.#streams = new StreamServer({ guard: this.#guard, hosts: options.hosts, logger: streamLogger });
+    this.#trouble = new TroubleLog(this.#logger);
+  }
+
+  /** How many tunnels are up. */
+  get tunnelCount(): number {
+    return this.#keeper.upCount;
+  }
+
+  /** Begins, and never blocks. */
+  start(): void {
+    this.#step({ kind: 'wake' });
+  }
+
+  /** Takes the owner's list anew: tells the platform, and ends streams that it denies. */
+  setOwnList(list: AccessList | null): void {
+    this.#guard.setOwnList(list);
+    const rules = this.#guard.ownRules;
+    for (const session of this.#tunnels.values())
+      session.sendControl({ kind: 'ownRules', rules: rules === null ? null : [...rules] });
+    this.#streams.recheck();
+  }
+
+  /** What `/status` and status lines show. */
+  status(): object {
+    return {
+      gatewayId: this.#options.gatewayId,
+      gatewayName: this.#gateway?.name ?? null,
+      clientId: this.#endpoint?.self.id ?? null,
+      accessListRevision: this.#guard.revision,
+      streams: this.#streams.runningCount,
+      dials: this.#streams.pendingCount,
+      ...this.#streams.counts,
+      tunnels: [...this.#tunnels.values()].map((session) => ({
+        node: session.peer.id,
+        transport: session.transport,
+        streams: session.streamCount,
+        roundTripMs: session.roundTripMs,
+      })),
+    };
+  }
+
+  /** Takes no new streams, lets those that run end within `drainMs`, then closes everything. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drainAndClose();
+    return this.#stopping;
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    this.#stopping ??= Promise.resolve();
+    this.#close();
+    this.#idle?.();
+  }
+
+  async #drainAndClose(): Promise<void> {
+    this.#keeper.end();
+    clearTimeout(this.#timer);
+    this.#abort.abort(new Error('the client is stopping'));
+    if (this.#tunnels.size > 0) {
+      const { promise: idle, resolve } = Promise.withResolvers<void>();
+      this.#idle = resolve;
+      for (const session of this.#tunnels.values())
+        session.goAway(GoAwayCode.ShuttingDown, 'the client is stopping');
+      const timer = setTimeout(resolve, drainMs);
+      await idle;
+      clearTimeout(timer);
+    }
+    this.#close();
+  }
+
+  #close(): void {
+    this.#keeper.end();
+    clearTimeout(this.#timer);
+    this.#abort.abort(new Error('the client is stopping'));
+    this.#streams.close();
+    this.#endpoint?.close();
+  }
+
+  // ---- the keeper's hands
+
+  #step(event: KeeperEvent): void {
+    for (const action of this.#keeper.step(event, performance.now())) this.#act(action);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const { wakeAt } = this.#keeper;
+    if (wakeAt === null || this.#stopping !== null) return;
+    this.#timer = setTimeout(
+      () => this.#step({ kind: 'wake' }),
+      Math.max(0, Math.ceil(wakeAt - performance.now())),
+    );
+  }
+
+  #act(action: KeeperAction): void {
+    switch (action.kind) {
+      case 'call':
+        return void this.#call();
+      case 'dial':
+        return void this.#dial(action);
+      case 'drain':
+        return this.#drain(action.id);
+      case 'usedUp':
+        return this.#options.onEnd({
+          kind: 'usedUp',
+          reason: `no tunnel after ${this.#options.reconnect} tries: ${this.#trouble.last}`,
+        });
+    }
+  }
+
+  async #call(): Promise<void> {
+    const { gatewayId, identity, facts, dialer } = this.#options;
+    try {
+      const body = { gatewayId, bootId: identity.bootId, publicKey: identity.publicKey, facts };
+      const admission = await callPlatform(dialer, body, await this.#readToken(), this.#abort.signal);
+      this.#gateway = admission.gateway;
+      this.#endpoint ??= this.#makeEndpoint(admission.clientId);
+      if (this.#endpoint.self.id !== admission.clientId) {
+        throw new ClientError(
+          'CLIENT_ANSWER_MALFORMED',
+          `the platform calls this client ${admission.clientId} now, and ${this.#endpoint.self.id} before`,
+        );
+      }
+      this.#options.onRefused(null);
+      this.#step({ kind: 'callAnswered', grant: admission.grant });
+    } catch (error) {
+      if (this.#stopping === null) this.#handleCallFailed(error);
+    }
+  }
+
+  /** Async, so that what fails is never handled in the middle of a step. */
+  async #readToken(): Promise<string | null> {
+    try {
+      return this.#options.readToken();
+    } catch (error) {
+      throw new ClientError('CLIENT_TOKEN_FILE', `the security token cannot be read: ${errorText(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #handleCallFailed(error: unknown): void {
+    const known = error instanceof ClientError ? error : null;
+    const refused = known !== null && known.platformCode !== null && refusalStatuses.has(known.status ?? 0);
+    this.#trouble.tell('the first call failed', error);
+    this.#options.onRefused(refused && known.platformCode !== gatewayDisabledCode ? known.message : null);
+    this.#step({
+      kind: 'callFailed',
+      cause: refused ? 'refused' : 'unanswered',
+      retryAfterMs: known?.retryAfterMs ?? 0,
+    });
+  }
+
+  async #dial(action: KeeperAction & { kind: 'dial' }): Promise<void> {
+    const { id, ticket, avoid } = action;
+    const { identity, facts, gatewayId } = this.#options;
+    const where =
+      action.address === null
+        ? `WebSocket to ${this.#options.dialer.connectUrl.host}`
+        : `${action.address.node} at ${action.address.host}:${action.address.port}`;
+    try {
+      const session = await this.#connect(action, (endpoint, carrier) =>
+        endpoint.connect(
+          carrier,
+          clientHandshake({
+            identity,
+            gatewayId,
+            ticket,
+            facts,
+            avoid,
+            ownRules: this.#guard.ownRules,
+            onWelcome: (_node, { accessList }) =>
+              this.#guard.setGatewayList(id, accessList.revision, accessList.rules),
+          }),
+        ),
+      );
+      this.#handleUp(id, session);
+    } catch (error) {
+      this.#guard.forgetTunnel(id);
+      if (this.#stopping !== null) return;
+      const failure = dialFailure(error);
+      if (failure.cause === 'sameNode')
+        this.#logger.debug({ error }, 'a tunnel to another node was not found');
+      else this.#trouble.tell(`no tunnel by ${where}`, error);
+      this.#step({ kind: 'dialFailed', id, ...failure });
+    }
+  }
+
+  async #connect(
+    { address }: KeeperAction & { kind: 'dial' },
+    connect: (endpoint: Endpoint, carrier: Carrier) => Promise<Session>,
+  ): Promise<Session> {
+    const endpoint = this.#endpoint;
+    if (endpoint === null) throw new Error('a dial follows an answered call');
+    const { dialer } = this.#options;
+    if (address !== null) {
+      return this.#connected(
+        await connect(endpoint, tlsCarrier(await dialer.direct(address, this.#abort.signal))),
+      );
+    }
+    const { webSocket, remoteAddress } = await dialer.webSocket(this.#abort.signal);
+    const connecting = connect(endpoint, webSocketCarrier(webSocket, remoteAddress));
+    webSocket.resume();
+    return this.#connected(await connecting);
+  }
+
+  /** A session may have ended before its `connect` was heard of. */
+  #connected(session: Session): Session {
+    if (session.closed)
+      throw new TunnelError('TUNNEL_CARRIER_CLOSED', 'the tunnel ended as soon as it was up');
+    if (this.#stopping === null) return session;
+    const stopped = new TunnelError('TUNNEL_CLOSED', 'the client is stopping');
+    session.destroy(stopped);
+    throw stopped;
+  }
+
+  #drain(id: number): void {
+    const session = this.#tunnels.get(id);
+    if (session === undefined) return;
+    this.#logger.info({ node: session.peer.id, transport: session.transport }, 'a tunnel is replaced');
+    this.#endpoint?.moveStreams(session);
+    session.goAway(GoAwayCode.ShuttingDown, 'replaced by another tunnel');
+  }
+
+  // ---- what sessions tell
+
+  #makeEndpoint(clientId: string): Endpoint {
+    const { identity, memoryShare } = this.#options;
+    const share = (bytes: number): number => Math.floor(bytes * memoryShare);
+    const endpoint: Endpoint = new Endpoint({
+      self: { id: clientId, bootId: identity.bootId },
+      limits: {
+        receiveBytesPerProcessMax: share(defaultLimits.receiveBytesPerProcessMax),
+        sendBytesPerProcessMax: share(defaultLimits.sendBytesPerProcessMax),
+      },
+      onOpen: (stream) => {
+        if (this.#stopping !== null) stream.reset(ResetCode.ShuttingDown, 'the client is stopping');
+        else void this.#streams.serve(stream);
+      },
+      onControl: (session, body) => this.#handleControl(session, body),
+      onGoAway: (session, text) => this.#handleGoAway(session, text),
+      onSessionClose: (session, cause) => this.#handleClose(session, cause),
+      findDetour: () => quietest(endpoint.sessions),
+    });
+    return endpoint;
+  }
+
+  #handleUp(id: number, session: Session): void {
+    this.#tunnels.set(id, session);
+    const { node, transport } = { node: session.peer.id, transport: session.transport };
+    this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
+    this.#trouble.clear();
+    this.#streams.recheck();
+    if (!this.#everUp) {
+      this.#everUp = true;
+      this.#options.onConnected(this.#endpoint?.self.id ?? '');
+    }
+    this.#step({ kind: 'dialUp', id, node });
+  }
+
+  #handleControl(session: Session, body: unknown): void {
+    // A newer node may say what this version does not know.
+    if (!controlCheck.Check(body))
+      return this.#logger.debug(
+        { node: session.peer.id },
+        'a control frame of a kind that is not known here',
+      );
+    switch (body.kind) {
+      case 'accessList':
+        return this.#takeList(session, body.revision, body.rules);
+      case 'end':
+        this.#logger.warn({ reason: body.reason }, 'the platform ended this client');
+        return this.#options.onEnd({ kind: 'ended', reason: body.reason });
+      case 'ownRules':
+        return;
+    }
+  }
+
+  #takeList(session: Session, revision: number, rules: Parameters<AccessGuard['setGatewayList']>[2]): void {
+    const id = this.#idOf(session);
+    if (id === null) return;
+    try {
+      this.#guard.setGatewayList(id, revision, rules);
+      this.#logger.info({ revision, rules: rules.length }, 'the gateway has another access list');
+      this.#streams.recheck();
+    } catch (error) {
+      session.destroy(
+        new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the access list cannot be read', { cause: error }),
+      );
+    }
+  }
+
+  #handleGoAway(session: Session, text: string): void {
+    const id = this.#idOf(session);
+    if (id === null) return;
+    this.#logger.info({ node: session.peer.id, reason: text }, 'a node takes no more streams on a tunnel');
+    if (this.#stopping === null) this.#step({ kind: 'tunnelDraining', id });
+  }
+
+  #handleClose(session: Session, cause: TunnelError): void {
+    const id = this.#idOf(session);
+    if (id === null) return;
+    this.#tunnels.delete(id);
+    this.#guard.forgetTunnel(id);
+    this.#logger.info(
+      { node: session.peer.id, transport: session.transport, code: cause.code, reason: cause.message },
+      'a tunnel has ended',
+    );
+    if (this.#tunnels.size === 0) this.#idle?.();
+    if (this.#stopping === null) this.#step({ kind: 'tunnelDown', id });
+  }
+
+  #idOf(session: Session): number | null {
+    for (const [id, one] of this.#tunnels) if (one === session) return id;
+    return null;
+  }
+}
+
+function quietest(sessions: Iterable<Session>): Session | null {
+  let best: Session | null = null;
+  for (const session of sessions) {
+    if (session.usable && (best === null || session.streamCount < best.streamCount)) best = session;
+  }
+  return best;
+}

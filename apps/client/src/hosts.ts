@@ -1,0 +1,51 @@
+/**
+ * Names that this client resolves itself, before DNS is asked: the `hosts` map of its settings. It serves resources and
+ * the way to the platform alike, so a client in a container without DNS works.
+ */
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+import { type LookupFunction, isIP } from 'node:net';
+
+/** As `node:net` and `node:tls` take it. */
+export type Lookup = LookupFunction;
+
+/** The most addresses of one name that are looked at. */
+export const addressesPerNameMax = 32;
+
+/** The map of names, and what it does not know from the system. */
+export class Hosts {
+  readonly #addresses: ReadonlyMap<string, string>;
+
+  /** Throws a TypeError that names the entry when one is no address. */
+  constructor(hosts: Readonly<Record<string, string>>) {
+    for (const [name, address] of Object.entries(hosts)) {
+      if (isIP(address) === 0)
+        throw new TypeError(
+          `hosts: ${name} must be an IP address, not ${JSON.stringify(address.slice(0, 80))}`,
+        );
+    }
+    this.#addresses = new Map(Object.entries(hosts).map(([name, address]) => [keyOf(name), address]));
+  }
+
+  /** Every address of a host, in the system's order; rejects with the system's error. An address is its own. */
+  async resolve(host: string): Promise<string[]> {
+    if (isIP(host) !== 0) return [host];
+    const known = this.#addresses.get(keyOf(host));
+    if (known !== undefined) return [known];
+    const found = await lookup(host, { all: true, order: 'verbatim' });
+    return [...new Set(found.map(({ address }) => address))].slice(0, addressesPerNameMax);
+  }
+
+  /** The same as `dns.lookup`, for sockets. */
+  readonly lookup: Lookup = (host, options, callback) => {
+    const known = this.#addresses.get(keyOf(host));
+    if (known === undefined) return systemLookup(host, options, callback);
+    const found: LookupAddress = { address: known, family: isIP(known) };
+    if (options.all === true) callback(null, [found]);
+    else callback(null, found.address, found.family);
+  };
+}
+
+function keyOf(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
+}

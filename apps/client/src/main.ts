@@ -1,0 +1,78 @@
+/** `postern-client` as a process: settings, log, the client, and what it says on stdout. */
+import { openSync, writeSync } from 'node:fs';
+import process from 'node:process';
+import { ConfigError } from '@postern/config';
+import { ExitCode, ExitError, createLogger, runProgram } from '@postern/telemetry';
+import { type ClientService, createClient } from './client.ts';
+import {
+  type ClientOptions,
+  type ClientSettings,
+  program,
+  readOptions,
+  rootLogLevel,
+  withoutEffect,
+} from './config.ts';
+import { ClientError } from './errors.ts';
+import { maskedTitle } from './secret-title.ts';
+
+// First of all: until then whoever lists processes sees what the old flags carry.
+const title = maskedTitle(program.name, process.argv.slice(2));
+if (title !== null) process.title = title;
+
+const settings = program.parse();
+const options = readOrExit(settings);
+const logger = createLogger({
+  name: program.name,
+  level: rootLogLevel(options),
+  ...(settings.logFile === undefined ? {} : { destination: openLogFile(settings.logFile) }),
+});
+const ignored = withoutEffect(settings);
+if (ignored.length > 0)
+  logger.info(
+    { subsystem: 'config', flags: ignored },
+    `old flags without effect in this version: ${ignored.join(', ')}`,
+  );
+
+await runProgram({
+  name: program.name,
+  version: program.version,
+  logger,
+  parts: (ending) => {
+    const client = makeClient(ending);
+    // The owner's way to change what this client allows without cutting what runs.
+    process.on('SIGHUP', () => client.reload());
+    return [client];
+  },
+});
+
+function makeClient(ending: Parameters<typeof createClient>[0]['ending']): ClientService {
+  try {
+    return createClient({
+      options,
+      version: program.version,
+      logger,
+      ending,
+      onConnected: (gatewayId, clientId) => process.stdout.write(`connected ${gatewayId} ${clientId}\n`),
+    });
+  } catch (error) {
+    if (error instanceof ClientError)
+      throw new ExitError(ExitCode.configuration, error.message, { cause: error });
+    throw error;
+  }
+}
+
+function readOrExit(given: ClientSettings): ClientOptions {
+  try {
+    return readOptions(given, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { code, message } of error.problems)
+      process.stderr.write(`${program.name}: ${code}: ${message}\n`);
+    process.exit(error.exitCode);
+  }
+}
+
+function openLogFile(path: string): { write(line: string): void } {
+  const descriptor = openSync(path, 'a', 0o640);
+  return { write: (line) => void writeSync(descriptor, line) };
+}

@@ -1,0 +1,186 @@
+/**
+ * Serves the streams that nodes open to one gateway's client: reads what is wanted, lets `dialResource` reach it, joins
+ * stream and socket. Bounded in how many dials wait at once; streams themselves are bounded by the tunnel. A stream that
+ * ends while its dial waits ends the dial; a list that changes ends the streams that it no longer allows.
+ */
+import type { Socket } from 'node:net';
+import { OpenMetadata } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import {
+  type Joined,
+  ResetCode,
+  type Stream,
+  describeReset,
+  joinSocket,
+  resetCodeName,
+} from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
+import { LineLimit } from './line-limit.ts';
+import { ResourceError, type ResourceParts, denialNow, dialResource } from './resource-dialer.ts';
+
+/** The most resources that are being dialled at once for one gateway. */
+export const pendingDialsMax = 256;
+
+const refusalLinesPerSecondMax = 50;
+const metadataCheck = Compile(OpenMetadata);
+
+/** What a server of streams needs. */
+export interface StreamServerOptions extends ResourceParts {
+  readonly logger: Logger;
+  readonly pendingDialsMax?: number;
+}
+
+interface Running {
+  readonly stream: Stream;
+  readonly metadata: OpenMetadata;
+  readonly address: string;
+}
+
+/** Counts since the start, for status lines. */
+export interface StreamCounts {
+  served: number;
+  refused: number;
+  bytesFromResource: number;
+  bytesToResource: number;
+}
+
+/** One for each gateway. */
+export class StreamServer {
+  readonly #options: StreamServerOptions;
+  readonly #pending = new Set<AbortController>();
+  readonly #running = new Set<Running>();
+  readonly #lines = new LineLimit(refusalLinesPerSecondMax);
+  readonly counts: StreamCounts = { served: 0, refused: 0, bytesFromResource: 0, bytesToResource: 0 };
+
+  constructor(options: StreamServerOptions) {
+    this.#options = options;
+  }
+
+  /** Streams that are joined to a resource. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  /** Resources that are being dialled. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Takes a stream that a node opened; resolves when it is over. Never rejects. */
+  async serve(stream: Stream): Promise<void> {
+    const metadata = stream.metadata;
+    if (!metadataCheck.Check(metadata)) {
+      return this.#refuse(
+        stream,
+        null,
+        new ResourceError(ResetCode.Protocol, 'OPEN does not say what to dial'),
+      );
+    }
+    if (this.#pending.size >= (this.#options.pendingDialsMax ?? pendingDialsMax)) {
+      return this.#refuse(
+        stream,
+        metadata,
+        new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
+      );
+    }
+    const socket = await this.#dial(stream, metadata);
+    if (socket !== null) await this.#join(stream, metadata, socket);
+  }
+
+  /** A list has changed: streams that it denies are reset. */
+  recheck(): void {
+    for (const { stream, metadata, address } of this.#running) {
+      const denial = denialNow(this.#options.guard, metadata, address);
+      if (denial === null) continue;
+      const text = `${metadata.host}:${metadata.port} is no longer allowed by ${denial.reason}`;
+      this.#options.logger.warn({ ...tags(metadata), rule: denial.rule }, text);
+      stream.reset(ResetCode.Denied, text);
+    }
+  }
+
+  /** Gives up every dial that waits. */
+  close(): void {
+    for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
+  }
+
+  async #dial(stream: Stream, metadata: OpenMetadata): Promise<Socket | null> {
+    const abort = new AbortController();
+    this.#pending.add(abort);
+    let over = false;
+    stream.events = {
+      onReset: () => {
+        over = true;
+        abort.abort(new Error('the stream has ended'));
+      },
+    };
+    try {
+      const socket = await dialResource(this.#options, metadata, abort.signal);
+      if (!over) return socket;
+      socket.destroy();
+    } catch (error) {
+      if (over) return null;
+      this.#refuse(stream, metadata, asResourceError(error));
+    } finally {
+      this.#pending.delete(abort);
+    }
+    return null;
+  }
+
+  async #join(stream: Stream, metadata: OpenMetadata, socket: Socket): Promise<void> {
+    const running: Running = { stream, metadata, address: socket.remoteAddress ?? '' };
+    this.#running.add(running);
+    this.counts.served += 1;
+    this.#options.logger.debug(tags(metadata), `connected to ${metadata.host}:${metadata.port}`);
+    try {
+      const joined = joinSocket(stream, socket);
+      stream.accept();
+      const result = await joined;
+      this.#account(metadata, result);
+    } catch (error) {
+      socket.destroy();
+      this.#options.logger.error({ ...tags(metadata), error }, 'a stream failed');
+      stream.reset(ResetCode.Internal, 'the client failed; its log has the cause');
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #account(metadata: OpenMetadata, { received, sent, reset }: Joined): void {
+    this.counts.bytesFromResource += received;
+    this.counts.bytesToResource += sent;
+    const fields = { ...tags(metadata), bytesFromResource: received, bytesToResource: sent };
+    this.#options.logger.debug(
+      fields,
+      reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`,
+    );
+  }
+
+  #refuse(stream: Stream, metadata: OpenMetadata | null, error: ResourceError): void {
+    this.counts.refused += 1;
+    stream.reset(error.reset, error.message);
+    const leftOut = this.#lines.take();
+    if (leftOut === null) return;
+    const fields = {
+      ...(metadata === null ? {} : tags(metadata)),
+      reset: resetCodeName(error.reset),
+      rule: error.decision?.rule ?? undefined,
+    };
+    this.#options.logger.warn(
+      { ...fields, ...(leftOut > 0 ? { leftOut } : {}) },
+      `a stream was refused: ${error.message}`,
+    );
+  }
+}
+
+function tags({ destinationId, trackingId, caller }: OpenMetadata): object {
+  return { destinationId, trackingId, caller: `${caller.address}:${caller.port}` };
+}
+
+function asResourceError(error: unknown): ResourceError {
+  if (error instanceof ResourceError) return error;
+  return new ResourceError(
+    ResetCode.ShuttingDown,
+    error instanceof Error ? error.message : 'the client is stopping',
+    { cause: error },
+  );
+}

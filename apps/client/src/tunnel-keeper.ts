@@ -1,0 +1,422 @@
+/**
+ * Keeps one gateway's tunnels up: decides when to make the first call, which way to dial, what to replace and what to
+ * let go. A state machine without IO: events and the time go in, actions come out, and `wakeAt` says when it wants to
+ * be stepped again at the latest. It knows nothing of sockets, streams, tokens or logs.
+ *
+ *   slot:  idle ──dial──► dialling ──dialUp──► up ──tunnelDown, tunnelDraining──► idle
+ *           │  ▲              │                 └─ better dial ─ dialUp: new one up, then the old one drained
+ *           ▼  └── next way, or a new first call ◄── dialFailed
+ *         needs a ticket ──► call ──callAnswered──► dial
+ *                                 └─callFailed────► dial with the reserve ticket, or wait
+ *
+ * Invariants: at most `tunnels` slots, one call and one better dial at a time; a slot waits at most 5 s between two
+ * tries unless the platform asked for more by Retry-After; a tunnel is drained only when its replacement is up.
+ */
+import type { NodeAddress } from '@postern/contracts';
+import { spreadMs, waitMs } from './backoff.ts';
+import { type Grant, Wallet } from './grant.ts';
+import { type Transport, type Way, addressKey, chooseWays, rankAddresses } from './route-choice.ts';
+
+/** What a keeper is to keep, and how patiently. */
+export interface KeeperOptions {
+  /** How many tunnels to hold. */
+  readonly tunnels: number;
+  readonly transport: 'auto' | Transport;
+  /** Tries after which it gives up; -1 for never. */
+  readonly reconnect: number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** What happened. */
+export type KeeperEvent =
+  | { kind: 'wake' }
+  | { kind: 'callAnswered'; grant: Grant }
+  | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
+  | { kind: 'dialUp'; id: number; node: string }
+  | { kind: 'dialFailed'; id: number; cause: 'path' | 'ticketRefused' | 'sameNode'; retryAfterMs: number }
+  | { kind: 'tunnelDraining'; id: number }
+  | { kind: 'tunnelDown'; id: number };
+
+/** What is to be done. */
+export type KeeperAction =
+  | { kind: 'call' }
+  | ({ kind: 'dial'; id: number; ticket: string; avoid: readonly string[] } & Way)
+  | { kind: 'drain'; id: number }
+  | { kind: 'usedUp' };
+
+/** Waits that are not a retry's. */
+export const KeeperTiming = {
+  /** The first and the longest wait before direct TLS is tried again beside a WebSocket. */
+  directProbeMsMin: 1000,
+  directProbeMsMax: 60_000,
+  /** Tries for another node in a row, and the wait after them. */
+  spreadTriesMax: 8,
+  spreadMs: 60_000,
+  /** How often the list of nodes is asked for anew while it names one node only. */
+  singleNodeMs: 300_000,
+  /** A tunnel that ends sooner than this counts as a failed try. */
+  flapMs: 5000,
+} as const;
+
+interface Dial {
+  readonly id: number;
+  readonly way: Way;
+  readonly ticket: string;
+}
+
+interface Up {
+  readonly id: number;
+  readonly node: string;
+  readonly transport: Transport;
+  readonly since: number;
+}
+
+interface Slot {
+  dial: Dial | null;
+  better: Dial | null;
+  up: Up | null;
+  /** What is left of the round of ways, and the ticket that it began with. */
+  round: { ways: Way[]; ticket: string; directFailed: boolean } | null;
+  notBefore: number;
+  flaps: number;
+  improveAt: number;
+}
+
+/** The state machine for one gateway. */
+export class TunnelKeeper {
+  readonly #options: KeeperOptions;
+  readonly #wallet = new Wallet();
+  readonly #slots: Slot[];
+  /** Nodes of tunnels that drain, by tunnel. */
+  readonly #draining = new Map<number, string>();
+  readonly #failedAt = new Map<string, number>();
+  #actions: KeeperAction[] = [];
+  #wakeAt: number | null = 0;
+  #dialsMade = 0;
+  #call = { inFlight: false, notBefore: 0, retryAfter: 0, failures: 0, roundFailed: false, sinceUp: 0 };
+  #mayUseReserve = false;
+  #everUp = false;
+  #over = false;
+  #directIsBlocked = false;
+  #directProbes = 0;
+  #spreadTries = 0;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.tunnels }, () => ({
+      dial: null,
+      better: null,
+      up: null,
+      round: null,
+      notBefore: 0,
+      flaps: 0,
+      improveAt: 0,
+    }));
+  }
+
+  /** When to step with `wake` unless something happens before; null when only an event can move it. */
+  get wakeAt(): number | null {
+    return this.#wakeAt;
+  }
+
+  /** How many tunnels are up and not draining. */
+  get upCount(): number {
+    return this.#slots.filter((slot) => slot.up !== null).length;
+  }
+
+  /** Takes what happened and says what to do. After `usedUp` or `end` it does nothing any more. */
+  step(event: KeeperEvent, now: number): KeeperAction[] {
+    this.#actions = [];
+    if (this.#over) return this.#actions;
+    this.#handle(event, now);
+    this.#plan(now);
+    return this.#actions;
+  }
+
+  /** Nothing is dialled any more. */
+  end(): void {
+    this.#over = true;
+    this.#wakeAt = null;
+  }
+
+  #handle(event: KeeperEvent, now: number): void {
+    switch (event.kind) {
+      case 'wake':
+        return;
+      case 'callAnswered':
+        return this.#handleAnswer(event.grant, now);
+      case 'callFailed':
+        return this.#handleCallFailed(event.cause, event.retryAfterMs, now);
+      case 'dialUp':
+        return this.#handleUp(event.id, event.node, now);
+      case 'dialFailed':
+        return this.#handleDialFailed(event, now);
+      case 'tunnelDraining':
+      case 'tunnelDown':
+        return this.#handleGone(event.id, event.kind === 'tunnelDraining', now);
+    }
+  }
+
+  #handleAnswer(grant: Grant, now: number): void {
+    this.#call.inFlight = false;
+    this.#call.roundFailed = false;
+    this.#mayUseReserve = false;
+    this.#wallet.take(grant, now);
+    const known = new Set(grant.nodes.map(addressKey));
+    for (const key of this.#failedAt.keys()) if (!known.has(key)) this.#failedAt.delete(key);
+  }
+
+  #handleCallFailed(cause: 'refused' | 'unanswered', retryAfterMs: number, now: number): void {
+    this.#call.inFlight = false;
+    this.#call.roundFailed = false;
+    if (cause === 'refused') this.#wallet.discardAll();
+    this.#mayUseReserve = cause === 'unanswered';
+    this.#postponeCall(now, retryAfterMs);
+    for (const slot of this.#slots) {
+      if (slot.up !== null)
+        slot.improveAt = Math.max(slot.improveAt, now + this.#around(KeeperTiming.spreadMs));
+    }
+  }
+
+  #handleUp(id: number, node: string, now: number): void {
+    const slot = this.#slots.find((one) => one.dial?.id === id || one.better?.id === id);
+    const dial = slot?.dial?.id === id ? slot.dial : slot?.better;
+    if (slot === undefined || dial === null || dial === undefined) return;
+    const { transport, address } = dial.way;
+    if (transport === 'websocket' && slot.round?.directFailed === true) this.#directIsBlocked = true;
+    if (address !== null) this.#failedAt.delete(addressKey(address));
+    if (slot.up !== null) {
+      this.#draining.set(slot.up.id, slot.up.node);
+      this.#actions.push({ kind: 'drain', id: slot.up.id });
+    }
+    Object.assign(slot, { dial: null, better: null, round: null, up: { id, node, transport, since: now } });
+    Object.assign(this.#call, { failures: 0, sinceUp: 0 });
+    this.#everUp = true;
+    if (transport === 'direct') this.#handleDirectWorks(now);
+    slot.improveAt =
+      now + (transport === 'websocket' ? this.#probeWaitMs() : waitMs(0, this.#options.random()));
+    this.#spreadTries = 0;
+  }
+
+  #handleDirectWorks(now: number): void {
+    this.#directIsBlocked = false;
+    this.#directProbes = 0;
+    for (const slot of this.#slots) if (slot.up?.transport === 'websocket') slot.improveAt = now;
+  }
+
+  #handleDialFailed(event: KeeperEvent & { kind: 'dialFailed' }, now: number): void {
+    const { id, cause, retryAfterMs } = event;
+    for (const slot of this.#slots) {
+      const dial = slot.dial?.id === id ? slot.dial : slot.better?.id === id ? slot.better : null;
+      if (dial === null) continue;
+      const { transport, address } = dial.way;
+      if (cause === 'ticketRefused') this.#wallet.discard(dial.ticket);
+      if (cause === 'path' && address !== null) this.#failedAt.set(addressKey(address), now);
+      if (dial === slot.better) {
+        slot.better = null;
+        return this.#handleBetterFailed(transport, slot, now);
+      }
+      slot.dial = null;
+      if (transport === 'direct' && slot.round !== null) slot.round.directFailed = true;
+      if (cause === 'ticketRefused' || (slot.round?.ways.length ?? 0) === 0)
+        this.#endRound(slot, retryAfterMs, now);
+      else slot.notBefore = now + retryAfterMs;
+      return;
+    }
+  }
+
+  #handleBetterFailed(transport: Transport, slot: Slot, now: number): void {
+    if (slot.up?.transport === 'websocket' && transport === 'direct') {
+      this.#directProbes += 1;
+      for (const one of this.#slots)
+        if (one.up?.transport === 'websocket') one.improveAt = now + this.#probeWaitMs();
+      return;
+    }
+    this.#spreadTries += 1;
+    const soon = this.#spreadTries < KeeperTiming.spreadTriesMax;
+    const wait = soon
+      ? waitMs(this.#spreadTries, this.#options.random())
+      : this.#around(KeeperTiming.spreadMs);
+    for (const one of this.#slots) if (one.up !== null) one.improveAt = Math.max(one.improveAt, now + wait);
+  }
+
+  /** The round is over without a tunnel: what it knew may be stale, so the next one begins with a first call. */
+  #endRound(slot: Slot, retryAfterMs: number, now: number): void {
+    slot.round = null;
+    this.#wallet.spendTicket();
+    this.#mayUseReserve = false;
+    if (this.#call.roundFailed && retryAfterMs === 0) return;
+    this.#call.roundFailed = true;
+    this.#postponeCall(now, retryAfterMs);
+  }
+
+  #handleGone(id: number, draining: boolean, now: number): void {
+    this.#draining.delete(id);
+    const slot = this.#slots.find((one) => one.up?.id === id);
+    if (slot === undefined || slot.up === null) return;
+    if (draining) this.#draining.set(id, slot.up.node);
+    slot.flaps = now - slot.up.since < KeeperTiming.flapMs ? slot.flaps + 1 : 0;
+    slot.notBefore = now + waitMs(slot.flaps, this.#options.random());
+    slot.up = null;
+    slot.dial = slot.better;
+    slot.better = null;
+    this.#directProbes = 0;
+    this.#mayUseReserve = false;
+    // A loss is answered at once, whatever a call for something better had to wait for.
+    this.#call.notBefore = Math.max(this.#call.retryAfter, Math.min(this.#call.notBefore, slot.notBefore));
+  }
+
+  #postponeCall(now: number, retryAfterMs: number): void {
+    this.#call.failures += 1;
+    this.#call.retryAfter = now + retryAfterMs;
+    this.#call.notBefore = Math.max(
+      this.#call.retryAfter,
+      now + waitMs(this.#call.failures, this.#options.random()),
+    );
+  }
+
+  #plan(now: number): void {
+    const wakes: number[] = [];
+    let needsCall = false;
+    for (const slot of this.#slots) {
+      if (slot.up !== null || slot.dial !== null) continue;
+      if (slot.notBefore > now) wakes.push(slot.notBefore);
+      else if (!this.#dialNext(slot, now)) needsCall = true;
+    }
+    if (needsCall && this.#isUsedUp()) return this.#giveUp();
+    const wantsCall = this.#improve(now, wakes);
+    if ((needsCall || wantsCall) && !this.#call.inFlight) {
+      if (this.#call.notBefore <= now) this.#startCall(needsCall);
+      else wakes.push(this.#call.notBefore);
+    }
+    this.#wakeAt = wakes.length === 0 ? null : Math.min(...wakes);
+  }
+
+  #startCall(needed: boolean): void {
+    this.#call.inFlight = true;
+    if (needed) this.#call.sinceUp += 1;
+    this.#actions.push({ kind: 'call' });
+  }
+
+  /** Used up only when nothing is up or under way, so that a late success is never thrown away. */
+  #isUsedUp(): boolean {
+    const { reconnect } = this.#options;
+    if (reconnect < 0 || this.#call.inFlight) return false;
+    if (this.#slots.some((slot) => slot.up !== null || slot.dial !== null)) return false;
+    return this.#call.sinceUp >= reconnect + (this.#everUp ? 0 : 1);
+  }
+
+  #giveUp(): void {
+    this.#actions.push({ kind: 'usedUp' });
+    this.end();
+  }
+
+  /** Dials the slot's next way; false when that takes a first call. */
+  #dialNext(slot: Slot, now: number): boolean {
+    slot.round ??= this.#beginRound(now);
+    const way = slot.round?.ways.shift();
+    if (slot.round === null || way === undefined) {
+      slot.round = null;
+      return false;
+    }
+    slot.dial = this.#dial(way, slot.round.ticket, []);
+    return true;
+  }
+
+  #beginRound(now: number): Slot['round'] {
+    const ticket = this.#wallet.ticket(now) ?? (this.#mayUseReserve ? this.#wallet.reserve(now) : null);
+    if (ticket === null) return null;
+    const ways = chooseWays({ ...this.#knowledge(), transport: this.#options.transport });
+    if (ways.length > 0) return { ways, ticket, directFailed: false };
+    this.#wallet.discard(ticket);
+    this.#postponeCall(now, 0);
+    return null;
+  }
+
+  #dial(way: Way, ticket: string, avoid: readonly string[]): Dial {
+    this.#dialsMade += 1;
+    const id = this.#dialsMade;
+    this.#actions.push({ kind: 'dial', id, ...way, ticket, avoid });
+    return { id, way, ticket };
+  }
+
+  /** Starts at most one better dial; true when that would take a first call. */
+  #improve(now: number, wakes: number[]): boolean {
+    if (this.#slots.some((slot) => slot.better !== null)) return false;
+    for (const slot of this.#slots) {
+      if (slot.up === null || !this.#couldBeBetter(slot.up)) continue;
+      if (slot.improveAt > now) {
+        wakes.push(slot.improveAt);
+        continue;
+      }
+      const ticket = this.#wallet.ticket(now);
+      if (ticket === null) return true;
+      const others = this.#heldNodes(slot);
+      const way = this.#betterWay(slot.up, others);
+      if (way !== null) {
+        slot.better = this.#dial(way, ticket, way.transport === slot.up.transport ? others : []);
+        return false;
+      }
+      if (this.#wallet.ageMs(now) > KeeperTiming.spreadMs / 2) {
+        this.#wallet.spendTicket();
+        return true;
+      }
+      const { spreadMs: soon, singleNodeMs } = KeeperTiming;
+      slot.improveAt = now + this.#around(this.#wallet.nodes.length > 1 ? soon : singleNodeMs);
+      wakes.push(slot.improveAt);
+    }
+    return false;
+  }
+
+  #couldBeBetter(up: Up): boolean {
+    if (up.transport === 'websocket' && this.#options.transport === 'auto') return true;
+    return this.#slots.some((slot) => slot.up !== null && slot.up.id < up.id && slot.up.node === up.node);
+  }
+
+  #betterWay(up: Up, others: string[]): Way | null {
+    const ranked = rankAddresses({ ...this.#knowledge(others), transport: 'direct' });
+    const [best] = ranked;
+    if (up.transport === 'websocket' && this.#options.transport === 'auto') {
+      return best === undefined ? null : { transport: 'direct', address: best };
+    }
+    if (new Set(ranked.map(({ node }) => node)).size < 2) return null;
+    if (up.transport === 'websocket') return { transport: 'websocket', address: null };
+    const free = ranked.find(({ node }) => !others.includes(node));
+    return free === undefined ? null : { transport: 'direct', address: free };
+  }
+
+  #knowledge(
+    held: readonly string[] = this.#heldNodes(null),
+  ): Omit<Parameters<typeof chooseWays>[0], 'transport'> {
+    return {
+      nodes: this.#wallet.nodes,
+      held,
+      failedAt: this.#failedAt,
+      directIsUp: this.#slots.some((slot) => slot.up?.transport === 'direct'),
+      directIsBlocked: this.#directIsBlocked,
+    };
+  }
+
+  /** Nodes that have, lose or may get a tunnel of ours, but for this slot's. */
+  #heldNodes(except: Slot | null): string[] {
+    const slots = this.#slots.filter((slot) => slot !== except);
+    const dialled = slots.flatMap((slot): (NodeAddress | null | undefined)[] => [slot.dial?.way.address]);
+    return [
+      ...slots.flatMap((slot) => slot.up?.node ?? []),
+      ...dialled.flatMap((address) => address?.node ?? []),
+      ...this.#draining.values(),
+    ];
+  }
+
+  #probeWaitMs(): number {
+    const { directProbeMsMin, directProbeMsMax } = KeeperTiming;
+    return this.#around(
+      Math.min(directProbeMsMax, directProbeMsMin * 2 ** Math.min(this.#directProbes, 16)) * 0.8,
+    );
+  }
+
+  #around(targetMs: number): number {
+    return spreadMs(targetMs, this.#options.random());
+  }
+}
