@@ -1,0 +1,103 @@
+/**
+ * API keys: made, listed, deleted, recognised. A key is 32 random bytes that are shown once; what is kept is their hash.
+ * The first key comes from a setting, is an owner's for as long as it is set, and is never stored.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { secretHash, type ApiKey, type ApiKeyInput, type NewApiKey } from '@postern/contracts';
+import { newId } from '@postern/store';
+import type { ApiKeyDocument } from './document.ts';
+import { apiKeyBySetting, apiKeyNotFound, apiKeyWrong, limitReached } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Policies } from './policies.ts';
+
+const pageItemsDefault = 50;
+const firstKeyId = 'first';
+
+/** The API keys that acl owns. */
+export class ApiKeys {
+  readonly #journal: Journal;
+  readonly #policies: Policies;
+  readonly #apiKeysMax: number;
+  readonly #first: ApiKeyDocument | null;
+
+  constructor(parts: {
+    journal: Journal;
+    policies: Policies;
+    apiKeysMax: number;
+    firstApiKey: string | null;
+  }) {
+    this.#journal = parts.journal;
+    this.#policies = parts.policies;
+    this.#apiKeysMax = parts.apiKeysMax;
+    this.#first = parts.firstApiKey === null ? null : firstKey(parts.firstApiKey, parts.journal.time());
+  }
+
+  /** Makes one: the only answer that has the key itself. */
+  async create({ name, role, gateways = null }: ApiKeyInput): Promise<NewApiKey> {
+    for (const gatewayId of gateways ?? []) await this.#policies.find(gatewayId, 404);
+    const key = `pk_${randomBytes(32).toString('base64url')}`;
+    const document = await this.#journal.change(async (draft) => {
+      if ((await draft.apiKeys.count()) >= this.#apiKeysMax) throw limitReached('API keys', this.#apiKeysMax);
+      const at = this.#journal.time();
+      const made = {
+        id: newId(),
+        revision: 1,
+        createdAt: at,
+        modifiedAt: at,
+        name,
+        role,
+        gateways,
+        hash: secretHash(key),
+      };
+      draft.tell({ kind: 'api-key', action: 'created', id: made.id, gatewayId: null });
+      return draft.apiKeys.insert(made);
+    });
+    return { ...show(document), key };
+  }
+
+  /** A page of all of them; the first page begins with the key that a setting gives. */
+  async list(options: { limit?: number; cursor?: string | null }): Promise<{
+    items: ApiKey[];
+    nextCursor: string | null;
+  }> {
+    const { limit = pageItemsDefault, cursor = null } = options;
+    const first = cursor === null && this.#first !== null ? [this.#first] : [];
+    const page = await this.#journal.documents.apiKeys.list({
+      limit: Math.max(1, limit - first.length),
+      cursor,
+    });
+    return { items: [...first, ...page.items].map(show), nextCursor: page.nextCursor };
+  }
+
+  /** Deletes one. */
+  async delete(id: string): Promise<void> {
+    if (id === this.#first?.id) throw apiKeyBySetting();
+    await this.#journal.change(async (draft) => {
+      if (!(await draft.apiKeys.delete(id))) throw apiKeyNotFound(id);
+      draft.tell({ kind: 'api-key', action: 'deleted', id, gatewayId: null });
+    });
+  }
+
+  /** Whose key has this hash. Throws `ACL_API_KEY_WRONG`. */
+  async verify(hash: string): Promise<ApiKey> {
+    if (this.#first !== null && sameHash(this.#first.hash, hash)) return show(this.#first);
+    const found = await this.#journal.documents.apiKeys.find({ hash });
+    if (found === null || !sameHash(found.hash, hash)) throw apiKeyWrong();
+    return show(found);
+  }
+}
+
+function firstKey(key: string, at: string): ApiKeyDocument {
+  const name = 'first API key (by setting)';
+  const dated = { revision: 1, createdAt: at, modifiedAt: at };
+  return { id: firstKeyId, ...dated, name, role: 'owner', gateways: null, hash: secretHash(key) };
+}
+
+function show({ id, revision, createdAt, modifiedAt, name, role, gateways }: ApiKeyDocument): ApiKey {
+  return { id, revision, createdAt, modifiedAt, name, role, gateways };
+}
+
+function sameHash(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

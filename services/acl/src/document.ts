@@ -1,0 +1,91 @@
+/** The documents that acl owns, and their collections. Secrets are in none of them: only their hashes. */
+import type { AccessRule, Role, SourceRule } from '@postern/contracts';
+import type { Collection, Store } from '@postern/store';
+
+interface Dated {
+  id: string;
+  revision: number;
+  createdAt: string;
+  modifiedAt: string;
+}
+
+/** What acl knows of a gateway, as the router told it; its ID is the gateway's. */
+export interface PolicyDocument extends Dated {
+  name: string;
+  enabled: boolean;
+  requireToken: boolean;
+}
+
+/** A gateway's access list; its ID is the gateway's. There is one for each policy. */
+export interface AccessListDocument extends Dated {
+  rules: AccessRule[];
+}
+
+/** The source rules of a front; their ID is the destination's. */
+export interface SourceRulesDocument extends Dated {
+  gatewayId: string;
+  restricted: boolean;
+  rules: SourceRule[];
+}
+
+/** A security token. `revoked` is there to be filtered by; `revokedAt` says when. */
+export interface TokenDocument extends Dated {
+  gatewayId: string;
+  note: string;
+  hash: string;
+  expiresAt: string | null;
+  revoked: boolean;
+  revokedAt: string | null;
+}
+
+/** The public half of a key that tickets were signed with; its ID is the `kid`. */
+export interface TicketKeyDocument {
+  id: string;
+  revision: number;
+  x: string;
+  expiresAt: string;
+}
+
+/** An API key. */
+export interface ApiKeyDocument extends Dated {
+  name: string;
+  role: Role;
+  gateways: string[] | null;
+  hash: string;
+}
+
+/** acl's collections. */
+export interface Documents {
+  policies: Collection<PolicyDocument>;
+  accessLists: Collection<AccessListDocument>;
+  sourceRules: Collection<SourceRulesDocument>;
+  tokens: Collection<TokenDocument>;
+  ticketKeys: Collection<TicketKeyDocument>;
+  apiKeys: Collection<ApiKeyDocument>;
+}
+
+/** Makes the collections when they are missing. */
+export async function openDocuments(store: Store): Promise<Documents> {
+  const byGateway = { indexes: [['gatewayId']] };
+  return {
+    policies: await store.collection<PolicyDocument>('policies'),
+    accessLists: await store.collection<AccessListDocument>('accessLists'),
+    sourceRules: await store.collection<SourceRulesDocument>('sourceRules', byGateway),
+    tokens: await store.collection<TokenDocument>('tokens', { ...byGateway, unique: [['hash']] }),
+    ticketKeys: await store.collection<TicketKeyDocument>('ticketKeys'),
+    apiKeys: await store.collection<ApiKeyDocument>('apiKeys', { unique: [['hash']] }),
+  };
+}
+
+/** All documents of a collection that match, page by page. */
+export async function* every<T extends { id: string; revision: number }>(
+  collection: Collection<T>,
+  filter: Record<string, string | boolean> = {},
+): AsyncGenerator<T> {
+  let cursor: string | null = null;
+  do {
+    const page: { items: T[]; nextCursor: string | null } = await collection.list({ filter, cursor });
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}

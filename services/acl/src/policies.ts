@@ -1,0 +1,129 @@
+/**
+ * Policies: what nodes follow of each gateway. acl knows gateways from the router, whose feed it follows; the first
+ * time it hears of one it makes the policy and an empty access list. When a gateway is asked about before the
+ * feed has brought it, the router is asked; so a gateway that was made a moment ago is never called unknown.
+ * A policy is dropped, with all tokens and rules of its gateway, when the router says that there is no such gateway.
+ */
+import type { Bus } from '@postern/bus';
+import {
+  ServiceError,
+  ask,
+  getGateway,
+  ticketLifeSeconds,
+  type GatewayRecord,
+  type Policy,
+} from '@postern/contracts';
+import { StoreError } from '@postern/store';
+import { every, type Documents, type PolicyDocument } from './document.ts';
+import { gatewayUnknown } from './errors.ts';
+import type { Draft, Journal } from './journal.ts';
+
+/** Clocks may differ by this much before a revoked token is forgotten too early. */
+const clockMarginMs = 60_000;
+
+/** The policies that acl owns. */
+export class Policies {
+  readonly #journal: Journal;
+  readonly #bus: Bus;
+
+  constructor(parts: { journal: Journal; bus: Bus }) {
+    this.#journal = parts.journal;
+    this.#bus = parts.bus;
+  }
+
+  /** What acl knows of a gateway. Throws `ACL_GATEWAY_UNKNOWN`, with 403 for clients and 404 for operators. */
+  async find(gatewayId: string, status: 403 | 404): Promise<PolicyDocument> {
+    const known = await this.#journal.documents.policies.get(gatewayId);
+    if (known !== null) return known;
+    const record = await this.#askRouter(gatewayId);
+    if (record === null) throw gatewayUnknown(gatewayId, status);
+    return this.apply(record);
+  }
+
+  /** Takes over what the router says of a gateway. */
+  async apply({ id, name, enabled, requireToken }: GatewayRecord): Promise<PolicyDocument> {
+    try {
+      return await this.#journal.change((draft) => this.#apply(draft, { id, name, enabled, requireToken }));
+    } catch (error) {
+      // Another replica of acl heard of the same gateway at the same moment.
+      if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
+      return this.#journal.change((draft) => this.#apply(draft, { id, name, enabled, requireToken }));
+    }
+  }
+
+  /** Drops all that acl holds of a gateway, once the router has confirmed that it is gone; says whether it did. */
+  async drop(gatewayId: string): Promise<boolean> {
+    if ((await this.#askRouter(gatewayId)) !== null) return false;
+    await this.#journal.change(async (draft) => {
+      for (const collection of [draft.tokens, draft.sourceRules]) await deleteAll(collection, gatewayId);
+      await draft.accessLists.delete(gatewayId);
+      if (await draft.policies.delete(gatewayId)) draft.touch(gatewayId);
+    });
+    return true;
+  }
+
+  async #apply(draft: Draft, record: GatewayRecord): Promise<PolicyDocument> {
+    const found = await draft.policies.get(record.id);
+    const at = this.#journal.time();
+    if (found === null) {
+      const dated = { revision: 1, createdAt: at, modifiedAt: at };
+      draft.touch(record.id);
+      await draft.accessLists.insert({ id: record.id, ...dated, rules: [] });
+      return draft.policies.insert({ ...record, ...dated });
+    }
+    const same =
+      found.name === record.name &&
+      found.enabled === record.enabled &&
+      found.requireToken === record.requireToken;
+    if (same) return found;
+    draft.touch(record.id);
+    return draft.policies.replace({ ...found, ...record, modifiedAt: at });
+  }
+
+  async #askRouter(gatewayId: string): Promise<GatewayRecord | null> {
+    try {
+      return await ask(this.#bus, getGateway, { id: gatewayId });
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'ROUTER_GATEWAY_NOT_FOUND') return null;
+      throw error;
+    }
+  }
+}
+
+/** A policy as nodes get it, or null when there is no such gateway. */
+export async function loadPolicy(
+  documents: Documents,
+  gatewayId: string,
+  now: number,
+): Promise<Policy | null> {
+  const policy = await documents.policies.get(gatewayId);
+  if (policy === null) return null;
+  const accessList = await documents.accessLists.get(gatewayId);
+  const sourceRules = await Array.fromAsync(every(documents.sourceRules, { gatewayId }));
+  const revoked = await Array.fromAsync(every(documents.tokens, { gatewayId, revoked: true }));
+  const since = now - ticketLifeSeconds.reserve * 1000 - clockMarginMs;
+  return {
+    id: gatewayId,
+    gatewayName: policy.name,
+    enabled: policy.enabled,
+    requireToken: policy.requireToken,
+    accessListRevision: accessList?.revision ?? 0,
+    accessList: accessList?.rules ?? [],
+    sourceRules: sourceRules.map(({ id, restricted, rules }) => ({ destinationId: id, restricted, rules })),
+    revokedTokens: revoked
+      .map(({ id, revokedAt }) => ({ tokenId: id, revokedAt: revokedAt ?? '' }))
+      .filter(({ revokedAt }) => Date.parse(revokedAt) > since),
+  };
+}
+
+async function deleteAll(
+  collection: Draft['tokens'] | Draft['sourceRules'],
+  gatewayId: string,
+): Promise<void> {
+  const filter = { gatewayId };
+  for (;;) {
+    const { items } = await collection.list({ filter });
+    if (items.length === 0) return;
+    for (const { id } of items) await collection.delete(id);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Source rules of fronts: who may call. A front without any is open to everybody; restricted without rules, to nobody.
+ * All rules of one gateway travel in one policy, so together they have a bound in bytes.
+ */
+import { addSourceRule, normalizeSourceRules } from '@postern/access';
+import type { Bus } from '@postern/bus';
+import {
+  ServiceError,
+  ask,
+  getDestination,
+  type Destination,
+  type SourceRule,
+  type SourceRules as ShownRules,
+  type SourceRulesInput,
+} from '@postern/contracts';
+import { every, type SourceRulesDocument } from './document.ts';
+import { destinationUnknown, limitReached, revisionStale, rulesInvalid } from './errors.ts';
+import type { Draft, Journal } from './journal.ts';
+
+const gatewayBytesMax = 256 * 1024;
+
+/** Whose rules. */
+export interface FrontOf {
+  gatewayId: string;
+  destinationId: string;
+}
+
+/** The source rules that acl owns. */
+export class SourceRules {
+  readonly #journal: Journal;
+  readonly #bus: Bus;
+
+  constructor(parts: { journal: Journal; bus: Bus }) {
+    this.#journal = parts.journal;
+    this.#bus = parts.bus;
+  }
+
+  /** Those of a destination. */
+  async get(front: FrontOf): Promise<ShownRules> {
+    const destination = await this.#find(front);
+    const found = await this.#journal.documents.sourceRules.get(front.destinationId);
+    return found ?? none(destination);
+  }
+
+  /** Replaces them. */
+  async put(front: FrontOf, input: SourceRulesInput, revision?: number): Promise<ShownRules> {
+    const { restricted, rules = [] } = input;
+    return this.#change(front, (now) => {
+      if (revision !== undefined && revision !== now.revision) {
+        throw revisionStale('the list of source rules', revision, now.revision);
+      }
+      return { restricted, rules: normalizeSourceRules(rules) };
+    });
+  }
+
+  /** Adds one, in place of the one with the same `app`. */
+  async add(front: FrontOf, rule: SourceRule): Promise<ShownRules> {
+    return this.#change(front, ({ restricted, rules }) => ({
+      restricted,
+      rules: addSourceRule(rules, rule),
+    }));
+  }
+
+  /** Drops those of a destination, once the router has confirmed that it is gone; says whether it did. */
+  async drop(front: FrontOf): Promise<boolean> {
+    if (await this.#exists(front)) return false;
+    await this.#journal.change(async (draft) => {
+      if (await draft.sourceRules.delete(front.destinationId)) draft.touch(front.gatewayId);
+    });
+    return true;
+  }
+
+  async #change(
+    front: FrontOf,
+    edit: (now: ShownRules) => Pick<ShownRules, 'restricted' | 'rules'>,
+  ): Promise<ShownRules> {
+    const destination = await this.#find(front);
+    return this.#journal.change(async (draft) => {
+      const found = await draft.sourceRules.get(front.destinationId);
+      const at = this.#journal.time();
+      const edited = tryEdit(edit, found ?? none(destination));
+      const next = { ...(found ?? { ...none(destination), createdAt: at }), ...edited, modifiedAt: at };
+      await checkBytes(draft, next);
+      draft.touch(front.gatewayId);
+      const [action, kind] = [found === null ? 'created' : 'updated', 'source-rules'] as const;
+      draft.tell({ kind, action, id: next.id, gatewayId: next.gatewayId });
+      return found === null
+        ? draft.sourceRules.insert({ ...next, revision: 1 })
+        : draft.sourceRules.replace(next);
+    });
+  }
+
+  async #exists(front: FrontOf): Promise<boolean> {
+    try {
+      await this.#find(front);
+      return true;
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'ACL_DESTINATION_UNKNOWN') return false;
+      throw error;
+    }
+  }
+
+  async #find({ gatewayId, destinationId }: FrontOf): Promise<Destination> {
+    try {
+      return await ask(this.#bus, getDestination, { gatewayId, id: destinationId });
+    } catch (error) {
+      const gone = error instanceof ServiceError && error.code === 'ROUTER_DESTINATION_NOT_FOUND';
+      throw gone ? destinationUnknown(destinationId) : error;
+    }
+  }
+}
+
+function tryEdit(
+  edit: (now: ShownRules) => Pick<ShownRules, 'restricted' | 'rules'>,
+  now: ShownRules,
+): Pick<ShownRules, 'restricted' | 'rules'> {
+  try {
+    return edit(now);
+  } catch (error) {
+    throw rulesInvalid(error);
+  }
+}
+
+function none({ id, gatewayId, createdAt }: Destination): SourceRulesDocument {
+  return { id, revision: 0, createdAt, modifiedAt: createdAt, gatewayId, restricted: false, rules: [] };
+}
+
+async function checkBytes(draft: Draft, next: SourceRulesDocument): Promise<void> {
+  let bytes = Buffer.byteLength(JSON.stringify(next.rules));
+  for await (const other of every(draft.sourceRules, { gatewayId: next.gatewayId })) {
+    if (other.id !== next.id) bytes += Buffer.byteLength(JSON.stringify(other.rules));
+  }
+  if (bytes > gatewayBytesMax)
+    throw limitReached('bytes of source rules behind one gateway', gatewayBytesMax);
+}

@@ -1,0 +1,79 @@
+/**
+ * The keys that tickets are signed with. The private half is made here at each start, kept in memory and never
+ * stored; the public half is stored before the first ticket is signed with it, until none of them can be alive.
+ * So there is no signing key at rest, and every replica of acl lists the keys of all.
+ */
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
+import { ticketLifeSeconds } from '@postern/contracts';
+import { every, type Documents } from './document.ts';
+
+const hourMs = 3_600_000;
+/** Clocks of nodes may differ by this much. */
+const clockMarginMs = 300_000;
+
+/** A key to sign with. */
+export interface SigningKey {
+  kid: string;
+  privateKey: CryptoKey;
+}
+
+/** A public key as nodes get it. */
+export interface PublicTicketKey {
+  kid: string;
+  kty: string;
+  crv: string;
+  x: string;
+}
+
+/** The keys of this process, and the public ones of all. */
+export class TicketKeys {
+  readonly #documents: Documents;
+  readonly #lifeMs: number;
+  readonly #now: () => number;
+  #current: (SigningKey & { until: number }) | null = null;
+  #making: Promise<SigningKey> | null = null;
+
+  constructor(parts: { documents: Documents; ticketKeyHours: number; now: () => number }) {
+    this.#documents = parts.documents;
+    this.#lifeMs = parts.ticketKeyHours * hourMs;
+    this.#now = parts.now;
+  }
+
+  /** The key to sign with now; makes one when there is none or its time is over. */
+  async signingKey(): Promise<SigningKey> {
+    if (this.#current !== null && this.#now() < this.#current.until) return this.#current;
+    this.#making ??= this.#make().finally(() => {
+      this.#making = null;
+    });
+    return this.#making;
+  }
+
+  /** Every public key that a living ticket may be signed with. */
+  async list(): Promise<PublicTicketKey[]> {
+    const keys = await Array.fromAsync(every(this.#documents.ticketKeys));
+    return keys
+      .filter(({ expiresAt }) => Date.parse(expiresAt) > this.#now())
+      .map(({ id, x }) => ({ kid: id, kty: 'OKP', crv: 'Ed25519', x }));
+  }
+
+  /** Forgets public keys that no living ticket is signed with; says how many. */
+  async sweep(): Promise<number> {
+    let swept = 0;
+    for await (const { id, expiresAt } of every(this.#documents.ticketKeys)) {
+      if (Date.parse(expiresAt) > this.#now()) continue;
+      if (await this.#documents.ticketKeys.delete(id)) swept += 1;
+    }
+    return swept;
+  }
+
+  async #make(): Promise<SigningKey> {
+    const { publicKey, privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+    const jwk = await exportJWK(publicKey);
+    const kid = await calculateJwkThumbprint(jwk);
+    const until = this.#now() + this.#lifeMs;
+    const expiresAt = new Date(until + ticketLifeSeconds.reserve * 1000 + clockMarginMs).toISOString();
+    await this.#documents.ticketKeys.insert({ id: kid, revision: 1, x: jwk.x ?? '', expiresAt });
+    this.#current = { kid, privateKey, until };
+    return this.#current;
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Security tokens: made, listed, revoked, recognised. A token is 32 random bytes that are shown once; what is kept is
+ * their hash, by which it is found again. Any number may be valid at once, so a new one can be handed out before
+ * the old one is revoked. A revoked or expired one is remembered for a while, so that a refusal can say which.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { secretHash, type NewToken, type Token, type TokenInput } from '@postern/contracts';
+import { newId } from '@postern/store';
+import { every, type TokenDocument } from './document.ts';
+import { limitReached, tokenExpired, tokenNotFound, tokenRevoked, tokenWrong } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Policies } from './policies.ts';
+
+const dayMs = 86_400_000;
+const expiresInDaysDefault = 90;
+const pageItemsDefault = 50;
+/** Remembered ones included, so that a policy with its revoked tokens stays small. */
+const rememberedMax = 2000;
+
+/** The tokens that acl owns. */
+export class Tokens {
+  readonly #journal: Journal;
+  readonly #policies: Policies;
+  readonly #tokensPerGatewayMax: number;
+
+  constructor(parts: { journal: Journal; policies: Policies; tokensPerGatewayMax: number }) {
+    this.#journal = parts.journal;
+    this.#policies = parts.policies;
+    this.#tokensPerGatewayMax = parts.tokensPerGatewayMax;
+  }
+
+  /** Makes one: the only answer that has the token itself. */
+  async create(gatewayId: string, input: TokenInput): Promise<NewToken> {
+    await this.#policies.find(gatewayId, 404);
+    const { expiresInDays = expiresInDaysDefault, note = '' } = input;
+    // The prefix says what it is to those who find one, and keeps it from beginning like a flag.
+    const token = `pt_${randomBytes(32).toString('base64url')}`;
+    const document = await this.#journal.change(async (draft) => {
+      this.#checkLimits(
+        await draft.tokens.count({ gatewayId, revoked: false }),
+        await draft.tokens.count({ gatewayId }),
+      );
+      const now = this.#journal.now();
+      const at = new Date(now).toISOString();
+      const made: TokenDocument = {
+        id: newId(),
+        revision: 1,
+        createdAt: at,
+        modifiedAt: at,
+        gatewayId,
+        note,
+        hash: secretHash(token),
+        expiresAt: expiresInDays === 0 ? null : new Date(now + expiresInDays * dayMs).toISOString(),
+        revoked: false,
+        revokedAt: null,
+      };
+      draft.tell({ kind: 'token', action: 'created', id: made.id, gatewayId });
+      return draft.tokens.insert(made);
+    });
+    return { ...this.#show(document), token };
+  }
+
+  /** A page of those that have not been revoked. */
+  async list(options: { gatewayId: string; limit?: number; cursor?: string | null }): Promise<{
+    items: Token[];
+    nextCursor: string | null;
+  }> {
+    const { gatewayId, limit = pageItemsDefault, cursor = null } = options;
+    await this.#policies.find(gatewayId, 404);
+    const filter = { gatewayId, revoked: false };
+    const page = await this.#journal.documents.tokens.list({ filter, limit, cursor });
+    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+  }
+
+  /** One of them. */
+  async get(gatewayId: string, id: string): Promise<Token> {
+    const found = await this.#journal.documents.tokens.get(id);
+    if (found === null || found.gatewayId !== gatewayId || found.revoked) throw tokenNotFound(id);
+    return this.#show(found);
+  }
+
+  /** Revokes one: it is refused from now on, and nodes close its tunnels. */
+  async revoke(gatewayId: string, id: string): Promise<void> {
+    await this.#journal.change(async (draft) => {
+      const found = await draft.tokens.get(id);
+      if (found === null || found.gatewayId !== gatewayId || found.revoked) throw tokenNotFound(id);
+      const at = this.#journal.time();
+      await draft.tokens.replace({ ...found, revoked: true, revokedAt: at, modifiedAt: at });
+      draft.touch(gatewayId);
+      draft.tell({ kind: 'token', action: 'deleted', id, gatewayId });
+    });
+  }
+
+  /** The valid token of this gateway that has the hash. Throws `ACL_TOKEN_WRONG`, `ACL_TOKEN_REVOKED` or `ACL_TOKEN_EXPIRED`. */
+  async recognise(gatewayId: string, hash: string): Promise<TokenDocument> {
+    const found = await this.#journal.documents.tokens.find({ hash });
+    if (found === null || found.gatewayId !== gatewayId || !sameHash(found.hash, hash)) throw tokenWrong();
+    if (found.revokedAt !== null) throw tokenRevoked(found.revokedAt);
+    if (this.#expired(found)) throw tokenExpired(found.expiresAt ?? '');
+    return found;
+  }
+
+  /** Forgets those that expired or were revoked longer ago than `rememberMs`; says how many. */
+  async sweep(rememberMs: number): Promise<number> {
+    const { tokens } = this.#journal.documents;
+    const before = this.#journal.now() - rememberMs;
+    let swept = 0;
+    for await (const { id, revision, revokedAt, expiresAt } of every(tokens)) {
+      const over = revokedAt ?? expiresAt;
+      if (over !== null && Date.parse(over) < before && (await tokens.delete(id, revision))) swept += 1;
+    }
+    return swept;
+  }
+
+  #checkLimits(live: number, remembered: number): void {
+    if (live >= this.#tokensPerGatewayMax) {
+      throw limitReached(
+        'security tokens of one gateway; revoke those that are not used',
+        this.#tokensPerGatewayMax,
+      );
+    }
+    if (remembered >= rememberedMax) {
+      throw limitReached('security tokens of one gateway, those revoked of late included', rememberedMax);
+    }
+  }
+
+  #expired({ expiresAt }: TokenDocument): boolean {
+    return expiresAt !== null && Date.parse(expiresAt) <= this.#journal.now();
+  }
+
+  #show(document: TokenDocument): Token {
+    const { id, revision, createdAt, modifiedAt, gatewayId, note, expiresAt } = document;
+    return {
+      id,
+      revision,
+      createdAt,
+      modifiedAt,
+      gatewayId,
+      note,
+      expiresAt,
+      expired: this.#expired(document),
+    };
+  }
+}
+
+function sameHash(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,50 @@
+/** The documents that the router owns, and their collections. */
+import type { Destination } from '@postern/contracts';
+import type { Collection, Store } from '@postern/store';
+
+/** A stored gateway. */
+export interface GatewayDocument {
+  id: string;
+  revision: number;
+  createdAt: string;
+  modifiedAt: string;
+  name: string;
+  description: string;
+  enabled: boolean;
+  requireToken: boolean;
+}
+
+/** A stored destination: as it is shown, but for the front's URL, which is made from the rest. */
+export type DestinationDocument = Omit<Destination, 'front' | 'clientPort'> & {
+  front: Omit<NonNullable<Destination['front']>, 'url'>;
+};
+
+/**
+ * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` for a port that one destination holds
+ * alone (on a port that names tell apart, the name is to follow). While it rests, `destinationId` is null and
+ * `restsUntil` says how long.
+ */
+export interface FrontDocument {
+  id: string;
+  revision: number;
+  port: number;
+  gatewayId: string;
+  destinationId: string | null;
+  restsUntil: string | null;
+}
+
+/** The router's collections. */
+export interface Documents {
+  gateways: Collection<GatewayDocument>;
+  destinations: Collection<DestinationDocument>;
+  fronts: Collection<FrontDocument>;
+}
+
+/** Makes the collections when they are missing. */
+export async function openDocuments(store: Store): Promise<Documents> {
+  return {
+    gateways: await store.collection<GatewayDocument>('gateways'),
+    destinations: await store.collection<DestinationDocument>('destinations', { indexes: [['gatewayId']] }),
+    fronts: await store.collection<FrontDocument>('fronts'),
+  };
+}

@@ -1,0 +1,82 @@
+/** What the router refuses, each with its code of docs/ERRORS.md. */
+import { ServiceError } from '@postern/contracts';
+
+/** One part of a body that is wrong, as a JSON pointer. */
+export interface BodyFault {
+  path: string;
+  message: string;
+}
+
+/** There is no such gateway. */
+export function gatewayNotFound(id: string): ServiceError {
+  return new ServiceError({
+    code: 'ROUTER_GATEWAY_NOT_FOUND',
+    message: `there is no gateway ${id}`,
+    status: 404,
+  });
+}
+
+/** There is no such destination behind that gateway. */
+export function destinationNotFound(gatewayId: string, id: string): ServiceError {
+  const message = `there is no destination ${id} behind the gateway ${gatewayId}`;
+  return new ServiceError({ code: 'ROUTER_DESTINATION_NOT_FOUND', message, status: 404 });
+}
+
+/** The change expected another revision. */
+export function revisionStale(what: string, expected: number, actual: number): ServiceError {
+  const message = `${what} has revision ${actual}, not ${expected}: someone else changed it; read it again`;
+  return new ServiceError({ code: 'ROUTER_REVISION_STALE', message, status: 412 });
+}
+
+/** The body is not what such an object is made of. */
+export function invalid(errors: BodyFault[]): ServiceError {
+  const message = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
+  return new ServiceError({ code: 'ROUTER_INVALID', message, status: 400, errors });
+}
+
+/** The value is a right one, but this version does not serve it. */
+export function notSupported(path: string, value: unknown): ServiceError {
+  const message = `${path} ${JSON.stringify(value)} is not served by this version`;
+  return new ServiceError({
+    code: 'ROUTER_NOT_SUPPORTED',
+    message,
+    status: 422,
+    errors: [{ path, message }],
+  });
+}
+
+/** Another destination has that front. */
+export function frontTaken(front: string): ServiceError {
+  const message = `the front ${front} belongs to another destination`;
+  return new ServiceError({ code: 'ROUTER_FRONT_TAKEN', message, status: 409 });
+}
+
+/** Another gateway had that front not long ago; its callers may still know it. */
+export function frontResting(front: string, until: string): ServiceError {
+  const message = `the front ${front} was another gateway's and rests until ${until}`;
+  return new ServiceError({ code: 'ROUTER_FRONT_RESTING', message, status: 409 });
+}
+
+/** That host or port is the platform's own. */
+export function frontReserved(what: string): ServiceError {
+  return new ServiceError({
+    code: 'ROUTER_FRONT_RESERVED',
+    message: `${what} belongs to the platform`,
+    status: 409,
+  });
+}
+
+/** Every port of the range is held or rests. */
+export function portsExhausted(first: number, last: number): ServiceError {
+  const message = `no port from ${first} to ${last} is free; ask for one by number or widen the range`;
+  return new ServiceError({ code: 'ROUTER_PORTS_EXHAUSTED', message, status: 409 });
+}
+
+/** A bound of the platform is reached. */
+export function limitReached(what: string, max: number): ServiceError {
+  return new ServiceError({
+    code: 'ROUTER_LIMIT',
+    message: `there may be at most ${max} ${what}`,
+    status: 409,
+  });
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DestinationInput } from '@postern/contracts';
+import { destinationForm, gatewayForm, patchDestination } from './form.ts';
+
+interface Refusal {
+  code: string;
+  body: { status: number; errors: { path: string }[] };
+}
+
+const input: DestinationInput = { name: 'db', resource: { host: '10.0.0.5', port: 5432 } };
+const stored = {
+  id: 'd',
+  revision: 1,
+  createdAt: '',
+  modifiedAt: '',
+  gatewayId: 'g',
+  ...destinationForm(input),
+  front: { ...destinationForm(input).front, host: 'db-g.p', port: 15000 },
+};
+
+test('a destination of name and resource has every other field by default', () => {
+  assert.deepEqual(destinationForm(input), {
+    name: 'db',
+    kind: 'on-premises',
+    enabled: true,
+    resource: {
+      host: '10.0.0.5',
+      port: 5432,
+      protocol: 'tcp',
+      tls: {
+        mode: 'none',
+        serverName: null,
+        caCertificateIds: [],
+        clientCertificateId: null,
+        rejectUnauthorized: true,
+      },
+      proxy: null,
+      connectTimeoutSeconds: 30,
+      idleTimeoutSeconds: 0,
+      compress: false,
+    },
+    front: {
+      protocol: 'tcp',
+      host: null,
+      port: null,
+      tls: { mode: 'none', certificateId: null, clientCaIds: [] },
+      proxyProtocol: 'off',
+    },
+    health: { kind: 'none', path: '/', intervalSeconds: 10 },
+  });
+});
+
+const unserved: [path: string, change: object][] = [
+  ['/kind', { kind: 'cloud' }],
+  ['/clientPort', { clientPort: 12000 }],
+  ['/front/protocol', { front: { protocol: 'http' } }],
+  ['/front/protocol', { front: { protocol: 'udp' } }],
+  ['/front/protocol', { resource: { protocol: 'http' } }],
+  ['/front/tls/mode', { front: { tls: { mode: 'server' } } }],
+  ['/front/tls/mode', { front: { tls: { mode: 'passthrough' } } }],
+  ['/front/tls/certificateId', { front: { tls: { certificateId: 'c' } } }],
+  ['/front/tls/clientCaIds', { front: { tls: { clientCaIds: ['c'] } } }],
+  ['/front/proxyProtocol', { front: { proxyProtocol: 'v2' } }],
+  ['/resource/tls/mode', { resource: { tls: { mode: 'tls' } } }],
+  ['/resource/tls/serverName', { resource: { tls: { serverName: 'a' } } }],
+  ['/resource/tls/caCertificateIds', { resource: { tls: { caCertificateIds: ['c'] } } }],
+  ['/resource/tls/clientCertificateId', { resource: { tls: { clientCertificateId: 'c' } } }],
+  ['/resource/proxy', { resource: { proxy: { type: 'socks5', host: 'p', port: 1080 } } }],
+  ['/resource/compress', { resource: { compress: true } }],
+  ['/health/kind', { health: { kind: 'tcp' } }],
+];
+
+for (const [path, change] of unserved) {
+  test(`what is not served is refused by name: ${JSON.stringify(change)}`, () => {
+    const resource = { ...input.resource, ...('resource' in change ? (change.resource as object) : {}) };
+    assert.throws(
+      () => destinationForm({ ...input, ...change, resource }),
+      (error: Refusal) =>
+        error.code === 'ROUTER_NOT_SUPPORTED' &&
+        error.body.status === 422 &&
+        error.body.errors[0]?.path === path,
+    );
+  });
+}
+
+const wrong: [path: string, input: DestinationInput][] = [
+  ['/name', { ...input, name: '日本' }],
+  ['/resource/host', { ...input, resource: { host: 'http://a', port: 1 } }],
+  ['/resource/host', { ...input, resource: { host: '127.1', port: 1 } }],
+  ['/front/host', { ...input, front: { host: 'a b' } }],
+  [
+    '/resource/protocol',
+    { ...input, front: { protocol: 'tcp' }, resource: { ...input.resource, protocol: 'http' } },
+  ],
+];
+
+for (const [path, body] of wrong) {
+  test(`what is wrong is refused with its place: ${path} of ${JSON.stringify(body)}`, () => {
+    assert.throws(
+      () => destinationForm(body),
+      (error: Refusal) =>
+        error.code === 'ROUTER_INVALID' && error.body.status === 400 && error.body.errors[0]?.path === path,
+    );
+  });
+}
+
+test('IPv6 resources are kept without brackets', () => {
+  assert.equal(destinationForm({ ...input, resource: { host: '[::1]', port: 1 } }).resource.host, '::1');
+});
+
+test("a patch leaves what it does not name, and the front's host and port even when it takes them away", () => {
+  const form = patchDestination(stored, { resource: { port: 5433 }, front: { host: null, port: null } });
+  assert.deepEqual(form.resource, { ...stored.resource, port: 5433 });
+  assert.deepEqual([form.front.host, form.front.port], ['db-g.p', 15000]);
+});
+
+test('a patch is checked as a whole, and names what is wrong', () => {
+  for (const patch of [
+    { name: null },
+    { resource: { port: 0 } },
+    { unknown: 1 },
+    { id: 'x' },
+    { front: { tls: { mode: 'x' } } },
+  ]) {
+    assert.throws(() => patchDestination(stored, patch), { code: 'ROUTER_INVALID' });
+  }
+});
+
+test('a gateway needs a name that is not blank, and asks for tokens by default', () => {
+  assert.deepEqual(gatewayForm({ name: 'plant' }), {
+    name: 'plant',
+    description: '',
+    enabled: true,
+    requireToken: true,
+  });
+  assert.throws(() => gatewayForm({ name: ' ' }), { code: 'ROUTER_INVALID' });
+});

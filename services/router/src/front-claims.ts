@@ -1,0 +1,139 @@
+/**
+ * Who holds which front. A port is taken by inserting its document, so the store decides between two who want it; a
+ * freed one stays as a document that rests, and its gateway alone may have it back until then.
+ *
+ *            claim                    release
+ *   (none) ────────► held by a ───────────────► rests ── rest is over: swept ──► (none)
+ *                    destination ◄───────────────┘ claim by the same gateway
+ *
+ * Runs inside its caller's transaction and never opens one of its own. Where a chosen port is lost to another at the
+ * same moment, the whole transaction fails with `STORE_DUPLICATE`, and `retryAllotting` runs it again.
+ */
+import { StoreError, type Collection } from '@postern/store';
+import type { FrontDocument } from './document.ts';
+import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
+
+/** The bounds of what may be claimed. */
+export interface FrontClaimOptions {
+  platformHost: string;
+  frontPortFirst: number;
+  frontPortLast: number;
+  reservedPorts: readonly number[];
+  portRestDays: number;
+}
+
+/** Who claims. */
+export interface Claimant {
+  gatewayId: string;
+  destinationId: string;
+}
+
+const attemptsMax = 16;
+const pageItems = 1000;
+const dayMs = 86_400_000;
+
+/** Takes, allots and frees the ports of fronts. */
+export class FrontClaims {
+  readonly #options: FrontClaimOptions;
+  readonly #now: () => number;
+
+  constructor(options: FrontClaimOptions, now: () => number) {
+    this.#options = options;
+    this.#now = now;
+  }
+
+  /** Takes this port for the claimant. Throws `ROUTER_FRONT_RESERVED`, `ROUTER_FRONT_TAKEN` or `ROUTER_FRONT_RESTING`. */
+  async claim(fronts: Collection<FrontDocument>, port: number, claimant: Claimant): Promise<void> {
+    if (this.#options.reservedPorts.includes(port)) throw frontReserved(`port ${port}`);
+    const held: FrontDocument = { id: frontId(port), revision: 1, port, ...claimant, restsUntil: null };
+    const found = await fronts.get(held.id);
+    if (found === null) {
+      await fronts.insert(held);
+      return;
+    }
+    if (found.destinationId !== null) throw frontTaken(`port ${port}`);
+    if (this.#rests(found) && found.gatewayId !== claimant.gatewayId) {
+      throw frontResting(`port ${port}`, found.restsUntil ?? '');
+    }
+    await fronts.replace({ ...held, revision: found.revision });
+  }
+
+  /** Takes the lowest port of the range that is neither held nor resting. Throws `ROUTER_PORTS_EXHAUSTED`. */
+  async allot(fronts: Collection<FrontDocument>, claimant: Claimant): Promise<number> {
+    const { frontPortFirst, frontPortLast, reservedPorts } = this.#options;
+    const taken = new Set(reservedPorts);
+    for await (const front of everyFront(fronts)) {
+      if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
+    }
+    for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
+      if (taken.has(port)) continue;
+      await this.claim(fronts, port, claimant);
+      return port;
+    }
+    throw portsExhausted(frontPortFirst, frontPortLast);
+  }
+
+  /** Lets go of a port that this destination holds; it rests from now on. */
+  async release(fronts: Collection<FrontDocument>, port: number, destinationId: string): Promise<void> {
+    const found = await fronts.get(frontId(port));
+    if (found === null || found.destinationId !== destinationId) return;
+    const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
+    await fronts.replace({ ...found, destinationId: null, restsUntil });
+  }
+
+  /** Refuses hosts that are the platform's own, or below the name under which nodes are reached. */
+  checkHost(host: string): void {
+    const platform = this.#options.platformHost.toLowerCase();
+    const wanted = host.toLowerCase().replace(/\.$/, '');
+    const nodes = `tunnel.${platform}`;
+    if (wanted === platform || wanted === nodes || wanted.endsWith(`.${nodes}`)) {
+      throw frontReserved(`the host ${host}`);
+    }
+  }
+
+  /** Forgets ports whose rest is over; says how many. */
+  async sweep(fronts: Collection<FrontDocument>): Promise<number> {
+    let swept = 0;
+    for await (const front of everyFront(fronts)) {
+      if (front.destinationId !== null || this.#rests(front)) continue;
+      try {
+        if (await fronts.delete(front.id, front.revision)) swept += 1;
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.code !== 'STORE_STALE') throw error;
+      }
+    }
+    return swept;
+  }
+
+  #rests(front: FrontDocument): boolean {
+    return front.restsUntil !== null && Date.parse(front.restsUntil) > this.#now();
+  }
+}
+
+/** Runs a transaction again when another took its port at the same moment. */
+export async function retryAllotting<R>(work: () => Promise<R>): Promise<R> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE' || attempt === attemptsMax)
+        throw error;
+    }
+  }
+}
+
+function frontId(port: number): string {
+  return `tcp:${port}`;
+}
+
+async function* everyFront(fronts: Collection<FrontDocument>): AsyncGenerator<FrontDocument> {
+  let cursor: string | null = null;
+  do {
+    const page: { items: FrontDocument[]; nextCursor: string | null } = await fronts.list({
+      limit: pageItems,
+      cursor,
+    });
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}

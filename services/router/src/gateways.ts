@@ -1,0 +1,150 @@
+/**
+ * Gateways: made, changed, deleted. A gateway's name and whether it is enabled are part of its destinations' routes, so
+ * a change of either touches them all; deleting one deletes them and lets their ports rest. What other owners hold
+ * of it (policy, tokens, rules) they drop when they see it gone from the feed `router.gateways`.
+ */
+import type { Gateway, GatewayInput, MergePatch } from '@postern/contracts';
+import type { Collection } from '@postern/store';
+import type { DestinationDocument, GatewayDocument } from './document.ts';
+import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
+import { gatewayForm, patchGateway } from './form.ts';
+import type { FrontClaims } from './front-claims.ts';
+import type { Draft, Journal } from './journal.ts';
+import { newGatewayId } from './naming.ts';
+
+const pageItemsDefault = 50;
+
+/** How many clients of a gateway are connected now. */
+export type CountClients = (gatewayId: string) => number;
+
+/** The gateways that the router owns. */
+export class Gateways {
+  readonly #journal: Journal;
+  readonly #claims: FrontClaims;
+  readonly #countClients: CountClients;
+  readonly #gatewaysMax: number;
+
+  constructor(parts: {
+    journal: Journal;
+    claims: FrontClaims;
+    countClients: CountClients;
+    gatewaysMax: number;
+  }) {
+    this.#journal = parts.journal;
+    this.#claims = parts.claims;
+    this.#countClients = parts.countClients;
+    this.#gatewaysMax = parts.gatewaysMax;
+  }
+
+  /** Makes one. */
+  async create(input: GatewayInput): Promise<Gateway> {
+    const form = gatewayForm(input);
+    const document = await this.#journal.change(async (draft) => {
+      if ((await draft.gateways.count()) >= this.#gatewaysMax)
+        throw limitReached('gateways', this.#gatewaysMax);
+      const at = this.#journal.time();
+      const made = { id: newGatewayId(), revision: 1, createdAt: at, modifiedAt: at, ...form };
+      draft.touchGateway(made.id);
+      draft.tell({ kind: 'gateway', action: 'created', id: made.id, gatewayId: made.id });
+      return draft.gateways.insert(made);
+    });
+    return this.#show(document);
+  }
+
+  /** One, as it is shown. */
+  async get(id: string): Promise<Gateway> {
+    return this.#show(await this.#find(this.#journal.documents.gateways, id));
+  }
+
+  /** A page of all of them, or of those named. */
+  async list(options: { limit?: number; cursor?: string | null; ids?: readonly string[] }): Promise<{
+    items: Gateway[];
+    nextCursor: string | null;
+  }> {
+    const { limit = pageItemsDefault, cursor = null, ids } = options;
+    const gateways = this.#journal.documents.gateways;
+    const page =
+      ids === undefined
+        ? await gateways.list({ limit, cursor })
+        : await listNamed(gateways, ids, limit, cursor);
+    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+  }
+
+  /** Applies a merge patch. */
+  async update(id: string, patch: MergePatch, revision?: number): Promise<Gateway> {
+    const document = await this.#journal.change(async (draft) => {
+      const found = await this.#find(draft.gateways, id, revision);
+      const form = patchGateway(found, patch);
+      draft.touchGateway(id);
+      if (form.name !== found.name || form.enabled !== found.enabled) {
+        for await (const destination of destinationsOf(draft, id)) draft.touchRoute(destination.id);
+      }
+      draft.tell({ kind: 'gateway', action: 'updated', id, gatewayId: id });
+      return draft.gateways.replace({ ...found, ...form, modifiedAt: this.#journal.time() });
+    });
+    return this.#show(document);
+  }
+
+  /** Deletes one with its destinations. */
+  async delete(id: string, revision?: number): Promise<void> {
+    await this.#journal.change(async (draft) => {
+      const found = await this.#find(draft.gateways, id, revision);
+      for (const destination of await Array.fromAsync(destinationsOf(draft, id))) {
+        await draft.destinations.delete(destination.id);
+        await this.#claims.release(draft.fronts, destination.front.port, destination.id);
+        draft.touchRoute(destination.id);
+        draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });
+      }
+      await draft.gateways.delete(id, found.revision);
+      draft.touchGateway(id);
+      // Also without destinations: both then write the routes' log, so that one made at this moment cannot slip past.
+      draft.touchRoute(id);
+      draft.tell({ kind: 'gateway', action: 'deleted', id, gatewayId: id });
+    });
+  }
+
+  async #find(
+    gateways: Collection<GatewayDocument>,
+    id: string,
+    revision?: number,
+  ): Promise<GatewayDocument> {
+    const found = await gateways.get(id);
+    if (found === null) throw gatewayNotFound(id);
+    if (revision !== undefined && revision !== found.revision) {
+      throw revisionStale(`gateway ${id}`, revision, found.revision);
+    }
+    return found;
+  }
+
+  #show(document: GatewayDocument): Gateway {
+    const clients = this.#countClients(document.id);
+    return { ...document, connected: clients > 0, clients };
+  }
+}
+
+async function* destinationsOf(draft: Draft, gatewayId: string): AsyncGenerator<DestinationDocument> {
+  let cursor: string | null = null;
+  do {
+    const page: { items: DestinationDocument[]; nextCursor: string | null } = await draft.destinations.list({
+      filter: { gatewayId },
+      cursor,
+    });
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}
+
+async function listNamed(
+  gateways: Collection<GatewayDocument>,
+  ids: readonly string[],
+  limit: number,
+  cursor: string | null,
+): Promise<{ items: GatewayDocument[]; nextCursor: string | null }> {
+  const rest = [...new Set(ids)].filter((id) => cursor === null || id > cursor).sort();
+  const page = rest.slice(0, limit);
+  const found = await Promise.all(page.map((id) => gateways.get(id)));
+  return {
+    items: found.filter((document) => document !== null),
+    nextCursor: rest.length > limit ? (page.at(-1) ?? null) : null,
+  };
+}

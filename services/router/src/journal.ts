@@ -1,0 +1,83 @@
+/**
+ * How the router changes what it owns: all or nothing, with the feeds' logs written in the same transaction as the change
+ * itself, and both announced after it. So a follower never sees a revision whose change it cannot fetch, and a
+ * change that was not announced (a crash in between) is found by the next beat.
+ */
+import { announce, routerChanged, type Change } from '@postern/contracts';
+import type { Bus } from '@postern/bus';
+import type { FeedOwner } from '@postern/replica';
+import type { Store } from '@postern/store';
+import type { Documents } from './document.ts';
+import { retryAllotting } from './front-claims.ts';
+
+/** What a change works on: the collections as the transaction sees them, and what it touched. */
+export interface Draft extends Documents {
+  /** The gateway is another for those who follow gateways. */
+  touchGateway(id: string): void;
+  /** The destination is another for those who follow routes. */
+  touchRoute(id: string): void;
+  /** To be told once the change is done. */
+  tell(change: Omit<Change, 'at'>): void;
+}
+
+/** The feeds that the router owns. */
+export interface RouterFeeds {
+  gateways: FeedOwner;
+  routes: FeedOwner;
+}
+
+/** Runs changes. */
+export class Journal {
+  readonly documents: Documents;
+  readonly #store: Store;
+  readonly #bus: Bus;
+  readonly #feeds: RouterFeeds;
+  readonly #now: () => number;
+
+  constructor(parts: {
+    store: Store;
+    bus: Bus;
+    documents: Documents;
+    feeds: RouterFeeds;
+    now: () => number;
+  }) {
+    this.documents = parts.documents;
+    this.#store = parts.store;
+    this.#bus = parts.bus;
+    this.#feeds = parts.feeds;
+    this.#now = parts.now;
+  }
+
+  /** The time as it is stored. */
+  time(): string {
+    return new Date(this.#now()).toISOString();
+  }
+
+  /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
+  async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
+    const { result, told } = await retryAllotting(() => this.#transaction(work));
+    this.#feeds.gateways.beat();
+    this.#feeds.routes.beat();
+    for (const change of told) announce(this.#bus, routerChanged, { ...change, at: this.time() });
+    return result;
+  }
+
+  #transaction<R>(work: (draft: Draft) => Promise<R>): Promise<{ result: R; told: Omit<Change, 'at'>[] }> {
+    return this.#store.transaction(async (within) => {
+      const gateways = new Set<string>();
+      const routes = new Set<string>();
+      const told: Omit<Change, 'at'>[] = [];
+      const result = await work({
+        gateways: within(this.documents.gateways),
+        destinations: within(this.documents.destinations),
+        fronts: within(this.documents.fronts),
+        touchGateway: (id) => gateways.add(id),
+        touchRoute: (id) => routes.add(id),
+        tell: (change) => told.push(change),
+      });
+      if (gateways.size > 0) await this.#feeds.gateways.record(within, [...gateways]);
+      if (routes.size > 0) await this.#feeds.routes.record(within, [...routes]);
+      return { result, told };
+    });
+  }
+}
