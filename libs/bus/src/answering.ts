@@ -7,7 +7,7 @@ import { BusError, type BusErrorCode } from './bus-error.ts';
 import { decodeBody, encodeBody } from './body.ts';
 
 /** Most handlers of one connection that run at the same time. */
-export const answersMax = 4096;
+export const answersMax = 1024;
 
 /** What goes back to the asker. */
 export type Reply = { bytes: Uint8Array } | { code: BusErrorCode };

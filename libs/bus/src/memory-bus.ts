@@ -11,6 +11,7 @@ import { ConnectionState } from './connection-state.ts';
 import type { Listener, MemoryHub, Message } from './memory-hub.ts';
 import { PendingRequests, type RequestOptions } from './pending-requests.ts';
 import { checkPattern, checkSubject } from './subject.ts';
+import { closeMs, within } from './within.ts';
 
 /** One in-process connection; made by `MemoryHub.connect` or `memoryBus`. */
 export class MemoryBus implements Bus {
@@ -98,7 +99,7 @@ export class MemoryBus implements Bus {
     this.#closed = true;
     await this.flush();
     for (const listener of this.#listeners) this.#hub.remove(listener);
-    await this.#answering.drained();
+    await within(closeMs, this.#answering.drained());
     await this.flush();
     this.#pending.close();
     this.#connection.set(false);

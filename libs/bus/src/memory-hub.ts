@@ -9,7 +9,7 @@ import { MemoryBus } from './memory-bus.ts';
 import { matchesSubject } from './subject.ts';
 
 /** Most messages that may wait for the next turn. */
-export const queuedMessagesMax = 65_536;
+export const queuedMessagesMax = 16_384;
 
 /** A message on its way. `reply` is there when somebody waits for an answer. */
 export interface Message {

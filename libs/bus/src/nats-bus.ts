@@ -18,13 +18,12 @@ import { ConnectionState } from './connection-state.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
 import { checkPattern, checkSubject } from './subject.ts';
+import { closeMs, within } from './within.ts';
 
 /** Most bytes that may be on their way to the server; more are dropped. */
 export const unflushedBytesMax = 64 * 1024 * 1024;
 /** After so many bytes the server is asked whether it has them. */
 const flushEveryBytes = 256 * 1024;
-/** Longest that `close` waits for handlers and for the server. */
-const closeMs = 5_000;
 /** The header of a reply that is an error. */
 const errorHeader = 'Postern-Error';
 
@@ -180,12 +179,4 @@ export class NatsBus implements Bus {
     this.#pending.close();
     this.#connection.set(false);
   }
-}
-
-/** Waits for the promise, however it ends, at most so long. */
-async function within(deadlineMs: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, deadlineMs)));
-  await Promise.race([promise.catch(() => undefined), late]);
-  clearTimeout(timer);
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { BusError } from './bus-error.ts';
 
 /** Most requests of one connection that wait at the same time. */
-export const pendingRequestsMax = 8192;
+export const pendingRequestsMax = 4096;
 
 /** How long a request may wait, and what may end it early. */
 export interface RequestOptions {

@@ -1,0 +1,95 @@
+/** The bus' conformance suite against a real NATS server, which is killed and started again where it asks for that. */
+import assert from 'node:assert/strict';
+import { once, EventEmitter } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { connectNats, type Bus } from '@postern/bus';
+import { testBus, type BusPlace } from '@postern/bus/conformance';
+import { freePort, makeScratch, type NatsServer, removeScratch, startNats } from '@postern/test-cluster';
+
+let folder: string;
+let server: NatsServer;
+
+before(async () => {
+  folder = await makeScratch('conformance-nats');
+  [server] = (await startNats(folder, ['127.0.0.1'])) as [NatsServer];
+});
+
+after(async () => {
+  await server.part.stop();
+  removeScratch(folder);
+});
+
+testBus('NATS', async (): Promise<BusPlace> => {
+  const buses: Bus[] = [];
+  return {
+    connect: async (options) => {
+      const bus = await connectNats({
+        servers: server.url,
+        name: 'conformance',
+        onError: () => {},
+        ...options,
+      });
+      buses.push(bus);
+      return bus;
+    },
+    interrupt: async () => {
+      const noticed = buses.map((bus) => until(bus, false));
+      server.part.kill('SIGKILL');
+      await server.part.exited;
+      await Promise.all(noticed);
+    },
+    resume: async () => {
+      const noticed = buses.map((bus) => until(bus, true));
+      await server.part.start();
+      await Promise.all(noticed);
+    },
+    close: async () => {},
+  };
+});
+
+describe('NATS', () => {
+  it('rejects with BUS_UNREACHABLE after one try when it is not to wait', async () => {
+    const servers = `nats://127.0.0.1:${await freePort('127.0.0.1')}`;
+    await assert.rejects(connectNats({ servers, name: 'x', waitOnFirstConnect: false }), {
+      code: 'BUS_UNREACHABLE',
+    });
+  });
+
+  it('waits for the first connection until its signal ends that, and tells of each failed try', async () => {
+    const tries = new EventEmitter();
+    const controller = new AbortController();
+    const connecting = connectNats({
+      servers: `nats://127.0.0.1:${await freePort('127.0.0.1')}`,
+      name: 'x',
+      signal: controller.signal,
+      onError: (error) => tries.emit('failed', error),
+    });
+    const refused = assert.rejects(connecting, { code: 'BUS_ABORTED' });
+    for (let round = 0; round < 2; round += 1) {
+      const [error] = await once(tries, 'failed');
+      assert.equal((error as { code: string }).code, 'BUS_UNREACHABLE');
+    }
+    controller.abort();
+    await refused;
+  });
+
+  it('does not speak in the clear to a server without TLS when TLS is asked for', async () => {
+    const options = { name: 'x', waitOnFirstConnect: false };
+    await assert.rejects(connectNats({ ...options, servers: server.url, tls: {} }), {
+      code: 'BUS_UNREACHABLE',
+    });
+    const tlsUrl = server.url.replace('nats:', 'tls:');
+    await assert.rejects(connectNats({ ...options, servers: tlsUrl }), { code: 'BUS_UNREACHABLE' });
+  });
+});
+
+function until(bus: Bus, connected: boolean): Promise<void> {
+  if (bus.connected === connected) return Promise.resolve();
+  return new Promise((resolve) => {
+    const listening = bus.onConnection((now) => {
+      if (now !== connected) return;
+      listening.close();
+      resolve();
+    });
+  });
+}
