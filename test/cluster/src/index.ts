@@ -1,0 +1,22 @@
+export { CuttableProxy, type Target } from './proxy/cuttable-proxy.ts';
+export { freePort } from './network/port.ts';
+export { type LoopbackNet, takeLoopbackNet } from './network/loopback-net.ts';
+export { makeScratch, removeScratch } from './process/scratch.ts';
+export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
+export { type DocumentServer, startMongodb } from './server/mongodb.ts';
+export { type NatsServer, startNats } from './server/nats.ts';
+export { startEcho } from './server/echo.ts';
+export { startNginx } from './server/nginx.ts';
+export { startPostgresql } from './server/postgresql.ts';
+export { startRedis } from './server/redis.ts';
+export type { ProcessResource, Resource } from './server/resource.ts';
+export { type ProxyServer, startSquid } from './server/squid.ts';
+export { type SshServer, startSshd } from './server/sshd.ts';
+export {
+  type Exchange,
+  type ExchangeResult,
+  type ExchangeServer,
+  exchange,
+  startExchangeServer,
+} from './traffic/exchange.ts';
+export { pattern, patternBuffer, patternHash } from './traffic/pattern.ts';

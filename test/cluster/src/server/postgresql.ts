@@ -1,0 +1,35 @@
+/** A real PostgreSQL in a cluster of its own: user `postgres`, no password, database `postgres`. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { tool } from '@postern/scripts/install';
+import { accountOf } from '../process/account.ts';
+import { type ProcessResource, startResource } from './resource.ts';
+
+/** Resolves when it takes connections. */
+export function startPostgresql(): Promise<ProcessResource> {
+  const user = accountOf('postgres');
+  return startResource(
+    'postgresql',
+    async ({ folder, port }) => {
+      const data = join(folder, 'data');
+      const options = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--no-locale', '--no-sync'];
+      await promisify(execFile)(tool('initdb'), ['--pgdata', data, ...options], { cwd: folder, ...user });
+      // Nothing here must survive a power cut, and callers by the thousand are wanted.
+      const settings = [
+        'fsync=off',
+        'full_page_writes=off',
+        'max_connections=300',
+        `unix_socket_directories=${folder}`,
+      ];
+      return {
+        command: tool('postgres'),
+        args: ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings.flatMap((one) => ['-c', one])],
+        ready: { line: /database system is ready to accept connections/ },
+        // Fast shutdown: callers are cut off, not waited for.
+        stopSignal: 'SIGINT',
+      };
+    },
+    user,
+  );
+}
