@@ -1,0 +1,41 @@
+/** docs/CLI.md: what `--help` says, of every program and of every subcommand. */
+import type { Command } from 'commander';
+import type { ProgramList } from './program-list.ts';
+
+const helpWidth = 100;
+
+/** The generated part of the page. */
+export function helpPage({ programs, commands }: ProgramList): string {
+  const sections = [
+    ...commands.flatMap((command) => commandSections(command, [])),
+    ...programs.map((program) => section(program.name, 2, program.help)),
+  ];
+  return sections.join('\n\n');
+}
+
+function commandSections(command: Command, parents: readonly string[]): string[] {
+  const path = [...parents, command.name()];
+  const visible = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== 'help');
+  return [
+    section(path.join(' '), Math.min(2 + parents.length, 4), plainHelp(command)),
+    ...visible.flatMap((one) => commandSections(one, path)),
+  ];
+}
+
+function plainHelp(command: Command): string {
+  const { helpWidth: former } = command.configureHelp();
+  command.configureHelp({ ...command.configureHelp(), helpWidth });
+  const text = command.helpInformation();
+  command.configureHelp({
+    ...command.configureHelp(),
+    ...(former === undefined ? {} : { helpWidth: former }),
+  });
+  return text;
+}
+
+function section(name: string, level: number, help: string): string {
+  return `${'#'.repeat(level)} ${name}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\``;
+}
