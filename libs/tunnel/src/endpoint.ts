@@ -1,0 +1,405 @@
+/**
+ * One process's end of the tunnel: all its sessions, and all streams whose end is here, whichever session
+ * carries them now. A stream that loses its session is moved to another of the same peer, or waits.
+ *
+ *      Endpoint ─┬─ sessions by peer (scope/id) ── Session ── Carrier
+ *                ├─ streams by key ─────────────── Stream
+ *                └─ tombstones by key: how streams ended, for 60 s
+ */
+import { randomBytes } from 'node:crypto';
+import { Budget } from './budget.ts';
+import type { Carrier } from './carrier.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
+import {
+  encodeAnswer,
+  encodeCredit,
+  encodeReset,
+  FrameType,
+  keyBytes,
+  type Open,
+  type Resume,
+} from './frame.ts';
+import { defaultLimits, type Limits } from './limit.ts';
+import { Relay } from './relay.ts';
+import { Session, type Peer, type SessionOwner } from './session.ts';
+import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
+import { TombstoneTable } from './tombstone.ts';
+
+/** What the accepting end brings to a handshake. */
+export interface AcceptHandshake {
+  /** This end's HELLO, sent at once. */
+  hello: object;
+  /** Judges the peer's HELLO. What it throws is sent to the peer as the reason: `CODE: message` where it has a `code`. */
+  authenticate(hello: unknown): Promise<{ peer: Peer; welcome: object }>;
+}
+
+/** What the dialling end brings to a handshake. */
+export interface ConnectHandshake {
+  /** Answers the accepting end's HELLO with one's own. */
+  answer(hello: unknown): Promise<object>;
+  /** Reads WELCOME, and says who is at the other end. */
+  welcome(body: unknown): Peer;
+}
+
+/** What an endpoint is made with. */
+export interface EndpointOptions {
+  /** This process: client ID or node name, and boot ID. */
+  self: ProcessName;
+  limits?: Partial<Limits>;
+  clock?: Clock;
+  /** A peer opened a stream here: set its `events`, then `accept` or `reset` it, now or later. Without it streams are refused. */
+  onOpen?(stream: Stream, session: Session): void;
+  onControl?(session: Session, body: unknown): void;
+  onSessionClose?(session: Session, cause: TunnelError): void;
+  /** A peer said GOAWAY: no new streams there; time to open another session. */
+  onGoAway?(session: Session, text: string): void;
+  /** Where to pass on a stream whose end is not here; null when nowhere. Without it nothing is relayed. */
+  relayTo?(session: Session, request: { scope: string; to: ProcessName; metadata: unknown }): Session | null;
+  /** A session by which `stream` can go on when none to its peer is left (through another node). */
+  findDetour?(stream: Stream): Session | null;
+}
+
+interface OpenBody {
+  from: ProcessName;
+  to: ProcessName;
+  meta?: unknown;
+  relayed?: boolean;
+}
+
+/** See the head of this file. */
+export class Endpoint implements SessionOwner, StreamHost {
+  readonly self: ProcessName;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly sendBudget: Budget;
+  readonly #receiveBudget: Budget;
+  readonly #options: EndpointOptions;
+  readonly #sessions = new Set<Session>();
+  readonly #byPeer = new Map<string, Set<Session>>();
+  readonly #streams = new Map<string, Stream>();
+  readonly #waiting = new Set<Stream>();
+  readonly #tombstones: TombstoneTable;
+  readonly #stopTicking: () => void;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.self = options.self;
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.clock = options.clock ?? systemClock;
+    this.sendBudget = new Budget(this.limits.sendBytesPerProcessMax);
+    this.#receiveBudget = new Budget(this.limits.receiveBytesPerProcessMax);
+    this.#tombstones = new TombstoneTable(this.limits);
+    this.#stopTicking = this.clock.every(Math.min(1_000, this.limits.keepaliveIntervalMs), () =>
+      this.#tick(),
+    );
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  /** The streams whose end is here. */
+  get streams(): ReadonlyMap<string, Stream> {
+    return this.#streams;
+  }
+
+  /** Bytes promised to senders, and bytes kept for peers, in this process. */
+  get memory(): { receiveReserved: number; sendReserved: number } {
+    return { receiveReserved: this.#receiveBudget.used, sendReserved: this.sendBudget.used };
+  }
+
+  /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
+  async accept(carrier: Carrier, handshake: AcceptHandshake): Promise<Session> {
+    const { session, failed } = this.#makeSession(carrier, false);
+    session.sendHandshake(FrameType.Hello, handshake.hello);
+    const hello = await Promise.race([
+      new Promise<unknown>((resolve) => {
+        session.awaitHandshake(FrameType.Hello, resolve);
+      }),
+      failed,
+    ]);
+    const { peer, welcome } = await handshake.authenticate(hello).catch((error: unknown) => {
+      session.refuse(GoAwayCode.Refused, describeRefusal(error));
+      throw error;
+    });
+    if (session.closed) await failed;
+    session.sendHandshake(FrameType.Welcome, welcome);
+    this.#establish(session, peer);
+    return session;
+  }
+
+  /** Speaks first on a carrier that was dialled here. Resolves when the session is up; rejects with `TunnelError`. */
+  async connect(carrier: Carrier, handshake: ConnectHandshake): Promise<Session> {
+    const { session, failed } = this.#makeSession(carrier, true);
+    const hello = new Promise<unknown>((resolve) => {
+      session.awaitHandshake(FrameType.Hello, resolve);
+    });
+    const answer = await handshake.answer(await Promise.race([hello, failed])).catch((error: unknown) => {
+      session.destroy(new TunnelError('TUNNEL_CLOSED', 'the handshake was given up', { cause: error }));
+      throw error;
+    });
+    const welcomed = new Promise<void>((resolve, reject) => {
+      session.awaitHandshake(FrameType.Welcome, (body) => {
+        try {
+          this.#establish(session, handshake.welcome(body));
+          resolve();
+        } catch (error) {
+          session.destroy(
+            new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'WELCOME could not be read', { cause: error }),
+          );
+          reject(error as Error);
+        }
+      });
+    });
+    session.sendHandshake(FrameType.Hello, answer);
+    await Promise.race([welcomed, failed]);
+    return session;
+  }
+
+  /** Opens a stream to the session's peer, or, over a relay, to another process behind it. Throws `TUNNEL_STREAM_LIMIT`. */
+  open(session: Session, metadata: unknown, to: ProcessName = session.peer): Stream {
+    if (!session.reserve()) throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
+    const start = {
+      key: randomBytes(keyBytes).toString('hex'),
+      metadata,
+      scope: session.peer.scope,
+      peer: { id: to.id, bootId: to.bootId },
+    };
+    const stream = Stream.open(this, session, start);
+    this.#streams.set(stream.key, stream);
+    return stream;
+  }
+
+  /** Moves every stream of a session to another, before it is closed or drained. */
+  moveStreams(session: Session): void {
+    for (const path of session.paths()) if (path instanceof Stream) path.move();
+  }
+
+  /** Resets every stream that `which` picks. */
+  resetStreams(which: (stream: Stream) => boolean, code: ResetCode, text: string): number {
+    const picked = [...this.#streams.values()].filter(which);
+    for (const stream of picked) stream.reset(code, text);
+    return picked.length;
+  }
+
+  /** Resets all streams, closes all sessions and stops the clock. */
+  close(): void {
+    this.#stopTicking();
+    this.resetStreams(() => true, ResetCode.ShuttingDown, 'this process is stopping');
+    for (const session of this.#sessions) session.goAway(GoAwayCode.ShuttingDown, 'this process is stopping');
+    for (const session of this.#sessions)
+      session.destroy(new TunnelError('TUNNEL_CLOSED', 'this process is stopping'));
+  }
+
+  // ---- for streams
+
+  findSession(stream: Stream): Session | null {
+    let best: Session | null = null;
+    for (const session of this.#byPeer.get(peerKey(stream.scope, stream.peer.id)) ?? []) {
+      if (!session.usable || session.peer.bootId !== stream.peer.bootId) continue;
+      if (best === null || session.streamCount < best.streamCount) best = session;
+    }
+    return best ?? this.#options.findDetour?.(stream) ?? null;
+  }
+
+  waiting(stream: Stream): void {
+    this.#waiting.add(stream);
+  }
+
+  forget(stream: Stream, tombstone: Tombstone): void {
+    this.#streams.delete(stream.key);
+    this.#waiting.delete(stream);
+    this.#tombstones.add(stream.key, tombstone, this.clock.now());
+  }
+
+  // ---- for sessions
+
+  handleOpen(session: Session, id: number, open: Open): void {
+    const body = readOpenBody(open.body);
+    if (body === null)
+      return refuse(session, id, ResetCode.Protocol, 'OPEN does not say from whom to whom it is');
+    const known = this.#streams.get(open.key);
+    if (known !== undefined) {
+      if (mayMove(session, known)) known.handleOpenAgain(session, id, open);
+      else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
+      return;
+    }
+    const ended = this.#tombstones.get(open.key, this.clock.now());
+    if (ended !== null) {
+      return ended.kind === 'reset'
+        ? refuse(session, id, ended.code, ended.text)
+        : refuse(session, id, ResetCode.UnknownStream, 'the stream has ended');
+    }
+    if (!this.#isSelf(body.to)) return this.#relay(session, id, FrameType.Open, open, body);
+    if (this.#options.onOpen === undefined)
+      return refuse(session, id, ResetCode.NotSupported, 'this end takes no streams');
+    if (!session.receiveBudget.take(this.limits.floorBytes))
+      return refuse(session, id, ResetCode.Limit, 'no window is left to give');
+    const start = { metadata: body.meta, scope: session.peer.scope, peer: body.from };
+    const stream = Stream.offered(this, session, id, open, start);
+    session.adopt(id, stream);
+    this.#streams.set(open.key, stream);
+    this.#options.onOpen(stream, session);
+  }
+
+  handleResume(session: Session, id: number, resume: Resume): void {
+    const body = readOpenBody(resume.body);
+    if (body === null)
+      return refuse(session, id, ResetCode.Protocol, 'RESUME does not say from whom to whom it is');
+    const stream = this.#streams.get(resume.key);
+    if (stream !== undefined) {
+      if (mayMove(session, stream)) stream.handleResume(session, id, resume);
+      else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
+      return;
+    }
+    if (!this.#isSelf(body.to) && body.to.id !== this.self.id)
+      return this.#relay(session, id, FrameType.Resume, resume, body);
+    const ended = this.#tombstones.get(resume.key, this.clock.now());
+    if (ended === null) return refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
+    if (ended.kind === 'reset') return refuse(session, id, ended.code, ended.text);
+    session.sendControlFrame(
+      encodeAnswer(FrameType.Resumed, id, {
+        attempt: resume.attempt,
+        received: ended.received,
+        limit: ended.received,
+      }),
+    );
+    session.sendControlFrame(encodeCredit(id, ended.received, ended.received));
+    session.sendControlFrame(encodeReset(id, ResetCode.PathLost, 'the stream has ended in order'));
+  }
+
+  handleControl(session: Session, body: unknown): void {
+    this.#options.onControl?.(session, body);
+  }
+
+  handleGoAway(session: Session, lastStream: number, text: string): void {
+    this.#options.onGoAway?.(session, text);
+    session.dropAbove(lastStream);
+  }
+
+  handleClose(session: Session, cause: TunnelError): void {
+    if (!this.#sessions.delete(session)) return;
+    const key = peerKey(session.peer.scope, session.peer.id);
+    const siblings = this.#byPeer.get(key);
+    siblings?.delete(session);
+    if (siblings?.size === 0) this.#byPeer.delete(key);
+    this.#options.onSessionClose?.(session, cause);
+  }
+
+  // ---- inside
+
+  #makeSession(carrier: Carrier, dialer: boolean): { session: Session; failed: Promise<never> } {
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const owner: SessionOwner = {
+      handleOpen: (session, id, open) => this.handleOpen(session, id, open),
+      handleResume: (session, id, resume) => this.handleResume(session, id, resume),
+      handleControl: (session, body) => this.handleControl(session, body),
+      handleGoAway: (session, lastStream, text) => this.handleGoAway(session, lastStream, text),
+      handleClose: (session, cause) => {
+        reject(cause);
+        this.handleClose(session, cause);
+      },
+    };
+    const session = new Session({
+      carrier,
+      clock: this.clock,
+      limits: this.limits,
+      dialer,
+      receiveBudget: this.#receiveBudget,
+      owner,
+    });
+    return { session, failed };
+  }
+
+  #establish(session: Session, peer: Peer): void {
+    session.establish(peer);
+    this.#sessions.add(session);
+    const key = peerKey(peer.scope, peer.id);
+    const siblings = this.#byPeer.get(key) ?? new Set();
+    siblings.add(session);
+    this.#byPeer.set(key, siblings);
+    this.#endFormerBoot(peer);
+    for (const stream of this.#waiting) if (stream.scope === peer.scope) stream.seekPath();
+  }
+
+  /** Another boot of a process has taken its name: the former's streams have lost their other end. */
+  #endFormerBoot(peer: Peer): void {
+    this.resetStreams(
+      (stream) =>
+        stream.scope === peer.scope && stream.peer.id === peer.id && stream.peer.bootId !== peer.bootId,
+      ResetCode.Restarted,
+      `${peer.id} was started anew`,
+    );
+  }
+
+  #isSelf(name: ProcessName): boolean {
+    return name.id === this.self.id && name.bootId === this.self.bootId;
+  }
+
+  #relay(
+    session: Session,
+    id: number,
+    type: typeof FrameType.Open | typeof FrameType.Resume,
+    frame: Open | Resume,
+    body: OpenBody,
+  ): void {
+    const scope = session.peer.scope;
+    const target =
+      body.relayed === true
+        ? null
+        : (this.#options.relayTo?.(session, { scope, to: body.to, metadata: body.meta }) ?? null);
+    if (target === null || !target.usable)
+      return refuse(session, id, ResetCode.PathLost, 'no way from here to the other end');
+    Relay.start(this, { session, id }, target, type, { ...frame, body: { ...body, relayed: true } });
+  }
+
+  #tick(): void {
+    const now = this.clock.now();
+    for (const session of this.#sessions) session.tick(now);
+    for (const stream of this.#waiting) this.#tickWaiting(stream, now);
+    this.#tombstones.sweep(now);
+  }
+
+  #tickWaiting(stream: Stream, now: number): void {
+    if (stream.pathLostAt === null) this.#waiting.delete(stream);
+    else if (now - stream.pathLostAt >= this.limits.pathWaitMs) {
+      stream.reset(ResetCode.PathLost, `no path to ${stream.peer.id} for ${this.limits.pathWaitMs / 1000} s`);
+    } else stream.seekPath();
+  }
+}
+
+function peerKey(scope: string, id: string): string {
+  return `${scope}/${id}`;
+}
+
+/** RESUME is taken from the same gateway and process, or from a node of the cluster that vouches for it. */
+function mayMove(session: Session, stream: Stream): boolean {
+  const { peer } = session;
+  if (peer.trusted === true) return true;
+  return peer.scope === stream.scope && peer.id === stream.peer.id && peer.bootId === stream.peer.bootId;
+}
+
+function refuse(session: Session, id: number, code: number, text: string): void {
+  session.sendControlFrame(encodeReset(id, code, text));
+}
+
+function readOpenBody(body: unknown): OpenBody | null {
+  if (typeof body !== 'object' || body === null) return null;
+  const { from, to, meta, relayed } = body as Partial<OpenBody>;
+  return isProcessName(from) && isProcessName(to) ? { from, to, meta, relayed: relayed === true } : null;
+}
+
+function isProcessName(name: unknown): name is ProcessName {
+  if (typeof name !== 'object' || name === null) return false;
+  const { id, bootId } = name as Partial<ProcessName>;
+  return typeof id === 'string' && id.length <= 255 && typeof bootId === 'string' && bootId.length <= 64;
+}
+
+function describeRefusal(error: unknown): string {
+  if (!(error instanceof Error)) return 'INTERNAL: the handshake failed';
+  return 'code' in error && typeof error.code === 'string'
+    ? `${error.code}: ${error.message}`
+    : 'INTERNAL: the handshake failed';
+}

@@ -1,0 +1,22 @@
+/**
+ * The tunnel protocol (docs/PROTOCOL.md): many streams over one connection, and over another when it breaks.
+ * Bytes go socket, `joinSocket`, `Stream`, `Session`, `Carrier`, and back up the same way at the other end.
+ */
+export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
+export { systemClock, type Clock } from './clock.ts';
+export { Endpoint, type AcceptHandshake, type ConnectHandshake, type EndpointOptions } from './endpoint.ts';
+export {
+  GoAwayCode,
+  ResetCode,
+  resetCodeName,
+  saysNothingReached,
+  TunnelError,
+  type TunnelErrorCode,
+} from './error.ts';
+export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
+export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
+export type { Peer, Session } from './session.ts';
+export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts';
+export { describeReset, joinSocket, type Joined } from './join-socket.ts';
+export { tlsCarrier } from './tls-carrier.ts';
+export { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';

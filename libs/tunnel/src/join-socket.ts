@@ -1,0 +1,188 @@
+/**
+ * The pump between a local TCP socket and a stream, both ways: half-close passes as FIN, RST as RESET and back.
+ *
+ *     socket ──data──► stream.write        paused while the stream has no room
+ *     socket ◄─write── stream data         gathered per turn; delivered when the system took it (CREDIT)
+ *
+ * Bytes are never looked at. The socket must have been made with `allowHalfOpen`.
+ */
+import type { Socket } from 'node:net';
+import { ResetCode, resetCodeName } from './error.ts';
+import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
+
+/** How a joined pair ended. Counts are bytes from and to the local socket. */
+export interface Joined {
+  received: number;
+  sent: number;
+  /** Null when both directions ended in order. */
+  reset: { code: number; text: string; origin: ResetOrigin } | null;
+}
+
+/** From this size on a chunk is kept as it came; smaller ones are copied, or each would hold a whole read buffer. */
+const keepBytesMin = 8_192;
+
+/**
+ * Joins them until both directions have ended or one end was reset; then the socket is closed or reset too.
+ * Set before the stream's first bytes can arrive: right after `Endpoint.open`, or before `Stream.accept`.
+ * `onOpened` is called when the other end took the stream.
+ */
+export function joinSocket(
+  stream: Stream,
+  socket: Socket,
+  options: { onOpened?: () => void } = {},
+): Promise<Joined> {
+  return new Promise((resolve) => {
+    const joint = new Joint(stream, socket, resolve, options.onOpened);
+    stream.events = joint;
+    joint.start();
+  });
+}
+
+class Joint implements StreamEvents {
+  readonly #stream: Stream;
+  readonly #socket: Socket;
+  readonly #resolve: (joined: Joined) => void;
+  readonly #onOpened: (() => void) | undefined;
+  #paused = false;
+  #over = false;
+  #pieces: Buffer[] = [];
+  #flushing = false;
+  #ended = false;
+
+  constructor(
+    stream: Stream,
+    socket: Socket,
+    resolve: (joined: Joined) => void,
+    onOpened: (() => void) | undefined,
+  ) {
+    this.#stream = stream;
+    this.#socket = socket;
+    this.#resolve = resolve;
+    this.#onOpened = onOpened;
+  }
+
+  start(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.on('data', this.#handleSocketData);
+    socket.on('end', this.#handleSocketEnd);
+    socket.on('error', this.#handleSocketError);
+    socket.on('close', this.#handleSocketClose);
+    if (socket.destroyed) queueMicrotask(() => this.#handleSocketClose());
+    else if (this.#stream.room <= 0) this.#pause();
+    else socket.resume();
+  }
+
+  // ---- socket to stream
+
+  readonly #handleSocketData = (chunk: Buffer): void => {
+    if (chunk.length >= keepBytesMin) this.#stream.write(chunk);
+    else this.#stream.writeCopy(chunk);
+    if (this.#stream.room <= 0) this.#pause();
+  };
+
+  readonly #handleSocketEnd = (): void => this.#stream.end();
+
+  readonly #handleSocketError = (error: NodeJS.ErrnoException): void => {
+    this.#stream.reset(ResetCode.Cancelled, `the local socket broke: ${error.code ?? error.message}`);
+  };
+
+  readonly #handleSocketClose = (): void => {
+    // Closed because both directions ended: the stream is only waiting for its last acknowledgements.
+    if (this.#socket.readableEnded && this.#socket.writableFinished) return;
+    this.#stream.reset(ResetCode.Cancelled, 'the local socket was closed');
+  };
+
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  onRoom(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  onOpened(): void {
+    this.#onOpened?.();
+  }
+
+  // ---- stream to socket
+
+  onData(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#flushSoon();
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    const pieces = this.#pieces;
+    if (this.#over) return;
+    if (pieces.length > 0) {
+      this.#pieces = [];
+      this.#write(pieces);
+    }
+    if (this.#ended) this.#socket.end(() => this.#stream.deliverEnd());
+  };
+
+  #write(pieces: Buffer[]): void {
+    const socket = this.#socket;
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    const delivered = (error?: Error | null): void => {
+      if (!error) this.#stream.deliver(bytes);
+    };
+    if (pieces.length === 1) {
+      socket.write(pieces[0] as Buffer, delivered);
+      return;
+    }
+    socket.cork();
+    const last = pieces.length - 1;
+    for (let i = 0; i < last; i += 1) socket.write(pieces[i] as Buffer);
+    socket.write(pieces[last] as Buffer, delivered);
+    socket.uncork();
+  }
+
+  // ---- ends
+
+  onDone(): void {
+    this.#finish(null);
+    this.#socket.destroySoon();
+  }
+
+  onReset(code: number, text: string, origin: ResetOrigin): void {
+    this.#finish({ code, text, origin });
+    if (!this.#socket.destroyed) {
+      this.#socket.on('error', () => {});
+      this.#socket.resetAndDestroy();
+    }
+  }
+
+  #finish(reset: Joined['reset']): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pieces = [];
+    const socket = this.#socket;
+    socket.off('data', this.#handleSocketData);
+    socket.off('end', this.#handleSocketEnd);
+    socket.off('close', this.#handleSocketClose);
+    this.#resolve({ received: this.#stream.bytesSent, sent: this.#stream.bytesReceived, reset });
+  }
+}
+
+/** `Denied (rule 3 …)`: words for a log line. */
+export function describeReset(reset: NonNullable<Joined['reset']>): string {
+  return `${resetCodeName(reset.code)} by ${reset.origin === 'here' ? 'this end' : 'the other end'}: ${reset.text}`;
+}

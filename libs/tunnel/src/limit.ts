@@ -1,0 +1,69 @@
+/** Every bound of the tunnel in one place. Each has a test that hits it (docs/PROTOCOL.md, "Limits"). */
+
+/** Longest payload of a frame. The receiver checks the announced length before it keeps a byte. */
+export const payloadBytesMax = 65_536;
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+/** Bounds and times of an endpoint; all may be set. */
+export interface Limits {
+  /** A carrier that has not brought a whole handshake by then is cut. */
+  handshakeTimeoutMs: number;
+  /** A PING goes out this long after the last one. */
+  keepaliveIntervalMs: number;
+  /** A session that has heard nothing for this long is dead. */
+  deadAfterMs: number;
+  /** A stream without a path waits this long for one. */
+  pathWaitMs: number;
+  /** How long the end of a stream is remembered, to answer a late RESUME. */
+  tombstoneMs: number;
+  /** How many ended streams are remembered. */
+  tombstonesMax: number;
+  /** Streams per session, both directions together. */
+  streamsPerSessionMax: number;
+  /** What an opener may send before OPENED. Also the floor that every stream has, both ways. */
+  floorBytes: number;
+  /** The window that OPENED gives while there is plenty. */
+  windowBytesInitial: number;
+  /** What a window can grow to. */
+  windowBytesMax: number;
+  /** All windows of one session together. */
+  receiveBytesPerSessionMax: number;
+  /** All windows of this process together. */
+  receiveBytesPerProcessMax: number;
+  /** What senders keep unacknowledged, all together, above their floors. */
+  sendBytesPerProcessMax: number;
+  /** What a relay holds of one stream, per direction. */
+  relayBytesPerStreamMax: number;
+  /** Control frames that wait for a peer which does not read. */
+  controlBytesMax: number;
+  /** DATAGRAM payloads that wait per stream; the oldest is dropped for a new one. */
+  datagramBytesMax: number;
+  /** An acknowledgement of little data waits this long for more. */
+  acknowledgeDelayMs: number;
+  /** What is handed to the carrier at once. One TLS write of this size is one write of the system. */
+  batchBytes: number;
+}
+
+/** The defaults. */
+export const defaultLimits: Limits = Object.freeze({
+  handshakeTimeoutMs: 10_000,
+  keepaliveIntervalMs: 5_000,
+  deadAfterMs: 10_000,
+  pathWaitMs: 60_000,
+  tombstoneMs: 60_000,
+  tombstonesMax: 100_000,
+  streamsPerSessionMax: 32_768,
+  floorBytes: 16 * kib,
+  windowBytesInitial: 256 * kib,
+  windowBytesMax: 64 * mib,
+  receiveBytesPerSessionMax: 256 * mib,
+  receiveBytesPerProcessMax: 1024 * mib,
+  sendBytesPerProcessMax: 1024 * mib,
+  relayBytesPerStreamMax: 256 * kib,
+  controlBytesMax: 4 * mib,
+  datagramBytesMax: 256 * kib,
+  acknowledgeDelayMs: 25,
+  batchBytes: 128 * kib,
+});

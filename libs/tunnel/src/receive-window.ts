@@ -1,0 +1,97 @@
+/**
+ * How far the peer may send on one stream, and when to tell it. Offsets are absolute, as in QUIC (RFC 9000,
+ * section 4): one CREDIT frame is both acknowledgement ("delivered up to N") and credit ("may send up to M").
+ *
+ *         delivered        received               limit
+ *             v               v                     v
+ *     ────────[ in our memory | may still come      ]
+ *             └──────────── window ────────────────┘   taken from the budgets when it is given
+ *
+ * The window doubles while the peer uses up half of it in less than two of the shortest round trips seen:
+ * then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
+ * window shrinks by not being renewed, and never below the floor that the stream took at its start.
+ */
+import type { Budget } from './budget.ts';
+import type { Limits } from './limit.ts';
+
+/** One per stream end. */
+export class ReceiveWindow {
+  received = 0;
+  delivered = 0;
+  limit = 0;
+  /** What was last said to the peer as delivered. */
+  acknowledged = 0;
+  readonly #limits: Limits;
+  #budget: Budget;
+  /** What is taken from the budget now; at least the floor. */
+  #reserved: number;
+  #window: number;
+  #renewedAt = 0;
+
+  /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. */
+  constructor(limits: Limits, budget: Budget) {
+    this.#limits = limits;
+    this.#budget = budget;
+    this.#reserved = limits.floorBytes;
+    this.#window = limits.windowBytesInitial;
+  }
+
+  get window(): number {
+    return this.#window;
+  }
+
+  /** Gives the first window: the floor alone to a stream that was not accepted yet. Call it once, or twice with the floor first. */
+  start(floorOnly: boolean): number {
+    this.#raise(this.received, floorOnly ? 0 : this.#share());
+    return this.limit;
+  }
+
+  /** Whether so much has been delivered that the peer should hear of it at once. */
+  get due(): boolean {
+    return this.limit - this.delivered <= this.#window >> 1 && this.delivered > this.acknowledged;
+  }
+
+  /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
+  renew(now: number, roundTripMs: number | null): number {
+    if (roundTripMs !== null && this.due && now - this.#renewedAt < 2 * roundTripMs) {
+      this.#window = Math.min(this.#window * 2, this.#limits.windowBytesMax);
+    }
+    this.#renewedAt = now;
+    this.#raise(this.delivered, this.#budget.free >> 2);
+    return this.limit;
+  }
+
+  /** Starts anew on another path, on whose session's budget the floor has been taken: a limit counts for one path. */
+  restart(budget: Budget, floorOnly: boolean): number {
+    this.#budget.give(this.#reserved);
+    this.#budget = budget;
+    this.#reserved = this.#limits.floorBytes;
+    this.limit = this.received;
+    return this.start(floorOnly);
+  }
+
+  /** Hands everything back. */
+  release(): void {
+    this.#budget.give(this.#reserved);
+    this.#reserved = 0;
+  }
+
+  /**
+   * What a stream that has yet to prove that it needs it gets above the floor: less as the budget grows small,
+   * so that thousands of idle streams do not hold all of it.
+   */
+  #share(): number {
+    return Math.min(this.#limits.windowBytesInitial, this.#budget.free >> 10);
+  }
+
+  #raise(from: number, moreMax: number): void {
+    const outstanding = Math.max(this.#limits.floorBytes, this.limit - this.delivered);
+    if (outstanding < this.#reserved) {
+      this.#budget.give(this.#reserved - outstanding);
+      this.#reserved = outstanding;
+    }
+    const more = from + this.#window - this.delivered - this.#reserved;
+    if (more > 0) this.#reserved += this.#budget.takeUpTo(Math.min(more, moreMax));
+    this.limit = Math.max(this.limit, Math.min(from + this.#window, this.delivered + this.#reserved));
+  }
+}

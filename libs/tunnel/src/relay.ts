@@ -1,0 +1,253 @@
+/**
+ * A stream passed on between two sessions for two other processes. It ends nothing: acknowledgements, RESUME
+ * and RESET run between the ends; only credit runs hop by hop, so that a slow side fills a bounded queue here
+ * and stalls no other stream of the link (docs/PROTOCOL.md, "Relays").
+ *
+ *      from side A ──DATA──► [ queue, at most relayBytesPerStreamMax ] ──► to side B
+ *      CREDIT(N, min(M, forwarded + relayBytesPerStreamMax)) ◄── CREDIT(N, M)
+ *
+ * A relayed stream is never relayed again, so there are no loops.
+ */
+import type { Batch } from './batch.ts';
+import { ResetCode, type TunnelError } from './error.ts';
+import { Fifo } from './fifo.ts';
+import {
+  decodeAnswer,
+  decodeCredit,
+  encodeAnswer,
+  encodeCredit,
+  encodeFrame,
+  encodeOpen,
+  encodeReset,
+  encodeResume,
+  FrameType,
+  type Answer,
+  type Open,
+  type Resume,
+} from './frame.ts';
+import type { Limits } from './limit.ts';
+import type { PathEnd, Session } from './session.ts';
+
+/** Joins two sides. Nobody keeps it: the sessions hold its sides until the stream ends or a side is lost. */
+export class Relay {
+  /** Passes an OPEN or RESUME on to `target` and stays in between from then on. */
+  static start(
+    host: { limits: Limits },
+    from: { session: Session; id: number },
+    target: Session,
+    type: typeof FrameType.Open | typeof FrameType.Resume,
+    frame: Open | Resume,
+  ): void {
+    if (!target.reserve()) {
+      from.session.sendControlFrame(
+        encodeReset(from.id, ResetCode.PathLost, 'the relay takes no more streams'),
+      );
+      return;
+    }
+    const near = new RelaySide(from.session, host.limits);
+    const far = new RelaySide(target, host.limits);
+    near.join(far, from.id);
+    far.join(near, target.attach(far));
+    from.session.adopt(from.id, near);
+    const lowered = near.begin('received' in frame ? frame.received : 0, frame.limit);
+    if (type === FrameType.Open) {
+      far.begin(0, host.limits.floorBytes);
+      target.sendControlFrame(encodeOpen(far.id, { ...frame, limit: lowered }));
+    } else target.sendControlFrame(encodeResume(far.id, { ...(frame as Resume), limit: lowered }));
+  }
+}
+
+/** One side: takes what comes from its session for the other, and sends what the other side took. */
+class RelaySide implements PathEnd {
+  scheduled = false;
+  id = 0;
+  readonly #session: Session;
+  readonly #limits: Limits;
+  #other: RelaySide | null = null;
+  // Towards this side's session:
+  readonly #queue = new Fifo<Buffer>();
+  #queuedBytes = 0;
+  #sent = 0;
+  #limit = 0;
+  #end: 'none' | 'queued' | 'sent' = 'none';
+  #acknowledged = 0;
+  #frames = new Fifo<Buffer>();
+  // From this side's session:
+  #arrived = 0;
+  #granted = 0;
+  #creditDue = false;
+
+  constructor(session: Session, limits: Limits) {
+    this.#session = session;
+    this.#limits = limits;
+  }
+
+  join(other: RelaySide, id: number): void {
+    this.#other = other;
+    this.id = id;
+  }
+
+  /** Data towards this side begins at `offset`, and its receiver takes up to `limit`. Returns what the other side may be told. */
+  begin(offset: number, limit: number): number {
+    this.#sent = offset;
+    this.#limit = limit;
+    const other = this.#other as RelaySide;
+    other.#arrived = offset;
+    other.#granted = Math.min(limit, offset + this.#limits.relayBytesPerStreamMax);
+    return other.#granted;
+  }
+
+  handleData(piece: Buffer): void {
+    const other = this.#other;
+    if (other === null) return;
+    this.#arrived += piece.length;
+    if (this.#arrived > this.#granted || other.#end !== 'none') {
+      this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
+      return;
+    }
+    other.#queue.push(piece);
+    other.#queuedBytes += piece.length;
+    other.#session.schedule(other);
+  }
+
+  handleFrame(type: number, payload: Buffer): void {
+    const other = this.#other;
+    if (other === null) return;
+    switch (type) {
+      case FrameType.Opened:
+      case FrameType.Resumed:
+        this.#handleAnswer(type, decodeAnswer(payload));
+        break;
+      case FrameType.Credit:
+        this.#handleCredit(decodeCredit(payload));
+        break;
+      case FrameType.Fin:
+        if (other.#end === 'none') other.#end = 'queued';
+        other.#session.schedule(other);
+        break;
+      case FrameType.Reset:
+        this.#forget();
+        other.#session.sendControlFrame(encodeFrame(type, other.id, payload));
+        break;
+      default:
+        // Datagrams, and frames of a later version, are passed on unread; too many are dropped.
+        if (other.#frames.length < 64) other.#frames.push(encodeFrame(type, other.id, payload));
+        other.#session.schedule(other);
+    }
+  }
+
+  handlePathLost(_cause: TunnelError): void {
+    this.#breakOff(ResetCode.PathLost, 'the relay lost the other side');
+  }
+
+  acknowledge(): void {}
+
+  writeTo(batch: Batch, quantum: number): boolean {
+    if (this.#other === null) return false;
+    if (this.#creditDue) {
+      if (!batch.takesFrames) return true;
+      this.#creditDue = false;
+      const other = this.#other;
+      this.#granted = Math.max(
+        this.#granted,
+        Math.min(other.#limit, other.#sent + this.#limits.relayBytesPerStreamMax),
+      );
+      batch.addFrame(encodeCredit(this.id, other.#acknowledged, this.#granted));
+      if (this.#forgetWhenDone()) return false;
+    }
+    while (this.#frames.first !== undefined) {
+      if (!batch.takesFrames) return true;
+      batch.addFrame(this.#frames.shift() as Buffer);
+    }
+    let left = quantum;
+    for (let piece = this.#queue.first; piece !== undefined; piece = this.#queue.first) {
+      const may = Math.min(left, batch.room, this.#limit - this.#sent);
+      if (may < piece.length) {
+        // A piece is at most one chunk of the carrier; it waits for a turn or credit that takes all of it, or is cut.
+        if (may <= 0) return this.#limit > this.#sent;
+        const rest = piece.subarray(may);
+        if (!batch.addData(this.id, { bytes: piece.subarray(0, may), headroom: false, first: true }))
+          return true;
+        this.#queue.replaceFirst(rest);
+        this.#advance(may);
+        return this.#limit > this.#sent;
+      }
+      if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true })) return true;
+      this.#queue.shift();
+      this.#advance(piece.length);
+      left -= piece.length;
+    }
+    if (this.#end === 'queued') {
+      if (!batch.takesFrames) return true;
+      batch.addHeader(FrameType.Fin, this.id);
+      this.#end = 'sent';
+    }
+    return false;
+  }
+
+  /** Bytes went out to this side: the other side's sender may have credit for as many more. */
+  #advance(bytes: number): void {
+    this.#sent += bytes;
+    this.#queuedBytes -= bytes;
+    const other = this.#other as RelaySide;
+    if (
+      other.#granted - this.#sent <= this.#limits.relayBytesPerStreamMax >> 1 &&
+      other.#granted < this.#limit
+    )
+      other.#oweCredit();
+  }
+
+  #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
+    const other = this.#other as RelaySide;
+    let limit: number;
+    if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
+    else {
+      this.#limit = Math.max(this.#limit, answer.limit);
+      limit = other.#granted = Math.max(
+        other.#granted,
+        Math.min(this.#limit, this.#sent + this.#limits.relayBytesPerStreamMax),
+      );
+    }
+    other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
+    this.#session.schedule(this);
+  }
+
+  #handleCredit({ delivered, limit }: { delivered: number; limit: number }): void {
+    this.#acknowledged = Math.max(this.#acknowledged, delivered);
+    this.#limit = Math.max(this.#limit, limit);
+    (this.#other as RelaySide).#oweCredit();
+    this.#session.schedule(this);
+  }
+
+  #oweCredit(): void {
+    this.#creditDue = true;
+    this.#session.schedule(this);
+  }
+
+  /** Both ends went through here and so did their acknowledgements. */
+  #forgetWhenDone(): boolean {
+    const other = this.#other as RelaySide;
+    const done = (side: RelaySide): boolean => side.#end === 'sent' && side.#acknowledged > side.#sent;
+    if (!done(this) || !done(other) || this.#creditDue || other.#creditDue) return false;
+    this.#forget();
+    return true;
+  }
+
+  #breakOff(code: ResetCode, text: string): void {
+    const other = this.#other;
+    this.#forget();
+    this.#session.sendControlFrame(encodeReset(this.id, code, text));
+    if (other !== null) other.#session.sendControlFrame(encodeReset(other.id, code, text));
+  }
+
+  #forget(): void {
+    const other = this.#other;
+    if (other === null) return;
+    this.#other = null;
+    other.#other = null;
+    for (const side of [this, other]) {
+      side.#queue.clear();
+      side.#session.detach(side.id);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What a stream has sent and the peer has not acknowledged, and what it has not sent yet: one queue, because
+ * a byte may have to be sent again over another path until it is acknowledged (docs/PROTOCOL.md, "RESUME").
+ *
+ *      acknowledged          next                 end
+ *           v                 v                    v
+ *     ──────[ sent, kept      | not sent yet       ]
+ *           └──────── rewind ─┘
+ *
+ * Large chunks are kept as they came, without a copy. Small ones are copied together, so that a peer which
+ * writes single bytes cannot make thousands of buffers.
+ */
+
+/** A run of bytes to be sent. `headroom`: the eight bytes before `bytes` in its memory are free for a header. */
+export interface Piece {
+  bytes: Buffer;
+  headroom: boolean;
+  /** The first time that these bytes go out; only then may a header be written in front of them. */
+  first: boolean;
+}
+
+interface Chunk {
+  bytes: Buffer;
+  length: number;
+  headroom: boolean;
+}
+
+const blockBytes = 4096;
+
+/** Absolute offsets from the start of the stream. Invariant: acknowledged <= next <= end, next <= sentMax <= end. */
+export class SendBuffer {
+  acknowledged = 0;
+  next = 0;
+  end = 0;
+  /** The highest `next` there was. */
+  sentMax = 0;
+  #chunks: Chunk[] = [];
+  /** Offset of the first byte of the first chunk. */
+  #start = 0;
+  /** The chunk that holds `next`, and where in it. */
+  #cursor = 0;
+  #within = 0;
+
+  /** Bytes kept, sent or not. */
+  get retained(): number {
+    return this.end - this.acknowledged;
+  }
+
+  get unsent(): number {
+    return this.end - this.next;
+  }
+
+  /** Takes the buffer over; it must not be changed until it is acknowledged. */
+  push(bytes: Buffer, headroom: boolean): void {
+    this.#chunks.push({ bytes, length: bytes.length, headroom });
+    this.end += bytes.length;
+  }
+
+  /** Takes a copy. */
+  pushCopy(bytes: Uint8Array): void {
+    const last = this.#chunks.at(-1);
+    if (last !== undefined && !last.headroom && last.bytes.length - last.length >= bytes.length) {
+      last.bytes.set(bytes, last.length);
+      last.length += bytes.length;
+    } else {
+      const size = last === undefined ? bytes.length : Math.max(blockBytes, bytes.length);
+      const block = Buffer.allocUnsafe(size);
+      block.set(bytes);
+      this.#chunks.push({ bytes: block, length: bytes.length, headroom: false });
+    }
+    this.end += bytes.length;
+  }
+
+  /** The next run of at most `bytesMax` bytes, out of one chunk; advances. Null when all has been sent. */
+  take(bytesMax: number): Piece | null {
+    const chunk = this.#chunks[this.#cursor];
+    if (chunk === undefined || bytesMax <= 0) return null;
+    if (this.#within === chunk.length) {
+      this.#cursor += 1;
+      this.#within = 0;
+      return this.take(bytesMax);
+    }
+    const from = this.#within;
+    const to = Math.min(chunk.length, from + bytesMax);
+    const whole = from === 0 && to === chunk.bytes.length;
+    const first = this.next >= this.sentMax;
+    this.#within = to;
+    this.next += to - from;
+    if (this.next > this.sentMax) this.sentMax = this.next;
+    return {
+      bytes: whole ? chunk.bytes : chunk.bytes.subarray(from, to),
+      headroom: chunk.headroom && from === 0,
+      first,
+    };
+  }
+
+  /** Undoes the last `take`. */
+  putBack(piece: Piece): void {
+    this.#within -= piece.bytes.length;
+    this.next -= piece.bytes.length;
+    if (piece.first) this.sentMax = this.next;
+  }
+
+  /** Forgets everything below `to`. The caller has checked that acknowledged <= to <= sentMax. */
+  acknowledge(to: number): void {
+    this.acknowledged = to;
+    if (this.next < to) this.rewind(to);
+    let gone = 0;
+    for (
+      let chunk = this.#chunks[0];
+      chunk !== undefined && this.#start + chunk.length <= to;
+      chunk = this.#chunks[gone]
+    ) {
+      this.#start += chunk.length;
+      gone += 1;
+    }
+    if (gone === 0) return;
+    this.#chunks.splice(0, gone);
+    this.#cursor -= gone;
+    if (this.#cursor < 0) {
+      this.#cursor = 0;
+      this.#within = 0;
+    }
+  }
+
+  /** Goes back (or on) to `to`: what follows will be sent next. The caller has checked acknowledged <= to <= end. */
+  rewind(to: number): void {
+    this.next = to;
+    let offset = this.#start;
+    let cursor = 0;
+    for (
+      let chunk = this.#chunks[0];
+      chunk !== undefined && offset + chunk.length <= to;
+      chunk = this.#chunks[cursor]
+    ) {
+      offset += chunk.length;
+      cursor += 1;
+    }
+    this.#cursor = cursor;
+    this.#within = to - offset;
+  }
+
+  /** Lets everything go. */
+  clear(): void {
+    this.#chunks = [];
+    this.#start = this.acknowledged = this.next = this.sentMax = this.end;
+    this.#cursor = this.#within = 0;
+  }
+}

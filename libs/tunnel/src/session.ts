@@ -1,0 +1,530 @@
+/**
+ * One authenticated connection between two processes, carrying many streams. A state machine over a carrier:
+ *
+ *     handshake ──WELCOME sent or received──► up ──GOAWAY──► up, takes no new streams ──► closed
+ *         └──────────── refused, late, malformed, silent for deadAfterMs ────────────────► closed
+ *
+ * It numbers streams, hands frames to whoever holds the end of a stream here (`PathEnd`), and sends in turns:
+ * control frames first, then streams that have just begun to speak, then those that had their turn and want more.
+ * One write is with the carrier at a time, at most `batchBytes` and a frame, so that little is queued below and
+ * what is urgent overtakes what is bulk. A stream that ends or moves leaves its number: frames for it that still
+ * come are late and dropped; frames for a number never given break the protocol.
+ */
+import { Batch, stagingBytes } from './batch.ts';
+import { Budget } from './budget.ts';
+import type { Carrier, Transport } from './carrier.ts';
+import type { Clock } from './clock.ts';
+import { FrameDecoder, type FrameSink } from './decoder.ts';
+import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
+import { Fifo } from './fifo.ts';
+import {
+  decodeGoAway,
+  decodeJson,
+  decodeOpen,
+  decodeResume,
+  encodeBody,
+  encodeFrame,
+  encodeGoAway,
+  encodeReset,
+  FrameType,
+  payloadBytesMax,
+  type Open,
+  type Resume,
+} from './frame.ts';
+import type { Limits } from './limit.ts';
+
+/** What stands at this end of a stream's path: a stream, or one side of a relay. */
+export interface PathEnd {
+  /** For the session's queue: whether it stands in it. */
+  scheduled: boolean;
+  handleFrame(type: number, payload: Buffer): void;
+  handleData(piece: Buffer): void;
+  handlePathLost(cause: TunnelError): void;
+  /** Writes one turn's worth; returns whether there is more that could go now. */
+  writeTo(batch: Batch, quantum: number): boolean;
+  /** The delay for an acknowledgement is over. */
+  acknowledge(): void;
+}
+
+/** Who is at the other end of a session, as the handshake proved it. */
+export interface Peer {
+  /** The gateway; streams of one scope never move to another. */
+  scope: string;
+  /** Client ID or node name. */
+  id: string;
+  bootId: string;
+  /** A node of the cluster, which may speak for others (relays). */
+  trusted?: boolean;
+}
+
+/** What a session tells its endpoint. */
+export interface SessionOwner {
+  handleOpen(session: Session, id: number, open: Open): void;
+  handleResume(session: Session, id: number, resume: Resume): void;
+  handleControl(session: Session, body: unknown): void;
+  handleGoAway(session: Session, lastStream: number, text: string): void;
+  handleClose(session: Session, cause: TunnelError): void;
+}
+
+/** What a session is made with. */
+export interface SessionOptions {
+  carrier: Carrier;
+  clock: Clock;
+  limits: Limits;
+  /** The dialling end numbers its streams 1, 3, 5…; the other 2, 4, 6… */
+  dialer: boolean;
+  receiveBudget: Budget;
+  owner: SessionOwner;
+}
+
+type Phase = 'handshake' | 'up' | 'closed';
+
+const streamNumberMax = 0xffff_fffd;
+const stagingPool: Buffer[] = [];
+const stagingPoolMax = 16;
+
+/** Made by `Endpoint.accept` and `Endpoint.connect`. */
+export class Session implements FrameSink {
+  readonly receiveBudget: Budget;
+  readonly connectedAt: Date = new Date();
+  /** False once either end said GOAWAY, or the session is closed: no new streams. */
+  usable = false;
+  roundTripMs: number | null = null;
+  roundTripMsMin: number | null = null;
+  readonly #carrier: Carrier;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #owner: SessionOwner;
+  readonly #decoder = new FrameDecoder(this);
+  #phase: Phase = 'handshake';
+  #peer: Peer | null = null;
+  #awaited: { type: number; handle: (body: unknown) => void } | null = null;
+  #stopHandshakeTimer: (() => void) | null;
+  readonly #paths = new Map<number, PathEnd>();
+  #nextId: number;
+  #peerHighest = 0;
+  #heardAt: number;
+  #pingedAt: number;
+  #pong: Buffer | null = null;
+  readonly #control = new Fifo<Buffer>();
+  #controlBytes = 0;
+  readonly #fresh = new Fifo<PathEnd>();
+  readonly #bulk = new Fifo<PathEnd>();
+  #flushing = false;
+  #writing = false;
+  readonly #lazy = new Set<PathEnd>();
+  #stopLazyTimer: (() => void) | null = null;
+  #goingAway = false;
+
+  constructor(options: SessionOptions) {
+    this.#carrier = options.carrier;
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#owner = options.owner;
+    this.#nextId = options.dialer ? 1 : 2;
+    this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
+    this.#heardAt = this.#pingedAt = this.#clock.now();
+    this.#stopHandshakeTimer = this.#clock.after(this.#limits.handshakeTimeoutMs, () => {
+      this.destroy(
+        new TunnelError(
+          'TUNNEL_HANDSHAKE_TIMEOUT',
+          `no whole handshake within ${this.#limits.handshakeTimeoutMs} ms`,
+        ),
+      );
+    });
+    this.#carrier.start({
+      handleBytes: (chunk) => this.#handleBytes(chunk),
+      handleClose: (error) =>
+        this.destroy(
+          new TunnelError(
+            'TUNNEL_CARRIER_CLOSED',
+            error === null ? 'the connection was closed' : `the connection broke: ${error.message}`,
+            { cause: error },
+          ),
+        ),
+    });
+  }
+
+  get transport(): Transport {
+    return this.#carrier.transport;
+  }
+
+  get remoteAddress(): string {
+    return this.#carrier.remoteAddress;
+  }
+
+  /** Who is at the other end; only when the handshake is over. */
+  get peer(): Peer {
+    if (this.#peer === null) throw new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the handshake is not over');
+    return this.#peer;
+  }
+
+  get streamCount(): number {
+    return this.#paths.size;
+  }
+
+  get closed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  // ---- handshake
+
+  /** Sends HELLO or WELCOME. */
+  sendHandshake(type: typeof FrameType.Hello | typeof FrameType.Welcome, body: unknown): void {
+    this.sendControlFrame(encodeBody(type, body));
+  }
+
+  /** Names the one handshake frame that may come next. Called back at once: streams may follow WELCOME in the same chunk. */
+  awaitHandshake(
+    type: typeof FrameType.Hello | typeof FrameType.Welcome,
+    handle: (body: unknown) => void,
+  ): void {
+    this.#awaited = { type, handle };
+  }
+
+  /** The handshake is over: streams may come and go. */
+  establish(peer: Peer): void {
+    if (this.#phase !== 'handshake') throw closedError();
+    this.#stopHandshakeTimer?.();
+    this.#stopHandshakeTimer = null;
+    this.#phase = 'up';
+    this.#peer = peer;
+    this.usable = true;
+    this.#ping();
+  }
+
+  /** Refuses the handshake: GOAWAY with a reason, then the end. */
+  refuse(code: GoAwayCode, text: string): void {
+    if (this.#phase === 'closed') return;
+    this.sendControlFrame(encodeGoAway(0, code, text));
+    this.#close(new TunnelError('TUNNEL_REFUSED', text), true);
+  }
+
+  // ---- what the owner asks
+
+  /** Sends JSON on stream 0. */
+  sendControl(body: unknown): void {
+    this.sendControlFrame(encodeBody(FrameType.Control, body));
+  }
+
+  /** Takes no more streams and tells the peer; closes when the last one has gone. */
+  goAway(code: GoAwayCode, text: string): void {
+    if (this.#phase !== 'up' || this.#goingAway) return;
+    this.#goingAway = true;
+    this.usable = false;
+    this.sendControlFrame(encodeGoAway(this.#peerHighest, code, text));
+    this.#endWhenIdle();
+  }
+
+  /** Closes at once. Streams lose their path and move if they can. */
+  destroy(cause: TunnelError): void {
+    this.#close(cause, false);
+  }
+
+  /** `gently`: what is queued as control is still sent. */
+  #close(cause: TunnelError, gently: boolean): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.usable = false;
+    this.#stopHandshakeTimer?.();
+    this.#stopLazyTimer?.();
+    if (gently) this.#carrier.end(this.#lastFrames());
+    else this.#carrier.destroy();
+    this.#awaited = null;
+    const paths = [...this.#paths.values()];
+    this.#paths.clear();
+    this.#control.clear();
+    this.#fresh.clear();
+    this.#bulk.clear();
+    this.#lazy.clear();
+    for (const path of paths) {
+      path.scheduled = false;
+      path.handlePathLost(cause);
+    }
+    this.#owner.handleClose(this, cause);
+  }
+
+  /** The streams and relays that this session carries. */
+  paths(): PathEnd[] {
+    return [...this.#paths.values()];
+  }
+
+  /** Called about once a second: sends PING in time, and ends a session that is silent. */
+  tick(now: number): void {
+    if (this.#phase !== 'up') return;
+    if (now - this.#heardAt >= this.#limits.deadAfterMs) {
+      this.destroy(
+        new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(now - this.#heardAt)} ms`),
+      );
+    } else if (now - this.#pingedAt >= this.#limits.keepaliveIntervalMs) this.#ping();
+  }
+
+  // ---- what streams and relays ask
+
+  /** Whether one more stream can be taken: a number, a place and a floor of window. Takes the floor. */
+  reserve(): boolean {
+    if (!this.usable || this.#paths.size >= this.#limits.streamsPerSessionMax) return false;
+    if (this.#nextId > streamNumberMax) {
+      this.goAway(GoAwayCode.StreamsUsedUp, 'stream numbers are used up');
+      return false;
+    }
+    return this.receiveBudget.take(this.#limits.floorBytes);
+  }
+
+  /** Gives a number to a path that begins here. */
+  attach(path: PathEnd): number {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    this.#paths.set(id, path);
+    return id;
+  }
+
+  /** Takes a path under the number that the peer gave it. */
+  adopt(id: number, path: PathEnd): void {
+    this.#paths.set(id, path);
+  }
+
+  /** Lets a path go; what still comes for it is late. */
+  detach(id: number): void {
+    const path = this.#paths.get(id);
+    if (path === undefined) return;
+    this.#paths.delete(id);
+    this.#lazy.delete(path);
+    this.#endWhenIdle();
+  }
+
+  /** The peer went away without taking our streams above `lastStream`: they look for another path. */
+  dropAbove(lastStream: number): void {
+    const cause = new TunnelError('TUNNEL_CLOSED', 'the peer went away without taking the stream');
+    for (const [id, path] of this.#paths) {
+      if ((id & 1) !== (this.#nextId & 1) || id <= lastStream) continue;
+      this.#paths.delete(id);
+      path.handlePathLost(cause);
+    }
+  }
+
+  /** Puts a path into the queue: it has something to say. */
+  schedule(path: PathEnd): void {
+    if (path.scheduled || this.#phase === 'closed') return;
+    path.scheduled = true;
+    this.#fresh.push(path);
+    this.#flushSoon();
+  }
+
+  /** Sends a control frame before all data. A peer that does not read is cut when too many wait. */
+  sendControlFrame(frame: Buffer): void {
+    if (this.#phase === 'closed') return;
+    this.#control.push(frame);
+    this.#controlBytes += frame.length;
+    if (this.#controlBytes > this.#limits.controlBytesMax) {
+      this.destroy(
+        new TunnelError(
+          'TUNNEL_PEER_NOT_READING',
+          `${this.#controlBytes} bytes of control frames wait for a peer that does not read`,
+        ),
+      );
+    } else this.#flushSoon();
+  }
+
+  /** Little was delivered: the acknowledgement waits for more, but not long. */
+  acknowledgeLater(path: PathEnd): void {
+    this.#lazy.add(path);
+    this.#stopLazyTimer ??= this.#clock.after(this.#limits.acknowledgeDelayMs, () => {
+      this.#stopLazyTimer = null;
+      const paths = [...this.#lazy];
+      this.#lazy.clear();
+      for (const lazy of paths) lazy.acknowledge();
+    });
+  }
+
+  // ---- what goes out
+
+  #flushSoon(): void {
+    if (this.#flushing || this.#writing) return;
+    this.#flushing = true;
+    this.#clock.soon(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#phase === 'closed' || this.#writing) return;
+    const staging = stagingPool.pop() ?? Buffer.allocUnsafeSlow(stagingBytes(this.#limits.batchBytes));
+    const batch = new Batch(this.#limits.batchBytes, staging);
+    this.#fillControl(batch);
+    this.#fillStreams(batch);
+    const bytes = batch.finish();
+    if (bytes.length === 0) {
+      giveStaging(staging);
+      return;
+    }
+    this.#writing = true;
+    this.#carrier.write(bytes, () => {
+      this.#writing = false;
+      giveStaging(staging);
+      if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
+        this.#flush();
+    });
+  }
+
+  #fillControl(batch: Batch): void {
+    if (this.#pong !== null) {
+      batch.addFrame(this.#pong);
+      this.#pong = null;
+    }
+    while (batch.takesFrames) {
+      const frame = this.#control.shift();
+      if (frame === undefined) return;
+      this.#controlBytes -= frame.length;
+      batch.addFrame(frame);
+    }
+  }
+
+  #fillStreams(batch: Batch): void {
+    while (batch.room > 0) {
+      const path = this.#fresh.shift() ?? this.#bulk.shift();
+      if (path === undefined) return;
+      path.scheduled = false;
+      const before = batch.length;
+      if (!path.writeTo(batch, payloadBytesMax)) continue;
+      if (!path.scheduled) {
+        path.scheduled = true;
+        this.#bulk.push(path);
+      }
+      if (batch.length === before) return;
+    }
+  }
+
+  #ping(): void {
+    this.#pingedAt = this.#clock.now();
+    const sentAt = Buffer.alloc(8);
+    sentAt.writeDoubleBE(this.#pingedAt);
+    this.sendControlFrame(encodeFrame(FrameType.Ping, 0, sentAt));
+  }
+
+  #endWhenIdle(): void {
+    if (this.#goingAway && this.#paths.size === 0) this.#close(closedError(), true);
+  }
+
+  #lastFrames(): Buffer {
+    const frames: Buffer[] = [];
+    for (let frame = this.#control.shift(); frame !== undefined; frame = this.#control.shift())
+      frames.push(frame);
+    return Buffer.concat(frames);
+  }
+
+  // ---- what comes in
+
+  #handleBytes(chunk: Buffer): void {
+    if (this.#phase === 'closed') return;
+    this.#heardAt = this.#clock.now();
+    try {
+      this.#decoder.push(chunk);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      this.#breakOff(error);
+    }
+  }
+
+  handleData(stream: number, piece: Buffer): void {
+    if (this.#phase === 'closed') return;
+    const path = this.#paths.get(stream);
+    if (path === undefined) this.#checkLate(stream);
+    else path.handleData(piece);
+  }
+
+  handleFrame(type: number, stream: number, payload: Buffer): void {
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'handshake') this.#handleHandshake(type, stream, payload);
+    else if (stream === 0) this.#handleOwn(type, payload);
+    else if (type === FrameType.Open || type === FrameType.Resume) this.#handleNew(type, stream, payload);
+    else {
+      const path = this.#paths.get(stream);
+      if (path === undefined) this.#checkLate(stream);
+      else path.handleFrame(type, payload);
+    }
+  }
+
+  #handleHandshake(type: number, stream: number, payload: Buffer): void {
+    if (type === FrameType.GoAway) {
+      const { text } = decodeGoAway(payload);
+      this.destroy(new TunnelError('TUNNEL_REFUSED', text, { detail: text.split(':', 1)[0] ?? '' }));
+      return;
+    }
+    const awaited = this.#awaited;
+    if (awaited === null || type !== awaited.type || stream !== 0)
+      throw violated(`a frame of type ${type} in the handshake`);
+    this.#awaited = null;
+    awaited.handle(decodeJson(payload));
+  }
+
+  #handleOwn(type: number, payload: Buffer): void {
+    switch (type) {
+      case FrameType.Ping:
+        this.#pong = encodeFrame(FrameType.Pong, 0, payload);
+        this.#flushSoon();
+        break;
+      case FrameType.Pong:
+        this.#handlePong(payload.readDoubleBE(0));
+        break;
+      case FrameType.GoAway: {
+        const { lastStream, text } = decodeGoAway(payload);
+        this.usable = false;
+        this.#owner.handleGoAway(this, lastStream, text);
+        break;
+      }
+      case FrameType.Control:
+        this.#owner.handleControl(this, decodeJson(payload));
+        break;
+      case FrameType.Hello:
+      case FrameType.Welcome:
+        throw violated('a handshake frame after the handshake');
+      default: // A frame of a later version: passed over.
+    }
+  }
+
+  #handlePong(sentAt: number): void {
+    const roundTripMs = this.#clock.now() - sentAt;
+    if (!(roundTripMs >= 0 && roundTripMs < 600_000)) return;
+    this.roundTripMs = roundTripMs;
+    this.roundTripMsMin = Math.min(this.roundTripMsMin ?? roundTripMs, roundTripMs);
+  }
+
+  #handleNew(type: number, stream: number, payload: Buffer): void {
+    if ((stream & 1) === (this.#nextId & 1) || stream <= this.#peerHighest)
+      throw violated(`stream ${stream} is not the peer's to open`);
+    this.#peerHighest = stream;
+    if (this.#goingAway) {
+      this.sendControlFrame(encodeReset(stream, ResetCode.ShuttingDown, 'this end is going away'));
+    } else if (this.#paths.size >= this.#limits.streamsPerSessionMax) {
+      this.sendControlFrame(
+        encodeReset(stream, ResetCode.Limit, `at most ${this.#limits.streamsPerSessionMax} streams`),
+      );
+    } else if (type === FrameType.Open) this.#owner.handleOpen(this, stream, decodeOpen(payload));
+    else this.#owner.handleResume(this, stream, decodeResume(payload));
+  }
+
+  #checkLate(stream: number): void {
+    const own = (stream & 1) === (this.#nextId & 1);
+    if (stream === 0 || (own ? stream >= this.#nextId : stream > this.#peerHighest))
+      throw violated(`stream ${stream} was never opened`);
+  }
+
+  #breakOff(error: TunnelError): void {
+    this.sendControlFrame(encodeGoAway(this.#peerHighest, GoAwayCode.Protocol, error.message));
+    this.#close(error, true);
+  }
+}
+
+function giveStaging(staging: Buffer): void {
+  if (stagingPool.length < stagingPoolMax) stagingPool.push(staging);
+}
+
+function closedError(): TunnelError {
+  return new TunnelError('TUNNEL_CLOSED', 'the session is closed');
+}
+
+function violated(message: string): TunnelError {
+  return new TunnelError('TUNNEL_PROTOCOL_VIOLATED', `the peer broke the protocol: ${message}`);
+}

@@ -1,0 +1,57 @@
+/**
+ * A carrier over a WebSocket (ws), for networks that let only HTTPS on 443 through. Frames of the tunnel are
+ * not aligned with messages: each write is one binary message, and what arrives is a stream of bytes again.
+ */
+import type { WebSocket } from 'ws';
+import type { Carrier, CarrierEvents } from './carrier.ts';
+
+const goodbyeMs = 2_000;
+
+/** The longest message that `ws` should be told to accept (`maxPayload`): one batch with its largest frame behind it. */
+export const webSocketMessageBytesMax = 1_048_576;
+
+/** Takes over a WebSocket that is open. `remoteAddress` is `address:port` of the connection under it. */
+export function webSocketCarrier(socket: WebSocket, remoteAddress: string): Carrier {
+  return new WebSocketCarrier(socket, remoteAddress);
+}
+
+class WebSocketCarrier implements Carrier {
+  readonly transport = 'websocket';
+  readonly remoteAddress: string;
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket, remoteAddress: string) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    socket.binaryType = 'nodebuffer';
+  }
+
+  start(events: CarrierEvents): void {
+    let failure: Error | null = null;
+    this.#socket.on('error', (error) => {
+      failure = error;
+    });
+    this.#socket.on('close', () => events.handleClose(failure));
+    this.#socket.on('message', (data, isBinary) => {
+      if (isBinary) events.handleBytes(data as Buffer);
+      else this.#socket.close(1003, 'binary messages only');
+    });
+    if (this.#socket.readyState === this.#socket.CLOSED) queueMicrotask(() => events.handleClose(failure));
+  }
+
+  write(bytes: Buffer, done: () => void): void {
+    this.#socket.send(bytes, { binary: true, compress: false }, (error) => {
+      if (!error) done();
+    });
+  }
+
+  end(last: Buffer): void {
+    if (last.length > 0) this.#socket.send(last, { binary: true, compress: false });
+    this.#socket.close(1000);
+    setTimeout(() => this.destroy(), goodbyeMs).unref();
+  }
+
+  destroy(): void {
+    this.#socket.terminate();
+  }
+}
