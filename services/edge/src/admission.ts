@@ -1,0 +1,115 @@
+/**
+ * Who may come in, before anything is known of them but their address.
+ *
+ * `RateLimit` is one token bucket for each address; `AddressCount` how many connections each holds now. Both are
+ * bounded tables: the first forgets the address unheard for longest (which at worst forgives it), the second
+ * holds an entry only while a connection does. An IPv6 caller is its /64: a host can take any address in it.
+ */
+import { isIPv6 } from 'node:net';
+
+/** How many events an address may cause. */
+export interface RateLimitOptions {
+  perSecond: number;
+  /** What may come at once. */
+  burst: number;
+  addressesMax: number;
+}
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** A token bucket per address. `now` is in milliseconds. */
+export class RateLimit {
+  readonly #options: RateLimitOptions;
+  readonly #now: () => number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(options: RateLimitOptions, now: () => number = () => performance.now()) {
+    this.#options = options;
+    this.#now = now;
+  }
+
+  /** How many addresses are remembered. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** Takes one token; false when the address has none left. */
+  take(address: string): boolean {
+    const key = addressGroup(address);
+    const now = this.#now();
+    const bucket = this.#refilled(key, now);
+    if (bucket.tokens < 1) return false;
+    bucket.tokens -= 1;
+    return true;
+  }
+
+  #refilled(key: string, now: number): Bucket {
+    const { burst, perSecond, addressesMax } = this.#options;
+    const known = this.#buckets.get(key);
+    const bucket = known ?? { tokens: burst, at: now };
+    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000);
+    bucket.at = now;
+    // Deleted and set again, so that the map's order is that of the last use.
+    if (known !== undefined) this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > addressesMax) {
+      const oldest = this.#buckets.keys().next();
+      if (!oldest.done) this.#buckets.delete(oldest.value);
+    }
+    return bucket;
+  }
+}
+
+/** How many connections each address holds, with a bound for one and for all. */
+export class AddressCount {
+  readonly #perAddressMax: number;
+  readonly #max: number;
+  readonly #counts = new Map<string, number>();
+  #total = 0;
+
+  constructor(limits: { perAddressMax: number; max: number }) {
+    this.#perAddressMax = limits.perAddressMax;
+    this.#max = limits.max;
+  }
+
+  /** All connections that are held. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Counts one more, or says which bound forbids it. */
+  enter(address: string): 'entered' | 'full' | 'address full' {
+    if (this.#total >= this.#max) return 'full';
+    const key = addressGroup(address);
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= this.#perAddressMax) return 'address full';
+    this.#counts.set(key, count + 1);
+    this.#total += 1;
+    return 'entered';
+  }
+
+  /** Counts one less; once for each that entered. */
+  leave(address: string): void {
+    const key = addressGroup(address);
+    const count = this.#counts.get(key) ?? 0;
+    this.#total -= 1;
+    if (count <= 1) this.#counts.delete(key);
+    else this.#counts.set(key, count - 1);
+  }
+}
+
+/** What counts as one caller: an IPv4 address, also where it is written as IPv6, or the /64 of an IPv6 one. */
+export function addressGroup(address: string): string {
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const tailGroups = tail === '' ? [] : tail.split(':');
+    while (groups.length + tailGroups.length < 8) groups.push('0');
+  }
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

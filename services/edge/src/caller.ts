@@ -1,0 +1,243 @@
+/**
+ * One caller's connection, from accept to its end. Follow a byte: socket, `Opening` until a client has taken the stream,
+ * then `joinSocket` of libs/tunnel, which pumps both ways; nothing here is done per byte.
+ *
+ *     judged ──► opening at a client ──OPENED──► joined ──► over
+ *        │           │    ▲                        │
+ *        │           └────┘ nothing was reached:   │ rules changed, client restarted, path lost, reset, idle
+ *        ▼                  the next client        ▼
+ *      refused ◄──────── no client is left       reset
+ *
+ * A caller that cannot be served is reset: the edge does not know its protocol, so there is nothing to say to it. The
+ * cause goes to the log and to the destination's last refusals.
+ */
+import type { Socket } from 'node:net';
+import type { OpenMetadata, Policy, Route } from '@postern/contracts';
+import {
+  type Joined,
+  ResetCode,
+  type Stream,
+  TunnelError,
+  joinSocket,
+  saysNothingReached,
+} from '@postern/tunnel';
+import { type CallerCause, causeOfReset } from './errors.ts';
+import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
+import { Opening } from './opening.ts';
+import { type Upstream, pickUpstream } from './upstream.ts';
+
+/** Most clients that one caller's opening is tried at. */
+const clientsTriedMax = 8;
+
+/** What a caller needs of the node. */
+export interface CallerParts {
+  policy(gatewayId: string): Policy | undefined;
+  upstreams(gatewayId: string): Iterable<Upstream>;
+  /** A client has taken the stream. */
+  onOpened(caller: Caller): void;
+  /** The caller has gone. `cause` is null when both directions ended in order, or the caller itself went. */
+  onOver(caller: Caller, cause: CallerCause | null): void;
+}
+
+/** One caller. */
+export class Caller {
+  readonly trackingId: string;
+  readonly address: CallerAddress;
+  readonly gatewayId: string;
+  readonly destinationId: string;
+  readonly target: Target;
+  readonly idleTimeoutMs: number;
+  readonly #parts: CallerParts;
+  readonly #route: Route;
+  readonly #socket: Socket;
+  readonly #tried = new Set<string>();
+  #opening: Opening | null = null;
+  #stream: Stream | null = null;
+  #clientId: string | null = null;
+  #opened = false;
+  #over = false;
+  /** Why the edge itself ended it. */
+  #cause: CallerCause | null = null;
+  /** Why the last client tried did not take it. */
+  #lastCause: CallerCause | null = null;
+  #bytesSeen = 0;
+  #quietSince: number;
+
+  constructor(parts: CallerParts, route: Route, socket: Socket, trackingId: string) {
+    this.#parts = parts;
+    this.#route = route;
+    this.#socket = socket;
+    this.trackingId = trackingId;
+    this.address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.gatewayId = route.gatewayId;
+    this.destinationId = route.id;
+    this.target = { host: route.resource.host, port: route.resource.port };
+    this.idleTimeoutMs = route.resource.idleTimeoutSeconds * 1000;
+    this.#quietSince = performance.now();
+  }
+
+  /** The client that has the stream, or is asked to take it. */
+  get clientId(): string | null {
+    return this.#clientId;
+  }
+
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  get bytes(): { fromCaller: number; toCaller: number } {
+    const stream = this.#stream;
+    return { fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 };
+  }
+
+  /** Judges the caller and opens its stream. */
+  start(): void {
+    const cause = judgeNew(this.#route, this.#parts.policy(this.gatewayId), this.address);
+    if (cause !== null) {
+      this.#refuse(cause);
+      return;
+    }
+    this.#opening = new Opening(this.#socket, {
+      onOpened: (stream) => this.#join(stream),
+      onRefused: (code, text, from) => this.#handleRefused(code, text, from),
+    });
+    this.#openNext();
+  }
+
+  /** Judges again after a rule, the destination or the gateway changed. */
+  judgeAgain(route: Route | undefined): void {
+    const cause = judgeRunning(route, this.#parts.policy(this.gatewayId), this.address, this.target);
+    if (cause !== null)
+      this.end(
+        cause,
+        cause.code === 'EDGE_ACCESS_DENIED' || cause.code === 'EDGE_SOURCE_DENIED'
+          ? ResetCode.Denied
+          : ResetCode.Disabled,
+      );
+  }
+
+  /** Ends it at once, both ways. Idempotent. */
+  end(cause: CallerCause, code: ResetCode = ResetCode.Disabled): void {
+    if (this.#over) return;
+    this.#cause = cause;
+    if (this.#stream === null) this.#refuse(cause);
+    else this.#stream.reset(code, `${cause.code}: ${cause.text}`);
+  }
+
+  /** Ends it when no byte has passed for the time that the destination allows. Called about once a second. */
+  tick(now: number): void {
+    if (this.idleTimeoutMs === 0 || !this.#opened) return;
+    const { fromCaller, toCaller } = this.bytes;
+    const seen = fromCaller + toCaller;
+    if (seen !== this.#bytesSeen) {
+      this.#bytesSeen = seen;
+      this.#quietSince = now;
+    } else if (now - this.#quietSince >= this.idleTimeoutMs) {
+      const text = `no byte for ${this.idleTimeoutMs / 1000} s, the destination's idle time-out`;
+      this.end({ code: 'EDGE_IDLE', text, end: 'edge' }, ResetCode.Cancelled);
+    }
+  }
+
+  #openNext(): void {
+    const upstream = this.#pick();
+    if (upstream === null) {
+      this.#refuse(this.#lastCause ?? noClient(this.#route));
+      return;
+    }
+    this.#clientId = upstream.clientId;
+    this.#tried.add(upstream.clientId);
+    let stream: Stream;
+    try {
+      stream = upstream.open(this.#metadata());
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };
+      this.#openNext();
+      return;
+    }
+    this.#stream = stream;
+    this.#opening?.carry(stream);
+  }
+
+  /** The next client whose own list, as far as it is known here, does not refuse. */
+  #pick(): Upstream | null {
+    const policy = this.#parts.policy(this.gatewayId);
+    if (policy === undefined) return null;
+    while (this.#tried.size < clientsTriedMax) {
+      const upstream = pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried);
+      if (upstream === null) return null;
+      const denied = judgeOwn(policy, upstream.ownList, this.target);
+      if (denied === null) return upstream;
+      this.#lastCause = denied;
+      this.#tried.add(upstream.clientId);
+    }
+    return null;
+  }
+
+  #handleRefused(code: ResetCode, text: string, from: 'here' | 'peer'): void {
+    this.#stream = null;
+    if (from === 'peer' && saysNothingReached(code)) {
+      this.#lastCause = causeOfReset(code, text, false);
+      this.#openNext();
+      return;
+    }
+    this.#finish(this.#cause ?? causeOfEnd({ code, text, origin: from }, false));
+  }
+
+  #join(stream: Stream): void {
+    this.#opened = true;
+    this.#opening = null;
+    this.#quietSince = performance.now();
+    this.#parts.onOpened(this);
+    void joinSocket(stream, this.#socket).then((joined) => this.#handleJoined(joined));
+  }
+
+  #handleJoined(joined: Joined): void {
+    this.#finish(joined.reset === null ? null : (this.#cause ?? causeOfEnd(joined.reset, true)));
+  }
+
+  #refuse(cause: CallerCause): void {
+    this.#finish(cause);
+  }
+
+  #finish(cause: CallerCause | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#opening?.close();
+    this.#opening = null;
+    if (cause !== null || !this.#opened) resetSocket(this.#socket);
+    this.#parts.onOver(this, cause);
+  }
+
+  #metadata(): OpenMetadata {
+    return {
+      destinationId: this.destinationId,
+      host: this.target.host,
+      port: this.target.port,
+      connectTimeoutSeconds: this.#route.resource.connectTimeoutSeconds,
+      trackingId: this.trackingId,
+      caller: this.address,
+    };
+  }
+}
+
+/** Ends a connection so that the other end notices at once. */
+export function resetSocket(socket: Socket): void {
+  socket.on('error', () => {});
+  if (!socket.destroyed) socket.resetAndDestroy();
+}
+
+/** Null when the caller itself went: that is no fault. */
+function causeOfEnd(reset: NonNullable<Joined['reset']>, opened: boolean): CallerCause | null {
+  const code = reset.code as ResetCode;
+  if (reset.origin === 'here' && code === ResetCode.Cancelled) return null;
+  return causeOfReset(code, reset.text, opened);
+}
+
+function noClient(route: Route): CallerCause {
+  return {
+    code: 'EDGE_NO_CLIENT',
+    text: `no client of gateway ${route.gatewayName} is connected here`,
+    end: 'edge',
+  };
+}

@@ -1,0 +1,223 @@
+/**
+ * All callers of this node: let in within the bounds, found again when a rule changes, counted. The only place that
+ * knows every stream's owner, so what ends many at once (a gateway disabled, a token revoked) goes through here.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Policy, Route } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import { ResetCode } from '@postern/tunnel';
+import { AddressCount, RateLimit } from './admission.ts';
+import { Caller, resetSocket } from './caller.ts';
+import type { CallerCause } from './errors.ts';
+import type { Refusals } from './refusals.ts';
+import type { Upstream } from './upstream.ts';
+
+const tickMs = 1_000;
+
+/** The bounds of the fronts. */
+export interface CallerBounds {
+  connectionsMax: number;
+  connectionsPerAddressMax: number;
+  connectionsPerSecondPerAddress: number;
+  openingMax: number;
+  addressesMax: number;
+}
+
+/** What callers need of the node. */
+export interface CallersParts {
+  bounds: CallerBounds;
+  policy(gatewayId: string): Policy | undefined;
+  route(destinationId: string): Route | undefined;
+  upstreams(gatewayId: string): Iterable<Upstream>;
+  refusals: Refusals;
+  logger: Logger;
+}
+
+/** All callers. */
+export class Callers {
+  readonly #parts: CallersParts;
+  readonly #counts: AddressCount;
+  readonly #rate: RateLimit;
+  readonly #byGateway = new Map<string, Set<Caller>>();
+  readonly #timer: NodeJS.Timeout;
+  #opening = 0;
+  #drained: (() => void) | null = null;
+  readonly #ended = { streams: 0, fromCallers: 0, toCallers: 0 };
+
+  constructor(parts: CallersParts) {
+    this.#parts = parts;
+    const { bounds } = parts;
+    this.#counts = new AddressCount({
+      max: bounds.connectionsMax,
+      perAddressMax: bounds.connectionsPerAddressMax,
+    });
+    const perSecond = bounds.connectionsPerSecondPerAddress;
+    this.#rate = new RateLimit({ perSecond, burst: perSecond, addressesMax: bounds.addressesMax });
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  /** Callers' connections now. */
+  get size(): number {
+    return this.#counts.total;
+  }
+
+  /** Those that wait for a client to take them. */
+  get opening(): number {
+    return this.#opening;
+  }
+
+  /** Streams and bytes since the start, running ones included. */
+  totals(): { streams: number; fromCallers: number; toCallers: number } {
+    const totals = { ...this.#ended };
+    for (const caller of this.#all()) {
+      if (!caller.opened) continue;
+      const { fromCaller, toCaller } = caller.bytes;
+      totals.streams += 1;
+      totals.fromCallers += fromCaller;
+      totals.toCallers += toCaller;
+    }
+    return totals;
+  }
+
+  /** A front took a connection: limits per address and time come before anything else. */
+  accept(route: Route, socket: Socket): void {
+    const address = socket.remoteAddress;
+    // The caller went between the system's accept and ours.
+    if (address === undefined) {
+      resetSocket(socket);
+      return;
+    }
+    const trackingId = randomUUID();
+    const cause = this.#whyFull(address);
+    if (cause !== null) {
+      resetSocket(socket);
+      this.#parts.refusals.add(
+        route.id,
+        trackingId,
+        `${address}:${socket.remotePort}`,
+        cause,
+        'a caller was turned away',
+      );
+      return;
+    }
+    const caller = new Caller(this.#callerParts, route, socket, trackingId);
+    this.#add(caller);
+    caller.start();
+  }
+
+  /** The destination or gateway, or one of their rules, has changed. */
+  judgeAgain(gatewayId: string): void {
+    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+      caller.judgeAgain(this.#parts.route(caller.destinationId));
+    }
+  }
+
+  /** Ends every caller that a client serves, or all of a gateway. */
+  end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
+    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+      if (clientId === null || caller.clientId === clientId) caller.end(cause);
+    }
+  }
+
+  /** Resolves when the last one has gone, or the signal is aborted. */
+  async drain(signal: AbortSignal): Promise<void> {
+    if (this.size === 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  /** Ends all that are left. Idempotent. */
+  close(cause: CallerCause): void {
+    clearInterval(this.#timer);
+    for (const caller of this.#all()) caller.end(cause, ResetCode.ShuttingDown);
+  }
+
+  readonly #callerParts = {
+    policy: (gatewayId: string) => this.#parts.policy(gatewayId),
+    upstreams: (gatewayId: string) => this.#parts.upstreams(gatewayId),
+    onOpened: (caller: Caller) => this.#handleOpened(caller),
+    onOver: (caller: Caller, cause: CallerCause | null) => this.#handleOver(caller, cause),
+  };
+
+  #whyFull(address: string): CallerCause | null {
+    if (!this.#rate.take(address)) {
+      return { code: 'EDGE_ADDRESS_RATE', text: 'too many new connections from this address', end: 'edge' };
+    }
+    if (this.#opening >= this.#parts.bounds.openingMax) {
+      return { code: 'EDGE_OPENING_FULL', text: 'too many callers wait for a client already', end: 'edge' };
+    }
+    switch (this.#counts.enter(address)) {
+      case 'full':
+        return {
+          code: 'EDGE_CONNECTIONS_FULL',
+          text: 'the node has as many connections as it may',
+          end: 'edge',
+        };
+      case 'address full':
+        return {
+          code: 'EDGE_ADDRESS_FULL',
+          text: 'this address has as many connections as it may',
+          end: 'edge',
+        };
+      case 'entered':
+        return null;
+    }
+  }
+
+  #add(caller: Caller): void {
+    this.#opening += 1;
+    const siblings = this.#byGateway.get(caller.gatewayId);
+    if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
+    else siblings.add(caller);
+  }
+
+  #handleOpened(caller: Caller): void {
+    this.#opening -= 1;
+    const { trackingId, destinationId, clientId } = caller;
+    this.#parts.logger.debug({ trackingId, destinationId, clientId }, 'a stream is open');
+  }
+
+  #handleOver(caller: Caller, cause: CallerCause | null): void {
+    this.#counts.leave(caller.address.address);
+    const siblings = this.#byGateway.get(caller.gatewayId);
+    siblings?.delete(caller);
+    if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
+    this.#count(caller);
+    this.#report(caller, cause);
+    if (this.size === 0) this.#drained?.();
+  }
+
+  #count(caller: Caller): void {
+    if (!caller.opened) {
+      this.#opening -= 1;
+      return;
+    }
+    const { fromCaller, toCaller } = caller.bytes;
+    this.#ended.streams += 1;
+    this.#ended.fromCallers += fromCaller;
+    this.#ended.toCallers += toCaller;
+  }
+
+  #report(caller: Caller, cause: CallerCause | null): void {
+    const { trackingId, destinationId, clientId, address, opened } = caller;
+    if (cause === null) {
+      this.#parts.logger.debug({ trackingId, destinationId, clientId, ...caller.bytes }, 'a stream is over');
+      return;
+    }
+    const what = opened ? 'a stream was cut' : 'a caller was turned away';
+    this.#parts.refusals.add(destinationId, trackingId, `${address.address}:${address.port}`, cause, what);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const caller of this.#all()) caller.tick(now);
+  }
+
+  *#all(): Iterable<Caller> {
+    for (const callers of this.#byGateway.values()) yield* callers;
+  }
+}

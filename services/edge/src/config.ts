@@ -1,0 +1,94 @@
+/** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
+import { defineProgram, logSettings, natsSettings, opsSettings } from '@postern/config';
+import { Type, type Static } from 'typebox';
+
+const port = (value: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum: 65535, default: value, placeholder: 'PORT', description });
+const bound = (value: number, description: string, maximum = 1_000_000) =>
+  Type.Integer({ minimum: 1, maximum, default: value, description });
+const milliseconds = (value: number, description: string) =>
+  Type.Integer({ minimum: 10, maximum: 3_600_000, default: value, description });
+
+/** What `createEdge` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
+export const edgeOptions = {
+  name: Type.String({
+    minLength: 1,
+    maxLength: 63,
+    pattern: '^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$',
+    default: 'edge-1',
+    placeholder: 'NAME',
+    description: 'The name of this node, one of a kind among the nodes; a DNS label.',
+  }),
+  zone: Type.String({
+    maxLength: 255,
+    default: '',
+    placeholder: 'ZONE',
+    description: 'The failure domain of this node. Clients are sent to nodes of different zones.',
+  }),
+  platformHost: Type.String({
+    minLength: 1,
+    maxLength: 190,
+    default: 'localhost',
+    placeholder: 'HOST',
+    description: 'The name by which clients and callers know the platform.',
+  }),
+  listenHost: Type.String({
+    minLength: 1,
+    default: '0.0.0.0',
+    placeholder: 'HOST',
+    description: 'The address of the connect port and the tunnel port.',
+  }),
+  connectPort: port(
+    443,
+    'Where clients make their first call and open WebSocket tunnels; 0 takes a free one.',
+  ),
+  tunnelPort: port(9000, 'Where tunnels end; 0 takes a free one.'),
+  advertiseHost: Type.String({
+    default: '',
+    placeholder: 'HOST',
+    description: 'The host at which clients reach the tunnel port; the platform host unless given.',
+  }),
+  advertisePort: port(0, 'The port at which clients reach the tunnel port; 0 is the tunnel port itself.'),
+  frontHost: Type.String({
+    default: '',
+    placeholder: 'HOST',
+    description: 'The address that fronts listen on; that of the connect port unless given.',
+  }),
+  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    maxItems: 32,
+    default: [],
+    placeholder: 'NAME',
+    description: 'Further names and addresses for the server certificate of the connect and the tunnel port.',
+  }),
+  drainGraceMs: milliseconds(
+    30_000,
+    'How long callers’ connections may go on after the first signal to stop.',
+  ),
+  handshakeTimeoutMs: milliseconds(10_000, 'A connection that has not shown by then what it is for is cut.'),
+  handshakesMax: bound(
+    1024,
+    'Connections on one port that have not yet shown what they are for; the oldest makes room.',
+  ),
+  handshakesPerAddressMax: bound(512, 'The same, from one address.'),
+  connectCallsPerMinute: bound(600, 'First calls that one address may make in a minute.'),
+  tunnelsMax: bound(10_000, 'Tunnels that end here at once.'),
+  connectionsMax: bound(50_000, 'Callers’ connections at once.'),
+  connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
+  connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),
+  openingMax: bound(10_000, 'Callers’ connections that wait for a client to reach the resource.'),
+  addressesMax: bound(65_536, 'Addresses whose rate is remembered; the one unheard for longest makes room.'),
+} as const;
+
+const optionsSchema = Type.Object(edgeOptions);
+/** The settings that shape an edge wherever it runs. */
+export type EdgeOptions = Static<typeof optionsSchema>;
+
+const schema = Type.Object({ ...logSettings, ...opsSettings(9101), ...natsSettings, ...edgeOptions });
+
+/** The program `postern-edge`. */
+export const program = defineProgram({
+  name: 'postern-edge',
+  description: 'A node: ends the tunnels of clients and serves the fronts of destinations.',
+  environmentPrefix: 'EDGE',
+  schema,
+});

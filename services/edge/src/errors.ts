@@ -1,0 +1,124 @@
+/**
+ * What the edge refuses, and why, as codes (docs/ERRORS.md, "edge"). Three sorts, told to three different ends:
+ * - a handshake's (`EdgeError`): in the refusal that the client gets and shows to its operator;
+ * - a first call's: as the `code` of an HTTP problem, beside those that acl gives;
+ * - a caller's (`CallerCause`): a caller speaks a protocol that the edge does not read, so it gets a reset and the code
+ *   goes to the log, the metrics and the destination's last refusals.
+ */
+import { ResetCode } from '@postern/tunnel';
+
+/** Why a tunnel was refused in its handshake, or ended by the node. */
+export type TunnelRefusalCode =
+  | 'EDGE_HELLO_INVALID'
+  | 'EDGE_VERSION_UNKNOWN'
+  | 'EDGE_TICKET_INVALID'
+  | 'EDGE_TICKET_KEY_UNKNOWN'
+  | 'EDGE_TICKET_EXPIRED'
+  | 'EDGE_TICKET_RESERVE_REFUSED'
+  | 'EDGE_PROOF_WRONG'
+  | 'EDGE_GATEWAY_UNKNOWN'
+  | 'EDGE_GATEWAY_DISABLED'
+  | 'EDGE_TOKEN_REVOKED'
+  | 'EDGE_TOKEN_REQUIRED'
+  | 'EDGE_TUNNELS_FULL'
+  | 'EDGE_DRAINING'
+  | 'EDGE_CLIENT_RESTARTED'
+  | 'EDGE_CLIENT_ENDED';
+
+/** Why a first call was refused by the edge itself. */
+export type ConnectRefusalCode =
+  | 'EDGE_CALL_NOT_FOUND'
+  | 'EDGE_CALL_PLAIN_HTTP'
+  | 'EDGE_CALL_METHOD'
+  | 'EDGE_CALL_MALFORMED'
+  | 'EDGE_CALL_TOO_LONG'
+  | 'EDGE_CALL_RATE'
+  | 'EDGE_CALL_UNAVAILABLE'
+  | 'EDGE_DRAINING'
+  | 'EDGE_INTERNAL';
+
+/** Why a tunnel that was up may no longer be. */
+export type InvalidCode =
+  | 'EDGE_GATEWAY_UNKNOWN'
+  | 'EDGE_GATEWAY_DISABLED'
+  | 'EDGE_TOKEN_REVOKED'
+  | 'EDGE_TOKEN_REQUIRED';
+
+/** A tunnel that may not be, or may no longer be. The message is for the client's operator. */
+export class EdgeError<Code extends TunnelRefusalCode = TunnelRefusalCode> extends Error {
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EdgeError';
+    this.code = code;
+  }
+}
+
+/** Why a caller was turned away, or its connection ended early. */
+export type CallerCode =
+  | 'EDGE_CONNECTIONS_FULL'
+  | 'EDGE_ADDRESS_FULL'
+  | 'EDGE_ADDRESS_RATE'
+  | 'EDGE_OPENING_FULL'
+  | 'EDGE_DRAINING'
+  | 'EDGE_DESTINATION_DISABLED'
+  | 'EDGE_DESTINATION_DELETED'
+  | 'EDGE_GATEWAY_DISABLED'
+  | 'EDGE_SOURCE_DENIED'
+  | 'EDGE_ACCESS_DENIED'
+  | 'EDGE_CLIENT_DENIED'
+  | 'EDGE_NO_CLIENT'
+  | 'EDGE_RESOURCE_REFUSED'
+  | 'EDGE_RESOURCE_NOT_RESOLVED'
+  | 'EDGE_RESOURCE_TIMED_OUT'
+  | 'EDGE_RESOURCE_UNREACHABLE'
+  | 'EDGE_RESOURCE_RESET'
+  | 'EDGE_CLIENT_LIMIT'
+  | 'EDGE_CLIENT_FAILED'
+  | 'EDGE_CLIENT_RESTARTED'
+  | 'EDGE_CLIENT_ENDED'
+  | 'EDGE_GATEWAY_UNKNOWN'
+  | 'EDGE_TOKEN_REVOKED'
+  | 'EDGE_TOKEN_REQUIRED'
+  | 'EDGE_PATH_LOST'
+  | 'EDGE_IDLE';
+
+/** One caller's bad end: the code, plain words, and the rule that decided where one did. */
+export interface CallerCause {
+  code: CallerCode;
+  text: string;
+  /** The end whose decision it was. */
+  end: 'edge' | 'client' | 'resource';
+  rule?: string;
+}
+
+/** The caller's cause in a RESET that came from the client. `opened`: the client had reached the resource. */
+export function causeOfReset(code: number, text: string, opened: boolean): CallerCause {
+  switch (code) {
+    case ResetCode.Refused:
+      return { code: 'EDGE_RESOURCE_REFUSED', text, end: 'resource' };
+    case ResetCode.NotResolved:
+      return { code: 'EDGE_RESOURCE_NOT_RESOLVED', text, end: 'client' };
+    case ResetCode.TimedOut:
+      return { code: 'EDGE_RESOURCE_TIMED_OUT', text, end: 'resource' };
+    case ResetCode.Unreachable:
+      return { code: 'EDGE_RESOURCE_UNREACHABLE', text, end: 'client' };
+    case ResetCode.Denied:
+      return { code: 'EDGE_CLIENT_DENIED', text, end: 'client' };
+    case ResetCode.Limit:
+    case ResetCode.ShuttingDown:
+      return { code: 'EDGE_CLIENT_LIMIT', text, end: 'client' };
+    case ResetCode.PathLost:
+    case ResetCode.UnknownStream:
+      return { code: 'EDGE_PATH_LOST', text, end: 'edge' };
+    case ResetCode.Restarted:
+      return { code: 'EDGE_CLIENT_RESTARTED', text, end: 'client' };
+    case ResetCode.Cancelled:
+      return opened
+        ? { code: 'EDGE_RESOURCE_RESET', text, end: 'resource' }
+        : { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
+    default: // Disabled, Protocol, Internal, NotSupported, and whatever a later version says.
+      return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
+  }
+}

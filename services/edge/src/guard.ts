@@ -1,0 +1,139 @@
+/**
+ * What a change does to what runs (docs of the admin API, "What happens to what runs"). Tunnels that may no longer be up
+ * are closed at once, the others get the new access list, and every caller of the gateway is judged again.
+ *
+ * The order matters. Callers whose client keeps no valid tunnel are reset first, while there is still a way to tell the
+ * client; then all tunnels of the revoked token are retired together, so that a stream which moves does not move to
+ * the next one that closes; then they close.
+ */
+import type { Policy, TunnelPresence } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Callers } from './callers.ts';
+import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
+import { whyInvalid } from './ticket-verifier.ts';
+import type { Tunnel, Tunnels } from './tunnels.ts';
+
+/** What the guard watches over. */
+export interface GuardParts {
+  tunnels: Tunnels;
+  callers: Callers;
+  policy(gatewayId: string): Policy | undefined;
+  logger: Logger;
+}
+
+/** Enforces what has changed on what runs. */
+export class Guard {
+  readonly #parts: GuardParts;
+
+  constructor(parts: GuardParts) {
+    this.#parts = parts;
+  }
+
+  /** The policy of a gateway is new, has changed, or is gone. */
+  handlePolicy(gatewayId: string): void {
+    const { tunnels, callers } = this.#parts;
+    callers.judgeAgain(gatewayId);
+    const policy = this.#parts.policy(gatewayId);
+    const invalid = new Map<Tunnel, EdgeError<InvalidCode>>();
+    for (const tunnel of tunnels.of(gatewayId)) {
+      const fault = whyInvalid(policy, tunnel.tokenId);
+      if (fault !== null) invalid.set(tunnel, fault);
+      else if (policy !== undefined) pushAccessList(tunnel, policy);
+    }
+    this.#closeAll(invalid);
+  }
+
+  /** A destination has changed or is gone; a gateway's `enabled` comes this way too. */
+  handleRoute(gatewayId: string): void {
+    this.#parts.callers.judgeAgain(gatewayId);
+  }
+
+  /** A tunnel has come up: the policy may have changed during its handshake, and another boot of its client ends. */
+  handleTunnel(tunnel: Tunnel): void {
+    const fault = whyInvalid(this.#parts.policy(tunnel.gatewayId), tunnel.tokenId);
+    if (fault !== null) {
+      this.#closeAll(new Map([[tunnel, fault]]));
+      return;
+    }
+    this.#endOtherBoots(tunnel.gatewayId, tunnel.clientId, tunnel.bootId, () => true);
+  }
+
+  /** A tunnel has come up at another node: a later boot of a client ends the former one's here too. */
+  handleTunnelElsewhere(up: TunnelPresence): void {
+    const since = Date.parse(up.connectedAt);
+    this.#endOtherBoots(
+      up.gatewayId,
+      up.clientId,
+      up.bootId,
+      (tunnel) => tunnel.session.connectedAt.getTime() < since,
+    );
+  }
+
+  /** An operator ends a client: it is told, and does not come back by itself. */
+  endClient(gatewayId: string, clientId: string, reason: string): void {
+    const { tunnels, callers, logger } = this.#parts;
+    const ended = tunnels.ofClient(gatewayId, clientId);
+    if (ended.length === 0) return;
+    const error = new EdgeError('EDGE_CLIENT_ENDED', reason === '' ? 'an operator ended the client' : reason);
+    logger.info({ gatewayId, clientId, reason }, 'an operator ended a client');
+    for (const tunnel of ended) tunnel.retire();
+    callers.end(gatewayId, clientId, { code: 'EDGE_CLIENT_ENDED', text: error.message, end: 'edge' });
+    for (const tunnel of ended) {
+      tunnel.session.sendControl({ kind: 'end', reason });
+      tunnel.close(error);
+    }
+  }
+
+  #closeAll(invalid: ReadonlyMap<Tunnel, EdgeError<InvalidCode>>): void {
+    for (const tunnel of invalid.keys()) tunnel.retire();
+    for (const [tunnel, fault] of invalid) {
+      if (this.#hasValidTunnel(tunnel)) continue;
+      const cause: CallerCause = { code: fault.code, text: fault.message, end: 'edge' };
+      this.#parts.callers.end(tunnel.gatewayId, tunnel.clientId, cause);
+    }
+    for (const [tunnel, fault] of invalid) {
+      const { gatewayId, clientId, tokenId, id: tunnelId } = tunnel;
+      this.#parts.logger.info(
+        { gatewayId, clientId, tokenId, tunnelId, code: fault.code },
+        `a tunnel is closed: ${fault.message}`,
+      );
+      tunnel.close(fault);
+    }
+  }
+
+  /** Whether the client has another tunnel to which its streams can move. */
+  #hasValidTunnel({ gatewayId, clientId, bootId }: Tunnel): boolean {
+    return this.#parts.tunnels
+      .ofClient(gatewayId, clientId)
+      .some((other) => other.usable && other.bootId === bootId);
+  }
+
+  #endOtherBoots(
+    gatewayId: string,
+    clientId: string,
+    bootId: string,
+    isFormer: (tunnel: Tunnel) => boolean,
+  ): void {
+    for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, clientId)) {
+      if (tunnel.bootId === bootId || !isFormer(tunnel)) continue;
+      this.#parts.logger.info(
+        { gatewayId, clientId, tunnelId: tunnel.id },
+        'the client was started anew; the former tunnel ends',
+      );
+      tunnel.retire();
+      tunnel.close(
+        new EdgeError('EDGE_CLIENT_RESTARTED', 'another start of this client has taken its place'),
+      );
+    }
+  }
+}
+
+function pushAccessList(tunnel: Tunnel, policy: Policy): void {
+  if (tunnel.accessListRevision === policy.accessListRevision) return;
+  tunnel.accessListRevision = policy.accessListRevision;
+  tunnel.session.sendControl({
+    kind: 'accessList',
+    revision: policy.accessListRevision,
+    rules: policy.accessList,
+  });
+}

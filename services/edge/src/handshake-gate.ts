@@ -1,0 +1,119 @@
+/**
+ * The bound on connections that have not yet shown what they are for: half-open TLS and tunnel handshakes, first
+ * calls under way. Each holds a pass from accept until it has shown it or is over.
+ *
+ * When the gate is full the oldest of all goes, when one address holds its share its own oldest goes: an honest
+ * handshake takes milliseconds, so whoever has waited longest is the one that never finishes, and 5,000 of those
+ * cannot shut out the next client. Passes enter in order and all wait equally long, so the first is always the
+ * oldest and one timer serves them all.
+ */
+import { addressGroup } from './admission.ts';
+
+/** Why a connection was cut at the gate. */
+export type Eviction = 'timeout' | 'full' | 'address full';
+
+/** Given at accept. `leave` when the connection has shown what it is for, or has ended; twice is harmless. */
+export interface Pass {
+  leave(): void;
+}
+
+/** The bounds of one gate. */
+export interface HandshakeGateOptions {
+  max: number;
+  perAddressMax: number;
+  timeoutMs: number;
+}
+
+interface Entry {
+  group: string;
+  expiresAt: number;
+  cut: (cause: Eviction) => void;
+}
+
+/** One gate for each port. */
+export class HandshakeGate {
+  readonly #options: HandshakeGateOptions;
+  readonly #onEvict: (cause: Eviction) => void;
+  readonly #entries = new Set<Entry>();
+  readonly #byGroup = new Map<string, Set<Entry>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HandshakeGateOptions, onEvict: (cause: Eviction) => void = () => {}) {
+    this.#options = options;
+    this.#onEvict = onEvict;
+  }
+
+  /** How many are inside. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Lets one in; `cut` is called at most once, when it has to go. */
+  enter(address: string, cut: (cause: Eviction) => void): Pass {
+    const group = addressGroup(address);
+    const peers = this.#byGroup.get(group);
+    if (peers !== undefined && peers.size >= this.#options.perAddressMax)
+      this.#evictFirst(peers, 'address full');
+    else if (this.#entries.size >= this.#options.max) this.#evictFirst(this.#entries, 'full');
+    const entry: Entry = { group, expiresAt: performance.now() + this.#options.timeoutMs, cut };
+    this.#add(entry);
+    this.#arm();
+    return { leave: () => this.#remove(entry) };
+  }
+
+  /** Cuts all that are inside. */
+  close(): void {
+    for (const entry of this.#entries) this.#evict(entry, 'full');
+  }
+
+  #evictFirst(entries: Set<Entry>, cause: Eviction): void {
+    for (const entry of entries) {
+      this.#evict(entry, cause);
+      return;
+    }
+  }
+
+  #evict(entry: Entry, cause: Eviction): void {
+    this.#remove(entry);
+    this.#onEvict(cause);
+    entry.cut(cause);
+  }
+
+  #add(entry: Entry): void {
+    this.#entries.add(entry);
+    const peers = this.#byGroup.get(entry.group);
+    if (peers === undefined) this.#byGroup.set(entry.group, new Set([entry]));
+    else peers.add(entry);
+  }
+
+  #remove(entry: Entry): void {
+    if (!this.#entries.delete(entry)) return;
+    const peers = this.#byGroup.get(entry.group);
+    peers?.delete(entry);
+    if (peers?.size === 0) this.#byGroup.delete(entry.group);
+    if (this.#entries.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  /** One timer at most; it finds out by itself who is due and when the next one is. */
+  #arm(): void {
+    if (this.#timer !== undefined) return;
+    const first = this.#entries.values().next();
+    if (first.done) return;
+    const waitMs = Math.max(1, Math.ceil(first.value.expiresAt - performance.now()));
+    this.#timer = setTimeout(() => this.#expire(), waitMs);
+    this.#timer.unref();
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const entry of this.#entries) {
+      if (entry.expiresAt > now) break;
+      this.#evict(entry, 'timeout');
+    }
+    this.#arm();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Whether a caller may have its stream, in the order of design.md, "Fronts": destination, gateway, source rules, access
+ * list. Pure, so that the same words decide at accept and again when a rule changes under a running stream.
+ */
+import { decide, decideBoth, decideSource, type AccessList } from '@postern/access';
+import type { Policy, Route } from '@postern/contracts';
+import type { CallerCause } from './errors.ts';
+import { accessListOf, sourceRulesOf } from './rulebook.ts';
+
+/** Who calls. */
+export interface CallerAddress {
+  address: string;
+  port: number;
+}
+
+/** Where the client is to dial. */
+export interface Target {
+  host: string;
+  port: number;
+}
+
+/** Why a new caller is turned away; null when it may try for a client. */
+export function judgeNew(
+  route: Route,
+  policy: Policy | undefined,
+  caller: CallerAddress,
+): CallerCause | null {
+  if (!route.enabled)
+    return { code: 'EDGE_DESTINATION_DISABLED', text: 'the destination is disabled', end: 'edge' };
+  return judgeRunning(route, policy, caller, route.resource);
+}
+
+/**
+ * Why a stream that runs may not go on; null when it may. A disabled destination is no reason: what runs goes on. The
+ * access list is asked about the target that the stream was opened to.
+ */
+export function judgeRunning(
+  route: Route | undefined,
+  policy: Policy | undefined,
+  caller: CallerAddress,
+  target: Target,
+): CallerCause | null {
+  if (route === undefined)
+    return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
+  if (!route.gatewayEnabled || policy === undefined || !policy.enabled) {
+    return { code: 'EDGE_GATEWAY_DISABLED', text: 'the gateway is disabled or deleted', end: 'edge' };
+  }
+  return judgeSource(policy, route.id, caller) ?? judgeAccess(policy, target);
+}
+
+/** Whether a client's own list, as far as it is known here, would refuse the target. */
+export function judgeOwn(policy: Policy, own: AccessList | null, target: Target): CallerCause | null {
+  if (own === null) return null;
+  const decision = decideBoth(accessListOf(policy), own, target);
+  return decision.allowed ? null : denial('EDGE_CLIENT_DENIED', 'client', decision);
+}
+
+function judgeSource(policy: Policy, destinationId: string, caller: CallerAddress): CallerCause | null {
+  const decision = decideSource(sourceRulesOf(policy, destinationId), caller);
+  return decision.allowed ? null : denial('EDGE_SOURCE_DENIED', 'edge', decision);
+}
+
+function judgeAccess(policy: Policy, target: Target): CallerCause | null {
+  const decision = decide(accessListOf(policy), target);
+  if (decision.allowed) return null;
+  return denial('EDGE_ACCESS_DENIED', 'edge', {
+    ...decision,
+    reason: `the gateway's access list: ${decision.reason}`,
+  });
+}
+
+function denial(
+  code: CallerCause['code'],
+  end: CallerCause['end'],
+  decision: { reason: string; rule: { index: number; text: string } | null },
+): CallerCause {
+  const cause: CallerCause = { code, text: decision.reason, end };
+  if (decision.rule !== null) cause.rule = `${decision.rule.index}: ${decision.rule.text}`;
+  return cause;
+}

@@ -1,0 +1,105 @@
+/**
+ * The edge's metrics. What the data path counts is plain numbers, read when scraped; labels are codes and ports, never
+ * addresses or IDs, so that strangers cannot grow the list.
+ */
+import type { Counter, Metrics, Sample } from '@postern/telemetry';
+import type { Eviction } from './handshake-gate.ts';
+
+/** Where the numbers are read. */
+export interface MetricSources {
+  tunnels(): { direct: number; websocket: number };
+  callers(): { open: number; opening: number };
+  totals(): { streams: number; fromCallers: number; toCallers: number };
+  refusals(): ReadonlyMap<string, number>;
+  handshakes(): { connect: number; tunnel: number };
+  memory(): { receiveReserved: number; sendReserved: number };
+  fronts(): { listening: number; failed: number };
+}
+
+/** What is counted as it happens. */
+export interface EdgeMetrics {
+  handshakeFailed(code: string): void;
+  evicted(port: 'connect' | 'tunnel', cause: Eviction): void;
+  called(code: string): void;
+}
+
+/** Registers the edge's metrics. */
+export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetrics {
+  registerGauges(metrics, sources);
+  registerTotals(metrics, sources);
+  const failures = count(metrics, 'handshake_failures_total', 'Tunnel handshakes that failed, by code.', [
+    'code',
+  ]);
+  const evictions = count(
+    metrics,
+    'handshake_evictions_total',
+    'Connections cut before they showed what they are for.',
+    ['port', 'cause'],
+  );
+  const calls = count(
+    metrics,
+    'first_calls_total',
+    'First calls and WebSocket upgrades, by code; ok for those answered.',
+    ['code'],
+  );
+  return {
+    handshakeFailed: (code) => failures.inc({ code }),
+    evicted: (port, cause) => evictions.inc({ port, cause }),
+    called: (code) => calls.inc({ code }),
+  };
+}
+
+function registerGauges(metrics: Metrics, sources: MetricSources): void {
+  const gauge = (name: string, help: string, label: string, read: () => object) =>
+    metrics.gauge({
+      name: `postern_edge_${name}`,
+      help,
+      labels: [label],
+      read: () => samples(label, read()),
+    });
+  gauge('tunnels', 'Tunnels that end here.', 'transport', () => sources.tunnels());
+  gauge('callers', 'Callers’ connections; opening are those that wait for a client.', 'state', () =>
+    sources.callers(),
+  );
+  gauge('handshakes', 'Connections that have not yet shown what they are for.', 'port', () =>
+    sources.handshakes(),
+  );
+  gauge('buffered_bytes', 'Bytes promised to senders and bytes kept for peers, all streams.', 'kind', () =>
+    sources.memory(),
+  );
+  gauge('fronts', 'Fronts that listen, and those that cannot.', 'state', () => sources.fronts());
+}
+
+function registerTotals(metrics: Metrics, sources: MetricSources): void {
+  metrics.counter({
+    name: 'postern_edge_streams_total',
+    help: 'Streams that a client took.',
+    read: () => sources.totals().streams,
+  });
+  metrics.counter({
+    name: 'postern_edge_bytes_total',
+    help: 'Bytes from and to callers.',
+    labels: ['direction'],
+    read: () => {
+      const { fromCallers, toCallers } = sources.totals();
+      return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
+    },
+  });
+  metrics.counter({
+    name: 'postern_edge_refusals_total',
+    help: 'Callers turned away or cut, by code.',
+    labels: ['code'],
+    read: () => [...sources.refusals()].map(([code, value]) => ({ value, labels: { code } })),
+  });
+}
+
+function count(metrics: Metrics, name: string, help: string, labels: string[]): Counter {
+  return metrics.counter({ name: `postern_edge_${name}`, help, labels });
+}
+
+function samples(label: string, values: object): Sample[] {
+  return Object.entries(values).map(([name, value]) => ({
+    value: value as number,
+    labels: { [label]: name },
+  }));
+}

@@ -1,0 +1,34 @@
+/** By which names and addresses this node and the platform are known; the certificate carries all of them. */
+import { isIP } from 'node:net';
+import type { EdgeOptions } from './config.ts';
+
+const wildcardAddresses = new Set(['0.0.0.0', '::', '']);
+
+/** The name that leads to this node's tunnel port through balancers that read SNI. */
+export function tunnelServerName(options: Pick<EdgeOptions, 'name' | 'platformHost'>): string {
+  const { name, platformHost } = options;
+  return isIP(platformHost) === 0 ? `${name}.tunnel.${platformHost}`.toLowerCase() : platformHost;
+}
+
+/** Every name and address that the server certificate is to be good for. */
+export function certificateNames(options: EdgeOptions): string[] {
+  const { platformHost, listenHost, advertiseHost } = options;
+  const named = isIP(platformHost) === 0 ? [`*.${platformHost}`] : [];
+  const all = [
+    platformHost,
+    ...named,
+    tunnelServerName(options),
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    listenHost,
+    advertiseHost,
+    ...options.certificateNames,
+  ];
+  return [...new Set(all.map((name) => name.toLowerCase()))].filter((name) => !wildcardAddresses.has(name));
+}
+
+/** Where clients reach the tunnel port. */
+export function advertisedHost(options: EdgeOptions): string {
+  return options.advertiseHost === '' ? options.platformHost : options.advertiseHost;
+}

@@ -1,0 +1,96 @@
+/**
+ * The time between a caller's accept and the client's OPENED. What the caller sends meanwhile goes out at once, as far
+ * as the protocol lets it, and is kept: if this client says that nothing reached the resource, the next one is sent the
+ * same bytes. With OPENED what was kept is let go, and the socket is free for the pump of libs/tunnel.
+ *
+ *     open(stream) ──► carrying early bytes ──► opened      onOpened: join socket and stream
+ *                             │      └──RESET──► refused     onRefused: open the next, or give up
+ *                             └──caller gone──► the stream is reset; onRefused too (from 'here')
+ */
+import type { Socket } from 'node:net';
+import { ResetCode, type Stream } from '@postern/tunnel';
+
+/** How the opening of one stream ended. */
+export interface OpeningEvents {
+  onOpened(stream: Stream): void;
+  /** The stream was reset; `from` says by whom. */
+  onRefused(code: ResetCode, text: string, from: 'here' | 'peer'): void;
+}
+
+/** One caller's early bytes, for as many streams as are tried one after the other. */
+export class Opening {
+  readonly #socket: Socket;
+  readonly #events: OpeningEvents;
+  #early: Buffer[] = [];
+  #ended = false;
+  #stream: Stream | null = null;
+
+  constructor(socket: Socket, events: OpeningEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.on('data', this.#handleData);
+    socket.on('end', this.#handleEnd);
+    socket.on('error', this.#handleError);
+    socket.on('close', this.#handleClose);
+  }
+
+  /** Sends what has come so far over this stream, and what comes until it is opened. */
+  carry(stream: Stream): void {
+    this.#stream = stream;
+    stream.events = {
+      onOpened: () => this.#handleOpened(stream),
+      onReset: (code, text, from) => this.#handleReset(code as ResetCode, text, from),
+      onRoom: () => this.#readOn(stream),
+    };
+    for (const chunk of this.#early) stream.writeCopy(chunk);
+    if (this.#ended) stream.end();
+    this.#readOn(stream);
+  }
+
+  /** Lets go of the socket. */
+  close(): void {
+    this.#stream = null;
+    this.#early = [];
+    this.#socket.off('data', this.#handleData);
+    this.#socket.off('end', this.#handleEnd);
+    this.#socket.off('error', this.#handleError);
+    this.#socket.off('close', this.#handleClose);
+  }
+
+  /** Before OPENED a stream takes 16 KiB and one chunk; that is what is kept at most. */
+  #readOn(stream: Stream): void {
+    if (stream.room > 0) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  readonly #handleData = (chunk: Buffer): void => {
+    this.#early.push(chunk);
+    const stream = this.#stream;
+    if (stream === null) return;
+    stream.writeCopy(chunk);
+    this.#readOn(stream);
+  };
+
+  readonly #handleEnd = (): void => {
+    this.#ended = true;
+    this.#stream?.end();
+  };
+
+  readonly #handleError = (error: NodeJS.ErrnoException): void => {
+    this.#stream?.reset(ResetCode.Cancelled, `the caller's connection broke: ${error.code ?? error.message}`);
+  };
+
+  readonly #handleClose = (): void => {
+    this.#stream?.reset(ResetCode.Cancelled, "the caller's connection was closed");
+  };
+
+  #handleOpened(stream: Stream): void {
+    this.close();
+    this.#events.onOpened(stream);
+  }
+
+  #handleReset(code: ResetCode, text: string, from: 'here' | 'peer'): void {
+    this.#stream = null;
+    this.#events.onRefused(code, text, from);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The certificate that this node serves with on the connect port and the tunnel port, from the platform's CA. The key
+ * is made here, lives in memory and never leaves; certstore gets a signing request. At two thirds of its life the next
+ * one is asked for, with a new key; new handshakes take it, and running tunnels do not notice. When certstore cannot be
+ * asked the old one serves on, and the question is repeated until it is answered.
+ */
+import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bus } from '@postern/bus';
+import { ask, issueServerCertificate } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import { createSigningRequest, generateKey } from '@postern/tls';
+
+const retryDelayMsMin = 250;
+const retryDelayMsMax = 30_000;
+/** Timers take no more than 2^31 ms; a longer wait is taken in parts. */
+const waitMsMax = 86_400_000;
+
+/** A certificate with its key, PEM. */
+export interface HeldCertificate {
+  chainPem: string;
+  keyPem: string;
+  fingerprint: string;
+  notAfter: string;
+  renewAt: string;
+}
+
+/** For whom it is, and what it is to be good for. */
+export interface ServerCertificateOptions {
+  bus: Bus;
+  logger: Logger;
+  node: string;
+  /** DNS names and IP addresses. */
+  names: readonly string[];
+}
+
+/** Keeps one valid certificate. */
+export class ServerCertificate {
+  readonly #options: ServerCertificateOptions;
+  readonly #users = new Set<(certificate: HeldCertificate) => void>();
+  #current: HeldCertificate | null = null;
+  #fault: string | null = null;
+
+  constructor(options: ServerCertificateOptions) {
+    this.#options = options;
+  }
+
+  /** What is served now; null before the first. */
+  get current(): HeldCertificate | null {
+    return this.#current;
+  }
+
+  /** Why the last question brought nothing; null when it did. */
+  get fault(): string | null {
+    return this.#fault;
+  }
+
+  /** Resolves with the first certificate; renews it until the signal is aborted. */
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#obtain(signal);
+    void this.#renew(signal);
+  }
+
+  /** `apply` gets each renewed certificate. */
+  onRenewed(apply: (certificate: HeldCertificate) => void): void {
+    this.#users.add(apply);
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const waitMs = Date.parse(this.#current?.renewAt ?? '') - Date.now();
+      if (waitMs > 0) await pause(Math.min(waitMs, waitMsMax), signal);
+      else {
+        await this.#obtain(signal);
+        const current = this.#current;
+        // A certificate that is due at once would be asked for again and again.
+        if (current !== null && Date.parse(current.renewAt) <= Date.now())
+          await pause(retryDelayMsMax, signal);
+      }
+    }
+  }
+
+  async #obtain(signal: AbortSignal): Promise<void> {
+    for (let delayMs = retryDelayMsMin; !signal.aborted; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
+      try {
+        this.#current = await this.#ask();
+        this.#fault = null;
+        const { fingerprint, notAfter } = this.#current;
+        this.#options.logger.info({ fingerprint, notAfter }, 'serving with a certificate from certstore');
+        for (const apply of this.#users) apply(this.#current);
+        return;
+      } catch (error) {
+        this.#note(error);
+        await pause(delayMs, signal);
+      }
+    }
+  }
+
+  async #ask(): Promise<HeldCertificate> {
+    const { bus, node } = this.#options;
+    const names = this.#options.names.filter((name) => isIP(name) === 0);
+    const addresses = this.#options.names.filter((name) => isIP(name) !== 0);
+    const keyPem = await generateKey();
+    const csrPem = await createSigningRequest({ keyPem, commonName: node, names, addresses });
+    const holder = { kind: 'node', name: node } as const;
+    const issued = await ask(bus, issueServerCertificate, { csrPem, names, addresses, holder });
+    const { chainPem, fingerprint, notAfter, renewAt } = issued;
+    return { chainPem, keyPem, fingerprint, notAfter, renewAt };
+  }
+
+  #note(error: unknown): void {
+    const fault = error instanceof Error ? error.message : String(error);
+    // Said once, not at each try.
+    if (fault !== this.#fault)
+      this.#options.logger.warn({ error }, 'certstore gave no certificate; asking again');
+    this.#fault = fault;
+  }
+}
+
+async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(waitMs, undefined, { signal, ref: false }).catch(() => {});
+}

@@ -1,0 +1,97 @@
+/**
+ * From a carrier to a tunnel: the node says HELLO with a nonce, the client's HELLO is verified offline, WELCOME goes
+ * out, the tunnel is registered. The same for a TLS connection on the tunnel port and a WebSocket on the connect port.
+ * Whoever calls holds a pass of the handshake gate meanwhile.
+ */
+import { randomBytes } from 'node:crypto';
+import type { NodeHello, Welcome } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
+import { EdgeError } from './errors.ts';
+import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
+import { Tunnel, newTunnelId } from './tunnels.ts';
+
+/** The versions of the tunnel protocol that this node speaks. */
+const protocolVersions = [1] as const;
+const nonceBytes = 24;
+
+/** What a handshake needs of the node. */
+export interface TunnelHandshakeParts {
+  node: string;
+  bootId: string;
+  endpoint: Endpoint;
+  verifier: TicketVerifier;
+  logger: Logger;
+  /** Why no tunnel is taken now (draining, too many); null when one is. */
+  whyClosed(): EdgeError | null;
+  /** The tunnel is up. */
+  onTunnel(tunnel: Tunnel): void;
+  /** A handshake failed, with a code for the metrics. */
+  onFailure(code: string): void;
+}
+
+/** Makes a tunnel of a carrier, or refuses it; never rejects. The carrier is closed when it is refused. */
+export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier): Promise<Tunnel | null> {
+  const tunnelId = newTunnelId();
+  const nonce = randomBytes(nonceBytes).toString('base64url');
+  const hello: NodeHello = { protocol: [...protocolVersions], node: parts.node, bootId: parts.bootId, nonce };
+  let client: VerifiedClient | undefined;
+  const authenticate = async (body: unknown) => {
+    const closed = parts.whyClosed();
+    if (closed !== null) throw closed;
+    client = await parts.verifier.verify(body, nonce);
+    const peer = { scope: client.gatewayId, id: client.clientId, bootId: client.hello.bootId };
+    return { peer, welcome: welcomeFor(client, tunnelId) };
+  };
+  try {
+    const session = await parts.endpoint.accept(carrier, { hello, authenticate });
+    if (client === undefined || session.closed) return null;
+    const tunnel = new Tunnel(parts.endpoint, session, tunnelId, client);
+    parts.onTunnel(tunnel);
+    return tunnel;
+  } catch (error) {
+    noteFailure(parts, carrier, error, client);
+    return null;
+  }
+}
+
+function welcomeFor(client: VerifiedClient, tunnelId: string): Welcome {
+  const { policy } = client;
+  return {
+    protocol: agreedVersion(client.hello.protocol),
+    tunnelId,
+    clientId: client.clientId,
+    gateway: { id: policy.id, name: policy.gatewayName },
+    accessList: { revision: policy.accessListRevision, rules: policy.accessList },
+  };
+}
+
+function agreedVersion(offered: readonly number[]): number {
+  const common = protocolVersions.filter((version) => offered.includes(version));
+  if (common.length > 0) return Math.max(...common);
+  throw new EdgeError(
+    'EDGE_VERSION_UNKNOWN',
+    `this node speaks version ${protocolVersions.join(', ')} of the tunnel protocol`,
+  );
+}
+
+/** Strangers cause these at will, so only what a known client does wrong is worth a line by default. */
+function noteFailure(
+  parts: TunnelHandshakeParts,
+  carrier: Carrier,
+  error: unknown,
+  client: VerifiedClient | undefined,
+): void {
+  const code = error instanceof EdgeError || error instanceof TunnelError ? error.code : 'EDGE_INTERNAL';
+  parts.onFailure(code);
+  const about = {
+    code,
+    address: carrier.remoteAddress,
+    gatewayId: client?.gatewayId,
+    clientId: client?.clientId,
+  };
+  if (error instanceof EdgeError) parts.logger.info(about, `a tunnel was refused: ${error.message}`);
+  else if (error instanceof TunnelError)
+    parts.logger.debug({ ...about, error }, 'a handshake came to nothing');
+  else parts.logger.error({ ...about, error }, 'a handshake failed');
+}

@@ -1,0 +1,93 @@
+/**
+ * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut.
+ * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds.
+ */
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { type Server, type TLSSocket, createServer } from 'node:tls';
+import { contextOptions } from '@postern/tls';
+import { type Carrier, tlsCarrier } from '@postern/tunnel';
+import type { HandshakeGate, Pass } from './handshake-gate.ts';
+import type { HeldCertificate } from './server-certificate.ts';
+
+const backlog = 1024;
+
+/** What the tunnel port needs of the node. */
+export interface TunnelServerParts {
+  host: string;
+  port: number;
+  certificate: HeldCertificate;
+  gate: HandshakeGate;
+  handshakeTimeoutMs: number;
+  /** Makes a tunnel of the carrier; resolves when it is up or refused. */
+  accept(carrier: Carrier): Promise<unknown>;
+  onTlsError(error: Error): void;
+}
+
+/** Listens for tunnels. */
+export class TunnelServer {
+  readonly #parts: TunnelServerParts;
+  readonly #server: Server;
+  /** By the address and port of the other end, which is all that the plain and the TLS socket have in common. */
+  readonly #passes = new Map<string, Pass>();
+
+  constructor(parts: TunnelServerParts) {
+    this.#parts = parts;
+    const { certificate, handshakeTimeoutMs } = parts;
+    this.#server = createServer({
+      ...contextOptions({ chainPem: certificate.chainPem, keyPem: certificate.keyPem, tunnel: true }),
+      handshakeTimeout: handshakeTimeoutMs,
+      noDelay: true,
+    });
+    this.#server.on('connection', (socket) => this.#handleConnection(socket));
+    this.#server.on('secureConnection', (socket) => void this.#handleSecure(socket));
+    this.#server.on('tlsClientError', (error, socket) => {
+      parts.onTlsError(error);
+      socket.destroy();
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#parts;
+    this.#server.listen({ host, port, backlog });
+    await once(this.#server, 'listening');
+  }
+
+  /** New handshakes take this certificate. */
+  useCertificate(certificate: HeldCertificate): void {
+    const { chainPem, keyPem } = certificate;
+    this.#server.setSecureContext(contextOptions({ chainPem, keyPem, tunnel: true }));
+  }
+
+  /** Takes no more connections; tunnels go on. Idempotent. */
+  close(): void {
+    if (this.#server.listening) this.#server.close();
+    this.#parts.gate.close();
+  }
+
+  #handleConnection(socket: Socket): void {
+    const pass = this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
+    const peer = peerOf(socket);
+    this.#passes.set(peer, pass);
+    socket.once('close', () => this.#leave(peer));
+  }
+
+  async #handleSecure(socket: TLSSocket): Promise<void> {
+    const peer = peerOf(socket);
+    await this.#parts.accept(tlsCarrier(socket));
+    this.#leave(peer);
+  }
+
+  #leave(peer: string): void {
+    this.#passes.get(peer)?.leave();
+    this.#passes.delete(peer);
+  }
+}
+
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}

@@ -1,0 +1,167 @@
+/**
+ * The tunnels that end at this node, by gateway. The session under a tunnel is libs/tunnel's; what is here is who is at
+ * the other end, by which token, and what the client said of itself.
+ */
+import { randomUUID } from 'node:crypto';
+import type { AccessList } from '@postern/access';
+import type { AccessRule, ClientFacts, TunnelPresence } from '@postern/contracts';
+import { type Endpoint, GoAwayCode, type Session, type Stream } from '@postern/tunnel';
+import type { EdgeError } from './errors.ts';
+import { ownListOf } from './rulebook.ts';
+import type { VerifiedClient } from './ticket-verifier.ts';
+import type { Upstream } from './upstream.ts';
+
+/** One tunnel: a way to its client. */
+export class Tunnel implements Upstream {
+  readonly id: string;
+  readonly session: Session;
+  readonly gatewayId: string;
+  readonly clientId: string;
+  readonly bootId: string;
+  readonly tokenId: string | null;
+  readonly facts: ClientFacts;
+  /** Which version of the gateway's list the client has been sent. */
+  accessListRevision: number;
+  readonly #endpoint: Endpoint;
+  #ownRules: readonly AccessRule[] | null;
+  #ownList: AccessList | null;
+
+  constructor(endpoint: Endpoint, session: Session, id: string, client: VerifiedClient) {
+    this.#endpoint = endpoint;
+    this.session = session;
+    this.id = id;
+    this.gatewayId = client.gatewayId;
+    this.clientId = client.clientId;
+    this.bootId = client.hello.bootId;
+    this.tokenId = client.tokenId;
+    this.facts = client.hello.facts;
+    this.accessListRevision = client.policy.accessListRevision;
+    this.#ownRules = client.hello.ownRules;
+    this.#ownList = ownListOf(client.hello.ownRules);
+  }
+
+  get streams(): number {
+    return this.session.streamCount;
+  }
+
+  get usable(): boolean {
+    return this.session.usable;
+  }
+
+  get ownList(): AccessList | null {
+    return this.#ownList;
+  }
+
+  open(metadata: object): Stream {
+    return this.#endpoint.open(this.session, metadata);
+  }
+
+  /** The client has changed its own list. */
+  setOwnRules(rules: readonly AccessRule[] | null): void {
+    this.#ownRules = rules;
+    this.#ownList = ownListOf(rules);
+  }
+
+  /** As it is announced to the other nodes and the router. */
+  presence(): TunnelPresence {
+    return {
+      tunnelId: this.id,
+      gatewayId: this.gatewayId,
+      clientId: this.clientId,
+      bootId: this.bootId,
+      tokenId: this.tokenId,
+      transport: this.session.transport === 'websocket' ? 'websocket' : 'direct',
+      address: this.session.remoteAddress,
+      connectedAt: this.session.connectedAt.toISOString(),
+      facts: this.facts,
+      ownRules: this.#ownRules === null ? null : [...this.#ownRules],
+    };
+  }
+
+  /** Takes no more streams, neither new ones nor those that look for another path. */
+  retire(): void {
+    this.session.usable = false;
+  }
+
+  /** Tells the client why and closes. Its streams have been moved or reset before, or wait for another path. */
+  close(why: EdgeError): void {
+    this.session.refuse(GoAwayCode.Refused, `${why.code}: ${why.message}`);
+  }
+}
+
+/** Who is told of tunnels that come, change and go. */
+export interface TunnelObserver {
+  tunnelUp(tunnel: Tunnel): void;
+  tunnelChanged(tunnel: Tunnel): void;
+  tunnelDown(tunnel: Tunnel): void;
+}
+
+/** All tunnels of this node. */
+export class Tunnels {
+  readonly #observer: TunnelObserver;
+  readonly #bySession = new Map<Session, Tunnel>();
+  readonly #byGateway = new Map<string, Set<Tunnel>>();
+
+  constructor(observer: TunnelObserver) {
+    this.#observer = observer;
+  }
+
+  get size(): number {
+    return this.#bySession.size;
+  }
+
+  all(): Iterable<Tunnel> {
+    return this.#bySession.values();
+  }
+
+  /** The tunnels of a gateway. */
+  of(gatewayId: string): Iterable<Tunnel> {
+    return this.#byGateway.get(gatewayId) ?? [];
+  }
+
+  /** The tunnels of one client. */
+  ofClient(gatewayId: string, clientId: string): Tunnel[] {
+    return [...this.of(gatewayId)].filter((tunnel) => tunnel.clientId === clientId);
+  }
+
+  gatewayIds(): string[] {
+    return [...this.#byGateway.keys()];
+  }
+
+  get(session: Session): Tunnel | undefined {
+    return this.#bySession.get(session);
+  }
+
+  add(tunnel: Tunnel): void {
+    this.#bySession.set(tunnel.session, tunnel);
+    const siblings = this.#byGateway.get(tunnel.gatewayId);
+    if (siblings === undefined) this.#byGateway.set(tunnel.gatewayId, new Set([tunnel]));
+    else siblings.add(tunnel);
+    this.#observer.tunnelUp(tunnel);
+  }
+
+  /** The session has closed. */
+  remove(session: Session): Tunnel | undefined {
+    const tunnel = this.#bySession.get(session);
+    if (tunnel === undefined) return undefined;
+    this.#bySession.delete(session);
+    const siblings = this.#byGateway.get(tunnel.gatewayId);
+    siblings?.delete(tunnel);
+    if (siblings?.size === 0) this.#byGateway.delete(tunnel.gatewayId);
+    this.#observer.tunnelDown(tunnel);
+    return tunnel;
+  }
+
+  /** The client of that session has another list of its own. */
+  setOwnRules(session: Session, rules: readonly AccessRule[] | null): void {
+    const tunnel = this.#bySession.get(session);
+    if (tunnel === undefined) return;
+    tunnel.setOwnRules(rules);
+    this.#observer.tunnelChanged(tunnel);
+  }
+}
+
+/** A name for a new tunnel. */
+export function newTunnelId(): string {
+  return randomUUID();
+}

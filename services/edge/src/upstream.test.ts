@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Upstream, pickUpstream } from './upstream.ts';
+
+function way(clientId: string, streams: number, usable = true): Upstream {
+  return {
+    clientId,
+    streams,
+    usable,
+    ownList: null,
+    open: () => {
+      throw new Error('not opened here');
+    },
+  };
+}
+
+test('the client with the fewest streams over all its tunnels is picked, and its quietest tunnel', () => {
+  const quiet = way('b', 2);
+  const picked = pickUpstream([way('a', 5), way('a', 0), quiet, way('b', 2)], new Set());
+  assert.equal(picked?.clientId, 'b');
+  assert.equal(picked, quiet);
+});
+
+test('clients that were tried and tunnels that take no more are passed over', () => {
+  assert.equal(pickUpstream([way('a', 0), way('b', 1)], new Set(['a']))?.clientId, 'b');
+  assert.equal(pickUpstream([way('a', 0, false), way('b', 9)], new Set())?.clientId, 'b');
+  assert.equal(pickUpstream([way('a', 0)], new Set(['a'])), null);
+});
+
+test('among equals each is picked now and then', () => {
+  const picked = new Set<string>();
+  for (let i = 0; i < 200; i += 1)
+    picked.add(pickUpstream([way('a', 1), way('b', 1), way('c', 1)], new Set())?.clientId ?? '');
+  assert.deepEqual(picked, new Set(['a', 'b', 'c']));
+});

@@ -1,0 +1,50 @@
+/**
+ * A way to a client, and the choice among them. A front's node knows two sorts: tunnels of its own, and (where the
+ * client has none here) other nodes that relay. Both are this interface, so that choosing is one function and a
+ * caller never knows which it has.
+ *
+ * The choice: fewest live streams among clients, at random among equals; then that client's quietest way. So a burst
+ * spreads evenly, and two nodes that know the same clients do not march in step.
+ */
+import type { AccessList } from '@postern/access';
+import type { Stream } from '@postern/tunnel';
+
+/** One way to one client. */
+export interface Upstream {
+  readonly clientId: string;
+  /** Streams on this way now. */
+  readonly streams: number;
+  /** Whether it takes one more. */
+  readonly usable: boolean;
+  /** The client's own access list, where it has told one. */
+  readonly ownList: AccessList | null;
+  /** Opens a stream; throws `TunnelError` when there is no room for one. */
+  open(metadata: object): Stream;
+}
+
+/** The best way to a client that is not in `tried`; null when none is left. */
+export function pickUpstream(upstreams: Iterable<Upstream>, tried: ReadonlySet<string>): Upstream | null {
+  const clients = new Map<string, { streams: number; best: Upstream }>();
+  for (const upstream of upstreams) {
+    if (!upstream.usable || tried.has(upstream.clientId)) continue;
+    const client = clients.get(upstream.clientId);
+    if (client === undefined) clients.set(upstream.clientId, { streams: upstream.streams, best: upstream });
+    else {
+      client.streams += upstream.streams;
+      if (upstream.streams < client.best.streams) client.best = upstream;
+    }
+  }
+  return pickQuietest(clients.values());
+}
+
+function pickQuietest(clients: Iterable<{ streams: number; best: Upstream }>): Upstream | null {
+  let picked: { streams: number; best: Upstream } | null = null;
+  let equals = 0;
+  for (const client of clients) {
+    if (picked !== null && client.streams > picked.streams) continue;
+    equals = picked === null || client.streams < picked.streams ? 1 : equals + 1;
+    // The n-th of equals takes the place with a chance of 1 in n: each is as likely, in one pass.
+    if (equals === 1 || Math.random() * equals < 1) picked = client;
+  }
+  return picked?.best ?? null;
+}
