@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { NodeAddress } from '@postern/contracts';
-import { connectTls } from '@postern/tls';
+import { connectTls } from '@postern/tls/connect';
 import { webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { ClientError, errorText } from './errors.ts';

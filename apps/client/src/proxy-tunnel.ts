@@ -6,7 +6,7 @@
 import { request } from 'node:http';
 import { type Socket, connect, isIP } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { TlsError, connectTls } from '@postern/tls';
+import { TlsError, connectTls } from '@postern/tls/connect';
 import { SocksClient } from 'socks';
 import { ClientError, errorText, systemCode } from './errors.ts';
 import type { Lookup } from './hosts.ts';

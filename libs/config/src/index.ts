@@ -30,5 +30,11 @@ export { type Program, type ProgramDefinition, defineProgram } from './program.t
 export type { Origins, Resolution } from './resolve.ts';
 export { Secret, secret } from './secret.ts';
 export type { Setting, SettingAnnotations, SettingKind } from './setting.ts';
-export { logSettings, mongodbSettings, natsSettings, opsSettings } from './shared-settings.ts';
+export {
+  logSettings,
+  mongodbSettings,
+  natsSettings,
+  opsSettings,
+  platformSettings,
+} from './shared-settings.ts';
 export { describeType } from './value.ts';

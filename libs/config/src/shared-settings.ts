@@ -43,6 +43,19 @@ export function opsSettings(port: number): { opsHost: TString; opsPort: TInteger
   };
 }
 
+/** The name that the whole platform goes by; every service must be told the same. */
+export const platformSettings = {
+  platformHost: Type.String({
+    environment: 'POSTERN_PLATFORM_HOST',
+    minLength: 1,
+    maxLength: 190,
+    default: 'localhost',
+    placeholder: 'HOST',
+    description:
+      'The name by which clients and callers know the platform; default hosts of fronts are below it.',
+  }),
+};
+
 /** Where the bus is and how to enter it. */
 export const natsSettings = {
   natsUrl: secret({

@@ -26,6 +26,7 @@ export const edgeOptions = {
     description: 'The failure domain of this node. Clients are sent to nodes of different zones.',
   }),
   platformHost: Type.String({
+    environment: 'POSTERN_PLATFORM_HOST',
     minLength: 1,
     maxLength: 190,
     default: 'localhost',

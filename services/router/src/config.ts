@@ -7,6 +7,7 @@ const port = { minimum: 1, maximum: 65535, placeholder: 'PORT' };
 /** What `createRouter` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
 export const routerOptions = {
   platformHost: Type.String({
+    environment: 'POSTERN_PLATFORM_HOST',
     minLength: 1,
     maxLength: 190,
     default: 'localhost',
