@@ -1,0 +1,27 @@
+// Bytes a second, and the CPU time that both ends of the tunnel take for a gigabyte.
+
+import type { Measured } from '../figure.ts';
+import { bulk, type Direction, directions } from '../load/bulk.ts';
+import { cpuSeconds } from '../proc.ts';
+import type { Scene } from './measurement.ts';
+
+/** One and eight connections, both ways, one after the other. */
+export async function measureBytes(scene: Scene): Promise<Measured> {
+  const measured: Measured = {};
+  for (const connections of [1, 8] as const) {
+    for (const direction of directions)
+      Object.assign(measured, await measureOne(scene, connections, direction));
+  }
+  return measured;
+}
+
+async function measureOne(scene: Scene, connections: 1 | 8, direction: Direction): Promise<Measured> {
+  const { stage, started, effort } = scene;
+  const before = await cpuSeconds(stage.pids());
+  const flow = await bulk(stage, started.fronts.bulk, { connections, direction, seconds: effort.seconds });
+  const { bytes, bytesPerSecond } = await flow.done;
+  const used = (await cpuSeconds(stage.pids())) - before;
+  const rate = { [`bytes-${connections}-${direction}`]: bytesPerSecond / 1e6 };
+  if (scene.encryption === null) return rate;
+  return { ...rate, [`cpu-${connections}-${direction}`]: used / (bytes / 1e9) };
+}

@@ -1,0 +1,21 @@
+// Which measurement gives which group.
+
+import type { Group } from '../figure.ts';
+import { measureBytes } from './bytes.ts';
+import { measureDistance } from './distance.ts';
+import { measureLatency } from './latency.ts';
+import type { Measurement } from './measurement.ts';
+import { measureMemory } from './memory.ts';
+import { measureConnections, measureRequests } from './requests.ts';
+import { measureStalled } from './stalled.ts';
+
+/** The measurement of each group. */
+export const measurements: Readonly<Record<Group, Measurement>> = {
+  bytes: measureBytes,
+  requests: measureRequests,
+  connections: measureConnections,
+  latency: measureLatency,
+  memory: measureMemory,
+  distance: measureDistance,
+  stalled: measureStalled,
+};

@@ -1,0 +1,28 @@
+// What a measurement is given, and what it gives.
+
+import type { Measured } from '../figure.ts';
+import type { Started } from '../peers/peer.ts';
+import type { Stage } from '../stage.ts';
+
+/** How long, how much. */
+export interface Effort {
+  /** Of each load. */
+  readonly seconds: number;
+  readonly streams: number;
+  readonly tunnels: number;
+  readonly roundTripMs: number;
+  /** Given to a tunnel to come to rest before its memory is read. */
+  readonly restMs: number;
+}
+
+/** A peer that runs, and where. */
+export interface Scene {
+  readonly stage: Stage;
+  readonly started: Started;
+  readonly effort: Effort;
+  /** null for no tunnel: then nothing is asked of its processes. */
+  readonly encryption: string | null;
+}
+
+/** Measures one group of figures on a freshly started peer. */
+export type Measurement = (scene: Scene) => Promise<Measured>;

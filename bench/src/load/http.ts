@@ -1,0 +1,48 @@
+// Small HTTP requests through a front with wrk.
+
+import { join } from 'node:path';
+import { program } from '../peers/peer.ts';
+import { run } from '../program.ts';
+
+/** What wrk saw. */
+export interface HttpResult {
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+}
+
+/** How much is asked for; without keepAlive each request has a connection of its own. */
+export interface HttpOptions {
+  readonly connections: number;
+  readonly keepAlive: boolean;
+  readonly seconds: number;
+}
+
+const graceMs = 30_000;
+
+/** One run of wrk. */
+export async function httpLoad(
+  front: number,
+  { connections, keepAlive, seconds }: HttpOptions,
+): Promise<HttpResult> {
+  const load = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '5s'];
+  const header = keepAlive ? [] : ['-H', 'Connection: close'];
+  const report = ['-s', join(import.meta.dirname, 'report.lua')];
+  const args = [...load, ...header, ...report, `http://127.0.0.1:${front}/`];
+  return parseSummary(await run({ file: program('wrk'), args }, seconds * 1000 + graceMs));
+}
+
+/** Finds the line that report.lua has written. */
+export function parseSummary(text: string): HttpResult {
+  const line = /^summary (\{.*\})$/m.exec(text)?.[1];
+  if (line === undefined) throw new Error(`wrk gave no summary: ${text.slice(-300)}`);
+  const { requests, durationUs, p50Us, p99Us, errors } = JSON.parse(line) as Record<string, number>;
+  if (!requests || !durationUs) throw new Error(`wrk saw no answer and ${errors} errors`);
+  return {
+    requestsPerSecond: requests / (durationUs / 1e6),
+    p50Ms: (p50Us ?? Number.NaN) / 1e3,
+    p99Ms: (p99Us ?? Number.NaN) / 1e3,
+    errors: errors ?? 0,
+  };
+}

@@ -1,0 +1,68 @@
+// A peer is a tunnel that can be started from its own binaries, as its users run it. It is told where the
+// resources are, starts its two ends on a stage, and says where callers find the resources now. To add one:
+// a file here, and a line in index.ts.
+
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { Ports, Stage } from '../stage.ts';
+
+/** A tunnel that can be measured. */
+export interface Peer {
+  readonly name: string;
+  /** How it is run, and what encrypts it; null: nothing does, and it is never compared with. */
+  readonly encryption: string | null;
+  /** Programs that must be found before it can be started. */
+  readonly needs: readonly string[];
+  /** Starts both ends; resolves when the fronts are listened on. */
+  start(stage: Stage): Promise<Started>;
+}
+
+/** A peer that runs. */
+export interface Started {
+  /** Where callers reach the resources. */
+  readonly fronts: Ports;
+  /** Starts further tunnels that carry nothing and resolves with their number when they are up. */
+  readonly addIdleTunnels?: (count: number) => Promise<number>;
+}
+
+/** The full path of a program, looked for in `$POSTERN_BENCH_PEERS`, then on the PATH; undefined when it is not there. */
+export function findProgram(name: string, environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const folders = [environment['POSTERN_BENCH_PEERS'], environment['PATH'], '/usr/sbin'];
+  return folders
+    .flatMap((list) => list?.split(delimiter) ?? [])
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+/** As findProgram; throws when it is not there. */
+export function program(name: string): string {
+  const path = findProgram(name);
+  if (path === undefined) throw new Error(`${name} is not on the PATH and not in $POSTERN_BENCH_PEERS`);
+  return path;
+}
+
+/** A new idle client for each number, all awaited together: what most peers do for idle tunnels. */
+export async function startIdleClients(
+  stage: Stage,
+  count: number,
+  startOne: (index: number, front: number) => Promise<unknown>,
+): Promise<number> {
+  const fronts: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const front = await stage.port();
+    fronts.push(front);
+    await startOne(index, front);
+  }
+  await stage.listening(fronts);
+  return count;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
