@@ -5,6 +5,7 @@ import {
   mongodbSettings,
   natsSettings,
   opsSettings,
+  platformSettings,
   secret,
 } from '@postern/config';
 import { Type, type Static } from 'typebox';
@@ -14,15 +15,7 @@ const schema = Type.Object({
   ...opsSettings(9104),
   ...natsSettings,
   ...mongodbSettings,
-  platformHost: Type.String({
-    environment: 'POSTERN_PLATFORM_HOST',
-    default: 'localhost',
-    minLength: 1,
-    maxLength: 253,
-    placeholder: 'HOST',
-    description:
-      'The host that clients connect to; server certificates are signed for it and for names below it.',
-  }),
+  ...platformSettings,
   keyEncryptionKey: secret({
     description:
       'The key that private keys in the documents are encrypted under: 32 bytes as base64 (openssl rand -base64 32). ' +

@@ -1,5 +1,5 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
-import { defineProgram, logSettings, natsSettings, opsSettings } from '@postern/config';
+import { defineProgram, logSettings, natsSettings, opsSettings, platformSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = (value: number, description: string) =>
@@ -25,14 +25,7 @@ export const edgeOptions = {
     placeholder: 'ZONE',
     description: 'The failure domain of this node. Clients are sent to nodes of different zones.',
   }),
-  platformHost: Type.String({
-    environment: 'POSTERN_PLATFORM_HOST',
-    minLength: 1,
-    maxLength: 190,
-    default: 'localhost',
-    placeholder: 'HOST',
-    description: 'The name by which clients and callers know the platform.',
-  }),
+  ...platformSettings,
   listenHost: Type.String({
     minLength: 1,
     default: '0.0.0.0',

@@ -1,20 +1,19 @@
 /** The settings of the router: what fronts are called, which ports they may have, and every bound of what it owns. */
-import { defineProgram, logSettings, mongodbSettings, natsSettings, opsSettings } from '@postern/config';
+import {
+  defineProgram,
+  logSettings,
+  mongodbSettings,
+  natsSettings,
+  opsSettings,
+  platformSettings,
+} from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = { minimum: 1, maximum: 65535, placeholder: 'PORT' };
 
 /** What `createRouter` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
 export const routerOptions = {
-  platformHost: Type.String({
-    environment: 'POSTERN_PLATFORM_HOST',
-    minLength: 1,
-    maxLength: 190,
-    default: 'localhost',
-    placeholder: 'HOST',
-    description:
-      'The name by which clients and callers know the platform. Default hosts of fronts are below it.',
-  }),
+  ...platformSettings,
   frontHost: Type.String({
     maxLength: 253,
     default: '',
