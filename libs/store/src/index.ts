@@ -1,4 +1,5 @@
 export { documentBytesMax, pageItemsMax } from './document.ts';
+export { connectMongo, type MongoOptions } from './mongo-store.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError, type StoreErrorCode } from './store-error.ts';

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { checkDocument, checkField, checkFilter, pageLimit } from './document.ts';
-import { StoreError } from './store-error.ts';
+import { notFound, stale } from './document-error.ts';
 import type { CollectionOptions, Filter, Page, StoredDocument } from './store.ts';
 import { sqliteError } from './sqlite-error.ts';
 
@@ -135,16 +135,6 @@ export class SqliteTable<T extends StoredDocument> {
     for (const field of fields) checkField(field);
     return `"${kind}_${this.name}_${fields.join('+')}"`;
   }
-}
-
-/** The error of a replace or delete that comes after another's. */
-export function stale(collection: string, id: string): StoreError {
-  return new StoreError('STORE_STALE', `${id} of ${collection} has another revision by now`);
-}
-
-/** The error of a replace of what is not there. */
-export function notFound(collection: string, id: string): StoreError {
-  return new StoreError('STORE_NOT_FOUND', `${id} is not in ${collection}`);
 }
 
 function column(field: string): string {

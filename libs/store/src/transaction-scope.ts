@@ -3,11 +3,13 @@
  * - a collection used outside `within()` while its own transaction runs is a programmer's error (it would wait for
  *   itself, or write outside), found by the asynchronous context;
  * - after a duplicate the transaction cannot be saved by catching the error: everything after it fails, too;
+ * - its operations run one after the other, whatever the work awaits together;
  * - it lasts at most `transactionMsMax`.
  */
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { StoreError } from './store-error.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** Longest that the work of a transaction may take. */
 export const transactionMsMax = 10_000;
@@ -16,6 +18,7 @@ const running = new AsyncLocalStorage<TransactionScope>();
 
 /** One run of a transaction's work. */
 export class TransactionScope {
+  readonly #turns = new TurnQueue();
   #failure: Error | null = null;
   #open = true;
 
@@ -37,8 +40,17 @@ export class TransactionScope {
     }
   }
 
+  /** What broke the transaction, whatever the work made of it. */
+  get failure(): Error | null {
+    return this.#failure;
+  }
+
   /** Runs one operation of the transaction. */
-  async operate<R>(operation: () => R | Promise<R>): Promise<R> {
+  operate<R>(operation: () => R | Promise<R>): Promise<R> {
+    return this.#turns.run(() => this.#operate(operation));
+  }
+
+  async #operate<R>(operation: () => R | Promise<R>): Promise<R> {
     if (this.#failure !== null) throw this.#failure;
     assert(this.#open, 'the transaction is over');
     try {

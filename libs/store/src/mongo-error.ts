@@ -1,0 +1,81 @@
+/** The driver's errors as errors of the store. A change whose answer was lost may have been made all the same. */
+import {
+  MongoClientClosedError,
+  MongoError,
+  MongoNotConnectedError,
+  MongoServerError,
+  MongoTopologyClosedError,
+} from 'mongodb';
+import { StoreError } from './store-error.ts';
+
+const Code = {
+  Unauthorized: 13,
+  AuthenticationFailed: 18,
+  MaxTimeExpired: 50,
+  WriteConcernTimeout: 64,
+  Duplicate: 11000,
+} as const;
+const tooLarge = new Set([10334, 17419, 17420]);
+const retryLabels = [
+  'RetryableWriteError',
+  'RetryableError',
+  'TransientTransactionError',
+  'UnknownTransactionCommitResult',
+];
+
+/** Translates; `what` names the collection. What is no error of the driver comes back as it is. */
+export function mongoError(error: unknown, what: string): unknown {
+  if (!(error instanceof MongoError)) return error;
+  const options = { cause: error };
+  if (isClosed(error)) return new StoreError('STORE_CLOSED', 'the store was closed', options);
+  if (!(error instanceof MongoServerError) || retryLabels.some((label) => error.hasErrorLabel(label))) {
+    return new StoreError('STORE_UNREACHABLE', `the database is out of reach: ${error.message}`, options);
+  }
+  if (error.code === Code.Duplicate) {
+    const key = duplicateKey(error);
+    return new StoreError('STORE_DUPLICATE', `another document of ${what} has the same ${key.join(', ')}`, {
+      ...options,
+      key,
+    });
+  }
+  if (error.code === Code.MaxTimeExpired || error.code === Code.WriteConcernTimeout) {
+    return new StoreError('STORE_TIMEOUT', `the database was too slow: ${error.message}`, options);
+  }
+  if (tooLarge.has(Number(error.code)))
+    return new StoreError('STORE_TOO_LARGE', `a document of ${what} is too large`, options);
+  return new StoreError(
+    'STORE_REFUSED',
+    `the database refused an operation on ${what}: ${error.message}`,
+    options,
+  );
+}
+
+/** Whether the driver says that the whole transaction, or its commit, may be tried again. */
+export function hasLabel(
+  error: unknown,
+  label: 'TransientTransactionError' | 'UnknownTransactionCommitResult',
+): boolean {
+  const origin = error instanceof StoreError ? error.cause : error;
+  return origin instanceof MongoError && origin.hasErrorLabel(label);
+}
+
+function isClosed(error: MongoError): boolean {
+  return [MongoClientClosedError, MongoNotConnectedError, MongoTopologyClosedError].some(
+    (kind) => error instanceof kind,
+  );
+}
+
+function duplicateKey(error: MongoServerError): string[] {
+  const pattern = error['keyPattern'] as Record<string, unknown> | undefined;
+  const fields = pattern === undefined ? indexFields(error.message) : Object.keys(pattern);
+  return fields.map((field) => (field === '_id' ? 'id' : field));
+}
+
+/** Older servers name only the index, which MongoDB calls by its fields: `host_1_port_1`. */
+function indexFields(message: string): string[] {
+  const index = /index: (\S+)/.exec(message)?.[1] ?? '_id_';
+  return index
+    .split(/_1(?:_|$)/)
+    .filter((field) => field !== '')
+    .map((field) => field.replace(/^_id_$/, '_id'));
+}

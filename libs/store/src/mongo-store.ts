@@ -1,0 +1,139 @@
+/**
+ * The store on MongoDB (a replica set, for the sake of transactions). A change is acknowledged when a majority
+ * has it in its journal, and reads see only what a majority has. Every wait has an end, so that a database that
+ * is out of reach is an error within seconds and not a hanging service.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MongoClient, type Collection as DriverCollection, type Db, type MongoClientOptions } from 'mongodb';
+import { checkName } from './document.ts';
+import { mongoCollection, prepareCollection } from './mongo-collection.ts';
+import type { MongoDocument } from './mongo-document.ts';
+import { mongoError } from './mongo-error.ts';
+import { runTransaction } from './mongo-transaction.ts';
+import { StoreError } from './store-error.ts';
+import type { Collection, CollectionOptions, Store, StoredDocument } from './store.ts';
+import { TransactionScope } from './transaction-scope.ts';
+
+/** What `connectMongo` takes beside the URL. */
+export interface MongoOptions {
+  /** The database, unless the URL names it. */
+  database?: string;
+  /** Shown by the server's monitoring. */
+  name?: string;
+  /** Given, the connection is TLS. Without `caFile` the system's CAs decide. */
+  tls?: { caFile?: string; certFile?: string; keyFile?: string };
+  /** Try on until a server answers (default), or reject with `STORE_UNREACHABLE` after one try. */
+  waitOnFirstConnect?: boolean;
+  /** Ends the waiting. */
+  signal?: AbortSignal;
+  /** Told of each failed try. */
+  onError?: (error: unknown) => void;
+}
+
+/** Longest wait for a server that takes writes; a try that fails takes as long. */
+export const selectionMsMax = 3_000;
+
+/**
+ * Connects. Rejects with `STORE_REFUSED` at once when the server refuses the credentials, and with
+ * `STORE_UNREACHABLE` when `signal` ends the waiting or there is to be none.
+ */
+export async function connectMongo(url: string, options: MongoOptions = {}): Promise<Store> {
+  const client = new MongoClient(url, clientOptions(options));
+  for (;;) {
+    try {
+      const store = new MongoStore(client, client.db(options.database));
+      await store.ping();
+      return store;
+    } catch (error) {
+      options.onError?.(error);
+      const isLast = options.waitOnFirstConnect === false || options.signal?.aborted === true;
+      if (isLast || !(error instanceof StoreError) || error.code !== 'STORE_UNREACHABLE') {
+        await client.close();
+        throw error;
+      }
+    }
+    await delay(100 + Math.random() * 400, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+function clientOptions({ tls, name }: MongoOptions): MongoClientOptions {
+  return {
+    appName: name ?? 'postern',
+    serverSelectionTimeoutMS: selectionMsMax,
+    connectTimeoutMS: selectionMsMax,
+    waitQueueTimeoutMS: selectionMsMax,
+    socketTimeoutMS: 10_000,
+    heartbeatFrequencyMS: 2_000,
+    maxPoolSize: 20,
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    writeConcern: { w: 'majority', journal: true, wtimeoutMS: 5_000 },
+    retryReads: true,
+    retryWrites: true,
+    ...(tls === undefined ? {} : { tls: true, ...tlsFiles(tls) }),
+  };
+}
+
+function tlsFiles({ caFile, certFile, keyFile }: NonNullable<MongoOptions['tls']>): MongoClientOptions {
+  return {
+    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+    ...(certFile === undefined ? {} : { cert: readFileSync(certFile) }),
+    ...(keyFile === undefined ? {} : { key: readFileSync(keyFile) }),
+  };
+}
+
+class MongoStore implements Store {
+  readonly #client: MongoClient;
+  readonly #database: Db;
+  readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
+
+  constructor(client: MongoClient, database: Db) {
+    this.#client = client;
+    this.#database = database;
+  }
+
+  async collection<T extends StoredDocument>(
+    name: string,
+    options: CollectionOptions = {},
+  ): Promise<Collection<T>> {
+    checkName(name);
+    await this.#run(name, () => prepareCollection(this.#database, name, options));
+    const driver = this.#database.collection<MongoDocument>(name);
+    const collection = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
+    this.#drivers.set(collection, driver);
+    return collection;
+  }
+
+  transaction<R>(
+    work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,
+  ): Promise<R> {
+    return this.#run('a transaction', () =>
+      runTransaction(this.#client, (scope, session) =>
+        work(<T extends StoredDocument>(collection: Collection<T>) => {
+          const driver = this.#drivers.get(collection);
+          assert(driver !== undefined, 'a collection of another store');
+          return mongoCollection<T>(driver, (operation) => scope.operate(operation), session);
+        }),
+      ),
+    );
+  }
+
+  async ping(): Promise<void> {
+    await this.#run('the database', () => this.#database.command({ ping: 1 }));
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #run<R>(what: string, operation: () => Promise<R>): Promise<R> {
+    TransactionScope.assertOutside();
+    try {
+      return await operation();
+    } catch (error) {
+      throw mongoError(error, what);
+    }
+  }
+}

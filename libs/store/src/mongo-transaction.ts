@@ -1,0 +1,69 @@
+/**
+ * A transaction, run again when it met another's writes and committed again when the answer to a commit was
+ * lost, as the driver's labels say. The driver's own loop goes on for two minutes; this one for
+ * `transactionMsMax`, with pauses that spread those who compete.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClientSession, MongoClient } from 'mongodb';
+import { hasLabel, mongoError } from './mongo-error.ts';
+import { TransactionScope, transactionMsMax } from './transaction-scope.ts';
+
+const pauseMsMax = 100;
+
+/** Runs `work` until it is committed, fails by itself, or is out of time. */
+export async function runTransaction<R>(
+  client: MongoClient,
+  work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
+): Promise<R> {
+  const deadline = Date.now() + transactionMsMax;
+  const session = client.startSession();
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await tryOnce(session, work, deadline);
+      if ('result' in outcome) return outcome.result;
+      if (!hasLabel(outcome.retry, 'TransientTransactionError') || Date.now() > deadline) throw outcome.error;
+      await delay(Math.random() * Math.min(attempt * 5, pauseMsMax));
+    }
+  } finally {
+    await session.endSession().catch(() => undefined);
+  }
+}
+
+/** `retry` is what says whether to try again; `error` what the caller gets when not. */
+type Outcome<R> = { result: R } | { retry: unknown; error: unknown };
+
+async function tryOnce<R>(
+  session: ClientSession,
+  work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
+  deadline: number,
+): Promise<Outcome<R>> {
+  const scope = new TransactionScope();
+  session.startTransaction({
+    readConcern: { level: 'snapshot' },
+    writeConcern: { w: 'majority', journal: true },
+  });
+  let result: R;
+  try {
+    result = await scope.run(() => work(scope, session));
+  } catch (error) {
+    await session.abortTransaction().catch(() => undefined);
+    return { retry: scope.failure ?? error, error: mongoError(error, 'a transaction') };
+  }
+  try {
+    await commit(session, deadline);
+    return { result };
+  } catch (error) {
+    return { retry: error, error: mongoError(error, 'a transaction') };
+  }
+}
+
+async function commit(session: ClientSession, deadline: number): Promise<void> {
+  for (;;) {
+    try {
+      await session.commitTransaction();
+      return;
+    } catch (error) {
+      if (!hasLabel(error, 'UnknownTransactionCommitResult') || Date.now() > deadline) throw error;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { promisify } from 'node:util';
+import { openSqlite } from './index.ts';
+import { testStore } from './store.case.test.ts';
+
+async function scratch(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'postern-store-'));
+}
+
+testStore('SQLite', async () => {
+  const folder = await scratch();
+  return {
+    open: async () => openSqlite(join(folder, 'documents.db')),
+    close: () => rm(folder, { recursive: true }),
+  };
+});
+
+it('refuses a file that another process has, with STORE_LOCKED, and takes it when that one is gone', async () => {
+  const folder = await scratch();
+  const file = join(folder, 'documents.db');
+  const store = openSqlite(file);
+  const program = `import { openSqlite } from ${JSON.stringify(import.meta.resolve('./index.ts'))};
+    try { await openSqlite(${JSON.stringify(file)}).close(); console.log('taken'); } catch (error) { console.log(error.code); }`;
+  const other = async (): Promise<string> => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      program,
+    ]);
+    return stdout.trim();
+  };
+  assert.equal(await other(), 'STORE_LOCKED');
+  assert.throws(() => openSqlite(file), { code: 'STORE_LOCKED' });
+  await store.close();
+  assert.equal(await other(), 'taken');
+  await rm(folder, { recursive: true });
+});
+
+it('makes the file readable by its user only', async () => {
+  const folder = await scratch();
+  const store = openSqlite(join(folder, 'documents.db'));
+  assert.equal((await stat(join(folder, 'documents.db'))).mode & 0o777, 0o600);
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+it('rejects with STORE_UNREACHABLE when the file is no database or its folder is missing', async () => {
+  const folder = await scratch();
+  const file = join(folder, 'documents.db');
+  await writeFile(file, 'x'.repeat(8192));
+  assert.throws(() => openSqlite(file), { code: 'STORE_UNREACHABLE' });
+  assert.throws(() => openSqlite(join(folder, 'missing', 'documents.db')), { code: 'STORE_UNREACHABLE' });
+  await rm(folder, { recursive: true });
+});
