@@ -1,0 +1,181 @@
+/** Every call of the API, answered as its description says; and the description itself is valid OpenAPI 3.1. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { permissions } from './http/permission.ts';
+import { testKeys, testPlatform, type TestPlatform } from './test-platform.ts';
+
+interface Operation {
+  operationId: string;
+  responses: Record<string, { content?: Record<string, { schema: unknown }> }>;
+}
+type Description = {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown> };
+};
+
+describe('the admin API', () => {
+  let platform: TestPlatform;
+  let description: Description;
+  const called = new Set<string>();
+
+  before(async () => {
+    platform = await testPlatform();
+    const answer = await platform.app.inject('/api/v1/openapi.json');
+    description = answer.json<Description>();
+  });
+  after(() => platform.close());
+
+  /** Calls, and holds the answer against the description. */
+  async function call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    status: number,
+    payload?: object,
+  ): Promise<LightMyRequestResponse> {
+    const request: InjectOptions = {
+      method,
+      url: `/api/v1${path}`,
+      headers: { authorization: `Bearer ${testKeys.owner}` },
+      ...(payload === undefined ? {} : { payload }),
+    };
+    const answer = await platform.app.inject(request);
+    assert.equal(answer.statusCode, status, `${method} ${path}: ${answer.body}`);
+    const operation = operationAt(description, method, path);
+    called.add(operation.operationId);
+    check(description, operation, answer);
+    return answer;
+  }
+
+  it('describes itself in valid OpenAPI 3.1, readable without a key', async () => {
+    assert.equal(description.openapi, '3.1.0');
+    const { valid, errors } = await new Validator().validate(structuredClone(description));
+    assert.equal(valid, true, JSON.stringify(errors));
+  });
+
+  it('describes every route of the table of permissions and no other', () => {
+    const described = Object.entries(description.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map(
+        (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+      ),
+    );
+    assert.deepEqual(described.sort(), Object.keys(permissions).sort());
+  });
+
+  it('gives every operation a name of its own', () => {
+    const names = operationsOf(description).map((operation) => operation.operationId);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  it('answers every call as it is described', async () => {
+    const gateway = (await call('POST', '/gateways', 201, { name: 'plant' })).json<{ id: string }>();
+    const at = `/gateways/${gateway.id}`;
+    await call('GET', '/gateways', 200);
+    await call('GET', at, 200);
+    await call('PATCH', at, 200, { description: 'north' });
+
+    const token = (await call('POST', `${at}/tokens`, 201, {})).json<{ id: string }>();
+    await call('GET', `${at}/tokens`, 200);
+    await call('GET', `${at}/tokens/${token.id}`, 200);
+    await call('DELETE', `${at}/tokens/${token.id}`, 204);
+
+    const resource = { host: '10.0.0.5', port: 5432 };
+    const destination = (await call('POST', `${at}/destinations`, 201, { name: 'orders', resource })).json<{
+      id: string;
+    }>();
+    const there = `${at}/destinations/${destination.id}`;
+    await call('GET', `${at}/destinations`, 200);
+    await call('GET', there, 200);
+    await call('PATCH', there, 200, { enabled: false });
+    await call('GET', `${there}/source-rules`, 200);
+    await call('PUT', `${there}/source-rules`, 200, { restricted: true, rules: [{ source: '10.0.0.0/8' }] });
+    await call('POST', `${there}/source-rules`, 200, { source: '127.0.0.1', app: 'ci' });
+
+    await call('GET', `${at}/access-list`, 200);
+    await call('PUT', `${at}/access-list`, 200, { rules: [{ action: 'allow', host: '*', port: '*' }] });
+    await call('POST', `${at}/access-list/explain`, 200, { host: '10.0.0.5', port: 5432 });
+
+    await call('GET', `${at}/clients`, 200);
+    await call('GET', `${at}/clients/client1`, 200);
+    await call('DELETE', `${at}/clients/client1`, 204);
+
+    await call('GET', '/fronts', 200);
+    await call('GET', '/nodes', 200);
+    await call('GET', '/nodes/edge-1', 200);
+    await call('GET', '/health', 200);
+
+    const key = (await call('POST', '/api-keys', 201, { name: 'ci', role: 'viewer' })).json<{ id: string }>();
+    await call('GET', '/api-keys', 200);
+    await call('GET', `/api-keys/${key.id}`, 200);
+    await call('DELETE', `/api-keys/${key.id}`, 204);
+
+    await call('DELETE', there, 204);
+    await call('DELETE', at, 204);
+    const all = operationsOf(description).map((operation) => operation.operationId);
+    assert.deepEqual([...called].sort(), all.sort());
+  });
+
+  it('answers errors as they are described', async () => {
+    await call('GET', '/gateways/none', 404);
+    await call('GET', '/gateways?limit=0', 400);
+    await call('POST', '/gateways', 400, { nme: 'x' });
+    await call('GET', '/nodes/none', 404);
+    await call('GET', '/api-keys/none', 404);
+    await call('GET', '/gateways/none/clients/none', 404);
+  });
+});
+
+function operationsOf(description: Description): Operation[] {
+  return Object.values(description.paths).flatMap((operations) => Object.values(operations));
+}
+
+function operationAt(description: Description, method: string, path: string): Operation {
+  const segments = (path.split('?', 1)[0] ?? '').split('/');
+  for (const [pattern, operations] of Object.entries(description.paths)) {
+    const parts = pattern.split('/');
+    const fits =
+      parts.length === segments.length &&
+      parts.every((part, index) => part.startsWith('{') || part === segments[index]);
+    const operation = operations[method.toLowerCase()];
+    if (fits && operation !== undefined) return operation;
+  }
+  throw new Error(`${method} ${path} is not described`);
+}
+
+function check(description: Description, operation: Operation, answer: LightMyRequestResponse): void {
+  const response = operation.responses[answer.statusCode] ?? operation.responses['default'];
+  assert(response, `${operation.operationId} describes ${answer.statusCode}`);
+  if (answer.statusCode === 204) {
+    assert.equal(answer.body, '');
+    return;
+  }
+  const [mediaType = ''] = String(answer.headers['content-type']).split(';');
+  const schema = response.content?.[mediaType]?.schema;
+  assert(schema, `${operation.operationId} describes ${mediaType}`);
+  const compiled = Compile(closed(inlined(schema, description)) as TSchema);
+  const body = answer.json<unknown>();
+  assert(
+    compiled.Check(body),
+    `${operation.operationId}: ${JSON.stringify(compiled.Errors(body))} ${answer.body}`,
+  );
+}
+
+function inlined(node: unknown, description: Description): unknown {
+  if (Array.isArray(node)) return node.map((part) => inlined(part, description));
+  if (typeof node !== 'object' || node === null) return node;
+  const reference = '$ref' in node ? String(node.$ref).split('/').at(-1) : undefined;
+  if (reference !== undefined) return inlined(description.components.schemas[reference], description);
+  return Object.fromEntries(Object.entries(node).map(([name, part]) => [name, inlined(part, description)]));
+}
+
+/** Nothing may be served that is not described. */
+function closed(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(closed);
+  if (typeof node !== 'object' || node === null) return node;
+  const parts = Object.fromEntries(Object.entries(node).map(([name, part]) => [name, closed(part)]));
+  return 'properties' in parts ? { ...parts, additionalProperties: false } : parts;
+}

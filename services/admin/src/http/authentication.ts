@@ -1,0 +1,107 @@
+/**
+ * Whose API key a request shows. acl decides; its answers, refusals too, are kept for a few seconds within a bound,
+ * under the key's hash, so that a burst of calls asks once. A notice that a key changed empties the cache; one that is
+ * lost costs no more than the answers' short life. The key itself never leaves this process and is not kept.
+ */
+import {
+  ServiceError,
+  aclChanged,
+  ask,
+  listen,
+  secretHash,
+  verifyApiKey,
+  type ApiKey,
+} from '@postern/contracts';
+import type { Bus, Subscription } from '@postern/bus';
+import { adminError } from '../errors.ts';
+
+const keyCharactersMax = 256;
+
+interface Entry {
+  readonly expiresAt: number;
+  readonly verdict: Promise<ApiKey>;
+}
+
+/** Bounds of the cache. */
+export interface AuthenticatorOptions {
+  readonly bus: Bus;
+  readonly entriesMax: number;
+  readonly lifeMs: number;
+  readonly now?: () => number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Asks acl for keys, and remembers for a moment. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #subscription: Subscription;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#subscription = listen(
+      options.bus,
+      aclChanged,
+      (change) => {
+        if (change.kind === 'api-key') this.#entries.clear();
+      },
+      options.onError,
+    );
+  }
+
+  /** How many answers are kept. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING` or `ADMIN_KEY_WRONG`. */
+  async authenticate(authorization: string | undefined): Promise<ApiKey> {
+    const hash = secretHash(bearerKey(authorization));
+    const kept = this.#entries.get(hash);
+    if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
+    const verdict = this.#ask(hash);
+    this.#keep(hash, { verdict, expiresAt: this.#now() + this.#options.lifeMs });
+    return verdict;
+  }
+
+  close(): void {
+    this.#subscription.close();
+    this.#entries.clear();
+  }
+
+  async #ask(keyHash: string): Promise<ApiKey> {
+    try {
+      return await ask(this.#options.bus, verifyApiKey, { keyHash });
+    } catch (error) {
+      const { code } = ServiceError.from(error);
+      if (code === 'ACL_API_KEY_WRONG') throw wrongKey(error);
+      // What is no verdict (acl out of reach) must be asked again at once.
+      this.#entries.delete(keyHash);
+      throw error;
+    }
+  }
+
+  #keep(hash: string, entry: Entry): void {
+    this.#entries.delete(hash);
+    this.#entries.set(hash, entry);
+    if (this.#entries.size <= this.#options.entriesMax) return;
+    const [oldest] = this.#entries.keys();
+    if (oldest !== undefined) this.#entries.delete(oldest);
+  }
+}
+
+/** The key in an `Authorization: Bearer` header. Throws `ADMIN_KEY_MISSING` or `ADMIN_KEY_WRONG`. */
+export function bearerKey(authorization: string | undefined): string {
+  if (authorization === undefined) {
+    throw adminError('ADMIN_KEY_MISSING', 'send an API key: Authorization: Bearer KEY');
+  }
+  const key = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1];
+  if (key === undefined || key.length > keyCharactersMax) throw wrongKey();
+  return key;
+}
+
+function wrongKey(cause?: unknown): ServiceError {
+  return adminError('ADMIN_KEY_WRONG', 'this API key is unknown or was deleted', { cause });
+}

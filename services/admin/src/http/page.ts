@@ -1,0 +1,35 @@
+/** Lists page by page: `?limit=&cursor=` in, `{items, nextCursor}` out. */
+import { pageItemsMax } from '@postern/contracts';
+import { Type, type TObject } from 'typebox';
+
+/** The two query parameters of a list. */
+export const pageQuery = {
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: pageItemsMax,
+    default: 50,
+    description: 'most items of this page',
+  }),
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 256, description: '`nextCursor` of the page before' }),
+  ),
+};
+
+/** The query of a list without further parameters. */
+export const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
+
+/** What an owner is asked for. */
+export function pageRequest(query: { limit: number; cursor?: string }): {
+  limit: number;
+  cursor: string | null;
+} {
+  return { limit: query.limit, cursor: query.cursor ?? null };
+}
+
+/** The answer of a list; `item` has a title. */
+export function pageAnswer(item: TObject): TObject {
+  const nextCursor = Type.Union([Type.String(), Type.Null()], {
+    description: '`cursor` of the next page; null at the end',
+  });
+  return Type.Object({ items: Type.Array(item), nextCursor });
+}

@@ -1,0 +1,397 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { Type } from 'typebox';
+import { Metrics, silentLogger } from '@postern/telemetry';
+import { adminMetrics } from '../metrics.ts';
+import { testKeys, testPlatform, type TestPlatform } from '../test-platform.ts';
+import { Authenticator } from './authentication.ts';
+import { endpoint } from './endpoint.ts';
+import { IdempotencyKeeper } from './idempotency.ts';
+import type { Problem } from './problem.ts';
+import { bodyBytesMax, createServer } from './server.ts';
+
+let platform: TestPlatform;
+beforeEach(async () => {
+  platform = await testPlatform();
+});
+afterEach(() => platform.close());
+
+type Extra = Omit<InjectOptions, 'method' | 'url'> & { key?: string | null };
+
+async function send(
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS',
+  path: string,
+  { key = testKeys.owner, headers = {}, ...rest }: Extra = {},
+): Promise<LightMyRequestResponse> {
+  const authorization = key === null ? {} : { authorization: `Bearer ${key}` };
+  return platform.app.inject({
+    method,
+    url: `/api/v1${path}`,
+    headers: { ...authorization, ...headers },
+    ...rest,
+  });
+}
+
+function problem(answer: LightMyRequestResponse): Problem {
+  assert.match(String(answer.headers['content-type']), /^application\/problem\+json/);
+  const body = answer.json<Problem>();
+  assert.equal(body.status, answer.statusCode);
+  assert.equal(body.trackingId, answer.headers['x-tracking-id']);
+  return body;
+}
+
+async function makeGateway(name = 'plant'): Promise<{ id: string; revision: number }> {
+  return (await send('POST', '/gateways', { payload: { name } })).json();
+}
+
+describe('a key', () => {
+  it('is needed for everything but the description of the API', async () => {
+    for (const path of ['/gateways', '/health', '/nodes', '/api-keys']) {
+      const answer = await send('GET', path, { key: null });
+      assert.equal(problem(answer).code, 'ADMIN_KEY_MISSING');
+      assert.match(String(answer.headers['www-authenticate']), /^Bearer/);
+    }
+    assert.equal((await send('GET', '/openapi.json', { key: null })).statusCode, 200);
+  });
+
+  it('that is wrong, cut, overlong or of another scheme is refused with 401', async () => {
+    for (const authorization of [
+      'Bearer nonsense',
+      'Basic b3duZXI6a2V5',
+      'Bearer',
+      `Bearer ${'x'.repeat(257)}`,
+    ]) {
+      const answer = await send('GET', '/gateways', { key: null, headers: { authorization } });
+      assert.equal(answer.statusCode, 401, authorization);
+      assert.equal(problem(answer).code, 'ADMIN_KEY_WRONG');
+    }
+  });
+
+  it('is asked about before a byte of the body is judged', async () => {
+    const answer = await send('POST', '/gateways', { key: 'nonsense', payload: { nme: 1 } });
+    assert.equal(answer.statusCode, 401);
+  });
+
+  it('of a viewer changes nothing, of an operator makes no keys', async () => {
+    const { id } = await makeGateway();
+    const viewer = { key: testKeys.viewer };
+    assert.equal((await send('GET', `/gateways/${id}`, viewer)).statusCode, 200);
+    for (const [method, path] of [
+      ['POST', '/gateways'],
+      ['PATCH', `/gateways/${id}`],
+      ['DELETE', `/gateways/${id}`],
+      ['POST', `/gateways/${id}/tokens`],
+      ['PUT', `/gateways/${id}/access-list`],
+    ] as const) {
+      assert.equal(problem(await send(method, path, { ...viewer, payload: {} })).code, 'ADMIN_ROLE_DENIED');
+    }
+    const operator = { key: testKeys.operator };
+    assert.equal((await send('PATCH', `/gateways/${id}`, { ...operator, payload: {} })).statusCode, 200);
+    assert.equal(problem(await send('GET', '/api-keys', operator)).code, 'ADMIN_ROLE_DENIED');
+  });
+
+  it('for certain gateways sees no other, nor whether there is one', async () => {
+    const [own, other] = [await makeGateway('own'), await makeGateway('other')];
+    platform.addKey('tenant', 'owner', [own.id]);
+    const tenant = { key: 'tenant' };
+    const list = (await send('GET', '/gateways', tenant)).json<{ items: { id: string }[] }>();
+    assert.deepEqual(
+      list.items.map((gateway) => gateway.id),
+      [own.id],
+    );
+    assert.equal((await send('GET', `/gateways/${own.id}`, tenant)).statusCode, 200);
+
+    const there = problem(await send('GET', `/gateways/${other.id}`, tenant));
+    const nowhere = problem(await send('GET', '/gateways/nowhere', tenant));
+    assert.deepEqual({ ...there, trackingId: '' }, { ...nowhere, trackingId: '' });
+    assert.equal(there.code, 'ADMIN_GATEWAY_DENIED');
+
+    for (const path of [
+      `/gateways/${other.id}/tokens`,
+      `/gateways/${other.id}/clients`,
+      '/nodes',
+      '/api-keys',
+    ]) {
+      assert.equal((await send('GET', path, tenant)).statusCode, 403, path);
+    }
+    assert.equal((await send('POST', '/gateways', { ...tenant, payload: { name: 'x' } })).statusCode, 403);
+    assert.deepEqual((await send('GET', '/fronts', tenant)).json<{ items: unknown[] }>().items, []);
+  });
+
+  it('that was deleted is refused at once', async () => {
+    const made = (await send('POST', '/api-keys', { payload: { name: 'ci', role: 'viewer' } })).json<{
+      id: string;
+      key: string;
+    }>();
+    assert.equal((await send('GET', '/gateways', { key: made.key })).statusCode, 200);
+    await send('DELETE', `/api-keys/${made.id}`);
+    await platform.bus.flush(1_000);
+    assert.equal((await send('GET', '/gateways', { key: made.key })).statusCode, 401);
+  });
+});
+
+describe('a body', () => {
+  it('with an unknown field, a missing one or a wrong one is refused with JSON pointers', async () => {
+    const unknown = problem(await send('POST', '/gateways', { payload: { name: 'x', colour: 'red' } }));
+    assert.equal(unknown.status, 400);
+    assert.deepEqual(unknown.errors, [{ path: '/colour', message: 'is not a known field' }]);
+    const missing = problem(await send('POST', '/gateways', { payload: {} }));
+    assert.deepEqual(missing.errors, [{ path: '/name', message: 'is required' }]);
+    const { id } = await makeGateway();
+    const wrong = problem(
+      await send('POST', `/gateways/${id}/destinations`, {
+        payload: {
+          name: 'x',
+          resource: { host: 'db', port: 70000, tls: { mode: 'maybe' } },
+          front: { prt: 1 },
+        },
+      }),
+    );
+    assert.deepEqual(
+      new Set(wrong.errors?.map((fault) => fault.path)),
+      new Set(['/resource/port', '/resource/tls/mode', '/front/prt']),
+    );
+  });
+
+  it('of a patch may leave out or null any field, but name no other', async () => {
+    const { id } = await makeGateway();
+    const fine = { description: null, enabled: false };
+    const merge = { 'content-type': 'application/merge-patch+json' };
+    const patch = (body: object): Promise<LightMyRequestResponse> =>
+      send('PATCH', `/gateways/${id}`, { headers: merge, payload: JSON.stringify(body) });
+    assert.equal((await patch(fine)).statusCode, 200);
+    assert.deepEqual(problem(await patch({ enabld: false })).errors?.[0]?.path, '/enabld');
+    assert.deepEqual(problem(await patch({ enabled: 'no' })).errors?.[0]?.path, '/enabled');
+    assert.equal(
+      (await send('PATCH', `/gateways/${id}`, { payload: [] as unknown as object })).statusCode,
+      400,
+    );
+  });
+
+  it('is filled up with defaults', async () => {
+    const { id } = await makeGateway();
+    const token = (await send('POST', `/gateways/${id}/tokens`, { payload: {} })).json<{
+      expiresAt: unknown;
+    }>();
+    assert.notEqual(token.expiresAt, null);
+  });
+
+  it('that is no JSON, or has __proto__ in it, is refused', async () => {
+    for (const payload of ['{', '', '{"__proto__":{"x":1},"name":"x"}', 'null', '[]']) {
+      const answer = await send('POST', '/gateways', {
+        headers: { 'content-type': 'application/json' },
+        payload,
+      });
+      assert.equal(answer.statusCode, 400, payload);
+      problem(answer);
+    }
+  });
+
+  it('of another media type is refused with 415', async () => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/merge-patch+json']) {
+      const answer = await send('POST', '/gateways', {
+        headers: { 'content-type': type },
+        payload: '{"name":"x"}',
+      });
+      assert.equal(answer.statusCode, 415, type);
+      assert.equal(problem(answer).code, 'ADMIN_MEDIA_TYPE');
+    }
+  });
+
+  it('longer than allowed is refused with 413', async () => {
+    const payload = { name: 'x', description: 'y'.repeat(bodyBytesMax) };
+    assert.equal(problem(await send('POST', '/gateways', { payload })).code, 'ADMIN_BODY_TOO_LARGE');
+  });
+
+  it('may be missing from a DELETE that says it is JSON', async () => {
+    const { id } = await makeGateway();
+    const headers = { 'content-type': 'application/json' };
+    assert.equal((await send('DELETE', `/gateways/${id}`, { headers })).statusCode, 204);
+  });
+});
+
+describe('a path', () => {
+  it('that is unknown is a 404 problem, one with another method a 405 that names the methods', async () => {
+    assert.equal(problem(await send('GET', '/nothing')).code, 'ADMIN_PATH_UNKNOWN');
+    const answer = await send('PUT', '/gateways', { payload: {} });
+    assert.equal(problem(answer).code, 'ADMIN_METHOD_UNKNOWN');
+    assert.equal(answer.headers.allow, 'GET, POST');
+  });
+
+  it('that cannot be decoded, or is too long, is a problem too', async () => {
+    const malformed = await platform.app.inject('/api/v1/gateways/%zz');
+    assert.equal(problem(malformed).code, 'ADMIN_REQUEST_MALFORMED');
+    assert.equal(problem(await send('GET', `/gateways/${'x'.repeat(101)}`)).status, 400);
+  });
+
+  it('with an unknown query parameter is refused by name', async () => {
+    const answer = problem(await send('GET', '/gateways?limt=3'));
+    assert.deepEqual(answer.errors?.[0]?.path, 'limt');
+  });
+});
+
+describe('an object', () => {
+  it('has an ETag, and a change that expects another one is refused with 412', async () => {
+    const { id } = await makeGateway();
+    const read = await send('GET', `/gateways/${id}`);
+    const tag = String(read.headers.etag);
+    const change = (ifMatch: string, description: string): Promise<LightMyRequestResponse> =>
+      send('PATCH', `/gateways/${id}`, { headers: { 'if-match': ifMatch }, payload: { description } });
+    const first = await change(tag, 'a');
+    assert.equal(first.statusCode, 200);
+    assert.notEqual(first.headers.etag, tag);
+    assert.equal((await change(tag, 'b')).statusCode, 412);
+    assert.equal((await change('*', 'c')).statusCode, 200);
+    assert.equal((await send('DELETE', `/gateways/${id}`, { headers: { 'if-match': tag } })).statusCode, 412);
+    assert.equal(problem(await change('nonsense', 'd')).code, 'ADMIN_HEADER_INVALID');
+  });
+
+  it('says where it was made', async () => {
+    const answer = await send('POST', '/gateways', { payload: { name: 'x' } });
+    const url = String(answer.headers.location);
+    assert.equal(url, `/api/v1/gateways/${answer.json<{ id: string }>().id}`);
+  });
+
+  it('shows what the access list says of a destination', async () => {
+    const { id } = await makeGateway();
+    const make = async (
+      host: string,
+    ): Promise<{ accessList: { allowed: boolean }; health: { status: string } }> =>
+      (
+        await send('POST', `/gateways/${id}/destinations`, {
+          payload: { name: 'db', resource: { host, port: 1 } },
+        })
+      ).json();
+    assert.equal((await make('10.0.0.5')).accessList.allowed, true);
+    const denied = await make('10.0.0.6');
+    assert.equal(denied.accessList.allowed, false);
+    assert.equal(denied.health.status, 'unknown');
+  });
+
+  it('is listed page by page', async () => {
+    for (const name of ['a', 'b', 'c']) await makeGateway(name);
+    const first = (await send('GET', '/gateways?limit=2')).json<{
+      items: { name: string }[];
+      nextCursor: string;
+    }>();
+    const second = (await send('GET', `/gateways?limit=2&cursor=${first.nextCursor}`)).json<typeof first>();
+    assert.deepEqual(
+      [...first.items, ...second.items].map((gateway) => gateway.name),
+      ['a', 'b', 'c'],
+    );
+    assert.equal(second.nextCursor, null);
+  });
+});
+
+describe('a repeated POST', () => {
+  const once = (key: string, payload: object, extra: Extra = {}): Promise<LightMyRequestResponse> =>
+    send('POST', '/gateways', { headers: { 'idempotency-key': key }, payload, ...extra });
+
+  it('with the same Idempotency-Key is answered as the first time, and done once', async () => {
+    const [first, second] = [await once('k1', { name: 'a' }), await once('k1', { name: 'a' })];
+    assert.equal(second.statusCode, 201);
+    assert.equal(second.body, first.body);
+    assert.equal(second.headers.etag, first.headers.etag);
+    assert.equal(second.headers.location, first.headers.location);
+    assert.equal(platform.asked.get('router.gateways.create'), 1);
+  });
+
+  it('with the key of another request is refused', async () => {
+    await once('k1', { name: 'a' });
+    assert.equal(problem(await once('k1', { name: 'b' })).code, 'ADMIN_IDEMPOTENCY_OTHER');
+  });
+
+  it('of another caller is another request', async () => {
+    await once('k1', { name: 'a' });
+    await once('k1', { name: 'b' }, { key: testKeys.operator });
+    assert.equal(platform.asked.get('router.gateways.create'), 2);
+  });
+
+  it('may be corrected when it was refused', async () => {
+    assert.equal((await once('k1', { nme: 'a' })).statusCode, 400);
+    assert.equal((await once('k1', { name: 'a' })).statusCode, 201);
+  });
+
+  it('needs a key of printable characters', async () => {
+    assert.equal(problem(await once('x'.repeat(256), { name: 'a' })).code, 'ADMIN_HEADER_INVALID');
+  });
+});
+
+describe('an answer', () => {
+  it('carries the headers that keep browsers from harm, and allows no other origin', async () => {
+    const answer = await send('GET', '/gateways', { headers: { origin: 'https://evil.example' } });
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+    assert.equal(answer.headers['access-control-allow-origin'], undefined);
+    assert.equal((await send('OPTIONS', '/gateways', { key: null })).statusCode, 405);
+  });
+
+  it('is a 503 with Retry-After when an owner is not there', async () => {
+    await send('GET', '/gateways');
+    platform.silence();
+    const answer = await send('GET', '/gateways');
+    assert.equal(problem(answer).code, 'BUS_NO_RESPONDER');
+    assert.equal(answer.headers['retry-after'], '1');
+  });
+
+  it('tells nothing of an internal error but its tracking ID', async () => {
+    const failing = await failingServer();
+    const answer = await failing.inject({
+      url: '/api/v1/health',
+      headers: { authorization: `Bearer ${testKeys.viewer}` },
+    });
+    const body = problem(answer);
+    assert.equal(body.code, 'INTERNAL');
+    assert.doesNotMatch(answer.body, /the secret cause/);
+    await failing.close();
+  });
+});
+
+describe('the documentation', () => {
+  it('is a page that loads nothing from elsewhere', async () => {
+    const page = await platform.app.inject('/api/docs');
+    assert.equal(page.statusCode, 200);
+    assert.match(String(page.headers['content-security-policy']), /default-src 'self'/);
+    const links = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '');
+    assert(links.length > 3);
+    for (const link of links) {
+      assert(link.startsWith('/api/docs/'), link);
+      assert.equal((await platform.app.inject(link)).statusCode, 200, link);
+    }
+  });
+});
+
+describe('the server', () => {
+  it('does not start with a route that nobody has decided about', async () => {
+    await assert.rejects(serverWith('/unheard-of'), /in the table of permissions/);
+  });
+});
+
+function failingServer(): ReturnType<typeof createServer> {
+  return serverWith('/health');
+}
+
+async function serverWith(path: string): ReturnType<typeof createServer> {
+  const onError = (): void => undefined;
+  return createServer({
+    endpoints: [
+      endpoint({
+        method: 'GET',
+        path,
+        operationId: 'x',
+        tag: 'x',
+        summary: 'x',
+        status: 200,
+        answer: Type.Object({}),
+        handle: () => Promise.reject(new Error('the secret cause')),
+      }),
+    ],
+    authenticator: new Authenticator({ bus: platform.bus, entriesMax: 1, lifeMs: 1, onError }),
+    idempotency: await IdempotencyKeeper.open({ store: platform.store, recordsMax: 1, lifeMs: 1, onError }),
+    metrics: adminMetrics(new Metrics()),
+    logger: silentLogger,
+    version: '0.0.0',
+  });
+}

@@ -1,0 +1,315 @@
+/**
+ * The HTTP server: endpoints become routes, and what all calls share happens here, once and in this order.
+ *
+ *   request ──► tracking ID ──► key and permission (before a byte of the body is read) ──► body, at most
+ *   bodyBytesMax ──► once only, where asked for ──► endpoint (query, body, handler) ──► answer, cut to its schema
+ *
+ * Everything that fails is a problem with a code. Only the description of the API can be read without a key.
+ * There is no CORS: a page of another origin has no business here. There is no HSTS either: it would bind every
+ * port of the host, and a browser on `localhost` would lose its other pages.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { ApiKey } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import {
+  LogController,
+  fastify,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
+import { Value } from 'typebox/value';
+import { adminError } from '../errors.ts';
+import type { AdminMetrics } from '../metrics.ts';
+import { bearerKey, type Authenticator } from './authentication.ts';
+import type { Answer, Endpoint } from './endpoint.ts';
+import { entityTag } from './entity-tag.ts';
+import type { IdempotencyKeeper, KeptAnswer } from './idempotency.ts';
+import { apiInformation, basePath, hoistTitled, routeSchema } from './openapi.ts';
+import { demandPermission, permissions, type Permission } from './permission.ts';
+import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
+
+/** The longest body; what it becomes must fit a message of the bus. */
+export const bodyBytesMax = 512 * 1024;
+
+const headerBytesMax = 16 * 1024;
+const requestTimeoutMs = 30_000;
+const handlerTimeoutMs = 30_000;
+const connectionsMax = 1024;
+const pathParameterCharactersMax = 100;
+const idempotencyKey = /^[\x21-\x7e]{1,255}$/;
+
+/** What the server is made of. `tls` is left out where something else ends TLS, as in tests. */
+export interface ServerParts {
+  readonly endpoints: readonly Endpoint[];
+  readonly authenticator: Authenticator;
+  readonly idempotency: IdempotencyKeeper;
+  readonly metrics: AdminMetrics;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly tls?: SecureContextOptions;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose key it is; there once the request was let in. */
+    apiKey: ApiKey | null;
+  }
+}
+
+/** Makes the server with all its routes; the caller listens and closes. */
+export async function createServer(parts: ServerParts): Promise<FastifyInstance> {
+  const app = fastify(serverOptions(parts)) as unknown as FastifyInstance;
+  app.server.maxConnections = connectionsMax;
+  app.decorateRequest('apiKey', null);
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  parseJson(app);
+  answerProblems(app, parts);
+  watchRequests(app, parts);
+  await describe(app, parts.version);
+  for (const endpoint of parts.endpoints) addRoute(app, endpoint, parts);
+  await app.ready();
+  return app;
+}
+
+function serverOptions({ tls, logger }: ServerParts): FastifyServerOptions {
+  const limits = { maxHeaderSize: headerBytesMax };
+  return {
+    loggerInstance: logger.child({ subsystem: 'http' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    genReqId: () => randomBytes(12).toString('base64url'),
+    bodyLimit: bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    handlerTimeout: handlerTimeoutMs,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: pathParameterCharactersMax },
+    // Found before there is a route, so no hook has run.
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(commonHeaders(request));
+      sendProblem(error, request, reply);
+    },
+    clientErrorHandler: answerBrokenRequest,
+    ...(tls === undefined ? { http: limits } : { https: { ...limits, ...tls } }),
+  };
+}
+
+/** JSON only, and `__proto__` in it is refused. A DELETE may say that its missing body is JSON. */
+function parseJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const parse = app.getDefaultJsonParser('error', 'error');
+  const types = ['application/json', 'application/merge-patch+json'];
+  app.addContentTypeParser(types, { parseAs: 'string' }, (request, body, done) => {
+    if (request.method === 'DELETE' && body.length === 0) done(null, undefined);
+    else if (isMergePatch(request) && request.method !== 'PATCH') {
+      done(adminError('ADMIN_MEDIA_TYPE', 'a merge patch is for PATCH only; send application/json'));
+    } else void parse(request, body as string, done);
+  });
+}
+
+function isMergePatch(request: FastifyRequest): boolean {
+  return request.headers['content-type']?.startsWith('application/merge-patch+json') ?? false;
+}
+
+function answerProblems(app: FastifyInstance, { endpoints }: ServerParts): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const allowed = methodsAt(endpoints, path);
+    if (allowed.length === 0) throw adminError('ADMIN_PATH_UNKNOWN', 'there is nothing at this path');
+    reply.header('allow', allowed.join(', '));
+    throw adminError('ADMIN_METHOD_UNKNOWN', `this path takes ${allowed.join(', ')}`);
+  });
+}
+
+function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = serviceErrorOf(thrown);
+  const { status, code } = error.body;
+  if (status >= 500) request.log.error({ error, trackingId: request.id, code }, 'a call failed');
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="postern"');
+  if (status === 503) reply.header('retry-after', '1');
+  const problem = JSON.stringify(problemOf(error, request.id));
+  return reply.code(status).type(problemMediaType).serializer(String).send(problem);
+}
+
+/** Requests that are no HTTP, too slow or too long in the head; there is no route and no reply for them. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refusal =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? adminError('ADMIN_REQUEST_SLOW', 'the request did not arrive in time')
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? adminError('ADMIN_HEADERS_TOO_LARGE', `the head of a request has at most ${headerBytesMax} bytes`)
+        : adminError('ADMIN_REQUEST_MALFORMED', 'the request is not well-formed HTTP');
+  const problem = problemOf(refusal, randomBytes(12).toString('base64url'));
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${problemMediaType}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function watchRequests(app: FastifyInstance, { metrics }: ServerParts): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(commonHeaders(request));
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.observe({
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    });
+    request.log.info(
+      {
+        trackingId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime * 10) / 10,
+        address: request.ip,
+        actor: request.apiKey?.id ?? null,
+      },
+      'answered',
+    );
+  });
+}
+
+/** On every answer, so that no browser makes of it what it is not. */
+function commonHeaders(request: FastifyRequest): Record<string, string> {
+  return {
+    'x-tracking-id': request.id,
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  };
+}
+
+/** The description of the API: for programs and for people. Its pages load nothing from elsewhere. */
+async function describe(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: apiInformation(version),
+    stripBasePath: true,
+    transformObject: (document) =>
+      hoistTitled('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/api/docs',
+    staticCSP:
+      "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; img-src 'self' data:; " +
+      "style-src 'self' 'unsafe-inline'",
+    theme: { title: 'Postern admin API' },
+    uiConfig: { persistAuthorization: false, docExpansion: 'list', validatorUrl: null },
+  });
+  app.get(`${basePath}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
+}
+
+function addRoute(app: FastifyInstance, endpoint: Endpoint, parts: ServerParts): void {
+  const permission = permissions[`${endpoint.method} ${endpoint.path}`];
+  assert(permission, `${endpoint.method} ${endpoint.path} is in the table of permissions`);
+  app.route({
+    method: endpoint.method,
+    url: `${basePath}${endpoint.path}`,
+    schema: routeSchema(endpoint),
+    onRequest: (request) => letIn(request, permission, parts.authenticator),
+    handler: async (request, reply) => {
+      const kept = await answerOnce(endpoint, request, parts.idempotency);
+      reply.code(kept.status).headers(kept.headers);
+      return kept.status === 204 ? reply.send() : reply.serializer(String).send(kept.body);
+    },
+  });
+}
+
+async function letIn(
+  request: FastifyRequest,
+  permission: Permission,
+  authenticator: Authenticator,
+): Promise<void> {
+  const key = await authenticator.authenticate(request.headers.authorization);
+  request.apiKey = key;
+  demandPermission(permission, key, paramsOf(request)['gatewayId']);
+}
+
+async function answerOnce(
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  keeper: IdempotencyKeeper,
+): Promise<KeptAnswer> {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || endpoint.method !== 'POST') return answer(endpoint, request);
+  if (typeof key !== 'string' || !idempotencyKey.test(key)) {
+    throw adminError('ADMIN_HEADER_INVALID', 'Idempotency-Key has 1 to 255 printable characters');
+  }
+  const keyed = {
+    idempotencyKey: key,
+    apiKeyId: actorOf(request).id,
+    apiKey: bearerKey(request.headers.authorization),
+    method: request.method,
+    path: request.url,
+    body: request.body,
+  };
+  return keeper.once(keyed, () => answer(endpoint, request));
+}
+
+async function answer(endpoint: Endpoint, request: FastifyRequest): Promise<KeptAnswer> {
+  const result = await endpoint.run({
+    params: paramsOf(request),
+    query: request.query,
+    body: request.body,
+    actor: actorOf(request),
+    ifMatch: request.headers['if-match'],
+    trackingId: request.id,
+  });
+  return { status: endpoint.status, headers: headersOf(result), body: bodyOf(endpoint, result) };
+}
+
+function headersOf(result: Answer): Record<string, string> {
+  return {
+    ...(result.body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' }),
+    ...(result.revision === undefined ? {} : { etag: entityTag(result.revision) }),
+    ...(result.location === undefined ? {} : { location: `${basePath}${result.location}` }),
+  };
+}
+
+/** What the schema does not name is not shown, so that an owner's new field is public only when it is meant to be. */
+function bodyOf({ answer }: Endpoint, { body }: Answer): string {
+  if (answer === undefined || body === undefined) return '';
+  return JSON.stringify(Value.Clean(answer, structuredClone(body)));
+}
+
+function actorOf(request: FastifyRequest): ApiKey {
+  assert(request.apiKey, 'the request was let in');
+  return request.apiKey;
+}
+
+function paramsOf(request: FastifyRequest): Record<string, string> {
+  return request.params as Record<string, string>;
+}
+
+function methodsAt(endpoints: readonly Endpoint[], path: string): string[] {
+  const segments = path.split('/');
+  return endpoints
+    .filter((endpoint) => matches(`${basePath}${endpoint.path}`.split('/'), segments))
+    .map((endpoint) => endpoint.method);
+}
+
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith(':') || part === segments[index])
+  );
+}

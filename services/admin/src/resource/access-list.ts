@@ -1,0 +1,76 @@
+/** The access list of a gateway, and which of its rules decides. acl owns it. */
+import type { Bus } from '@postern/bus';
+import {
+  AccessDecision,
+  AccessList,
+  AccessListInput,
+  AccessTarget,
+  ask,
+  explainAccess,
+  getAccessList,
+  putAccessList,
+} from '@postern/contracts';
+import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { expectedRevision } from '../http/entity-tag.ts';
+import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+
+const AccessListAnswer = answerOf('AccessList', AccessList.properties);
+const tag = 'Access lists';
+const path = '/gateways/:gatewayId/access-list';
+
+/** The calls on access lists. */
+export function accessListEndpoints(bus: Bus): Endpoint[] {
+  const read = (gatewayId: string): Promise<AccessList> => ask(bus, getAccessList, { gatewayId });
+  return [
+    endpoint({
+      method: 'GET',
+      path,
+      operationId: 'getAccessList',
+      tag,
+      summary: 'Who may reach what behind a gateway',
+      status: 200,
+      answer: AccessListAnswer,
+      handle: async (call) => {
+        const list = await read(param(call, 'gatewayId'));
+        return { body: list, revision: list.revision };
+      },
+    }),
+    endpoint({
+      method: 'PUT',
+      path,
+      operationId: 'putAccessList',
+      tag,
+      summary: 'Replace the access list',
+      description:
+        'Everything that no rule allows is denied. Streams that are no longer allowed are reset at once.',
+      body: bodyOf('NewAccessList', AccessListInput.properties),
+      status: 200,
+      answer: AccessListAnswer,
+      handle: async (call) => {
+        const gatewayId = param(call, 'gatewayId');
+        const revision = await expectedRevision(call.ifMatch, async () => (await read(gatewayId)).revision);
+        const list = await ask(bus, putAccessList, {
+          gatewayId,
+          input: call.body,
+          ...withRevision(revision),
+        });
+        return { body: list, revision: list.revision };
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: `${path}/explain`,
+      operationId: 'explainAccess',
+      tag,
+      summary: 'Which rule decides about a host and port, at which end',
+      body: bodyOf('AccessTarget', AccessTarget.properties),
+      status: 200,
+      answer: answerOf('AccessDecision', AccessDecision.properties),
+      handle: async (call) => {
+        const gatewayId = param(call, 'gatewayId');
+        const { decisions } = await ask(bus, explainAccess, { gatewayId, targets: [call.body] });
+        return { body: decisions[0] };
+      },
+    }),
+  ];
+}

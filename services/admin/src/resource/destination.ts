@@ -1,0 +1,163 @@
+/**
+ * Destinations. The router owns them; what the access list says of each is asked of acl and shown with it, because
+ * an operator who looks at a destination wants to know whether anybody can reach it.
+ */
+import type { Bus } from '@postern/bus';
+import {
+  AccessDecision,
+  Destination,
+  DestinationInput,
+  ServiceError,
+  ask,
+  createDestination,
+  deleteDestination,
+  explainAccess,
+  getDestination,
+  listDestinations,
+  updateDestination,
+} from '@postern/contracts';
+import { Type, type Static } from 'typebox';
+import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
+import { expectedRevision } from '../http/entity-tag.ts';
+import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
+import { patchSchema } from '../http/patch-schema.ts';
+import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+
+const HealthStatus = Type.Union([Type.Literal('unknown')], {
+  description: 'what the clients’ checks found; unknown while there are none',
+});
+const DestinationAnswer = answerOf('Destination', {
+  ...Destination.properties,
+  health: Type.Object({ ...Destination.properties.health.properties, status: HealthStatus }),
+  accessList: AccessDecision,
+});
+type DestinationAnswer = Static<typeof DestinationAnswer>;
+
+const tag = 'Destinations';
+const path = '/gateways/:gatewayId/destinations';
+
+/** The calls on destinations. */
+export function destinationEndpoints(bus: Bus): Endpoint[] {
+  const show = async (destination: Destination): Promise<Answer> => {
+    const [shown] = await withAccess(bus, destination.gatewayId, [destination]);
+    return { body: shown, revision: destination.revision };
+  };
+  const revisionOf = async (one: { gatewayId: string; id: string }): Promise<number> =>
+    (await ask(bus, getDestination, one)).revision;
+  return [
+    endpoint({
+      method: 'GET',
+      path,
+      operationId: 'listDestinations',
+      tag,
+      summary: 'The destinations of a gateway',
+      query: PageQuery,
+      status: 200,
+      answer: pageAnswer(DestinationAnswer),
+      handle: async (call) => {
+        const gatewayId = param(call, 'gatewayId');
+        const page = await ask(bus, listDestinations, { gatewayId, ...pageRequest(call.query) });
+        return { body: { ...page, items: await withAccess(bus, gatewayId, page.items) } };
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path,
+      operationId: 'createDestination',
+      tag,
+      summary: 'Make a destination and take its front',
+      body: bodyOf('NewDestination', DestinationInput.properties),
+      status: 201,
+      answer: DestinationAnswer,
+      handle: async (call) => {
+        const gatewayId = param(call, 'gatewayId');
+        const destination = await ask(bus, createDestination, { gatewayId, input: call.body });
+        const location = `/gateways/${gatewayId}/destinations/${destination.id}`;
+        return { ...(await show(destination)), location };
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: `${path}/:destinationId`,
+      operationId: 'getDestination',
+      tag,
+      summary: 'One destination',
+      status: 200,
+      answer: DestinationAnswer,
+      handle: async (call) => show(await ask(bus, getDestination, oneOf(call))),
+    }),
+    endpoint({
+      method: 'PATCH',
+      path: `${path}/:destinationId`,
+      operationId: 'updateDestination',
+      tag,
+      summary: 'Change a destination',
+      description:
+        '`enabled: false` refuses new connections and keeps the front. The front stays unless another is asked for.',
+      body: patchSchema(DestinationInput, 'DestinationPatch'),
+      status: 200,
+      answer: DestinationAnswer,
+      handle: async (call) => {
+        const one = oneOf(call);
+        const revision = await expectedRevision(call.ifMatch, () => revisionOf(one));
+        return show(
+          await ask(bus, updateDestination, { ...one, patch: call.body, ...withRevision(revision) }),
+        );
+      },
+    }),
+    endpoint({
+      method: 'DELETE',
+      path: `${path}/:destinationId`,
+      operationId: 'deleteDestination',
+      tag,
+      summary: 'Delete a destination',
+      description: 'Its streams are reset at once, and its port rests.',
+      status: 204,
+      handle: async (call) => {
+        const one = oneOf(call);
+        const revision = await expectedRevision(call.ifMatch, () => revisionOf(one));
+        await ask(bus, deleteDestination, { ...one, ...withRevision(revision) });
+        return {};
+      },
+    }),
+  ];
+}
+
+function oneOf(call: { params: Readonly<Record<string, string>> }): { gatewayId: string; id: string } {
+  return { gatewayId: param(call, 'gatewayId'), id: param(call, 'destinationId') };
+}
+
+async function withAccess(
+  bus: Bus,
+  gatewayId: string,
+  destinations: readonly Destination[],
+): Promise<DestinationAnswer[]> {
+  const decisions = await decide(bus, gatewayId, destinations);
+  return destinations.map((destination, index) => ({
+    ...destination,
+    health: { ...destination.health, status: 'unknown' },
+    accessList: decisions[index] ?? unknownDecision,
+  }));
+}
+
+const unknownDecision: AccessDecision = {
+  allowed: false,
+  rule: null,
+  reason: 'not known now: acl does not answer',
+};
+
+/** A destination that was changed is shown also when acl is out of reach just then. */
+async function decide(
+  bus: Bus,
+  gatewayId: string,
+  destinations: readonly Destination[],
+): Promise<AccessDecision[]> {
+  const targets = destinations.map(({ resource: { host, port } }) => ({ host, port }));
+  if (targets.length === 0) return [];
+  try {
+    return (await ask(bus, explainAccess, { gatewayId, targets })).decisions;
+  } catch (error) {
+    if (ServiceError.from(error).body.status !== 503) throw error;
+    return [];
+  }
+}

@@ -1,0 +1,70 @@
+/** What the platform serves: fronts and nodes, as the router sees them. */
+import type { Bus } from '@postern/bus';
+import { FleetNode, Front, ask, listFronts, listNodes } from '@postern/contracts';
+import { Type } from 'typebox';
+import { adminError } from '../errors.ts';
+import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { pageAnswer, pageQuery, pageRequest } from '../http/page.ts';
+import { answerOf, param } from '../http/shape.ts';
+
+const FrontAnswer = answerOf('Front', { id: Type.String(), ...Front.properties });
+const NodeAnswer = answerOf('Node', { id: Type.String(), ...FleetNode.properties });
+
+/** The calls on fronts and nodes. */
+export function fleetEndpoints(bus: Bus): Endpoint[] {
+  const nodes = async (): Promise<(FleetNode & { id: string })[]> => {
+    const { items } = await ask(bus, listNodes, {});
+    return items.map((node) => ({ id: node.name, ...node }));
+  };
+  return [
+    endpoint({
+      method: 'GET',
+      path: '/fronts',
+      operationId: 'listFronts',
+      tag: 'Fronts',
+      summary: 'Every front-side host and port, and which nodes listen there',
+      query: Type.Object(
+        {
+          ...pageQuery,
+          live: Type.Boolean({ default: true, description: 'ask the nodes whether they listen' }),
+        },
+        { additionalProperties: false },
+      ),
+      status: 200,
+      answer: pageAnswer(FrontAnswer),
+      handle: async ({ query, actor }) => {
+        const own = actor.gateways === null ? {} : { gatewayIds: actor.gateways };
+        const page = await ask(bus, listFronts, { ...pageRequest(query), live: query.live, ...own });
+        return {
+          body: { ...page, items: page.items.map((front) => ({ id: front.destinationId, ...front })) },
+        };
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/nodes',
+      operationId: 'listNodes',
+      tag: 'Nodes',
+      summary: 'All nodes that are not forgotten',
+      description: 'There are too few to page: `nextCursor` is always null.',
+      status: 200,
+      answer: pageAnswer(NodeAnswer),
+      handle: async () => ({ body: { items: await nodes(), nextCursor: null } }),
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/nodes/:nodeName',
+      operationId: 'getNode',
+      tag: 'Nodes',
+      summary: 'One node',
+      status: 200,
+      answer: NodeAnswer,
+      handle: async (call) => {
+        const name = param(call, 'nodeName');
+        const node = (await nodes()).find((one) => one.name === name);
+        if (node === undefined) throw adminError('ADMIN_NODE_UNKNOWN', `there is no node ${name}`);
+        return { body: node };
+      },
+    }),
+  ];
+}

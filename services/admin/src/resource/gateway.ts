@@ -1,0 +1,99 @@
+/** Gateways. The router owns them. */
+import type { Bus } from '@postern/bus';
+import {
+  Gateway,
+  GatewayInput,
+  ask,
+  createGateway,
+  deleteGateway,
+  getGateway,
+  listGateways,
+  updateGateway,
+} from '@postern/contracts';
+import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { expectedRevision } from '../http/entity-tag.ts';
+import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
+import { patchSchema } from '../http/patch-schema.ts';
+import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+
+const GatewayAnswer = answerOf('Gateway', Gateway.properties);
+const tag = 'Gateways';
+
+/** The calls on gateways. */
+export function gatewayEndpoints(bus: Bus): Endpoint[] {
+  const revisionOf = async (id: string): Promise<number> => (await ask(bus, getGateway, { id })).revision;
+  return [
+    endpoint({
+      method: 'GET',
+      path: '/gateways',
+      operationId: 'listGateways',
+      tag,
+      summary: 'All gateways that the key is for',
+      query: PageQuery,
+      status: 200,
+      answer: pageAnswer(GatewayAnswer),
+      handle: async ({ query, actor }) => {
+        const own = actor.gateways === null ? {} : { ids: actor.gateways };
+        return { body: await ask(bus, listGateways, { ...pageRequest(query), ...own }) };
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/gateways',
+      operationId: 'createGateway',
+      tag,
+      summary: 'Make a gateway',
+      body: bodyOf('NewGateway', GatewayInput.properties),
+      status: 201,
+      answer: GatewayAnswer,
+      handle: async ({ body }) => {
+        const gateway = await ask(bus, createGateway, body);
+        return { body: gateway, revision: gateway.revision, location: `/gateways/${gateway.id}` };
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/gateways/:gatewayId',
+      operationId: 'getGateway',
+      tag,
+      summary: 'One gateway',
+      status: 200,
+      answer: GatewayAnswer,
+      handle: async (call) => {
+        const gateway = await ask(bus, getGateway, { id: param(call, 'gatewayId') });
+        return { body: gateway, revision: gateway.revision };
+      },
+    }),
+    endpoint({
+      method: 'PATCH',
+      path: '/gateways/:gatewayId',
+      operationId: 'updateGateway',
+      tag,
+      summary: 'Change a gateway',
+      description: '`enabled: false` closes its tunnels and refuses new connections at once.',
+      body: patchSchema(GatewayInput, 'GatewayPatch'),
+      status: 200,
+      answer: GatewayAnswer,
+      handle: async (call) => {
+        const id = param(call, 'gatewayId');
+        const revision = await expectedRevision(call.ifMatch, () => revisionOf(id));
+        const gateway = await ask(bus, updateGateway, { id, patch: call.body, ...withRevision(revision) });
+        return { body: gateway, revision: gateway.revision };
+      },
+    }),
+    endpoint({
+      method: 'DELETE',
+      path: '/gateways/:gatewayId',
+      operationId: 'deleteGateway',
+      tag,
+      summary: 'Delete a gateway with its tokens, destinations and access list',
+      status: 204,
+      handle: async (call) => {
+        const id = param(call, 'gatewayId');
+        const revision = await expectedRevision(call.ifMatch, () => revisionOf(id));
+        await ask(bus, deleteGateway, { id, ...withRevision(revision) });
+        return {};
+      },
+    }),
+  ];
+}

@@ -1,0 +1,89 @@
+/** The source rules of a destination's front: who may call it. acl owns them. */
+import type { Bus } from '@postern/bus';
+import {
+  SourceRule,
+  SourceRules,
+  SourceRulesInput,
+  addSourceRule,
+  ask,
+  getSourceRules,
+  putSourceRules,
+} from '@postern/contracts';
+import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { demandRevision, expectedRevision } from '../http/entity-tag.ts';
+import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+
+const SourceRulesAnswer = answerOf('SourceRules', SourceRules.properties);
+const tag = 'Source rules';
+const path = '/gateways/:gatewayId/destinations/:destinationId/source-rules';
+
+/** The calls on source rules. */
+export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      path,
+      operationId: 'getSourceRules',
+      tag,
+      summary: 'Which sources may call a front',
+      status: 200,
+      answer: SourceRulesAnswer,
+      handle: async (call) => {
+        const rules = await ask(bus, getSourceRules, frontOf(call));
+        return { body: rules, revision: rules.revision };
+      },
+    }),
+    endpoint({
+      method: 'PUT',
+      path,
+      operationId: 'putSourceRules',
+      tag,
+      summary: 'Replace the source rules',
+      description:
+        'Not restricted: anybody may call. Restricted: only the rules, and without rules nobody. ' +
+        'Streams that are no longer allowed are reset at once.',
+      body: bodyOf('NewSourceRules', SourceRulesInput.properties),
+      status: 200,
+      answer: SourceRulesAnswer,
+      handle: async (call) => {
+        const front = frontOf(call);
+        const revision = await expectedRevision(
+          call.ifMatch,
+          async () => (await ask(bus, getSourceRules, front)).revision,
+        );
+        const rules = await ask(bus, putSourceRules, {
+          ...front,
+          input: call.body,
+          ...withRevision(revision),
+        });
+        return { body: rules, revision: rules.revision };
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path,
+      operationId: 'addSourceRule',
+      tag,
+      summary: 'Add a source rule',
+      description: 'In place of the one with the same `app`. Whether the front is restricted stays as it is.',
+      body: bodyOf('SourceRule', SourceRule.properties),
+      status: 200,
+      answer: SourceRulesAnswer,
+      handle: async (call) => {
+        const front = frontOf(call);
+        if (call.ifMatch !== undefined) {
+          demandRevision(call.ifMatch, (await ask(bus, getSourceRules, front)).revision);
+        }
+        const rules = await ask(bus, addSourceRule, { ...front, rule: call.body });
+        return { body: rules, revision: rules.revision };
+      },
+    }),
+  ];
+}
+
+function frontOf(call: { params: Readonly<Record<string, string>> }): {
+  gatewayId: string;
+  destinationId: string;
+} {
+  return { gatewayId: param(call, 'gatewayId'), destinationId: param(call, 'destinationId') };
+}

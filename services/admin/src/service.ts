@@ -1,0 +1,191 @@
+/**
+ * The admin API as a service. It owns nothing but the answers to repeated requests; everything else is asked of its
+ * owner. It listens once it has a certificate and its collection; until then it waits, and says for what.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { isIP, type AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
+import type { Bus } from '@postern/bus';
+import type { Store } from '@postern/store';
+import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
+import type { Logger, Readiness, Service } from '@postern/telemetry';
+import { contextOptions } from '@postern/tls';
+import type { FastifyInstance } from 'fastify';
+import manifest from '../package.json' with { type: 'json' };
+import { keepCertificate, type HeldCertificate } from './certificate.ts';
+import type { AdminOptions } from './config.ts';
+import { Authenticator } from './http/authentication.ts';
+import { IdempotencyKeeper } from './http/idempotency.ts';
+import { createServer } from './http/server.ts';
+import { adminMetrics } from './metrics.ts';
+import { allEndpoints } from './resource/all.ts';
+
+/** What an admin API is made of. */
+export interface AdminParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly options: AdminOptions;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+}
+
+/** The service; `url` is there once it listens. */
+export interface AdminService extends Service {
+  /** `https://host:port`, or null. */
+  readonly url: string | null;
+}
+
+const retryMs = 1_000;
+const sweepIntervalMs = 600_000;
+const passing = new Set(['STORE_UNREACHABLE', 'STORE_TIMEOUT', 'STORE_OVERLOADED']);
+
+/** Makes the service. */
+export function createAdmin(parts: AdminParts): AdminService {
+  return new Admin(parts);
+}
+
+class Admin implements AdminService {
+  readonly name = 'admin';
+  readonly #parts: AdminParts;
+  readonly #logger: Logger;
+  readonly #stopped = new AbortController();
+  #app: FastifyInstance | null = null;
+  #authenticator: Authenticator | null = null;
+  #certificate: HeldCertificate | null = null;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #url: string | null = null;
+
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+    this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'admin' });
+  }
+
+  get url(): string | null {
+    return this.#url;
+  }
+
+  async start(): Promise<void> {
+    const { bus, options } = this.#parts;
+    const idempotency = await this.#openIdempotency();
+    await keepCertificate({
+      bus,
+      logger: this.#logger,
+      names: certificateNames(options),
+      signal: this.#stopped.signal,
+      onCertificate: (certificate) => this.#serveWith(certificate),
+    });
+    if (idempotency === null || this.#certificate === null || this.#stopped.signal.aborted) return;
+    const app = await this.#createServer(idempotency, this.#certificate);
+    await this.#listen(app);
+    this.#sweepTimer = setInterval(() => void this.#sweep(idempotency), sweepIntervalMs).unref();
+    await this.#sweep(idempotency);
+  }
+
+  ready(): Readiness {
+    return readyWhen({
+      bus: !this.#parts.bus.connected,
+      certificate: this.#certificate === null,
+      listening: this.#url === null,
+    });
+  }
+
+  status(): unknown {
+    const { fingerprint = null, notAfter = null } = this.#certificate ?? {};
+    return {
+      url: this.#url,
+      certificate: { fingerprint, notAfter },
+      apiKeysCached: this.#authenticator?.size ?? 0,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearInterval(this.#sweepTimer);
+    this.#url = null;
+    const app = this.#app;
+    this.#app = null;
+    await app?.close();
+    this.#authenticator?.close();
+  }
+
+  #serveWith(certificate: HeldCertificate): void {
+    this.#certificate = certificate;
+    const server = this.#app?.server;
+    if (server === undefined || !('setSecureContext' in server)) return;
+    (server as unknown as TlsServer).setSecureContext(contextOptions(certificate));
+  }
+
+  #createServer(idempotency: IdempotencyKeeper, certificate: HeldCertificate): Promise<FastifyInstance> {
+    const { bus, store, options, metrics = new Metrics() } = this.#parts;
+    this.#authenticator = new Authenticator({
+      bus,
+      entriesMax: options.apiKeysCachedMax,
+      lifeMs: options.apiKeyCacheMs,
+      onError: (error) => this.#logger.warn({ error }, 'a notice could not be read'),
+    });
+    return createServer({
+      endpoints: allEndpoints({ bus, store, version: manifest.version }),
+      authenticator: this.#authenticator,
+      idempotency,
+      metrics: adminMetrics(metrics),
+      logger: this.#logger,
+      version: manifest.version,
+      tls: contextOptions(certificate),
+    });
+  }
+
+  async #listen(app: FastifyInstance): Promise<void> {
+    const { listenHost: host, port } = this.#parts.options;
+    this.#app = app;
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `ADMIN_LISTEN_FAILED: the API cannot be served on ${host}, port ${port}: ${reason}`;
+      throw new ExitError(ExitCode.configuration, message, { cause: error });
+    }
+    // The certificate may have been renewed since the server was made.
+    if (this.#certificate !== null) this.#serveWith(this.#certificate);
+    this.#url = urlOf(app.server.address() as AddressInfo);
+    this.#logger.info({ url: this.#url }, 'the admin API is served');
+  }
+
+  /** Null when it was stopped while the store was out of reach. */
+  async #openIdempotency(): Promise<IdempotencyKeeper | null> {
+    const { store, options } = this.#parts;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        return await IdempotencyKeeper.open({
+          store,
+          recordsMax: options.idempotencyKeysMax,
+          lifeMs: options.idempotencyHours * 3_600_000,
+          onError: (error) => this.#logger.warn({ error }, 'the answer to a repeatable request was not kept'),
+        });
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && passing.has(String(error.code)))) throw error;
+        this.#logger.warn({ error }, 'the documents are out of reach; trying again');
+        await wait(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      }
+    }
+    return null;
+  }
+
+  async #sweep(idempotency: IdempotencyKeeper): Promise<void> {
+    try {
+      await idempotency.sweep();
+    } catch (error) {
+      this.#logger.warn({ error }, 'old answers could not be swept');
+    }
+  }
+}
+
+/** The platform's host, this machine's own names, and what the settings add. */
+function certificateNames({ platformHost, listenHost, certificateNames }: AdminOptions): string[] {
+  const own = isIP(listenHost) === 4 && listenHost.startsWith('127.') ? [listenHost] : [];
+  return [...new Set([platformHost, 'localhost', '127.0.0.1', '::1', ...own, ...certificateNames])];
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  const host = address === '0.0.0.0' || address === '::' ? 'localhost' : address;
+  return `https://${family === 'IPv6' && host !== 'localhost' ? `[${host}]` : host}:${port}`;
+}
