@@ -22,6 +22,13 @@
  * A `Secret` shows `***` everywhere but in `.reveal()`; `.file` says where it was read, `readSecretFile` reads it anew.
  */
 export { type ReadFile, readSecretFile } from './bounded-file.ts';
+export {
+  type MongodbConnectionSettings,
+  type NatsConnectionSettings,
+  type TlsFiles,
+  mongodbConnection,
+  natsConnection,
+} from './connection.ts';
 export { type Environment } from './environment.ts';
 export { type ConfigCode, type ConfigProblem, ConfigError, ConfigExitCode } from './errors.ts';
 export type { SourceKind } from './found.ts';

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { text } from 'node:stream/consumers';
+
+const lib = JSON.stringify(new URL('index.ts', import.meta.url).href);
+
+interface Running {
+  child: ChildProcess;
+  /** Resolves with exit code and log when it has ended. */
+  ended: Promise<{ code: number | null; log: string }>;
+  line: Promise<string>;
+}
+
+/** A program of one part, in a process of its own; `part` overrides what the part does. */
+function run(t: TestContext, part = '', build = ''): Running {
+  const source = `
+    import { ExitCode, ExitError, createLogger, runProgram } from ${lib};
+    const logger = createLogger({ name: 'sample', level: 'debug' });
+    await runProgram({
+      name: 'sample', logger, ops: { host: '127.0.0.1', port: 0 },
+      parts: (ending) => { ${build}; return [{
+        name: 'part', start: async () => {}, stop: async () => {}, ready: () => ({ ready: true, waitingFor: [] }), status: () => null, ${part}
+      }]; },
+      onRunning: (ops) => process.stdout.write('ready ' + ops.url + '\\n'),
+    });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const log = text(child.stderr);
+  return {
+    child,
+    ended: once(child, 'exit').then(async ([code]) => ({ code: code as number | null, log: await log })),
+    line: once(child.stdout, 'data').then(([chunk]) => String(chunk).trim()),
+  };
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} stops the parts and ends with 0`, async (t) => {
+    const { child, ended, line } = run(t, `stop: async () => { logger.info('part stopped'); }`);
+    await line;
+    child.kill(signal);
+    const { code, log } = await ended;
+    assert.equal(code, 0);
+    assert.match(log, /part stopped/);
+  });
+}
+
+test('a second signal ends at once, though a part has not stopped', async (t) => {
+  const { child, ended, line } = run(
+    t,
+    `stop: () => { process.stdout.write('stopping'); return new Promise(() => {}); }`,
+  );
+  await line;
+  assert(child.stdout !== null);
+  const stopping = once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  await stopping;
+  child.kill('SIGTERM');
+  assert.equal((await ended).code, 0);
+});
+
+test('the ops port serves while the program runs', async (t) => {
+  const { child, ended, line } = run(t);
+  const url = (await line).replace('ready ', '');
+  assert.deepEqual(await (await fetch(`${url}/readyz`)).json(), { ready: true, waitingFor: [] });
+  child.kill();
+  await ended;
+});
+
+test('a part that ends the program decides the code', async (t) => {
+  const { ended } = run(t, `start: async () => { ending.end(ExitCode.refused, 'token refused'); }`);
+  const { code, log } = await ended;
+  assert.equal(code, 77);
+  assert.match(log, /token refused/);
+});
+
+test('parts that cannot be put together end with the code of their error', async (t) => {
+  const { ended } = run(t, '', `throw new ExitError(ExitCode.configuration, 'no such file')`);
+  assert.equal((await ended).code, 78);
+});
+
+test('an error that nobody caught is logged and ends with 70', async (t) => {
+  const { ended } = run(t, `start: async () => { setImmediate(() => { throw new Error('lost'); }); }`);
+  const { code, log } = await ended;
+  assert.equal(code, 70);
+  assert.match(log, /"level":"fatal".*lost/);
+});
+
+test('a rejection that nobody caught is logged and ends with 70', async (t) => {
+  const { ended } = run(t, `start: async () => { void Promise.reject(new Error('lost')); }`);
+  assert.equal((await ended).code, 70);
+});
+
+test('a reader of stdout that has gone does not end the program', async (t) => {
+  const { child, ended, line } = run(
+    t,
+    `start: async () => { process.on('SIGUSR2', () => { process.stdout.write('x'); setImmediate(() => logger.info('still here')); }); }`,
+  );
+  await line;
+  assert(child.stdout !== null && child.stderr !== null);
+  child.stdout.destroy();
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (chunk.includes('still here')) child.kill('SIGTERM');
+  });
+  child.kill('SIGUSR2');
+  assert.equal((await ended).code, 0);
+});
