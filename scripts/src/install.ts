@@ -4,6 +4,7 @@
  * Running it again is cheap and changes nothing. The product itself needs none of this.
  */
 import { Command } from 'commander';
+import { ownArguments } from './arguments.ts';
 import { cacheFolder } from './install/cache.ts';
 import { install, installerNames, type Outcome } from './install/installer.ts';
 
@@ -13,7 +14,7 @@ await new Command('service:install')
   .description('Fetches the servers and programs that tests and bench need, into a cache outside the tree.')
   .argument('[name...]', `only these: ${installerNames.join(', ')} (chromium only when it is named)`)
   .action(run)
-  .parseAsync(withoutLeadingDashes(process.argv.slice(2)), { from: 'user' });
+  .parseAsync(ownArguments(), { from: 'user' });
 
 async function run(names: string[]): Promise<void> {
   process.stdout.write(`tools go to ${cacheFolder()}\n`);
@@ -32,9 +33,4 @@ function showStart(name: string): void {
 
 function showOutcome({ state, detail }: Outcome): void {
   process.stdout.write(`${marks[state].padEnd(14)} ${detail}\n`);
-}
-
-/** pnpm hands on the `--` of `pnpm service:install -- NAME`. */
-function withoutLeadingDashes(args: string[]): string[] {
-  return args[0] === '--' ? args.slice(1) : args;
 }

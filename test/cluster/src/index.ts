@@ -20,3 +20,9 @@ export {
   startExchangeServer,
 } from './traffic/exchange.ts';
 export { pattern, patternBuffer, patternHash } from './traffic/pattern.ts';
+export { AdminClient, AdminError, type ShownDestination } from './admin/admin-client.ts';
+export { type JsonAnswer, JsonHttp } from './admin/request.ts';
+export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
+export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
+export type { Platform } from './platform/platform.ts';
+export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';

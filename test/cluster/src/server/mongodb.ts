@@ -18,7 +18,11 @@ export interface DocumentServer {
 }
 
 /** Starts a server that keeps its documents in `folder`, or points to the one of the environment. */
-export async function startMongodb(folder: string, address: string): Promise<DocumentServer> {
+export async function startMongodb(
+  folder: string,
+  address: string,
+  logFolder = folder,
+): Promise<DocumentServer> {
   const external = process.env['POSTERN_TEST_MONGODB_URL'];
   if (external !== undefined && external !== '') {
     const digest = createHash('sha256').update(folder).digest('hex').slice(0, 12);
@@ -36,7 +40,7 @@ export async function startMongodb(folder: string, address: string): Promise<Doc
     args: [...args, ...own, '--sync-on-commit'],
     environment: { ...environment, PYTHONUNBUFFERED: '1' },
     folder: home,
-    logFile: join(folder, 'mongodb.log'),
+    logFile: join(logFolder, 'mongodb.log'),
     ready: { line: /secantus listening on/ },
   });
   await part.start();

@@ -45,9 +45,14 @@ export async function startNats(folder: string, addresses: readonly string[]): P
       return natsServer(part, place);
     }),
   );
-  await Promise.all(servers.map(({ part }) => part.start()));
-  await Promise.all(servers.map((server) => untilJoined(server, servers.length - 1)));
-  return servers;
+  try {
+    await Promise.all(servers.map(({ part }) => part.start()));
+    await Promise.all(servers.map((server) => untilJoined(server, servers.length - 1)));
+    return servers;
+  } catch (error) {
+    await Promise.all(servers.map(({ part }) => part.stop()));
+    throw error;
+  }
 }
 
 interface Place {

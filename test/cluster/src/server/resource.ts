@@ -24,7 +24,7 @@ export interface ResourcePlace {
   readonly folder: string;
   readonly port: number;
   /** Writes a file into the folder, readable by the user that the server runs as, and returns its path. */
-  file(name: string, text: string, mode?: number): Promise<string>;
+  readonly file: (name: string, text: string, mode?: number) => Promise<string>;
 }
 
 /** What a resource's starter decides. */

@@ -1,0 +1,90 @@
+/**
+ * Who is where in a cluster: addresses and ports, decided once at its start and kept over restarts of its parts.
+ *
+ *   NET.1 … NET.99     nodes, all with the same connect and tunnel port
+ *   NET.101 … NET.104  router, acl, certstore, admin
+ *   NET.111 …          NATS servers
+ *   NET.121            MongoDB-wire server
+ *   NET.253            the control port of `pnpm cluster`
+ *   NET.254            the lock of the net
+ *
+ * The net is this cluster's alone, so ports are as documented unless somebody listens on them on every address.
+ */
+import type { LoopbackNet } from '../network/loopback-net.ts';
+import { freePort, isFree } from '../network/port.ts';
+
+/** What a process of the cluster is. */
+export type PartKind = 'edge' | 'router' | 'acl' | 'certstore' | 'admin' | 'nats' | 'mongodb';
+
+/** The services that the cluster has one of. */
+export const singleServices = ['router', 'acl', 'certstore', 'admin'] as const;
+
+/** Where one service listens. */
+export interface Place {
+  readonly name: string;
+  readonly kind: PartKind;
+  readonly address: string;
+  readonly opsPort: number;
+}
+
+/** All places of a cluster. */
+export interface Layout {
+  readonly edges: readonly Place[];
+  readonly services: readonly Place[];
+  readonly natsAddresses: readonly string[];
+  readonly mongodbAddress: string;
+  readonly connectPort: number;
+  readonly tunnelPort: number;
+  readonly adminPort: number;
+  readonly frontPortFirst: number;
+  readonly frontPortLast: number;
+}
+
+/** How many nodes and NATS servers, and where fronts may be. */
+export interface LayoutOptions {
+  readonly nodes: number;
+  readonly nats: number;
+  readonly frontPortFirst: number;
+  readonly frontPortLast: number;
+}
+
+/** Nodes that a net has addresses for. */
+export const nodesMax = 99;
+/** NATS servers that it has addresses for. */
+export const natsMax = 9;
+
+/** Lays a cluster out on a net. */
+export async function layOut(net: LoopbackNet, options: LayoutOptions): Promise<Layout> {
+  const place = async (name: string, kind: PartKind, n: number): Promise<Place> => ({
+    name,
+    kind,
+    address: net.address(n),
+    opsPort: await freePort(net.address(n)),
+  });
+  const edges = await Promise.all(count(options.nodes).map((n) => place(`edge-${n}`, 'edge', n)));
+  const services = await Promise.all(singleServices.map((kind, index) => place(kind, kind, 101 + index)));
+  const nodeAddresses = edges.map((edge) => edge.address);
+  return {
+    edges,
+    services,
+    natsAddresses: count(options.nats).map((n) => net.address(110 + n)),
+    mongodbAddress: net.address(121),
+    connectPort: await commonPort(nodeAddresses, 8443),
+    tunnelPort: await commonPort(nodeAddresses, 9000),
+    adminPort: await commonPort([net.address(104)], 7443),
+    frontPortFirst: options.frontPortFirst,
+    frontPortLast: options.frontPortLast,
+  };
+}
+
+/** The preferred port where all addresses have it free, another that they all have where not. */
+async function commonPort(addresses: readonly string[], preferred: number): Promise<number> {
+  for (let port = preferred; ; port = await freePort(addresses[0])) {
+    const free = await Promise.all(addresses.map((address) => isFree(address, port)));
+    if (free.every(Boolean)) return port;
+  }
+}
+
+function count(n: number): number[] {
+  return Array.from({ length: n }, (_, index) => index + 1);
+}
