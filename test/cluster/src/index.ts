@@ -26,3 +26,4 @@ export { ClientProcess, type ClientProcessOptions, startClient } from './client/
 export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
 export type { Platform } from './platform/platform.ts';
 export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
+export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
