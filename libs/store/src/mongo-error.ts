@@ -25,8 +25,11 @@ const retryLabels = [
 
 /** Translates; `what` names the collection. What is no error of the driver comes back as it is. */
 export function mongoError(error: unknown, what: string): unknown {
-  if (!(error instanceof MongoError)) return error;
   const options = { cause: error };
+  if (isSocketError(error)) {
+    return new StoreError('STORE_UNREACHABLE', `the database is out of reach: ${error.message}`, options);
+  }
+  if (!(error instanceof MongoError)) return error;
   if (isClosed(error)) return new StoreError('STORE_CLOSED', 'the store was closed', options);
   if (!(error instanceof MongoServerError) || retryLabels.some((label) => error.hasErrorLabel(label))) {
     return new StoreError('STORE_UNREACHABLE', `the database is out of reach: ${error.message}`, options);
@@ -57,6 +60,11 @@ export function hasLabel(
 ): boolean {
   const origin = error instanceof StoreError ? error.cause : error;
   return origin instanceof MongoError && origin.hasErrorLabel(label);
+}
+
+/** A socket that dies while it is written to comes through the driver as it is (`write EPIPE`). */
+function isSocketError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
 }
 
 function isClosed(error: MongoError): boolean {

@@ -40,19 +40,18 @@ export const selectionMsMax = 3_000;
  * `STORE_UNREACHABLE` when `signal` ends the waiting or there is to be none.
  */
 export async function connectMongo(url: string, options: MongoOptions = {}): Promise<Store> {
-  const client = new MongoClient(url, clientOptions(options));
   for (;;) {
+    // A client whose first try failed is of no use any more.
+    const client = new MongoClient(url, clientOptions(options));
+    const store = new MongoStore(client, client.db(options.database));
     try {
-      const store = new MongoStore(client, client.db(options.database));
       await store.ping();
       return store;
     } catch (error) {
+      await store.close();
       options.onError?.(error);
       const isLast = options.waitOnFirstConnect === false || options.signal?.aborted === true;
-      if (isLast || !(error instanceof StoreError) || error.code !== 'STORE_UNREACHABLE') {
-        await client.close();
-        throw error;
-      }
+      if (isLast || !(error instanceof StoreError) || error.code !== 'STORE_UNREACHABLE') throw error;
     }
     await delay(100 + Math.random() * 400, undefined, { signal: options.signal }).catch(() => undefined);
   }
@@ -88,6 +87,9 @@ class MongoStore implements Store {
   readonly #client: MongoClient;
   readonly #database: Db;
   readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
+
+  /** The driver would connect again for an operation after its close. */
+  #closed = false;
 
   constructor(client: MongoClient, database: Db) {
     this.#client = client;
@@ -125,11 +127,13 @@ class MongoStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#client.close();
   }
 
   async #run<R>(what: string, operation: () => Promise<R>): Promise<R> {
     TransactionScope.assertOutside();
+    if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store was closed');
     try {
       return await operation();
     } catch (error) {
