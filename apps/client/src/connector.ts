@@ -73,7 +73,6 @@ async function exchange(
   const call = request(new URL('/v1/connect', connectUrl), {
     method: 'POST',
     createConnection: () => socket,
-    agent: false,
     signal,
     headers: {
       'content-type': 'application/json',

@@ -91,9 +91,9 @@ export class GatewayClient {
     this.#trouble = new TroubleLog(this.#logger);
   }
 
-  /** How many tunnels are up. */
+  /** How many tunnels take streams. */
   get tunnelCount(): number {
-    return this.#keeper.upCount;
+    return [...this.#tunnels.values()].filter(({ usable }) => usable).length;
   }
 
   /** Begins, and never blocks. */
@@ -104,9 +104,7 @@ export class GatewayClient {
   /** Takes the owner's list anew: tells the platform, and ends streams that it denies. */
   setOwnList(list: AccessList | null): void {
     this.#guard.setOwnList(list);
-    const rules = this.#guard.ownRules;
-    for (const session of this.#tunnels.values())
-      session.sendControl({ kind: 'ownRules', rules: rules === null ? null : [...rules] });
+    for (const session of this.#tunnels.values()) this.#tellOwnRules(session);
     this.#streams.recheck();
   }
 
@@ -245,6 +243,7 @@ export class GatewayClient {
   async #dial(action: KeeperAction & { kind: 'dial' }): Promise<void> {
     const { id, ticket, avoid } = action;
     const { identity, facts, gatewayId } = this.#options;
+    const ownRules = this.#guard.ownRules;
     const where =
       action.address === null
         ? `WebSocket to ${this.#options.dialer.connectUrl.host}`
@@ -259,13 +258,13 @@ export class GatewayClient {
             ticket,
             facts,
             avoid,
-            ownRules: this.#guard.ownRules,
+            ownRules,
             onWelcome: (_node, { accessList }) =>
               this.#guard.setGatewayList(id, accessList.revision, accessList.rules),
           }),
         ),
       );
-      this.#handleUp(id, session);
+      this.#handleUp(id, session, ownRules);
     } catch (error) {
       this.#guard.forgetTunnel(id);
       if (this.#stopping !== null) return;
@@ -336,8 +335,10 @@ export class GatewayClient {
     return endpoint;
   }
 
-  #handleUp(id: number, session: Session): void {
+  #handleUp(id: number, session: Session, toldRules: AccessGuard['ownRules']): void {
     this.#tunnels.set(id, session);
+    // Read anew while the handshake was under way.
+    if (this.#guard.ownRules !== toldRules) this.#tellOwnRules(session);
     const { node, transport } = { node: session.peer.id, transport: session.transport };
     this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
     this.#trouble.clear();
@@ -365,6 +366,11 @@ export class GatewayClient {
       case 'ownRules':
         return;
     }
+  }
+
+  #tellOwnRules(session: Session): void {
+    const rules = this.#guard.ownRules;
+    session.sendControl({ kind: 'ownRules', rules: rules === null ? null : [...rules] });
   }
 
   #takeList(session: Session, revision: number, rules: Parameters<AccessGuard['setGatewayList']>[2]): void {

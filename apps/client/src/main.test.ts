@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { TestPlatform } from './platform.fixture.ts';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+
+async function platformWith(
+  t: TestContext,
+): Promise<{ platform: TestPlatform; run: (...argv: string[]) => ChildProcess }> {
+  const platform = await TestPlatform.start();
+  const folder = mkdtempSync(join(tmpdir(), 'postern-main-'));
+  writeFileSync(join(folder, 'ca.pem'), platform.caPem);
+  const children: ChildProcess[] = [];
+  t.after(async () => {
+    for (const child of children.filter(
+      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+    )) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    await platform.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const run = (...argv: string[]): ChildProcess => {
+    const common = [
+      '--connect',
+      platform.url.href,
+      '--ca',
+      join(folder, 'ca.pem'),
+      '--state',
+      join(folder, 'state'),
+    ];
+    const child = spawn(process.execPath, [main, ...argv, ...common], {
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(child);
+    return child;
+  };
+  return { platform, run };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  assert(child.stdout !== null);
+  child.stderr?.resume();
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  return line;
+}
+
+async function exitOf(child: ChildProcess): Promise<{ code: number | null; stderr: string }> {
+  let stderr = '';
+  child.stderr?.on('data', (piece: Buffer) => (stderr += piece.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stderr };
+}
+
+describe('postern-client', () => {
+  it('says on stdout that it is connected, hides its token from the process list, and ends with 0 on SIGTERM', async (t) => {
+    const { platform, run } = await platformWith(t);
+    const child = run('abc', '-t', 'very-secret');
+    assert.match(await firstLine(child), /^connected abc abc_\w+$/);
+    assert.equal(platform.calls[0]?.token, 'very-secret');
+    if (process.platform === 'linux') {
+      assert(!readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').includes('very-secret'));
+    }
+    child.kill('SIGTERM');
+    const [code] = (await once(child, 'exit')) as [number];
+    assert.equal(code, 0);
+  });
+
+  it('has its ID again after kill -9', async (t) => {
+    const { run } = await platformWith(t);
+    const first = run('abc');
+    const line = await firstLine(first);
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    assert.equal(await firstLine(run('abc')), line);
+  });
+
+  it('ends with 77 and the plain cause when it is refused, and never shows the token', async (t) => {
+    const { platform, run } = await platformWith(t);
+    platform.callAnswer = { status: 401, code: 'ACL_TOKEN_WRONG' };
+    const { code, stderr } = await exitOf(run('abc', '-t', 'very-secret', '-w', 'another-secret'));
+    assert.equal(code, 77);
+    assert.match(stderr, /ACL_TOKEN_WRONG/);
+    assert.match(stderr, /without effect in this version: -w/);
+    assert(!/very-secret|another-secret/.test(stderr));
+  });
+
+  it('ends with 78 for an access-list file that is wrong, and with 64 for bad usage', async (t) => {
+    const { run } = await platformWith(t);
+    assert.equal((await exitOf(run('abc', '-F', main))).code, 78);
+    assert.equal((await exitOf(run())).code, 64);
+    assert.equal((await exitOf(run('abc', '--no-such-flag'))).code, 64);
+  });
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type TestContext, describe, it } from 'node:test';
+import type { AccessRule } from '@postern/access';
+import { resetCodeName } from '@postern/tunnel';
+import { AccessGuard } from './access-guard.ts';
+import { Hosts } from './hosts.ts';
+import { ResourceError, type ResourceTarget, dialResource } from './resource-dialer.ts';
+
+const allowAll: AccessRule = { action: 'allow', host: '*', port: '*' };
+
+/** Names as a test has them. */
+class TestHosts extends Hosts {
+  readonly #answer: () => Promise<string[]>;
+
+  constructor(answer: () => Promise<string[]>) {
+    super({});
+    this.#answer = answer;
+  }
+
+  override resolve(): Promise<string[]> {
+    return this.#answer();
+  }
+}
+
+async function listenOn(t: TestContext, host: string): Promise<number> {
+  const server = createServer((socket) => socket.destroy());
+  server.listen(0, host);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+function dial(
+  target: Partial<ResourceTarget>,
+  hosts: Hosts,
+  rules: AccessRule[] = [allowAll],
+  signal = new AbortController().signal,
+) {
+  const guard = new AccessGuard();
+  guard.setGatewayList(1, 1, rules);
+  return dialResource(
+    { guard, hosts },
+    { host: 'db.corp', port: 1, connectTimeoutSeconds: 5, ...target },
+    signal,
+  );
+}
+
+async function fault(promise: Promise<unknown>): Promise<[string, string]> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  assert(error instanceof ResourceError, String(error));
+  return [resetCodeName(error.reset), error.message];
+}
+
+describe('resource dialer', () => {
+  it('tries every address of a name in turn', async (t) => {
+    const port = await listenOn(t, '127.0.0.3');
+    const socket = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']));
+    assert.equal(socket.remoteAddress, '127.0.0.3');
+    socket.destroy();
+  });
+
+  it('passes over addresses that are denied, and says so when none is left', async (t) => {
+    const port = await listenOn(t, '0.0.0.0');
+    const deny: AccessRule = { action: 'deny', host: '127.0.0.2', port: '*' };
+    const socket = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']), [
+      allowAll,
+      deny,
+    ]);
+    assert.equal(socket.remoteAddress, '127.0.0.3');
+    socket.destroy();
+    const [code, text] = await fault(
+      dial({ port }, new TestHosts(async () => ['127.0.0.2']), [allowAll, deny]),
+    );
+    assert.equal(code, 'Denied');
+    assert.match(text, /deny 127\.0\.0\.2/);
+  });
+
+  it('never resolves a name that is denied', async () => {
+    const hosts = new TestHosts(() => assert.fail('it was resolved'));
+    assert.equal((await fault(dial({}, hosts, [])))[0], 'Denied');
+  });
+
+  it('tells the faults of all addresses', async () => {
+    const [code, text] = await fault(dial({}, new TestHosts(async () => ['127.0.0.2', '127.0.0.3'])));
+    assert.equal(code, 'Refused');
+    assert.match(text, /127\.0\.0\.2.*127\.0\.0\.3/);
+  });
+
+  it('gives up a name that is not resolved in time', async () => {
+    const hosts = new TestHosts(() => new Promise(() => {}));
+    const [code, text] = await fault(dial({ connectTimeoutSeconds: 0.01 }, hosts));
+    assert.equal(code, 'NotResolved');
+    assert.match(text, /within/);
+  });
+
+  it('says so when a name has no address', async () => {
+    assert.equal((await fault(dial({}, new TestHosts(async () => []))))[0], 'NotResolved');
+  });
+
+  it('ends when the stream has gone', async () => {
+    const abort = new AbortController();
+    const dialled = dial({}, new TestHosts(() => new Promise(() => {})), [allowAll], abort.signal);
+    abort.abort(new Error('gone'));
+    await assert.rejects(dialled, /gone/);
+  });
+});

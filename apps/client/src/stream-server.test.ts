@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { silentLogger } from '@postern/telemetry';
+import { Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
+import { AccessGuard } from './access-guard.ts';
+import { Hosts } from './hosts.ts';
+import { StreamServer } from './stream-server.ts';
+
+class NeverResolving extends Hosts {
+  override resolve(): Promise<string[]> {
+    return new Promise(() => {});
+  }
+}
+
+const metadata = {
+  destinationId: 'd',
+  host: 'db',
+  port: 1,
+  connectTimeoutSeconds: 0,
+  trackingId: 't',
+  caller: { address: 'a', port: 1 },
+};
+
+/** A node and a client in memory, the client with a server of streams that never finishes a dial. */
+async function pair(pendingDialsMax: number) {
+  const guard = new AccessGuard();
+  guard.setGatewayList(1, 1, [{ action: 'allow', host: '*', port: '*' }]);
+  const server = new StreamServer({
+    guard,
+    hosts: new NeverResolving({}),
+    logger: silentLogger,
+    pendingDialsMax,
+  });
+  const node = new Endpoint({ self: { id: 'node', bootId: 'boot-node' } });
+  const client = new Endpoint({
+    self: { id: 'client', bootId: 'boot-client' },
+    onOpen: (stream) => void server.serve(stream),
+  });
+  const [near, far] = memoryCarrierPair();
+  const [session] = await Promise.all([
+    node.accept(near, {
+      hello: {},
+      authenticate: async () => ({ peer: { scope: 'g', id: 'client', bootId: 'boot-client' }, welcome: {} }),
+    }),
+    client.connect(far, {
+      answer: async () => ({}),
+      welcome: () => ({ scope: 'g', id: 'node', bootId: 'boot-node', trusted: true }),
+    }),
+  ]);
+  return {
+    server,
+    open: (body: unknown) => resetName(node, session, body),
+    close: () => {
+      node.close();
+      client.close();
+    },
+  };
+}
+
+function resetName(node: Endpoint, session: Session, body: unknown) {
+  const stream = node.open(session, body);
+  const reset = new Promise<string>((resolve) => {
+    stream.events = { onReset: (code) => resolve(resetCodeName(code)) };
+  });
+  return { stream, reset };
+}
+
+describe('stream server', () => {
+  it('refuses an OPEN that does not say what to dial', async (t) => {
+    const { open, close } = await pair(1);
+    t.after(close);
+    assert.equal(await open({ host: 1 }).reset, 'Protocol');
+    assert.equal(await open({ ...metadata, port: 0 }).reset, 'Protocol');
+  });
+
+  it('dials no more than its bound at once, and frees a place when a stream has gone', async (t) => {
+    const { server, open, close } = await pair(2);
+    t.after(close);
+    const first = open(metadata);
+    open(metadata);
+    assert.equal(await open(metadata).reset, 'Limit');
+    assert.equal(server.pendingCount, 2);
+    first.stream.reset(1, 'gone');
+    // Answered in order, so the reset before it has arrived.
+    assert.equal(await open({}).reset, 'Protocol');
+    assert.equal(server.pendingCount, 1);
+  });
+
+  it('gives up every dial when it is closed', async (t) => {
+    const { server, open, close } = await pair(2);
+    t.after(close);
+    const { reset } = open(metadata);
+    assert.equal(await open({}).reset, 'Protocol');
+    server.close();
+    assert.equal(await reset, 'ShuttingDown');
+    assert.equal(server.pendingCount, 0);
+  });
+});
