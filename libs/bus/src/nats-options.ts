@@ -22,7 +22,8 @@ export interface NatsOptions {
   nkeySeedFile?: string;
   /** JWT and seed, as `nsc` writes them. */
   credentialsFile?: string;
-  user?: { name: string; passwordFile: string };
+  /** The password is asked for at each connect. */
+  user?: { name: string; password: () => string };
   /** Where replies arrive; servers with permissions give each service its own. */
   inboxPrefix?: string;
   /** Try on until a server answers (default), or reject with `BUS_UNREACHABLE` after one try. */
@@ -66,8 +67,7 @@ function authenticatorOf({ nkeySeedFile, credentialsFile, user }: NatsOptions): 
     return (nonce) => nkeyAuthenticator(Buffer.from(secret(nkeySeedFile)))(nonce);
   if (credentialsFile !== undefined)
     return (nonce) => credsAuthenticator(readFileSync(credentialsFile))(nonce);
-  if (user !== undefined)
-    return (nonce) => usernamePasswordAuthenticator(user.name, secret(user.passwordFile))(nonce);
+  if (user !== undefined) return (nonce) => usernamePasswordAuthenticator(user.name, user.password())(nonce);
   return undefined;
 }
 

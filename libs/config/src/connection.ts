@@ -55,7 +55,11 @@ export function mongodbConnection(settings: MongodbConnectionSettings): {
   };
 }
 
-function tlsFiles(ca: string | undefined, cert: string | undefined, key: string | undefined): TlsFiles | null {
+function tlsFiles(
+  ca: string | undefined,
+  cert: string | undefined,
+  key: string | undefined,
+): TlsFiles | null {
   const files: TlsFiles = {
     ...(ca === undefined ? {} : { caFile: ca }),
     ...(cert === undefined ? {} : { certFile: cert }),

@@ -58,7 +58,11 @@ describe('a late service', () => {
   });
 
   it('fails to start when its parts cannot be opened, and can be stopped then', async () => {
-    const late = lateService({ name: 'late', waitsFor: [], open: () => Promise.reject(new Error('refused')) });
+    const late = lateService({
+      name: 'late',
+      waitsFor: [],
+      open: () => Promise.reject(new Error('refused')),
+    });
     await assert.rejects(late.start(), /refused/);
     await late.stop();
   });

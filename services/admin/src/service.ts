@@ -11,7 +11,6 @@ import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import type { FastifyInstance } from 'fastify';
-import manifest from '../package.json' with { type: 'json' };
 import { keepCertificate, type HeldCertificate } from './certificate.ts';
 import type { AdminOptions } from './config.ts';
 import { Authenticator } from './http/authentication.ts';
@@ -27,6 +26,7 @@ export interface AdminParts {
   readonly options: AdminOptions;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  readonly version: string;
 }
 
 /** The service; `url` is there once it listens. */
@@ -116,7 +116,7 @@ class Admin implements AdminService {
   }
 
   #createServer(idempotency: IdempotencyKeeper, certificate: HeldCertificate): Promise<FastifyInstance> {
-    const { bus, store, options, metrics = new Metrics() } = this.#parts;
+    const { bus, store, options, metrics = new Metrics(), version } = this.#parts;
     this.#authenticator = new Authenticator({
       bus,
       entriesMax: options.apiKeysCachedMax,
@@ -124,12 +124,12 @@ class Admin implements AdminService {
       onError: (error) => this.#logger.warn({ error }, 'a notice could not be read'),
     });
     return createServer({
-      endpoints: allEndpoints({ bus, store, version: manifest.version }),
+      endpoints: allEndpoints({ bus, store, version }),
       authenticator: this.#authenticator,
       idempotency,
       metrics: adminMetrics(metrics),
       logger: this.#logger,
-      version: manifest.version,
+      version,
       tls: contextOptions(certificate),
     });
   }

@@ -17,7 +17,7 @@ import { IssuedList } from './issued.ts';
 import { createCertstore, type CertstoreOptions } from './service.ts';
 
 const keyEncryptionKey = randomBytes(32).toString('base64');
-const settings: CertstoreOptions = {
+const options: CertstoreOptions = {
   keyEncryptionKey,
   platformHost: 'gw.example.com',
   certificateAddresses: ['192.0.2.7'],
@@ -43,7 +43,7 @@ describe('certstore', () => {
   });
 
   async function start(changes: Partial<CertstoreOptions> = {}): Promise<Service> {
-    const service = createCertstore({ bus: hub.connect(), store, settings: { ...settings, ...changes } });
+    const service = createCertstore({ bus: hub.connect(), store, options: { ...options, ...changes } });
     running.push(service);
     await service.start();
     return service;
@@ -180,7 +180,7 @@ describe('certstore', () => {
         createCertstore({
           bus: hub.connect(),
           store,
-          settings: { ...settings, keyEncryptionKey: 'c2hvcnQ=' },
+          options: { ...options, keyEncryptionKey: 'c2hvcnQ=' },
         }),
       (error) => error instanceof ExitError && error.exitCode === 78 && /32 bytes/.test(error.message),
     );
@@ -197,7 +197,7 @@ describe('certstore', () => {
   });
 
   it('is not ready before its CAs are loaded, nor after it was stopped', async () => {
-    const service = createCertstore({ bus: hub.connect(), store, settings });
+    const service = createCertstore({ bus: hub.connect(), store, options });
     assert.deepEqual(service.ready().waitingFor, ['certificates']);
     await service.start();
     assert.equal(service.ready().ready, true);
@@ -209,7 +209,7 @@ describe('certstore', () => {
   it('waits for a store that is out of reach, and may be stopped meanwhile', async () => {
     const unreachable = Object.assign(new Error('no server'), { code: 'STORE_UNREACHABLE' });
     const dead = { ...store, collection: () => Promise.reject(unreachable) } as unknown as Store;
-    const service = createCertstore({ bus: hub.connect(), store: dead, settings });
+    const service = createCertstore({ bus: hub.connect(), store: dead, options });
     const started = service.start();
     assert.equal(service.ready().ready, false);
     await service.stop();

@@ -27,7 +27,7 @@ import { namePolicy, type NamePolicyOptions } from './name-policy.ts';
 export interface CertstoreParts {
   readonly bus: Bus;
   readonly store: Store;
-  readonly settings: CertstoreOptions;
+  readonly options: CertstoreOptions;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
   readonly now?: () => Date;
@@ -55,6 +55,15 @@ export function createCertstore(parts: CertstoreParts): Service {
   return new Certstore(parts);
 }
 
+/** The key-encryption key. Throws `ExitError` (78) unless it is 32 bytes in base64. */
+export function readKeyEncryptionKey(base64: string): KeyWrapper {
+  try {
+    return localKeyWrapper(base64);
+  } catch (error) {
+    throw exitErrorOf(error);
+  }
+}
+
 class Certstore implements Service {
   readonly name = 'certstore';
   readonly #parts: CertstoreParts;
@@ -71,7 +80,7 @@ class Certstore implements Service {
     this.#parts = parts;
     this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'certstore' });
     this.#metrics = certstoreMetrics(parts.metrics ?? new Metrics(), () => this.#authorities);
-    this.#wrapper = asConfiguration(() => localKeyWrapper(parts.settings.keyEncryptionKey));
+    this.#wrapper = readKeyEncryptionKey(parts.options.keyEncryptionKey);
   }
 
   async start(): Promise<void> {
@@ -110,11 +119,11 @@ class Certstore implements Service {
 
   /** Null when it was stopped while the store was out of reach. */
   async #open(): Promise<IssuedList | null> {
-    const { store, settings } = this.#parts;
+    const { store, options } = this.#parts;
     while (!this.#stopped.signal.aborted) {
       try {
         await checkKey(store, this.#wrapper);
-        const issued = await IssuedList.open(store, settings.issuedMax ?? 10_000);
+        const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
         this.#authorities = await openAuthorities(store, this.#wrapper);
         return issued;
       } catch (error) {
@@ -127,13 +136,13 @@ class Certstore implements Service {
   }
 
   #issuerParts(authorities: Authorities, issued: IssuedList): ConstructorParameters<typeof Issuer>[0] {
-    const { settings, now = () => new Date() } = this.#parts;
+    const { options, now = () => new Date() } = this.#parts;
     const policy = namePolicy({
-      platformHost: settings.platformHost,
-      names: settings.certificateNames ?? [],
-      addresses: settings.certificateAddresses ?? [],
+      platformHost: options.platformHost,
+      names: options.certificateNames ?? [],
+      addresses: options.certificateAddresses ?? [],
     });
-    return { authorities, issued, policy, now, certificateDays: settings.certificateDays ?? 30 };
+    return { authorities, issued, policy, now, certificateDays: options.certificateDays ?? 30 };
   }
 
   #serve(issuer: Issuer): void {
@@ -197,14 +206,6 @@ class Certstore implements Service {
 
 function isPassing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && passing.has(String(error.code));
-}
-
-function asConfiguration<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw exitErrorOf(error);
-  }
 }
 
 /** A key that cannot be right is a matter of settings. */
