@@ -49,9 +49,9 @@ export async function runStep(
   let tail = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
+    stream.pipe(log, { end: false });
     stream.on('data', (chunk: string) => {
       tail = (tail + chunk).slice(-tailBytes);
-      log.write(chunk);
     });
   }
   const seconds = (): number => (performance.now() - startedAt) / 1000;
