@@ -21,7 +21,7 @@ import {
   type Resume,
 } from './frame.ts';
 import { defaultLimits, type Limits } from './limit.ts';
-import { Relay } from './relay.ts';
+import { startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
 import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
 import { TombstoneTable } from './tombstone.ts';
@@ -148,7 +148,7 @@ export class Endpoint implements SessionOwner, StreamHost {
           session.destroy(
             new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'WELCOME could not be read', { cause: error }),
           );
-          reject(error as Error);
+          reject(error);
         }
       });
     });
@@ -352,7 +352,7 @@ export class Endpoint implements SessionOwner, StreamHost {
         : (this.#options.relayTo?.(session, { scope, to: body.to, metadata: body.meta }) ?? null);
     if (target === null || !target.usable)
       return refuse(session, id, ResetCode.PathLost, 'no way from here to the other end');
-    Relay.start(this, { session, id }, target, type, { ...frame, body: { ...body, relayed: true } });
+    startRelay(this.limits, { session, id }, target, type, { ...frame, body: { ...body, relayed: true } });
   }
 
   #tick(): void {

@@ -28,33 +28,35 @@ import {
 import type { Limits } from './limit.ts';
 import type { PathEnd, Session } from './session.ts';
 
-/** Joins two sides. Nobody keeps it: the sessions hold its sides until the stream ends or a side is lost. */
-export class Relay {
-  /** Passes an OPEN or RESUME on to `target` and stays in between from then on. */
-  static start(
-    host: { limits: Limits },
-    from: { session: Session; id: number },
-    target: Session,
-    type: typeof FrameType.Open | typeof FrameType.Resume,
-    frame: Open | Resume,
-  ): void {
-    if (!target.reserve()) {
-      from.session.sendControlFrame(
-        encodeReset(from.id, ResetCode.PathLost, 'the relay takes no more streams'),
-      );
-      return;
-    }
-    const near = new RelaySide(from.session, host.limits);
-    const far = new RelaySide(target, host.limits);
-    near.join(far, from.id);
-    far.join(near, target.attach(far));
-    from.session.adopt(from.id, near);
-    const lowered = near.begin('received' in frame ? frame.received : 0, frame.limit);
-    if (type === FrameType.Open) {
-      far.begin(0, host.limits.floorBytes);
-      target.sendControlFrame(encodeOpen(far.id, { ...frame, limit: lowered }));
-    } else target.sendControlFrame(encodeResume(far.id, { ...(frame as Resume), limit: lowered }));
+/**
+ * Passes an OPEN or RESUME on to `target` and stays in between from then on. Nobody keeps the relay: the two
+ * sessions hold its sides until the stream ends or a side is lost.
+ */
+export function startRelay(
+  limits: Limits,
+  from: { session: Session; id: number },
+  target: Session,
+  type: typeof FrameType.Open | typeof FrameType.Resume,
+  frame: Open | Resume,
+): void {
+  const taken = from.session.receiveBudget.take(limits.floorBytes);
+  if (!taken || !target.reserve()) {
+    if (taken) from.session.receiveBudget.give(limits.floorBytes);
+    from.session.sendControlFrame(
+      encodeReset(from.id, ResetCode.PathLost, 'the relay takes no more streams'),
+    );
+    return;
   }
+  const near = new RelaySide(from.session, limits);
+  const far = new RelaySide(target, limits);
+  near.join(far, from.id);
+  far.join(near, target.attach(far));
+  from.session.adopt(from.id, near);
+  const lowered = near.begin('received' in frame ? frame.received : 0, frame.limit);
+  if (type === FrameType.Open) {
+    far.begin(0, limits.floorBytes);
+    target.sendControlFrame(encodeOpen(far.id, { ...frame, limit: lowered }));
+  } else target.sendControlFrame(encodeResume(far.id, { ...(frame as Resume), limit: lowered }));
 }
 
 /** One side: takes what comes from its session for the other, and sends what the other side took. */
@@ -62,11 +64,11 @@ class RelaySide implements PathEnd {
   scheduled = false;
   id = 0;
   readonly #session: Session;
-  readonly #limits: Limits;
+  /** What this relay may hold of what comes from this side; taken from the session's budget. */
+  readonly #window: number;
   #other: RelaySide | null = null;
   // Towards this side's session:
   readonly #queue = new Fifo<Buffer>();
-  #queuedBytes = 0;
   #sent = 0;
   #limit = 0;
   #end: 'none' | 'queued' | 'sent' = 'none';
@@ -77,9 +79,14 @@ class RelaySide implements PathEnd {
   #granted = 0;
   #creditDue = false;
 
+  /** The caller has taken the floor from the session's budget. */
   constructor(session: Session, limits: Limits) {
     this.#session = session;
-    this.#limits = limits;
+    const more = Math.min(
+      limits.relayBytesPerStreamMax - limits.floorBytes,
+      session.receiveBudget.free >> 10,
+    );
+    this.#window = limits.floorBytes + session.receiveBudget.takeUpTo(more);
   }
 
   join(other: RelaySide, id: number): void {
@@ -93,7 +100,7 @@ class RelaySide implements PathEnd {
     this.#limit = limit;
     const other = this.#other as RelaySide;
     other.#arrived = offset;
-    other.#granted = Math.min(limit, offset + this.#limits.relayBytesPerStreamMax);
+    other.#granted = Math.min(limit, offset + other.#window);
     return other.#granted;
   }
 
@@ -106,7 +113,6 @@ class RelaySide implements PathEnd {
       return;
     }
     other.#queue.push(piece);
-    other.#queuedBytes += piece.length;
     other.#session.schedule(other);
   }
 
@@ -148,10 +154,7 @@ class RelaySide implements PathEnd {
       if (!batch.takesFrames) return true;
       this.#creditDue = false;
       const other = this.#other;
-      this.#granted = Math.max(
-        this.#granted,
-        Math.min(other.#limit, other.#sent + this.#limits.relayBytesPerStreamMax),
-      );
+      this.#granted = Math.max(this.#granted, Math.min(other.#limit, other.#sent + this.#window));
       batch.addFrame(encodeCredit(this.id, other.#acknowledged, this.#granted));
       if (this.#forgetWhenDone()) return false;
     }
@@ -188,13 +191,8 @@ class RelaySide implements PathEnd {
   /** Bytes went out to this side: the other side's sender may have credit for as many more. */
   #advance(bytes: number): void {
     this.#sent += bytes;
-    this.#queuedBytes -= bytes;
     const other = this.#other as RelaySide;
-    if (
-      other.#granted - this.#sent <= this.#limits.relayBytesPerStreamMax >> 1 &&
-      other.#granted < this.#limit
-    )
-      other.#oweCredit();
+    if (other.#granted - this.#sent <= other.#window >> 1 && other.#granted < this.#limit) other.#oweCredit();
   }
 
   #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
@@ -203,10 +201,7 @@ class RelaySide implements PathEnd {
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
     else {
       this.#limit = Math.max(this.#limit, answer.limit);
-      limit = other.#granted = Math.max(
-        other.#granted,
-        Math.min(this.#limit, this.#sent + this.#limits.relayBytesPerStreamMax),
-      );
+      limit = other.#granted = Math.max(other.#granted, Math.min(this.#limit, this.#sent + other.#window));
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
@@ -247,6 +242,7 @@ class RelaySide implements PathEnd {
     other.#other = null;
     for (const side of [this, other]) {
       side.#queue.clear();
+      side.#session.receiveBudget.give(side.#window);
       side.#session.detach(side.id);
     }
   }

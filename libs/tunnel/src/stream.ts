@@ -416,8 +416,10 @@ export class Stream implements PathEnd {
 
   #handleReset({ code, text }: { code: number; text: string }): void {
     if (code === ResetCode.PathLost || code === ResetCode.PathOutdated) {
+      // A path that was refused is tried again with the next tick or the next session, not at once for ever.
+      const established = code === ResetCode.PathLost && !this.#resuming && this.#phase === 'open';
       this.#session?.detach(this.#id);
-      this.#losePath(code === ResetCode.PathLost);
+      this.#losePath(established);
       return;
     }
     this.#finish({ kind: 'reset', code, text }, () => this.events.onReset?.(code, text, 'peer'));

@@ -1,0 +1,280 @@
+/**
+ * A world for tests: endpoints joined by carriers that delay, split, cut, swallow and deliver late, on a clock
+ * that tests turn. Bytes follow a pattern by stream, direction and offset, so any loss, doubling or swap shows.
+ */
+import assert from 'node:assert/strict';
+import type { Carrier, CarrierEvents } from './carrier.ts';
+import type { Clock } from './clock.ts';
+import { Endpoint, type EndpointOptions } from './endpoint.ts';
+import type { Session } from './session.ts';
+import type { Stream } from './stream.ts';
+
+interface Entry {
+  at: number;
+  order: number;
+  work: () => void;
+  live: boolean;
+}
+
+/** Time that moves only when told. Work for the same moment runs in the order in which it was asked for. */
+export class TestClock implements Clock {
+  #now = 0;
+  #order = 0;
+  #queue: Entry[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  soon(work: () => void): void {
+    this.after(0, work);
+  }
+
+  after(delayMs: number, work: () => void): () => void {
+    const entry = { at: this.#now + delayMs, order: (this.#order += 1), work, live: true };
+    this.#queue.push(entry);
+    return () => {
+      entry.live = false;
+    };
+  }
+
+  every(intervalMs: number, work: () => void): () => void {
+    let stop = (): void => {};
+    const again = (): void => {
+      stop = this.after(intervalMs, () => {
+        again();
+        work();
+      });
+    };
+    again();
+    return () => stop();
+  }
+
+  /** Lets time pass; promises settle in between. */
+  async advance(ms: number): Promise<void> {
+    const until = this.#now + ms;
+    for (;;) {
+      for (let i = 0; i < 8; i += 1) await null;
+      let next: Entry | undefined;
+      for (const entry of this.#queue) {
+        if (
+          entry.live &&
+          entry.at <= until &&
+          (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order))
+        )
+          next = entry;
+      }
+      if (next === undefined) break;
+      next.live = false;
+      this.#queue = this.#queue.filter((entry) => entry.live);
+      this.#now = Math.max(this.#now, next.at);
+      next.work();
+    }
+    this.#now = until;
+  }
+}
+
+/** One end of a wire between two endpoints. */
+class WireEnd implements Carrier {
+  readonly transport = 'memory';
+  readonly remoteAddress = 'wire';
+  readonly wire: Wire;
+  peer!: WireEnd;
+  events: CarrierEvents | null = null;
+  open = true;
+  #early: Buffer[] = [];
+  #lastArrival = 0;
+
+  constructor(wire: Wire) {
+    this.wire = wire;
+  }
+
+  start(events: CarrierEvents): void {
+    this.events = events;
+    for (const chunk of this.#early.splice(0)) events.handleBytes(chunk);
+  }
+
+  write(bytes: Buffer, done: () => void): void {
+    this.#send(Buffer.from(bytes));
+    this.wire.clock.soon(() => {
+      if (!this.wire.swallows) done();
+    });
+  }
+
+  end(last: Buffer): void {
+    this.#send(Buffer.from(last));
+    this.wire.clock.soon(() => this.destroy());
+  }
+
+  destroy(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.wire.clock.soon(() => this.events?.handleClose(null));
+    if (!this.wire.swallows) this.wire.clock.after(this.wire.delayMs, () => this.peer.destroy());
+  }
+
+  receive(chunk: Buffer): void {
+    if (!this.open) return;
+    if (this.events === null) this.#early.push(chunk);
+    else this.events.handleBytes(chunk);
+  }
+
+  #send(bytes: Buffer): void {
+    const { clock } = this.wire;
+    for (const part of this.wire.split(bytes)) {
+      this.#lastArrival = Math.max(this.#lastArrival, clock.now() + this.wire.delayMs);
+      clock.after(this.#lastArrival - clock.now(), () => {
+        if (!this.wire.swallows) this.peer.receive(part);
+      });
+    }
+  }
+}
+
+/** Two ends. `swallows`: nothing arrives and nobody is told. `delayMs` may change: what is under way is not overtaken. */
+export class Wire {
+  readonly clock: TestClock;
+  readonly left: WireEnd;
+  readonly right: WireEnd;
+  swallows = false;
+  delayMs = 0;
+  split: (bytes: Buffer) => Buffer[] = (bytes) => [bytes];
+
+  constructor(clock: TestClock) {
+    this.clock = clock;
+    this.left = new WireEnd(this);
+    this.right = new WireEnd(this);
+    this.left.peer = this.right;
+    this.right.peer = this.left;
+  }
+
+  cut(): void {
+    this.left.destroy();
+    this.right.destroy();
+  }
+}
+
+/** The byte of stream `seed` at `offset`. */
+export function patternByte(seed: number, offset: number): number {
+  return (offset * 31 + (offset >>> 8) * 17 + (offset >>> 16) * 7 + seed * 101) & 0xff;
+}
+
+/** `length` bytes of the pattern from `offset`. */
+export function patternBytes(seed: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i += 1) bytes[i] = patternByte(seed, offset + i);
+  return bytes;
+}
+
+/** The owner of one stream end in a test: writes the pattern, checks what comes, delivers when it reads. */
+export class TestOwner {
+  readonly stream: Stream;
+  readonly seedOut: number;
+  readonly seedIn: number;
+  written = 0;
+  received = 0;
+  reading = true;
+  opened = false;
+  ended = false;
+  done = false;
+  reset: { code: number; text: string; origin: string } | null = null;
+  #undelivered = 0;
+  #endUndelivered = false;
+
+  constructor(stream: Stream, seedOut: number, seedIn: number) {
+    this.stream = stream;
+    this.seedOut = seedOut;
+    this.seedIn = seedIn;
+    stream.events = {
+      onOpened: () => {
+        assert.equal(this.opened, false, 'opened once');
+        this.opened = true;
+      },
+      onData: (piece) => {
+        assert.ok(!this.ended, 'no bytes after the end');
+        for (let i = 0; i < piece.length; i += 1) {
+          if (piece[i] !== patternByte(this.seedIn, this.received + i))
+            assert.fail(`byte ${this.received + i} of stream ${this.seedIn} is wrong`);
+        }
+        this.received += piece.length;
+        this.#undelivered += piece.length;
+        this.#deliver();
+      },
+      onEnd: () => {
+        assert.equal(this.ended, false, 'ended once');
+        this.ended = true;
+        this.#endUndelivered = true;
+        this.#deliver();
+      },
+      onReset: (code, text, origin) => {
+        this.reset = { code, text, origin };
+      },
+      onDone: () => {
+        this.done = true;
+      },
+    };
+  }
+
+  get over(): boolean {
+    return this.done || this.reset !== null;
+  }
+
+  /** Writes as much of `length` as there is room for. */
+  write(length: number, headroom = false): void {
+    const most = Math.min(length, this.stream.room);
+    if (most <= 0) return;
+    const bytes = patternBytes(this.seedOut, this.written, most);
+    this.written += most;
+    if (headroom) {
+      const slab = Buffer.alloc(most + 8);
+      bytes.copy(slab, 8);
+      this.stream.write(slab.subarray(8), true);
+    } else if (most < 4096) this.stream.writeCopy(bytes);
+    else this.stream.write(bytes);
+  }
+
+  setReading(reading: boolean): void {
+    this.reading = reading;
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    if (!this.reading) return;
+    if (this.#undelivered > 0) {
+      const bytes = this.#undelivered;
+      this.#undelivered = 0;
+      this.stream.deliver(bytes);
+    }
+    if (this.#endUndelivered) {
+      this.#endUndelivered = false;
+      this.stream.deliverEnd();
+    }
+  }
+}
+
+/** Makes an endpoint on the test's clock. */
+export function testEndpoint(clock: TestClock, id: string, options: Partial<EndpointOptions> = {}): Endpoint {
+  return new Endpoint({ self: { id, bootId: `${id}-boot` }, clock, ...options });
+}
+
+/** Joins two endpoints by a session over a new wire. The left one accepts. */
+export async function connect(
+  clock: TestClock,
+  left: Endpoint,
+  right: Endpoint,
+  options: { wire?: Wire; trusted?: boolean } = {},
+): Promise<{ wire: Wire; left: Session; right: Session }> {
+  const wire = options.wire ?? new Wire(clock);
+  const trusted = options.trusted === true;
+  const accepting = left.accept(wire.left, {
+    hello: { node: left.self.id },
+    authenticate: () => Promise.resolve({ peer: { scope: 'g', ...right.self, trusted }, welcome: {} }),
+  });
+  const connecting = right.connect(wire.right, {
+    answer: () => Promise.resolve({}),
+    welcome: () => ({ scope: 'g', ...left.self, trusted: true }),
+  });
+  const both = Promise.all([accepting, connecting]);
+  await clock.advance(1);
+  const [leftSession, rightSession] = await both;
+  return { wire, left: leftSession, right: rightSession };
+}
