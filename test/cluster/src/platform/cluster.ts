@@ -234,9 +234,7 @@ async function startServices(cluster: Cluster, servers: Servers, options: Cluste
     const part = servicePart(place, { ...settings, args });
     cluster.add(place.name, { kind: place.kind, address: place.address, opsUrl: opsUrl(place), part });
   }
-  const starts = [...layout.services, ...layout.edges].map(({ name }) => cluster.part(name).start());
-  const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await Promise.all([...layout.services, ...layout.edges].map(({ name }) => cluster.part(name).start()));
 }
 
 async function fetchCa(nats: readonly NatsServer[], caFile: string): Promise<string> {
