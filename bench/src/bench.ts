@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly groups: readonly Group[];
   readonly rounds: number;
   readonly effort: Effort;
+  /** Aborted: the turn that runs is left out, everything is ended and removed, and what there is is returned. */
+  readonly signal: AbortSignal;
   /** Called after each turn. */
   readonly onEntry: (entry: Entry, report: Report) => void | Promise<void>;
 }
@@ -49,6 +51,7 @@ export async function bench(options: BenchOptions): Promise<Report> {
           resources: resources.ports,
           effort: options.effort,
         });
+        if (options.signal.aborted) break;
         report.entries.push(entry);
         await options.onEntry(entry, report);
       }

@@ -5,7 +5,6 @@ import { bench } from './bench.ts';
 import { markdown } from './markdown.ts';
 import { canMakeNamespace, insideNamespace, prepareInside, runInNamespace } from './namespace.ts';
 import { type Options, parseOptions } from './options.ts';
-import { plot } from './plot.ts';
 import { stopAllPrograms } from './program.ts';
 import type { Entry, Report } from './report.ts';
 
@@ -28,16 +27,23 @@ async function main({
   json,
   plot: plotFile,
 }: Options): Promise<number> {
-  const stop = (): void => void stopAllPrograms().finally(() => process.exit(0));
+  const abort = new AbortController();
+  const stop = (): void => {
+    abort.abort();
+    void stopAllPrograms();
+  };
   process.once('SIGINT', stop).once('SIGTERM', stop);
   for (const { name, missing } of absent) tell(`${name}: left out, ${missing.join(' and ')} not found`);
   const onEntry = async (entry: Entry, report: Report): Promise<void> => {
     tell(describe(entry, rounds));
     if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
   };
-  const report = await bench({ peers, groups, rounds, effort, onEntry });
+  const report = await bench({ peers, groups, rounds, effort, signal: abort.signal, onEntry });
   process.stdout.write(markdown(report));
-  if (plotFile !== undefined) await writeFile(plotFile, plot(report));
+  if (plotFile !== undefined) {
+    const { plot } = await import('./plot.ts'); // A second of a processor, only for who wants it.
+    await writeFile(plotFile, plot(report));
+  }
   return report.entries.some(({ error }) => error !== null) ? 1 : 0;
 }
 

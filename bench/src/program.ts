@@ -17,6 +17,7 @@ export interface Command {
 const outputBytesMax = 16 * 1024 * 1024;
 const gracefulStopMs = 3_000;
 const running = new Set<Program>();
+const brief = new Set<ChildProcess>();
 
 /** A process that runs beside the bench until it is stopped; what it prints goes to a file. */
 export class Program {
@@ -66,8 +67,9 @@ export class Program {
   }
 }
 
-/** Ends everything that still runs; for the bench's own end. */
+/** Ends everything that still runs, so that whoever waits for it fails at once; for the bench's own end. */
 export async function stopAllPrograms(): Promise<void> {
+  for (const child of brief) child.kill('SIGKILL');
   await Promise.allSettled([...running].map((program) => program.stop()));
 }
 
@@ -80,10 +82,12 @@ export function run(command: Command, timeoutMs: number): Promise<string> {
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
+    brief.add(child);
     const output = bounded(child, child.stdout);
     const complaints = bounded(child, child.stderr);
     child.once('error', reject);
     child.once('close', (code, signal) => {
+      brief.delete(child);
       if (code === 0) return resolve(output());
       reject(
         new Error(

@@ -12,7 +12,10 @@ export function script(
   name: 'endpoint' | 'ping' | 'hold' | 'stall',
   ...args: Array<string | number>
 ): Command {
-  return { file: process.execPath, args: [join(import.meta.dirname, '..', 'process', `${name}.ts`), ...args.map(String)] };
+  return {
+    file: process.execPath,
+    args: [join(import.meta.dirname, '..', 'process', `${name}.ts`), ...args.map(String)],
+  };
 }
 
 /** Percentiles of a byte's way there and back. */

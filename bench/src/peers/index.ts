@@ -7,6 +7,7 @@ import { gost } from './gost.ts';
 import { haproxy } from './haproxy.ts';
 import { findProgram, type Peer } from './peer.ts';
 import { piko } from './piko.ts';
+import { postern } from './postern.ts';
 import { rathole } from './rathole.ts';
 import { ssh } from './ssh.ts';
 import { stunnel } from './stunnel.ts';
@@ -15,6 +16,7 @@ import { wstunnel } from './wstunnel.ts';
 /** Every peer that the bench knows, found or not. */
 export const peers: readonly Peer[] = [
   direct,
+  postern,
   haproxy,
   stunnel,
   ssh,

@@ -1,0 +1,141 @@
+// Postern as its users run it: postern-standalone is the edge with all services beside it, postern-client the
+// other end with its two tunnels, both from this tree, as processes of their own, with what they keep for RESUME.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AdminClient } from '@postern/test-cluster';
+import { tcpSockets } from '../proc.ts';
+import type { Program } from '../program.ts';
+import type { Ports, ResourceName, Stage } from '../stage.ts';
+import type { Peer, Started } from './peer.ts';
+
+const apps = join(import.meta.dirname, '..', '..', '..', 'apps');
+const standalone = join(apps, 'standalone', 'src', 'main.ts');
+const client = join(apps, 'client', 'src', 'main.ts');
+
+/** A client of idle tunnels serves this many gateways, with the usual two tunnels for each. */
+const gatewaysPerClient = 25;
+const tunnelsPerGateway = 2;
+/** No proxy of the user's is to stand between the client and loopback. */
+const environment = { HTTPS_PROXY: '', https_proxy: '', ALL_PROXY: '', all_proxy: '' };
+
+interface OperatorFile {
+  readonly adminUrl: string;
+  readonly apiKey: string;
+  readonly caFile: string;
+  readonly connectUrl: string;
+  readonly tunnelPort: number;
+}
+
+interface GatewayAccess {
+  readonly id: string;
+  readonly token: string;
+}
+
+/** postern-standalone and postern-client. */
+export const postern: Peer = {
+  name: 'postern',
+  encryption: 'TLS 1.3, server certificate, signed ticket and token; all streams over two connections',
+  needs: [],
+  async start(stage: Stage): Promise<Started> {
+    const operator = await startStandalone(stage);
+    const { adminUrl, apiKey, caFile } = operator;
+    const { AdminClient } = await import('@postern/test-cluster'); // Large, and only this peer needs it.
+    const admin = new AdminClient({ adminUrl, apiKey, caPem: await readFile(caFile, 'utf8') });
+    const gateway = await createGateway(admin, 'bench');
+    const fronts = await createFronts(admin, gateway.id, stage.resources);
+    await startClient(stage, operator, 'client', [gateway]);
+    await stage.listening(Object.values(fronts));
+    const addIdleTunnels = (count: number): Promise<number> =>
+      startIdleTunnels(stage, operator, admin, count);
+    return { fronts, addIdleTunnels };
+  },
+};
+
+async function startStandalone(stage: Stage): Promise<OperatorFile> {
+  const state = join(stage.directory, 'state');
+  const [admin, connect, tunnel] = [await stage.port(), await stage.port(), await stage.port()];
+  const leg = await stage.leg(tunnel);
+  const flags = {
+    state,
+    'admin-port': admin,
+    'connect-port': connect,
+    'tunnel-port': tunnel,
+    'advertise-port': leg,
+    'log-level': 'warn',
+  };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const program = await stage.start('edge', {
+    file: process.execPath,
+    args: [standalone, ...args],
+    environment,
+  });
+  await stage.waitFor('postern-standalone', async () => /^ready$/m.test(await printed(program)));
+  return JSON.parse(await readFile(join(state, 'operator.json'), 'utf8')) as OperatorFile;
+}
+
+async function createGateway(admin: AdminClient, name: string): Promise<GatewayAccess> {
+  const { id } = await admin.createGateway({ name });
+  await admin.putAccessList(id, [{ action: 'allow', host: '127.0.0.1', port: '*' }]);
+  const { token } = await admin.createToken(id, { expiresInDays: 1 });
+  return { id, token };
+}
+
+async function createFronts(admin: AdminClient, gatewayId: string, resources: Ports): Promise<Ports> {
+  const create = async (name: ResourceName): Promise<number> => {
+    const resource = { host: '127.0.0.1', port: resources[name], protocol: 'tcp' as const };
+    const input = { name, kind: 'on-premises' as const, resource, front: { protocol: 'tcp' as const } };
+    const { front } = await admin.createDestination(gatewayId, input);
+    if (front === undefined) throw new Error(`the destination ${name} has no front`);
+    return front.port;
+  };
+  return { bulk: await create('bulk'), http: await create('http'), echo: await create('echo') };
+}
+
+/** Resolves when each gateway has its tunnels. */
+async function startClient(
+  stage: Stage,
+  operator: OperatorFile,
+  name: string,
+  gateways: readonly GatewayAccess[],
+): Promise<void> {
+  const before = await tunnels(operator);
+  const settings = {
+    connect: operator.connectUrl,
+    ca: operator.caFile,
+    state: join(stage.directory, `${name}-state`),
+    logLevel: 'warn',
+    gateways,
+  };
+  const config = await stage.file(`${name}.yaml`, JSON.stringify(settings)); // JSON is YAML too.
+  const args = [client, '--config', config];
+  await stage.start('client', { file: process.execPath, args, environment });
+  const wanted = before + gateways.length * tunnelsPerGateway;
+  await stage.waitFor(`${wanted} tunnels`, async () => (await tunnels(operator)) >= wanted);
+}
+
+async function startIdleTunnels(
+  stage: Stage,
+  operator: OperatorFile,
+  admin: AdminClient,
+  count: number,
+): Promise<number> {
+  const before = await tunnels(operator);
+  const gateways: GatewayAccess[] = [];
+  while (gateways.length * tunnelsPerGateway < count) {
+    gateways.push(await createGateway(admin, `idle ${gateways.length}`));
+  }
+  for (let first = 0; first < gateways.length; first += gatewaysPerClient) {
+    await startClient(stage, operator, `idle${first}`, gateways.slice(first, first + gatewaysPerClient));
+  }
+  return (await tunnels(operator)) - before;
+}
+
+async function tunnels({ tunnelPort }: OperatorFile): Promise<number> {
+  const sockets = await tcpSockets();
+  return sockets.filter(({ localPort, state }) => localPort === tunnelPort && state === 'established').length;
+}
+
+function printed({ logFile }: Program): Promise<string> {
+  return readFile(logFile, 'utf8');
+}
