@@ -28,7 +28,12 @@ export interface CertificateOptions {
   readonly signal: AbortSignal;
   /** Called with each, the first too. */
   readonly onCertificate: (certificate: HeldCertificate) => void;
+  /** Passes time; tests give their own. */
+  readonly wait?: Wait;
 }
+
+/** Resolves after that time, or when the signal is aborted. */
+export type Wait = (waitMs: number, signal: AbortSignal) => Promise<void>;
 
 const retryMsMin = 250;
 const retryMsMax = 30_000;
@@ -46,7 +51,7 @@ async function renew(options: CertificateOptions, first: HeldCertificate): Promi
   while (current !== null) {
     const leftMs: number = Date.parse(current.renewAt) - Date.now();
     // One that is due at once, by a clock that is wrong, must not be asked for again and again.
-    await pause(Math.min(Math.max(leftMs, retryMsMax), waitMsMax), options.signal);
+    await (options.wait ?? pause)(Math.min(Math.max(leftMs, retryMsMax), waitMsMax), options.signal);
     if (options.signal.aborted) return;
     if (Date.parse(current.renewAt) <= Date.now()) current = await obtain(options);
   }
@@ -68,7 +73,7 @@ async function obtain(options: CertificateOptions): Promise<HeldCertificate | nu
       const reason = error instanceof Error ? error.message : String(error);
       if (reason !== told) logger.warn({ error }, 'certstore gave no certificate; asking again');
       told = reason;
-      await pause(delayMs, signal);
+      await (options.wait ?? pause)(delayMs, signal);
     }
   }
   return null;

@@ -2,7 +2,7 @@
  * The admin API as a service. It owns nothing but the answers to repeated requests; everything else is asked of its
  * owner. It listens once it has a certificate and its collection; until then it waits, and says for what.
  */
-import { setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isIP, type AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Bus } from '@postern/bus';
@@ -11,7 +11,7 @@ import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import type { FastifyInstance } from 'fastify';
-import { keepCertificate, type HeldCertificate } from './certificate.ts';
+import { keepCertificate, type HeldCertificate, type Wait } from './certificate.ts';
 import type { AdminOptions } from './config.ts';
 import { Authenticator } from './http/authentication.ts';
 import { IdempotencyKeeper } from './http/idempotency.ts';
@@ -27,6 +27,8 @@ export interface AdminParts {
   readonly logger?: Logger;
   readonly metrics?: Metrics;
   readonly version: string;
+  /** Passes the time until certificates are renewed; tests give their own. */
+  readonly wait?: Wait;
 }
 
 /** The service; `url` is there once it listens. */
@@ -65,7 +67,7 @@ class Admin implements AdminService {
   }
 
   async start(): Promise<void> {
-    const { bus, options } = this.#parts;
+    const { bus, options, wait } = this.#parts;
     const idempotency = await this.#openIdempotency();
     await keepCertificate({
       bus,
@@ -73,6 +75,7 @@ class Admin implements AdminService {
       names: certificateNames(options),
       signal: this.#stopped.signal,
       onCertificate: (certificate) => this.#serveWith(certificate),
+      ...(wait === undefined ? {} : { wait }),
     });
     if (idempotency === null || this.#certificate === null || this.#stopped.signal.aborted) return;
     const app = await this.#createServer(idempotency, this.#certificate);
@@ -164,7 +167,7 @@ class Admin implements AdminService {
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && passing.has(String(error.code)))) throw error;
         this.#logger.warn({ error }, 'the documents are out of reach; trying again');
-        await wait(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+        await delay(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
       }
     }
     return null;
