@@ -55,6 +55,7 @@ class Admin implements AdminService {
   #authenticator: Authenticator | null = null;
   #certificate: HeldCertificate | null = null;
   #sweepTimer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
   #url: string | null = null;
 
   constructor(parts: AdminParts) {
@@ -80,8 +81,9 @@ class Admin implements AdminService {
     if (idempotency === null || this.#certificate === null || this.#stopped.signal.aborted) return;
     const app = await this.#createServer(idempotency, this.#certificate);
     await this.#listen(app);
-    this.#sweepTimer = setInterval(() => void this.#sweep(idempotency), sweepIntervalMs).unref();
-    await this.#sweep(idempotency);
+    const sweep = (): void => void (this.#sweeping = this.#sweep(idempotency));
+    this.#sweepTimer = setInterval(sweep, sweepIntervalMs).unref();
+    sweep();
   }
 
   ready(): Readiness {
@@ -108,6 +110,7 @@ class Admin implements AdminService {
     const app = this.#app;
     this.#app = null;
     await app?.close();
+    await this.#sweeping;
     this.#authenticator?.close();
   }
 
@@ -144,7 +147,8 @@ class Admin implements AdminService {
       await app.listen({ host, port });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const message = `ADMIN_LISTEN_FAILED: the API cannot be served on ${host}, port ${port}: ${reason}`;
+      const code = 'ADMIN_LISTEN_FAILED';
+      const message = `${code}: the API cannot be served on ${host}, port ${port}: ${reason}`;
       throw new ExitError(ExitCode.configuration, message, { cause: error });
     }
     // The certificate may have been renewed since the server was made.
