@@ -56,12 +56,13 @@ export async function ask<Request extends TSchema, Answer extends TSchema>(
   bus: Bus,
   question: Question<Request, Answer>,
   body: Static<Request>,
-  options: { deadlineMs?: number; suffix?: string } = {},
+  options: { deadlineMs?: number; suffix?: string; signal?: AbortSignal } = {},
 ): Promise<Static<Answer>> {
   question.checkRequest(body);
   const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
   const reply = (await bus.request(subject, body, {
     deadlineMs: options.deadlineMs ?? question.deadlineMs,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   })) as Reply;
   if (reply.error !== undefined) throw new ServiceError(reply.error);
   return question.checkAnswer(reply.ok);

@@ -1,0 +1,141 @@
+/**
+ * A follower's cache of a feed: what the owner had when it was last heard, whole and in one step. It fetches when
+ * it starts, when a beat is ahead of it or of another epoch, and when the bus is back; never twice at once.
+ * When the owner is gone it goes on with what it has.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Bus, Subscription } from '@postern/bus';
+import { listen, type Feed } from '@postern/contracts';
+import type { Static, TSchema } from 'typebox';
+import { fetchSince, type Fetched } from './feed-fetch.ts';
+import type { Position } from './feed-log.ts';
+import type { Identified } from './feed-owner.ts';
+
+/** Items that came or are others now, and the last state of those that are gone. */
+export interface FeedChange<Item> {
+  changed: { now: Item; before: Item | undefined }[];
+  deleted: Item[];
+}
+
+/** What a follower is made of. */
+export interface FeedFollowerOptions<Schema extends TSchema> {
+  feed: Feed<Schema>;
+  bus: Bus;
+  /** Called after the cache has changed; not for what came again as it was. */
+  onChange?: (change: FeedChange<Static<Schema> & Identified>) => void;
+  /** Told of fetches that failed; the next beat leads to another. */
+  onError: (error: unknown) => void;
+}
+
+const nothing: Position = { epoch: '', revision: 0 };
+
+/** Follows from `start` to `stop`. */
+export class FeedFollower<Schema extends TSchema> {
+  readonly #options: FeedFollowerOptions<Schema>;
+  readonly #items = new Map<string, Static<Schema> & Identified>();
+  readonly #synced = Promise.withResolvers<void>();
+  #subscriptions: Subscription[] = [];
+  #position = nothing;
+  #announced = nothing;
+  #fetching: Promise<void> | null = null;
+  #wanted = false;
+  #stopping = new AbortController();
+
+  constructor(options: FeedFollowerOptions<Schema>) {
+    this.#options = options;
+  }
+
+  /** All items by ID; the same map for good. */
+  get items(): ReadonlyMap<string, Static<Schema> & Identified> {
+    return this.#items;
+  }
+
+  get(id: string): (Static<Schema> & Identified) | undefined {
+    return this.#items.get(id);
+  }
+
+  /** The owner's position that the cache is at; epoch '' until the first fetch. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Whether everything was fetched once. */
+  get isSynced(): boolean {
+    return this.#position.epoch !== '';
+  }
+
+  /** Resolves when everything was fetched once; it may never. */
+  get synced(): Promise<void> {
+    return this.#synced.promise;
+  }
+
+  start(): void {
+    this.#stopping = new AbortController();
+    const { bus, feed, onError } = this.#options;
+    this.#subscriptions = [
+      listen(bus, feed.beat, (beat) => this.#handleBeat(beat), onError),
+      bus.onConnection((connected) => connected && this.refresh()),
+    ];
+    this.refresh();
+  }
+
+  /** Fetches what changed, now or after the fetch that runs. */
+  refresh(): void {
+    this.#wanted = true;
+    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
+  }
+
+  /** Resolves when nothing of it runs. The items stay. */
+  async stop(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#subscriptions = [];
+    this.#wanted = false;
+    this.#stopping.abort();
+    await this.#fetching;
+  }
+
+  #handleBeat(beat: Position): void {
+    this.#announced = beat;
+    if (this.#fetching === null && !this.#isAt(beat)) this.refresh();
+  }
+
+  /** A beat that is behind may come from a replica that read a moment ago, or from a store that was restored: ask. */
+  #isAt({ epoch, revision }: Position): boolean {
+    return epoch === this.#position.epoch && revision === this.#position.revision;
+  }
+
+  async #fetch(): Promise<void> {
+    const { bus, feed, onError } = this.#options;
+    while (this.#wanted) {
+      this.#wanted = false;
+      try {
+        this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
+      } catch (error) {
+        if (!this.#stopping.signal.aborted) onError(error);
+        return;
+      }
+      const { epoch, revision } = this.#announced;
+      if (epoch === this.#position.epoch && revision > this.#position.revision) this.#wanted = true;
+    }
+  }
+
+  #apply(fetched: Fetched): void {
+    const items = fetched.items as Map<string, Static<Schema> & Identified>;
+    const gone = fetched.whole ? [...this.#items.keys()].filter((id) => !items.has(id)) : fetched.deleted;
+    const change: FeedChange<Static<Schema> & Identified> = { changed: [], deleted: [] };
+    for (const id of gone) {
+      const before = this.#items.get(id);
+      if (before !== undefined) change.deleted.push(before);
+      this.#items.delete(id);
+    }
+    for (const [id, now] of items) {
+      const before = this.#items.get(id);
+      if (isDeepStrictEqual(before, now)) continue;
+      this.#items.set(id, now);
+      change.changed.push({ now, before });
+    }
+    this.#position = { epoch: fetched.epoch, revision: fetched.revision };
+    this.#synced.resolve();
+    if (change.changed.length + change.deleted.length > 0) this.#options.onChange?.(change);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The owner's side of a feed (docs/ARCHITECTURE.md, "Feeds"). The owner calls `record` in the transaction of its
+ * change and `beat` after it; this answers followers, and beats the stored position each second, so that a change
+ * whose beat was lost, or that another replica of the owner made, is seen within that second.
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import { announce, answer, type Feed } from '@postern/contracts';
+import type { Page, Store } from '@postern/store';
+import type { Static, TSchema } from 'typebox';
+import { systemClock, type Clock } from './clock.ts';
+import { FeedLog, type Position, type Within } from './feed-log.ts';
+import { takePage } from './page.ts';
+
+/** How often the stored position is announced. */
+export const beatIntervalMs = 1_000;
+/** Most IDs that are read for one page. */
+const idsPerPage = 200;
+
+/** Where an owner's items come from; they are read outside of any transaction. */
+export interface FeedSource<Item> {
+  /** Those of the IDs that exist, as they are now, in any order. */
+  read(ids: readonly string[]): Promise<Item[]>;
+  /** A page of all items in the order of their IDs, from the first after `cursor`; as the store's collections list. */
+  list(cursor: string | null): Promise<Page<Item>>;
+}
+
+/** What an owner's side is made of. */
+export interface FeedOwnerOptions<Schema extends TSchema> {
+  feed: Feed<Schema>;
+  store: Store;
+  bus: Bus;
+  source: FeedSource<Static<Schema> & Identified>;
+  /** Told when the store cannot be read; followers go on with what they have. */
+  onError: (error: unknown) => void;
+  clock?: Clock;
+}
+
+/** What has an ID. */
+export interface Identified {
+  id: string;
+}
+
+type Since = ReturnType<Feed['since']['checkRequest']>;
+type Changes = ReturnType<Feed['since']['checkAnswer']>;
+
+/** One replica's side of the feed that it owns. Made by `open`, serves until `stop`. */
+export class FeedOwner {
+  readonly #feed: Feed;
+  readonly #log: FeedLog;
+  readonly #bus: Bus;
+  readonly #source: FeedSource<Identified>;
+  readonly #onError: (error: unknown) => void;
+  readonly #serving: Subscription;
+  readonly #stopBeats: () => void;
+  #position: Position;
+  #beating: Promise<void> | null = null;
+  #beatAgain = false;
+  #stopped = false;
+
+  private constructor(options: Omit<FeedOwnerOptions<TSchema>, 'store'>, log: FeedLog, position: Position) {
+    this.#feed = options.feed;
+    this.#log = log;
+    this.#bus = options.bus;
+    this.#source = options.source;
+    this.#onError = options.onError;
+    this.#position = position;
+    this.#serving = answer(this.#bus, this.#feed.since, (request) => this.#answer(request), {
+      queue: this.#feed.name,
+      onError: this.#onError,
+    });
+    this.#stopBeats = (options.clock ?? systemClock).every(beatIntervalMs, () => this.beat());
+  }
+
+  /** Makes the feed's counter where it is missing, serves it, and beats. */
+  static async open<Schema extends TSchema>(options: FeedOwnerOptions<Schema>): Promise<FeedOwner> {
+    const log = await FeedLog.open(options.store, options.feed.name);
+    const owner = new FeedOwner(options, log, await log.position());
+    owner.beat();
+    return owner;
+  }
+
+  /** Where the feed stood when it was last read, for status and metrics. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Raises the feed's counter and logs which items changed or were deleted, in the transaction of that change. */
+  record(within: Within, ids: readonly string[]): Promise<void> {
+    return this.#log.record(within, ids);
+  }
+
+  /** Announces the stored position; call it after a change. Never throws. */
+  beat(): void {
+    this.#beatAgain = true;
+    this.#beating ??= this.#beats().finally(() => (this.#beating = null));
+  }
+
+  /** Makes every follower fetch everything, after documents were restored or imported behind the owner's back. */
+  async renewEpoch(): Promise<void> {
+    await this.#log.renewEpoch();
+    this.beat();
+  }
+
+  /** Answers no more, and resolves when nothing of it runs. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopBeats();
+    this.#serving.close();
+    await this.#beating;
+  }
+
+  async #beats(): Promise<void> {
+    while (this.#beatAgain && !this.#stopped) {
+      this.#beatAgain = false;
+      try {
+        this.#position = await this.#log.position();
+        announce(this.#bus, this.#feed.beat, this.#position);
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
+  }
+
+  /** The position is read before the items: they may be newer than it says, never older. */
+  async #answer({ epoch, revision, after }: Since): Promise<Changes> {
+    const position = await this.#log.position();
+    const changed =
+      epoch === position.epoch ? await this.#log.changedBetween(revision, position.revision) : null;
+    const page =
+      changed === null ? await this.#whole(after ?? null) : await this.#changes(changed, after ?? '');
+    return { ...position, whole: changed === null, ...page };
+  }
+
+  async #whole(after: string | null): Promise<Pick<Changes, 'items' | 'deleted' | 'more'>> {
+    for (let cursor = after; ;) {
+      const page = await this.#source.list(cursor);
+      const items = takePage(page.items);
+      const more = items.length < page.items.length || page.nextCursor !== null;
+      if (items.length > 0 || !more) return { items, deleted: [], more };
+      cursor = page.nextCursor;
+    }
+  }
+
+  async #changes(
+    changed: ReadonlySet<string>,
+    after: string,
+  ): Promise<Pick<Changes, 'items' | 'deleted' | 'more'>> {
+    const left = [...changed].filter((id) => id > after).sort();
+    const ids = left.slice(0, idsPerPage);
+    const found = new Map((await this.#source.read(ids)).map((item) => [item.id, item]));
+    const page = takePage(ids.map((id) => found.get(id) ?? { id, deleted: true }));
+    const items = page.flatMap(({ id }) => found.get(id) ?? []);
+    const deleted = page.flatMap(({ id }) => (found.has(id) ? [] : [id]));
+    return { items, deleted, more: page.length < left.length };
+  }
+}
