@@ -34,6 +34,8 @@ interface Description {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
+  /** Whether it heeds `If-Match`. */
+  readonly conditional?: true;
   readonly status: 200 | 201 | 204;
   /** What 200 and 201 are answered with. */
   readonly answer?: TSchema;

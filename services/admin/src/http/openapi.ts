@@ -92,7 +92,7 @@ function parameterSchema(names: readonly string[]): object {
   };
 }
 
-function headersOf({ method, answer }: Endpoint): object | null {
+function headersOf({ method, conditional }: Endpoint): object | null {
   const properties: Record<string, object> = {};
   if (method === 'POST') {
     properties['Idempotency-Key'] = {
@@ -102,7 +102,7 @@ function headersOf({ method, answer }: Endpoint): object | null {
       description: 'The same key gives the same answer for a day; the work is done once.',
     };
   }
-  if (method === 'PUT' || method === 'PATCH' || (method === 'DELETE' && answer === undefined)) {
+  if (conditional === true) {
     properties['If-Match'] = { type: 'string', description: 'The ETag that the object must still have.' };
   }
   return Object.keys(properties).length === 0 ? null : { type: 'object', properties };

@@ -39,6 +39,8 @@ import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
 export const bodyBytesMax = 512 * 1024;
 
 const headerBytesMax = 16 * 1024;
+const handshakeTimeoutMs = 10_000;
+const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const handlerTimeoutMs = 30_000;
 const connectionsMax = 1024;
@@ -80,7 +82,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
 }
 
 function serverOptions({ tls, logger }: ServerParts): FastifyServerOptions {
-  const limits = { maxHeaderSize: headerBytesMax };
+  const limits = { maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs };
   return {
     loggerInstance: logger.child({ subsystem: 'http' }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -97,7 +99,9 @@ function serverOptions({ tls, logger }: ServerParts): FastifyServerOptions {
       sendProblem(error, request, reply);
     },
     clientErrorHandler: answerBrokenRequest,
-    ...(tls === undefined ? { http: limits } : { https: { ...limits, ...tls } }),
+    ...(tls === undefined
+      ? { http: limits }
+      : { https: { ...limits, handshakeTimeout: handshakeTimeoutMs, ...tls } }),
   };
 }
 
@@ -213,7 +217,7 @@ async function describe(app: FastifyInstance, version: string): Promise<void> {
       "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; img-src 'self' data:; " +
       "style-src 'self' 'unsafe-inline'",
     theme: { title: 'Postern admin API' },
-    uiConfig: { persistAuthorization: false, docExpansion: 'list', validatorUrl: null },
+    uiConfig: { persistAuthorization: false, docExpansion: 'list', validatorUrl: null, layout: 'BaseLayout' },
   });
   app.get(`${basePath}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
 }

@@ -44,6 +44,7 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
       description:
         'Everything that no rule allows is denied. Streams that are no longer allowed are reset at once.',
       body: bodyOf('NewAccessList', AccessListInput.properties),
+      conditional: true,
       status: 200,
       answer: AccessListAnswer,
       handle: async (call) => {

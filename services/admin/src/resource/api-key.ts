@@ -68,6 +68,7 @@ export function apiKeyEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Delete an API key',
       description: 'It is refused from then on.',
+      conditional: true,
       status: 204,
       handle: async (call) => {
         const id = param(call, 'apiKeyId');

@@ -95,6 +95,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       description:
         '`enabled: false` refuses new connections and keeps the front. The front stays unless another is asked for.',
       body: patchSchema(DestinationInput, 'DestinationPatch'),
+      conditional: true,
       status: 200,
       answer: DestinationAnswer,
       handle: async (call) => {
@@ -112,6 +113,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Delete a destination',
       description: 'Its streams are reset at once, and its port rests.',
+      conditional: true,
       status: 204,
       handle: async (call) => {
         const one = oneOf(call);

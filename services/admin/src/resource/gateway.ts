@@ -72,6 +72,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
       summary: 'Change a gateway',
       description: '`enabled: false` closes its tunnels and refuses new connections at once.',
       body: patchSchema(GatewayInput, 'GatewayPatch'),
+      conditional: true,
       status: 200,
       answer: GatewayAnswer,
       handle: async (call) => {
@@ -87,6 +88,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
       operationId: 'deleteGateway',
       tag,
       summary: 'Delete a gateway with its tokens, destinations and access list',
+      conditional: true,
       status: 204,
       handle: async (call) => {
         const id = param(call, 'gatewayId');

@@ -43,6 +43,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
         'Not restricted: anybody may call. Restricted: only the rules, and without rules nobody. ' +
         'Streams that are no longer allowed are reset at once.',
       body: bodyOf('NewSourceRules', SourceRulesInput.properties),
+      conditional: true,
       status: 200,
       answer: SourceRulesAnswer,
       handle: async (call) => {
@@ -67,6 +68,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       summary: 'Add a source rule',
       description: 'In place of the one with the same `app`. Whether the front is restricted stays as it is.',
       body: bodyOf('SourceRule', SourceRule.properties),
+      conditional: true,
       status: 200,
       answer: SourceRulesAnswer,
       handle: async (call) => {

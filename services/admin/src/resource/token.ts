@@ -76,6 +76,7 @@ export function tokenEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Revoke a token',
       description: 'The tunnels that it opened close at once.',
+      conditional: true,
       status: 204,
       handle: async (call) => {
         const one = { gatewayId: param(call, 'gatewayId'), id: param(call, 'tokenId') };
