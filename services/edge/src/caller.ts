@@ -28,6 +28,9 @@ import { type Upstream, pickUpstream } from './upstream.ts';
 
 /** Most clients that one caller's opening is tried at. */
 const clientsTriedMax = 8;
+const connectTimeoutSecondsMax = 180;
+/** What a client may take beyond the resource's own time-out to say so. */
+const answerGraceSeconds = 5;
 
 /** What a caller needs of the node. */
 export interface CallerParts {
@@ -124,9 +127,22 @@ export class Caller {
     else this.#stream.reset(code, `${cause.code}: ${cause.text}`);
   }
 
-  /** Ends it when no byte has passed for the time that the destination allows. Called about once a second. */
+  /** Called about once a second: ends what has waited too long for its client, or been idle too long. */
   tick(now: number): void {
-    if (this.idleTimeoutMs === 0 || !this.#opened) return;
+    if (!this.#opened) this.#tickOpening(now);
+    else if (this.idleTimeoutMs > 0) this.#tickIdle(now);
+  }
+
+  /** A client says itself when the resource times out; one that says nothing at all is not waited for much longer. */
+  #tickOpening(now: number): void {
+    const seconds =
+      (this.#route.resource.connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
+    if (now - this.#quietSince < seconds * 1000) return;
+    const text = `client ${this.#clientId} gave no answer for ${seconds} s`;
+    this.end({ code: 'EDGE_CLIENT_SILENT', text, end: 'client' }, ResetCode.Cancelled);
+  }
+
+  #tickIdle(now: number): void {
     const { fromCaller, toCaller } = this.bytes;
     const seen = fromCaller + toCaller;
     if (seen !== this.#bytesSeen) {
@@ -145,6 +161,7 @@ export class Caller {
       return;
     }
     this.#clientId = upstream.clientId;
+    this.#quietSince = performance.now();
     this.#tried.add(upstream.clientId);
     let stream: Stream;
     try {

@@ -28,6 +28,8 @@ export interface FrontParts {
 export interface FrontState {
   destinationId: string;
   port: number;
+  /** Whether callers are let in: destination and gateway are enabled. */
+  enabled: boolean;
   listening: boolean;
   error: string | null;
 }
@@ -60,8 +62,14 @@ export class Front {
   }
 
   get state(): FrontState {
-    const listening = this.#server?.listening === true;
-    return { destinationId: this.#route.id, port: this.#route.front.port, listening, error: this.#error };
+    const { id, front, enabled, gatewayEnabled } = this.#route;
+    return {
+      destinationId: id,
+      port: front.port,
+      enabled: enabled && gatewayEnabled,
+      listening: this.#server?.listening === true,
+      error: this.#error,
+    };
   }
 
   /** The destination changed; only another port touches the socket. */

@@ -48,6 +48,11 @@ export class Fronts {
     return [...this.#fronts.values()].map((front) => front.state);
   }
 
+  counts(): { listening: number; failed: number } {
+    const listening = this.states().filter((state) => state.listening).length;
+    return { listening, failed: this.#fronts.size - listening };
+  }
+
   /** Takes no more callers. Idempotent. */
   close(): void {
     this.#open = false;

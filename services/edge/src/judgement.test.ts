@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Policy, Route } from '@postern/contracts';
 import { judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { ownListOf } from './rulebook.ts';
-import { policyOf, routeOf } from './fixture.ts';
+import { policyOf, routeOf } from './fixture/documents.ts';
 
 const caller = { address: '192.0.2.7', port: 40_000 };
 

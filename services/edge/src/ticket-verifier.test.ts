@@ -3,7 +3,7 @@ import { sign, type KeyObject, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { type ClientHello, type Policy, helloProofText } from '@postern/contracts';
 import { type CryptoKey, SignJWT, generateKeyPair } from 'jose';
-import { policyOf } from './fixture.ts';
+import { policyOf } from './fixture/documents.ts';
 import { TicketVerifier } from './ticket-verifier.ts';
 
 const nonce = 'n'.repeat(32);

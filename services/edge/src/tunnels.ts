@@ -4,8 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AccessList } from '@postern/access';
-import type { AccessRule, ClientFacts, TunnelPresence } from '@postern/contracts';
-import { type Endpoint, GoAwayCode, type Session, type Stream } from '@postern/tunnel';
+import { type AccessRule, type ClientFacts, Control, type TunnelPresence } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import { type Endpoint, GoAwayCode, type Session, type Stream, type TunnelError } from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
 import type { EdgeError } from './errors.ts';
 import { ownListOf } from './rulebook.ts';
 import type { VerifiedClient } from './ticket-verifier.ts';
@@ -91,19 +93,23 @@ export class Tunnel implements Upstream {
 
 /** Who is told of tunnels that come, change and go. */
 export interface TunnelObserver {
-  tunnelUp(tunnel: Tunnel): void;
-  tunnelChanged(tunnel: Tunnel): void;
-  tunnelDown(tunnel: Tunnel): void;
+  /** Came up, or changed. */
+  tunnelUp(tunnel: TunnelPresence): void;
+  tunnelDown(tunnelId: string): void;
 }
+
+const controlCheck = Compile(Control);
 
 /** All tunnels of this node. */
 export class Tunnels {
   readonly #observer: TunnelObserver;
+  readonly #logger: Logger;
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Map<string, Set<Tunnel>>();
 
-  constructor(observer: TunnelObserver) {
+  constructor(observer: TunnelObserver, logger: Logger) {
     this.#observer = observer;
+    this.#logger = logger;
   }
 
   get size(): number {
@@ -124,12 +130,11 @@ export class Tunnels {
     return [...this.of(gatewayId)].filter((tunnel) => tunnel.clientId === clientId);
   }
 
-  gatewayIds(): string[] {
-    return [...this.#byGateway.keys()];
-  }
-
-  get(session: Session): Tunnel | undefined {
-    return this.#bySession.get(session);
+  byTransport(): { direct: number; websocket: number } {
+    const counts = { direct: 0, websocket: 0 };
+    for (const { session } of this.all())
+      counts[session.transport === 'websocket' ? 'websocket' : 'direct'] += 1;
+    return counts;
   }
 
   add(tunnel: Tunnel): void {
@@ -137,28 +142,34 @@ export class Tunnels {
     const siblings = this.#byGateway.get(tunnel.gatewayId);
     if (siblings === undefined) this.#byGateway.set(tunnel.gatewayId, new Set([tunnel]));
     else siblings.add(tunnel);
-    this.#observer.tunnelUp(tunnel);
+    this.#observer.tunnelUp(tunnel.presence());
+    this.#logger.info({ ...aboutTunnel(tunnel), name: tunnel.facts.name }, 'a tunnel is up');
   }
 
   /** The session has closed. */
-  remove(session: Session): Tunnel | undefined {
+  remove(session: Session, cause: TunnelError): void {
     const tunnel = this.#bySession.get(session);
-    if (tunnel === undefined) return undefined;
+    if (tunnel === undefined) return;
     this.#bySession.delete(session);
     const siblings = this.#byGateway.get(tunnel.gatewayId);
     siblings?.delete(tunnel);
     if (siblings?.size === 0) this.#byGateway.delete(tunnel.gatewayId);
-    this.#observer.tunnelDown(tunnel);
-    return tunnel;
+    this.#observer.tunnelDown(tunnel.id);
+    this.#logger.info({ ...aboutTunnel(tunnel), code: cause.code }, `a tunnel is down: ${cause.message}`);
   }
 
-  /** The client of that session has another list of its own. */
-  setOwnRules(session: Session, rules: readonly AccessRule[] | null): void {
+  /** A client said something: another list of its own. Kinds of a later version are passed over. */
+  handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
-    if (tunnel === undefined) return;
-    tunnel.setOwnRules(rules);
-    this.#observer.tunnelChanged(tunnel);
+    if (tunnel === undefined || !controlCheck.Check(body) || body.kind !== 'ownRules') return;
+    tunnel.setOwnRules(body.rules);
+    this.#observer.tunnelUp(tunnel.presence());
   }
+}
+
+function aboutTunnel({ id, gatewayId, clientId, tokenId, session }: Tunnel): object {
+  const { transport, remoteAddress: address } = session;
+  return { tunnelId: id, gatewayId, clientId, tokenId, transport, address };
 }
 
 /** A name for a new tunnel. */

@@ -1,0 +1,54 @@
+/** What the node answers and hears on the bus: its live figures, the end of a client, tunnels that come up elsewhere. */
+import type { Bus, Subscription } from '@postern/bus';
+import { answer, endClient, listTunnels, listen, tunnelChanged } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Fronts } from './fronts.ts';
+import type { Guard } from './guard.ts';
+import type { Tunnel, Tunnels } from './tunnels.ts';
+
+/** What it needs of the node. */
+export interface BusDeskParts {
+  bus: Bus;
+  node: string;
+  tunnels: Tunnels;
+  fronts: Fronts;
+  guard: Guard;
+  logger: Logger;
+}
+
+/** Serves the node's subjects until they are closed. */
+export function openBusDesk({ bus, node, tunnels, fronts, guard, logger }: BusDeskParts): Subscription[] {
+  const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
+  return [
+    answer(
+      bus,
+      listTunnels,
+      ({ gatewayId }) => ({
+        node,
+        tunnels: [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))].map(figuresOf),
+        fronts: fronts
+          .states()
+          .map(({ destinationId, listening, error }) => ({ destinationId, listening, error })),
+      }),
+      { suffix: node, onError },
+    ),
+    listen(
+      bus,
+      endClient,
+      ({ gatewayId, clientId, reason }) => guard.endClient(gatewayId, clientId, reason),
+      onError,
+    ),
+    listen(
+      bus,
+      tunnelChanged,
+      (change) => {
+        if (change.node !== node && change.up !== undefined) guard.handleTunnelElsewhere(change.up);
+      },
+      onError,
+    ),
+  ];
+}
+
+function figuresOf({ id, clientId, session }: Tunnel) {
+  return { tunnelId: id, clientId, roundTripMs: session.roundTripMs, streams: session.streamCount };
+}

@@ -1,0 +1,340 @@
+/**
+ * A node, put together and brought to life. The order of the start matters:
+ *
+ *     bus desk ─► certificate, ticket keys, routes, policies ─► tunnel port, connect port ─► fronts ─► ready
+ *                 └── each waits for its owner, as long as it takes ──┘
+ *
+ * Nothing listens before the node can tell a valid ticket and an allowed caller from others. Once it can, it needs none
+ * of them any more: with bus, acl, router and certstore gone its tunnels, streams and fronts go on, on what it knows.
+ * The stop goes the other way: no new callers and tunnels, clients are asked to go elsewhere, callers get their grace.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Bus, Subscription } from '@postern/bus';
+import type { NodeAddress, Policy, Route } from '@postern/contracts';
+import {
+  type Logger,
+  type Metrics,
+  type Readiness,
+  type Service,
+  readyWhen,
+  subsystemLogger,
+} from '@postern/telemetry';
+import { type Carrier, Endpoint, GoAwayCode, type Limits } from '@postern/tunnel';
+import { AclReach } from './acl-reach.ts';
+import { RateLimit } from './admission.ts';
+import { openBusDesk } from './bus-desk.ts';
+import { Callers } from './callers.ts';
+import type { EdgeOptions } from './config.ts';
+import { ConnectServer } from './connect-server.ts';
+import { EdgeError } from './errors.ts';
+import { Followers } from './followers.ts';
+import { Fronts } from './fronts.ts';
+import { Guard } from './guard.ts';
+import { HandshakeGate } from './handshake-gate.ts';
+import { type EdgeMetrics, edgeMetrics } from './metrics.ts';
+import { advertisedHost, certificateNames, tunnelServerName } from './names.ts';
+import { orderNodes } from './node-list.ts';
+import { Presence } from './presence.ts';
+import { Refusals } from './refusals.ts';
+import { ServerCertificate } from './server-certificate.ts';
+import { edgeStatus } from './status.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { TicketVerifier } from './ticket-verifier.ts';
+import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
+import { TunnelServer } from './tunnel-server.ts';
+import { Tunnels } from './tunnels.ts';
+
+/** What a node is made of. */
+export interface EdgeParts {
+  options: EdgeOptions;
+  bus: Bus;
+  logger: Logger;
+  metrics: Metrics;
+  version: string;
+  /** Bounds of the tunnels, for tests. */
+  limits?: Partial<Limits>;
+}
+
+/** A node. */
+export interface Edge extends Service {
+  /** The ports that it took; 0 before it listens. */
+  readonly ports: { connect: number; tunnel: number };
+}
+
+/** Makes a node; `start` brings it to life. */
+export function createEdge(parts: EdgeParts): Edge {
+  return new EdgeNode(parts);
+}
+
+class EdgeNode implements Edge {
+  readonly name = 'edge';
+  readonly #parts: EdgeParts;
+  readonly #bootId = randomUUID();
+  readonly #startedAt = new Date();
+  readonly #logger: Logger;
+  readonly #starting = new AbortController();
+  readonly #endpoint: Endpoint;
+  readonly #followers: Followers;
+  readonly #presence: Presence;
+  readonly #tunnels: Tunnels;
+  readonly #refusals: Refusals;
+  readonly #callers: Callers;
+  readonly #fronts: Fronts;
+  readonly #guard: Guard;
+  readonly #aclReach: AclReach;
+  readonly #keys: TicketKeys;
+  readonly #certificate: ServerCertificate;
+  readonly #gates: { connect: HandshakeGate; tunnel: HandshakeGate };
+  readonly #metrics: EdgeMetrics;
+  readonly #handshake: TunnelHandshakeParts;
+  #subscriptions: Subscription[] = [];
+  #tunnelServer: TunnelServer | null = null;
+  #connectServer: ConnectServer | null = null;
+  #serving = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(parts: EdgeParts) {
+    this.#parts = parts;
+    const { options, bus, logger } = parts;
+    this.#logger = subsystemLogger(logger, 'edge');
+    this.#endpoint = new Endpoint({
+      self: { id: options.name, bootId: this.#bootId },
+      ...(parts.limits === undefined ? {} : { limits: parts.limits }),
+      onControl: (session, body) => this.#tunnels.handleControl(session, body),
+      onSessionClose: (session, cause) => this.#tunnels.remove(session, cause),
+    });
+    this.#followers = new Followers({
+      bus,
+      logger: subsystemLogger(logger, 'followers'),
+      onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
+      onPolicy: (id) => this.#guard.handlePolicy(id),
+    });
+    this.#presence = new Presence(() => this.#address());
+    this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'));
+    this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
+    this.#callers = new Callers({
+      bounds: options,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.#followers.routes.get(destinationId),
+      upstreams: (gatewayId) => this.#tunnels.of(gatewayId),
+      refusals: this.#refusals,
+      logger: subsystemLogger(logger, 'callers'),
+    });
+    this.#fronts = new Fronts({
+      host: options.frontHost === '' ? options.listenHost : options.frontHost,
+      logger: subsystemLogger(logger, 'fronts'),
+      onConnection: (front, socket) => this.#callers.accept(front.route, socket),
+    });
+    this.#guard = new Guard({
+      tunnels: this.#tunnels,
+      callers: this.#callers,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      logger: subsystemLogger(logger, 'guard'),
+    });
+    this.#aclReach = new AclReach(bus);
+    this.#keys = new TicketKeys({ bus, logger: subsystemLogger(logger, 'tickets') });
+    this.#certificate = new ServerCertificate({
+      bus,
+      logger: subsystemLogger(logger, 'certificate'),
+      node: options.name,
+      names: certificateNames(options),
+    });
+    this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
+    this.#gates = { connect: this.#gate('connect'), tunnel: this.#gate('tunnel') };
+    this.#handshake = this.#handshakeParts();
+  }
+
+  get ports(): { connect: number; tunnel: number } {
+    return { connect: this.#connectServer?.port ?? 0, tunnel: this.#tunnelServer?.port ?? 0 };
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#starting;
+    const { bus, options } = this.#parts;
+    this.#aclReach.start();
+    this.#subscriptions = openBusDesk({
+      bus,
+      node: options.name,
+      tunnels: this.#tunnels,
+      fronts: this.#fronts,
+      guard: this.#guard,
+      logger: subsystemLogger(this.#parts.logger, 'bus'),
+    });
+    await Promise.all([
+      this.#certificate.start(signal),
+      this.#keys.start(signal),
+      this.#followers.start(signal),
+    ]);
+    if (signal.aborted) return;
+    await this.#listen();
+    this.#serving = true;
+    this.#logger.info({ ...this.ports, fronts: this.#fronts.size }, 'the node serves');
+  }
+
+  ready(): Readiness {
+    return readyWhen({
+      'certificate from certstore': this.#certificate.current === null,
+      'ticket keys from acl': !this.#keys.known,
+      'routes from router': !this.#followers.routes.isSynced,
+      'policies from acl': !this.#followers.policies.isSynced,
+      listeners: !this.#serving,
+      draining: this.#stopping !== null,
+    });
+  }
+
+  status(): unknown {
+    const { options, version } = this.#parts;
+    return edgeStatus({
+      node: {
+        name: options.name,
+        zone: options.zone,
+        bootId: this.#bootId,
+        version,
+        draining: this.#stopping !== null,
+      },
+      ports: this.ports,
+      aclInReach: this.#aclReach.inReach,
+      ticketKeys: this.#keys.size,
+      certificate: this.#certificate,
+      tunnels: this.#tunnels,
+      fronts: this.#fronts,
+      callers: this.#callers,
+      bounds: options,
+      refusals: this.#refusals,
+      memory: this.#endpoint.memory,
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #listen(): Promise<void> {
+    const { options, bus } = this.#parts;
+    const certificate = this.#certificate.current;
+    if (certificate === null) return;
+    const common = {
+      host: options.listenHost,
+      certificate,
+      handshakeTimeoutMs: options.handshakeTimeoutMs,
+      accept: (carrier: Carrier) => acceptTunnel(this.#handshake, carrier),
+      onTlsError: () => this.#metrics.handshakeFailed('TLS'),
+    };
+    const tunnelServer = new TunnelServer({ ...common, port: options.tunnelPort, gate: this.#gates.tunnel });
+    const callsPerMinute = options.connectCallsPerMinute;
+    const connectServer = new ConnectServer({
+      ...common,
+      port: options.connectPort,
+      gate: this.#gates.connect,
+      callRate: new RateLimit({
+        perSecond: callsPerMinute / 60,
+        burst: callsPerMinute,
+        addressesMax: options.addressesMax,
+      }),
+      bus,
+      nodes: () => orderNodes(this.#presence.nodes()),
+      draining: () => this.#stopping !== null,
+      onCall: (code) => this.#metrics.called(code),
+      logger: subsystemLogger(this.#parts.logger, 'connect'),
+    });
+    this.#tunnelServer = tunnelServer;
+    this.#connectServer = connectServer;
+    this.#certificate.onRenewed((renewed) => {
+      tunnelServer.useCertificate(renewed);
+      connectServer.useCertificate(renewed);
+    });
+    // The tunnel port first: an answer to a first call names it.
+    await tunnelServer.listen();
+    await connectServer.listen();
+    await this.#fronts.open(this.#followers.routes.items.values());
+  }
+
+  async #drain(): Promise<void> {
+    this.#starting.abort();
+    this.#fronts.close();
+    for (const { session } of this.#tunnels.all())
+      session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
+    if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
+    await this.#callers.drain(AbortSignal.timeout(this.#parts.options.drainGraceMs));
+    this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
+    await this.#followers.stop();
+    this.#connectServer?.close();
+    this.#tunnelServer?.close();
+    this.#endpoint.close();
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#aclReach.stop();
+  }
+
+  #policy(gatewayId: string): Policy | undefined {
+    return this.#followers.policies.get(gatewayId);
+  }
+
+  /** A destination is new or another, or gone. */
+  #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
+    this.#fronts.apply(id, route);
+    this.#guard.handleRoute(gatewayId);
+    if (route === undefined) this.#refusals.forget(id);
+  }
+
+  #handshakeParts(): TunnelHandshakeParts {
+    const { options, logger } = this.#parts;
+    return {
+      node: options.name,
+      bootId: this.#bootId,
+      endpoint: this.#endpoint,
+      verifier: new TicketVerifier({
+        node: options.name,
+        keys: this.#keys,
+        policy: (gatewayId) => this.#followers.policy(gatewayId),
+        aclInReach: () => this.#aclReach.inReach,
+      }),
+      logger: subsystemLogger(logger, 'tunnels'),
+      whyClosed: () => this.#whyClosed(),
+      onTunnel: (tunnel) => {
+        this.#tunnels.add(tunnel);
+        this.#guard.handleTunnel(tunnel);
+      },
+      onFailure: (code) => this.#metrics.handshakeFailed(code),
+    };
+  }
+
+  #whyClosed(): EdgeError | null {
+    if (this.#stopping !== null) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
+    if (this.#tunnels.size < this.#parts.options.tunnelsMax) return null;
+    return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
+  }
+
+  #gate(port: 'connect' | 'tunnel'): HandshakeGate {
+    const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = this.#parts.options;
+    const bounds = {
+      max: handshakesMax,
+      perAddressMax: handshakesPerAddressMax,
+      timeoutMs: handshakeTimeoutMs,
+    };
+    return new HandshakeGate(bounds, (cause) => this.#metrics.evicted(port, cause));
+  }
+
+  #address(): NodeAddress {
+    const { options } = this.#parts;
+    return {
+      node: options.name,
+      zone: options.zone,
+      host: advertisedHost(options),
+      port: options.advertisePort === 0 ? this.ports.tunnel : options.advertisePort,
+      serverName: tunnelServerName(options),
+    };
+  }
+
+  #metricSources() {
+    return {
+      tunnels: () => this.#tunnels.byTransport(),
+      callers: () => ({ open: this.#callers.size, opening: this.#callers.opening }),
+      totals: () => this.#callers.totals(),
+      refusals: () => this.#refusals.counts,
+      handshakes: () => ({ connect: this.#gates.connect.size, tunnel: this.#gates.tunnel.size }),
+      memory: () => this.#endpoint.memory,
+      fronts: () => this.#fronts.counts(),
+    };
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * What this node knows of the platform: routes and policies, in memory, followed by revision (libs/replica). When their
+ * owners are gone the node goes on with what it has.
+ */
+import type { Bus } from '@postern/bus';
+import { type Policy, type Route, policyFeed, routeFeed } from '@postern/contracts';
+import { type FeedChange, FeedFollower } from '@postern/replica';
+import type { Logger } from '@postern/telemetry';
+
+/** How long a handshake waits for a policy that is not here: a gateway made just now. */
+const policyWaitMs = 2_000;
+
+/** What is followed for whom. */
+export interface FollowersParts {
+  bus: Bus;
+  logger: Logger;
+  /** A destination is new or another; `now` is undefined when it is gone. */
+  onRoute(id: string, gatewayId: string, now: Route | undefined): void;
+  /** A gateway's policy is new, another, or gone. */
+  onPolicy(gatewayId: string): void;
+}
+
+/** Routes and policies. */
+export class Followers {
+  readonly routes: FeedFollower<typeof Route>;
+  readonly policies: FeedFollower<typeof Policy>;
+  readonly #parts: FollowersParts;
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(parts: FollowersParts) {
+    this.#parts = parts;
+    const { bus, logger } = parts;
+    this.routes = new FeedFollower({
+      feed: routeFeed,
+      bus,
+      onChange: (change) => this.#handleRoutes(change),
+      onError: (error) => logger.debug({ error }, 'the router did not give its routes'),
+    });
+    this.policies = new FeedFollower({
+      feed: policyFeed,
+      bus,
+      onChange: (change) => this.#handlePolicies(change),
+      onError: (error) => logger.debug({ error }, 'acl did not give its policies'),
+    });
+  }
+
+  /** Resolves when both were fetched once, or the signal is aborted. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.routes.start();
+    this.policies.start();
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([aborted, Promise.all([this.routes.synced, this.policies.synced])]);
+  }
+
+  /** The policy of a gateway; where it is not here, the one that comes within a moment. */
+  async policy(gatewayId: string): Promise<Policy | undefined> {
+    if (this.policies.get(gatewayId) === undefined) await this.#wait(gatewayId);
+    return this.policies.get(gatewayId);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.routes.stop(), this.policies.stop()]);
+  }
+
+  #wait(gatewayId: string): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(gatewayId) ?? new Set();
+      this.#waiting.set(gatewayId, waiting);
+      const done = () => {
+        clearTimeout(timer);
+        waiting.delete(done);
+        if (waiting.size === 0) this.#waiting.delete(gatewayId);
+        resolve();
+      };
+      const timer = setTimeout(done, policyWaitMs);
+      waiting.add(done);
+      this.policies.refresh();
+    });
+  }
+
+  /** What is gone goes first: its port may be another's now. */
+  #handleRoutes({ changed, deleted }: FeedChange<Route>): void {
+    for (const { id, gatewayId } of deleted) this.#parts.onRoute(id, gatewayId, undefined);
+    for (const { now } of changed) this.#parts.onRoute(now.id, now.gatewayId, now);
+  }
+
+  #handlePolicies({ changed, deleted }: FeedChange<Policy>): void {
+    for (const id of [...deleted.map((policy) => policy.id), ...changed.map(({ now }) => now.id)]) {
+      this.#parts.onPolicy(id);
+      for (const done of this.#waiting.get(id) ?? []) done();
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { test } from 'node:test';
+import type { Stream } from '@postern/tunnel';
+import { ResetCode } from '@postern/tunnel';
+import { TestClient } from './fixture/client.ts';
+import { policyOf } from './fixture/documents.ts';
+import { type World, echoRoute, ended, exchange, freePort, until, withWorld } from './fixture/node.ts';
+
+interface ShownStatus {
+  callers: { open: number; opening: number };
+  fronts: {
+    shown: {
+      enabled: boolean;
+      listening: boolean;
+      error: string | null;
+      lastRefusals: { code: string; rule?: string; end: string }[];
+    }[];
+  };
+}
+
+function statusOf({ edge }: World): ShownStatus {
+  return edge.status() as ShownStatus;
+}
+
+/** The code of the last caller that was turned away. */
+async function lastCode(world: World): Promise<string> {
+  return until(() => statusOf(world).fronts.shown[0]?.lastRefusals.at(-1)?.code);
+}
+
+test('bytes go both ways through a front, a tunnel and a client, half-close included', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    assert.equal(await exchange(world.call(), 'hello'), 'hello');
+    const [metadata] = client.streams;
+    assert.equal(metadata?.destinationId, 'd1');
+    assert.equal(metadata?.port, world.echo.port);
+    assert.equal(metadata?.caller.address, '127.0.0.1');
+    await until(() => statusOf(world).callers.open === 0);
+    client.close();
+  });
+});
+
+test('a caller is reset when no client is connected, and the cause is kept', async () => {
+  await withWorld(async (world) => {
+    assert.equal(await ended(world.call()), 'ECONNRESET');
+    assert.equal(await lastCode(world), 'EDGE_NO_CLIENT');
+  });
+});
+
+test('a disabled destination refuses new callers and lets what runs go on', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    const running = world.call();
+    running.write('a');
+    await once(running, 'data');
+    world.platform.setRoute(echoRoute(world.frontPort, world.echo.port, { enabled: false }));
+    await until(() => statusOf(world).fronts.shown[0]?.enabled === false);
+    assert.equal(await ended(world.call()), 'ECONNRESET');
+    assert.equal(await lastCode(world), 'EDGE_DESTINATION_DISABLED');
+    assert.equal(await exchange(running, 'b'), 'b');
+    client.close();
+  });
+});
+
+test('a deleted destination resets its streams and closes its front', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    const running = world.call();
+    running.write('a');
+    await once(running, 'data');
+    world.platform.deleteRoute('d1');
+    assert.equal(await ended(running), 'ECONNRESET');
+    const late = connect({ port: world.frontPort, host: '127.0.0.1' });
+    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNREFUSED');
+    client.close();
+  });
+});
+
+test('streams that a changed access list no longer allows are reset, with the rule named', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    const running = world.call();
+    running.write('a');
+    await once(running, 'data');
+    const accessList = [{ action: 'deny' as const, host: '127.0.0.1', port: '*' }];
+    world.platform.setPolicy(policyOf({ accessListRevision: 2, accessList }));
+    assert.equal(await ended(running), 'ECONNRESET');
+    const [refusal] = statusOf(world).fronts.shown[0]?.lastRefusals ?? [];
+    assert.equal(refusal?.code, 'EDGE_ACCESS_DENIED');
+    assert.match(refusal?.rule ?? '', /^0: .*127\.0\.0\.1/);
+    await until(() => client.controls.length > 0);
+    assert.deepEqual(client.controls[0], { kind: 'accessList', revision: 2, rules: accessList });
+    client.close();
+  });
+});
+
+test('a client whose own list denies is not asked, and is named', async () => {
+  await withWorld(async (world) => {
+    const ownRules = [{ action: 'deny' as const, host: '127.0.0.1', port: '*' }];
+    const client = new TestClient(world.platform, { ownRules });
+    await client.connect(world.edge.ports.tunnel);
+    assert.equal(await ended(world.call()), 'ECONNRESET');
+    const [refusal] = statusOf(world).fronts.shown[0]?.lastRefusals ?? [];
+    assert.equal(refusal?.code, 'EDGE_CLIENT_DENIED');
+    assert.equal(refusal?.end, 'client');
+    assert.equal(client.streams.length, 0);
+    client.close();
+  });
+});
+
+test('when a client says that nothing was reached, the next one gets the same early bytes', async () => {
+  await withWorld(async (world) => {
+    const refusing = new TestClient(world.platform, {
+      onStream: (stream: Stream) => {
+        stream.events = { onData: () => stream.reset(ResetCode.Refused, 'connection refused') };
+        setImmediate(() => stream.reset(ResetCode.Refused, 'connection refused'));
+      },
+    });
+    await refusing.connect(world.edge.ports.tunnel);
+    for (let i = 0; i < 8; i += 1) {
+      const good = new TestClient(world.platform);
+      await good.connect(world.edge.ports.tunnel);
+      const calls = [1, 2, 3, 4].map(() => world.call());
+      assert.deepEqual(await Promise.all(calls.map((one) => exchange(one, 'early'))), [
+        'early',
+        'early',
+        'early',
+        'early',
+      ]);
+      good.close();
+      await until(() => statusOf(world).callers.open === 0);
+    }
+    assert.ok(refusing.streams.length > 0, 'the refusing client was asked now and then');
+    refusing.close();
+  });
+});
+
+test('a caller whose every client refuses is told so by code', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform, {
+      onStream: (stream) => stream.reset(ResetCode.NotResolved, 'no such name: db.corp'),
+    });
+    await client.connect(world.edge.ports.tunnel);
+    assert.equal(await ended(world.call()), 'ECONNRESET');
+    assert.equal(await lastCode(world), 'EDGE_RESOURCE_NOT_RESOLVED');
+    client.close();
+  });
+});
+
+test('a port that is taken is shown, and served as soon as it is free', async () => {
+  await withWorld(async (world) => {
+    const taken = createServer().listen(await freePort(), '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    world.platform.setRoute(echoRoute(port, world.echo.port));
+    const front = await until(() => statusOf(world).fronts.shown.find((one) => one.error !== null));
+    assert.match(front.error ?? '', /EADDRINUSE/);
+    taken.close();
+    await until(() => statusOf(world).fronts.shown.find((one) => one.listening));
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    assert.equal(await exchange(world.call(port), 'x'), 'x');
+    client.close();
+  });
+});
+
+test('callers beyond the bounds are reset at once', async () => {
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      const first = world.call();
+      first.write('a');
+      await once(first, 'data');
+      assert.equal(await ended(world.call()), 'ECONNRESET');
+      assert.equal(await lastCode(world), 'EDGE_ADDRESS_FULL');
+      assert.equal(await exchange(first, 'b'), 'b');
+      client.close();
+    },
+    { options: { connectionsPerAddressMax: 1 } },
+  );
+});
+
+test('a client that never answers holds no more callers than the bound', async () => {
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform, { onStream: () => {} });
+      await client.connect(world.edge.ports.tunnel);
+      const waiting = [world.call(), world.call()];
+      await until(() => statusOf(world).callers.opening === 2);
+      assert.equal(await ended(world.call()), 'ECONNRESET');
+      assert.equal(await lastCode(world), 'EDGE_OPENING_FULL');
+      for (const socket of waiting) socket.resetAndDestroy();
+      await until(() => statusOf(world).callers.opening === 0);
+      client.close();
+    },
+    { options: { openingMax: 2 } },
+  );
+});

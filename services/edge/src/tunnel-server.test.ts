@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { TestClient } from './fixture/client.ts';
+import { policyOf } from './fixture/documents.ts';
+import { type World, ended, exchange, until, withWorld } from './fixture/node.ts';
+
+interface ShownStatus {
+  tunnels: { count: number; shown: { clientId: string; streams: number }[] };
+  callers: { open: number };
+  fronts: { shown: { lastRefusals: { code: string }[] }[] };
+}
+
+const statusOf = ({ edge }: World) => edge.status() as ShownStatus;
+const tunnelsOf = (world: World) => statusOf(world).tunnels.count;
+
+/** A caller with a stream that has carried a byte. */
+async function running(world: World): Promise<Socket> {
+  const socket = world.call();
+  socket.write('a');
+  await once(socket, 'data');
+  return socket;
+}
+
+/** The code in the refusal that the client got. */
+async function refusalOf(connecting: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await connecting;
+    return undefined;
+  } catch (error) {
+    return (error as { detail?: string }).detail;
+  }
+}
+
+test('a tunnel is told its name, its gateway and the access list', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    assert.equal(client.welcome?.gateway.name, 'plant');
+    assert.deepEqual(client.welcome?.accessList, { revision: 1, rules: policyOf().accessList });
+    await until(() => tunnelsOf(world) === 1);
+    client.close();
+    await until(() => tunnelsOf(world) === 0);
+  });
+});
+
+test('a wrong ticket is refused with its code, and the node goes on', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    const { tunnel } = world.edge.ports;
+    assert.equal(await refusalOf(client.connect(tunnel, {}, -30)), 'EDGE_TICKET_EXPIRED');
+    assert.equal(await refusalOf(client.connect(tunnel, { use: 'reserve' })), 'EDGE_TICKET_RESERVE_REFUSED');
+    assert.equal(await refusalOf(client.connect(tunnel, { gw: 'g9' })), 'EDGE_GATEWAY_UNKNOWN');
+    await client.connect(tunnel);
+    assert.equal(await exchange(world.call(), 'x'), 'x');
+    client.close();
+  });
+});
+
+test('connections that never finish their handshake do not keep a client out', async () => {
+  await withWorld(
+    async (world) => {
+      const silent = Array.from({ length: 40 }, () => connectTcp(world.edge.ports.tunnel, '127.0.0.1'));
+      for (const socket of silent) socket.on('error', () => {});
+      await Promise.all(silent.slice(0, 30).map((socket) => ended(socket)));
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      assert.equal(await exchange(world.call(), 'x'), 'x');
+      for (const socket of silent) socket.destroy();
+      client.close();
+    },
+    { options: { handshakesMax: 10, handshakesPerAddressMax: 10 } },
+  );
+});
+
+test('a connection that shows nothing is cut after the handshake’s time', async () => {
+  await withWorld(
+    async (world) => {
+      const silent = connectTcp(world.edge.ports.tunnel, '127.0.0.1');
+      await ended(silent);
+      const metrics = await world.metrics.text();
+      assert.match(metrics, /postern_edge_handshake_evictions_total\{port="tunnel",cause="timeout"\} 1/);
+    },
+    { options: { handshakeTimeoutMs: 50 } },
+  );
+});
+
+test('garbage and plain HTTP on the tunnel port are cut', async () => {
+  await withWorld(async (world) => {
+    for (const text of [
+      'GET / HTTP/1.1\r\nhost: x\r\n\r\n',
+      '\x16\x03\x01\xff\xff garbage',
+      'x'.repeat(100_000),
+    ]) {
+      const socket = connectTcp(world.edge.ports.tunnel, '127.0.0.1');
+      socket.end(text);
+      await ended(socket);
+    }
+    const metrics = await world.metrics.text();
+    assert.match(metrics, /postern_edge_handshakes\{port="tunnel"\} 0/);
+  });
+});
+
+test('when a token is revoked its tunnels close, and its streams move to a tunnel of another', async () => {
+  await withWorld(async (world) => {
+    const { tunnel } = world.edge.ports;
+    const client = new TestClient(world.platform);
+    await client.connect(tunnel);
+    const caller = await running(world);
+    const other = await client.connect(tunnel, { tok: 't2' });
+    const down = once(client.events, 'down');
+    world.platform.setPolicy(
+      policyOf({ revokedTokens: [{ tokenId: 't1', revokedAt: '2026-01-01T00:00:00Z' }] }),
+    );
+    await down;
+    await until(() => tunnelsOf(world) === 1);
+    assert.equal(await exchange(caller, 'b'), 'b');
+    assert.equal(other.closed, false);
+    client.close();
+  });
+});
+
+test('when no valid tunnel is left, the streams of a revoked token end at once', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    await client.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    world.platform.setPolicy(
+      policyOf({ revokedTokens: [{ tokenId: 't1', revokedAt: '2026-01-01T00:00:00Z' }] }),
+    );
+    assert.equal(await ended(caller), 'ECONNRESET');
+    await until(() => tunnelsOf(world) === 0);
+    assert.equal(statusOf(world).fronts.shown[0]?.lastRefusals[0]?.code, 'EDGE_TOKEN_REVOKED');
+    assert.equal(await refusalOf(client.connect(world.edge.ports.tunnel)), 'EDGE_TOKEN_REVOKED');
+    client.close();
+  });
+});
+
+test('when a gateway is disabled its tunnels close and its streams are reset', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    world.platform.setPolicy(policyOf({ enabled: false }));
+    assert.equal(await ended(caller), 'ECONNRESET');
+    await until(() => tunnelsOf(world) === 0);
+    assert.equal(await refusalOf(client.connect(world.edge.ports.tunnel)), 'EDGE_GATEWAY_DISABLED');
+    client.close();
+  });
+});
+
+test('another start of a client ends the former’s streams and tunnels at once', async () => {
+  await withWorld(async (world) => {
+    const former = new TestClient(world.platform);
+    await former.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    const later = new TestClient(world.platform, { key: former.key, bootId: 'boot-two' });
+    await later.connect(world.edge.ports.tunnel);
+    assert.equal(await ended(caller), 'ECONNRESET');
+    await until(() => tunnelsOf(world) === 1);
+    assert.equal(await exchange(world.call(), 'x'), 'x');
+    assert.equal(later.streams.length, 1);
+    former.close();
+    later.close();
+  });
+});
+
+test('a client that an operator ends is told, and its streams are reset', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    const told = once(client.events, 'control');
+    world.platform.endClient('g1', client.clientId, 'moved away');
+    assert.deepEqual(await told, [{ kind: 'end', reason: 'moved away' }]);
+    assert.equal(await ended(caller), 'ECONNRESET');
+    await until(() => tunnelsOf(world) === 0);
+    client.close();
+  });
+});
+
+test('with every owner gone, tickets are verified and callers served as before', async () => {
+  await withWorld(async (world) => {
+    const first = new TestClient(world.platform);
+    await first.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    await world.platform.stop();
+    const second = new TestClient(world.platform);
+    await second.connect(world.edge.ports.tunnel);
+    first.close();
+    assert.equal(await ended(caller), 'ECONNRESET');
+    assert.equal(await exchange(world.call(), 'x'), 'x');
+    assert.equal(world.edge.ready().ready, true);
+    second.close();
+  });
+});
+
+test('a node that stops sends its clients away, and waits for its callers', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    const session = await client.connect(world.edge.ports.tunnel);
+    const caller = await running(world);
+    const stopped = world.edge.stop();
+    assert.deepEqual(world.edge.ready().waitingFor, ['draining']);
+    await until(() => !session.usable);
+    assert.equal(await exchange(caller, 'b'), 'b');
+    await stopped;
+    client.close();
+  });
+});
