@@ -54,6 +54,18 @@ describe('client settings', () => {
     assert.throws(() => optionsOf(['a', 'b', ...connect, '-t', '1--2--3']), ConfigError);
   });
 
+  it('divides tokens that hold -- themselves only where the next one begins', () => {
+    const tokens = ['pt_x--y', 'pt_--z'];
+    assert.deepEqual(
+      tokensOf(optionsOf(['a', 'b', 'c', ...connect], { POSTERN_TOKEN: `${tokens[0]}--none--${tokens[1]}` })),
+      [tokens[0], null, tokens[1]],
+    );
+    assert.deepEqual(
+      tokensOf(optionsOf(['a', 'b', ...connect], { POSTERN_TOKEN: tokens.join('\n') })),
+      tokens,
+    );
+  });
+
   it('leaves the token of one gateway whole, whatever is in it', () => {
     assert.deepEqual(tokensOf(optionsOf(['a', ...connect], { POSTERN_TOKEN: 'x--y' })), ['x--y']);
   });

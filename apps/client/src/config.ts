@@ -319,10 +319,14 @@ function readGateways(settings: ClientSettings): GatewayOptions[] {
   });
 }
 
-/** `a--none--b` for three gateways is `[a, null, b]`; for one gateway the text is left whole. */
+/**
+ * `a--none--b` for three gateways is `[a, null, b]`; for one gateway the text is left whole. A token may hold "--"
+ * itself, so a text with tokens in it (`pt_…`) is divided only where the next one begins.
+ */
 function divide(text: string | undefined, count: number): (string | null)[] {
   if (text === undefined || text === '') return [];
-  const parts = count === 1 ? [text] : text.split(/--|\s+/);
+  const divider = text.includes('pt_') ? /(?:--|\s+)(?=pt_|none(?:--|\s|$))/ : /--|\s+/;
+  const parts = count === 1 ? [text] : text.trim().split(divider);
   if (parts.length > count)
     throw new TypeError(`${parts.length} values, divided by "--", are given for ${count} gateways`);
   return parts.map((part) => (part === 'none' || part === '' ? null : part.trim()));

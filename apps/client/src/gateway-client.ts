@@ -6,31 +6,24 @@
  *   keeper ──call──► connector ──► dialer            nodes ──OPEN──► StreamServer ──► resource
  *      │◄─────────── events ───────┘                   └──CONTROL──► lists, end
  */
+import assert from 'node:assert/strict';
 import { Control, type ConnectAnswer } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import {
-  type Carrier,
-  Endpoint,
-  GoAwayCode,
-  ResetCode,
-  type Session,
-  TunnelError,
-  defaultLimits,
-  tlsCarrier,
-  webSocketCarrier,
-} from '@postern/tunnel';
+import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
 import { callPlatform } from './connector.ts';
 import type { Dialer } from './dialer.ts';
 import { ClientError, errorText } from './errors.ts';
-import { clientHandshake, dialFailure } from './handshake.ts';
+import { type HandshakeOptions, dialFailure } from './handshake.ts';
 import type { Hosts } from './hosts.ts';
 import type { Identity } from './identity.ts';
 import { StreamServer } from './stream-server.ts';
-import { type KeeperAction, type KeeperEvent, type KeeperOptions, TunnelKeeper } from './tunnel-keeper.ts';
+import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
+import { TunnelKeeper } from './tunnel-keeper.ts';
 import { TroubleLog } from './trouble-log.ts';
+import { openTunnel, wayText } from './tunnel-opener.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
 export const drainMs = 30_000;
@@ -242,66 +235,27 @@ export class GatewayClient {
 
   async #dial(action: KeeperAction & { kind: 'dial' }): Promise<void> {
     const { id, ticket, avoid } = action;
-    const { identity, facts, gatewayId } = this.#options;
+    const { identity, facts, gatewayId, dialer } = this.#options;
     const ownRules = this.#guard.ownRules;
-    const where =
-      action.address === null
-        ? `WebSocket to ${this.#options.dialer.connectUrl.host}`
-        : `${action.address.node} at ${action.address.host}:${action.address.port}`;
+    const onWelcome: HandshakeOptions['onWelcome'] = (_node, { accessList }) =>
+      this.#guard.setGatewayList(id, accessList.revision, accessList.rules);
+    const handshake = { identity, gatewayId, ticket, facts, avoid, ownRules, onWelcome };
+    const endpoint = this.#endpoint;
+    assert(endpoint !== null, 'a dial follows an answered call');
     try {
-      const session = await this.#connect(action, (endpoint, carrier) =>
-        endpoint.connect(
-          carrier,
-          clientHandshake({
-            identity,
-            gatewayId,
-            ticket,
-            facts,
-            avoid,
-            ownRules,
-            onWelcome: (_node, { accessList }) =>
-              this.#guard.setGatewayList(id, accessList.revision, accessList.rules),
-          }),
-        ),
-      );
+      const session = await openTunnel(dialer, action, endpoint, handshake, this.#abort.signal);
       this.#handleUp(id, session, ownRules);
     } catch (error) {
       this.#guard.forgetTunnel(id);
-      if (this.#stopping !== null) return;
-      const failure = dialFailure(error);
-      if (failure.cause === 'sameNode')
-        this.#logger.debug({ error }, 'a tunnel to another node was not found');
-      else this.#trouble.tell(`no tunnel by ${where}`, error);
-      this.#step({ kind: 'dialFailed', id, ...failure });
+      if (this.#stopping === null) this.#handleDialFailed(action, error);
     }
   }
 
-  async #connect(
-    { address }: KeeperAction & { kind: 'dial' },
-    connect: (endpoint: Endpoint, carrier: Carrier) => Promise<Session>,
-  ): Promise<Session> {
-    const endpoint = this.#endpoint;
-    if (endpoint === null) throw new Error('a dial follows an answered call');
-    const { dialer } = this.#options;
-    if (address !== null) {
-      return this.#connected(
-        await connect(endpoint, tlsCarrier(await dialer.direct(address, this.#abort.signal))),
-      );
-    }
-    const { webSocket, remoteAddress } = await dialer.webSocket(this.#abort.signal);
-    const connecting = connect(endpoint, webSocketCarrier(webSocket, remoteAddress));
-    webSocket.resume();
-    return this.#connected(await connecting);
-  }
-
-  /** A session may have ended before its `connect` was heard of. */
-  #connected(session: Session): Session {
-    if (session.closed)
-      throw new TunnelError('TUNNEL_CARRIER_CLOSED', 'the tunnel ended as soon as it was up');
-    if (this.#stopping === null) return session;
-    const stopped = new TunnelError('TUNNEL_CLOSED', 'the client is stopping');
-    session.destroy(stopped);
-    throw stopped;
+  #handleDialFailed(action: KeeperAction & { kind: 'dial' }, error: unknown): void {
+    const failure = dialFailure(error);
+    if (failure.cause === 'sameNode') this.#logger.debug({ error }, 'a tunnel to another node was not found');
+    else this.#trouble.tell(`no tunnel by ${wayText(action, this.#options.dialer)}`, error);
+    this.#step({ kind: 'dialFailed', id: action.id, ...failure });
   }
 
   #drain(id: number): void {

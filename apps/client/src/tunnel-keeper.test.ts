@@ -13,7 +13,8 @@ import {
 } from 'fast-check';
 import { waitMsMax } from './backoff.ts';
 import type { Grant } from './grant.ts';
-import { type KeeperAction, type KeeperEvent, type KeeperOptions, TunnelKeeper } from './tunnel-keeper.ts';
+import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
+import { TunnelKeeper } from './tunnel-keeper.ts';
 
 const address = (node: string, zone = ''): NodeAddress => ({
   node,

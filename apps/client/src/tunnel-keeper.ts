@@ -14,36 +14,10 @@
  */
 import type { NodeAddress } from '@postern/contracts';
 import { spreadMs, waitMs } from './backoff.ts';
+import { CallGate } from './call-gate.ts';
 import { type Grant, Wallet } from './grant.ts';
+import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
 import { type Transport, type Way, addressKey, chooseWays, rankAddresses } from './route-choice.ts';
-
-/** What a keeper is to keep, and how patiently. */
-export interface KeeperOptions {
-  /** How many tunnels to hold. */
-  readonly tunnels: number;
-  readonly transport: 'auto' | Transport;
-  /** Tries after which it gives up; -1 for never. */
-  readonly reconnect: number;
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number;
-}
-
-/** What happened. */
-export type KeeperEvent =
-  | { kind: 'wake' }
-  | { kind: 'callAnswered'; grant: Grant }
-  | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
-  | { kind: 'dialUp'; id: number; node: string }
-  | { kind: 'dialFailed'; id: number; cause: 'path' | 'ticketRefused' | 'sameNode'; retryAfterMs: number }
-  | { kind: 'tunnelDraining'; id: number }
-  | { kind: 'tunnelDown'; id: number };
-
-/** What is to be done. */
-export type KeeperAction =
-  | { kind: 'call' }
-  | ({ kind: 'dial'; id: number; ticket: string; avoid: readonly string[] } & Way)
-  | { kind: 'drain'; id: number }
-  | { kind: 'usedUp' };
 
 /** Waits that are not a retry's. */
 export const KeeperTiming = {
@@ -94,7 +68,7 @@ export class TunnelKeeper {
   #actions: KeeperAction[] = [];
   #wakeAt: number | null = 0;
   #dialsMade = 0;
-  #call = { inFlight: false, notBefore: 0, retryAfter: 0, failures: 0, roundFailed: false, sinceUp: 0 };
+  readonly #call: CallGate;
   #mayUseReserve = false;
   #everUp = false;
   #over = false;
@@ -104,6 +78,7 @@ export class TunnelKeeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#call = new CallGate(options.random);
     this.#slots = Array.from({ length: options.tunnels }, () => ({
       dial: null,
       better: null,
@@ -159,8 +134,7 @@ export class TunnelKeeper {
   }
 
   #handleAnswer(grant: Grant, now: number): void {
-    this.#call.inFlight = false;
-    this.#call.roundFailed = false;
+    this.#call.end();
     this.#mayUseReserve = false;
     this.#wallet.take(grant, now);
     const known = new Set(grant.nodes.map(addressKey));
@@ -168,11 +142,10 @@ export class TunnelKeeper {
   }
 
   #handleCallFailed(cause: 'refused' | 'unanswered', retryAfterMs: number, now: number): void {
-    this.#call.inFlight = false;
-    this.#call.roundFailed = false;
+    this.#call.end();
     if (cause === 'refused') this.#wallet.discardAll();
     this.#mayUseReserve = cause === 'unanswered';
-    this.#postponeCall(now, retryAfterMs);
+    this.#call.postpone(now, retryAfterMs);
     for (const slot of this.#slots) {
       if (slot.up !== null)
         slot.improveAt = Math.max(slot.improveAt, now + this.#around(KeeperTiming.spreadMs));
@@ -191,7 +164,7 @@ export class TunnelKeeper {
       this.#actions.push({ kind: 'drain', id: slot.up.id });
     }
     Object.assign(slot, { dial: null, better: null, round: null, up: { id, node, transport, since: now } });
-    Object.assign(this.#call, { failures: 0, sinceUp: 0 });
+    this.#call.handleUp();
     this.#everUp = true;
     if (transport === 'direct') this.#handleDirectWorks(now);
     slot.improveAt =
@@ -246,9 +219,7 @@ export class TunnelKeeper {
     slot.round = null;
     this.#wallet.spendTicket();
     this.#mayUseReserve = false;
-    if (this.#call.roundFailed && retryAfterMs === 0) return;
-    this.#call.roundFailed = true;
-    this.#postponeCall(now, retryAfterMs);
+    this.#call.postponeForRound(now, retryAfterMs);
   }
 
   #handleGone(id: number, draining: boolean, now: number): void {
@@ -263,17 +234,7 @@ export class TunnelKeeper {
     slot.better = null;
     this.#directProbes = 0;
     this.#mayUseReserve = false;
-    // A loss is answered at once, whatever a call for something better had to wait for.
-    this.#call.notBefore = Math.max(this.#call.retryAfter, Math.min(this.#call.notBefore, slot.notBefore));
-  }
-
-  #postponeCall(now: number, retryAfterMs: number): void {
-    this.#call.failures += 1;
-    this.#call.retryAfter = now + retryAfterMs;
-    this.#call.notBefore = Math.max(
-      this.#call.retryAfter,
-      now + waitMs(this.#call.failures, this.#options.random()),
-    );
+    this.#call.hurry(slot.notBefore);
   }
 
   #plan(now: number): void {
@@ -294,8 +255,7 @@ export class TunnelKeeper {
   }
 
   #startCall(needed: boolean): void {
-    this.#call.inFlight = true;
-    if (needed) this.#call.sinceUp += 1;
+    this.#call.start(needed);
     this.#actions.push({ kind: 'call' });
   }
 
@@ -304,7 +264,7 @@ export class TunnelKeeper {
     const { reconnect } = this.#options;
     if (reconnect < 0 || this.#call.inFlight) return false;
     if (this.#slots.some((slot) => slot.up !== null || slot.dial !== null)) return false;
-    return this.#call.sinceUp >= reconnect + (this.#everUp ? 0 : 1);
+    return this.#call.countSinceUp >= reconnect + (this.#everUp ? 0 : 1);
   }
 
   #giveUp(): void {
@@ -330,7 +290,7 @@ export class TunnelKeeper {
     const ways = chooseWays({ ...this.#knowledge(), transport: this.#options.transport });
     if (ways.length > 0) return { ways, ticket, directFailed: false };
     this.#wallet.discard(ticket);
-    this.#postponeCall(now, 0);
+    this.#call.postpone(now, 0);
     return null;
   }
 

@@ -1,0 +1,31 @@
+/** What goes into a `TunnelKeeper` and what comes out of it. Tunnels and dials share one row of numbers. */
+import type { Grant } from './grant.ts';
+import type { Transport, Way } from './route-choice.ts';
+
+/** What a keeper is to keep, and how patiently. */
+export interface KeeperOptions {
+  /** How many tunnels to hold. */
+  readonly tunnels: number;
+  readonly transport: 'auto' | Transport;
+  /** Tries after which it gives up; -1 for never. */
+  readonly reconnect: number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** What happened. */
+export type KeeperEvent =
+  | { kind: 'wake' }
+  | { kind: 'callAnswered'; grant: Grant }
+  | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
+  | { kind: 'dialUp'; id: number; node: string }
+  | { kind: 'dialFailed'; id: number; cause: 'path' | 'ticketRefused' | 'sameNode'; retryAfterMs: number }
+  | { kind: 'tunnelDraining'; id: number }
+  | { kind: 'tunnelDown'; id: number };
+
+/** What is to be done. */
+export type KeeperAction =
+  | { kind: 'call' }
+  | ({ kind: 'dial'; id: number; ticket: string; avoid: readonly string[] } & Way)
+  | { kind: 'drain'; id: number }
+  | { kind: 'usedUp' };
