@@ -6,7 +6,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { permissions } from './http/permission.ts';
-import { testKeys, testPlatform, type TestPlatform } from './test-platform.ts';
+import { testKeys, testPlatform, type TestPlatform } from './fixture/platform.ts';
 
 interface Operation {
   operationId: string;

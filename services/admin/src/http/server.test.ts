@@ -4,7 +4,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { Type } from 'typebox';
 import { Metrics, silentLogger } from '@postern/telemetry';
 import { adminMetrics } from '../metrics.ts';
-import { testKeys, testPlatform, type TestPlatform } from '../test-platform.ts';
+import { testKeys, testPlatform, type TestPlatform } from '../fixture/platform.ts';
 import { Authenticator } from './authentication.ts';
 import { endpoint } from './endpoint.ts';
 import { IdempotencyKeeper } from './idempotency.ts';
