@@ -2,11 +2,10 @@
  * The admin API as a service. It owns nothing but the answers to repeated requests; everything else is asked of its
  * owner. It listens once it has a certificate and its collection; until then it waits, and says for what.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { isIP, type AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Bus } from '@postern/bus';
-import type { Store } from '@postern/store';
+import { untilReachable, type Store } from '@postern/store';
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
@@ -37,9 +36,7 @@ export interface AdminService extends Service {
   readonly url: string | null;
 }
 
-const retryMs = 1_000;
 const sweepIntervalMs = 600_000;
-const passing = new Set(['STORE_UNREACHABLE', 'STORE_TIMEOUT', 'STORE_OVERLOADED']);
 
 /** Makes the service. */
 export function createAdmin(parts: AdminParts): AdminService {
@@ -158,23 +155,19 @@ class Admin implements AdminService {
   }
 
   /** Null when it was stopped while the store was out of reach. */
-  async #openIdempotency(): Promise<IdempotencyKeeper | null> {
+  #openIdempotency(): Promise<IdempotencyKeeper | null> {
     const { store, options } = this.#parts;
-    while (!this.#stopped.signal.aborted) {
-      try {
-        return await IdempotencyKeeper.open({
-          store,
-          recordsMax: options.idempotencyKeysMax,
-          lifeMs: options.idempotencyHours * 3_600_000,
-          onError: (error) => this.#logger.warn({ error }, 'the answer to a repeatable request was not kept'),
-        });
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && passing.has(String(error.code)))) throw error;
-        this.#logger.warn({ error }, 'the documents are out of reach; trying again');
-        await delay(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-      }
-    }
-    return null;
+    const keeper = {
+      store,
+      recordsMax: options.idempotencyKeysMax,
+      lifeMs: options.idempotencyHours * 3_600_000,
+      onError: (error: unknown) =>
+        this.#logger.warn({ error }, 'the answer to a repeatable request was not kept'),
+    };
+    return untilReachable(() => IdempotencyKeeper.open(keeper), {
+      signal: this.#stopped.signal,
+      onRetry: (error) => this.#logger.warn({ error }, 'the documents are out of reach; trying again'),
+    });
   }
 
   async #sweep(idempotency: IdempotencyKeeper): Promise<void> {

@@ -10,7 +10,7 @@ import {
   nodeIdentityName,
   type CertificateHolder,
 } from '@postern/contracts';
-import { openSqlite, type Store, type StoredDocument } from '@postern/store';
+import { StoreError, openSqlite, type Store, type StoredDocument } from '@postern/store';
 import { ExitError, type Service } from '@postern/telemetry';
 import { createSigningRequest, generateKey, verifyChain, type CertificateDescription } from '@postern/tls';
 import { IssuedList } from './issued.ts';
@@ -207,7 +207,7 @@ describe('certstore', () => {
   });
 
   it('waits for a store that is out of reach, and may be stopped meanwhile', async () => {
-    const unreachable = Object.assign(new Error('no server'), { code: 'STORE_UNREACHABLE' });
+    const unreachable = new StoreError('STORE_UNREACHABLE', 'no server');
     const dead = { ...store, collection: () => Promise.reject(unreachable) } as unknown as Store;
     const service = createCertstore({ bus: hub.connect(), store: dead, options });
     const started = service.start();

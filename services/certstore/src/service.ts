@@ -3,7 +3,6 @@
  * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
  * While the store is out of reach it waits and tries again; a wrong key ends the program.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Bus, Subscription } from '@postern/bus';
 import {
   ServiceError,
@@ -12,7 +11,7 @@ import {
   issueNodeCertificate,
   issueServerCertificate,
 } from '@postern/contracts';
-import type { Store } from '@postern/store';
+import { untilReachable, type Store } from '@postern/store';
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
@@ -46,9 +45,7 @@ export interface CertstoreOptions {
 }
 
 const queue = 'certstore';
-const retryMs = 1_000;
 const sweepIntervalMs = 3_600_000;
-const passing = new Set(['STORE_UNREACHABLE', 'STORE_TIMEOUT', 'STORE_OVERLOADED']);
 
 /** Makes the service. Throws `ExitError` (78) when the key-encryption key is not 32 bytes in base64. */
 export function createCertstore(parts: CertstoreParts): Service {
@@ -120,19 +117,20 @@ class Certstore implements Service {
   /** Null when it was stopped while the store was out of reach. */
   async #open(): Promise<IssuedList | null> {
     const { store, options } = this.#parts;
-    while (!this.#stopped.signal.aborted) {
-      try {
-        await checkKey(store, this.#wrapper);
-        const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
-        this.#authorities = await openAuthorities(store, this.#wrapper);
-        return issued;
-      } catch (error) {
-        if (!isPassing(error)) throw exitErrorOf(error);
-        this.#logger.warn({ error }, 'the documents are out of reach; trying again');
-        await wait(retryMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-      }
+    const open = async (): Promise<IssuedList> => {
+      await checkKey(store, this.#wrapper);
+      const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
+      this.#authorities = await openAuthorities(store, this.#wrapper);
+      return issued;
+    };
+    try {
+      return await untilReachable(open, {
+        signal: this.#stopped.signal,
+        onRetry: (error) => this.#logger.warn({ error }, 'the documents are out of reach; trying again'),
+      });
+    } catch (error) {
+      throw exitErrorOf(error);
     }
-    return null;
   }
 
   #issuerParts(authorities: Authorities, issued: IssuedList): ConstructorParameters<typeof Issuer>[0] {
@@ -202,10 +200,6 @@ class Certstore implements Service {
       this.#logger.warn({ error }, 'the list of issued certificates could not be swept');
     }
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && passing.has(String(error.code));
 }
 
 /** A key that cannot be right is a matter of settings. */

@@ -8,8 +8,7 @@ const Body = Type.Object(
   {
     name: Type.String({ minLength: 2 }),
     note: Type.Optional(Type.String()),
-    required: Type.Boolean({ default: true }),
-    mode: Type.Union([Type.Literal('none'), Type.Literal('tls')], { default: 'none' }),
+    mode: Type.Optional(Type.Union([Type.Literal('none'), Type.Literal('tls')], { default: 'none' })),
     tls: Type.Optional(
       Type.Object({ serverName: Type.Union([Type.String(), Type.Null()]) }, { additionalProperties: false }),
     ),
@@ -30,10 +29,8 @@ function faults(body: unknown): [string, string][] {
 }
 
 describe('a body', () => {
-  it('gets its defaults, and is not changed itself', () => {
-    const body = { name: 'orders' };
-    assert.deepEqual(check(body), { name: 'orders', required: true, mode: 'none' });
-    assert.deepEqual(body, { name: 'orders' });
+  it('is taken as it is; its defaults are its owner’s', () => {
+    assert.deepEqual(check({ name: 'orders' }), { name: 'orders' });
   });
 
   it('is refused with a JSON pointer to what is missing', () => {

@@ -1,6 +1,7 @@
 /**
  * Bodies and query parameters against their schemas. Unknown fields are refused by name, faults are told as JSON
- * pointers, defaults are filled in. The compiled check is made once per schema, when the endpoint is declared.
+ * pointers. Defaults of bodies are their owners' to fill in, because some follow from other fields. The compiled check
+ * is made once per schema, when the endpoint is declared.
  */
 import type { ServiceErrorBody } from '@postern/contracts';
 import type { Static, TObject, TSchema } from 'typebox';
@@ -13,14 +14,13 @@ export type Fault = NonNullable<ServiceErrorBody['errors']>[number];
 
 const faultsMax = 32;
 
-/** Makes the check of a JSON body. It gives the body with defaults, or throws `ADMIN_BODY_INVALID`. */
+/** Makes the check of a JSON body. It gives the body as it is, or throws `ADMIN_BODY_INVALID`. */
 export function bodyCheck<Schema extends TSchema>(schema: Schema): (body: unknown) => Static<Schema> {
   const compiled = Compile(schema);
   return (body) => {
-    const value = Value.Default(schema, structuredClone(body));
-    if (compiled.Check(value)) return value;
+    if (compiled.Check(body)) return body;
     throw adminError('ADMIN_BODY_INVALID', 'the body is not as this call wants it; errors says where', {
-      errors: faultsOf(compiled.Errors(value)),
+      errors: faultsOf(compiled.Errors(body)),
     });
   };
 }
