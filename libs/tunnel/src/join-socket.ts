@@ -8,6 +8,8 @@
  */
 import type { Socket } from 'node:net';
 import { ResetCode, resetCodeName } from './error.ts';
+import type { Slab } from './slab.ts';
+import { readerOf, type SocketReader } from './socket-reader.ts';
 import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
 
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
@@ -43,6 +45,7 @@ class Joint implements StreamEvents {
   readonly #socket: Socket;
   readonly #resolve: (joined: Joined) => void;
   readonly #onOpened: (() => void) | undefined;
+  readonly #reader: SocketReader | null;
   #paused = false;
   #over = false;
   #pieces: Buffer[] = [];
@@ -59,12 +62,14 @@ class Joint implements StreamEvents {
     this.#socket = socket;
     this.#resolve = resolve;
     this.#onOpened = onOpened;
+    this.#reader = readerOf(socket);
   }
 
   start(): void {
     const socket = this.#socket;
     socket.setNoDelay(true);
-    socket.on('data', this.#handleSocketData);
+    if (this.#reader === null) socket.on('data', this.#handleSocketData);
+    else this.#reader.handler = this.#handleRead;
     socket.on('end', this.#handleSocketEnd);
     socket.on('error', this.#handleSocketError);
     socket.on('close', this.#handleSocketClose);
@@ -79,6 +84,14 @@ class Joint implements StreamEvents {
     if (chunk.length >= keepBytesMin) this.#stream.write(chunk);
     else this.#stream.writeCopy(chunk);
     if (this.#stream.room <= 0) this.#pause();
+  };
+
+  readonly #handleRead = (bytes: Buffer, slab: Slab | null): boolean => {
+    if (slab === null) this.#stream.writeCopy(bytes);
+    else this.#stream.write(bytes, slab);
+    if (this.#stream.room > 0) return true;
+    this.#paused = true;
+    return false;
   };
 
   readonly #handleSocketEnd = (): void => this.#stream.end();
@@ -175,7 +188,8 @@ class Joint implements StreamEvents {
     this.#over = true;
     this.#pieces = [];
     const socket = this.#socket;
-    socket.off('data', this.#handleSocketData);
+    if (this.#reader === null) socket.off('data', this.#handleSocketData);
+    else this.#reader.release();
     socket.off('end', this.#handleSocketEnd);
     socket.off('close', this.#handleSocketClose);
     this.#resolve({ received: this.#stream.bytesSent, sent: this.#stream.bytesReceived, reset });

@@ -169,13 +169,15 @@ class RelaySide implements PathEnd {
         // A piece is at most one chunk of the carrier; it waits for a turn or credit that takes all of it, or is cut.
         if (may <= 0) return this.#limit > this.#sent;
         const rest = piece.subarray(may);
-        if (!batch.addData(this.id, { bytes: piece.subarray(0, may), headroom: false, first: true }))
+        if (
+          !batch.addData(this.id, { bytes: piece.subarray(0, may), headroom: false, first: true, cut: false })
+        )
           return true;
         this.#queue.replaceFirst(rest);
         this.#advance(may);
         return this.#limit > this.#sent;
       }
-      if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true })) return true;
+      if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true, cut: false })) return true;
       this.#queue.shift();
       this.#advance(piece.length);
       left -= piece.length;

@@ -11,18 +11,22 @@
  * writes single bytes cannot make thousands of buffers.
  */
 
+import type { Slab } from './slab.ts';
+
 /** A run of bytes to be sent. `headroom`: the eight bytes before `bytes` in its memory are free for a header. */
 export interface Piece {
   bytes: Buffer;
   headroom: boolean;
   /** The first time that these bytes go out; only then may a header be written in front of them. */
   first: boolean;
+  /** More of a payload that lies in one piece would have followed. */
+  cut: boolean;
 }
 
 interface Chunk {
   bytes: Buffer;
   length: number;
-  headroom: boolean;
+  slab: Slab | null;
 }
 
 const blockBytes = 4096;
@@ -50,23 +54,23 @@ export class SendBuffer {
     return this.end - this.next;
   }
 
-  /** Takes the buffer over; it must not be changed until it is acknowledged. */
-  push(bytes: Buffer, headroom: boolean): void {
-    this.#chunks.push({ bytes, length: bytes.length, headroom });
+  /** Takes the buffer over; it must not be changed until it is acknowledged. Its slab is released then. */
+  push(bytes: Buffer, slab: Slab | null): void {
+    this.#chunks.push({ bytes, length: bytes.length, slab });
     this.end += bytes.length;
   }
 
   /** Takes a copy. */
   pushCopy(bytes: Uint8Array): void {
     const last = this.#chunks.at(-1);
-    if (last !== undefined && !last.headroom && last.bytes.length - last.length >= bytes.length) {
+    if (last !== undefined && last.slab === null && last.bytes.length - last.length >= bytes.length) {
       last.bytes.set(bytes, last.length);
       last.length += bytes.length;
     } else {
       const size = last === undefined ? bytes.length : Math.max(blockBytes, bytes.length);
       const block = Buffer.allocUnsafe(size);
       block.set(bytes);
-      this.#chunks.push({ bytes: block, length: bytes.length, headroom: false });
+      this.#chunks.push({ bytes: block, length: bytes.length, slab: null });
     }
     this.end += bytes.length;
   }
@@ -89,8 +93,9 @@ export class SendBuffer {
     if (this.next > this.sentMax) this.sentMax = this.next;
     return {
       bytes: whole ? chunk.bytes : chunk.bytes.subarray(from, to),
-      headroom: chunk.headroom && from === 0,
+      headroom: chunk.slab !== null && from === 0,
       first,
+      cut: chunk.slab !== null && to < chunk.length,
     };
   }
 
@@ -112,6 +117,7 @@ export class SendBuffer {
       chunk = this.#chunks[gone]
     ) {
       this.#start += chunk.length;
+      chunk.slab?.release();
       gone += 1;
     }
     if (gone === 0) return;
@@ -140,8 +146,14 @@ export class SendBuffer {
     this.#within = to - offset;
   }
 
+  /** The path is left: what lies in slabs may still wait in the former connection's queue, so their memory is not used again. */
+  pin(): void {
+    for (const { slab } of this.#chunks) slab?.pin();
+  }
+
   /** Lets everything go. */
   clear(): void {
+    this.pin();
     this.#chunks = [];
     this.#start = this.acknowledged = this.next = this.sentMax = this.end;
     this.#cursor = this.#within = 0;

@@ -13,7 +13,7 @@ import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.
 
 type Step =
   | { kind: 'open' }
-  | { kind: 'write'; stream: number; side: 0 | 1; bytes: number; headroom: boolean }
+  | { kind: 'write'; stream: number; side: 0 | 1; bytes: number; inSlab: boolean }
   | { kind: 'end'; stream: number; side: 0 | 1 }
   | { kind: 'reset'; stream: number; side: 0 | 1 }
   | { kind: 'read'; stream: number; side: 0 | 1; reading: boolean }
@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       stream: small,
       side,
       bytes: fc.integer({ min: 1, max: 90_000 }),
-      headroom: fc.boolean(),
+      inSlab: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), stream: small, side }) },
@@ -131,7 +131,7 @@ class Play {
         return;
       }
       case 'write':
-        return owner?.write(next.bytes, next.headroom);
+        return owner?.write(next.bytes, next.inSlab);
       case 'end':
         return owner?.stream.end();
       case 'reset':

@@ -27,6 +27,7 @@ import {
   encodeReset,
   encodeResume,
   FrameType,
+  payloadBytesMax,
   type Answer,
   type Open,
   type Resume,
@@ -35,6 +36,7 @@ import type { Limits } from './limit.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { SendBuffer } from './send-buffer.ts';
+import type { Slab } from './slab.ts';
 import type { PathEnd, Session } from './session.ts';
 import type { Budget } from './budget.ts';
 
@@ -210,10 +212,13 @@ export class Stream implements PathEnd {
     this.#offerRoom();
   }
 
-  /** Sends bytes; takes the buffer over. `headroom`: eight bytes before it in its memory are free for a header. */
-  write(bytes: Buffer, headroom = false): void {
-    if (this.#phase === 'over' || this.#finWanted) return;
-    this.#out.push(bytes, headroom);
+  /** Sends bytes; takes the buffer over, and releases its slab when it is acknowledged. */
+  write(bytes: Buffer, slab: Slab | null = null): void {
+    if (this.#phase === 'over' || this.#finWanted) {
+      slab?.release();
+      return;
+    }
+    this.#out.push(bytes, slab);
     this.#settleReserve();
     this.#session?.schedule(this);
   }
@@ -290,12 +295,17 @@ export class Stream implements PathEnd {
       if (!batch.takesFrames) return true;
       batch.addFrame(encodeFrame(FrameType.Datagram, this.#id, this.#datagrams.shift() as Buffer));
     }
+    // The last piece of a turn may go over: cut, it could not be sent as it lies.
     let left = quantum;
     while (left > 0) {
-      const may = Math.min(left, batch.room, this.#sendable);
+      const may = Math.min(batch.room, this.#sendable);
       if (may <= 0) break;
       const piece = this.#out.take(may);
       if (piece === null) break;
+      if (piece.cut && this.#waitsForWhole(batch)) {
+        this.#out.putBack(piece);
+        return batch.room < this.#sendable;
+      }
       if (!batch.addData(this.#id, piece)) {
         this.#out.putBack(piece);
         return true;
@@ -309,6 +319,14 @@ export class Stream implements PathEnd {
       this.#finSent = this.#finSentEver = true;
     }
     return false;
+  }
+
+  /**
+   * Whether a piece that room or credit would cut is better sent whole later, as it lies: when the batch has
+   * something already, or when more credit is sure to come because the peer renews it at half its window.
+   */
+  #waitsForWhole(batch: Batch): boolean {
+    return batch.length > 0 || this.#outLimit - this.#out.acknowledged >= 2 * payloadBytesMax;
   }
 
   get #sendable(): number {
@@ -577,6 +595,7 @@ export class Stream implements PathEnd {
       return false;
     }
     if (this.#session !== null) this.#leavePath();
+    this.#out.pin();
     this.#attach(session, id);
     session.adopt(id, this);
     this.#resuming = false;
@@ -598,6 +617,7 @@ export class Stream implements PathEnd {
   }
 
   #losePath(seek = true): void {
+    this.#out.pin();
     this.#session = null;
     this.#resuming = false;
     if (this.#phase === 'over') return;

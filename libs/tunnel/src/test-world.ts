@@ -7,6 +7,7 @@ import type { Carrier, CarrierEvents } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import { Endpoint, type EndpointOptions } from './endpoint.ts';
 import type { Session } from './session.ts';
+import { Slab } from './slab.ts';
 import type { Stream } from './stream.ts';
 
 interface Entry {
@@ -54,7 +55,7 @@ export class TestClock implements Clock {
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
     for (;;) {
-      for (let i = 0; i < 8; i += 1) await null;
+      for (let i = 0; i < 8; i += 1) await Promise.resolve();
       let next: Entry | undefined;
       for (const entry of this.#queue) {
         if (
@@ -177,6 +178,7 @@ export class TestOwner {
   ended = false;
   done = false;
   reset: { code: number; text: string; origin: string } | null = null;
+  #slab: Slab | null = null;
   #undelivered = 0;
   #endUndelivered = false;
 
@@ -219,17 +221,30 @@ export class TestOwner {
   }
 
   /** Writes as much of `length` as there is room for. */
-  write(length: number, headroom = false): void {
+  write(length: number, inSlab = false): void {
     const most = Math.min(length, this.stream.room);
     if (most <= 0) return;
     const bytes = patternBytes(this.seedOut, this.written, most);
     this.written += most;
-    if (headroom) {
-      const slab = Buffer.alloc(most + 8);
-      bytes.copy(slab, 8);
-      this.stream.write(slab.subarray(8), true);
+    if (inSlab) {
+      this.#writeInSlab(bytes);
     } else if (most < 4096) this.stream.writeCopy(bytes);
     else this.stream.write(bytes);
+  }
+
+  #writeInSlab(bytes: Buffer): void {
+    let rest = bytes;
+    while (rest.length > 0) {
+      let region = this.#slab?.region() ?? null;
+      if (region === null) {
+        this.#slab?.release();
+        this.#slab = Slab.take();
+        region = this.#slab.region() as Buffer;
+      }
+      const length = rest.copy(region);
+      this.stream.write((this.#slab as Slab).fill(length), this.#slab);
+      rest = rest.subarray(length);
+    }
   }
 
   setReading(reading: boolean): void {

@@ -1,0 +1,62 @@
+/**
+ * Memory that bulk is read into, one frame behind the other with room for each frame's header, so that header
+ * and payload go to TLS as one buffer without a copy:
+ *
+ *     [8 free][payload      ][8 free][payload      ][8 free] ── read next ──►
+ *
+ * A slab is used again when its reader has left it and every payload was acknowledged. One whose bytes might
+ * still lie in the queue of a connection that the stream has left is pinned: it is never used again, and goes
+ * with the garbage.
+ */
+import { headerBytes, payloadBytesMax } from './frame.ts';
+
+/** Bytes of a slab: four frames of the largest size. */
+export const slabBytes = 4 * payloadBytesMax;
+/** What is not worth reading into is left. */
+const regionBytesMin = 16_384;
+/** Free slabs that are kept, all together 32 MiB. */
+const poolMax = 128;
+const pool: Slab[] = [];
+
+/** Counted memory; made by `Slab.take`, which counts its reader. */
+export class Slab {
+  readonly #memory = Buffer.allocUnsafeSlow(slabBytes);
+  #at = 0;
+  #holders = 0;
+  #pinned = false;
+
+  private constructor() {}
+
+  /** A free slab, held once. */
+  static take(): Slab {
+    const slab = pool.pop() ?? new Slab();
+    slab.#at = 0;
+    slab.#holders = 1;
+    return slab;
+  }
+
+  /** Where the next bytes go, behind room for a header; null when the slab is full. */
+  region(): Buffer | null {
+    const from = this.#at + headerBytes;
+    const to = Math.min(slabBytes, from + payloadBytesMax - headerBytes);
+    return to - from < regionBytesMin ? null : this.#memory.subarray(from, to);
+  }
+
+  /** The first `bytes` of the region have been filled: a payload that its holder lets go with `release`. */
+  fill(bytes: number): Buffer {
+    const from = this.#at + headerBytes;
+    this.#at = from + bytes;
+    this.#holders += 1;
+    return this.#memory.subarray(from, from + bytes);
+  }
+
+  /** It will not be used again. */
+  pin(): void {
+    this.#pinned = true;
+  }
+
+  release(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0 && !this.#pinned && pool.length < poolMax) pool.push(this);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Reads TCP sockets without a buffer for each: all sockets that say little share one, whose bytes are copied
+ * out before the next read; a socket that fills it has turned out to be bulk and reads into slabs, which are
+ * sent as they lie. So an idle stream holds no read buffer, and bulk is not copied.
+ *
+ * Node gives a socket its own read buffers by `onread`, but only to sockets that dial. An accepted one is
+ * opened anew over the same handle (`adoptSocket`): that uses `_handle` and the `handle` option of net.Socket,
+ * which Node's own TLS uses and its documentation does not name. Without them the socket stays as it is and is
+ * read by its 'data' events: slower, and nothing else.
+ */
+import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
+import { Slab } from './slab.ts';
+
+const sharedBytes = 65_536;
+const shared = Buffer.allocUnsafeSlow(sharedBytes);
+/** A read below this says that the sender is no longer bulk. */
+const bulkBytesMin = 32_768;
+
+/** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
+export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
+
+const readers = new WeakMap<Socket, SocketReader>();
+
+/** How a socket is read; null for one that was not made here. */
+export function readerOf(socket: Socket): SocketReader | null {
+  return readers.get(socket) ?? null;
+}
+
+/** Dials as `net.connect` does, half-open and paused: `joinSocket` begins to read. */
+export function connectSocket(options: TcpNetConnectOpts): Socket {
+  const reader = new SocketReader();
+  const socket = connect({ ...options, allowHalfOpen: true, onread: reader.onread });
+  socket.pause();
+  readers.set(socket, reader);
+  return socket;
+}
+
+interface HandleOwner {
+  _handle: { useUserBuffer?: unknown } | null;
+  _server?: unknown;
+  server?: unknown;
+}
+
+/** Opens an accepted socket anew so that it can be read like a dialled one. It must be paused and unread (`pauseOnConnect`). */
+export function adoptSocket(accepted: Socket): Socket {
+  const former = accepted as unknown as HandleOwner;
+  const handle = former._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return accepted;
+  const reader = new SocketReader();
+  const options: object = {
+    handle,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+    readable: true,
+    writable: true,
+    onread: reader.onread,
+  };
+  const socket = new Socket(options);
+  const adopted = socket as unknown as HandleOwner;
+  // The server counts its connections by these; the former object must not close what it no longer has.
+  adopted._server = former._server;
+  adopted.server = former.server;
+  former._server = null;
+  former._handle = null;
+  readers.set(socket, reader);
+  return socket;
+}
+
+/** The read buffers of one socket. */
+export class SocketReader {
+  readonly onread = {
+    buffer: (): Buffer => this.#next(),
+    callback: (bytes: number): boolean => this.#take(bytes),
+  };
+  handler: ReadHandler | null = null;
+  #slab: Slab | null = null;
+
+  /** Lets the slab go. The socket must not be read any more. */
+  release(): void {
+    this.handler = null;
+    this.#slab?.release();
+    this.#slab = null;
+  }
+
+  #next(): Buffer {
+    if (this.#slab === null) return shared;
+    const region = this.#slab.region();
+    if (region !== null) return region;
+    this.#slab.release();
+    this.#slab = Slab.take();
+    return this.#slab.region() as Buffer;
+  }
+
+  #take(bytes: number): boolean {
+    const slab = this.#slab;
+    const handler = this.handler;
+    if (handler === null) return false;
+    if (slab === null) {
+      if (bytes === sharedBytes) this.#slab = Slab.take();
+      return handler(shared.subarray(0, bytes), null);
+    }
+    if (bytes < bulkBytesMin) {
+      this.#slab = null;
+      const goesOn = handler(slab.fill(bytes), slab);
+      slab.release();
+      return goesOn;
+    }
+    return handler(slab.fill(bytes), slab);
+  }
+}
