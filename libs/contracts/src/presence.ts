@@ -30,20 +30,23 @@ const origin = {
   sequence: Type.Integer({ minimum: 0 }),
 };
 
-/** A tunnel came up, changed or went down. */
-export const tunnelChanged = defineNotice(
-  'presence.tunnel',
-  Type.Object({
-    ...origin,
-    up: Type.Optional(TunnelPresence),
-    down: Type.Optional(Type.Object({ tunnelId: Type.String() })),
-  }),
-);
+/** A tunnel came up, changed (`up` again), or went down. */
+export const TunnelNotice = Type.Object({
+  ...origin,
+  up: Type.Optional(TunnelPresence),
+  down: Type.Optional(Type.Object({ tunnelId: Type.String() })),
+});
+export type TunnelNotice = Static<typeof TunnelNotice>;
+
+/** Announced at each change of a node's set; the sequence grows by one each time. */
+export const tunnelChanged = defineNotice('presence.tunnel', TunnelNotice);
 
 /** What a node says of itself once a second. */
 export const NodeBeat = Type.Object({
   ...origin,
-  digest: Type.String({ description: 'SHA-256 over the sorted tunnel IDs, base64url' }),
+  digest: Type.String({
+    description: 'XOR of the SHA-256 of each tunnel ID, base64url: cheap to keep at each change',
+  }),
   tunnels: Type.Integer(),
   address: NodeAddress,
   ready: Type.Boolean(),
@@ -56,11 +59,22 @@ export type NodeBeat = Static<typeof NodeBeat>;
 /** A node is alive: once a second, and with `goodbye` when it leaves. */
 export const nodeBeat = defineNotice('presence.beat', NodeBeat);
 
-/** The whole set of one node; asked at `presence.snapshot.<node>`. */
+/**
+ * A page of the set of one node, in the order of tunnel IDs. All pages together are the set at the sequence of the
+ * first, once every announcement above that is applied (again): later pages may be newer, and applying twice does no harm.
+ */
+export const NodeSnapshot = Type.Object({
+  ...origin,
+  tunnels: Type.Array(TunnelPresence),
+  more: Type.Boolean({ description: 'ask again with `after`, the last tunnel ID of this page' }),
+});
+export type NodeSnapshot = Static<typeof NodeSnapshot>;
+
+/** The set of one node; asked at `presence.snapshot.<node>`. */
 export const nodeSnapshot = defineQuestion(
   'presence.snapshot',
-  Type.Object({}),
-  Type.Object({ ...origin, address: NodeAddress, tunnels: Type.Array(TunnelPresence) }),
+  Type.Object({ after: Type.Optional(Type.String()) }),
+  NodeSnapshot,
 );
 
 /** Live figures of a node's tunnels; asked at `edge.tunnels.list.<node>`. */

@@ -3,3 +3,7 @@ export { FeedFollower, type FeedChange, type FeedFollowerOptions } from './feed-
 export { FeedOwner, type FeedOwnerOptions, type FeedSource, type Identified } from './feed-owner.ts';
 export type { Position, Within } from './feed-log.ts';
 export { ReplicaError, type ReplicaErrorCode } from './replica-error.ts';
+export { PresenceAnnouncer, type Announcement, type PresenceAnnouncerOptions } from './presence-announcer.ts';
+export type { AskPage } from './presence-snapshot.ts';
+export { PresenceTable, type PresenceTableOptions } from './presence-table.ts';
+export type { LocatedTunnel } from './tunnel-index.ts';

@@ -1,0 +1,149 @@
+/**
+ * One boot of one node as others see it: its set of tunnels at a sequence. Pure: it says when the set must be asked for,
+ * and whoever owns it asks.
+ *
+ *             notice, next in sequence: apply         snapshot: take it, apply what was held above it
+ *                  ┌──────┐                                ┌────────── held without a gap ──────────┐
+ *                  ▼      │   gap, or other digest         │                                        │
+ *      (empty) ► current ─┴──────────────────────► awaiting a snapshot ◄── held with a gap: ask again │
+ *                  ▲                                notices are held                                 │
+ *                  └────────────────────────────────────────┴─────────────────────────────────────────┘
+ */
+import type { NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
+import { TunnelDigest } from './tunnel-digest.ts';
+
+/** Most tunnels of one node that are kept. */
+export const tunnelsPerNodeMax = 100_000;
+/** Most announcements that are held while a snapshot is awaited; what is lost of more is a gap, so the set is asked for again. */
+export const heldMax = 10_000;
+
+/** Called at each change of the set; `now` is null for a tunnel that went down, `before` for one that came up. */
+export type TunnelChange = (now: TunnelPresence | null, before: TunnelPresence | null) => void;
+
+/** Who says something. */
+export type Origin = Pick<TunnelNotice, 'node' | 'bootId' | 'startedAt' | 'sequence'>;
+
+/** Owned by the presence table. */
+export class PresenceNode {
+  readonly name: string;
+  readonly bootId: string;
+  readonly startedAt: string;
+  /** When it was last heard, by the table's clock. */
+  heardAt: number;
+  /** Its relay link broke: it is tried last, whatever the bus says. */
+  isSuspect = false;
+  #beat: NodeBeat | null = null;
+  #sequence = 0;
+  #isAwaiting = false;
+  #isFull = false;
+  readonly #tunnels = new Map<string, TunnelPresence>();
+  readonly #held = new Map<number, TunnelNotice>();
+  readonly #digest = new TunnelDigest();
+  readonly #onChange: TunnelChange;
+
+  constructor({ node, bootId, startedAt }: Origin, now: number, onChange: TunnelChange) {
+    this.name = node;
+    this.bootId = bootId;
+    this.startedAt = startedAt;
+    this.heardAt = now;
+    this.#onChange = onChange;
+  }
+
+  get beat(): NodeBeat | null {
+    return this.#beat;
+  }
+
+  get tunnels(): ReadonlyMap<string, TunnelPresence> {
+    return this.#tunnels;
+  }
+
+  /** Whether it had more tunnels than are kept here when its set was last asked for. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Returns whether the set must be asked for now. */
+  handleTunnel(notice: TunnelNotice): boolean {
+    if (notice.sequence <= this.#sequence) return false;
+    if (!this.#isAwaiting && notice.sequence === this.#sequence + 1) {
+      this.#apply(notice);
+      return false;
+    }
+    if (this.#held.size < heldMax) this.#held.set(notice.sequence, notice);
+    return this.#await();
+  }
+
+  /** Returns whether the set must be asked for now. */
+  handleBeat(beat: NodeBeat): boolean {
+    if (beat.sequence < (this.#beat?.sequence ?? 0)) return false;
+    this.#beat = beat;
+    if (beat.sequence < this.#sequence) return false;
+    const isTooMany = beat.tunnels > tunnelsPerNodeMax;
+    const isSame = beat.sequence === this.#sequence && (isTooMany || beat.digest === this.#digest.text);
+    return !isSame && this.#await();
+  }
+
+  /** Takes the set that was asked for. Returns whether it must be asked for again. */
+  handleSnapshot({ sequence, tunnels }: NodeSnapshot): boolean {
+    const isNews = sequence > this.#sequence || (sequence === this.#sequence && this.#isAwaiting);
+    this.#isAwaiting = false;
+    if (isNews) this.#take(sequence, tunnels);
+    for (const next of [...this.#held.keys()].sort((a, b) => a - b)) {
+      const notice = this.#held.get(next);
+      if (notice === undefined || next > this.#sequence + 1) return this.#await();
+      this.#held.delete(next);
+      if (next === this.#sequence + 1) this.#apply(notice);
+    }
+    return false;
+  }
+
+  /** The set that was asked for does not come; the next beat leads to another question. */
+  abandonSnapshot(): void {
+    this.#isAwaiting = false;
+    this.#held.clear();
+  }
+
+  /** Its tunnels are gone with it. */
+  clear(): void {
+    for (const id of this.#tunnels.keys()) this.#remove(id);
+  }
+
+  #await(): boolean {
+    const isFirst = !this.#isAwaiting;
+    this.#isAwaiting = true;
+    return isFirst;
+  }
+
+  #take(sequence: number, tunnels: readonly TunnelPresence[]): void {
+    const ids = new Set(tunnels.map(({ tunnelId }) => tunnelId));
+    for (const id of this.#tunnels.keys()) if (!ids.has(id)) this.#remove(id);
+    this.#isFull = false;
+    for (const tunnel of tunnels) this.#set(tunnel);
+    this.#sequence = sequence;
+  }
+
+  #apply({ sequence, up, down }: TunnelNotice): void {
+    if (down !== undefined) this.#remove(down.tunnelId);
+    if (up !== undefined) this.#set(up);
+    this.#sequence = sequence;
+  }
+
+  #set(tunnel: TunnelPresence): void {
+    const before = this.#tunnels.get(tunnel.tunnelId) ?? null;
+    if (before === null && this.#tunnels.size >= tunnelsPerNodeMax) {
+      this.#isFull = true;
+      return;
+    }
+    if (before === null) this.#digest.toggle(tunnel.tunnelId);
+    this.#tunnels.set(tunnel.tunnelId, tunnel);
+    this.#onChange(tunnel, before);
+  }
+
+  #remove(id: string): void {
+    const before = this.#tunnels.get(id);
+    if (before === undefined) return;
+    this.#tunnels.delete(id);
+    this.#digest.toggle(id);
+    this.#onChange(null, before);
+  }
+}

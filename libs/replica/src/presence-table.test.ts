@@ -1,0 +1,308 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { memoryBus } from '@postern/bus';
+import type { NodeSnapshot } from '@postern/contracts';
+import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
+import { ManualClock } from './manual-clock.ts';
+import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
+import { heldMax } from './presence-node.ts';
+import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';
+
+/** A table whose questions the test answers itself. */
+function table() {
+  const clock = new ManualClock();
+  const asked: { node: string; after: string | undefined; answer: PromiseWithResolvers<NodeSnapshot> }[] = [];
+  const errors: unknown[] = [];
+  const bus = memoryBus();
+  const heard = new PresenceTable({
+    bus,
+    clock,
+    onError: (error) => errors.push(error),
+    askPage: (node, after, signal) => {
+      const answer = Promise.withResolvers<NodeSnapshot>();
+      signal.addEventListener('abort', () => answer.reject(signal.reason));
+      asked.push({ node, after, answer });
+      return answer.promise;
+    },
+  });
+  const take = ({ tunnel, beat }: Announcement): void => {
+    if (tunnel !== undefined) heard.handleTunnel(tunnel);
+    if (beat !== undefined) heard.handleBeat(beat);
+  };
+  const ids = (gatewayId = 'g'): string[] =>
+    heard
+      .tunnels(gatewayId)
+      .map(({ tunnel }) => tunnel.tunnelId)
+      .sort();
+  return { table: heard, clock, asked, errors, take, ids, bus };
+}
+
+it('follows announcements in their order without asking', () => {
+  const { take, ids, asked, table: heard } = table();
+  const node = quietAnnouncer('a', 'boot1', take);
+  node.up(tunnel('t1'));
+  node.up(tunnel('t2'));
+  node.up(tunnel('t3', 'other'));
+  node.up(tunnel('t2', 'g', '10.0.0.2'));
+  node.down('t1');
+  node.beat();
+  assert.deepEqual([ids(), ids('other'), asked.length], [['t2'], ['t3'], 0]);
+  assert.equal(heard.tunnels('g')[0]?.tunnel.address, '10.0.0.2');
+  assert.deepEqual([...heard.gateways], ['g', 'other']);
+});
+
+it('asks for the set at a gap, holds what is announced meanwhile, and applies what is above it', async () => {
+  const { take, ids, asked } = table();
+  let lost = true;
+  const node = quietAnnouncer('a', 'boot1', (announcement) => lost || take(announcement));
+  node.up(tunnel('t1'));
+  lost = false;
+  node.up(tunnel('t2'));
+  node.up(tunnel('t3'));
+  const snapshot = node.page();
+  node.down('t2');
+  assert.deepEqual([ids(), asked.length, asked[0]?.node], [[], 1, 'a']);
+  asked[0]?.answer.resolve(snapshot);
+  await settle();
+  assert.deepEqual([ids(), asked.length], [['t1', 't3'], 1]);
+});
+
+it('asks again when announcements held above the set have a gap', async () => {
+  const { take, ids, asked } = table();
+  let lost = true;
+  const node = quietAnnouncer('a', 'boot1', (announcement) => lost || take(announcement));
+  node.up(tunnel('t1'));
+  lost = false;
+  node.up(tunnel('t2'));
+  const early = node.page();
+  lost = true;
+  node.down('t1');
+  lost = false;
+  node.up(tunnel('t3'));
+  asked[0]?.answer.resolve(early);
+  await settle();
+  assert.equal(asked.length, 2);
+  asked[1]?.answer.resolve(node.page());
+  await settle();
+  assert.deepEqual([ids(), asked.length], [['t2', 't3'], 2]);
+});
+
+it('asks when a beat has a higher sequence, or another digest at the same, and tries again at the next beat', async () => {
+  const { table: heard, take, ids, asked, errors } = table();
+  let beat: Announcement['beat'];
+  const node = quietAnnouncer('a', 'boot1', (announcement) => (beat = announcement.beat));
+  node.up(tunnel('t1'));
+  node.beat();
+  take({ beat: beat! });
+  asked[0]?.answer.reject(new Error('out of reach'));
+  await settle();
+  assert.equal(errors.length, 1);
+  take({ beat: beat! });
+  asked[1]?.answer.resolve(node.page());
+  await settle();
+  assert.deepEqual(ids(), ['t1']);
+  take({ beat: { ...beat!, digest: 'another' } });
+  assert.equal(asked.length, 3);
+  asked[2]?.answer.resolve({ ...node.page(), tunnels: [tunnel('t9')] });
+  await settle();
+  assert.deepEqual(ids(), ['t9']);
+  await heard.stop();
+});
+
+it('puts the set together from pages, at the sequence of the first', async () => {
+  const { take, ids, asked } = table();
+  let lost = true;
+  const node = quietAnnouncer('a', 'boot1', (announcement) => lost || take(announcement));
+  const rules = Array.from({ length: 900 }, () => ({
+    action: 'allow' as const,
+    host: 'x'.repeat(200),
+    port: '*',
+  }));
+  for (const id of ['t1', 't2', 't3']) node.up({ ...tunnel(id), ownRules: rules });
+  lost = false;
+  node.beat();
+  asked[0]?.answer.resolve(node.page());
+  await settle();
+  assert.deepEqual([ids(), asked[1]?.after], [[], 't1']);
+  node.down('t1');
+  node.up(tunnel('t2x'));
+  for (let page = 1; page < asked.length; page += 1) {
+    asked[page]?.answer.resolve(node.page(asked[page]?.after));
+    await settle();
+  }
+  assert.deepEqual([ids(), asked.length > 2], [['t2', 't2x', 't3'], true]);
+});
+
+it('believes another boot only when the node answers under it, and then for good', async () => {
+  const { table: heard, take, ids, asked } = table();
+  let late: Announcement = {};
+  const first = quietAnnouncer('a', 'boot1', (announcement) => take((late = announcement)));
+  first.up(tunnel('t1'));
+  const second = quietAnnouncer('a', 'boot2', take);
+  second.up(tunnel('t2'));
+  assert.deepEqual([ids(), asked.length], [['t1'], 1]);
+  asked[0]?.answer.resolve(second.page());
+  await settle();
+  assert.deepEqual(ids(), ['t2']);
+  take(late);
+  first.beat();
+  first.up(tunnel('t3'));
+  assert.deepEqual([ids(), asked.length], [['t2'], 1]);
+  second.beat();
+  assert.equal(heard.nodes()[0]?.bootId, 'boot2');
+});
+
+it('does not believe a late message of a boot it never knew', async () => {
+  const { take, ids, asked } = table();
+  const live = quietAnnouncer('a', 'boot2', take);
+  live.up(tunnel('t2'));
+  quietAnnouncer('a', 'boot1', take).up(tunnel('t1'));
+  asked[0]?.answer.resolve(live.page());
+  await settle();
+  live.up(tunnel('t3'));
+  assert.deepEqual(ids(), ['t2', 't3']);
+});
+
+it('erases a node that says goodbye, and nothing late brings it back', () => {
+  const { table: heard, take, ids } = table();
+  let last: Announcement = {};
+  const node = quietAnnouncer('a', 'boot1', (announcement) => take((last = announcement)));
+  node.start();
+  node.up(tunnel('t1'));
+  const late = last;
+  assert.equal(heard.nodes().length, 1);
+  node.stop();
+  take(late);
+  assert.deepEqual([ids(), heard.nodes(), heard.isQuiet('a')], [[], [], true]);
+});
+
+it('puts tunnels of a node unheard for 3 s last, and forgets it after 10 minutes', async () => {
+  const { table: heard, clock, take, ids } = table();
+  heard.start();
+  const [silent, lively] = [quietAnnouncer('a', 'boot1', take), quietAnnouncer('b', 'boot1', take)];
+  silent.up(tunnel('t1'));
+  lively.up(tunnel('t2'));
+  assert.deepEqual(
+    heard.tunnels('g').map(({ node }) => node),
+    ['a', 'b'],
+  );
+  clock.advance(quietAfterMs + 1);
+  lively.beat();
+  assert.deepEqual([heard.isQuiet('a'), heard.isQuiet('b'), heard.isQuiet('unknown')], [true, false, true]);
+  assert.deepEqual(
+    heard.tunnels('g').map(({ node }) => node),
+    ['b', 'a'],
+  );
+  clock.advance(forgetAfterMs - quietAfterMs - 1);
+  assert.deepEqual(ids(), ['t1', 't2']);
+  lively.beat();
+  clock.advance(1_000);
+  assert.deepEqual(ids(), ['t2']);
+  silent.up(tunnel('t3'));
+  await heard.stop();
+  assert.equal(clock.timers, 0);
+});
+
+it('puts a node whose relay link broke last until it is there again', () => {
+  const { table: heard, take } = table();
+  quietAnnouncer('a', 'boot1', take).up(tunnel('t1'));
+  quietAnnouncer('b', 'boot1', take).up(tunnel('t2'));
+  heard.setSuspect('a', true);
+  assert.deepEqual(
+    heard.tunnels('g').map(({ node }) => node),
+    ['b', 'a'],
+  );
+  heard.setSuspect('a', false);
+  assert.equal(heard.isQuiet('a'), false);
+});
+
+it('keeps at most nodesMax nodes', () => {
+  const { table: heard, take, errors } = table();
+  for (let index = 0; index <= nodesMax; index += 1) quietAnnouncer(`n${index}`, 'boot1', take).beat();
+  assert.equal(heard.nodes().length, nodesMax);
+  assert.equal((errors[0] as { code: string }).code, 'REPLICA_PRESENCE_FULL');
+});
+
+it('holds at most heldMax announcements, and what was lost of more is asked for', async () => {
+  const { take, ids, asked } = table();
+  let lost = true;
+  const node = quietAnnouncer('a', 'boot1', (announcement) => lost || take(announcement));
+  node.up(tunnel('t0'));
+  lost = false;
+  node.up(tunnel('t1'));
+  const early = node.page();
+  for (let index = 0; index < heldMax; index += 1) node.up(tunnel('t2', 'g', `10.0.0.${index}`));
+  node.down('t1');
+  asked[0]?.answer.resolve(early);
+  await settle();
+  node.beat();
+  asked[1]?.answer.resolve(node.page());
+  await settle();
+  assert.deepEqual(ids(), ['t0', 't2']);
+});
+
+it('tells of nodes and tunnels that come, change and go', async () => {
+  const told: string[] = [];
+  const bus = memoryBus();
+  const clock = new ManualClock();
+  const onError = (error: unknown): void => assert.fail(String(error));
+  const heard = new PresenceTable({
+    bus,
+    clock,
+    onError,
+    onNode: (node) => told.push(`node ${node}`),
+    onTunnel: (node, now, before) => told.push(`${node} ${before?.tunnelId ?? '-'} ${now?.tunnelId ?? '-'}`),
+  });
+  heard.start();
+  const address = { node: 'a', zone: 'z', host: 'h', port: 1, serverName: 's' };
+  const facts = { node: 'a', bootId: 'boot1', startedAt: 'then', version: '1' };
+  let draining = false;
+  const describe = () => ({ address, ready: true, draining });
+  const node = new PresenceAnnouncer({ bus, ...facts, describe, onError, clock });
+  node.start();
+  node.up(tunnel('t1'));
+  await settle();
+  clock.advance(1_000);
+  draining = true;
+  clock.advance(1_000);
+  await settle();
+  const { zone, address: place, heard: isHeard, tunnels } = heard.nodes()[0] ?? assert.fail();
+  assert.deepEqual([zone, place, isHeard, tunnels], ['z', 'h:1', true, 1]);
+  assert.deepEqual(heard.addressOf('a'), address);
+  node.stop();
+  await settle();
+  assert.deepEqual(told, ['node a', 'a - t1', 'node a', 'a t1 -', 'node a']);
+  await heard.stop();
+  assert.equal(clock.timers, 0);
+});
+
+it('learns the set of a node that was there before it, over the bus', async () => {
+  const bus = memoryBus();
+  const clock = new ManualClock();
+  const onError = (error: unknown): void => assert.fail(String(error));
+  const describe = () => ({
+    address: { node: 'a', zone: '', host: 'h', port: 1, serverName: 's' },
+    ready: true,
+    draining: false,
+  });
+  const node = new PresenceAnnouncer({
+    bus,
+    node: 'a',
+    bootId: 'b',
+    startedAt: 'then',
+    version: '1',
+    describe,
+    onError,
+    clock,
+  });
+  node.start();
+  for (let index = 0; index < 3_000; index += 1) node.up(tunnel(`t${index}`));
+  await settle();
+  const heard = new PresenceTable({ bus, clock, onError });
+  heard.start();
+  clock.advance(1_000);
+  for (let turn = 0; turn < 30; turn += 1) await settle();
+  assert.equal(heard.tunnels('g').length, 3_000);
+  node.stop();
+  await heard.stop();
+});

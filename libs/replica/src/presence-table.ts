@@ -1,0 +1,246 @@
+/**
+ * Who has which tunnels up, in memory (docs/ARCHITECTURE.md, "Presence"). Fed by the bus, and by relay links through
+ * `handleTunnel` and `handleBeat`; the same notice over both is applied once. What was lost is found by the next
+ * beat, so the table is right within a second or two of any trouble.
+ *
+ * Another boot of a known node is believed when the node itself answers under it: a message alone may be late, and
+ * clocks are not asked. Then it replaces the former for good.
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  listen,
+  nodeBeat,
+  tunnelChanged,
+  type FleetNode,
+  type NodeAddress,
+  type NodeBeat,
+  type NodeSnapshot,
+  type TunnelNotice,
+  type TunnelPresence,
+} from '@postern/contracts';
+import { BootHistory } from './boot-history.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { PresenceNode, type Origin } from './presence-node.ts';
+import { askOnBus, fetchSnapshot, type AskPage } from './presence-snapshot.ts';
+import { ReplicaError } from './replica-error.ts';
+import { TunnelIndex, type LocatedTunnel } from './tunnel-index.ts';
+
+/** Most nodes. */
+export const nodesMax = 1_024;
+/** A node unheard for longer is tried last. */
+export const quietAfterMs = 3_000;
+/** A node unheard for longer is forgotten. */
+export const forgetAfterMs = 600_000;
+
+/** What a table is made of. */
+export interface PresenceTableOptions {
+  bus: Bus;
+  onError: (error: unknown) => void;
+  /** Called at each change; `now` is null for a tunnel that went down, `before` for one that came up. */
+  onTunnel?: (node: string, now: TunnelPresence | null, before: TunnelPresence | null) => void;
+  /** Called when a node came, was started again, says something new of itself, or is forgotten. */
+  onNode?: (node: string) => void;
+  /** How a node's set is asked for; over the bus unless given. */
+  askPage?: AskPage;
+  clock?: Clock;
+}
+
+/** One process' view of the fleet. */
+export class PresenceTable {
+  readonly #options: PresenceTableOptions;
+  readonly #clock: Clock;
+  readonly #askPage: AskPage;
+  readonly #nodes = new Map<string, PresenceNode>();
+  readonly #index = new TunnelIndex();
+  readonly #over = new BootHistory();
+  readonly #asking = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #subscriptions: Subscription[] = [];
+
+  constructor(options: PresenceTableOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#askPage = options.askPage ?? askOnBus(options.bus);
+  }
+
+  start(): void {
+    const { bus, onError } = this.#options;
+    const stopSweep = this.#clock.every(1_000, () => this.#sweep());
+    this.#subscriptions = [
+      listen(bus, tunnelChanged, (notice) => this.handleTunnel(notice), onError),
+      listen(bus, nodeBeat, (beat) => this.handleBeat(beat), onError),
+      { close: stopSweep },
+    ];
+  }
+
+  /** Ends for good; resolves when nothing of it runs. */
+  async stop(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#subscriptions = [];
+    this.#stopping.abort();
+    await Promise.all(this.#asking.values());
+  }
+
+  /** Every tunnel of the gateway; those of quiet nodes last. */
+  tunnels(gatewayId: string): LocatedTunnel[] {
+    const tunnels = this.#index.of(gatewayId);
+    const quiet = new Set(tunnels.map(({ node }) => node).filter((node) => this.isQuiet(node)));
+    if (quiet.size === 0) return tunnels;
+    return tunnels.toSorted((a, b) => Number(quiet.has(a.node)) - Number(quiet.has(b.node)));
+  }
+
+  /** The gateways that have tunnels. */
+  get gateways(): Iterable<string> {
+    return this.#index.gateways;
+  }
+
+  /** All nodes that are not forgotten and have said where they are. */
+  nodes(): FleetNode[] {
+    return [...this.#nodes.values()].flatMap(({ name, bootId, startedAt, beat, tunnels }) => {
+      if (beat === null) return [];
+      const { version, ready, draining, address } = beat;
+      const place = { zone: address.zone, address: `${address.host}:${address.port}` };
+      return [
+        {
+          name,
+          bootId,
+          startedAt,
+          version,
+          ...place,
+          heard: !this.isQuiet(name),
+          ready,
+          draining,
+          tunnels: tunnels.size,
+        },
+      ];
+    });
+  }
+
+  /** Where clients reach a node, as it says itself; null for one that is not known. */
+  addressOf(node: string): NodeAddress | null {
+    return this.#nodes.get(node)?.beat?.address ?? null;
+  }
+
+  /** Whether the node is to be tried last: not heard of lately, or its relay link broke. */
+  isQuiet(node: string): boolean {
+    const known = this.#nodes.get(node);
+    return known === undefined || known.isSuspect || this.#clock.now() - known.heardAt > quietAfterMs;
+  }
+
+  /** The relay link to the node broke, or is there again. */
+  setSuspect(node: string, isSuspect: boolean): void {
+    const known = this.#nodes.get(node);
+    if (known !== undefined) known.isSuspect = isSuspect;
+  }
+
+  /** Takes an announcement, from the bus or a relay link. */
+  handleTunnel(notice: TunnelNotice): void {
+    const node = this.#find(notice);
+    if (node?.handleTunnel(notice) === true) this.#ask(node.name);
+  }
+
+  /** Takes a beat, from the bus or a relay link. */
+  handleBeat(beat: NodeBeat): void {
+    if (beat.goodbye) return this.#handleGoodbye(beat);
+    const node = this.#find(beat);
+    if (node === null) return;
+    const before = node.beat;
+    if (node.handleBeat(beat)) this.#ask(node.name);
+    if (node.beat !== before && isNews(before, beat)) this.#options.onNode?.(node.name);
+  }
+
+  #handleGoodbye({ node, bootId }: NodeBeat): void {
+    this.#over.add(node, bootId);
+    if (this.#nodes.get(node)?.bootId === bootId) this.#forget(node);
+  }
+
+  /** The boot that speaks, as it is known; null when it is not to be believed (yet). */
+  #find(origin: Origin): PresenceNode | null {
+    const known = this.#nodes.get(origin.node);
+    if (known?.bootId === origin.bootId) {
+      known.heardAt = this.#clock.now();
+      return known;
+    }
+    if (this.#over.has(origin.node, origin.bootId)) return null;
+    if (known === undefined) return this.#replace(origin);
+    this.#ask(origin.node);
+    return null;
+  }
+
+  #replace(origin: Origin): PresenceNode | null {
+    const { node: name } = origin;
+    const former = this.#nodes.get(name);
+    if (former === undefined && this.#nodes.size >= nodesMax) {
+      this.#options.onError(
+        new ReplicaError('REPLICA_PRESENCE_FULL', `${name} is one node more than ${nodesMax}`),
+      );
+      return null;
+    }
+    if (former !== undefined) {
+      this.#over.add(name, former.bootId);
+      this.#forget(name);
+    }
+    const node = new PresenceNode(origin, this.#clock.now(), (now, before) => {
+      this.#index.change(name, now, before);
+      this.#options.onTunnel?.(name, now, before);
+    });
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  #forget(name: string): void {
+    const node = this.#nodes.get(name);
+    this.#nodes.delete(name);
+    node?.clear();
+    this.#options.onNode?.(name);
+  }
+
+  #sweep(): void {
+    for (const { name, heardAt } of this.#nodes.values()) {
+      if (this.#clock.now() - heardAt > forgetAfterMs) this.#forget(name);
+    }
+  }
+
+  /** Asks a node for its set, unless that is under way. */
+  #ask(name: string): void {
+    if (this.#asking.has(name)) return;
+    const asking = fetchSnapshot(name, this.#askPage, this.#stopping.signal)
+      .then(
+        (snapshot) => ({ snapshot }),
+        (error: unknown) => ({ error }),
+      )
+      .then((outcome) => {
+        this.#asking.delete(name);
+        if ('snapshot' in outcome) this.#handleSnapshot(outcome.snapshot);
+        else this.#handleSilence(name, outcome.error);
+      });
+    this.#asking.set(name, asking);
+  }
+
+  #handleSnapshot(snapshot: NodeSnapshot): void {
+    const { node: name, bootId } = snapshot;
+    if (this.#over.has(name, bootId)) return this.#nodes.get(name)?.abandonSnapshot();
+    const known = this.#nodes.get(name);
+    const node = known?.bootId === bootId ? known : this.#replace(snapshot);
+    if (node === null) return;
+    node.heardAt = this.#clock.now();
+    if (node.handleSnapshot(snapshot)) this.#ask(name);
+    if (node.isFull) {
+      this.#options.onError(
+        new ReplicaError('REPLICA_PRESENCE_FULL', `${name} has more tunnels than are kept`),
+      );
+    }
+  }
+
+  #handleSilence(name: string, error: unknown): void {
+    this.#nodes.get(name)?.abandonSnapshot();
+    if (!this.#stopping.signal.aborted) this.#options.onError(error);
+  }
+}
+
+/** Beats come each second and mostly say the same. */
+function isNews(before: NodeBeat | null, { address, ready, draining, version }: NodeBeat): boolean {
+  const told = (beat: Pick<NodeBeat, 'address' | 'ready' | 'draining' | 'version'>): string =>
+    JSON.stringify([beat.address, beat.ready, beat.draining, beat.version]);
+  return before === null || told(before) !== told({ address, ready, draining, version });
+}
