@@ -11,7 +11,15 @@ export interface ServiceErrorBody {
 }
 
 /** What the libraries throw when bus or store cannot be reached: the asker may try again. */
-const outOfReach = new Set(['BUS_TIMEOUT', 'BUS_NO_RESPONDER', 'BUS_CLOSED', 'STORE_UNREACHABLE']);
+const outOfReach = new Set([
+  'BUS_CLOSED',
+  'BUS_NO_RESPONDER',
+  'BUS_OVERLOADED',
+  'BUS_TIMEOUT',
+  'STORE_OVERLOADED',
+  'STORE_TIMEOUT',
+  'STORE_UNREACHABLE',
+]);
 
 /** Thrown by services for what can go wrong in operation; programmer errors are asserts and crash. */
 export class ServiceError extends Error {

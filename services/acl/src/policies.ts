@@ -13,6 +13,7 @@ import {
   type GatewayRecord,
   type Policy,
 } from '@postern/contracts';
+import type { FeedSource } from '@postern/replica';
 import { StoreError } from '@postern/store';
 import { every, type Documents, type PolicyDocument } from './document.ts';
 import { gatewayUnknown } from './errors.ts';
@@ -20,6 +21,7 @@ import type { Draft, Journal } from './journal.ts';
 
 /** Clocks may differ by this much before a revoked token is forgotten too early. */
 const clockMarginMs = 60_000;
+const pageItems = 50;
 
 /** The policies that acl owns. */
 export class Policies {
@@ -42,12 +44,15 @@ export class Policies {
 
   /** Takes over what the router says of a gateway. */
   async apply({ id, name, enabled, requireToken }: GatewayRecord): Promise<PolicyDocument> {
+    const record = { id, name, enabled, requireToken };
+    const known = await this.#journal.documents.policies.get(id);
+    if (known !== null && saysTheSame(known, record)) return known;
     try {
-      return await this.#journal.change((draft) => this.#apply(draft, { id, name, enabled, requireToken }));
+      return await this.#journal.change((draft) => this.#apply(draft, record));
     } catch (error) {
       // Another replica of acl heard of the same gateway at the same moment.
       if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
-      return this.#journal.change((draft) => this.#apply(draft, { id, name, enabled, requireToken }));
+      return this.#journal.change((draft) => this.#apply(draft, record));
     }
   }
 
@@ -71,11 +76,7 @@ export class Policies {
       await draft.accessLists.insert({ id: record.id, ...dated, rules: [] });
       return draft.policies.insert({ ...record, ...dated });
     }
-    const same =
-      found.name === record.name &&
-      found.enabled === record.enabled &&
-      found.requireToken === record.requireToken;
-    if (same) return found;
+    if (saysTheSame(found, record)) return found;
     draft.touch(record.id);
     return draft.policies.replace({ ...found, ...record, modifiedAt: at });
   }
@@ -90,14 +91,30 @@ export class Policies {
   }
 }
 
-/** A policy as nodes get it, or null when there is no such gateway. */
-export async function loadPolicy(
-  documents: Documents,
-  gatewayId: string,
-  now: number,
-): Promise<Policy | null> {
-  const policy = await documents.policies.get(gatewayId);
-  if (policy === null) return null;
+/** The items of `acl.policies`. */
+export function policySource(documents: Documents, now: () => number): FeedSource<Policy> {
+  return {
+    read: async (ids) => {
+      const found = await Promise.all(ids.map((id) => documents.policies.get(id)));
+      return policiesOf(
+        documents,
+        found.filter((policy) => policy !== null),
+        now(),
+      );
+    },
+    list: async (cursor) => {
+      const { items, nextCursor } = await documents.policies.list({ cursor, limit: pageItems });
+      return { items: await policiesOf(documents, items, now()), nextCursor };
+    },
+  };
+}
+
+function policiesOf(documents: Documents, found: readonly PolicyDocument[], now: number): Promise<Policy[]> {
+  return Promise.all(found.map((policy) => policyOf(documents, policy, now)));
+}
+
+async function policyOf(documents: Documents, policy: PolicyDocument, now: number): Promise<Policy> {
+  const gatewayId = policy.id;
   const accessList = await documents.accessLists.get(gatewayId);
   const sourceRules = await Array.fromAsync(every(documents.sourceRules, { gatewayId }));
   const revoked = await Array.fromAsync(every(documents.tokens, { gatewayId, revoked: true }));
@@ -126,4 +143,8 @@ async function deleteAll(
     if (items.length === 0) return;
     for (const { id } of items) await collection.delete(id);
   }
+}
+
+function saysTheSame(a: GatewayRecord, b: GatewayRecord): boolean {
+  return a.name === b.name && a.enabled === b.enabled && a.requireToken === b.requireToken;
 }

@@ -55,14 +55,15 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told } = await retryAllotting(() => this.#transaction(work));
-    this.#feeds.gateways.beat();
-    this.#feeds.routes.beat();
+    const { result, told, beating } = await retryAllotting(() => this.#transaction(work));
+    for (const feed of beating) feed.beat();
     for (const change of told) announce(this.#bus, routerChanged, { ...change, at: this.time() });
     return result;
   }
 
-  #transaction<R>(work: (draft: Draft) => Promise<R>): Promise<{ result: R; told: Omit<Change, 'at'>[] }> {
+  #transaction<R>(
+    work: (draft: Draft) => Promise<R>,
+  ): Promise<{ result: R; told: Omit<Change, 'at'>[]; beating: FeedOwner[] }> {
     return this.#store.transaction(async (within) => {
       const gateways = new Set<string>();
       const routes = new Set<string>();
@@ -75,9 +76,12 @@ export class Journal {
         touchRoute: (id) => routes.add(id),
         tell: (change) => told.push(change),
       });
-      if (gateways.size > 0) await this.#feeds.gateways.record(within, [...gateways]);
-      if (routes.size > 0) await this.#feeds.routes.record(within, [...routes]);
-      return { result, told };
+      const touched = [
+        { feed: this.#feeds.gateways, ids: gateways },
+        { feed: this.#feeds.routes, ids: routes },
+      ].filter(({ ids }) => ids.size > 0);
+      for (const { feed, ids } of touched) await feed.record(within, [...ids]);
+      return { result, told, beating: touched.map(({ feed }) => feed) };
     });
   }
 }

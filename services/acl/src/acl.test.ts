@@ -1,0 +1,409 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { MemoryHub, type Bus } from '@postern/bus';
+import {
+  aclChanged,
+  addSourceRule,
+  ask,
+  createApiKey,
+  createToken,
+  deleteApiKey,
+  explainAccess,
+  getAccessList,
+  getSourceRules,
+  getToken,
+  listApiKeys,
+  listTicketKeys,
+  listTokens,
+  listen,
+  openSession,
+  policyFeed,
+  putAccessList,
+  putSourceRules,
+  revokeToken,
+  secretHash,
+  verifyApiKey,
+  type Change,
+  type TunnelPresence,
+} from '@postern/contracts';
+import { PresenceAnnouncer } from '@postern/replica';
+import { openSqlite } from '@postern/store';
+import { silentLogger } from '@postern/telemetry';
+import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import { Secret } from '@postern/config';
+import { FakeRouter, policies } from './fake-router.ts';
+import { createAcl, type AclOptions } from './index.ts';
+
+const dayMs = 86_400_000;
+const defaults: AclOptions = {
+  tokensPerGatewayMax: 5,
+  apiKeysMax: 3,
+  forgetAfterDays: 30,
+  ticketKeyHours: 24,
+};
+const facts = { name: 'host', version: '0.1.0', platform: 'linux x64' };
+const { publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+const jwk = { kty: 'OKP' as const, crv: 'Ed25519' as const, x: (await exportJWK(publicKey)).x ?? '' };
+
+async function setUp(t: TestContext, options: Partial<AclOptions> = {}) {
+  const store = openSqlite(':memory:');
+  const hub = new MemoryHub();
+  const bus: Bus = hub.connect();
+  const clock = { now: Date.parse('2026-01-01T00:00:00Z') };
+  const router = await FakeRouter.start(hub.connect());
+  const make = () =>
+    createAcl({
+      bus: hub.connect(),
+      store,
+      config: { ...defaults, ...options },
+      logger: silentLogger,
+      now: () => clock.now,
+    });
+  const acl = make();
+  router.put({ id: 'plant', name: 'Plant', enabled: true, requireToken: true });
+  await acl.start();
+  t.after(async () => {
+    await acl.stop();
+    await router.stop();
+    await store.close();
+  });
+  return { bus, clock, router, acl, store, make };
+}
+
+const open = (bus: Bus, token: string | null, gatewayId = 'plant') =>
+  ask(bus, openSession, {
+    gatewayId,
+    tokenHash: token === null ? null : secretHash(token),
+    publicKey: jwk,
+    facts,
+    address: '192.0.2.1',
+  });
+
+function startNode(t: TestContext, bus: Bus): PresenceAnnouncer {
+  const address = { node: 'edge-1', zone: '', host: '127.0.0.1', port: 9000, serverName: 'edge-1' };
+  const node = new PresenceAnnouncer({
+    bus,
+    node: 'edge-1',
+    bootId: 'boot-of-edge-1',
+    startedAt: new Date().toISOString(),
+    version: '0.1.0',
+    describe: () => ({ address, ready: true, draining: false }),
+    onError: assert.ifError,
+  });
+  node.start();
+  t.after(() => node.stop());
+  return node;
+}
+
+function tunnel(clientId: string, ownRules: TunnelPresence['ownRules']): TunnelPresence {
+  return {
+    tunnelId: `tunnel-of-${clientId}`,
+    gatewayId: 'plant',
+    clientId,
+    bootId: `boot-of-${clientId}`,
+    tokenId: null,
+    transport: 'direct',
+    address: '192.0.2.1',
+    connectedAt: new Date().toISOString(),
+    facts,
+    ownRules,
+  };
+}
+
+async function policyOf(bus: Bus, gatewayId: string) {
+  const { items } = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+  return items.find(({ id }) => id === gatewayId);
+}
+
+test('a client with a valid token gets two tickets that every node can verify by itself', async (t) => {
+  const { bus, clock } = await setUp(t);
+  const { id, token } = await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  const session = await open(bus, token);
+  const { keys } = await ask(bus, listTicketKeys, {});
+  const keySet = createLocalJWKSet({ keys });
+  const options = { issuer: 'postern-acl', audience: 'postern-tunnel', currentDate: new Date(clock.now) };
+  const ticket = await jwtVerify(session.ticket, keySet, options);
+  const reserve = await jwtVerify(session.reserveTicket, keySet, options);
+  const issuedAt = clock.now / 1000;
+  const claims = {
+    iss: 'postern-acl',
+    aud: 'postern-tunnel',
+    sub: session.clientId,
+    gw: 'plant',
+    tok: id,
+    iat: issuedAt,
+    cnf: { jwk },
+  };
+  assert.deepEqual(ticket.payload, { ...claims, use: 'session', exp: issuedAt + 300 });
+  assert.deepEqual(reserve.payload, { ...claims, use: 'reserve', exp: issuedAt + 3600 });
+  assert.deepEqual(session.gateway, { id: 'plant', name: 'Plant' });
+  assert.equal(session.ticketExpiresAt, new Date(clock.now + 300_000).toISOString());
+});
+
+test("a client's ID comes from its key, so it stays and nobody else can have it", async (t) => {
+  const { bus } = await setUp(t);
+  const { token } = await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  const first = await open(bus, token);
+  assert.equal(first.clientId, `plant_${(await calculateJwkThumbprint(jwk)).slice(0, 20)}`);
+  assert.equal((await open(bus, token)).clientId, first.clientId);
+});
+
+test('each refusal of a session has its code', async (t) => {
+  const { bus, router, clock } = await setUp(t);
+  router.put({ id: 'other', name: 'Other', enabled: true, requireToken: true });
+  const { id, token } = await ask(bus, createToken, { gatewayId: 'plant', input: { expiresInDays: 1 } });
+  await assert.rejects(open(bus, token, 'nowhere'), { code: 'ACL_GATEWAY_UNKNOWN' });
+  await assert.rejects(open(bus, null), { code: 'ACL_TOKEN_MISSING' });
+  await assert.rejects(open(bus, 'guess'), { code: 'ACL_TOKEN_WRONG' });
+  await assert.rejects(open(bus, token, 'other'), { code: 'ACL_TOKEN_WRONG' });
+  clock.now += dayMs;
+  await assert.rejects(open(bus, token), { code: 'ACL_TOKEN_EXPIRED' });
+  await ask(bus, revokeToken, { gatewayId: 'plant', id });
+  await assert.rejects(open(bus, token), { code: 'ACL_TOKEN_REVOKED' });
+  await router.change({ id: 'plant', name: 'Plant', enabled: false, requireToken: true }, bus);
+  await assert.rejects(open(bus, token), { code: 'ACL_GATEWAY_DISABLED' });
+});
+
+test('where no token is asked for none is needed, but one that is shown must be right', async (t) => {
+  const { bus, router } = await setUp(t);
+  await router.change({ id: 'plant', name: 'Plant', enabled: true, requireToken: false }, bus);
+  const { ticket } = await open(bus, null);
+  assert.equal(JSON.parse(Buffer.from(ticket.split('.')[1] ?? '', 'base64url').toString()).tok, null);
+  await assert.rejects(open(bus, 'guess'), { code: 'ACL_TOKEN_WRONG' });
+});
+
+test('no ticket outlives its token', async (t) => {
+  const { bus, clock } = await setUp(t);
+  const { token, expiresAt } = await ask(bus, createToken, {
+    gatewayId: 'plant',
+    input: { expiresInDays: 1 },
+  });
+  clock.now += dayMs - 60_000;
+  const session = await open(bus, token);
+  assert.deepEqual([session.ticketExpiresAt, session.reserveTicketExpiresAt], [expiresAt, expiresAt]);
+});
+
+test('a token is shown once and kept as a hash; several are valid at once', async (t) => {
+  const { bus, store, clock } = await setUp(t);
+  const first = await ask(bus, createToken, { gatewayId: 'plant', input: { note: 'old' } });
+  const second = await ask(bus, createToken, { gatewayId: 'plant', input: { expiresInDays: 0 } });
+  assert.match(first.token, /^pt_[A-Za-z0-9_-]{43}$/);
+  assert.equal(first.expiresAt, new Date(clock.now + 90 * dayMs).toISOString());
+  assert.equal(second.expiresAt, null);
+  await open(bus, first.token);
+  await open(bus, second.token);
+  const listed = await ask(bus, listTokens, { gatewayId: 'plant' });
+  assert.deepEqual(
+    listed.items.map(({ id, note }) => [id, note]),
+    [
+      [first.id, 'old'],
+      [second.id, ''],
+    ],
+  );
+  const stored = await (await store.collection('tokens')).list();
+  for (const text of [JSON.stringify(listed), JSON.stringify(stored)]) assert.ok(!text.includes(first.token));
+});
+
+test('a revoked token is told to nodes for as long as a ticket of it may live, and is listed no more', async (t) => {
+  const { bus, clock } = await setUp(t);
+  const { id } = await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+  await ask(bus, revokeToken, { gatewayId: 'plant', id });
+  const after = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
+  assert.deepEqual(
+    after.items.map(({ revokedTokens }) => revokedTokens),
+    [[{ tokenId: id, revokedAt: new Date(clock.now).toISOString() }]],
+  );
+  assert.deepEqual((await ask(bus, listTokens, { gatewayId: 'plant' })).items, []);
+  await assert.rejects(ask(bus, getToken, { gatewayId: 'plant', id }), { code: 'ACL_TOKEN_NOT_FOUND' });
+  await assert.rejects(ask(bus, revokeToken, { gatewayId: 'plant', id }), { code: 'ACL_TOKEN_NOT_FOUND' });
+  clock.now += 2 * 3_600_000;
+  assert.deepEqual((await policyOf(bus, 'plant'))?.revokedTokens, []);
+});
+
+test('a gateway has at most as many tokens as the settings say', async (t) => {
+  const { bus } = await setUp(t);
+  const create = () => ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  const made = await Promise.all(Array.from({ length: 5 }, create));
+  await assert.rejects(create(), { code: 'ACL_LIMIT' });
+  await ask(bus, revokeToken, { gatewayId: 'plant', id: made[0]?.id ?? '' });
+  await create();
+});
+
+test('an access list is empty until it is put, is kept in its one form, and refuses a stale change', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const empty = await ask(bus, getAccessList, { gatewayId });
+  assert.deepEqual(empty.rules, []);
+  const rules = [{ action: 'allow' as const, host: '10.1.2.3/8', port: '1-65535' }];
+  const put = await ask(bus, putAccessList, { gatewayId, input: { rules }, revision: empty.revision });
+  assert.deepEqual(put.rules, [{ action: 'allow', host: '10.0.0.0/8', port: '*' }]);
+  assert.deepEqual(await ask(bus, getAccessList, { gatewayId }), put);
+  const policy = await policyOf(bus, gatewayId);
+  assert.deepEqual([policy?.accessListRevision, policy?.accessList], [put.revision, put.rules]);
+  const stale = ask(bus, putAccessList, { gatewayId, input: { rules }, revision: empty.revision });
+  await assert.rejects(stale, { code: 'ACL_REVISION_STALE' });
+  const wrong = ask(bus, putAccessList, {
+    gatewayId,
+    input: { rules: [{ action: 'allow', host: 'a b', port: '1' }] },
+  });
+  await assert.rejects(wrong, (error: { code: string; body: { status: number; errors: unknown[] } }) => {
+    assert.deepEqual([error.code, error.body.status], ['ACL_RULES_INVALID', 400]);
+    assert.equal(error.body.errors.length, 1);
+    return true;
+  });
+});
+
+test('explain names the rule that decides, for each target', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const rules = [{ action: 'allow' as const, host: '10.0.0.5', port: '5432' }];
+  await ask(bus, putAccessList, { gatewayId, input: { rules } });
+  const targets = [
+    { host: '10.0.0.5', port: 5432 },
+    { host: '10.0.0.6', port: 5432 },
+  ];
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  assert.deepEqual(
+    decisions.map(({ allowed, rule }) => [allowed, rule]),
+    [
+      [true, { list: 'gateway', index: 0, text: 'allow 10.0.0.5:5432' }],
+      [false, null],
+    ],
+  );
+});
+
+test('explain counts the own lists of connected clients: one that allows is enough', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const allowAll = { action: 'allow' as const, host: '*', port: '*' };
+  await ask(bus, putAccessList, { gatewayId, input: { rules: [allowAll] } });
+  const targets = [{ host: '10.0.0.5', port: 5432 }];
+  const explain = async () => (await ask(bus, explainAccess, { gatewayId, targets })).decisions[0];
+  const node = startNode(t, bus);
+  node.up(tunnel('one', [{ action: 'deny', host: '10.0.0.0/8', port: '*' }, allowAll]));
+  await bus.flush(1_000);
+  const denied = await explain();
+  assert.deepEqual(
+    [denied?.allowed, denied?.rule],
+    [false, { list: 'client', index: 0, text: 'deny 10.0.0.0/8:*' }],
+  );
+  node.up(tunnel('two', null));
+  await bus.flush(1_000);
+  const allowed = await explain();
+  assert.deepEqual([allowed?.allowed, allowed?.rule?.list], [true, 'gateway']);
+  assert.match(allowed?.reason ?? '', /1 of 2 clients deny it by their own list/);
+});
+
+test('source rules are open until they are put; an app replaces its own', async (t) => {
+  const { bus, router } = await setUp(t);
+  router.destinations.add('db');
+  const front = { gatewayId: 'plant', destinationId: 'db' };
+  const none = await ask(bus, getSourceRules, front);
+  assert.deepEqual([none.restricted, none.rules, none.revision], [false, [], 0]);
+  const put = await ask(bus, putSourceRules, { ...front, input: { restricted: true }, revision: 0 });
+  assert.deepEqual([put.restricted, put.rules, put.revision], [true, [], 1]);
+  await ask(bus, addSourceRule, { ...front, rule: { source: '1.1.1.1', app: 'a' } });
+  const added = await ask(bus, addSourceRule, { ...front, rule: { source: '::ffff:2.2.2.2', app: 'a' } });
+  assert.deepEqual([added.restricted, added.rules], [true, [{ source: '2.2.2.2', app: 'a' }]]);
+  assert.deepEqual((await policyOf(bus, 'plant'))?.sourceRules, [
+    { destinationId: 'db', restricted: true, rules: added.rules },
+  ]);
+  await assert.rejects(ask(bus, putSourceRules, { ...front, input: { restricted: true }, revision: 1 }), {
+    code: 'ACL_REVISION_STALE',
+  });
+  await assert.rejects(ask(bus, addSourceRule, { ...front, rule: { source: 'x' } }), {
+    code: 'ACL_RULES_INVALID',
+  });
+  await assert.rejects(ask(bus, getSourceRules, { ...front, destinationId: 'no' }), {
+    code: 'ACL_DESTINATION_UNKNOWN',
+  });
+});
+
+test('a policy follows its gateway: renamed, switched off, deleted with all that belonged to it', async (t) => {
+  const { bus, router, store } = await setUp(t);
+  router.destinations.add('db');
+  await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  await ask(bus, putSourceRules, { gatewayId: 'plant', destinationId: 'db', input: { restricted: true } });
+  await router.change({ id: 'plant', name: 'New', enabled: false, requireToken: false }, bus);
+  const policy = await policyOf(bus, 'plant');
+  assert.deepEqual([policy?.gatewayName, policy?.enabled, policy?.requireToken], ['New', false, false]);
+  await router.remove('plant', bus);
+  assert.equal(await policyOf(bus, 'plant'), undefined);
+  for (const name of ['policies', 'accessLists', 'sourceRules', 'tokens']) {
+    assert.equal(await (await store.collection(name)).count(), 0, name);
+  }
+});
+
+test('what was deleted while acl was away is dropped when it is back', async (t) => {
+  const { bus, router, acl, make, store } = await setUp(t);
+  await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  await acl.stop();
+  router.gateways.delete('plant');
+  const again = make();
+  const dropped = policies(bus, (items) => !items.has('plant'));
+  await again.start();
+  t.after(() => again.stop());
+  await dropped;
+  assert.equal(await (await store.collection('tokens')).count(), 0);
+  assert.equal(await policyOf(bus, 'plant'), undefined);
+});
+
+test('nothing is dropped on the word of a cache while the router does not confirm it', async (t) => {
+  const { bus, router } = await setUp(t);
+  const { token } = await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  await router.hide('plant', bus);
+  await open(bus, token);
+});
+
+test('API keys are recognised by their hash, until they are deleted', async (t) => {
+  const { bus } = await setUp(t);
+  const made = await ask(bus, createApiKey, { name: 'ci', role: 'operator', gateways: ['plant'] });
+  const { key, ...shown } = made;
+  assert.deepEqual(await ask(bus, verifyApiKey, { keyHash: secretHash(key) }), shown);
+  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [shown]);
+  await ask(bus, deleteApiKey, { id: made.id });
+  await assert.rejects(ask(bus, verifyApiKey, { keyHash: secretHash(key) }), { code: 'ACL_API_KEY_WRONG' });
+  await assert.rejects(ask(bus, deleteApiKey, { id: made.id }), { code: 'ACL_API_KEY_NOT_FOUND' });
+  const unknown = ask(bus, createApiKey, { name: 'x', role: 'viewer', gateways: ['nowhere'] });
+  await assert.rejects(unknown, { code: 'ACL_GATEWAY_UNKNOWN' });
+});
+
+test("the first API key is an owner's for as long as it is set, is listed, and cannot be deleted here", async (t) => {
+  const { bus } = await setUp(t, { firstApiKey: new Secret('a first key of enough characters') });
+  const key = await ask(bus, verifyApiKey, { keyHash: secretHash('a first key of enough characters') });
+  assert.deepEqual([key.role, key.gateways], ['owner', null]);
+  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [key]);
+  await assert.rejects(ask(bus, deleteApiKey, { id: key.id }), { code: 'ACL_API_KEY_BY_SETTING' });
+});
+
+test('tokens and keys that are over are forgotten, others kept', async (t) => {
+  const { bus, clock, acl, make } = await setUp(t);
+  const gatewayId = 'plant';
+  const short = await ask(bus, createToken, { gatewayId, input: { expiresInDays: 1 } });
+  const long = await ask(bus, createToken, { gatewayId, input: { expiresInDays: 0 } });
+  clock.now += 32 * dayMs;
+  await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_EXPIRED' });
+  await acl.stop();
+  const again = make();
+  await again.start();
+  t.after(() => again.stop());
+  await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_WRONG' });
+  await open(bus, long.token);
+  assert.equal((await ask(bus, listTicketKeys, {})).keys.length, 1);
+});
+
+test('who listens is told what changed, and never a secret', async (t) => {
+  const { bus } = await setUp(t);
+  const heard: Change[] = [];
+  listen(bus, aclChanged, (change) => heard.push(change), assert.ifError);
+  const { id, token } = await ask(bus, createToken, { gatewayId: 'plant', input: {} });
+  await ask(bus, putAccessList, { gatewayId: 'plant', input: { rules: [] } });
+  await ask(bus, revokeToken, { gatewayId: 'plant', id });
+  await bus.flush(1_000);
+  assert.deepEqual(
+    heard.map(({ kind, action }) => `${kind} ${action}`),
+    ['token created', 'access-list updated', 'token deleted'],
+  );
+  assert.ok(!JSON.stringify(heard).includes(token));
+});

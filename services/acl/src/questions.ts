@@ -1,0 +1,102 @@
+/** Which question is answered by what. All replicas of acl answer from one queue group. */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  ServiceError,
+  addSourceRule,
+  answer,
+  createApiKey,
+  createToken,
+  deleteApiKey,
+  explainAccess,
+  getAccessList,
+  getSourceRules,
+  getToken,
+  listApiKeys,
+  listTicketKeys,
+  listTokens,
+  openSession,
+  putAccessList,
+  putSourceRules,
+  revokeToken,
+  verifyApiKey,
+  type Question,
+} from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Static, TSchema } from 'typebox';
+import type { AccessLists } from './access-lists.ts';
+import type { ApiKeys } from './api-keys.ts';
+import type { AclMetrics } from './metrics.ts';
+import type { Sessions } from './sessions.ts';
+import type { SourceRules } from './source-rules.ts';
+import type { TicketKeys } from './ticket-keys.ts';
+import type { Tokens } from './tokens.ts';
+
+const queue = 'acl';
+
+/** What answers. */
+export interface Answerers {
+  sessions: Sessions;
+  ticketKeys: TicketKeys;
+  tokens: Tokens;
+  accessLists: AccessLists;
+  sourceRules: SourceRules;
+  apiKeys: ApiKeys;
+}
+
+/** Answers every question that acl is asked, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: { bus: Bus; logger: Logger; metrics: AclMetrics },
+  { sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
+): Subscription[] {
+  const { bus, logger, metrics } = parts;
+  const serve = <Request extends TSchema, Answer extends TSchema>(
+    question: Question<Request, Answer>,
+    handler: (body: Static<Request>) => Promise<Static<Answer>>,
+  ): Subscription =>
+    answer(
+      bus,
+      question,
+      async (body) => {
+        try {
+          const result = await handler(body);
+          metrics.answered(question.subject, 'ok');
+          return result;
+        } catch (error) {
+          metrics.answered(question.subject, ServiceError.from(error).code);
+          throw error;
+        }
+      },
+      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
+    );
+  return [
+    serve(openSession, async (request) => {
+      const session = await sessions.open(request);
+      const { gatewayId, address, facts } = request;
+      logger.info({ gatewayId, clientId: session.clientId, address, client: facts.name }, 'opened a session');
+      return session;
+    }),
+    serve(listTicketKeys, async () => ({ keys: await ticketKeys.list() })),
+    serve(createToken, ({ gatewayId, input }) => tokens.create(gatewayId, input)),
+    serve(listTokens, (request) => tokens.list(request)),
+    serve(getToken, ({ gatewayId, id }) => tokens.get(gatewayId, id)),
+    serve(revokeToken, async ({ gatewayId, id }) => {
+      await tokens.revoke(gatewayId, id);
+      return {};
+    }),
+    serve(getAccessList, ({ gatewayId }) => accessLists.get(gatewayId)),
+    serve(putAccessList, ({ gatewayId, input, revision }) => accessLists.put(gatewayId, input, revision)),
+    serve(explainAccess, async ({ gatewayId, targets }) => ({
+      decisions: await accessLists.explain(gatewayId, targets),
+    })),
+    serve(getSourceRules, (front) => sourceRules.get(front)),
+    serve(putSourceRules, ({ input, revision, ...front }) => sourceRules.put(front, input, revision)),
+    serve(addSourceRule, ({ rule, ...front }) => sourceRules.add(front, rule)),
+    serve(createApiKey, (input) => apiKeys.create(input)),
+    serve(listApiKeys, (request) => apiKeys.list(request)),
+    serve(deleteApiKey, async ({ id }) => {
+      await apiKeys.delete(id);
+      return {};
+    }),
+    serve(verifyApiKey, ({ keyHash }) => apiKeys.verify(keyHash)),
+  ];
+}

@@ -1,0 +1,207 @@
+/**
+ * acl, put together. The order of the start matters: the documents are opened and what is over is forgotten, the key that
+ * signs tickets is made and its public half stored, and only then questions are answered; so every ticket that is
+ * ever given can be verified. It needs the router for gateways that it has not heard of yet, and for nothing else:
+ * with the router gone, known clients connect as before.
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  gatewayFeed,
+  policyFeed,
+  routeFeed,
+  type AccessRule,
+  type GatewayRecord,
+  type Route,
+} from '@postern/contracts';
+import { FeedFollower, FeedOwner, PresenceTable } from '@postern/replica';
+import { untilReachable, type Store } from '@postern/store';
+import {
+  Metrics,
+  readyWhen,
+  silentLogger,
+  subsystemLogger,
+  type Logger,
+  type Readiness,
+  type Service,
+} from '@postern/telemetry';
+import { AccessLists } from './access-lists.ts';
+import { ApiKeys } from './api-keys.ts';
+import type { AclOptions } from './config.ts';
+import { openDocuments } from './document.ts';
+import { Journal } from './journal.ts';
+import { aclMetrics, type AclMetrics } from './metrics.ts';
+import { Policies, policySource } from './policies.ts';
+import { answerQuestions } from './questions.ts';
+import { Sessions } from './sessions.ts';
+import { SourceRules } from './source-rules.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { Tokens } from './tokens.ts';
+import { Upkeep, retryIntervalMs, type UpkeepParts } from './upkeep.ts';
+
+const dayMs = 86_400_000;
+const sweepIntervalMs = 3_600_000;
+const surveyIntervalMs = 600_000;
+
+/** What an acl is made of. */
+export interface AclParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly config: AclOptions;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+  readonly now?: () => number;
+}
+
+/** Makes an acl; `start` brings it to life. */
+export function createAcl(parts: AclParts): Service {
+  return new Acl(parts);
+}
+
+/** What lives from start to stop. */
+interface Running {
+  policies: FeedOwner;
+  gateways: FeedFollower<typeof GatewayRecord>;
+  routes: FeedFollower<typeof Route>;
+  presence: PresenceTable;
+  upkeep: Upkeep;
+  subscriptions: Subscription[];
+  timers: NodeJS.Timeout[];
+}
+
+class Acl implements Service {
+  readonly name = 'acl';
+  readonly #parts: AclParts;
+  readonly #logger: Logger;
+  readonly #metrics: AclMetrics;
+  readonly #stopping = new AbortController();
+  #running: Running | null = null;
+
+  constructor(parts: AclParts) {
+    this.#parts = parts;
+    this.#logger = subsystemLogger(parts.logger ?? silentLogger, 'acl');
+    this.#metrics = aclMetrics(parts.metrics ?? new Metrics());
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stopping;
+    const onRetry = (error: unknown) =>
+      this.#logger.warn({ error }, 'the documents are out of reach; trying again');
+    const running = await untilReachable(() => this.#run(), { signal, onRetry });
+    if (running === null) return;
+    this.#running = running;
+    this.#logger.info({}, 'sessions are opened');
+  }
+
+  ready(): Readiness {
+    return readyWhen({ bus: !this.#parts.bus.connected, documents: this.#running === null });
+  }
+
+  status(): unknown {
+    const running = this.#running;
+    return {
+      policies: running?.policies.position ?? null,
+      gateways: running?.gateways.items.size ?? 0,
+      upkeepPending: running?.upkeep.pending ?? 0,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const running = this.#running;
+    this.#running = null;
+    if (running === null) return;
+    for (const timer of running.timers) clearInterval(timer);
+    for (const subscription of running.subscriptions) subscription.close();
+    await Promise.all([running.gateways.stop(), running.routes.stop(), running.presence.stop()]);
+    await running.upkeep.stop();
+    await running.policies.stop();
+  }
+
+  async #run(): Promise<Running> {
+    const { bus, store, config, now = Date.now } = this.#parts;
+    const documents = await openDocuments(store);
+    const ticketKeys = new TicketKeys({ documents, ticketKeyHours: config.ticketKeyHours, now });
+    await ticketKeys.signingKey();
+    const feed = { feed: policyFeed, source: policySource(documents, now) };
+    const owner = await FeedOwner.open({
+      ...feed,
+      store,
+      bus,
+      onError: this.#told('policies could not be read'),
+    });
+    const journal = new Journal({ store, bus, documents, policies: owner, now });
+    const policies = new Policies({ journal, bus });
+    const tokens = new Tokens({ journal, policies, tokensPerGatewayMax: config.tokensPerGatewayMax });
+    const sourceRules = new SourceRules({ journal, bus });
+    const presence = new PresenceTable({
+      bus,
+      onError: this.#told('the table of tunnels could not be fetched'),
+    });
+    presence.start();
+    const answerers = {
+      sessions: new Sessions({ policies, tokens, keys: ticketKeys, now }),
+      ticketKeys,
+      tokens,
+      sourceRules,
+      accessLists: new AccessLists({
+        journal,
+        policies,
+        ownLists: (gatewayId) => ownLists(presence, gatewayId),
+      }),
+      apiKeys: new ApiKeys({
+        journal,
+        policies,
+        apiKeysMax: config.apiKeysMax,
+        firstApiKey: config.firstApiKey?.reveal() ?? null,
+      }),
+    };
+    const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys });
+    await kept.upkeep.sweep();
+    const subscriptions = answerQuestions({ bus, logger: this.#logger, metrics: this.#metrics }, answerers);
+    return { policies: owner, presence, subscriptions, ...kept };
+  }
+
+  #keepUp(
+    owned: Pick<UpkeepParts, 'documents' | 'policies' | 'sourceRules' | 'tokens' | 'ticketKeys'>,
+  ): Pick<Running, 'gateways' | 'routes' | 'upkeep' | 'timers'> {
+    const { bus, config } = this.#parts;
+    const onError = this.#told('what the router has could not be fetched');
+    const gateways = new FeedFollower({
+      feed: gatewayFeed,
+      bus,
+      onError,
+      onChange: ({ changed, deleted }) =>
+        upkeep.handleGateways([...changed.map(({ now }) => now.id), ...deleted.map(({ id }) => id)]),
+    });
+    const routes = new FeedFollower({
+      feed: routeFeed,
+      bus,
+      onError,
+      onChange: ({ deleted }) => upkeep.handleDeletedRoutes(deleted),
+    });
+    const rememberMs = config.forgetAfterDays * dayMs;
+    const upkeep = new Upkeep({ ...owned, gateways, routes, rememberMs, logger: this.#logger });
+    gateways.start();
+    routes.start();
+    void Promise.all([gateways.synced, routes.synced]).then(() => upkeep.survey());
+    const timers = [
+      setInterval(() => upkeep.retry(), retryIntervalMs),
+      setInterval(() => upkeep.survey(), surveyIntervalMs),
+      setInterval(() => void upkeep.sweep(), sweepIntervalMs),
+    ];
+    for (const timer of timers) timer.unref();
+    return { gateways, routes, upkeep, timers };
+  }
+
+  #told(what: string): (error: unknown) => void {
+    return (error) => this.#logger.warn({ error }, what);
+  }
+}
+
+/** The own lists of a gateway's connected clients, one for each client. */
+function ownLists(presence: PresenceTable, gatewayId: string): (readonly AccessRule[] | null)[] {
+  const byClient = new Map(
+    presence.tunnels(gatewayId).map(({ tunnel }) => [tunnel.clientId, tunnel.ownRules]),
+  );
+  return [...byClient.values()];
+}

@@ -1,0 +1,189 @@
+/**
+ * What runs now: fronts, connected clients, nodes. Who is connected comes from the presence table in memory; figures that
+ * change by the moment are asked of the nodes, all at once and for half a second at most, and are null for a node
+ * that did not answer. Nothing here is stored.
+ */
+import type { Bus } from '@postern/bus';
+import {
+  ask,
+  listTunnels,
+  type ConnectedClient,
+  type FleetNode,
+  type Front,
+  type TunnelPresence,
+} from '@postern/contracts';
+import type { DestinationDocument, Documents } from './document.ts';
+import { frontUrl } from './naming.ts';
+
+const liveDeadlineMs = 500;
+const pageItemsDefault = 50;
+
+/** The presence table as the fleet is read from it. */
+export interface PresenceView {
+  /** Every tunnel that is up, with its node. */
+  tunnels(gatewayId: string): readonly { node: string; tunnel: TunnelPresence }[];
+  /** The gateways that have tunnels. */
+  readonly gateways: Iterable<string>;
+  nodes(): readonly FleetNode[];
+}
+
+type LiveFigures = typeof listTunnels extends { checkAnswer: (value: unknown) => infer Answer }
+  ? Answer
+  : never;
+
+interface PageRequest {
+  limit?: number;
+  cursor?: string | null;
+}
+
+/** What runs now. */
+export class Fleet {
+  readonly #bus: Bus;
+  readonly #documents: Documents;
+  readonly #presence: PresenceView;
+
+  constructor(parts: { bus: Bus; documents: Documents; presence: PresenceView }) {
+    this.#bus = parts.bus;
+    this.#documents = parts.documents;
+    this.#presence = parts.presence;
+  }
+
+  /** A page of fronts, of all gateways or of those named; with `live`, whether each node listens. */
+  async listFronts(request: PageRequest & { gatewayIds?: readonly string[]; live?: boolean }): Promise<{
+    items: Front[];
+    nextCursor: string | null;
+  }> {
+    const page = await this.#destinations(request);
+    const figures = request.live === true ? await this.#askNodes(this.#nodeNames()) : [];
+    const items = await Promise.all(page.items.map((destination) => this.#front(destination, figures)));
+    return { items, nextCursor: page.nextCursor };
+  }
+
+  /** A page of a gateway's connected clients with their tunnels. */
+  async listClients(request: PageRequest & { gatewayId: string; clientId?: string }): Promise<{
+    items: ConnectedClient[];
+    nextCursor: string | null;
+  }> {
+    const { gatewayId, clientId, limit = pageItemsDefault, cursor = null } = request;
+    const tunnels = this.#presence
+      .tunnels(gatewayId)
+      .filter(({ tunnel }) => clientId === undefined || tunnel.clientId === clientId);
+    const byClient = Map.groupBy(tunnels, ({ tunnel }) => tunnel.clientId);
+    const ids = [...byClient.keys()].filter((id) => cursor === null || id > cursor).sort();
+    const page = ids.slice(0, limit);
+    const shown = page.map((id) => byClient.get(id) ?? []);
+    const figures = await this.#askNodes(new Set(shown.flat().map(({ node }) => node)), gatewayId);
+    return {
+      items: shown.flatMap((own) => showClient(own, figures)),
+      nextCursor: ids.length > limit ? (page.at(-1) ?? null) : null,
+    };
+  }
+
+  /** All nodes that are not forgotten. */
+  listNodes(): { items: FleetNode[] } {
+    return { items: [...this.#presence.nodes()] };
+  }
+
+  /** How many clients of a gateway are connected. */
+  countClients(gatewayId: string): number {
+    return new Set(this.#presence.tunnels(gatewayId).map(({ tunnel }) => tunnel.clientId)).size;
+  }
+
+  /** How many clients are connected in all. */
+  countAllClients(): number {
+    return [...this.#presence.gateways].reduce((sum, gatewayId) => sum + this.countClients(gatewayId), 0);
+  }
+
+  async #destinations({
+    gatewayIds,
+    limit = pageItemsDefault,
+    cursor = null,
+  }: PageRequest & { gatewayIds?: readonly string[] }): Promise<{
+    items: DestinationDocument[];
+    nextCursor: string | null;
+  }> {
+    const { destinations } = this.#documents;
+    if (gatewayIds === undefined) return destinations.list({ limit, cursor });
+    const pages = await Promise.all(
+      gatewayIds.map((gatewayId) => destinations.list({ filter: { gatewayId }, limit: limit + 1, cursor })),
+    );
+    const found = pages.flatMap(({ items }) => items).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const items = found.slice(0, limit);
+    return { items, nextCursor: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  async #front(
+    { id, gatewayId, name, enabled, front }: DestinationDocument,
+    figures: LiveFigures[],
+  ): Promise<Front> {
+    const gateway = await this.#documents.gateways.get(gatewayId);
+    const { protocol, host, port } = front;
+    return {
+      destinationId: id,
+      gatewayId,
+      name,
+      protocol,
+      host,
+      port,
+      url: frontUrl(front),
+      enabled: enabled && (gateway?.enabled ?? false),
+      listening: figures.flatMap(({ node, fronts }) => {
+        const here = fronts.find(({ destinationId }) => destinationId === id);
+        return here === undefined ? [] : [{ node, listening: here.listening, error: here.error }];
+      }),
+    };
+  }
+
+  #nodeNames(): Set<string> {
+    return new Set(this.#presence.nodes().map(({ name }) => name));
+  }
+
+  async #askNodes(nodes: ReadonlySet<string>, gatewayId?: string): Promise<LiveFigures[]> {
+    const body = gatewayId === undefined ? {} : { gatewayId };
+    const answers = await Promise.allSettled(
+      [...nodes].map((suffix) => ask(this.#bus, listTunnels, body, { suffix, deadlineMs: liveDeadlineMs })),
+    );
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+}
+
+function showClient(
+  own: readonly { node: string; tunnel: TunnelPresence }[],
+  figures: readonly LiveFigures[],
+): ConnectedClient[] {
+  const byAge = own.toSorted((a, b) => (a.tunnel.connectedAt < b.tunnel.connectedAt ? -1 : 1));
+  const [oldest] = byAge;
+  if (oldest === undefined) return [];
+  const { clientId, gatewayId, facts, address, connectedAt, ownRules } = oldest.tunnel;
+  return [
+    {
+      id: clientId,
+      gatewayId,
+      name: facts.name,
+      version: facts.version,
+      platform: facts.platform,
+      address,
+      connectedAt,
+      ownAccessList: ownRules !== null,
+      tunnels: byAge.map(({ node, tunnel }) => ({
+        id: tunnel.tunnelId,
+        node,
+        transport: tunnel.transport,
+        tokenId: tunnel.tokenId,
+        connectedAt: tunnel.connectedAt,
+        ...liveOf(tunnel.tunnelId, node, figures),
+      })),
+    },
+  ];
+}
+
+function liveOf(
+  tunnelId: string,
+  node: string,
+  figures: readonly LiveFigures[],
+): { roundTripMs: number | null; streams: number | null } {
+  const found = figures
+    .find((answer) => answer.node === node)
+    ?.tunnels.find((tunnel) => tunnel.tunnelId === tunnelId);
+  return { roundTripMs: found?.roundTripMs ?? null, streams: found?.streams ?? null };
+}

@@ -1,0 +1,85 @@
+/** Which question is answered by what. All replicas of the router answer from one queue group. */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  ServiceError,
+  answer,
+  createDestination,
+  createGateway,
+  deleteDestination,
+  deleteGateway,
+  getDestination,
+  getGateway,
+  listClients,
+  listDestinations,
+  listFronts,
+  listGateways,
+  listNodes,
+  updateDestination,
+  updateGateway,
+  type Question,
+} from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Static, TSchema } from 'typebox';
+import type { Destinations } from './destinations.ts';
+import type { Fleet } from './fleet.ts';
+import type { Gateways } from './gateways.ts';
+import type { RouterMetrics } from './metrics.ts';
+
+const queue = 'router';
+
+/** What answers. */
+export interface Answerers {
+  gateways: Gateways;
+  destinations: Destinations;
+  fleet: Fleet;
+}
+
+/** Answers every question that the router is asked, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: { bus: Bus; logger: Logger; metrics: RouterMetrics },
+  { gateways, destinations, fleet }: Answerers,
+): Subscription[] {
+  const { bus, logger, metrics } = parts;
+  const serve = <Request extends TSchema, Answer extends TSchema>(
+    question: Question<Request, Answer>,
+    handler: (body: Static<Request>) => Promise<Static<Answer>>,
+  ): Subscription =>
+    answer(
+      bus,
+      question,
+      async (body) => {
+        try {
+          const result = await handler(body);
+          metrics.answered(question.subject, 'ok');
+          return result;
+        } catch (error) {
+          metrics.answered(question.subject, ServiceError.from(error).code);
+          throw error;
+        }
+      },
+      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
+    );
+  return [
+    serve(createGateway, (input) => gateways.create(input)),
+    serve(getGateway, ({ id }) => gateways.get(id)),
+    serve(listGateways, (request) => gateways.list(request)),
+    serve(updateGateway, ({ id, patch, revision }) => gateways.update(id, patch, revision)),
+    serve(deleteGateway, async ({ id, revision }) => {
+      await gateways.delete(id, revision);
+      return {};
+    }),
+    serve(createDestination, ({ gatewayId, input }) => destinations.create(gatewayId, input)),
+    serve(getDestination, ({ gatewayId, id }) => destinations.get(gatewayId, id)),
+    serve(listDestinations, (request) => destinations.list(request)),
+    serve(updateDestination, ({ gatewayId, id, patch, revision }) =>
+      destinations.update(gatewayId, id, patch, revision),
+    ),
+    serve(deleteDestination, async ({ gatewayId, id, revision }) => {
+      await destinations.delete(gatewayId, id, revision);
+      return {};
+    }),
+    serve(listFronts, (request) => fleet.listFronts(request)),
+    serve(listClients, (request) => fleet.listClients(request)),
+    serve(listNodes, async () => fleet.listNodes()),
+  ];
+}

@@ -1,0 +1,72 @@
+/** What followers of the router's feeds get: gateways and destinations, each with no more than they need. */
+import type { GatewayRecord, Route } from '@postern/contracts';
+import type { FeedSource } from '@postern/replica';
+import type { DestinationDocument, Documents, GatewayDocument } from './document.ts';
+
+const pageItems = 200;
+
+/** The items of `router.gateways`. */
+export function gatewaySource({ gateways }: Documents): FeedSource<GatewayRecord> {
+  return {
+    read: async (ids) => {
+      const found = await Promise.all(ids.map((id) => gateways.get(id)));
+      return found.filter((gateway) => gateway !== null).map(recordOf);
+    },
+    list: async (cursor) => {
+      const { items, nextCursor } = await gateways.list({ cursor, limit: pageItems });
+      return { items: items.map(recordOf), nextCursor };
+    },
+  };
+}
+
+/** The items of `router.routes`. */
+export function routeSource(documents: Documents): FeedSource<Route> {
+  return {
+    read: async (ids) => {
+      const found = await Promise.all(ids.map((id) => documents.destinations.get(id)));
+      return routesOf(
+        documents,
+        found.filter((destination) => destination !== null),
+      );
+    },
+    list: async (cursor) => {
+      const { items, nextCursor } = await documents.destinations.list({ cursor, limit: pageItems });
+      return { items: await routesOf(documents, items), nextCursor };
+    },
+  };
+}
+
+/** A destination whose gateway is gone was deleted with it, between the two reads. */
+async function routesOf(
+  documents: Documents,
+  destinations: readonly DestinationDocument[],
+): Promise<Route[]> {
+  const gatewayIds = [...new Set(destinations.map(({ gatewayId }) => gatewayId))];
+  const found = await Promise.all(gatewayIds.map((id) => documents.gateways.get(id)));
+  const gateways = new Map(
+    found.filter((gateway) => gateway !== null).map((gateway) => [gateway.id, gateway]),
+  );
+  return destinations.flatMap((destination) => {
+    const gateway = gateways.get(destination.gatewayId);
+    return gateway === undefined ? [] : [routeOf(destination, gateway)];
+  });
+}
+
+function recordOf({ id, name, enabled, requireToken }: GatewayDocument): GatewayRecord {
+  return { id, name, enabled, requireToken };
+}
+
+function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Route {
+  const { id, gatewayId, name, enabled, resource, front } = destination;
+  const { host, port, connectTimeoutSeconds, idleTimeoutSeconds } = resource;
+  return {
+    id,
+    gatewayId,
+    gatewayName: gateway.name,
+    name,
+    enabled,
+    gatewayEnabled: gateway.enabled,
+    resource: { host, port, connectTimeoutSeconds, idleTimeoutSeconds },
+    front: { protocol: 'tcp', host: front.host, port: front.port },
+  };
+}

@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { MemoryHub, type Bus } from '@postern/bus';
+import {
+  answer,
+  ask,
+  createDestination,
+  createGateway,
+  deleteDestination,
+  deleteGateway,
+  gatewayFeed,
+  getDestination,
+  getGateway,
+  listClients,
+  listDestinations,
+  listFronts,
+  listGateways,
+  listNodes,
+  listTunnels,
+  listen,
+  routeFeed,
+  routerChanged,
+  updateDestination,
+  updateGateway,
+  type Change,
+  type DestinationInput,
+  type TunnelPresence,
+} from '@postern/contracts';
+import { PresenceAnnouncer } from '@postern/replica';
+import { openSqlite } from '@postern/store';
+import { silentLogger } from '@postern/telemetry';
+import { createRouter, type RouterOptions } from './index.ts';
+
+const defaults: RouterOptions = {
+  platformHost: 'p.example',
+  frontHost: '',
+  frontPortFirst: 15000,
+  frontPortLast: 15009,
+  reservedPorts: [443],
+  portRestDays: 30,
+  gatewaysMax: 5,
+  destinationsPerGatewayMax: 12,
+};
+const input: DestinationInput = { name: 'Orders DB', resource: { host: '10.0.0.5', port: 5432 } };
+
+async function setUp(t: TestContext, options: Partial<RouterOptions> = {}) {
+  const store = openSqlite(':memory:');
+  const hub = new MemoryHub();
+  const bus: Bus = hub.connect();
+  const clock = { now: Date.parse('2026-01-01T00:00:00Z') };
+  const router = createRouter({
+    bus: hub.connect(),
+    store,
+    config: { ...defaults, ...options },
+    logger: silentLogger,
+    now: () => clock.now,
+  });
+  await router.start();
+  t.after(async () => {
+    await router.stop();
+    await store.close();
+  });
+  const gateway = await ask(bus, createGateway, { name: 'plant' });
+  return { bus, clock, gateway, store, hub };
+}
+
+function startNode(t: TestContext, bus: Bus, name: string): PresenceAnnouncer {
+  const address = { node: name, zone: '', host: '127.0.0.1', port: 9000, serverName: name };
+  const node = new PresenceAnnouncer({
+    bus,
+    node: name,
+    bootId: `boot-of-${name}`,
+    startedAt: new Date().toISOString(),
+    version: '0.1.0',
+    describe: () => ({ address, ready: true, draining: false }),
+    onError: assert.ifError,
+  });
+  node.start();
+  t.after(() => node.stop());
+  return node;
+}
+
+function tunnel(gatewayId: string, node: string): TunnelPresence {
+  return {
+    tunnelId: `tunnel-of-${node}`,
+    gatewayId,
+    clientId: 'c',
+    bootId: 'boot-of-c',
+    tokenId: null,
+    transport: 'direct',
+    address: '192.0.2.1',
+    connectedAt: `2026-01-01T00:00:0${node.slice(-1)}.000Z`,
+    facts: { name: 'host', version: '0.1.0', platform: 'linux' },
+    ownRules: null,
+  };
+}
+
+test('a gateway is made with an ID of its own, enabled, asking for tokens', async (t) => {
+  const { gateway } = await setUp(t);
+  assert.match(gateway.id, /^[a-z0-9]{11}$/);
+  const { enabled, requireToken, connected, clients, revision } = gateway;
+  assert.deepEqual(
+    { enabled, requireToken, connected, clients, revision },
+    { enabled: true, requireToken: true, connected: false, clients: 0, revision: 1 },
+  );
+});
+
+test('a gateway is changed by a merge patch, and a stale revision is refused', async (t) => {
+  const { bus, gateway, clock } = await setUp(t);
+  const { id } = gateway;
+  clock.now += 1000;
+  const changed = await ask(bus, updateGateway, { id, patch: { description: 'east' }, revision: 1 });
+  assert.deepEqual([changed.name, changed.description, changed.revision], ['plant', 'east', 2]);
+  assert.notEqual(changed.modifiedAt, changed.createdAt);
+  const stale = ask(bus, updateGateway, { id, patch: { name: 'x' }, revision: 1 });
+  await assert.rejects(stale, { code: 'ROUTER_REVISION_STALE' });
+  await assert.rejects(ask(bus, deleteGateway, { id, revision: 1 }), { code: 'ROUTER_REVISION_STALE' });
+  assert.deepEqual(await ask(bus, getGateway, { id }), changed);
+});
+
+test('gateways are listed page by page, all or those named', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const ids = [gateway.id];
+  for (const name of ['b', 'c', 'd']) ids.push((await ask(bus, createGateway, { name })).id);
+  const read = async (named?: string[]) => {
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: { id: string }[]; nextCursor: string | null } = await ask(bus, listGateways, {
+        limit: 2,
+        cursor,
+        ...(named === undefined ? {} : { ids: named }),
+      });
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return seen;
+  };
+  assert.deepEqual(await read(), ids.toSorted());
+  assert.deepEqual(await read([...ids.slice(1), 'nothing']), ids.slice(1).toSorted());
+});
+
+test('there are at most as many gateways and destinations as the settings say', async (t) => {
+  const { bus, gateway } = await setUp(t, { gatewaysMax: 1, destinationsPerGatewayMax: 1 });
+  await assert.rejects(ask(bus, createGateway, { name: 'more' }), { code: 'ROUTER_LIMIT' });
+  await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  const more = ask(bus, createDestination, { gatewayId: gateway.id, input });
+  await assert.rejects(more, { code: 'ROUTER_LIMIT' });
+});
+
+test('a destination gets a front of its name, its gateway and a free port', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  assert.deepEqual(made.front, {
+    protocol: 'tcp',
+    host: `orders-db-${gateway.id}.p.example`,
+    port: 15000,
+    url: `tcp://orders-db-${gateway.id}.p.example:15000`,
+    tls: { mode: 'none', certificateId: null, clientCaIds: [] },
+    proxyProtocol: 'off',
+  });
+  assert.deepEqual(await ask(bus, getDestination, { gatewayId: gateway.id, id: made.id }), made);
+  assert.deepEqual((await ask(bus, listDestinations, { gatewayId: gateway.id })).items, [made]);
+});
+
+test('where a front host is set, fronts that are given none have it', async (t) => {
+  const { bus, gateway } = await setUp(t, { frontHost: '127.0.0.1' });
+  const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  assert.equal(made.front?.url, 'tcp://127.0.0.1:15000');
+});
+
+test('a front keeps its host and port through every edit, renamed and disabled', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  const patch = { name: 'other', enabled: false, resource: { port: 5433 } };
+  const changed = await ask(bus, updateDestination, {
+    gatewayId: gateway.id,
+    id: made.id,
+    patch,
+    revision: 1,
+  });
+  assert.deepEqual(changed.front, made.front);
+  assert.deepEqual(
+    [changed.name, changed.enabled, changed.resource.port, changed.revision],
+    ['other', false, 5433, 2],
+  );
+});
+
+test('a front moves only where another port is asked for, and the old port rests', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const { id } = await ask(bus, createDestination, { gatewayId, input });
+  const moved = await ask(bus, updateDestination, { gatewayId, id, patch: { front: { port: 20000 } } });
+  assert.equal(moved.front?.port, 20000);
+  const next = await ask(bus, createDestination, { gatewayId, input });
+  assert.equal(next.front?.port, 15001);
+});
+
+test('a port that another destination has is refused, and then nothing was made', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const wanted = { ...input, front: { port: 15007 } };
+  await ask(bus, createDestination, { gatewayId, input: wanted });
+  await assert.rejects(ask(bus, createDestination, { gatewayId, input: wanted }), {
+    code: 'ROUTER_FRONT_TAKEN',
+    message: /15007/,
+  });
+  assert.equal((await ask(bus, listDestinations, { gatewayId })).items.length, 1);
+});
+
+test('destinations made at the same moment get different ports', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const made = await Promise.all(
+    Array.from({ length: 10 }, () => ask(bus, createDestination, { gatewayId: gateway.id, input })),
+  );
+  assert.equal(new Set(made.map(({ front }) => front?.port)).size, 10);
+});
+
+test('a destination does not exist behind another gateway', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const { id } = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  const one = { gatewayId: other.id, id };
+  await assert.rejects(ask(bus, getDestination, one), { code: 'ROUTER_DESTINATION_NOT_FOUND' });
+  await assert.rejects(ask(bus, updateDestination, { ...one, patch: {} }), {
+    code: 'ROUTER_DESTINATION_NOT_FOUND',
+  });
+  await assert.rejects(ask(bus, deleteDestination, one), { code: 'ROUTER_DESTINATION_NOT_FOUND' });
+});
+
+test('fronts are listed, of all gateways or of those named', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const other = await ask(bus, createGateway, { name: 'other' });
+  for (const gatewayId of [gateway.id, other.id]) await ask(bus, createDestination, { gatewayId, input });
+  await ask(bus, updateGateway, { id: other.id, patch: { enabled: false } });
+  const all = await ask(bus, listFronts, { live: true });
+  assert.deepEqual(
+    all.items.map(({ gatewayId, port, enabled }) => [gatewayId, port, enabled]),
+    [
+      [gateway.id, 15000, true],
+      [other.id, 15001, false],
+    ],
+  );
+  const some = await ask(bus, listFronts, { gatewayIds: [other.id] });
+  assert.deepEqual(
+    some.items.map(({ port }) => port),
+    [15001],
+  );
+});
+
+test('those who follow see each change: made, switched off with its gateway, deleted with it', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const start = await ask(bus, routeFeed.since, { epoch: '', revision: 0 });
+  const { id } = await ask(bus, createDestination, { gatewayId, input });
+  const since = { epoch: start.epoch, revision: start.revision };
+  const made = await ask(bus, routeFeed.since, since);
+  assert.deepEqual(
+    made.items.map((route) => [route.id, route.gatewayName, route.gatewayEnabled, route.resource.host]),
+    [[id, 'plant', true, '10.0.0.5']],
+  );
+  await ask(bus, updateGateway, { id: gatewayId, patch: { enabled: false } });
+  const off = await ask(bus, routeFeed.since, { ...since, revision: made.revision });
+  assert.deepEqual(
+    off.items.map((route) => [route.id, route.gatewayEnabled]),
+    [[id, false]],
+  );
+  await ask(bus, deleteGateway, { id: gatewayId });
+  const gone = await ask(bus, routeFeed.since, { ...since, revision: off.revision });
+  assert.ok(gone.deleted.includes(id));
+  const gateways = await ask(bus, gatewayFeed.since, { epoch: '', revision: 0 });
+  assert.deepEqual(gateways.items, []);
+});
+
+test('a deleted gateway takes its destinations along, and their ports rest', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  await ask(bus, deleteGateway, { id: gateway.id });
+  await assert.rejects(ask(bus, getGateway, { id: gateway.id }), { code: 'ROUTER_GATEWAY_NOT_FOUND' });
+  const one = { gatewayId: gateway.id, id: made.id };
+  await assert.rejects(ask(bus, getDestination, one), { code: 'ROUTER_DESTINATION_NOT_FOUND' });
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const resting = ask(bus, createDestination, {
+    gatewayId: other.id,
+    input: { ...input, front: { port: 15000 } },
+  });
+  await assert.rejects(resting, { code: 'ROUTER_FRONT_RESTING' });
+});
+
+test('who listens is told what was made, changed and deleted', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const heard: Change[] = [];
+  listen(bus, routerChanged, (change) => heard.push(change), assert.ifError);
+  const { id } = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  await ask(bus, updateDestination, { gatewayId: gateway.id, id, patch: { enabled: false } });
+  await ask(bus, deleteDestination, { gatewayId: gateway.id, id });
+  await bus.flush(1_000);
+  assert.deepEqual(
+    heard.map((change) => [change.kind, change.action, change.id]),
+    [
+      ['destination', 'created', id],
+      ['destination', 'updated', id],
+      ['destination', 'deleted', id],
+    ],
+  );
+});
+
+test('clients are shown from presence, with live figures of the nodes that answer', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  for (const name of ['edge-1', 'edge-2']) startNode(t, bus, name).up(tunnel(gateway.id, name));
+  answer(
+    bus,
+    listTunnels,
+    () => ({
+      node: 'edge-1',
+      tunnels: [{ tunnelId: 'tunnel-of-edge-1', clientId: 'c', roundTripMs: 1.5, streams: 3 }],
+      fronts: [],
+    }),
+    { suffix: 'edge-1' },
+  );
+  await bus.flush(1_000);
+  const { items } = await ask(bus, listClients, { gatewayId: gateway.id });
+  const [client] = items;
+  assert.deepEqual(
+    items.map(({ id, name, ownAccessList }) => [id, name, ownAccessList]),
+    [['c', 'host', false]],
+  );
+  assert.deepEqual(
+    client?.tunnels.map(({ id, node, roundTripMs, streams }) => [id, node, roundTripMs, streams]),
+    [
+      ['tunnel-of-edge-1', 'edge-1', 1.5, 3],
+      ['tunnel-of-edge-2', 'edge-2', null, null],
+    ],
+  );
+  assert.deepEqual((await ask(bus, listClients, { gatewayId: gateway.id, clientId: 'd' })).items, []);
+  const shown = await ask(bus, getGateway, { id: gateway.id });
+  assert.deepEqual([shown.connected, shown.clients], [true, 1]);
+  const nodes = await ask(bus, listNodes, {});
+  assert.deepEqual(
+    nodes.items.map(({ name, heard, tunnels }) => [name, heard, tunnels]),
+    [
+      ['edge-1', true, 1],
+      ['edge-2', true, 1],
+    ],
+  );
+});
+
+test('another start on the same store finds everything again', async (t) => {
+  const { bus, gateway, store, hub } = await setUp(t);
+  const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  const second = createRouter({ bus: hub.connect(), store, config: defaults, logger: silentLogger });
+  await second.start();
+  await second.stop();
+  assert.deepEqual(await ask(bus, getDestination, { gatewayId: gateway.id, id: made.id }), made);
+});

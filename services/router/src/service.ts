@@ -1,0 +1,158 @@
+/**
+ * The router, put together. The order of the start matters: the documents are opened first, then the feeds and the
+ * presence table, and only then questions are answered; so no answer is ever made from half of what there is.
+ * A router holds nothing that another replica of it lacks: fronts and gateways are in the store, presence is
+ * heard by all of them.
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import { gatewayFeed, routeFeed } from '@postern/contracts';
+import { FeedOwner, PresenceTable } from '@postern/replica';
+import { untilReachable, type Store } from '@postern/store';
+import {
+  Metrics,
+  readyWhen,
+  silentLogger,
+  subsystemLogger,
+  type Logger,
+  type Readiness,
+  type Service,
+} from '@postern/telemetry';
+import type { RouterOptions } from './config.ts';
+import { Destinations } from './destinations.ts';
+import { openDocuments, type Documents } from './document.ts';
+import { Fleet } from './fleet.ts';
+import { FrontClaims } from './front-claims.ts';
+import { Gateways } from './gateways.ts';
+import { Journal } from './journal.ts';
+import { routerMetrics, type RouterMetrics } from './metrics.ts';
+import { answerQuestions } from './questions.ts';
+import { gatewaySource, routeSource } from './records.ts';
+
+const sweepIntervalMs = 3_600_000;
+
+/** What a router is made of. */
+export interface RouterParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly config: RouterOptions;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+  readonly now?: () => number;
+}
+
+/** Makes a router; `start` brings it to life. */
+export function createRouter(parts: RouterParts): Service {
+  return new Router(parts);
+}
+
+/** What lives from start to stop. */
+interface Running {
+  documents: Documents;
+  feeds: { gateways: FeedOwner; routes: FeedOwner };
+  presence: PresenceTable;
+  fleet: Fleet;
+  subscriptions: Subscription[];
+  sweeper: NodeJS.Timeout;
+}
+
+class Router implements Service {
+  readonly name = 'router';
+  readonly #parts: RouterParts;
+  readonly #logger: Logger;
+  readonly #metrics: RouterMetrics;
+  readonly #stopping = new AbortController();
+  #running: Running | null = null;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#logger = subsystemLogger(parts.logger ?? silentLogger, 'router');
+    this.#metrics = routerMetrics(parts.metrics ?? new Metrics(), () => this.#count());
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stopping;
+    const onRetry = (error: unknown) =>
+      this.#logger.warn({ error }, 'the documents are out of reach; trying again');
+    const documents = await untilReachable(() => openDocuments(this.#parts.store), { signal, onRetry });
+    if (documents === null) return;
+    this.#running = await this.#run(documents);
+    this.#logger.info({}, 'gateways and destinations are served');
+  }
+
+  ready(): Readiness {
+    return readyWhen({ bus: !this.#parts.bus.connected, documents: this.#running === null });
+  }
+
+  status(): unknown {
+    const { gateways = null, routes = null } = this.#running?.feeds ?? {};
+    return {
+      ...this.#count(),
+      feeds: { gateways: gateways?.position ?? null, routes: routes?.position ?? null },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const running = this.#running;
+    this.#running = null;
+    if (running === null) return;
+    clearInterval(running.sweeper);
+    for (const subscription of running.subscriptions) subscription.close();
+    await Promise.all([running.feeds.gateways.stop(), running.feeds.routes.stop(), running.presence.stop()]);
+  }
+
+  async #run(documents: Documents): Promise<Running> {
+    const { bus, store, config, now = Date.now } = this.#parts;
+    const onError = (error: unknown) => this.#logger.warn({ error }, 'what others follow could not be read');
+    const feeds = {
+      gateways: await FeedOwner.open({
+        feed: gatewayFeed,
+        store,
+        bus,
+        source: gatewaySource(documents),
+        onError,
+      }),
+      routes: await FeedOwner.open({ feed: routeFeed, store, bus, source: routeSource(documents), onError }),
+    };
+    const presence = new PresenceTable({ bus, onError });
+    presence.start();
+    const fleet = new Fleet({ bus, documents, presence });
+    const claims = new FrontClaims(config, now);
+    const journal = new Journal({ store, bus, documents, feeds, now });
+    const gateways = new Gateways({
+      journal,
+      claims,
+      countClients: (id) => fleet.countClients(id),
+      gatewaysMax: config.gatewaysMax,
+    });
+    const destinations = new Destinations({ journal, claims, options: config });
+    const questions = { bus, logger: this.#logger, metrics: this.#metrics };
+    const subscriptions = answerQuestions(questions, { gateways, destinations, fleet });
+    const sweep = () => void this.#sweep(claims, documents);
+    sweep();
+    return {
+      documents,
+      feeds,
+      presence,
+      fleet,
+      subscriptions,
+      sweeper: setInterval(sweep, sweepIntervalMs).unref(),
+    };
+  }
+
+  #count(): { clients: number; nodes: number } {
+    return {
+      clients: this.#running?.fleet.countAllClients() ?? 0,
+      nodes: this.#running?.presence.nodes().length ?? 0,
+    };
+  }
+
+  async #sweep(claims: FrontClaims, documents: Documents): Promise<void> {
+    try {
+      await claims.sweep(documents.fronts);
+    } catch (error) {
+      if (this.#running !== null)
+        this.#logger.warn({ error }, 'fronts whose rest is over could not be forgotten');
+    }
+  }
+}
