@@ -27,3 +27,9 @@ export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './
 export type { Platform } from './platform/platform.ts';
 export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
+export { type InProcessOptions, bootInProcess } from './platform/in-process.ts';
+export {
+  type StandaloneOptions,
+  type StandaloneProcess,
+  bootStandalone,
+} from './platform/standalone-process.ts';
