@@ -1,10 +1,13 @@
-/** What the node answers and hears on the bus: its live figures, the end of a client, tunnels that come up elsewhere. */
+/** What the node answers and hears on the bus: its live figures, the end of a client. */
 import type { Bus, Subscription } from '@postern/bus';
-import { answer, endClient, listTunnels, listen, tunnelChanged } from '@postern/contracts';
+import { answer, endClient, listTunnels, listen } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
+
+/** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists asks by gateway. */
+const listedMax = 3_000;
 
 /** What it needs of the node. */
 export interface BusDeskParts {
@@ -25,9 +28,12 @@ export function openBusDesk({ bus, node, tunnels, fronts, guard, logger }: BusDe
       listTunnels,
       ({ gatewayId }) => ({
         node,
-        tunnels: [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))].map(figuresOf),
+        tunnels: [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))]
+          .slice(0, listedMax)
+          .map(figuresOf),
         fronts: fronts
           .states()
+          .slice(0, listedMax)
           .map(({ destinationId, listening, error }) => ({ destinationId, listening, error })),
       }),
       { suffix: node, onError },
@@ -36,14 +42,6 @@ export function openBusDesk({ bus, node, tunnels, fronts, guard, logger }: BusDe
       bus,
       endClient,
       ({ gatewayId, clientId, reason }) => guard.endClient(gatewayId, clientId, reason),
-      onError,
-    ),
-    listen(
-      bus,
-      tunnelChanged,
-      (change) => {
-        if (change.node !== node && change.up !== undefined) guard.handleTunnelElsewhere(change.up);
-      },
       onError,
     ),
   ];

@@ -15,6 +15,7 @@ import type { Socket } from 'node:net';
 import type { OpenMetadata, Policy, Route } from '@postern/contracts';
 import {
   type Joined,
+  type ProcessName,
   ResetCode,
   type Stream,
   TunnelError,
@@ -82,6 +83,11 @@ export class Caller {
   /** The client that has the stream, or is asked to take it. */
   get clientId(): string | null {
     return this.#clientId;
+  }
+
+  /** The start of that client which holds the other end. */
+  get clientProcess(): ProcessName | null {
+    return this.#stream?.peer ?? null;
   }
 
   get opened(): boolean {

@@ -121,6 +121,16 @@ export class Callers {
     }
   }
 
+  /** Another boot of a client has come up: whoever the former one served has lost its other end. */
+  endFormerBoot(gatewayId: string, clientId: string, bootId: string): void {
+    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+      const { clientProcess } = caller;
+      if (clientProcess?.id !== clientId || clientProcess.bootId === bootId) continue;
+      const text = 'the client was started anew';
+      caller.end({ code: 'EDGE_CLIENT_RESTARTED', text, end: 'client' }, ResetCode.Restarted);
+    }
+  }
+
   /** Resolves when the last one has gone, or the signal is aborted. */
   async drain(signal: AbortSignal): Promise<void> {
     if (this.size === 0 || signal.aborted) return;

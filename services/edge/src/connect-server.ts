@@ -19,6 +19,7 @@ import type { RateLimit } from './admission.ts';
 import { lookAtFirstByte } from './first-byte.ts';
 import { type FirstCallParts, answerFirstCall } from './first-call.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
+import type { LineLimit } from './line-limit.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from './problem.ts';
 import type { HeldCertificate } from './server-certificate.ts';
 
@@ -42,6 +43,8 @@ export interface ConnectServerParts extends FirstCallParts {
   onCall(code: string): void;
   onTlsError(error: Error): void;
   logger: Logger;
+  /** Strangers cause refusals at will; their lines in the log are bounded. */
+  lines: LineLimit;
 }
 
 /** Listens for first calls and WebSocket tunnels. */
@@ -86,16 +89,13 @@ export class ConnectServer {
     this.#parts.gate.close();
   }
 
+  /** It never listens itself, so its own time-outs for headers and bodies never run: the gate's covers them. */
   #createHttps(): HttpsServer {
     const { certificate, handshakeTimeoutMs } = this.#parts;
     const server = createHttpsServer({
       ...contextOptions({ chainPem: certificate.chainPem, keyPem: certificate.keyPem }),
       handshakeTimeout: handshakeTimeoutMs,
-      headersTimeout: handshakeTimeoutMs,
-      requestTimeout: handshakeTimeoutMs,
       maxHeaderSize: headerBytesMax,
-      // The default of 30 s would let a slow header stay three times as long as it may.
-      connectionsCheckingInterval: Math.max(100, handshakeTimeoutMs / 4),
     });
     server.maxHeadersCount = headersMax;
     server.on('request', (request, response) => void this.#handleRequest(request, response));
@@ -178,6 +178,8 @@ export class ConnectServer {
         : new ConnectRefusal(500, 'EDGE_INTERNAL', 'an internal error; its cause is in the log of the node');
     const trackingId = send(refusal);
     this.#parts.onCall(refusal.code);
+    const leftOut = this.#parts.lines.take();
+    if (leftOut === null) return;
     const about = { code: refusal.code, trackingId, address: request.socket.remoteAddress };
     if (refusal === error) this.#parts.logger.info(about, `a first call was refused: ${refusal.message}`);
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');

@@ -31,9 +31,9 @@ import { Followers } from './followers.ts';
 import { Fronts } from './fronts.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
+import { LineLimit } from './line-limit.ts';
 import { type EdgeMetrics, edgeMetrics } from './metrics.ts';
 import { advertisedHost, certificateNames, tunnelServerName } from './names.ts';
-import { orderNodes } from './node-list.ts';
 import { Presence } from './presence.ts';
 import { Refusals } from './refusals.ts';
 import { ServerCertificate } from './server-certificate.ts';
@@ -43,6 +43,9 @@ import { TicketVerifier } from './ticket-verifier.ts';
 import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
 import { TunnelServer } from './tunnel-server.ts';
 import { Tunnels } from './tunnels.ts';
+
+/** Lines a second for what strangers do wrong, on each port. */
+const linesPerSecondMax = 20;
 
 /** What a node is made of. */
 export interface EdgeParts {
@@ -70,7 +73,6 @@ class EdgeNode implements Edge {
   readonly name = 'edge';
   readonly #parts: EdgeParts;
   readonly #bootId = randomUUID();
-  readonly #startedAt = new Date();
   readonly #logger: Logger;
   readonly #starting = new AbortController();
   readonly #endpoint: Endpoint;
@@ -91,6 +93,7 @@ class EdgeNode implements Edge {
   #tunnelServer: TunnelServer | null = null;
   #connectServer: ConnectServer | null = null;
   #serving = false;
+  #draining = false;
   #stopping: Promise<void> | null = null;
 
   constructor(parts: EdgeParts) {
@@ -109,7 +112,19 @@ class EdgeNode implements Edge {
       onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
       onPolicy: (id) => this.#guard.handlePolicy(id),
     });
-    this.#presence = new Presence(() => this.#address());
+    this.#presence = new Presence({
+      bus,
+      logger: subsystemLogger(logger, 'presence'),
+      node: options.name,
+      bootId: this.#bootId,
+      version: parts.version,
+      describe: () => ({
+        address: this.#address(),
+        ready: this.ready().ready,
+        draining: this.#draining,
+      }),
+      onTunnelElsewhere: (tunnel) => this.#guard.handleTunnelElsewhere(tunnel),
+    });
     this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'));
     this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
     this.#callers = new Callers({
@@ -152,6 +167,7 @@ class EdgeNode implements Edge {
     const { signal } = this.#starting;
     const { bus, options } = this.#parts;
     this.#aclReach.start();
+    this.#presence.listen();
     this.#subscriptions = openBusDesk({
       bus,
       node: options.name,
@@ -168,6 +184,7 @@ class EdgeNode implements Edge {
     if (signal.aborted) return;
     await this.#listen();
     this.#serving = true;
+    this.#presence.announce();
     this.#logger.info({ ...this.ports, fronts: this.#fronts.size }, 'the node serves');
   }
 
@@ -178,7 +195,7 @@ class EdgeNode implements Edge {
       'routes from router': !this.#followers.routes.isSynced,
       'policies from acl': !this.#followers.policies.isSynced,
       listeners: !this.#serving,
-      draining: this.#stopping !== null,
+      draining: this.#draining,
     });
   }
 
@@ -190,7 +207,7 @@ class EdgeNode implements Edge {
         zone: options.zone,
         bootId: this.#bootId,
         version,
-        draining: this.#stopping !== null,
+        draining: this.#draining,
       },
       ports: this.ports,
       aclInReach: this.#aclReach.inReach,
@@ -233,10 +250,11 @@ class EdgeNode implements Edge {
         addressesMax: options.addressesMax,
       }),
       bus,
-      nodes: () => orderNodes(this.#presence.nodes()),
-      draining: () => this.#stopping !== null,
+      nodes: () => this.#presence.nodes(),
+      draining: () => this.#draining,
       onCall: (code) => this.#metrics.called(code),
       logger: subsystemLogger(this.#parts.logger, 'connect'),
+      lines: new LineLimit(linesPerSecondMax),
     });
     this.#tunnelServer = tunnelServer;
     this.#connectServer = connectServer;
@@ -251,14 +269,16 @@ class EdgeNode implements Edge {
   }
 
   async #drain(): Promise<void> {
+    this.#draining = true;
     this.#starting.abort();
+    if (this.#serving) this.#presence.tellNews();
     this.#fronts.close();
     for (const { session } of this.#tunnels.all())
       session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
     if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
     await this.#callers.drain(AbortSignal.timeout(this.#parts.options.drainGraceMs));
     this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
-    await this.#followers.stop();
+    await Promise.all([this.#followers.stop(), this.#presence.stop()]);
     this.#connectServer?.close();
     this.#tunnelServer?.close();
     this.#endpoint.close();
@@ -290,6 +310,7 @@ class EdgeNode implements Edge {
         aclInReach: () => this.#aclReach.inReach,
       }),
       logger: subsystemLogger(logger, 'tunnels'),
+      lines: new LineLimit(linesPerSecondMax),
       whyClosed: () => this.#whyClosed(),
       onTunnel: (tunnel) => {
         this.#tunnels.add(tunnel);
@@ -300,7 +321,7 @@ class EdgeNode implements Edge {
   }
 
   #whyClosed(): EdgeError | null {
-    if (this.#stopping !== null) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
+    if (this.#draining) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
     if (this.#tunnels.size < this.#parts.options.tunnelsMax) return null;
     return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
   }

@@ -55,18 +55,21 @@ export class Guard {
       this.#closeAll(new Map([[tunnel, fault]]));
       return;
     }
-    this.#endOtherBoots(tunnel.gatewayId, tunnel.clientId, tunnel.bootId, () => true);
+    this.#endOtherBoots(tunnel.gatewayId, tunnel.clientId, tunnel.bootId);
   }
 
-  /** A tunnel has come up at another node: a later boot of a client ends the former one's here too. */
-  handleTunnelElsewhere(up: TunnelPresence): void {
-    const since = Date.parse(up.connectedAt);
-    this.#endOtherBoots(
-      up.gatewayId,
-      up.clientId,
-      up.bootId,
-      (tunnel) => tunnel.session.connectedAt.getTime() < since,
-    );
+  /**
+   * A tunnel has come up at another node. A later boot of a client ends the former one's tunnels and streams here too,
+   * unless what is here came up after it: then this node's own announcement does the same there.
+   */
+  handleTunnelElsewhere({ gatewayId, clientId, bootId, connectedAt }: TunnelPresence): void {
+    const since = Date.parse(connectedAt);
+    const others = this.#parts.tunnels
+      .ofClient(gatewayId, clientId)
+      .filter((tunnel) => tunnel.bootId !== bootId);
+    if (others.some(({ session }) => session.connectedAt.getTime() > since)) return;
+    this.#parts.callers.endFormerBoot(gatewayId, clientId, bootId);
+    this.#endOtherBoots(gatewayId, clientId, bootId);
   }
 
   /** An operator ends a client: it is told, and does not come back by itself. */
@@ -108,14 +111,9 @@ export class Guard {
       .some((other) => other.usable && other.bootId === bootId);
   }
 
-  #endOtherBoots(
-    gatewayId: string,
-    clientId: string,
-    bootId: string,
-    isFormer: (tunnel: Tunnel) => boolean,
-  ): void {
+  #endOtherBoots(gatewayId: string, clientId: string, bootId: string): void {
     for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, clientId)) {
-      if (tunnel.bootId === bootId || !isFormer(tunnel)) continue;
+      if (tunnel.bootId === bootId) continue;
       this.#parts.logger.info(
         { gatewayId, clientId, tunnelId: tunnel.id },
         'the client was started anew; the former tunnel ends',

@@ -26,3 +26,8 @@ test('a client is given at most 64 nodes', () => {
   const many = Array.from({ length: 100 }, (_, i) => node(`n${i}`, `z${i % 3}`));
   assert.equal(orderNodes(many).length, 64);
 });
+
+test('nodes that are unheard come after all others', () => {
+  const ordered = orderNodes([node('a1', 'a'), node('a2', 'a')], [node('b1', 'b')]);
+  assert.equal(ordered.at(-1)?.node, 'b1');
+});

@@ -1,13 +1,15 @@
 /**
  * The callers that were turned away, for whoever asks why: counted by code, the last few of each destination kept, and
- * a line in the log for each, up to a bound per destination and second (then the count of those left out). A caller
- * that hammers a closed front costs a few numbers, not the disk.
+ * a line in the log for each, up to a bound per destination and second. A caller that hammers a closed front costs a
+ * few numbers, not the disk.
  */
 import type { Logger } from '@postern/telemetry';
 import type { CallerCause, CallerCode } from './errors.ts';
+import { LineLimit } from './line-limit.ts';
 
 const lastPerDestinationMax = 16;
 const linesPerSecondMax = 20;
+const destinationsMax = 10_000;
 
 /** One caller that was turned away, as `/status` shows it. */
 export interface Refusal extends CallerCause {
@@ -18,9 +20,7 @@ export interface Refusal extends CallerCause {
 
 interface Book {
   last: Refusal[];
-  second: number;
-  lines: number;
-  leftOut: number;
+  lines: LineLimit;
 }
 
 /** All refusals of a node. */
@@ -44,7 +44,7 @@ export class Refusals {
     const book = this.#book(destinationId);
     book.last.push({ at: new Date().toISOString(), trackingId, caller, ...cause });
     if (book.last.length > lastPerDestinationMax) book.last.shift();
-    const leftOut = lineDue(book);
+    const leftOut = book.lines.take();
     if (leftOut === null) return;
     const { code, text, end, rule } = cause;
     this.#logger.warn(
@@ -58,7 +58,7 @@ export class Refusals {
     return this.#books.get(destinationId)?.last ?? [];
   }
 
-  /** The destination is gone. */
+  /** The destination is gone. A stream of it that ends a moment later may leave a book; the bound takes that. */
   forget(destinationId: string): void {
     this.#books.delete(destinationId);
   }
@@ -66,25 +66,12 @@ export class Refusals {
   #book(destinationId: string): Book {
     const known = this.#books.get(destinationId);
     if (known !== undefined) return known;
-    const book: Book = { last: [], second: 0, lines: 0, leftOut: 0 };
+    const book: Book = { last: [], lines: new LineLimit(linesPerSecondMax) };
     this.#books.set(destinationId, book);
+    if (this.#books.size > destinationsMax) {
+      const oldest = this.#books.keys().next();
+      if (!oldest.done) this.#books.delete(oldest.value);
+    }
     return book;
   }
-}
-
-/** Null when this second has its lines; else how many lines were left out since the last one. */
-function lineDue(book: Book): number | null {
-  const second = Math.floor(performance.now() / 1000);
-  if (second !== book.second) {
-    book.second = second;
-    book.lines = 0;
-  }
-  if (book.lines >= linesPerSecondMax) {
-    book.leftOut += 1;
-    return null;
-  }
-  book.lines += 1;
-  const leftOut = book.leftOut;
-  book.leftOut = 0;
-  return leftOut;
 }

@@ -8,6 +8,7 @@ import type { NodeHello, Welcome } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
+import type { LineLimit } from './line-limit.ts';
 import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
 import { Tunnel, newTunnelId } from './tunnels.ts';
 
@@ -22,6 +23,7 @@ export interface TunnelHandshakeParts {
   endpoint: Endpoint;
   verifier: TicketVerifier;
   logger: Logger;
+  lines: LineLimit;
   /** Why no tunnel is taken now (draining, too many); null when one is. */
   whyClosed(): EdgeError | null;
   /** The tunnel is up. */
@@ -75,7 +77,7 @@ function agreedVersion(offered: readonly number[]): number {
   );
 }
 
-/** Strangers cause these at will, so only what a known client does wrong is worth a line by default. */
+/** Strangers cause these at will, so the lines are bounded; the metrics have them all. */
 function noteFailure(
   parts: TunnelHandshakeParts,
   carrier: Carrier,
@@ -84,11 +86,15 @@ function noteFailure(
 ): void {
   const code = error instanceof EdgeError || error instanceof TunnelError ? error.code : 'EDGE_INTERNAL';
   parts.onFailure(code);
+  const leftOut = parts.lines.take();
+  if (leftOut === null) return;
+  const { gatewayId, clientId } = client ?? {};
   const about = {
     code,
     address: carrier.remoteAddress,
-    gatewayId: client?.gatewayId,
-    clientId: client?.clientId,
+    gatewayId,
+    clientId,
+    ...(leftOut > 0 ? { leftOut } : {}),
   };
   if (error instanceof EdgeError) parts.logger.info(about, `a tunnel was refused: ${error.message}`);
   else if (error instanceof TunnelError)

@@ -99,6 +99,7 @@ export interface TunnelObserver {
 }
 
 const controlCheck = Compile(Control);
+const tellDelayMs = 1_000;
 
 /** All tunnels of this node. */
 export class Tunnels {
@@ -106,6 +107,8 @@ export class Tunnels {
   readonly #logger: Logger;
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Map<string, Set<Tunnel>>();
+  readonly #changed = new Set<Tunnel>();
+  #tellTimer: NodeJS.Timeout | null = null;
 
   constructor(observer: TunnelObserver, logger: Logger) {
     this.#observer = observer;
@@ -158,12 +161,25 @@ export class Tunnels {
     this.#logger.info({ ...aboutTunnel(tunnel), code: cause.code }, `a tunnel is down: ${cause.message}`);
   }
 
-  /** A client said something: another list of its own. Kinds of a later version are passed over. */
+  /**
+   * A client said something: another list of its own. It counts here at once; the others are told once a second at most,
+   * so that a client cannot flood them. Kinds of a later version are passed over.
+   */
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
     if (tunnel === undefined || !controlCheck.Check(body) || body.kind !== 'ownRules') return;
     tunnel.setOwnRules(body.rules);
-    this.#observer.tunnelUp(tunnel.presence());
+    this.#changed.add(tunnel);
+    if (this.#tellTimer !== null) return;
+    this.#tellTimer = setTimeout(() => this.#tellChanged(), tellDelayMs).unref();
+  }
+
+  #tellChanged(): void {
+    this.#tellTimer = null;
+    for (const tunnel of this.#changed) {
+      if (this.#bySession.has(tunnel.session)) this.#observer.tunnelUp(tunnel.presence());
+    }
+    this.#changed.clear();
   }
 }
 
