@@ -1,8 +1,8 @@
 /** libs/config's list of every program's variables, as source. */
 import type { ProgramList } from './program-list.ts';
 
-/** Variables of the tree's own scripts, which a program may see in its environment. */
-const scriptVariables = ['POSTERN_CACHE'];
+/** Variables of the tree's own scripts and command lines, which a program may see in its environment. */
+const scriptVariables = ['POSTERN_CACHE', 'POSTERN_OPERATOR'];
 
 /** The text of `known-variables.ts`. */
 export function variablesFile({ programs }: ProgramList): string {

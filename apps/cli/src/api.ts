@@ -1,0 +1,97 @@
+/** The admin API as the commands call it: one request at a time, lists fetched whole, refusals as `ApiError`. */
+import { request } from 'node:https';
+import type { Context } from './context.ts';
+import { ApiError, CliError, type Problem } from './errors.ts';
+
+const answerWithinMs = 30_000;
+const answerBytesMax = 64 * 1024 * 1024;
+
+/** What the commands need of it. */
+export interface Api {
+  /** The body of the answer; null where it has none. */
+  call(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** All items of a list. */
+  list(path: string): Promise<unknown[]>;
+}
+
+/** The API of that platform. */
+export function createApi(context: Context): Api {
+  const call: Api['call'] = async (method, path, body) => {
+    const { status, text } = await send(context, method, path, body);
+    const answer = parse(text);
+    if (status >= 200 && status < 300) return answer;
+    throw new ApiError({ ...(answer as Problem | null), status, code: codeOf(answer) });
+  };
+  const list: Api['list'] = async (path) => {
+    const items: unknown[] = [];
+    let cursor: string | null = null;
+    do {
+      const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+      const page = (await call('GET', `${path}${query}`)) as { items: unknown[]; nextCursor?: string | null };
+      items.push(...page.items);
+      cursor = page.nextCursor ?? null;
+    } while (cursor !== null);
+    return items;
+  };
+  return { call, list };
+}
+
+function codeOf(answer: unknown): string {
+  const { code } = (answer ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'CLI_ANSWER_INVALID';
+}
+
+function parse(text: string): unknown {
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliError('CLI_ANSWER_INVALID', 'the answer is no JSON: is this the admin API?');
+  }
+}
+
+function send(
+  { url, apiKey, caPem }: Context,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<{ status: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const text = body === undefined ? null : JSON.stringify(body);
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const outgoing = request(
+    new URL(`/api/v1${path}`, url),
+    {
+      method,
+      agent: false,
+      signal: AbortSignal.timeout(answerWithinMs),
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(text === null ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
+      },
+      ...(caPem === null ? {} : { ca: caPem }),
+    },
+    (incoming) => {
+      let received = '';
+      incoming.setEncoding('utf8').on('data', (chunk: string) => {
+        received += chunk;
+        if (received.length > answerBytesMax) incoming.destroy(new Error('the answer is too long'));
+      });
+      incoming
+        .on('error', fail)
+        .on('end', () => resolve({ status: incoming.statusCode ?? 0, text: received }));
+    },
+  );
+  outgoing.on('error', fail).end(text ?? undefined);
+  return promise;
+
+  function fail(error: Error): void {
+    reject(new CliError('CLI_UNREACHABLE', `${url.origin}: ${reasonOf(error)}`, { cause: error }));
+  }
+}
+
+/** Several addresses that all refuse come as one error without words of its own. */
+function reasonOf(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((one: Error) => one.message).join(', ');
+  return error.message;
+}

@@ -1,0 +1,206 @@
+/**
+ * `postern`, the operator's command line: subcommands made of the table of nouns, and the few that are no collection.
+ * Building it does nothing else, so that docs can be generated of it.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { createApi, type Api } from './api.ts';
+import { type ContextOptions, readContext } from './context.ts';
+import { CliError, ExitCode } from './errors.ts';
+import { type Field, type Noun, type ShownAccessList, mergeBodies } from './noun.ts';
+import { nouns } from './nouns.ts';
+import { fieldsOf, jsonOf, tableOf } from './output.ts';
+import { parseRules, parseTarget } from './value.ts';
+
+type GlobalOptions = ContextOptions & { json?: boolean };
+type Options = Record<string, string | boolean | undefined>;
+
+/** The whole command line; `parseAsync` runs it. */
+export const command = new Command('postern')
+  .description('The command line for operators: asks the admin API of a platform.')
+  .version(manifest.version)
+  .addOption(
+    new Option('-o, --operator-file <FILE>', 'the platform: operator.json or cluster.json').env(
+      'POSTERN_OPERATOR',
+    ),
+  )
+  .option('--url <URL>', 'the address of the admin API, in place of a file')
+  .option('--key-file <FILE>', 'the file that holds the API key')
+  .option('--ca <FILE>', 'the CA to believe in place of the usual ones (PEM)')
+  .option('--json', 'write JSON, as the API answers')
+  .showHelpAfterError('postern --help lists what there is')
+  .addHelpText(
+    'after',
+    [
+      '',
+      'Examples:',
+      '  export POSTERN_OPERATOR=DIR/operator.json',
+      '  postern gateways create office',
+      '  postern tokens create 7kq2nz4twx1 --expires-in-days 30',
+      '  postern destinations create 7kq2nz4twx1 orders-db 10.0.0.5:5432',
+      "  postern access-list set 7kq2nz4twx1 'allow 10.0.0.5:5432'",
+      '',
+      'Exit codes: 0 done, 64 bad usage, or refused as wrong, 69 out of reach or degraded, 70 internal error,',
+      '77 key or permission refused, 78 no platform given or its file wrong.',
+    ].join('\n'),
+  )
+  .exitOverride();
+
+for (const noun of nouns) command.addCommand(nounCommand(noun).copyInheritedSettings(command));
+for (const one of [accessListCommand(), explainCommand(), healthCommand()]) {
+  command.addCommand(one.copyInheritedSettings(command));
+}
+
+function nounCommand(noun: Noun): Command {
+  const group = new Command(noun.name).description(noun.summary).copyInheritedSettings(command);
+  for (const verb of noun.verbs) group.addCommand(verbCommand(noun, verb));
+  return group;
+}
+
+function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {
+  const { item, within } = noun;
+  const one = new Command(verb).copyInheritedSettings(command);
+  for (const parent of within) one.argument(`<${parent}>`, `the ${parent}'s ID`);
+  switch (verb) {
+    case 'list':
+      return one.description(`all ${noun.name}`).action(async (...given: unknown[]) => {
+        const items = await api().list(noun.path(...pathParts(given, within.length)));
+        print(items, tableOf(items, noun.columns));
+      });
+    case 'show':
+      return one
+        .description(`one ${item}`)
+        .argument(`<${item}>`, 'its ID')
+        .action(async (...given: unknown[]) => printOne(await api().call('GET', itemPath(noun, given))));
+    case 'create': {
+      const places = noun.arguments ?? [];
+      for (const { name, description } of places) one.argument(name, description);
+      addFields(one.description(`make a ${item}`), noun.create ?? []);
+      return one.action(async (...given: unknown[]) => {
+        const own = places.map(({ body }, index) => body(String(given[within.length + index])));
+        const body = mergeBodies([...own, ...bodies(one, noun.create ?? [])]);
+        printOne(await api().call('POST', noun.path(...pathParts(given, within.length)), body));
+      });
+    }
+    case 'update':
+      addFields(one.description(`change a ${item}`).argument(`<${item}>`, 'its ID'), noun.update ?? []);
+      return one.action(async (...given: unknown[]) => {
+        const body = mergeBodies(bodies(one, noun.update ?? []));
+        if (Object.keys(body).length === 0)
+          throw new CliError('CLI_ARGUMENT_INVALID', 'nothing is to be changed');
+        printOne(await api().call('PATCH', itemPath(noun, given), body));
+      });
+    case 'delete':
+      return one
+        .description(noun.name === 'clients' ? 'end a client' : `delete a ${item}`)
+        .argument(`<${item}>`, 'its ID')
+        .action(async (...given: unknown[]) => void (await api().call('DELETE', itemPath(noun, given))));
+  }
+}
+
+function accessListCommand(): Command {
+  const group = new Command('access-list')
+    .description('what may be reached through a gateway; the rest is denied')
+    .copyInheritedSettings(command);
+  group
+    .command('show')
+    .description('its rules, in the order in which they are tried')
+    .argument('<gateway>', "the gateway's ID")
+    .action(async (gateway: string) => printRules(await api().call('GET', rulesPath(gateway))));
+  const set = group
+    .command('set')
+    .description("replace its rules: 'allow 10.0.0.5:5432', 'deny 10.0.0.9:', 'allow *.corp:8000-8100'")
+    .argument('<gateway>', "the gateway's ID")
+    .argument('[rule...]', 'the rules; none denies everything')
+    .option('--file <FILE>', 'an access-list file with the rules')
+    .action(async (gateway: string, given: string[]) => {
+      const { file } = set.opts<{ file?: string }>();
+      const rules = parseRules([...(file === undefined ? [] : [readText(file)]), ...given]);
+      printRules(await api().call('PUT', rulesPath(gateway), { rules }));
+    });
+  group
+    .command('add')
+    .description('add rules after those that there are')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<rule...>', 'the rules')
+    .action(async (gateway: string, given: string[]) => {
+      const { rules } = (await api().call('GET', rulesPath(gateway))) as ShownAccessList;
+      printRules(await api().call('PUT', rulesPath(gateway), { rules: [...rules, ...parseRules(given)] }));
+    });
+  return group;
+}
+
+function explainCommand(): Command {
+  return new Command('explain')
+    .description('which rule decides on a resource, and at which end')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<host:port[/path]>', 'the resource')
+    .action(async (gateway: string, target: string) =>
+      printOne(await api().call('POST', `${rulesPath(gateway)}/explain`, parseTarget(target))),
+    );
+}
+
+function healthCommand(): Command {
+  return new Command('health')
+    .description('whether every part answers; ends with 69 where one does not')
+    .action(async () => {
+      const health = (await api().call('GET', '/health')) as { status: string; parts: unknown[] };
+      const parts = tableOf(health.parts, { part: 'name', ok: 'ok', code: 'code' });
+      const { parts: _parts, ...rest } = health;
+      print(health, `${fieldsOf(rest)}\n\n${parts}`);
+      if (health.status !== 'ok') process.exitCode = ExitCode.unavailable;
+    });
+}
+
+function addFields(one: Command, fields: readonly Field[]): void {
+  for (const { flags, description } of fields) one.option(flags, description);
+}
+
+function bodies(one: Command, fields: readonly Field[]): object[] {
+  const options = one.opts<Options>();
+  return fields.flatMap(({ flags, body }) => {
+    const value = options[new Option(flags).attributeName()];
+    return value === undefined || value === false ? [] : [body(String(value))];
+  });
+}
+
+function itemPath(noun: Noun, given: readonly unknown[]): string {
+  const all = pathParts(given, noun.within.length + 1);
+  return `${noun.path(...all.slice(0, -1))}/${all.at(-1)}`;
+}
+
+/** The first arguments, escaped for a path; commander passes options and the command itself behind all of them. */
+function pathParts(given: readonly unknown[], count: number): string[] {
+  return given.slice(0, count).map((text) => encodeURIComponent(String(text)));
+}
+
+function rulesPath(gateway: string): string {
+  return `/gateways/${encodeURIComponent(gateway)}/access-list`;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error));
+  }
+}
+
+function api(): Api {
+  return createApi(readContext(command.opts<GlobalOptions>()));
+}
+
+function printOne(item: unknown): void {
+  print(item, fieldsOf(item));
+}
+
+function printRules(list: unknown): void {
+  const { rules } = list as ShownAccessList;
+  const columns = { action: 'action', host: 'host', port: 'port', path: 'path' };
+  print(list, rules.length === 0 ? 'no rules: everything is denied' : tableOf(rules, columns));
+}
+
+function print(value: unknown, text: string): void {
+  process.stdout.write(`${command.opts<GlobalOptions>().json === true ? jsonOf(value) : text}\n`);
+}

@@ -1,0 +1,66 @@
+/**
+ * Which platform a command is for: the file that standalone and `pnpm cluster` write, or address, key and CA one by
+ * one. A key is only ever read from a file, so that it is in no list of processes.
+ */
+import { readFileSync } from 'node:fs';
+import { CliError } from './errors.ts';
+
+/** What the global options say. */
+export interface ContextOptions {
+  readonly operatorFile?: string;
+  readonly url?: string;
+  readonly keyFile?: string;
+  readonly ca?: string;
+}
+
+/** A platform and the right to ask it. */
+export interface Context {
+  readonly url: URL;
+  readonly apiKey: string;
+  /** Null: the usual CAs. */
+  readonly caPem: string | null;
+}
+
+/** Reads it. What is given one by one overrides the file. */
+export function readContext({ operatorFile, url, keyFile, ca }: ContextOptions): Context {
+  const file = operatorFile === undefined || operatorFile === '' ? {} : readOperatorFile(operatorFile);
+  const adminUrl = url ?? file.adminUrl;
+  const apiKey = keyFile === undefined ? file.apiKey : read(keyFile).trim();
+  const caFile = ca ?? file.caFile;
+  if (adminUrl === undefined || apiKey === undefined) {
+    throw new CliError(
+      'CLI_CONTEXT_MISSING',
+      'which platform? Give --operator-file FILE (or POSTERN_OPERATOR), or --url URL with --key-file FILE',
+    );
+  }
+  return { url: readUrl(adminUrl), apiKey, caPem: caFile === undefined ? null : read(caFile) };
+}
+
+function readOperatorFile(path: string): { adminUrl?: string; apiKey?: string; caFile?: string } {
+  const text = read(path);
+  try {
+    const { adminUrl, apiKey, caFile } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof adminUrl === 'string' && typeof apiKey === 'string' && typeof caFile === 'string') {
+      return { adminUrl, apiKey, caFile };
+    }
+  } catch {
+    // Told below.
+  }
+  throw new CliError('CLI_CONTEXT_INVALID', `${path} is no operator.json or cluster.json`);
+}
+
+function readUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.username === '') return url;
+  throw new CliError('CLI_CONTEXT_INVALID', `${JSON.stringify(text)} is no https://HOST[:PORT]`);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError('CLI_CONTEXT_INVALID', error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}

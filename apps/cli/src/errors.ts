@@ -1,0 +1,110 @@
+/** How the command line fails: with an exit code that scripts can rely on, and words for a person. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Exit codes, as those of the programs (docs/ERRORS.md). */
+export const ExitCode = {
+  ok: 0,
+  usage: 64,
+  unavailable: 69,
+  internal: 70,
+  refused: 77,
+  configuration: 78,
+} as const;
+type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Codes of this room. */
+export type CliCode =
+  | 'CLI_ANSWER_INVALID'
+  | 'CLI_ARGUMENT_INVALID'
+  | 'CLI_CONTEXT_INVALID'
+  | 'CLI_CONTEXT_MISSING'
+  | 'CLI_UNREACHABLE';
+
+/** The command line itself could not do it. */
+export class CliError extends Error {
+  readonly code: CliCode;
+
+  constructor(code: CliCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CliError';
+    this.code = code;
+  }
+}
+
+/** The problem (RFC 9457) with which the API refused. */
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly trackingId?: string;
+  readonly errors?: readonly { path: string; message: string }[];
+}
+
+/** The API refused. */
+export class ApiError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title ?? `the API answered ${problem.status}`);
+    this.name = 'ApiError';
+    this.problem = problem;
+  }
+}
+
+/** The code to end with. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof ApiError) {
+    const { status } = error.problem;
+    if (status === 401 || status === 403) return ExitCode.refused;
+    if (status === 503 || status === 504) return ExitCode.unavailable;
+    return status < 500 ? ExitCode.usage : ExitCode.internal;
+  }
+  if (!(error instanceof CliError)) return ExitCode.internal;
+  switch (error.code) {
+    case 'CLI_ARGUMENT_INVALID':
+      return ExitCode.usage;
+    case 'CLI_CONTEXT_INVALID':
+    case 'CLI_CONTEXT_MISSING':
+      return ExitCode.configuration;
+    case 'CLI_UNREACHABLE':
+      return ExitCode.unavailable;
+    case 'CLI_ANSWER_INVALID':
+      return ExitCode.internal;
+  }
+}
+
+/** What stderr shows: the code and what is wrong, each fault, what to do, and what to name when asking for help. */
+export function describeError(error: unknown): string {
+  if (error instanceof ApiError) {
+    const { code, trackingId, errors = [] } = error.problem;
+    return lines([
+      `${code}: ${error.message}`,
+      ...errors.map(({ path, message }) => `  ${path} ${message}`),
+      remedyOf(code),
+      trackingId === undefined ? null : `  tracking ID: ${trackingId}`,
+    ]);
+  }
+  if (error instanceof CliError) return lines([`${error.code}: ${error.message}`, remedyOf(error.code)]);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The remedy in the row of docs/ERRORS.md, where that page is at hand. */
+function remedyOf(code: string): string | null {
+  try {
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/ERRORS.md'), 'utf8');
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${code}\` |`));
+    const remedy = row
+      ?.split(/(?<!\\)\|/)[4]
+      ?.trim()
+      .replaceAll('`', '');
+    return remedy === undefined ? null : `  what to do: ${remedy}`;
+  } catch {
+    return null;
+  }
+}
+
+function lines(all: readonly (string | null)[]): string {
+  return all.filter((line) => line !== null).join('\n');
+}

@@ -1,0 +1,20 @@
+/** The program `postern`. */
+import { CommanderError } from 'commander';
+import { command } from './command.ts';
+import { ExitCode, describeError, exitCodeOf } from './errors.ts';
+
+// `pnpm postern -- …` passes the two dashes on.
+const given = process.argv.slice(2);
+const own = given[0] === '--' ? given.slice(1) : given;
+
+try {
+  await command.parseAsync(own, { from: 'user' });
+} catch (error) {
+  // Commander has said already what was wrong, or shown its help or version.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  } else {
+    process.stderr.write(`postern: ${describeError(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What a noun of the command line is: where its objects are in the API, how they are shown, and which fields make and
+ * change them. nouns.ts is the table of all; command.ts makes subcommands of it.
+ */
+import type { AccessRule } from '@postern/access';
+
+/** One option that sets a field of the body. */
+export interface Field {
+  /** As commander takes them: `--note <TEXT>`. */
+  readonly flags: string;
+  readonly description: string;
+  /** The part of the body (or merge patch) that the option's value gives. */
+  readonly body: (value: string) => object;
+}
+
+/** One argument of `create`, after those that say where. */
+export interface Argument extends Omit<Field, 'flags'> {
+  /** `<name>`. */
+  readonly name: string;
+}
+
+/** A kind of object that the API has a collection of. */
+export interface Noun {
+  readonly name: string;
+  readonly summary: string;
+  /** What one object is called in help: `gateway`. */
+  readonly item: string;
+  /** Below which objects the collection is: none, or a gateway. */
+  readonly within: readonly 'gateway'[];
+  /** The collection's path. */
+  readonly path: (...within: string[]) => string;
+  /** Heading and path of each column: `{ front: 'front.url' }`. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly verbs: readonly ('list' | 'show' | 'create' | 'update' | 'delete')[];
+  readonly arguments?: readonly Argument[];
+  /** Options of `create`. */
+  readonly create?: readonly Field[];
+  /** Options of `update`. */
+  readonly update?: readonly Field[];
+}
+
+/** The access list of a gateway as it is shown. */
+export interface ShownAccessList {
+  readonly rules: readonly AccessRule[];
+}
+
+/** Merges objects deeply: options may set neighbouring fields of one object. */
+export function mergeBodies(bodies: readonly object[]): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  for (const body of bodies) {
+    for (const [key, value] of Object.entries(body)) {
+      const former = merged[key];
+      merged[key] = isObject(former) && isObject(value) ? mergeBodies([former, value]) : value;
+    }
+  }
+  return merged;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

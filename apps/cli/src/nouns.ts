@@ -1,0 +1,158 @@
+/** Every noun that is a collection of the API. A new one is a new entry here. */
+import type { Field, Noun } from './noun.ts';
+import { parseData, parseNumber, parseTarget } from './value.ts';
+
+const data: Field = {
+  flags: '--data <JSON>',
+  description: 'further fields, as in the API',
+  body: parseData,
+};
+const name: Field = { flags: '--name <NAME>', description: 'its name', body: (value) => ({ name: value }) };
+const description: Field = {
+  flags: '--description <TEXT>',
+  description: 'what it is for',
+  body: (value) => ({ description: value }),
+};
+const enable: Field = {
+  flags: '--enable',
+  description: 'let new connections in',
+  body: () => ({ enabled: true }),
+};
+const disable: Field = {
+  flags: '--disable',
+  description: 'refuse new connections',
+  body: () => ({ enabled: false }),
+};
+const requireToken: Field = {
+  flags: '--require-token',
+  description: 'clients must show a security token',
+  body: () => ({ requireToken: true }),
+};
+const noToken: Field = {
+  flags: '--without-token',
+  description: 'clients need no security token',
+  body: () => ({ requireToken: false }),
+};
+const frontHost: Field = {
+  flags: '--front-host <HOST>',
+  description: 'the host that callers use',
+  body: (value) => ({ front: { host: value } }),
+};
+const frontPort: Field = {
+  flags: '--front-port <PORT>',
+  description: 'the port that callers use; one is allotted unless given',
+  body: (value) => ({ front: { port: parseNumber(value) } }),
+};
+const resource: Field = {
+  flags: '--resource <HOST:PORT>',
+  description: 'what the client dials',
+  body: (value) => ({ resource: parseTarget(value) }),
+};
+
+/** All of them, in the order of help. */
+export const nouns: readonly Noun[] = [
+  {
+    name: 'gateways',
+    summary: 'what private networks connect as',
+    item: 'gateway',
+    within: [],
+    path: () => '/gateways',
+    columns: { id: 'id', name: 'name', enabled: 'enabled', connected: 'connected', clients: 'clients' },
+    verbs: ['list', 'show', 'create', 'update', 'delete'],
+    arguments: [{ name: '<name>', description: 'its name', body: (value) => ({ name: value }) }],
+    create: [description, noToken, data],
+    update: [name, description, enable, disable, requireToken, noToken, data],
+  },
+  {
+    name: 'tokens',
+    summary: 'security tokens, with which clients connect',
+    item: 'token',
+    within: ['gateway'],
+    path: (gateway) => `/gateways/${gateway}/tokens`,
+    columns: { id: 'id', note: 'note', expires: 'expiresAt', expired: 'expired', created: 'createdAt' },
+    verbs: ['list', 'show', 'create', 'delete'],
+    create: [
+      {
+        flags: '--expires-in-days <N>',
+        description: '1 to 365, 0 for never; 90 unless given',
+        body: (value) => ({ expiresInDays: parseNumber(value) }),
+      },
+      { flags: '--note <TEXT>', description: 'who has it', body: (value) => ({ note: value }) },
+    ],
+  },
+  {
+    name: 'destinations',
+    summary: 'resources reached through a gateway, with their fronts',
+    item: 'destination',
+    within: ['gateway'],
+    path: (gateway) => `/gateways/${gateway}/destinations`,
+    columns: {
+      id: 'id',
+      name: 'name',
+      enabled: 'enabled',
+      front: 'front.url',
+      host: 'resource.host',
+      port: 'resource.port',
+      allowed: 'accessList.allowed',
+    },
+    verbs: ['list', 'show', 'create', 'update', 'delete'],
+    arguments: [
+      { name: '<name>', description: 'its name', body: (value) => ({ name: value }) },
+      {
+        name: '<host:port>',
+        description: 'what the client dials',
+        body: (value) => ({ resource: parseTarget(value) }),
+      },
+    ],
+    create: [frontHost, frontPort, disable, data],
+    update: [name, resource, frontHost, frontPort, enable, disable, data],
+  },
+  {
+    name: 'clients',
+    summary: 'clients that are connected now; delete ends one',
+    item: 'client',
+    within: ['gateway'],
+    path: (gateway) => `/gateways/${gateway}/clients`,
+    columns: {
+      id: 'id',
+      name: 'name',
+      version: 'version',
+      address: 'address',
+      since: 'connectedAt',
+      nodes: 'tunnels.*.node',
+    },
+    verbs: ['list', 'show', 'delete'],
+  },
+  {
+    name: 'fronts',
+    summary: 'every front-side host and port',
+    item: 'front',
+    within: [],
+    path: () => '/fronts',
+    columns: {
+      url: 'url',
+      destination: 'name',
+      gateway: 'gatewayId',
+      enabled: 'enabled',
+      listening: 'listening.*.listening',
+    },
+    verbs: ['list'],
+  },
+  {
+    name: 'nodes',
+    summary: 'the running edges',
+    item: 'node',
+    within: [],
+    path: () => '/nodes',
+    columns: {
+      name: 'name',
+      address: 'address',
+      ready: 'ready',
+      draining: 'draining',
+      heard: 'heard',
+      tunnels: 'tunnels',
+      version: 'version',
+    },
+    verbs: ['list', 'show'],
+  },
+];

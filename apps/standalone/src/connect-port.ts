@@ -1,0 +1,24 @@
+/** The connect port where none is set: 443 for root where nobody has it, else 8443. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+const preferred = 443;
+const otherwise = 8443;
+
+/** Chooses it. */
+export async function chooseConnectPort(host: string, userId = process.getuid?.()): Promise<number> {
+  return userId === 0 && (await isFree(host, preferred)) ? preferred : otherwise;
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
+  }
+}

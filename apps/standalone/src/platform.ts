@@ -1,0 +1,192 @@
+/**
+ * Every service in this process, on the in-process bus and SQLite. The same code, contracts and questions as with
+ * separate processes; only the adapters differ. The order of the start, and why:
+ *
+ *     folder ─► certstore ─► router ─► acl ─► edge ─► admin ─► operator.json
+ *
+ * The folder first: whoever holds its documents may touch the rest. certstore before all that serve TLS. The router
+ * before acl, which follows its gateways; both before the edge, which listens only once it knows routes, policies and
+ * ticket keys. admin last, since it answers for all of them. Each would wait for those it needs in any order; in this
+ * one nobody waits. The stop goes the other way: no more changes, callers are drained, then the owners go.
+ */
+import { MemoryHub, type MemoryBus } from '@postern/bus';
+import { createAcl } from '@postern/acl';
+import { createAdmin, type AdminService } from '@postern/admin';
+import { createCertstore } from '@postern/certstore';
+import { Secret } from '@postern/config';
+import { ask, getCa } from '@postern/contracts';
+import { createEdge, type Edge } from '@postern/edge';
+import { createRouter } from '@postern/router';
+import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
+import type { Logger, Readiness, Service } from '@postern/telemetry';
+import { Value } from 'typebox/value';
+import { platformSchema, type PlatformSettings } from './config.ts';
+import { chooseConnectPort } from './connect-port.ts';
+import { startError } from './errors.ts';
+import type { Operator } from './operator.ts';
+import {
+  adminOptionsOf,
+  certstoreOptionsOf,
+  connectUrlOf,
+  edgeOptionsOf,
+  routerOptionsOf,
+  type Ports,
+} from './service-options.ts';
+import { StateFolder } from './state-folder.ts';
+
+/** How a platform is to be. */
+export interface PlatformOptions {
+  /** The folder that keeps everything. */
+  readonly state: string;
+  /** What is not given is as by default. */
+  readonly settings?: Partial<PlatformSettings>;
+  /** 32 bytes as base64; unless given, one is made and kept in the folder. */
+  readonly keyEncryptionKey?: string | undefined;
+  readonly version: string;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+}
+
+/** A platform in this process. */
+export interface Platform extends Service {
+  /** Where everything is; null until it has started. */
+  readonly operator: Operator | null;
+  /** The services in the order of their start. */
+  readonly services: readonly Service[];
+}
+
+/** Makes a platform; `start` resolves when all of it serves, `operator.json` is written. */
+export function createPlatform(options: PlatformOptions): Platform {
+  return new StandalonePlatform(options);
+}
+
+class StandalonePlatform implements Platform {
+  readonly name = 'platform';
+  readonly #options: PlatformOptions;
+  readonly #settings: PlatformSettings;
+  readonly #logger: Logger;
+  readonly #hub = new MemoryHub();
+  readonly #buses: MemoryBus[] = [];
+  #folder: StateFolder | null = null;
+  #services: readonly Service[] = [];
+  #operator: Operator | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: PlatformOptions) {
+    this.#options = options;
+    this.#settings = Value.Parse(platformSchema, options.settings ?? {});
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  get operator(): Operator | null {
+    return this.#operator;
+  }
+
+  get services(): readonly Service[] {
+    return this.#services;
+  }
+
+  async start(): Promise<void> {
+    try {
+      this.#folder = StateFolder.open(this.#options.state);
+      await this.#startServices(this.#folder);
+    } catch (error) {
+      await this.stop();
+      throw startError(error);
+    }
+  }
+
+  ready(): Readiness {
+    const own = { name: 'operator.json', ready: () => ({ ready: this.#operator !== null, waitingFor: [] }) };
+    return combineReadiness([...this.#services, own]);
+  }
+
+  status(): unknown {
+    return Object.fromEntries(this.#services.map((service) => [service.name, service.status() ?? null]));
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #startServices(folder: StateFolder): Promise<void> {
+    const ports = await this.#choosePorts(folder);
+    const apiKey = folder.apiKey();
+    const { edge, admin } = this.#create(folder, ports, apiKey);
+    for (const service of this.#services) {
+      if (this.#stopping !== null) return;
+      await service.start();
+    }
+    if (this.#stopping !== null) return;
+    const adminUrl = admin.url ?? '';
+    folder.keepPorts({ ...edge.ports, admin: Number(new URL(adminUrl).port || 443) });
+    folder.writeCa((await ask(this.#connect(), getCa, {})).pem);
+    this.#operator = this.#describe({ folder, apiKey, adminUrl, ports: edge.ports });
+    folder.writeOperator(this.#operator);
+  }
+
+  #create(folder: StateFolder, ports: Ports, apiKey: string): { edge: Edge; admin: AdminService } {
+    const { version, metrics = new Metrics() } = this.#options;
+    const { store } = folder;
+    const settings = this.#settings;
+    const logger = this.#logger;
+    const keyEncryptionKey = this.#options.keyEncryptionKey ?? folder.keyEncryptionKey();
+    const parts = () => ({ bus: this.#connect(), store, logger, metrics });
+    const certstore = createCertstore({
+      ...parts(),
+      options: certstoreOptionsOf(settings, keyEncryptionKey),
+    });
+    const router = createRouter({ ...parts(), config: routerOptionsOf(settings, ports) });
+    const acl = createAcl({ ...parts(), config: { ...settings, firstApiKey: new Secret(apiKey) } });
+    const edge = createEdge({ ...parts(), options: edgeOptionsOf(settings, ports), version });
+    const admin = createAdmin({ ...parts(), options: adminOptionsOf(settings, ports), version });
+    this.#services = [certstore, router, acl, edge, admin];
+    return { edge, admin };
+  }
+
+  /** What is set counts; 0, and a connect port that is not set, are what they were at the last start. */
+  async #choosePorts(folder: StateFolder): Promise<Ports> {
+    const kept = folder.ports();
+    const { connectPort, tunnelPort, adminPort, listenHost } = this.#settings;
+    return {
+      connect: connectPort || (kept.connect ?? connectPort ?? (await chooseConnectPort(listenHost))),
+      tunnel: tunnelPort || (kept.tunnel ?? 0),
+      admin: adminPort || (kept.admin ?? 0),
+    };
+  }
+
+  #describe(parts: {
+    folder: StateFolder;
+    apiKey: string;
+    adminUrl: string;
+    ports: { connect: number; tunnel: number };
+  }): Operator {
+    const { folder, apiKey, adminUrl, ports } = parts;
+    return {
+      adminUrl,
+      apiKey,
+      caFile: folder.caFile,
+      connectUrl: connectUrlOf(this.#settings, ports.connect),
+      tunnelPort: ports.tunnel,
+      platformHost: this.#settings.platformHost,
+      dashboardUrl: `${adminUrl}/api/docs`,
+    };
+  }
+
+  /** A connection of its own for each, as with separate processes. */
+  #connect(): MemoryBus {
+    const onError = (error: unknown): void =>
+      this.#logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
+    const bus = this.#hub.connect({ onError });
+    this.#buses.push(bus);
+    return bus;
+  }
+
+  async #stop(): Promise<void> {
+    this.#operator = null;
+    for (const service of this.#services.toReversed()) await service.stop();
+    for (const bus of this.#buses) await bus.close();
+    await this.#folder?.store.close();
+  }
+}

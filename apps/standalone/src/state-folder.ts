@@ -1,0 +1,139 @@
+/**
+ * The folder of one platform. Who opens the documents holds the folder: SQLite's lock lets in one process, so nothing
+ * in it is read or written before. Files are written whole or not at all, secrets with mode 0600.
+ *
+ *     postern.db                documents
+ *     key-encryption-key        what private keys in them are encrypted under; without it they are lost
+ *     api-key                   the first API key; taken away, the next start makes another
+ *     ports.json                the ports that were taken for 0, and the connect port
+ *     operator.json, ca.pem     for operators; written anew at each start
+ */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StoreError, openSqlite, type Store } from '@postern/store';
+import { standaloneError } from './errors.ts';
+import type { Operator } from './operator.ts';
+
+/** The ports that a platform keeps over its starts. */
+export interface KeptPorts {
+  connect?: number;
+  tunnel?: number;
+  admin?: number;
+}
+
+/** A folder that belongs to this process until its store is closed. */
+export class StateFolder {
+  readonly path: string;
+  readonly store: Store;
+  readonly #isNew: boolean;
+
+  private constructor(path: string, store: Store, isNew: boolean) {
+    this.path = path;
+    this.store = store;
+    this.#isNew = isNew;
+  }
+
+  /** Makes the folder where there is none. Throws `STANDALONE_STATE_IN_USE` when another process has it. */
+  static open(folder: string): StateFolder {
+    const path = resolve(folder);
+    const documents = join(path, 'postern.db');
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      const isNew = !existsSync(documents);
+      return new StateFolder(path, openSqlite(documents), isNew);
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
+        throw standaloneError('STANDALONE_STATE_IN_USE', `another process runs on ${path}`, error);
+      }
+      throw standaloneError('STANDALONE_STATE_UNUSABLE', `${path}: ${textOf(error)}`, error);
+    }
+  }
+
+  get caFile(): string {
+    return join(this.path, 'ca.pem');
+  }
+
+  /** Made once; with the documents but without it there is nothing to be had, and no new one is made. */
+  keyEncryptionKey(): string {
+    const kept = this.#read('key-encryption-key');
+    if (kept !== null) return kept.trim();
+    if (!this.#isNew) {
+      throw standaloneError(
+        'STANDALONE_STATE_INCOMPLETE',
+        `${this.path} has documents but no key-encryption-key, without which their private keys cannot be read`,
+      );
+    }
+    return this.#make('key-encryption-key', randomBytes(32).toString('base64'));
+  }
+
+  apiKey(): string {
+    const kept = this.#read('api-key');
+    return kept === null ? this.#make('api-key', `pk_${randomBytes(32).toString('base64url')}`) : kept.trim();
+  }
+
+  ports(): KeptPorts {
+    const text = this.#read('ports.json');
+    if (text === null) return {};
+    try {
+      const { connect, tunnel, admin } = JSON.parse(text) as Record<string, unknown>;
+      return { ...port({ connect }), ...port({ tunnel }), ...port({ admin }) };
+    } catch (error) {
+      throw standaloneError(
+        'STANDALONE_STATE_UNUSABLE',
+        `${join(this.path, 'ports.json')} is no JSON`,
+        error,
+      );
+    }
+  }
+
+  keepPorts(ports: KeptPorts): void {
+    this.#write('ports.json', `${JSON.stringify(ports)}\n`, 0o600);
+  }
+
+  writeCa(pem: string): void {
+    this.#write('ca.pem', pem, 0o644);
+  }
+
+  writeOperator(operator: Operator): void {
+    this.#write('operator.json', `${JSON.stringify(operator, null, 2)}\n`, 0o600);
+  }
+
+  #read(name: string): string | null {
+    try {
+      return readFileSync(join(this.path, name), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw standaloneError('STANDALONE_STATE_UNUSABLE', textOf(error), error);
+    }
+  }
+
+  #make(name: string, secret: string): string {
+    this.#write(name, `${secret}\n`, 0o600);
+    return secret;
+  }
+
+  #write(name: string, text: string, mode: number): void {
+    const path = join(this.path, name);
+    try {
+      writeFileSync(`${path}.new`, text, { mode, flush: true });
+      chmodSync(`${path}.new`, mode);
+      renameSync(`${path}.new`, path);
+    } catch (error) {
+      throw standaloneError('STANDALONE_STATE_UNUSABLE', textOf(error), error);
+    }
+  }
+}
+
+/** Only what is a port is kept. */
+function port(one: Record<string, unknown>): KeptPorts {
+  return Object.fromEntries(
+    Object.entries(one).filter(
+      ([, value]) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536,
+    ),
+  );
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
