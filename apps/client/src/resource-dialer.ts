@@ -3,10 +3,10 @@
  * fails is thrown as a `ResourceError` that says for the caller's end what happened and who decided it; none of those
  * has let a byte through.
  */
-import { type Socket, connect } from 'node:net';
+import type { Socket } from 'node:net';
 import type { AccessDecision } from '@postern/access';
 import type { OpenMetadata } from '@postern/contracts';
-import { ResetCode } from '@postern/tunnel';
+import { ResetCode, connectSocket } from '@postern/tunnel';
 import type { AccessGuard } from './access-guard.ts';
 import { errorText, systemCode } from './errors.ts';
 import type { Hosts } from './hosts.ts';
@@ -117,7 +117,7 @@ function connectTo(
   signal: AbortSignal,
 ): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({ host: address, port, noDelay: true, keepAlive: true, allowHalfOpen: true });
+  const socket = connectSocket({ host: address, port, noDelay: true, keepAlive: true });
   const onAbort = (): void => reject(signal.reason);
   const timer = timeoutMs === null ? null : setTimeout(() => reject(timedOut()), Math.max(1, timeoutMs));
   signal.addEventListener('abort', onAbort);

@@ -20,4 +20,4 @@ export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts
 export { describeReset, joinSocket, type Joined } from './join-socket.ts';
 export { tlsCarrier } from './tls-carrier.ts';
 export { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
-export { adoptSocket, connectSocket } from './socket-reader.ts';
+export { adoptSocket, connectSocket, readSocket, type ReadHandler } from './socket-reader.ts';

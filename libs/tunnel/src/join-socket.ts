@@ -9,7 +9,7 @@
 import type { Socket } from 'node:net';
 import { ResetCode, resetCodeName } from './error.ts';
 import type { Slab } from './slab.ts';
-import { readerOf, type SocketReader } from './socket-reader.ts';
+import { readSocket } from './socket-reader.ts';
 import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
 
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
@@ -19,9 +19,6 @@ export interface Joined {
   /** Null when both directions ended in order. */
   reset: { code: number; text: string; origin: ResetOrigin } | null;
 }
-
-/** From this size on a chunk is kept as it came; smaller ones are copied, or each would hold a whole read buffer. */
-const keepBytesMin = 8_192;
 
 /**
  * Joins them until both directions have ended or one end was reset; then the socket is closed or reset too.
@@ -45,7 +42,7 @@ class Joint implements StreamEvents {
   readonly #socket: Socket;
   readonly #resolve: (joined: Joined) => void;
   readonly #onOpened: (() => void) | undefined;
-  readonly #reader: SocketReader | null;
+  #stopReading = (): void => {};
   #paused = false;
   #over = false;
   #pieces: Buffer[] = [];
@@ -62,14 +59,12 @@ class Joint implements StreamEvents {
     this.#socket = socket;
     this.#resolve = resolve;
     this.#onOpened = onOpened;
-    this.#reader = readerOf(socket);
   }
 
   start(): void {
     const socket = this.#socket;
     socket.setNoDelay(true);
-    if (this.#reader === null) socket.on('data', this.#handleSocketData);
-    else this.#reader.handler = this.#handleRead;
+    this.#stopReading = readSocket(socket, this.#handleRead);
     socket.on('end', this.#handleSocketEnd);
     socket.on('error', this.#handleSocketError);
     socket.on('close', this.#handleSocketClose);
@@ -79,12 +74,6 @@ class Joint implements StreamEvents {
   }
 
   // ---- socket to stream
-
-  readonly #handleSocketData = (chunk: Buffer): void => {
-    if (chunk.length >= keepBytesMin) this.#stream.write(chunk);
-    else this.#stream.writeCopy(chunk);
-    if (this.#stream.room <= 0) this.#pause();
-  };
 
   readonly #handleRead = (bytes: Buffer, slab: Slab | null): boolean => {
     if (slab === null) this.#stream.writeCopy(bytes);
@@ -188,8 +177,7 @@ class Joint implements StreamEvents {
     this.#over = true;
     this.#pieces = [];
     const socket = this.#socket;
-    if (this.#reader === null) socket.off('data', this.#handleSocketData);
-    else this.#reader.release();
+    this.#stopReading();
     socket.off('end', this.#handleSocketEnd);
     socket.off('close', this.#handleSocketClose);
     this.#resolve({ received: this.#stream.bytesSent, sent: this.#stream.bytesReceived, reset });

@@ -23,8 +23,11 @@ export class MemoryCarrier implements Carrier {
   }
 
   start(events: CarrierEvents): void {
-    this.#events = events;
-    for (const chunk of this.#early.splice(0)) events.handleBytes(chunk);
+    // In a later turn, as with sockets: the session is not ready for bytes while it is being made.
+    this.#clock.soon(() => {
+      this.#events = events;
+      for (const chunk of this.#early.splice(0)) events.handleBytes(chunk);
+    });
   }
 
   write(bytes: Buffer, done: () => void): void {

@@ -57,7 +57,7 @@ export class ReceiveWindow {
       this.#window = Math.min(this.#window * 2, this.#limits.windowBytesMax);
     }
     this.#renewedAt = now;
-    this.#raise(this.delivered, this.#budget.free >> 2);
+    this.#raise(this.delivered, Math.floor(this.#budget.free / 4));
     return this.limit;
   }
 
@@ -81,7 +81,7 @@ export class ReceiveWindow {
    * so that thousands of idle streams do not hold all of it.
    */
   #share(): number {
-    return Math.min(this.#limits.windowBytesInitial, this.#budget.free >> 10);
+    return Math.min(this.#limits.windowBytesInitial, Math.floor(this.#budget.free / 1024));
   }
 
   #raise(from: number, moreMax: number): void {

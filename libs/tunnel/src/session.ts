@@ -7,7 +7,7 @@
  * It numbers streams, hands frames to whoever holds the end of a stream here (`PathEnd`), and sends in turns:
  * control frames first, then streams that have just begun to speak, then those that had their turn and want more.
  * One write is with the carrier at a time, at most `batchBytes` and a frame, so that little is queued below and
- * what is urgent overtakes what is bulk. A stream that ends or moves leaves its number: frames for it that still
+ * what is urgent overtakes what is bulk; but not for ever: after some bytes one with more gets a turn. A stream that ends or moves leaves its number: frames for it that still
  * come are late and dropped; frames for a number never given break the protocol.
  */
 import { Batch, stagingBytes } from './batch.ts';
@@ -35,8 +35,8 @@ import type { Limits } from './limit.ts';
 
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
 export interface PathEnd {
-  /** For the session's queue: whether it stands in it. */
-  scheduled: boolean;
+  /** The session in whose queue it stands; null when in none. */
+  queuedIn: Session | null;
   handleFrame(type: number, payload: Buffer): void;
   handleData(piece: Buffer): void;
   handlePathLost(cause: TunnelError): void;
@@ -80,6 +80,8 @@ export interface SessionOptions {
 type Phase = 'handshake' | 'up' | 'closed';
 
 const streamNumberMax = 0xffff_fffd;
+/** What streams that have just begun to speak may send while one that had its turn waits for the next. */
+const freshBytesMax = 4 * payloadBytesMax;
 const stagingPool: Buffer[] = [];
 const stagingPoolMax = 16;
 
@@ -110,6 +112,7 @@ export class Session implements FrameSink {
   #controlBytes = 0;
   readonly #fresh = new Fifo<PathEnd>();
   readonly #bulk = new Fifo<PathEnd>();
+  #freshBytes = 0;
   #flushing = false;
   #writing = false;
   readonly #lazy = new Set<PathEnd>();
@@ -238,7 +241,7 @@ export class Session implements FrameSink {
     this.#bulk.clear();
     this.#lazy.clear();
     for (const path of paths) {
-      path.scheduled = false;
+      this.#leaveQueues(path);
       path.handlePathLost(cause);
     }
     this.#owner.handleClose(this, cause);
@@ -289,7 +292,7 @@ export class Session implements FrameSink {
     const path = this.#paths.get(id);
     if (path === undefined) return;
     this.#paths.delete(id);
-    this.#lazy.delete(path);
+    this.#leaveQueues(path);
     this.#endWhenIdle();
   }
 
@@ -299,14 +302,15 @@ export class Session implements FrameSink {
     for (const [id, path] of this.#paths) {
       if ((id & 1) !== (this.#nextId & 1) || id <= lastStream) continue;
       this.#paths.delete(id);
+      this.#leaveQueues(path);
       path.handlePathLost(cause);
     }
   }
 
   /** Puts a path into the queue: it has something to say. */
   schedule(path: PathEnd): void {
-    if (path.scheduled || this.#phase === 'closed') return;
-    path.scheduled = true;
+    if (path.queuedIn !== null || this.#phase === 'closed') return;
+    path.queuedIn = this;
     this.#fresh.push(path);
     this.#flushSoon();
   }
@@ -383,17 +387,28 @@ export class Session implements FrameSink {
 
   #fillStreams(batch: Batch): void {
     while (batch.room > 0) {
-      const path = this.#fresh.shift() ?? this.#bulk.shift();
+      const bulkIsDue = this.#bulk.length > 0 && this.#freshBytes >= freshBytesMax;
+      const path = bulkIsDue ? this.#bulk.shift() : (this.#fresh.shift() ?? this.#bulk.shift());
       if (path === undefined) return;
-      path.scheduled = false;
+      if (bulkIsDue || this.#bulk.length === 0) this.#freshBytes = 0;
+      if (path.queuedIn !== this) continue; // It has moved to another session.
+      path.queuedIn = null;
       const before = batch.length;
-      if (!path.writeTo(batch, payloadBytesMax)) continue;
-      if (!path.scheduled) {
-        path.scheduled = true;
+      const more = path.writeTo(batch, payloadBytesMax);
+      this.#freshBytes += batch.length - before;
+      if (!more) continue;
+      if (path.queuedIn === null) {
+        path.queuedIn = this;
         this.#bulk.push(path);
       }
       if (batch.length === before) return;
     }
+  }
+
+  /** What has left its number takes no more turns here; its place in the queue is passed over. */
+  #leaveQueues(path: PathEnd): void {
+    if (path.queuedIn === this) path.queuedIn = null;
+    this.#lazy.delete(path);
   }
 
   #ping(): void {
@@ -497,12 +512,23 @@ export class Session implements FrameSink {
     this.#peerHighest = stream;
     if (this.#goingAway) {
       this.sendControlFrame(encodeReset(stream, ResetCode.ShuttingDown, 'this end is going away'));
-    } else if (this.#paths.size >= this.#limits.streamsPerSessionMax) {
-      this.sendControlFrame(
-        encodeReset(stream, ResetCode.Limit, `at most ${this.#limits.streamsPerSessionMax} streams`),
-      );
-    } else if (type === FrameType.Open) this.#owner.handleOpen(this, stream, decodeOpen(payload));
-    else this.#owner.handleResume(this, stream, decodeResume(payload));
+      return;
+    }
+    const full = this.#paths.size >= this.#limits.streamsPerSessionMax;
+    if (type === FrameType.Open) {
+      const open = decodeOpen(payload);
+      // A repeated OPEN must not hear that nothing reached the resource: its first may have.
+      if (full) this.#refuseFull(stream, open.attempt > 1 ? ResetCode.PathLost : ResetCode.Limit);
+      else this.#owner.handleOpen(this, stream, open);
+    } else {
+      const resume = decodeResume(payload);
+      if (full) this.#refuseFull(stream, ResetCode.PathLost);
+      else this.#owner.handleResume(this, stream, resume);
+    }
+  }
+
+  #refuseFull(stream: number, code: ResetCode): void {
+    this.sendControlFrame(encodeReset(stream, code, `at most ${this.#limits.streamsPerSessionMax} streams`));
   }
 
   #checkLate(stream: number): void {

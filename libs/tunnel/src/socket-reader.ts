@@ -21,9 +21,22 @@ export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
 
 const readers = new WeakMap<Socket, SocketReader>();
 
-/** How a socket is read; null for one that was not made here. */
-export function readerOf(socket: Socket): SocketReader | null {
-  return readers.get(socket) ?? null;
+/**
+ * Gives what is read from a paused socket to `handler` until the returned function is called; `socket.resume()`
+ * begins, and begins again after a pause. Whoever stops reading a socket that is not paused must at once give
+ * it to another reader, or end it.
+ */
+export function readSocket(socket: Socket, handler: ReadHandler): () => void {
+  const reader = readers.get(socket);
+  if (reader !== undefined) {
+    reader.handler = handler;
+    return () => reader.release();
+  }
+  const handleData = (chunk: Buffer): void => {
+    if (!handler(chunk, null)) socket.pause();
+  };
+  socket.on('data', handleData);
+  return () => socket.off('data', handleData);
 }
 
 /** Dials as `net.connect` does, half-open and paused: `joinSocket` begins to read. */

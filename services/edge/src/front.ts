@@ -11,6 +11,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import type { Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import { adoptSocket } from '@postern/tunnel';
 
 const retryDelayMsMin = 50;
 const retryDelayMsMax = 5_000;
@@ -98,7 +99,7 @@ export class Front {
       pauseOnConnect: true,
     });
     this.#server = server;
-    server.on('connection', (socket) => this.#parts.onConnection(this, socket));
+    server.on('connection', (socket) => this.#parts.onConnection(this, adoptSocket(socket)));
     server.on('error', (error: NodeJS.ErrnoException) => this.#handleError(server, error));
     server.on('listening', () => this.#handleListening());
     server.listen({ host: this.#parts.host, port: this.#route.front.port, backlog });

@@ -8,7 +8,7 @@
  *                             └──caller gone──► the stream is reset; onRefused too (from 'here')
  */
 import type { Socket } from 'node:net';
-import { ResetCode, type Stream } from '@postern/tunnel';
+import { ResetCode, type Stream, readSocket } from '@postern/tunnel';
 
 /** How the opening of one stream ended. */
 export interface OpeningEvents {
@@ -21,6 +21,7 @@ export interface OpeningEvents {
 export class Opening {
   readonly #socket: Socket;
   readonly #events: OpeningEvents;
+  readonly #stopReading: () => void;
   #early: Buffer[] = [];
   #ended = false;
   #stream: Stream | null = null;
@@ -28,7 +29,7 @@ export class Opening {
   constructor(socket: Socket, events: OpeningEvents) {
     this.#socket = socket;
     this.#events = events;
-    socket.on('data', this.#handleData);
+    this.#stopReading = readSocket(socket, this.#handleRead);
     socket.on('end', this.#handleEnd);
     socket.on('error', this.#handleError);
     socket.on('close', this.#handleClose);
@@ -51,7 +52,7 @@ export class Opening {
   close(): void {
     this.#stream = null;
     this.#early = [];
-    this.#socket.off('data', this.#handleData);
+    this.#stopReading();
     this.#socket.off('end', this.#handleEnd);
     this.#socket.off('error', this.#handleError);
     this.#socket.off('close', this.#handleClose);
@@ -60,15 +61,13 @@ export class Opening {
   /** Before OPENED a stream takes 16 KiB and one chunk; that is what is kept at most. */
   #readOn(stream: Stream): void {
     if (stream.room > 0) this.#socket.resume();
-    else this.#socket.pause();
   }
 
-  readonly #handleData = (chunk: Buffer): void => {
-    this.#early.push(chunk);
+  readonly #handleRead = (bytes: Buffer): boolean => {
+    this.#early.push(Buffer.from(bytes));
     const stream = this.#stream;
-    if (stream === null) return;
-    stream.writeCopy(chunk);
-    this.#readOn(stream);
+    stream?.writeCopy(bytes);
+    return stream !== null && stream.room > 0;
   };
 
   readonly #handleEnd = (): void => {
