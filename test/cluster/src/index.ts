@@ -1,17 +1,48 @@
-export { CuttableProxy, type Target } from './proxy/cuttable-proxy.ts';
-export { freePort } from './network/port.ts';
+/**
+ * What system tests, chaos and bench are made of. Everything is `AsyncDisposable`, so a test reads
+ *
+ *     await using resource = await startPostgresql();
+ *     await using platform = await bootCluster({ nodes: 2 });        // or bootStandalone(), bootInProcess()
+ *     await using site = await startSite(platform, { resources: { db: resource } });
+ *     site.front('db', 1)                                            // { host, port } of the front on node 1
+ *
+ * platforms   bootCluster (real processes, real NATS and documents), bootStandalone (one process), bootInProcess
+ * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
+ * resources   startPostgresql, startRedis, startNginx, startSshd, startEcho, startExchangeServer
+ * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT)
+ * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
+ * processes   Part: ready by its own word, killed and started again by pid, gone when the test process is gone
+ *
+ * Settings of the one who runs them, all optional: POSTERN_TEST_MONGODB_URL (a real MongoDB in place of the server
+ * that is installed), POSTERN_TEST_KEEP (temporary folders stay).
+ */
+export { AdminClient, AdminError, type ShownDestination } from './admin/admin-client.ts';
+export { type JsonAnswer, JsonHttp } from './admin/request.ts';
+export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
 export { type LoopbackNet, takeLoopbackNet } from './network/loopback-net.ts';
-export { makeScratch, removeScratch } from './process/scratch.ts';
+export { freePort } from './network/port.ts';
+export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
+export { type InProcessOptions, bootInProcess } from './platform/in-process.ts';
+export type { Platform } from './platform/platform.ts';
+export {
+  type StandaloneOptions,
+  type StandaloneProcess,
+  bootStandalone,
+} from './platform/standalone-process.ts';
 export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
+export { makeScratch, removeScratch } from './process/scratch.ts';
+export { CuttableProxy, type Target } from './proxy/cuttable-proxy.ts';
+export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
+export { startEcho } from './server/echo.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
-export { startEcho } from './server/echo.ts';
 export { startNginx } from './server/nginx.ts';
 export { startPostgresql } from './server/postgresql.ts';
 export { startRedis } from './server/redis.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';
 export { type SshServer, startSshd } from './server/sshd.ts';
+export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
 export {
   type Exchange,
   type ExchangeResult,
@@ -20,16 +51,3 @@ export {
   startExchangeServer,
 } from './traffic/exchange.ts';
 export { pattern, patternBuffer, patternHash } from './traffic/pattern.ts';
-export { AdminClient, AdminError, type ShownDestination } from './admin/admin-client.ts';
-export { type JsonAnswer, JsonHttp } from './admin/request.ts';
-export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
-export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
-export type { Platform } from './platform/platform.ts';
-export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
-export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
-export { type InProcessOptions, bootInProcess } from './platform/in-process.ts';
-export {
-  type StandaloneOptions,
-  type StandaloneProcess,
-  bootStandalone,
-} from './platform/standalone-process.ts';

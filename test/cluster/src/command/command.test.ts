@@ -33,7 +33,6 @@ test('pnpm cluster writes its file and one line, starts a killed part again, and
     args: [main, '--', '--state', state, '--net', net.prefix],
     logFile: join(state, 'command.log'),
     ready: { line: /^ready$/ },
-    readyWithinMs: 90_000,
   }).catch((error: unknown) => assert.fail(String(error)));
   const path = join(state, 'cluster.json');
   const read = (): ClusterFile => JSON.parse(readFileSync(path, 'utf8')) as ClusterFile;

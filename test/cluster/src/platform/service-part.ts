@@ -35,7 +35,6 @@ export function servicePart(
     folder: rootFolder,
     logFile: join(logFolder, `${place.name}.log`),
     ready: { url: `${opsUrl(place)}/readyz` },
-    readyWithinMs: 60_000,
     stopWithinMs,
   });
 }

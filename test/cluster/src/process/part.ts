@@ -6,7 +6,9 @@
  *                  └─ ended or silent too long ──► rejects with the last lines of its log
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { cacheFolder } from '@postern/scripts/install';
 import { forgetGroup, guardGroup } from './guard.ts';
 import { Output, type OutputLine } from './output.ts';
 import { untilAccepted, untilServed } from './readiness.ts';
@@ -175,7 +177,7 @@ export class Part implements AsyncDisposable {
   }
 
   async #untilReady(): Promise<void> {
-    const { ready, readyWithinMs = 30_000 } = this.options;
+    const { ready, readyWithinMs = 120_000 } = this.options;
     try {
       if (ready === null) return;
       if ('line' in ready) this.#readyLine = (await this.line(ready.line, readyWithinMs)).input;
@@ -193,10 +195,13 @@ export function startPart(options: PartOptions): Promise<Part> {
   return new Part(options).start();
 }
 
-/** Settings of the one who runs the tests must not leak into what is tested. */
+/**
+ * Settings of the one who runs the tests must not leak into what is tested. What Node made of the sources is kept
+ * beside the tools: our programs then start with half the work.
+ */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_'));
-  return Object.fromEntries(kept.filter(([name]) => !name.startsWith('NODE_TEST_')));
+  const kept = Object.entries(process.env).filter(([name]) => !/^(POSTERN_|NODE_TEST_)/.test(name));
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(cacheFolder(), 'node-compile') };
 }
 
 /** What a dead process leaves of its group (workers, sessions) goes with it. */
