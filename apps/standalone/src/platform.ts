@@ -74,7 +74,7 @@ class StandalonePlatform implements Platform {
 
   constructor(options: PlatformOptions) {
     this.#options = options;
-    this.#settings = Value.Parse(platformSchema, options.settings ?? {});
+    this.#settings = Value.Parse(platformSchema, Value.Default(platformSchema, { ...options.settings }));
     this.#logger = options.logger ?? silentLogger;
   }
 
