@@ -8,7 +8,7 @@ import { type FeedChange, FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 
 /** How long a handshake waits for a policy that is not here: a gateway made just now. */
-const policyWaitMs = 2_000;
+const policyWaitMs = 500;
 
 /** What is followed for whom. */
 export interface FollowersParts {

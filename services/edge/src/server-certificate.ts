@@ -12,7 +12,8 @@ import type { Logger } from '@postern/telemetry';
 import { createSigningRequest, generateKey } from '@postern/tls';
 
 const retryDelayMsMin = 250;
-const retryDelayMsMax = 30_000;
+/** While there is none, nothing else can go on; a renewal has days. */
+const retryDelayMsMax = { first: 2_000, renewal: 30_000 };
 /** Timers take no more than 2^31 ms; a longer wait is taken in parts. */
 const waitMsMax = 86_400_000;
 
@@ -75,13 +76,14 @@ export class ServerCertificate {
         const current = this.#current;
         // A certificate that is due at once would be asked for again and again.
         if (current !== null && Date.parse(current.renewAt) <= Date.now())
-          await pause(retryDelayMsMax, signal);
+          await pause(retryDelayMsMax.renewal, signal);
       }
     }
   }
 
   async #obtain(signal: AbortSignal): Promise<void> {
-    for (let delayMs = retryDelayMsMin; !signal.aborted; delayMs = Math.min(delayMs * 2, retryDelayMsMax)) {
+    const longest = this.#current === null ? retryDelayMsMax.first : retryDelayMsMax.renewal;
+    for (let delayMs = retryDelayMsMin; !signal.aborted; delayMs = Math.min(delayMs * 2, longest)) {
       try {
         this.#current = await this.#ask();
         this.#fault = null;
@@ -110,9 +112,11 @@ export class ServerCertificate {
 
   #note(error: unknown): void {
     const fault = error instanceof Error ? error.message : String(error);
-    // Said once, not at each try.
-    if (fault !== this.#fault)
-      this.#options.logger.warn({ error }, 'certstore gave no certificate; asking again');
+    // Said once, not at each try; that the owner is not there yet is usual at a start.
+    if (fault !== this.#fault) {
+      this.#options.logger.warn({ fault }, 'certstore gave no certificate; asking again');
+      this.#options.logger.debug({ error }, 'certstore gave no certificate');
+    }
     this.#fault = fault;
   }
 }

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { memoryBus } from '@postern/bus';
+import { answer, issueServerCertificate } from '@postern/contracts';
+import { silentLogger } from '@postern/telemetry';
+import { type HeldCertificate, ServerCertificate } from './server-certificate.ts';
+
+test('a certificate is renewed with a new key when its time has come', async () => {
+  const bus = memoryBus();
+  let asked = 0;
+  answer(bus, issueServerCertificate, ({ names, addresses }) => {
+    asked += 1;
+    assert.deepEqual([names, addresses], [['localhost'], ['127.0.0.1']]);
+    const renewAt = new Date(Date.now() + (asked === 1 ? 20 : 3_600_000)).toISOString();
+    const common = { caPem: 'ca', notBefore: renewAt, notAfter: renewAt, renewAt };
+    return { chainPem: `chain ${asked}`, fingerprint: `${asked}`, ...common };
+  });
+  const options = { bus, logger: silentLogger, node: 'edge-1', names: ['localhost', '127.0.0.1'] };
+  const certificate = new ServerCertificate(options);
+  const end = new AbortController();
+  const keepAlive = setInterval(() => {}, 1_000);
+  await certificate.start(end.signal);
+  const first = certificate.current;
+  assert.equal(first?.chainPem, 'chain 1');
+  const renewed = await new Promise<HeldCertificate>((resolve) => {
+    certificate.onRenewed(resolve);
+  });
+  clearInterval(keepAlive);
+  assert.equal(renewed.chainPem, 'chain 2');
+  assert.notEqual(renewed.keyPem, first?.keyPem);
+  end.abort();
+  await bus.close();
+});
+
+test('waiting for a certificate ends with the signal', async () => {
+  const bus = memoryBus();
+  const certificate = new ServerCertificate({
+    bus,
+    logger: silentLogger,
+    node: 'edge-1',
+    names: ['localhost'],
+  });
+  const end = new AbortController();
+  const started = certificate.start(end.signal);
+  setImmediate(() => end.abort());
+  await started;
+  assert.equal(certificate.current, null);
+  await bus.close();
+});
