@@ -4,6 +4,7 @@ export type BusErrorCode =
   | 'BUS_BODY_INVALID'
   | 'BUS_CLOSED'
   | 'BUS_DENIED'
+  | 'BUS_DISCONNECTED'
   | 'BUS_HANDLER_FAILED'
   | 'BUS_MESSAGE_TOO_LARGE'
   | 'BUS_NO_RESPONDER'

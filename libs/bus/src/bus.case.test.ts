@@ -162,6 +162,16 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
         assert.equal(await here.request('self', {}, { deadlineMs }), 'I');
       }));
 
+    it('answers what was on its way when its subscription is closed', () =>
+      connected(async (here, there) => {
+        const serving = there.serve('leaving', async () => 'yes');
+        await there.flush(deadlineMs);
+        const replies = Array.from({ length: 20 }, () => here.request('leaving', {}, { deadlineMs }));
+        await here.flush(deadlineMs);
+        serving.close();
+        assert.deepEqual(new Set(await Promise.all(replies)), new Set(['yes']));
+      }));
+
     it('is no longer asked after the subscription was closed, which can be done twice', () =>
       connected(async (here, there) => {
         const serving = there.serve('gone', async () => 1);
@@ -322,6 +332,25 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
         const kept = retried(() => here.request('patience', {}, { deadlineMs: 30_000 }));
         await place.resume();
         assert.equal(await kept, 'rewarded');
+      }));
+
+    it('rejects with BUS_DISCONNECTED at once what was asked when the connection is lost', () =>
+      connected(async (here, there, place) => {
+        const served = Promise.withResolvers<void>();
+        const asked = Promise.withResolvers<void>();
+        there.serve('lost', () => {
+          asked.resolve();
+          return served.promise;
+        });
+        await there.flush(deadlineMs);
+        const lost = assert.rejects(here.request('lost', {}, { deadlineMs: 60_000 }), {
+          code: 'BUS_DISCONNECTED',
+        });
+        await asked.promise;
+        await place.interrupt();
+        await lost;
+        served.resolve();
+        await place.resume();
       }));
 
     it('loses announcements without an error, and later ones arrive', () =>

@@ -16,14 +16,19 @@ export interface Bus {
   readonly connected: boolean;
   /**
    * Asks and waits. Rejects with `BusError`: `BUS_TIMEOUT` after `deadlineMs`, `BUS_NO_RESPONDER` at once when nobody
-   * serves the subject, `BUS_CLOSED`, `BUS_MESSAGE_TOO_LARGE`. While disconnected it waits within its deadline.
+   * serves the subject, `BUS_DISCONNECTED` when the connection is lost after it was sent (it may have been carried
+   * out), `BUS_CLOSED`, `BUS_MESSAGE_TOO_LARGE`, `BUS_OVERLOADED`, `BUS_HANDLER_FAILED`, `BUS_ABORTED` by `signal`.
+   * What is asked while disconnected waits within its deadline.
    */
   request(
     subject: string,
     body: unknown,
     options: { deadlineMs: number; signal?: AbortSignal },
   ): Promise<unknown>;
-  /** Serves a subject; within one `queue` group a question goes to one member. What the handler returns is the reply. */
+  /**
+   * Serves a subject; within one `queue` group a question goes to one member. What the handler returns is the reply.
+   * Questions that were on their way when it is closed are still answered.
+   */
   serve(
     subject: string,
     handler: (body: unknown) => Promise<unknown>,

@@ -57,3 +57,12 @@ it('loses announcements beyond queuedMessagesMax of one turn and says so', async
   assert.equal((errors[0] as { code: string }).code, 'BUS_OVERLOADED');
   await bus.close();
 });
+
+it('answers questions of this turn although the subscription is closed in it', async () => {
+  const bus = memoryBus();
+  const serving = bus.serve('leaving', async () => 'yes');
+  const reply = bus.request('leaving', {}, { deadlineMs: 1_000 });
+  serving.close();
+  assert.equal(await reply, 'yes');
+  await bus.close();
+});

@@ -48,7 +48,8 @@ export class MemoryBus implements Bus {
           settle.reject(
             new BusError('BUS_OVERLOADED', `too many messages at once; ${subject} was not asked`),
           );
-        else if (!this.#hub.send({ subject, bytes, reply })) {
+        else if (this.#hub.send({ subject, bytes, reply })) settle.isSent = true;
+        else {
           this.#hub.enqueue(() =>
             settle.reject(new BusError('BUS_NO_RESPONDER', `nobody serves ${subject}`)),
           );
@@ -63,7 +64,12 @@ export class MemoryBus implements Bus {
     options: { queue?: string } = {},
   ): Subscription {
     checkPattern(subject);
-    return this.#listen(subject, options.queue ?? null, (message) => void this.#answer(message, handler));
+    return this.#listen({
+      pattern: subject,
+      queue: options.queue ?? null,
+      drains: true,
+      deliver: (message) => void this.#answer(message, handler),
+    });
   }
 
   publish(subject: string, body: unknown): void {
@@ -77,13 +83,14 @@ export class MemoryBus implements Bus {
 
   subscribe(subject: string, handler: (body: unknown, subject: string) => void): Subscription {
     checkPattern(subject);
-    return this.#listen(subject, null, (message) => {
+    const deliver = (message: Message): void => {
       try {
         handler(decodeBody(message.bytes, message.subject), message.subject);
       } catch (error) {
         this.#onError(error);
       }
-    });
+    };
+    return this.#listen({ pattern: subject, queue: null, drains: false, deliver });
   }
 
   onConnection(handler: (connected: boolean) => void): Subscription {
@@ -108,6 +115,7 @@ export class MemoryBus implements Bus {
   /** As if the server were out of reach; for tests of what goes on without a bus. */
   cut(): void {
     this.#connection.set(false);
+    this.#pending.disconnect();
   }
 
   /** As if the server were back. */
@@ -115,10 +123,10 @@ export class MemoryBus implements Bus {
     if (!this.#closed) this.#connection.set(true);
   }
 
-  #listen(pattern: string, queue: string | null, deliver: (message: Message) => void): Subscription {
+  #listen(wanted: Listener): Subscription {
     if (this.#closed)
-      throw new BusError('BUS_CLOSED', `the bus was closed before ${pattern} was subscribed to`);
-    const listener: Listener = { pattern, queue, deliver: (message) => this.connected && deliver(message) };
+      throw new BusError('BUS_CLOSED', `the bus was closed before ${wanted.pattern} was subscribed to`);
+    const listener = { ...wanted, deliver: (message: Message) => this.connected && wanted.deliver(message) };
     this.#listeners.add(listener);
     this.#hub.add(listener);
     return {

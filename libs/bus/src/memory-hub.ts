@@ -22,6 +22,8 @@ export interface Message {
 export interface Listener {
   pattern: string;
   queue: string | null;
+  /** What is on its way when it is removed still arrives. */
+  drains: boolean;
   deliver: (message: Message) => void;
 }
 
@@ -50,7 +52,7 @@ export class MemoryHub {
   send(message: Message): boolean {
     const receivers = this.#receivers(message.subject);
     for (const listener of receivers) {
-      this.enqueue(() => this.#listeners.has(listener) && listener.deliver(message));
+      this.enqueue(() => (listener.drains || this.#listeners.has(listener)) && listener.deliver(message));
     }
     return receivers.length > 0;
   }

@@ -63,7 +63,8 @@ export class NatsBus implements Bus {
     handler: (body: unknown) => Promise<unknown>,
     options: { queue?: string } = {},
   ): Subscription {
-    return this.#subscribe(subject, options, (message) => void this.#answer(message, handler));
+    const subscription = this.#subscribe(subject, options, (message) => void this.#answer(message, handler));
+    return this.#standing(subscription, () => void subscription.drain().catch(() => undefined));
   }
 
   publish(subject: string, body: unknown): void {
@@ -73,9 +74,10 @@ export class NatsBus implements Bus {
   }
 
   subscribe(subject: string, handler: (body: unknown, subject: string) => void): Subscription {
-    return this.#subscribe(subject, {}, (message) => {
+    const subscription = this.#subscribe(subject, {}, (message) => {
       handler(decodeBody(message.data, message.subject), message.subject);
     });
+    return this.#standing(subscription, () => subscription.unsubscribe());
   }
 
   onConnection(handler: (connected: boolean) => void): Subscription {
@@ -103,6 +105,7 @@ export class NatsBus implements Bus {
   }
 
   async #ask(subject: string, bytes: Uint8Array, timeout: number, settle: Settle): Promise<void> {
+    settle.isSent = true;
     try {
       const reply = await this.#nats.request(subject, bytes, { timeout });
       const code = reply.headers?.get(errorHeader) ?? '';
@@ -126,7 +129,7 @@ export class NatsBus implements Bus {
     }
   }
 
-  #subscribe(subject: string, options: { queue?: string }, handle: (message: Msg) => void): Subscription {
+  #subscribe(subject: string, options: { queue?: string }, handle: (message: Msg) => void): NatsSubscription {
     checkPattern(subject);
     if (this.#closing !== null)
       throw new BusError('BUS_CLOSED', `the bus was closed before ${subject} was subscribed to`);
@@ -140,12 +143,11 @@ export class NatsBus implements Bus {
     };
     const subscription = this.#nats.subscribe(subject, { ...options, callback });
     this.#subscriptions.add(subscription);
-    return {
-      close: () => {
-        this.#subscriptions.delete(subscription);
-        subscription.unsubscribe();
-      },
-    };
+    return subscription;
+  }
+
+  #standing(subscription: NatsSubscription, end: () => void): Subscription {
+    return { close: () => this.#subscriptions.delete(subscription) && !subscription.isClosed() && end() };
   }
 
   /** Sends unless too much is on its way already; asks the server now and then how far it is. */
@@ -170,9 +172,14 @@ export class NatsBus implements Bus {
     this.#unflushedBytes -= bytes;
   }
 
+  #handleDisconnect(): void {
+    this.#connection.set(false);
+    this.#pending.disconnect();
+  }
+
   async #follow(): Promise<void> {
     for await (const status of this.#nats.status()) {
-      if (status.type === 'disconnect') this.#connection.set(false);
+      if (status.type === 'disconnect') this.#handleDisconnect();
       if (status.type === 'reconnect') this.#connection.set(true);
       if (status.type === 'error') this.#onError(natsError(status.error, 'connection'));
     }

@@ -16,6 +16,8 @@ export interface RequestOptions {
 
 /** How a request ends; calls after the first are passed over. */
 export interface Settle {
+  /** Set by whoever has sent the question: its reply is lost with the connection. */
+  isSent: boolean;
   resolve: (body: unknown) => void;
   reject: (error: BusError) => void;
 }
@@ -50,6 +52,7 @@ export class PendingRequests {
         return true;
       };
       const settle: Settle = {
+        isSent: false,
         resolve: (body) => finish() && resolve(body),
         reject: (error) => finish() && reject(error),
       };
@@ -67,6 +70,14 @@ export class PendingRequests {
         if (finish()) reject(error);
       }
     });
+  }
+
+  /** Rejects those whose reply was lost with the connection; the others are sent when it is back. */
+  disconnect(): void {
+    for (const settle of this.#pending) {
+      if (!settle.isSent) continue;
+      settle.reject(new BusError('BUS_DISCONNECTED', 'the connection was lost before the reply came'));
+    }
   }
 
   /** Rejects all that wait, and all that come. */

@@ -4,4 +4,5 @@ export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError, type StoreErrorCode } from './store-error.ts';
 export type { Collection, CollectionOptions, Filter, Page, Store, StoredDocument } from './store.ts';
+export { TurnQueue } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
