@@ -6,6 +6,9 @@ import { cpuSeconds, machineCpuSeconds } from './proc.ts';
 /** Others may use this many cores before a measurement is marked as noisy. */
 export const noisyCores = 0.2;
 
+/** Over a shorter time ticks tell nothing. */
+const secondsMin = 0.2;
+
 /** Does the work and tells the cores that others used meanwhile, whether it succeeds or throws. */
 export async function withNoise<T>(
   work: () => Promise<T>,
@@ -17,7 +20,8 @@ export async function withNoise<T>(
   } finally {
     const after = await sample();
     const others = after.machine - before.machine - (after.own - before.own);
-    report(others / ((after.at - before.at) / 1e3));
+    const seconds = (after.at - before.at) / 1e3;
+    report(seconds < secondsMin ? 0 : others / seconds);
   }
 }
 

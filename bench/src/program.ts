@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { descendants, type ProcessStat, readProcesses } from './proc.ts';
 import { until } from './until.ts';
 
@@ -27,7 +28,7 @@ export class Program {
   #failure: Error | null = null;
 
   constructor(command: Command, logFile: string) {
-    this.name = command.file;
+    this.name = basename(command.file);
     this.logFile = logFile;
     const log = openSync(logFile, 'a', 0o600);
     this.#child = spawn(command.file, command.args, {
@@ -48,7 +49,7 @@ export class Program {
   async assertAlive(): Promise<void> {
     const { exitCode, signalCode } = this.#child;
     if (this.#failure === null && exitCode === null && signalCode === null) return;
-    const printed = (await readFile(this.logFile, 'utf8').catch(() => '')).trim().slice(-600);
+    const printed = lastLines(await readFile(this.logFile, 'utf8').catch(() => ''));
     throw new Error(
       `${this.name} ended with ${this.#failure?.message ?? signalCode ?? exitCode}: ${printed}`,
     );
@@ -88,10 +89,12 @@ export function run(command: Command, timeoutMs: number): Promise<string> {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       brief.delete(child);
+      if (child.killed && signal === 'SIGKILL')
+        return reject(new Error(`${basename(command.file)} was not done within ${timeoutMs / 1e3} s`));
       if (code === 0) return resolve(output());
       reject(
         new Error(
-          `${command.file} ended with ${signal ?? code}: ${(complaints() || output()).trim().slice(-600)}`,
+          `${basename(command.file)} ended with ${signal ?? code}: ${lastLines(complaints() || output())}`,
         ),
       );
     });
@@ -107,6 +110,12 @@ function bounded(child: ChildProcess, stream: NodeJS.ReadableStream): () => stri
     else chunks.push(chunk);
   });
   return () => Buffer.concat(chunks).toString();
+}
+
+/** What a program said at its end: the beginnings of its last lines, since a line of a JSON log ends in a stack. */
+function lastLines(text: string): string {
+  const lines = text.trim().split('\n').slice(-2);
+  return lines.map((line) => line.slice(0, 600)).join('\n');
 }
 
 async function alive(family: readonly ProcessStat[]): Promise<ProcessStat[]> {

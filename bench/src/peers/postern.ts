@@ -42,13 +42,23 @@ export const postern: Peer = {
     const { adminUrl, apiKey, caFile } = operator;
     const { AdminClient } = await import('@postern/test-cluster'); // Large, and only this peer needs it.
     const admin = new AdminClient({ adminUrl, apiKey, caPem: await readFile(caFile, 'utf8') });
-    const gateway = await createGateway(admin, 'bench');
-    const fronts = await createFronts(admin, gateway.id, stage.resources);
-    await startClient(stage, operator, 'client', [gateway]);
-    await stage.listening(Object.values(fronts));
-    const addIdleTunnels = (count: number): Promise<number> =>
-      startIdleTunnels(stage, operator, admin, count);
-    return { fronts, addIdleTunnels };
+    try {
+      const gateway = await createGateway(admin, 'bench');
+      const fronts = await createFronts(admin, gateway.id, stage.resources);
+      const idle: GatewayAccess[] = [];
+      while (idle.length * tunnelsPerGateway < stage.idleTunnels) {
+        idle.push(await createGateway(admin, `idle ${idle.length}`));
+      }
+      await startClient(stage, operator, 'client', [gateway]);
+      await stage.listening(Object.values(fronts));
+      await stage.waitFor('both tunnels', async () => {
+        const clients = await admin.clients(gateway.id);
+        return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
+      });
+      return { fronts, addIdleTunnels: () => startIdleTunnels(stage, operator, idle) };
+    } finally {
+      admin.close();
+    }
   },
 };
 
@@ -92,14 +102,14 @@ async function createFronts(admin: AdminClient, gatewayId: string, resources: Po
   return { bulk: await create('bulk'), http: await create('http'), echo: await create('echo') };
 }
 
-/** Resolves when each gateway has its tunnels. */
+/** Resolves when each gateway's first tunnel is up, and the connections of the others are. */
 async function startClient(
   stage: Stage,
   operator: OperatorFile,
   name: string,
   gateways: readonly GatewayAccess[],
 ): Promise<void> {
-  const before = await tunnels(operator);
+  const before = await tunnelConnections(operator);
   const settings = {
     connect: operator.connectUrl,
     ca: operator.caFile,
@@ -109,29 +119,29 @@ async function startClient(
   };
   const config = await stage.file(`${name}.yaml`, JSON.stringify(settings)); // JSON is YAML too.
   const args = [client, '--config', config];
-  await stage.start('client', { file: process.execPath, args, environment });
+  const program = await stage.start('client', { file: process.execPath, args, environment });
   const wanted = before + gateways.length * tunnelsPerGateway;
-  await stage.waitFor(`${wanted} tunnels`, async () => (await tunnels(operator)) >= wanted);
+  await stage.waitFor(`${wanted} tunnels`, async () => {
+    const said = await printed(program);
+    const connected = gateways.every(({ id }) => said.includes(`connected ${id} `));
+    return connected && (await tunnelConnections(operator)) >= wanted;
+  });
 }
 
+/** The gateways are there already, so that the edge's memory grows by their tunnels and not by making them. */
 async function startIdleTunnels(
   stage: Stage,
   operator: OperatorFile,
-  admin: AdminClient,
-  count: number,
+  gateways: readonly GatewayAccess[],
 ): Promise<number> {
-  const before = await tunnels(operator);
-  const gateways: GatewayAccess[] = [];
-  while (gateways.length * tunnelsPerGateway < count) {
-    gateways.push(await createGateway(admin, `idle ${gateways.length}`));
-  }
+  const before = await tunnelConnections(operator);
   for (let first = 0; first < gateways.length; first += gatewaysPerClient) {
     await startClient(stage, operator, `idle${first}`, gateways.slice(first, first + gatewaysPerClient));
   }
-  return (await tunnels(operator)) - before;
+  return (await tunnelConnections(operator)) - before;
 }
 
-async function tunnels({ tunnelPort }: OperatorFile): Promise<number> {
+async function tunnelConnections({ tunnelPort }: OperatorFile): Promise<number> {
   const sockets = await tcpSockets();
   return sockets.filter(({ localPort, state }) => localPort === tunnelPort && state === 'established').length;
 }
