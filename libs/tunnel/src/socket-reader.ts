@@ -30,7 +30,9 @@ export function readSocket(socket: Socket, handler: ReadHandler): () => void {
   const reader = readers.get(socket);
   if (reader !== undefined) {
     reader.handler = handler;
-    return () => reader.release();
+    return () => {
+      if (reader.handler === handler) reader.handler = null;
+    };
   }
   const handleData = (chunk: Buffer): void => {
     if (!handler(chunk, null)) socket.pause();
@@ -44,7 +46,7 @@ export function connectSocket(options: TcpNetConnectOpts): Socket {
   const reader = new SocketReader();
   const socket = connect({ ...options, allowHalfOpen: true, onread: reader.onread });
   socket.pause();
-  readers.set(socket, reader);
+  keepReader(socket, reader);
   return socket;
 }
 
@@ -75,8 +77,13 @@ export function adoptSocket(accepted: Socket): Socket {
   adopted.server = former.server;
   former._server = null;
   former._handle = null;
-  readers.set(socket, reader);
+  keepReader(socket, reader);
   return socket;
+}
+
+function keepReader(socket: Socket, reader: SocketReader): void {
+  readers.set(socket, reader);
+  socket.once('close', () => reader.release());
 }
 
 /** The read buffers of one socket. */
@@ -88,7 +95,10 @@ export class SocketReader {
   handler: ReadHandler | null = null;
   #slab: Slab | null = null;
 
-  /** Lets the slab go. The socket must not be read any more. */
+  /**
+   * Lets the slab go. Only for a socket that has closed: until then the system may hold the slab's next region as the
+   * buffer of the next read, whoever reads it.
+   */
   release(): void {
     this.handler = null;
     this.#slab?.release();
