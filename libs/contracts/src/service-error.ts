@@ -13,6 +13,7 @@ export interface ServiceErrorBody {
 /** What the libraries throw when bus or store cannot be reached: the asker may try again. */
 const outOfReach = new Set([
   'BUS_CLOSED',
+  'BUS_DISCONNECTED',
   'BUS_NO_RESPONDER',
   'BUS_OVERLOADED',
   'BUS_TIMEOUT',
