@@ -1,2 +1,6 @@
-/** The command line as a value: docs are generated of it. */
+/** The command line as a value, of which docs are generated, and what of it the demo uses too. */
+export { type Api, createApi } from './api.ts';
 export { command } from './command.ts';
+export { readContext } from './context.ts';
+export { tableOf } from './output.ts';
+export { parseTarget } from './value.ts';

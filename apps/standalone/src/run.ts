@@ -1,0 +1,27 @@
+/** `postern-standalone`, once its code is loaded: settings, then the platform. */
+import { Metrics, createLogger, runProgram } from '@postern/telemetry';
+import { program } from './config.ts';
+import { createPlatform } from './platform.ts';
+
+const { state, logLevel, opsHost, opsPort, keyEncryptionKey, ...settings } = program.parse();
+const { name, version } = program;
+const logger = createLogger({ name, level: logLevel });
+const metrics = new Metrics().collectProcess();
+
+const platform = createPlatform({
+  state,
+  settings,
+  keyEncryptionKey: keyEncryptionKey?.reveal(),
+  version,
+  logger,
+  metrics,
+});
+
+await runProgram({
+  name,
+  version,
+  logger,
+  ...(opsPort === undefined ? {} : { ops: { host: opsHost, port: opsPort, metrics } }),
+  parts: [platform],
+  onRunning: () => process.stdout.write('ready\n'),
+});
