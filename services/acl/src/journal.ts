@@ -2,11 +2,13 @@
  * How acl changes what nodes follow: all or nothing, with the log of the feed `acl.policies` written in the same
  * transaction as the change itself, and both announced after it. A change that was not announced (a crash in
  * between) is found by the next beat.
+ *
+ * Most changes raise the same counter, so two at once would only fail and try again: within a process they take turns.
  */
 import type { Bus } from '@postern/bus';
 import { aclChanged, announce, type Change } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
-import type { Store } from '@postern/store';
+import { TurnQueue, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
@@ -24,6 +26,7 @@ export class Journal {
   readonly #store: Store;
   readonly #bus: Bus;
   readonly #policies: FeedOwner;
+  readonly #turns = new TurnQueue();
 
   constructor(parts: {
     store: Store;
@@ -46,7 +49,16 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told, touched } = await this.#store.transaction(async (within) => {
+    const { result, told, touched } = await this.#turns.run(() => this.#transaction(work));
+    if (touched.size > 0) this.#policies.beat();
+    for (const change of told) announce(this.#bus, aclChanged, { ...change, at: this.time() });
+    return result;
+  }
+
+  #transaction<R>(
+    work: (draft: Draft) => Promise<R>,
+  ): Promise<{ result: R; told: Omit<Change, 'at'>[]; touched: Set<string> }> {
+    return this.#store.transaction(async (within) => {
       const touched = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
       const result = await work({
@@ -61,8 +73,5 @@ export class Journal {
       if (touched.size > 0) await this.#policies.record(within, [...touched]);
       return { result, told, touched };
     });
-    if (touched.size > 0) this.#policies.beat();
-    for (const change of told) announce(this.#bus, aclChanged, { ...change, at: this.time() });
-    return result;
   }
 }

@@ -63,6 +63,7 @@ export class SourceRules {
 
   /** Drops those of a destination, once the router has confirmed that it is gone; says whether it did. */
   async drop(front: FrontOf): Promise<boolean> {
+    if ((await this.#journal.documents.sourceRules.get(front.destinationId)) === null) return false;
     if (await this.#exists(front)) return false;
     await this.#journal.change(async (draft) => {
       if (await draft.sourceRules.delete(front.destinationId)) draft.touch(front.gatewayId);

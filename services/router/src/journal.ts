@@ -2,11 +2,13 @@
  * How the router changes what it owns: all or nothing, with the feeds' logs written in the same transaction as the change
  * itself, and both announced after it. So a follower never sees a revision whose change it cannot fetch, and a
  * change that was not announced (a crash in between) is found by the next beat.
+ *
+ * Every change raises the same counter, so two at once would only fail and try again: within a process they take turns.
  */
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
 import type { FeedOwner } from '@postern/replica';
-import type { Store } from '@postern/store';
+import { TurnQueue, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
 import { retryAllotting } from './front-claims.ts';
 
@@ -33,6 +35,7 @@ export class Journal {
   readonly #bus: Bus;
   readonly #feeds: RouterFeeds;
   readonly #now: () => number;
+  readonly #turns = new TurnQueue();
 
   constructor(parts: {
     store: Store;
@@ -55,7 +58,9 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told, beating } = await retryAllotting(() => this.#transaction(work));
+    const { result, told, beating } = await this.#turns.run(() =>
+      retryAllotting(() => this.#transaction(work)),
+    );
     for (const feed of beating) feed.beat();
     for (const change of told) announce(this.#bus, routerChanged, { ...change, at: this.time() });
     return result;
