@@ -7,7 +7,7 @@ import type { NodeHello } from '@postern/contracts';
 import { webSocketCarrier } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { TestClient } from './fixture/client.ts';
-import { type World, ended, exchange, until, withWorld } from './fixture/node.ts';
+import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
 import { rightToken } from './fixture/platform.ts';
 
 interface Answer {
@@ -140,8 +140,7 @@ test('garbage, silence and half a request leave nothing behind', async () => {
       const half = connectTcp(connect, '127.0.0.1');
       half.write(Buffer.from([22, 3, 1, 0, 200]));
       await Promise.all([garbage, silent, half].map((socket) => ended(socket)));
-      const metrics = await world.metrics.text();
-      assert.match(metrics, /postern_edge_handshakes\{port="connect"\} 0/);
+      await untilMetric(world, /postern_edge_handshakes\{port="connect"\} 0/);
     },
     { options: { handshakeTimeoutMs: 200 } },
   );
@@ -162,9 +161,8 @@ test('the tunnel protocol runs over a WebSocket on the connect port', async () =
       welcome: () => ({ scope: 'g1', id: 'edge-1', bootId: client.nodeBootId }),
     });
     assert.equal(await exchange(world.call(), 'over 443'), 'over 443');
-    const metrics = await world.metrics.text();
-    assert.match(metrics, /postern_edge_tunnels\{transport="websocket"\} 1/);
-    assert.match(metrics, /postern_edge_handshakes\{port="connect"\} 0/);
+    await untilMetric(world, /postern_edge_tunnels\{transport="websocket"\} 1/);
+    await untilMetric(world, /postern_edge_handshakes\{port="connect"\} 0/);
     client.close();
     await until(() => (world.edge.status() as { tunnels: { count: number } }).tunnels.count === 0);
   });

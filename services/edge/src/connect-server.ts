@@ -35,7 +35,6 @@ export interface ConnectServerParts extends FirstCallParts {
   port: number;
   certificate: HeldCertificate;
   gate: HandshakeGate;
-  handshakeTimeoutMs: number;
   callRate: RateLimit;
   draining(): boolean;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
@@ -91,10 +90,9 @@ export class ConnectServer {
 
   /** It never listens itself, so its own time-outs for headers and bodies never run: the gate's covers them. */
   #createHttps(): HttpsServer {
-    const { certificate, handshakeTimeoutMs } = this.#parts;
+    const { certificate } = this.#parts;
     const server = createHttpsServer({
       ...contextOptions({ chainPem: certificate.chainPem, keyPem: certificate.keyPem }),
-      handshakeTimeout: handshakeTimeoutMs,
       maxHeaderSize: headerBytesMax,
     });
     server.maxHeadersCount = headersMax;

@@ -234,7 +234,6 @@ class EdgeNode implements Edge {
     const common = {
       host: options.listenHost,
       certificate,
-      handshakeTimeoutMs: options.handshakeTimeoutMs,
       accept: (carrier: Carrier) => acceptTunnel(this.#handshake, carrier),
       onTlsError: () => this.#metrics.handshakeFailed('TLS'),
     };

@@ -4,7 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
-import { type World, ended, exchange, until, withWorld } from './fixture/node.ts';
+import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
   tunnels: { count: number; shown: { clientId: string; streams: number }[] };
@@ -79,8 +79,7 @@ test('a connection that shows nothing is cut after the handshake’s time', asyn
     async (world) => {
       const silent = connectTcp(world.edge.ports.tunnel, '127.0.0.1');
       await ended(silent);
-      const metrics = await world.metrics.text();
-      assert.match(metrics, /postern_edge_handshake_evictions_total\{port="tunnel",cause="timeout"\} 1/);
+      await untilMetric(world, /postern_edge_handshake_evictions_total\{port="tunnel",cause="timeout"\} 1/);
     },
     { options: { handshakeTimeoutMs: 50 } },
   );
@@ -97,8 +96,7 @@ test('garbage and plain HTTP on the tunnel port are cut', async () => {
       socket.end(text);
       await ended(socket);
     }
-    const metrics = await world.metrics.text();
-    assert.match(metrics, /postern_edge_handshakes\{port="tunnel"\} 0/);
+    await untilMetric(world, /postern_edge_handshakes\{port="tunnel"\} 0/);
   });
 });
 

@@ -18,7 +18,6 @@ export interface TunnelServerParts {
   port: number;
   certificate: HeldCertificate;
   gate: HandshakeGate;
-  handshakeTimeoutMs: number;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
   accept(carrier: Carrier): Promise<unknown>;
   onTlsError(error: Error): void;
@@ -33,10 +32,9 @@ export class TunnelServer {
 
   constructor(parts: TunnelServerParts) {
     this.#parts = parts;
-    const { certificate, handshakeTimeoutMs } = parts;
+    const { certificate } = parts;
     this.#server = createServer({
       ...contextOptions({ chainPem: certificate.chainPem, keyPem: certificate.keyPem, tunnel: true }),
-      handshakeTimeout: handshakeTimeoutMs,
       noDelay: true,
     });
     this.#server.on('connection', (socket) => this.#handleConnection(socket));
