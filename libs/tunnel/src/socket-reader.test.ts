@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { adoptSocket, connectSocket, readSocket } from './socket-reader.ts';
 
-const bytes = Buffer.from(Array.from({ length: 400_000 }, (_, index) => (index >> 8) ^ index));
+const bytes = randomBytes(400_000);
 
 /** Reads everything, giving the socket to another handler after the first read, paused, as callers do once they are taken. */
 function readInTurn(socket: Socket): Promise<Buffer> {
@@ -32,22 +33,27 @@ function readInTurn(socket: Socket): Promise<Buffer> {
   });
 }
 
+/** Resolves when the system has all of it, so that the first read at the other end fills the shared buffer. */
+async function write(socket: Socket): Promise<void> {
+  await new Promise((resolve) => socket.write(bytes, resolve));
+  socket.end();
+}
+
 test('a socket that was found to be bulk is read on from where it was by its next handler', async () => {
-  const whole = Promise.withResolvers<Buffer>();
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
-    const socket = adoptSocket(accepted);
-    // All of it waits before the first read, so that this read fills the shared buffer.
-    whole.resolve(readInTurn(socket).finally(() => socket.end(bytes)));
-  });
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   server.listen(0, '127.0.0.1');
+  const accepting = once(server, 'connection') as Promise<[Socket]>;
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const dialled = connectSocket({ port, host: '127.0.0.1' });
-  await once(dialled, 'connect');
-  dialled.end(bytes);
-  const back = readInTurn(dialled);
-  assert.ok((await whole.promise).equals(bytes));
-  assert.ok((await back).equals(bytes));
+  const accepted = adoptSocket((await accepting)[0]);
+  for (const [from, to] of [
+    [dialled, accepted],
+    [accepted, dialled],
+  ] as const) {
+    await write(from);
+    assert.ok((await readInTurn(to)).equals(bytes));
+  }
   server.close();
 });
 
