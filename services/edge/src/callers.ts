@@ -131,13 +131,14 @@ export class Callers {
     }
   }
 
-  /** Resolves when the last one has gone, or the signal is aborted. */
-  async drain(signal: AbortSignal): Promise<void> {
-    if (this.size === 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+  /** Resolves when the last one has gone, or the time is over. */
+  async drain(graceMs: number): Promise<void> {
+    if (this.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    const timer = setTimeout(resolve, graceMs);
+    await promise;
+    clearTimeout(timer);
   }
 
   /** Ends all that are left. Idempotent. */

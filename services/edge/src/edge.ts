@@ -275,7 +275,7 @@ class EdgeNode implements Edge {
     for (const { session } of this.#tunnels.all())
       session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
     if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
-    await this.#callers.drain(AbortSignal.timeout(this.#parts.options.drainGraceMs));
+    await this.#callers.drain(this.#parts.options.drainGraceMs);
     this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
     await Promise.all([this.#followers.stop(), this.#presence.stop()]);
     this.#connectServer?.close();

@@ -28,6 +28,7 @@ export interface FrontParts {
 /** What is shown of a front. */
 export interface FrontState {
   destinationId: string;
+  name: string;
   port: number;
   /** Whether callers are let in: destination and gateway are enabled. */
   enabled: boolean;
@@ -63,9 +64,10 @@ export class Front {
   }
 
   get state(): FrontState {
-    const { id, front, enabled, gatewayEnabled } = this.#route;
+    const { id, name, front, enabled, gatewayEnabled } = this.#route;
     return {
       destinationId: id,
+      name,
       port: front.port,
       enabled: enabled && gatewayEnabled,
       listening: this.#server?.listening === true,

@@ -208,3 +208,18 @@ test('a node that stops sends its clients away, and waits for its callers', asyn
     client.close();
   });
 });
+
+test('callers that do not end in the grace time are reset when the node stops', async () => {
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      const caller = await running(world);
+      const stopped = world.edge.stop();
+      assert.equal(await ended(caller), 'ECONNRESET');
+      await stopped;
+      client.close();
+    },
+    { options: { drainGraceMs: 20 } },
+  );
+});
