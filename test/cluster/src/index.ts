@@ -31,7 +31,7 @@ export {
 } from './platform/standalone-process.ts';
 export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
 export { makeScratch, removeScratch } from './process/scratch.ts';
-export { CuttableProxy, type Target } from './proxy/cuttable-proxy.ts';
+export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
 export { startEcho } from './server/echo.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';

@@ -5,6 +5,7 @@
  */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { onLauncherGone } from '@postern/scripts/launcher';
 import { type Cluster, bootCluster } from '../platform/cluster.ts';
 import { isRunning, serveControl } from './control.ts';
 
@@ -48,8 +49,10 @@ export async function runCluster(options: RunOptions): Promise<void> {
   await control.close();
 }
 
+/** By a signal, or because whoever ran the script took one and did not hand it on. */
 function askedToStop(): Promise<void> {
   return new Promise((resolve) => {
+    onLauncherGone(resolve);
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => resolve());
     }

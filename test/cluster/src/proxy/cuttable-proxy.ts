@@ -5,6 +5,7 @@
  *   passing ──blackHole()──► silent ──resume()──► passing      what was held back arrives then, as TCP would resend it
  *      └─────refuse()──────► refusing ──resume()──► passing    connections at hand live on
  *   cut(): the connections at hand are reset at both ends, in any state
+ *   busiest: the one connection that carried most, to be reset or silenced alone
  */
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { DelayLine } from './delay-line.ts';
@@ -15,6 +16,16 @@ const HELD_BYTES_MAX = 128 * 1024 * 1024;
 export interface Target {
   readonly host: string;
   readonly port: number;
+}
+
+/** One connection through a proxy. */
+export interface ProxiedConnection {
+  /** What it carried, both ways. */
+  readonly bytes: number;
+  /** Resets it at both ends. */
+  reset(): void;
+  /** Nothing passes any more, and nobody is told. */
+  pause(): void;
 }
 
 /** One proxy with all connections through it. */
@@ -59,6 +70,20 @@ export class CuttableProxy implements AsyncDisposable {
   /** How many connections go through it now. */
   get connections(): number {
     return this.#pairs.size;
+  }
+
+  /** The open connection that carried most; null when there is none. */
+  get busiest(): ProxiedConnection | null {
+    let busiest: Pair | null = null;
+    for (const pair of this.#pairs) if (busiest === null || pair.bytes > busiest.bytes) busiest = pair;
+    return busiest;
+  }
+
+  /** What the open connections carried, both ways. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const pair of this.#pairs) bytes += pair.bytes;
+    return bytes;
   }
 
   /** How many connections it ever took. */
@@ -127,7 +152,7 @@ export class CuttableProxy implements AsyncDisposable {
 }
 
 /** Two sockets and a line for each direction between them. */
-class Pair {
+class Pair implements ProxiedConnection {
   onClose: (() => void) | null = null;
   readonly #sockets: readonly [Socket, Socket];
   readonly #lines: readonly [DelayLine, DelayLine];
@@ -147,6 +172,10 @@ class Pair {
         if (open === 0) this.onClose?.();
       });
     }
+  }
+
+  get bytes(): number {
+    return this.#lines[0].passedBytes + this.#lines[1].passedBytes;
   }
 
   flow(): void {

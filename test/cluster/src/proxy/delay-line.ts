@@ -22,6 +22,7 @@ export class DelayLine {
   #timer: NodeJS.Timeout | null = null;
   #flowing = false;
   #drained = true;
+  #passedBytes = 0;
 
   constructor(from: Socket, to: Socket, delayMs: () => number, heldBytesMax: number) {
     this.#from = from;
@@ -35,6 +36,11 @@ export class DelayLine {
       this.#drained = true;
       this.#send();
     });
+  }
+
+  /** How many bytes have left. */
+  get passedBytes(): number {
+    return this.#passedBytes;
   }
 
   flow(): void {
@@ -76,6 +82,7 @@ export class DelayLine {
       }
       this.#held.shift();
       this.#heldBytes -= next.bytes?.length ?? 0;
+      this.#passedBytes += next.bytes?.length ?? 0;
       if (next.bytes === null) this.#to.end();
       else this.#drained = this.#to.write(next.bytes);
     }
