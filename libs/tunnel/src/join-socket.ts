@@ -12,6 +12,11 @@ import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
 import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
 
+/** A piece up to this size is written at once when it is the first of its turn. */
+const urgentBytesMax = 8_192;
+/** Pieces smaller than this on average are copied together: a peer that sends single bytes must not make thousands of writes. */
+const gatheredBytesMax = 512;
+
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
 export interface Joined {
   received: number;
@@ -113,6 +118,12 @@ class Joint implements StreamEvents {
   // ---- stream to socket
 
   onData(piece: Buffer): void {
+    if (!this.#flushing && piece.length <= urgentBytesMax) {
+      // Alone in its turn so far: a request or an answer, which should not wait for the turn's end.
+      this.#flushSoon();
+      this.#write([piece]);
+      return;
+    }
     this.#pieces.push(piece);
     this.#flushSoon();
   }
@@ -148,6 +159,10 @@ class Joint implements StreamEvents {
     };
     if (pieces.length === 1) {
       socket.write(pieces[0] as Buffer, delivered);
+      return;
+    }
+    if (bytes < pieces.length * gatheredBytesMax) {
+      socket.write(Buffer.concat(pieces, bytes), delivered);
       return;
     }
     socket.cork();

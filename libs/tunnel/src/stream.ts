@@ -33,6 +33,7 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { SendBuffer } from './send-buffer.ts';
@@ -95,8 +96,7 @@ export class Stream implements PathEnd {
   readonly scope: string;
   readonly peer: ProcessName;
   events: StreamEvents = {};
-  /** For the session's queue: whether the stream stands in it. */
-  scheduled = false;
+  queuedIn: Session | null = null;
   /** When the path was lost; null while there is one. */
   pathLostAt: number | null = null;
   readonly #host: StreamHost;
@@ -115,7 +115,7 @@ export class Stream implements PathEnd {
   readonly #in: ReceiveWindow;
   /** Offset of the next byte that comes on this path; below `#in.received` while an OPEN is repeated. */
   #inAt = 0;
-  #early: Buffer[] | null = null;
+  #early: ByteQueue | null = null;
   #finReceived = false;
   #finDelivered = false;
   #creditDue = false;
@@ -144,7 +144,14 @@ export class Stream implements PathEnd {
   ): Stream {
     const stream = new Stream(host, session, { ...start, opener: true });
     stream.#in.start(false);
-    stream.#sendOpen(session);
+    try {
+      stream.#sendOpen(session);
+    } catch (error) {
+      // Metadata that does not fit an OPEN.
+      session.detach(stream.#id);
+      stream.#in.release();
+      throw error;
+    }
     return stream;
   }
 
@@ -159,7 +166,7 @@ export class Stream implements PathEnd {
     const stream = new Stream(host, session, { ...start, key: open.key, opener: false });
     stream.#attempt = open.attempt;
     stream.#outLimit = open.limit;
-    stream.#early = [];
+    stream.#early = new ByteQueue();
     stream.#in.start(true);
     stream.#attach(session, id);
     return stream;
@@ -205,9 +212,12 @@ export class Stream implements PathEnd {
     this.#phase = 'open';
     this.#in.start(false);
     if (this.#session !== null) this.#sendOpened(this.#session);
-    const early = this.#early ?? [];
+    const early = this.#early;
     this.#early = null;
-    for (const piece of early) this.events.onData?.(piece);
+    for (let piece = early?.peek(payloadBytesMax); piece; piece = early?.peek(payloadBytesMax)) {
+      early?.advance(piece.length);
+      this.events.onData?.(piece);
+    }
     if (this.#finReceived) this.events.onEnd?.();
     this.#offerRoom();
   }
@@ -290,7 +300,7 @@ export class Stream implements PathEnd {
       this.#writeCredit(batch);
       if (this.#isOver()) return false;
     }
-    if (this.#resuming) return false;
+    if (this.#resuming || this.#phase === 'offered') return false;
     while (this.#datagrams?.first !== undefined) {
       if (!batch.takesFrames) return true;
       batch.addFrame(encodeFrame(FrameType.Datagram, this.#id, this.#datagrams.shift() as Buffer));
@@ -304,7 +314,7 @@ export class Stream implements PathEnd {
       if (piece === null) break;
       if (piece.cut && this.#waitsForWhole(batch)) {
         this.#out.putBack(piece);
-        return batch.room < this.#sendable;
+        return batch.length > 0;
       }
       if (!batch.addData(this.#id, piece)) {
         this.#out.putBack(piece);
@@ -351,11 +361,14 @@ export class Stream implements PathEnd {
 
   handleData(piece: Buffer): void {
     if (
-      this.#resuming ||
+      this.#isUnanswered ||
       this.#inAt + piece.length > this.#in.limit ||
       (this.#finReceived && this.#inAt >= this.#in.received)
     ) {
-      this.reset(ResetCode.Protocol, 'the peer sent more than it was given credit for, or after its end');
+      this.reset(
+        ResetCode.Protocol,
+        'the peer sent more than it was given credit for, before its answer, or after its end',
+      );
       return;
     }
     const known = this.#in.received - this.#inAt;
@@ -364,7 +377,7 @@ export class Stream implements PathEnd {
     const fresh = known > 0 ? piece.subarray(known) : piece;
     this.#in.received += fresh.length;
     if (this.#early === null) this.events.onData?.(fresh);
-    else this.#early.push(Buffer.from(fresh));
+    else this.#early.push(fresh);
   }
 
   handleFrame(type: number, payload: Buffer): void {
@@ -393,8 +406,8 @@ export class Stream implements PathEnd {
 
   #handleCredit({ delivered, limit }: { delivered: number; limit: number }): void {
     const out = this.#out;
-    if (delivered > out.sentMax + (this.#finSentEver ? 1 : 0)) {
-      this.reset(ResetCode.Protocol, 'the peer acknowledged what was never sent');
+    if (this.#isUnanswered || delivered > out.sentMax + (this.#finSentEver ? 1 : 0)) {
+      this.reset(ResetCode.Protocol, 'the peer acknowledged what was never sent, or before its answer');
       return;
     }
     if (delivered > out.end) this.#finAcknowledged = true;
@@ -409,8 +422,8 @@ export class Stream implements PathEnd {
   }
 
   #handleFin(): void {
-    if (this.#resuming || (this.#finReceived && this.#inAt > this.#in.received)) {
-      this.reset(ResetCode.Protocol, 'the peer ended its direction twice');
+    if (this.#isUnanswered || (this.#finReceived && this.#inAt > this.#in.received)) {
+      this.reset(ResetCode.Protocol, 'the peer ended its direction twice, or before its answer');
       return;
     }
     if (this.#inAt < this.#in.received) {
@@ -421,6 +434,11 @@ export class Stream implements PathEnd {
     if (this.#finReceived) return;
     this.#finReceived = true;
     if (this.#early === null) this.events.onEnd?.();
+  }
+
+  /** OPENED or RESUMED comes before all else on a path. */
+  get #isUnanswered(): boolean {
+    return this.#resuming || this.#phase === 'opening';
   }
 
   #handleOpened(answer: Answer): void {
