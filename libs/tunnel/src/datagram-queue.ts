@@ -1,22 +1,31 @@
 /** Datagrams that wait for their turn: no credit, not kept, not sent again. A new one pushes out the oldest. */
+import { headerBytes, payloadBytesMax } from './frame.ts';
+
+/** Counts each with its header, so that empty ones are bounded too. */
 export class DatagramQueue {
   dropped = 0;
   readonly #bytesMax: number;
+  readonly #itemBytesMax: number;
   readonly #queue: Buffer[] = [];
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, itemBytesMax = payloadBytesMax) {
     this.#bytesMax = bytesMax;
+    this.#itemBytesMax = itemBytesMax;
   }
 
   get first(): Buffer | undefined {
     return this.#queue[0];
   }
 
-  /** Takes a copy. */
+  /** Takes a copy. One that no frame can hold is dropped. */
   push(payload: Uint8Array): void {
+    if (payload.length > this.#itemBytesMax) {
+      this.dropped += 1;
+      return;
+    }
     this.#queue.push(Buffer.from(payload));
-    this.#bytes += payload.length;
+    this.#bytes += payload.length + headerBytes;
     while (this.#bytes > this.#bytesMax && this.#queue.length > 1) {
       this.shift();
       this.dropped += 1;
@@ -25,7 +34,7 @@ export class DatagramQueue {
 
   shift(): Buffer | undefined {
     const payload = this.#queue.shift();
-    if (payload !== undefined) this.#bytes -= payload.length;
+    if (payload !== undefined) this.#bytes -= payload.length + headerBytes;
     return payload;
   }
 }

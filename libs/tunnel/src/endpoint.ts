@@ -12,6 +12,7 @@ import type { Carrier } from './carrier.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
 import {
+  attemptMax,
   encodeAnswer,
   encodeCredit,
   encodeReset,
@@ -60,6 +61,7 @@ export interface EndpointOptions {
   findDetour?(stream: Stream): Session | null;
 }
 
+/** The body of OPEN and RESUME. Relays pass on what else a later version may have put in. */
 interface OpenBody {
   from: ProcessName;
   to: ProcessName;
@@ -76,6 +78,8 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #receiveBudget: Budget;
   readonly #options: EndpointOptions;
   readonly #sessions = new Set<Session>();
+  /** Those whose handshake is not over. */
+  readonly #pending = new Set<Session>();
   readonly #byPeer = new Map<string, Set<Session>>();
   readonly #streams = new Map<string, Stream>();
   readonly #waiting = new Set<Stream>();
@@ -112,7 +116,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
   async accept(carrier: Carrier, handshake: AcceptHandshake): Promise<Session> {
     const { session, failed } = this.#makeSession(carrier, false);
-    session.sendHandshake(FrameType.Hello, handshake.hello);
+    sendOrGiveUp(session, FrameType.Hello, handshake.hello);
     const hello = await Promise.race([
       new Promise<unknown>((resolve) => {
         session.awaitHandshake(FrameType.Hello, resolve);
@@ -124,7 +128,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       throw error;
     });
     if (session.closed) await failed;
-    session.sendHandshake(FrameType.Welcome, welcome);
+    sendOrGiveUp(session, FrameType.Welcome, welcome);
     this.#establish(session, peer);
     return session;
   }
@@ -152,12 +156,12 @@ export class Endpoint implements SessionOwner, StreamHost {
         }
       });
     });
-    session.sendHandshake(FrameType.Hello, answer);
+    sendOrGiveUp(session, FrameType.Hello, answer);
     await Promise.race([welcomed, failed]);
     return session;
   }
 
-  /** Opens a stream to the session's peer, or, over a relay, to another process behind it. Throws `TUNNEL_STREAM_LIMIT`. */
+  /** Opens a stream to the session's peer, or, over a relay, to another process behind it. Throws `TUNNEL_STREAM_LIMIT`, or `TUNNEL_CONTROL_TOO_LONG` for metadata of more than 16 KiB. */
   open(session: Session, metadata: unknown, to: ProcessName = session.peer): Stream {
     if (!session.reserve()) throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
     const start = {
@@ -188,7 +192,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#stopTicking();
     this.resetStreams(() => true, ResetCode.ShuttingDown, 'this process is stopping');
     for (const session of this.#sessions) session.goAway(GoAwayCode.ShuttingDown, 'this process is stopping');
-    for (const session of this.#sessions)
+    for (const session of [...this.#sessions, ...this.#pending])
       session.destroy(new TunnelError('TUNNEL_CLOSED', 'this process is stopping'));
   }
 
@@ -216,9 +220,8 @@ export class Endpoint implements SessionOwner, StreamHost {
   // ---- for sessions
 
   handleOpen(session: Session, id: number, open: Open): void {
-    const body = readOpenBody(open.body);
-    if (body === null)
-      return refuse(session, id, ResetCode.Protocol, 'OPEN does not say from whom to whom it is');
+    const body = readOpenBody(session.peer, open);
+    if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `OPEN ${body}`);
     const known = this.#streams.get(open.key);
     if (known !== undefined) {
       if (mayMove(session, known)) known.handleOpenAgain(session, id, open);
@@ -231,7 +234,7 @@ export class Endpoint implements SessionOwner, StreamHost {
         ? refuse(session, id, ended.code, ended.text)
         : refuse(session, id, ResetCode.UnknownStream, 'the stream has ended');
     }
-    if (!this.#isSelf(body.to)) return this.#relay(session, id, FrameType.Open, open, body);
+    if (!this.#isSelf(body.to)) return this.#relay(session, id, open, body);
     if (this.#options.onOpen === undefined)
       return refuse(session, id, ResetCode.NotSupported, 'this end takes no streams');
     if (!session.receiveBudget.take(this.limits.floorBytes))
@@ -244,17 +247,15 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 
   handleResume(session: Session, id: number, resume: Resume): void {
-    const body = readOpenBody(resume.body);
-    if (body === null)
-      return refuse(session, id, ResetCode.Protocol, 'RESUME does not say from whom to whom it is');
+    const body = readOpenBody(session.peer, resume);
+    if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `RESUME ${body}`);
     const stream = this.#streams.get(resume.key);
     if (stream !== undefined) {
       if (mayMove(session, stream)) stream.handleResume(session, id, resume);
       else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
       return;
     }
-    if (!this.#isSelf(body.to) && body.to.id !== this.self.id)
-      return this.#relay(session, id, FrameType.Resume, resume, body);
+    if (!this.#isSelf(body.to) && body.to.id !== this.self.id) return this.#relay(session, id, resume, body);
     const ended = this.#tombstones.get(resume.key, this.clock.now());
     if (ended === null) return refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
     if (ended.kind === 'reset') return refuse(session, id, ended.code, ended.text);
@@ -299,6 +300,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       handleGoAway: (session, lastStream, text) => this.handleGoAway(session, lastStream, text),
       handleClose: (session, cause) => {
         reject(cause);
+        this.#pending.delete(session);
         this.handleClose(session, cause);
       },
     };
@@ -310,11 +312,13 @@ export class Endpoint implements SessionOwner, StreamHost {
       receiveBudget: this.#receiveBudget,
       owner,
     });
+    this.#pending.add(session);
     return { session, failed };
   }
 
   #establish(session: Session, peer: Peer): void {
     session.establish(peer);
+    this.#pending.delete(session);
     this.#sessions.add(session);
     const key = peerKey(peer.scope, peer.id);
     const siblings = this.#byPeer.get(key) ?? new Set();
@@ -338,13 +342,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     return name.id === this.self.id && name.bootId === this.self.bootId;
   }
 
-  #relay(
-    session: Session,
-    id: number,
-    type: typeof FrameType.Open | typeof FrameType.Resume,
-    frame: Open | Resume,
-    body: OpenBody,
-  ): void {
+  #relay(session: Session, id: number, frame: Open | Resume, body: OpenBody): void {
     const scope = session.peer.scope;
     const target =
       body.relayed === true
@@ -352,7 +350,7 @@ export class Endpoint implements SessionOwner, StreamHost {
         : (this.#options.relayTo?.(session, { scope, to: body.to, metadata: body.meta }) ?? null);
     if (target === null || !target.usable)
       return refuse(session, id, ResetCode.PathLost, 'no way from here to the other end');
-    startRelay(this.limits, { session, id }, target, type, { ...frame, body: { ...body, relayed: true } });
+    startRelay(this.limits, { session, id }, target, { ...frame, body: { ...body, relayed: true } });
   }
 
   #tick(): void {
@@ -367,6 +365,20 @@ export class Endpoint implements SessionOwner, StreamHost {
     else if (now - stream.pathLostAt >= this.limits.pathWaitMs) {
       stream.reset(ResetCode.PathLost, `no path to ${stream.peer.id} for ${this.limits.pathWaitMs / 1000} s`);
     } else stream.seekPath();
+  }
+}
+
+/** A body that does not fit its frame ends the handshake here and now. */
+function sendOrGiveUp(
+  session: Session,
+  type: typeof FrameType.Hello | typeof FrameType.Welcome,
+  body: object,
+): void {
+  try {
+    session.sendHandshake(type, body);
+  } catch (error) {
+    session.destroy(new TunnelError('TUNNEL_CLOSED', 'the handshake was given up', { cause: error }));
+    throw error;
   }
 }
 
@@ -385,10 +397,15 @@ function refuse(session: Session, id: number, code: number, text: string): void 
   session.sendControlFrame(encodeReset(id, code, text));
 }
 
-function readOpenBody(body: unknown): OpenBody | null {
-  if (typeof body !== 'object' || body === null) return null;
-  const { from, to, meta, relayed } = body as Partial<OpenBody>;
-  return isProcessName(from) && isProcessName(to) ? { from, to, meta, relayed: relayed === true } : null;
+/** Returns what is wrong where it cannot be taken. Only a node of the cluster speaks for others than itself. */
+function readOpenBody(peer: Peer, { attempt, body }: Open | Resume): OpenBody | string {
+  if (attempt > attemptMax) return 'has an attempt that is too high';
+  if (typeof body !== 'object' || body === null) return 'has no body';
+  const { from, to, relayed } = body as Partial<OpenBody>;
+  if (!isProcessName(from) || !isProcessName(to)) return 'does not say from whom to whom it is';
+  if (peer.trusted !== true && (from.id !== peer.id || from.bootId !== peer.bootId))
+    return 'comes from another process than it says';
+  return { ...(body as OpenBody), relayed: relayed === true };
 }
 
 function isProcessName(name: unknown): name is ProcessName {

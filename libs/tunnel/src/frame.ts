@@ -31,6 +31,8 @@ export const FrameType = {
   Control: 15,
 } as const;
 
+const nothing = new Uint8Array(0);
+
 /** Bytes of a frame's header. */
 export const headerBytes = 8;
 
@@ -42,7 +44,7 @@ const payloadBounds: Record<number, readonly [number, number] | undefined> = {
   [FrameType.Hello]: [2, 65_536],
   [FrameType.Welcome]: [2, 65_536],
   [FrameType.Open]: [30, 16_384],
-  [FrameType.Opened]: [20, 20],
+  [FrameType.Opened]: [20, 1_044],
   [FrameType.Data]: [1, 65_536],
   [FrameType.Credit]: [16, 16],
   [FrameType.Fin]: [0, 0],
@@ -51,7 +53,7 @@ const payloadBounds: Record<number, readonly [number, number] | undefined> = {
   [FrameType.Pong]: [8, 8],
   [FrameType.GoAway]: [6, 1_030],
   [FrameType.Resume]: [38, 4_096],
-  [FrameType.Resumed]: [20, 20],
+  [FrameType.Resumed]: [20, 1_044],
   [FrameType.Datagram]: [0, 65_536],
   [FrameType.Control]: [2, 65_536],
 };
@@ -101,6 +103,8 @@ export interface Answer {
   attempt: number;
   received: number;
   limit: number;
+  /** What a later version says behind that; relays pass it on. */
+  more?: Uint8Array;
 }
 
 /** RESUME's payload: as OPEN's, with the bytes received so far. */
@@ -108,6 +112,9 @@ export interface Resume extends Answer {
   key: string;
   body: unknown;
 }
+
+/** The highest attempt that is taken from a peer: from there an end can still count on, as u32, for as long as a stream waits. */
+export const attemptMax = 0x7fff_ffff;
 
 /** Bytes of a stream key. In this library keys are hexadecimal strings. */
 export const keyBytes = 16;
@@ -154,15 +161,18 @@ export function encodeAnswer(
   stream: number,
   answer: Answer,
 ): Buffer {
-  const frame = Buffer.allocUnsafe(headerBytes + 20);
-  writeHeader(frame, 0, type, 20, stream);
+  const more = answer.more ?? nothing;
+  const frame = Buffer.allocUnsafe(headerBytes + 20 + more.length);
+  writeHeader(frame, 0, type, 20 + more.length, stream);
   writeAnswer(frame, headerBytes, answer);
+  frame.set(more, headerBytes + 20);
   return frame;
 }
 
 /** Reads the payload of OPENED or RESUMED. */
 export function decodeAnswer(payload: Buffer): Answer {
-  return readAnswer(payload, 0);
+  const answer = readAnswer(payload, 0);
+  return payload.length === 20 ? answer : { ...answer, more: payload.subarray(20) };
 }
 
 /** CREDIT: "delivered up to `delivered`, may send up to `limit`". */

@@ -9,8 +9,9 @@
  * A relayed stream is never relayed again, so there are no loops.
  */
 import type { Batch } from './batch.ts';
-import { ResetCode, type TunnelError } from './error.ts';
-import { Fifo } from './fifo.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { DatagramQueue } from './datagram-queue.ts';
+import { ResetCode, TunnelError } from './error.ts';
 import {
   decodeAnswer,
   decodeCredit,
@@ -21,6 +22,8 @@ import {
   encodeReset,
   encodeResume,
   FrameType,
+  headerBytes,
+  payloadBytesMax,
   type Answer,
   type Open,
   type Resume,
@@ -36,7 +39,6 @@ export function startRelay(
   limits: Limits,
   from: { session: Session; id: number },
   target: Session,
-  type: typeof FrameType.Open | typeof FrameType.Resume,
   frame: Open | Resume,
 ): void {
   const taken = from.session.receiveBudget.take(limits.floorBytes);
@@ -52,28 +54,40 @@ export function startRelay(
   near.join(far, from.id);
   far.join(near, target.attach(far));
   from.session.adopt(from.id, near);
-  const lowered = near.begin('received' in frame ? frame.received : 0, frame.limit);
-  if (type === FrameType.Open) {
-    far.begin(0, limits.floorBytes);
-    target.sendControlFrame(encodeOpen(far.id, { ...frame, limit: lowered }));
-  } else target.sendControlFrame(encodeResume(far.id, { ...(frame as Resume), limit: lowered }));
+  const limit = near.begin('received' in frame ? frame.received : 0, frame.limit);
+  try {
+    if ('received' in frame) {
+      far.awaits(FrameType.Resumed);
+      target.sendControlFrame(encodeResume(far.id, { ...frame, limit }));
+    } else {
+      far.awaits(FrameType.Opened);
+      far.begin(0, limits.floorBytes);
+      target.sendControlFrame(encodeOpen(far.id, { ...frame, limit }));
+    }
+  } catch (error) {
+    // Metadata of the longest kind does not fit an OPEN that also says that it was relayed.
+    if (!(error instanceof TunnelError)) throw error;
+    near.refuse(ResetCode.Limit, error.message);
+  }
 }
 
 /** One side: takes what comes from its session for the other, and sends what the other side took. */
 class RelaySide implements PathEnd {
-  scheduled = false;
+  queuedIn: Session | null = null;
   id = 0;
   readonly #session: Session;
   /** What this relay may hold of what comes from this side; taken from the session's budget. */
   readonly #window: number;
   #other: RelaySide | null = null;
   // Towards this side's session:
-  readonly #queue = new Fifo<Buffer>();
+  readonly #queue = new ByteQueue();
   #sent = 0;
   #limit = 0;
   #end: 'none' | 'queued' | 'sent' = 'none';
   #acknowledged = 0;
-  #frames = new Fifo<Buffer>();
+  readonly #frames: DatagramQueue;
+  /** The answer that this side's peer owes; it says where data begins, so it is taken once. */
+  #awaited: typeof FrameType.Opened | typeof FrameType.Resumed | null = null;
   // From this side's session:
   #arrived = 0;
   #granted = 0;
@@ -82,9 +96,10 @@ class RelaySide implements PathEnd {
   /** The caller has taken the floor from the session's budget. */
   constructor(session: Session, limits: Limits) {
     this.#session = session;
+    this.#frames = new DatagramQueue(limits.datagramBytesMax, headerBytes + payloadBytesMax);
     const more = Math.min(
       limits.relayBytesPerStreamMax - limits.floorBytes,
-      session.receiveBudget.free >> 10,
+      Math.floor(session.receiveBudget.free / 1024),
     );
     this.#window = limits.floorBytes + session.receiveBudget.takeUpTo(more);
   }
@@ -92,6 +107,11 @@ class RelaySide implements PathEnd {
   join(other: RelaySide, id: number): void {
     this.#other = other;
     this.id = id;
+  }
+
+  /** What is sent to this side's peer wants this answer. */
+  awaits(type: typeof FrameType.Opened | typeof FrameType.Resumed): void {
+    this.#awaited = type;
   }
 
   /** Data towards this side begins at `offset`, and its receiver takes up to `limit`. Returns what the other side may be told. */
@@ -136,8 +156,8 @@ class RelaySide implements PathEnd {
         other.#session.sendControlFrame(encodeFrame(type, other.id, payload));
         break;
       default:
-        // Datagrams, and frames of a later version, are passed on unread; too many are dropped.
-        if (other.#frames.length < 64) other.#frames.push(encodeFrame(type, other.id, payload));
+        // Datagrams, and frames of a later version, are passed on unread; the oldest are dropped for want of room.
+        other.#frames.push(encodeFrame(type, other.id, payload));
         other.#session.schedule(other);
     }
   }
@@ -163,25 +183,16 @@ class RelaySide implements PathEnd {
       batch.addFrame(this.#frames.shift() as Buffer);
     }
     let left = quantum;
-    for (let piece = this.#queue.first; piece !== undefined; piece = this.#queue.first) {
+    while (left > 0) {
       const may = Math.min(left, batch.room, this.#limit - this.#sent);
-      if (may < piece.length) {
-        // A piece is at most one chunk of the carrier; it waits for a turn or credit that takes all of it, or is cut.
-        if (may <= 0) return this.#limit > this.#sent;
-        const rest = piece.subarray(may);
-        if (
-          !batch.addData(this.id, { bytes: piece.subarray(0, may), headroom: false, first: true, cut: false })
-        )
-          return true;
-        this.#queue.replaceFirst(rest);
-        this.#advance(may);
-        return this.#limit > this.#sent;
-      }
+      const piece = this.#queue.peek(may);
+      if (piece === null) break;
       if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true, cut: false })) return true;
-      this.#queue.shift();
-      this.#advance(piece.length);
+      this.#queue.advance(piece.length);
       left -= piece.length;
+      this.#advance(piece.length);
     }
+    if (this.#queue.length > 0) return this.#limit > this.#sent;
     if (this.#end === 'queued') {
       if (!batch.takesFrames) return true;
       batch.addHeader(FrameType.Fin, this.id);
@@ -198,6 +209,8 @@ class RelaySide implements PathEnd {
   }
 
   #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
+    if (type !== this.#awaited) return;
+    this.#awaited = null;
     const other = this.#other as RelaySide;
     let limit: number;
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
@@ -228,6 +241,12 @@ class RelaySide implements PathEnd {
     if (!done(this) || !done(other) || this.#creditDue || other.#creditDue) return false;
     this.#forget();
     return true;
+  }
+
+  /** Ends it before the other side has heard of it. */
+  refuse(code: ResetCode, text: string): void {
+    this.#forget();
+    this.#session.sendControlFrame(encodeReset(this.id, code, text));
   }
 
   #breakOff(code: ResetCode, text: string): void {

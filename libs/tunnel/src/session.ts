@@ -388,14 +388,15 @@ export class Session implements FrameSink {
   #fillStreams(batch: Batch): void {
     while (batch.room > 0) {
       const bulkIsDue = this.#bulk.length > 0 && this.#freshBytes >= freshBytesMax;
-      const path = bulkIsDue ? this.#bulk.shift() : (this.#fresh.shift() ?? this.#bulk.shift());
+      const fresh = bulkIsDue ? undefined : this.#fresh.shift();
+      const path = fresh ?? this.#bulk.shift();
       if (path === undefined) return;
-      if (bulkIsDue || this.#bulk.length === 0) this.#freshBytes = 0;
+      if (fresh === undefined || this.#bulk.length === 0) this.#freshBytes = 0;
       if (path.queuedIn !== this) continue; // It has moved to another session.
       path.queuedIn = null;
       const before = batch.length;
       const more = path.writeTo(batch, payloadBytesMax);
-      this.#freshBytes += batch.length - before;
+      if (fresh !== undefined) this.#freshBytes += batch.length - before;
       if (!more) continue;
       if (path.queuedIn === null) {
         path.queuedIn = this;

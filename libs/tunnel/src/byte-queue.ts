@@ -1,0 +1,65 @@
+/**
+ * Bytes that came and have to wait. Large pieces are kept as they came; small ones are copied together, because each
+ * would hold the whole chunk that it came in: a peer could fill the memory with single bytes.
+ */
+
+/** From this size on a piece is kept as it came: it holds at most eight times its size. */
+const keepBytesMin = 8_192;
+const blockBytes = 4_096;
+
+interface Block {
+  bytes: Buffer;
+  from: number;
+  to: number;
+  /** Memory of this queue's own, to which more may be added. */
+  own: boolean;
+}
+
+/** First in, first out. */
+export class ByteQueue {
+  length = 0;
+  #blocks: Block[] = [];
+  #head = 0;
+
+  push(piece: Buffer): void {
+    this.length += piece.length;
+    if (piece.length >= keepBytesMin) {
+      this.#blocks.push({ bytes: piece, from: 0, to: piece.length, own: false });
+      return;
+    }
+    const last = this.#blocks.at(-1);
+    if (last?.own === true && last.bytes.length - last.to >= piece.length) {
+      last.to += piece.copy(last.bytes, last.to);
+      return;
+    }
+    const bytes = Buffer.allocUnsafe(last === undefined ? piece.length : Math.max(blockBytes, piece.length));
+    this.#blocks.push({ bytes, from: 0, to: piece.copy(bytes), own: true });
+  }
+
+  /** The next bytes that lie together, at most `bytesMax`; null when there are none. */
+  peek(bytesMax: number): Buffer | null {
+    const block = this.#blocks[this.#head];
+    if (block === undefined || bytesMax <= 0) return null;
+    return block.bytes.subarray(block.from, Math.min(block.to, block.from + bytesMax));
+  }
+
+  /** Lets the first `bytes` go; at most as many as `peek` gave. */
+  advance(bytes: number): void {
+    const block = this.#blocks[this.#head] as Block;
+    block.from += bytes;
+    this.length -= bytes;
+    if (block.from < block.to) return;
+    this.#head += 1;
+    if (this.#head === this.#blocks.length) this.clear();
+    else if (this.#head >= 1_024) {
+      this.#blocks = this.#blocks.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  clear(): void {
+    this.#blocks = [];
+    this.#head = 0;
+    this.length = 0;
+  }
+}
