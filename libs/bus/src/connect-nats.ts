@@ -22,8 +22,8 @@ export async function connectNats(options: NatsOptions): Promise<Bus> {
     try {
       return new NatsBus(await connect(connectionOptions(options)), onError);
     } catch (cause) {
-      const error = natsError(cause, `connecting to ${shown(options.servers)}`);
-      if (error.code !== 'BUS_UNREACHABLE' || options.waitOnFirstConnect === false) throw error;
+      const error = connectError(cause, shown(options.servers));
+      if (error.code === 'BUS_DENIED' || options.waitOnFirstConnect === false) throw error;
       onError(error);
     }
     await pause(pauseMs, options.signal);
@@ -36,6 +36,13 @@ async function pause(pauseMs: number, signal: AbortSignal | undefined): Promise<
   } catch (cause) {
     throw new BusError('BUS_ABORTED', 'waiting for the bus was given up', { cause });
   }
+}
+
+/** Whatever is not a refusal, a server that says nothing too, may be over at the next try. */
+function connectError(cause: unknown, servers: string): BusError {
+  const error = natsError(cause, `connecting to ${servers}`);
+  if (error.code === 'BUS_DENIED' || error.code === 'BUS_UNREACHABLE') return error;
+  return new BusError('BUS_UNREACHABLE', `the server is out of reach: ${error.message}`, { cause });
 }
 
 /** The servers without credentials that their URLs may hold. */

@@ -15,6 +15,7 @@ const Code = {
   WriteConcernTimeout: 64,
   Duplicate: 11000,
 } as const;
+const deadSocket = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 const tooLarge = new Set([10334, 17419, 17420]);
 const retryLabels = [
   'RetryableWriteError',
@@ -64,7 +65,9 @@ export function hasLabel(
 
 /** A socket that dies while it is written to comes through the driver as it is (`write EPIPE`). */
 function isSocketError(error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error;
+  return (
+    error instanceof Error && ('syscall' in error || ('code' in error && deadSocket.has(String(error.code))))
+  );
 }
 
 function isClosed(error: MongoError): boolean {

@@ -9,7 +9,10 @@ export interface StoredDocument {
   revision: number;
 }
 
-/** A filter: equality on top-level or dotted fields, all of them (`{ 'front.port': 15000, gatewayId: 'x' }`). */
+/**
+ * A filter: equality on top-level or dotted fields, all of them (`{ 'front.port': 15000, gatewayId: 'x' }`); null also
+ * means absent. No field of a filter or key may be an array or lie in one: databases do not agree there.
+ */
 export type Filter = Record<string, string | number | boolean | null>;
 
 /** What a collection is made with. Unique keys name one or more dotted fields; documents lacking all of them are not held to it. */
@@ -46,7 +49,10 @@ export interface Store {
   collection<T extends StoredDocument>(name: string, options?: CollectionOptions): Promise<Collection<T>>;
   /**
    * All or nothing: `work` sees the same collections by `within(collection)`, and its writes are seen by others
-   * all at once, majority-written. It is run again on a write conflict, so it must have no effects outside.
+   * all at once, majority-written. It is run again on a write conflict, so it must have no effects outside, and it
+   * waits for nothing but these collections: with SQLite everybody else waits for it, `transactionMsMax` at most.
+   * A duplicate ends it, even when `work` catches that; try the whole transaction again. Only `within(…)` may be used
+   * inside. When it rejects with `STORE_UNREACHABLE` or `STORE_TIMEOUT` the change may have been made all the same.
    */
   transaction<R>(
     work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { MongoNetworkError, MongoServerError } from 'mongodb';
+import { mongoError } from './mongo-error.ts';
+import { StoreError } from './store-error.ts';
+
+function codeOf(error: unknown): unknown {
+  const translated = mongoError(error, 'things');
+  return translated instanceof StoreError ? translated.code : translated;
+}
+
+it('takes lost connections, dead sockets and what the driver would try again for STORE_UNREACHABLE', () => {
+  const labelled = new MongoServerError({
+    message: 'not primary',
+    code: 10107,
+    errorLabels: ['RetryableWriteError'],
+  });
+  const dead = Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' });
+  for (const error of [new MongoNetworkError('gone'), labelled, dead])
+    assert.equal(codeOf(error), 'STORE_UNREACHABLE');
+});
+
+it('names the key of a duplicate, also when the server names only its index', () => {
+  const pattern = new MongoServerError({
+    message: 'E11000',
+    code: 11000,
+    keyPattern: { 'front.port': 1, host: 1 },
+  });
+  const index = new MongoServerError({ message: 'E11000 … index: front.port_1_host_1 dup key', code: 11000 });
+  const id = new MongoServerError({ message: 'E11000 … index: _id_ dup key', code: 11000 });
+  const keys = [pattern, index, id].map((error) => (mongoError(error, 'things') as StoreError).key);
+  assert.deepEqual(keys, [['front.port', 'host'], ['front.port', 'host'], ['id']]);
+});
+
+it('tells refusals, slowness and size apart, and leaves other errors as they are', () => {
+  const server = (code: number): MongoServerError => new MongoServerError({ message: 'x', code });
+  assert.deepEqual(
+    [13, 18, 50, 64, 10334].map((code) => codeOf(server(code))),
+    ['STORE_REFUSED', 'STORE_REFUSED', 'STORE_TIMEOUT', 'STORE_TIMEOUT', 'STORE_TOO_LARGE'],
+  );
+  const own = new TypeError('ours');
+  assert.equal(codeOf(own), own);
+});

@@ -1,0 +1,154 @@
+/** A NATS server as it should be run: mutual TLS, a user for each service with subjects of its own. And one that falls silent. */
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, it } from 'node:test';
+import { nkeys } from '@nats-io/transport-node';
+import { connectNats, type NatsOptions } from '@postern/bus';
+import { tool } from '@postern/scripts/install';
+import { CuttableProxy, freePort, makeScratch, Part, removeScratch } from '@postern/test-cluster';
+import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
+
+const deadlineMs = 5_000;
+
+let folder: string;
+let port: number;
+let server: Part;
+const file = (name: string): string => join(folder, name);
+
+before(async () => {
+  folder = await makeScratch('nats-security');
+  port = await freePort('127.0.0.1');
+  const authority = await createAuthority({ commonName: 'bus CA' });
+  await writeFile(file('ca.pem'), authority.certificatePem);
+  await writeFile(file('other-ca.pem'), (await createAuthority({ commonName: 'another CA' })).certificatePem);
+  for (const name of ['server', 'service']) {
+    const keyPem = await generateKey();
+    const csrPem = await createSigningRequest({ keyPem, commonName: name, names: ['localhost'] });
+    const ca = loadAuthority(authority);
+    const notAfter = new Date(Date.now() + 3_600_000);
+    await writeFile(
+      file(`${name}.pem`),
+      await ca.issue({ csrPem, names: ['localhost'], usage: 'both', notAfter }),
+    );
+    await writeFile(file(`${name}.key`), keyPem);
+  }
+  const user = nkeys.createUser();
+  await writeFile(file('edge.seed'), `${Buffer.from(user.getSeed()).toString()}\n`);
+  await writeFile(file('nats.conf'), configuration(user.getPublicKey()));
+  server = new Part({
+    name: 'nats',
+    command: tool('nats-server'),
+    args: ['--config', file('nats.conf')],
+    folder,
+    logFile: file('nats.log'),
+    ready: { line: /Server is ready/ },
+  });
+  await server.start();
+});
+
+after(async () => {
+  await server.stop();
+  removeScratch(folder);
+});
+
+it('connects with a certificate and a user or an NKey, and they reach each other', async () => {
+  const [acl, edge] = [await connectNats(aclOptions()), await connectNats(edgeOptions())];
+  acl.serve('acl.ask', async () => 'answer', { queue: 'acl' });
+  await acl.flush(deadlineMs);
+  assert.equal(await edge.request('acl.ask', {}, { deadlineMs }), 'answer');
+  await Promise.all([acl.close(), edge.close()]);
+});
+
+it('rejects with BUS_DENIED at once for a wrong password or none, although it would wait for a server', async () => {
+  const { user: _user, ...nobody } = aclOptions();
+  await assert.rejects(connectNats(nobody), { code: 'BUS_DENIED' });
+  const wrong = { name: 'acl', password: () => 'wrong' };
+  await assert.rejects(connectNats({ ...aclOptions(), user: wrong }), { code: 'BUS_DENIED' });
+});
+
+it('does not talk to a server of another CA, nor without a certificate to one that asks for it', async () => {
+  const once = { ...aclOptions(), waitOnFirstConnect: false };
+  await assert.rejects(connectNats({ ...once, tls: { ...once.tls, caFile: file('other-ca.pem') } }), {
+    code: 'BUS_UNREACHABLE',
+  });
+  await assert.rejects(connectNats({ ...once, tls: { caFile: file('ca.pem') } }), {
+    code: 'BUS_UNREACHABLE',
+  });
+});
+
+it('rejects a question on a subject that is not allowed with BUS_DENIED, and tells of such announcements and subscriptions', async () => {
+  const errors = new EventEmitter();
+  const edge = await connectNats({ ...edgeOptions(), onError: (error) => errors.emit('denied', error) });
+  await assert.rejects(edge.request('certstore.secret', {}, { deadlineMs }), { code: 'BUS_DENIED' });
+  for (const act of [
+    () => edge.publish('certstore.secret', 1),
+    () => edge.subscribe('certstore.>', () => {}),
+  ]) {
+    const denied = once(errors, 'denied');
+    act();
+    const [error] = await denied;
+    assert.equal((error as { code: string }).code, 'BUS_DENIED');
+  }
+  assert.equal(edge.connected, true);
+  await edge.close();
+});
+
+it(
+  'notices a server that falls silent, without an end of the connection, and is back when it speaks',
+  { timeout: 30_000 },
+  async () => {
+    const proxy = await CuttableProxy.listen({ host: '127.0.0.1', port });
+    const bus = await connectNats({
+      ...aclOptions(),
+      servers: `tls://localhost:${proxy.port}`,
+      onError: () => {},
+    });
+    const changes = new EventEmitter();
+    bus.onConnection((connected) => changes.emit(String(connected)));
+    const lost = once(changes, 'false');
+    proxy.blackHole();
+    const asked = assert.rejects(bus.request('acl.ask', {}, { deadlineMs: 25_000 }), {
+      code: 'BUS_DISCONNECTED',
+    });
+    await lost;
+    await asked;
+    const back = once(changes, 'true');
+    proxy.resume();
+    await back;
+    await bus.close();
+    await proxy.close();
+  },
+);
+
+function aclOptions(): NatsOptions {
+  return {
+    ...common(),
+    name: 'acl',
+    user: { name: 'acl', password: () => 'correct horse' },
+    inboxPrefix: '_INBOX_acl',
+  };
+}
+
+function edgeOptions(): NatsOptions {
+  return { ...common(), name: 'edge', nkeySeedFile: file('edge.seed'), inboxPrefix: '_INBOX_edge' };
+}
+
+function common(): Pick<NatsOptions, 'servers' | 'tls' | 'onError'> {
+  const tls = { caFile: file('ca.pem'), certFile: file('service.pem'), keyFile: file('service.key') };
+  return { servers: `tls://localhost:${port}`, tls, onError: () => {} };
+}
+
+function configuration(edgeKey: string): string {
+  const rights = (publish: string[], subscribe: string[]): string =>
+    `permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} }`;
+  return `
+listen: "127.0.0.1:${port}"
+tls { cert_file: "${file('server.pem')}", key_file: "${file('server.key')}", ca_file: "${file('ca.pem')}", verify: true }
+authorization { users: [
+  { user: acl, password: "correct horse", ${rights(['acl.>', '_INBOX_edge.>'], ['acl.>', '_INBOX_acl.>'])} }
+  { nkey: ${edgeKey}, ${rights(['acl.>', 'presence.>'], ['presence.>', '_INBOX_edge.>'])} }
+] }
+`;
+}
