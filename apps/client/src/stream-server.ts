@@ -18,8 +18,11 @@ import { Compile } from 'typebox/compile';
 import { LineLimit } from './line-limit.ts';
 import { ResourceError, type ResourceParts, denialNow, dialResource } from './resource-dialer.ts';
 
-/** The most resources that are being dialled at once for one gateway. */
-export const pendingDialsMax = 256;
+/**
+ * The most resources that are being dialled at once for one gateway. Wide enough for every caller of a restarted
+ * application at once: they do not wait in line, because one resource that drops packets would hold up the others.
+ */
+export const pendingDialsMax = 4_096;
 
 const refusalLinesPerSecondMax = 50;
 const metadataCheck = Compile(OpenMetadata);
