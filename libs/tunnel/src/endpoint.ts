@@ -22,6 +22,7 @@ import {
   type Resume,
 } from './frame.ts';
 import { defaultLimits, type Limits } from './limit.ts';
+import { Multimap } from './multimap.ts';
 import { startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
 import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
@@ -80,9 +81,12 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #sessions = new Set<Session>();
   /** Those whose handshake is not over. */
   readonly #pending = new Set<Session>();
-  readonly #byPeer = new Map<string, Set<Session>>();
+  readonly #byPeer = new Multimap<Session>();
   readonly #streams = new Map<string, Stream>();
-  readonly #waiting = new Set<Stream>();
+  /** The streams whose other end is one process, by scope and ID. */
+  readonly #streamsByPeer = new Multimap<Stream>();
+  /** Those that have no path, by scope. */
+  readonly #waiting = new Multimap<Stream>();
   readonly #tombstones: TombstoneTable;
   readonly #stopTicking: () => void;
 
@@ -171,7 +175,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       peer: { id: to.id, bootId: to.bootId },
     };
     const stream = Stream.open(this, session, start);
-    this.#streams.set(stream.key, stream);
+    this.#keep(stream);
     return stream;
   }
 
@@ -200,7 +204,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   findSession(stream: Stream): Session | null {
     let best: Session | null = null;
-    for (const session of this.#byPeer.get(peerKey(stream.scope, stream.peer.id)) ?? []) {
+    for (const session of this.#byPeer.get(peerKey(stream.scope, stream.peer.id))) {
       if (!session.usable || session.peer.bootId !== stream.peer.bootId) continue;
       if (best === null || session.streamCount < best.streamCount) best = session;
     }
@@ -208,12 +212,13 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 
   waiting(stream: Stream): void {
-    this.#waiting.add(stream);
+    this.#waiting.add(stream.scope, stream);
   }
 
   forget(stream: Stream, tombstone: Tombstone): void {
     this.#streams.delete(stream.key);
-    this.#waiting.delete(stream);
+    this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
+    this.#waiting.delete(stream.scope, stream);
     this.#tombstones.add(stream.key, tombstone, this.clock.now());
   }
 
@@ -242,7 +247,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     const start = { metadata: body.meta, scope: session.peer.scope, peer: body.from };
     const stream = Stream.offered(this, session, id, open, start);
     session.adopt(id, stream);
-    this.#streams.set(open.key, stream);
+    this.#keep(stream);
     this.#options.onOpen(stream, session);
   }
 
@@ -281,10 +286,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   handleClose(session: Session, cause: TunnelError): void {
     if (!this.#sessions.delete(session)) return;
-    const key = peerKey(session.peer.scope, session.peer.id);
-    const siblings = this.#byPeer.get(key);
-    siblings?.delete(session);
-    if (siblings?.size === 0) this.#byPeer.delete(key);
+    this.#byPeer.delete(peerKey(session.peer.scope, session.peer.id), session);
     this.#options.onSessionClose?.(session, cause);
   }
 
@@ -320,22 +322,22 @@ export class Endpoint implements SessionOwner, StreamHost {
     session.establish(peer);
     this.#pending.delete(session);
     this.#sessions.add(session);
-    const key = peerKey(peer.scope, peer.id);
-    const siblings = this.#byPeer.get(key) ?? new Set();
-    siblings.add(session);
-    this.#byPeer.set(key, siblings);
+    this.#byPeer.add(peerKey(peer.scope, peer.id), session);
     this.#endFormerBoot(peer);
-    for (const stream of this.#waiting) if (stream.scope === peer.scope) stream.seekPath();
+    for (const stream of this.#waiting.get(peer.scope)) stream.seekPath();
   }
 
   /** Another boot of a process has taken its name: the former's streams have lost their other end. */
   #endFormerBoot(peer: Peer): void {
-    this.resetStreams(
-      (stream) =>
-        stream.scope === peer.scope && stream.peer.id === peer.id && stream.peer.bootId !== peer.bootId,
-      ResetCode.Restarted,
-      `${peer.id} was started anew`,
-    );
+    for (const stream of [...this.#streamsByPeer.get(peerKey(peer.scope, peer.id))]) {
+      if (stream.peer.bootId !== peer.bootId)
+        stream.reset(ResetCode.Restarted, `${peer.id} was started anew`);
+    }
+  }
+
+  #keep(stream: Stream): void {
+    this.#streams.set(stream.key, stream);
+    this.#streamsByPeer.add(peerKey(stream.scope, stream.peer.id), stream);
   }
 
   #isSelf(name: ProcessName): boolean {
@@ -356,12 +358,12 @@ export class Endpoint implements SessionOwner, StreamHost {
   #tick(): void {
     const now = this.clock.now();
     for (const session of this.#sessions) session.tick(now);
-    for (const stream of this.#waiting) this.#tickWaiting(stream, now);
+    for (const stream of this.#waiting.values()) this.#tickWaiting(stream, now);
     this.#tombstones.sweep(now);
   }
 
   #tickWaiting(stream: Stream, now: number): void {
-    if (stream.pathLostAt === null) this.#waiting.delete(stream);
+    if (stream.pathLostAt === null) this.#waiting.delete(stream.scope, stream);
     else if (now - stream.pathLostAt >= this.limits.pathWaitMs) {
       stream.reset(ResetCode.PathLost, `no path to ${stream.peer.id} for ${this.limits.pathWaitMs / 1000} s`);
     } else stream.seekPath();

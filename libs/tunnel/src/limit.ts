@@ -36,7 +36,7 @@ export interface Limits {
   sendBytesPerProcessMax: number;
   /** What a relay holds of one stream, per direction. */
   relayBytesPerStreamMax: number;
-  /** Control frames that wait for a peer which does not read. */
+  /** Control frames that wait for a peer which does not read. A RESUME for each of `streamsPerSessionMax` streams must fit. */
   controlBytesMax: number;
   /** DATAGRAM payloads that wait per stream; the oldest is dropped for a new one. */
   datagramBytesMax: number;
@@ -62,7 +62,7 @@ export const defaultLimits: Limits = Object.freeze({
   receiveBytesPerProcessMax: 1024 * mib,
   sendBytesPerProcessMax: 1024 * mib,
   relayBytesPerStreamMax: 256 * kib,
-  controlBytesMax: 4 * mib,
+  controlBytesMax: 16 * mib,
   datagramBytesMax: 256 * kib,
   acknowledgeDelayMs: 25,
   batchBytes: 128 * kib,

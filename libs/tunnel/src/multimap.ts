@@ -1,0 +1,24 @@
+/** Several values under one key; a key without values takes no room. */
+export class Multimap<Value> {
+  readonly #sets = new Map<string, Set<Value>>();
+
+  /** The values under a key, in the order in which they were added. May change while it is read. */
+  get(key: string): Iterable<Value> {
+    return this.#sets.get(key) ?? [];
+  }
+
+  *values(): Iterable<Value> {
+    for (const set of this.#sets.values()) yield* set;
+  }
+
+  add(key: string, value: Value): void {
+    const set = this.#sets.get(key);
+    if (set === undefined) this.#sets.set(key, new Set([value]));
+    else set.add(value);
+  }
+
+  delete(key: string, value: Value): void {
+    const set = this.#sets.get(key);
+    if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
+  }
+}
