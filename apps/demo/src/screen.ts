@@ -5,7 +5,7 @@ import type { Seen } from './check.ts';
 import { addressOf, commandFor } from './exposed.ts';
 import type { Reached } from './setup.ts';
 
-const labelWidth = 12;
+const labelWidth = 11;
 
 /** What the user needs to know of a running demo. */
 export interface Running {
@@ -19,7 +19,7 @@ export interface Running {
 /** One step that was taken. */
 export function showStep(ok: boolean, label: string, text: string): void {
   const mark = ok ? paint('green', '✓') : paint('red', '✗');
-  print(`  ${mark} ${label.padEnd(labelWidth)}${plain(text)}`);
+  print(`  ${mark} ${label.padEnd(labelWidth)} ${plain(text)}`);
 }
 
 /** The name of it all. */
@@ -62,13 +62,8 @@ export function showFailure(text: string): void {
   process.stderr.write(`\n${paint('red', 'demo:')} ${text}\n`);
 }
 
-/** A line that is not the demo's own. */
-export function showNote(text: string): void {
-  print(`  ${plain(text)}`);
-}
-
 function showLine(label: string, text: string): void {
-  print(`  ${paint('dim', label.padEnd(labelWidth))}${text}`);
+  print(`  ${paint('dim', label.padEnd(labelWidth))}   ${text}`);
 }
 
 function plain(text: string): string {
