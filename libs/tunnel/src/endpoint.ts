@@ -6,7 +6,6 @@
  *                ├─ streams by key ─────────────── Stream
  *                └─ tombstones by key: how streams ended, for 60 s
  */
-import { randomBytes } from 'node:crypto';
 import { Budget } from './budget.ts';
 import type { Carrier } from './carrier.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -25,6 +24,7 @@ import { defaultLimits, type Limits } from './limit.ts';
 import { Multimap } from './multimap.ts';
 import { startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
+import { newStreamKey } from './stream-key.ts';
 import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
 import { TombstoneTable } from './tombstone.ts';
 
@@ -169,7 +169,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   open(session: Session, metadata: unknown, to: ProcessName = session.peer): Stream {
     if (!session.reserve()) throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
     const start = {
-      key: randomBytes(keyBytes).toString('hex'),
+      key: newStreamKey(),
       metadata,
       scope: session.peer.scope,
       peer: { id: to.id, bootId: to.bootId },
