@@ -9,6 +9,7 @@ import { defineProgram, logSettings, platformSettings, secret } from '@postern/c
 import { edgeOptions } from '@postern/edge';
 import { routerOptions } from '@postern/router';
 import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
 
 const port = { minimum: 0, maximum: 65535, placeholder: 'PORT' };
 
@@ -89,10 +90,14 @@ const platformOptions = {
   ...adminBounds,
 };
 
-/** The settings that shape the platform inside a process, as a schema with all defaults. */
-export const platformSchema = Type.Object(platformOptions);
+const platformSchema = Type.Object(platformOptions);
 /** The settings that shape the platform inside a process. */
 export type PlatformSettings = Static<typeof platformSchema>;
+
+/** All of them; what is not given is as by default. Throws where one is not as its schema says. */
+export function platformSettingsOf(given: Partial<PlatformSettings>): PlatformSettings {
+  return Value.Parse(platformSchema, Value.Default(platformSchema, { ...given }));
+}
 
 const schema = Type.Object({
   state: Type.String({ minLength: 1, placeholder: 'DIR', description: 'The folder that keeps everything.' }),

@@ -19,8 +19,7 @@ import { createEdge, type Edge } from '@postern/edge';
 import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
-import { Value } from 'typebox/value';
-import { platformSchema, type PlatformSettings } from './config.ts';
+import { platformSettingsOf, type PlatformSettings } from './config.ts';
 import { chooseConnectPort } from './connect-port.ts';
 import { startError } from './errors.ts';
 import type { Operator } from './operator.ts';
@@ -74,7 +73,7 @@ class StandalonePlatform implements Platform {
 
   constructor(options: PlatformOptions) {
     this.#options = options;
-    this.#settings = Value.Parse(platformSchema, Value.Default(platformSchema, { ...options.settings }));
+    this.#settings = platformSettingsOf(options.settings ?? {});
     this.#logger = options.logger ?? silentLogger;
   }
 

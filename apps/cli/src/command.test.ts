@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
+import { mergeBodies } from './noun.ts';
+import { nouns } from './nouns.ts';
+import { fieldsOf, tableOf } from './output.ts';
+import { parseData, parseNumber, parseRules, parseTarget } from './value.ts';
+
+describe('arguments', () => {
+  it('takes HOST:PORT with IPv6 in brackets and a path', () => {
+    assert.deepEqual(parseTarget('db.corp:5432'), { host: 'db.corp', port: 5432 });
+    assert.deepEqual(parseTarget('[fd00::1]:22'), { host: 'fd00::1', port: 22 });
+    assert.deepEqual(parseTarget('erp:443/orders'), { host: 'erp', port: 443, path: '/orders' });
+  });
+
+  it('refuses what is none', () => {
+    for (const text of ['', 'db', 'db:', ':5432', 'db:0', 'db:65536', 'fd00::1:22', 'db:5432x']) {
+      assert.throws(() => parseTarget(text), { code: 'CLI_ARGUMENT_INVALID' }, text);
+    }
+    assert.throws(() => parseNumber('1.5'), { code: 'CLI_ARGUMENT_INVALID' });
+    assert.throws(() => parseData('[1]'), { code: 'CLI_ARGUMENT_INVALID' });
+    assert.throws(() => parseRules(['allow']), { code: 'CLI_ARGUMENT_INVALID' });
+  });
+
+  it('takes rules with and without the word acl', () => {
+    const rules = [{ action: 'allow', host: '10.0.0.5', port: '5432' }];
+    assert.deepEqual(parseRules(['allow 10.0.0.5:5432']), rules);
+    assert.deepEqual(parseRules(['acl allow 10.0.0.5:5432\n']), rules);
+  });
+
+  it('merges options that set fields of one object', () => {
+    const bodies = [{ front: { host: 'a' } }, { name: 'x' }, { front: { port: 1 } }];
+    assert.deepEqual(mergeBodies(bodies), { front: { host: 'a', port: 1 }, name: 'x' });
+  });
+});
+
+describe('output', () => {
+  it('shows nothing that a terminal would interpret', () => {
+    assert.equal(fieldsOf({ name: 'a\u001b[31mb' }), 'name  a?[31mb');
+  });
+
+  it('shows a line for each item, and says when there are none', () => {
+    const items = [
+      { id: 'a', tunnels: [{ node: 'n1' }, { node: 'n2' }] },
+      { id: 'b', tunnels: [] },
+    ];
+    assert.equal(tableOf(items, { id: 'id', nodes: 'tunnels.*.node' }), 'ID  NODES\na   n1, n2\nb   –');
+    assert.equal(tableOf([], { id: 'id' }), 'none');
+  });
+
+  it('has a column of every noun lead somewhere', () => {
+    for (const { columns } of nouns) assert(Object.values(columns).every((path) => path !== ''));
+  });
+});
+
+describe('errors', () => {
+  it('ends with the code that scripts read', () => {
+    const exit = (status: number): number => exitCodeOf(new ApiError({ status, code: 'X' }));
+    assert.deepEqual([401, 403, 404, 409, 412, 500, 503].map(exit), [77, 77, 64, 64, 64, 70, 69]);
+    assert.equal(exitCodeOf(new CliError('CLI_UNREACHABLE', '')), 69);
+    assert.equal(exitCodeOf(new CliError('CLI_CONTEXT_MISSING', '')), 78);
+  });
+
+  it('shows code, detail, each fault, what to do and the tracking ID', () => {
+    const problem = {
+      status: 404,
+      code: 'ACL_GATEWAY_UNKNOWN',
+      detail: 'there is no gateway x',
+      trackingId: 't1',
+      errors: [{ path: '/name', message: 'must not be blank' }],
+    };
+    assert.equal(
+      describeError(new ApiError(problem)),
+      [
+        'ACL_GATEWAY_UNKNOWN: there is no gateway x',
+        '  /name must not be blank',
+        '  what to do: check the ID',
+        '  tracking ID: t1',
+      ].join('\n'),
+    );
+  });
+});

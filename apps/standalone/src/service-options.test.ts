@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { platformSettingsOf as settings } from './config.ts';
+import { certstoreOptionsOf, connectUrlOf, edgeOptionsOf, routerOptionsOf } from './service-options.ts';
+
+const ports = { connect: 8443, tunnel: 9000, admin: 0 };
+
+describe('what services are told', () => {
+  it('sends clients to the address that is listened on while the platform has no name of its own', () => {
+    assert.equal(connectUrlOf(settings({}), 8443), 'https://127.0.0.1:8443');
+    assert.equal(connectUrlOf(settings({ listenHost: '0.0.0.0' }), 443), 'https://127.0.0.1');
+    assert.equal(connectUrlOf(settings({ listenHost: '::1' }), 8443), 'https://[::1]:8443');
+    assert.equal(connectUrlOf(settings({ platformHost: 'gw.example.com' }), 443), 'https://gw.example.com');
+    assert.equal(edgeOptionsOf(settings({ listenHost: '127.0.0.7' }), ports).advertiseHost, '127.0.0.7');
+  });
+
+  it('keeps the platform’s own ports from fronts', () => {
+    assert.deepEqual(routerOptionsOf(settings({}), ports).reservedPorts, [80, 443, 9000, 8443]);
+  });
+
+  it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {
+    const { certificateNames, certificateAddresses } = certstoreOptionsOf(
+      settings({ listenHost: '0.0.0.0', adminHost: '192.0.2.1', certificateNames: ['admin.corp'] }),
+      '',
+    );
+    assert.deepEqual([certificateNames, certificateAddresses], [['admin.corp'], ['192.0.2.1']]);
+  });
+});
