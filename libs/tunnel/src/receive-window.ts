@@ -65,7 +65,9 @@ export class ReceiveWindow {
   restart(budget: Budget, floorOnly: boolean): number {
     this.#budget.give(this.#reserved);
     this.#budget = budget;
-    this.#reserved = this.#limits.floorBytes;
+    // What has come and was not delivered is in memory still, and counts on.
+    const kept = Math.max(0, this.received - this.delivered - this.#limits.floorBytes);
+    this.#reserved = this.#limits.floorBytes + budget.takeUpTo(kept);
     this.limit = this.received;
     return this.start(floorOnly);
   }

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DatagramQueue } from './datagram-queue.ts';
+import { payloadBytesMax } from './limit.ts';
+
+function drain(queue: DatagramQueue): Buffer[] {
+  const all: Buffer[] = [];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) all.push(next);
+  return all;
+}
+
+test('datagrams keep their order and sizes', () => {
+  const queue = new DatagramQueue(1_000);
+  for (const size of [3, 0, 100]) queue.push(Buffer.alloc(size, size));
+  assert.deepEqual(
+    drain(queue).map((datagram) => datagram.length),
+    [3, 0, 100],
+  );
+});
+
+test('a new datagram pushes out the oldest when there is no room', () => {
+  const queue = new DatagramQueue(1_000);
+  for (let i = 0; i < 10; i += 1) queue.push(Buffer.alloc(200, i));
+  const kept = drain(queue);
+  assert.deepEqual(
+    kept.map((datagram) => datagram[0]),
+    [6, 7, 8, 9],
+  );
+  assert.equal(queue.dropped, 6);
+});
+
+test('empty datagrams are bounded too', () => {
+  const queue = new DatagramQueue(1_000);
+  for (let i = 0; i < 1_000; i += 1) queue.push(Buffer.alloc(0));
+  assert.ok(drain(queue).length <= 125);
+});
+
+test('one that no frame can hold is dropped', () => {
+  const queue = new DatagramQueue(1_000_000);
+  queue.push(Buffer.alloc(payloadBytesMax + 1));
+  queue.push(Buffer.alloc(payloadBytesMax));
+  assert.deepEqual([drain(queue).length, queue.dropped], [1, 1]);
+});
+
+test('a queued datagram is a copy', () => {
+  const queue = new DatagramQueue(1_000);
+  const bytes = Buffer.from('a');
+  queue.push(bytes);
+  bytes[0] = 0;
+  assert.equal(queue.shift()?.toString(), 'a');
+});

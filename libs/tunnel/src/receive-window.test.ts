@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Budget } from './budget.ts';
+import { defaultLimits } from './limit.ts';
+import { ReceiveWindow } from './receive-window.ts';
+
+const limits = defaultLimits;
+const floor = limits.floorBytes;
+
+function makeWindow(budget: Budget): ReceiveWindow {
+  assert.ok(budget.take(floor));
+  const window = new ReceiveWindow(limits, budget);
+  window.start(false);
+  return window;
+}
+
+/** The peer sends all it may, and the reader takes `bytes` of it. */
+function readOn(window: ReceiveWindow, bytes: number, now: number, roundTripMs: number | null): void {
+  window.received = window.limit;
+  window.delivered = Math.min(window.received, window.delivered + bytes);
+  if (window.due) {
+    window.renew(now, roundTripMs);
+    window.acknowledged = window.delivered;
+  }
+}
+
+test('the first window is windowBytesInitial while there is plenty', () => {
+  assert.equal(makeWindow(new Budget(2 ** 30)).limit, limits.windowBytesInitial);
+});
+
+test('a stream that was not accepted has the floor', () => {
+  const budget = new Budget(2 ** 30);
+  budget.take(floor);
+  assert.equal(new ReceiveWindow(limits, budget).start(true), floor);
+  assert.equal(budget.used, floor);
+});
+
+test('budgets beyond 2^31 are as good as smaller ones', () => {
+  const window = makeWindow(new Budget(2 ** 33));
+  assert.equal(window.limit, limits.windowBytesInitial);
+  window.received = window.delivered = window.limit;
+  assert.equal(window.renew(0, null), 2 * limits.windowBytesInitial);
+});
+
+test('a window doubles while half of it is used up in less than two round trips, up to windowBytesMax', () => {
+  const window = makeWindow(new Budget(2 ** 30));
+  let now = 0;
+  for (let i = 0; i < 40; i += 1) readOn(window, window.window, (now += 10), 50);
+  assert.equal(window.window, limits.windowBytesMax);
+});
+
+test('a window does not grow without need: slow reader, or no round trip measured', () => {
+  const slow = makeWindow(new Budget(2 ** 30));
+  const unmeasured = makeWindow(new Budget(2 ** 30));
+  for (let i = 1; i < 40; i += 1) {
+    readOn(slow, slow.window >> 1, i * 200, 50);
+    readOn(unmeasured, unmeasured.window, i, null);
+  }
+  assert.equal(slow.window, limits.windowBytesInitial);
+  assert.equal(unmeasured.window, limits.windowBytesInitial);
+});
+
+test('with the budget out a stream keeps its floor and goes on', () => {
+  const budget = new Budget(2 * floor + 100);
+  const first = makeWindow(budget);
+  const second = makeWindow(budget);
+  assert.equal(budget.take(floor), false, 'no floor for a third');
+  for (let i = 1; i < 10; i += 1) {
+    const { delivered } = first;
+    readOn(first, floor, i, 50);
+    assert.ok(first.delivered >= delivered + floor, 'it goes on');
+    const left = first.limit - first.delivered;
+    assert.ok(left >= floor && left <= floor + 100);
+  }
+  assert.ok(second.limit >= floor && second.limit <= floor + 100);
+});
+
+test('what a stream gets above its floor grows less as the budget does', () => {
+  const budget = new Budget(64 * 2 ** 20);
+  const given: number[] = [];
+  while (budget.free >= floor) given.push(makeWindow(budget).limit);
+  assert.ok((given[0] as number) > floor);
+  assert.ok(given.length > 1_000, `${given.length} streams`);
+  assert.ok((given.at(-1) as number) < (given[0] as number) / 2);
+});
+
+test('one renewal takes at most a quarter of what is free', () => {
+  const budget = new Budget(2 ** 20);
+  const window = makeWindow(budget);
+  for (let i = 0; i < 60; i += 1) {
+    const { free } = budget;
+    const before = budget.used;
+    readOn(window, window.window, i, 1_000);
+    assert.ok(budget.used - before <= free / 4 + window.window);
+  }
+  assert.ok(budget.free > 0, 'something is left for others');
+});
+
+test('promises never exceed the budget, the limit never falls, and all of it comes back', () => {
+  const step = fc.record({
+    window: fc.nat(4),
+    read: fc.integer({ min: 1, max: 400_000 }),
+    wait: fc.nat(200),
+    again: fc.nat(20),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 100 }), fc.integer({ min: 8, max: 300 }), (steps, floors) => {
+      const process = new Budget(floors * floor);
+      const sessions = [new Budget(2 ** 28, process), new Budget(2 ** 28, process)];
+      const windows = [0, 1, 2, 3, 4].map((i) => makeWindow(sessions[i % 2] as Budget));
+      let now = 0;
+      for (const { window: i, read, wait, again } of steps) {
+        const window = windows[i] as ReceiveWindow;
+        const limit = window.limit;
+        now += wait;
+        if (again === 0) {
+          const session = sessions[(i + 1) % 2] as Budget;
+          if (session.take(floor)) window.restart(session, false);
+        } else {
+          readOn(window, read, now, 50);
+          assert.ok(window.limit >= limit);
+        }
+        const promised = windows.reduce((sum, w) => sum + w.limit - w.delivered, 0);
+        assert.ok(promised <= process.used, `${promised} promised, ${process.used} taken`);
+        assert.ok(process.used <= process.bytesMax);
+        assert.ok(window.limit - window.delivered <= limits.windowBytesMax);
+      }
+      for (const window of windows) window.release();
+      assert.equal(process.used, 0);
+    }),
+  );
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { headerBytes, payloadBytesMax } from './frame.ts';
+import { Slab } from './slab.ts';
+
+test('payloads of a slab lie behind one another, each with room for a header', () => {
+  const slab = Slab.take();
+  let end = 0;
+  for (let region = slab.region(); region !== null; region = slab.region()) {
+    assert.ok(region.length <= payloadBytesMax - headerBytes);
+    const payload = slab.fill(region.length);
+    assert.equal(payload.byteOffset - end, headerBytes);
+    assert.equal(payload.buffer, region.buffer);
+    end = payload.byteOffset + payload.length;
+  }
+  assert.ok(end > 200_000);
+});
+
+test('a slab is used again only when its reader and every payload have let it go', () => {
+  const slab = Slab.take();
+  slab.fill(100);
+  slab.fill(100);
+  slab.release();
+  slab.release();
+  const other = Slab.take();
+  assert.notEqual(other, slab);
+  slab.release();
+  assert.equal(Slab.take(), slab);
+});
+
+test('a pinned slab is never used again', () => {
+  const slab = Slab.take();
+  slab.pin();
+  slab.release();
+  const taken = Array.from({ length: 200 }, () => Slab.take());
+  assert.ok(!taken.includes(slab));
+});
+
+test('no two holders ever share memory', () => {
+  const step = fc.record({ slot: fc.nat(7), fill: fc.integer({ min: 1, max: 65_528 }) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const held: { slab: Slab; bytes: Buffer; mark: number }[] = [];
+      let reader = Slab.take();
+      let mark = 0;
+      for (const { slot, fill } of steps) {
+        const old = held[slot];
+        if (old !== undefined && slot % 2 === 0) {
+          held.splice(slot, 1);
+          old.slab.release();
+        }
+        let region = reader.region();
+        if (region === null) {
+          reader.release();
+          reader = Slab.take();
+          region = reader.region() as Buffer;
+        }
+        const bytes = reader.fill(Math.min(fill, region.length)).fill((mark = (mark + 1) & 0xff));
+        held.push({ slab: reader, bytes, mark });
+        for (const { bytes: b, mark: m } of held) assert.ok(b[0] === m && b.at(-1) === m);
+      }
+      for (const { slab } of held) slab.release();
+      reader.release();
+    }),
+    { numRuns: 50 },
+  );
+});
