@@ -152,10 +152,11 @@ export class StreamServer {
     this.counts.bytesFromResource += received;
     this.counts.bytesToResource += sent;
     const fields = { ...tags(metadata), bytesFromResource: received, bytesToResource: sent };
-    this.#options.logger.debug(
-      fields,
-      reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`,
-    );
+    const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
+    // A network that was gone for too long is for the operator to know; how applications end is theirs.
+    if (reset?.code === ResetCode.PathLost && this.#lines.take() !== null)
+      this.#options.logger.warn(fields, text);
+    else this.#options.logger.debug(fields, text);
   }
 
   #refuse(stream: Stream, metadata: OpenMetadata | null, error: ResourceError): void {

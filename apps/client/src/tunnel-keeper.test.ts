@@ -291,6 +291,18 @@ describe('tunnel keeper', () => {
     assert.deepEqual(waits.slice(8), [60_000, 60_000]);
   });
 
+  it('tries a node that cannot be reached at least every 5 s, however long it is away', () => {
+    const desk = new Desk({ transport: 'direct' });
+    desk.answer([address('a'), address('b')]);
+    desk.up('a');
+    desk.up('a');
+    for (let tries = 0; tries < 40; tries += 1) {
+      const wait = desk.wait();
+      assert(wait <= waitMsMax, `${wait} ms after ${tries} tries`);
+      desk.fail('path', desk.take('dial'));
+    }
+  });
+
   it('asks for the nodes anew every few minutes while only one is known', () => {
     const desk = new Desk({ transport: 'direct' });
     desk.answer([address('a')]);

@@ -188,7 +188,7 @@ export class TunnelKeeper {
       if (cause === 'path' && address !== null) this.#failedAt.set(addressKey(address), now);
       if (dial === slot.better) {
         slot.better = null;
-        return this.#handleBetterFailed(transport, slot, now);
+        return this.#handleBetterFailed(transport, slot, cause, now);
       }
       slot.dial = null;
       if (transport === 'direct' && slot.round !== null) slot.round.directFailed = true;
@@ -199,7 +199,12 @@ export class TunnelKeeper {
     }
   }
 
-  #handleBetterFailed(transport: Transport, slot: Slot, now: number): void {
+  #handleBetterFailed(
+    transport: Transport,
+    slot: Slot,
+    cause: (KeeperEvent & { kind: 'dialFailed' })['cause'],
+    now: number,
+  ): void {
     if (slot.up?.transport === 'websocket' && transport === 'direct') {
       this.#directProbes += 1;
       for (const one of this.#slots)
@@ -207,7 +212,9 @@ export class TunnelKeeper {
       return;
     }
     this.#spreadTries += 1;
-    const soon = this.#spreadTries < KeeperTiming.spreadTriesMax;
+    // A way that does not tell nodes apart is no reason for haste; a node that is away may be back any moment, and its
+    // callers wait for it.
+    const soon = cause === 'path' || this.#spreadTries < KeeperTiming.spreadTriesMax;
     const wait = soon
       ? waitMs(this.#spreadTries, this.#options.random())
       : this.#around(KeeperTiming.spreadMs);
