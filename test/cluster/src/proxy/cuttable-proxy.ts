@@ -36,6 +36,7 @@ export class CuttableProxy implements AsyncDisposable {
   #state: 'passing' | 'silent' | 'refusing' = 'passing';
   #delayMs = 0;
   #accepted = 0;
+  #endedBytes = 0;
 
   private constructor(target: Target) {
     this.#target = target;
@@ -79,9 +80,9 @@ export class CuttableProxy implements AsyncDisposable {
     return busiest;
   }
 
-  /** What the open connections carried, both ways. */
+  /** What all connections carried, both ways, those included that have ended. */
   get bytes(): number {
-    let bytes = 0;
+    let bytes = this.#endedBytes;
     for (const pair of this.#pairs) bytes += pair.bytes;
     return bytes;
   }
@@ -146,7 +147,10 @@ export class CuttableProxy implements AsyncDisposable {
     });
     const pair = new Pair(near, far, () => this.#delayMs);
     this.#pairs.add(pair);
-    pair.onClose = () => this.#pairs.delete(pair);
+    pair.onClose = () => {
+      this.#pairs.delete(pair);
+      this.#endedBytes += pair.bytes;
+    };
     if (this.#state === 'passing') pair.flow();
   }
 }
