@@ -1,0 +1,147 @@
+// The control plane stops and comes back while traffic runs: NATS and the MongoDB-wire server frozen and killed, each
+// service killed. The data plane does not notice: running connections go on, new ones are served on known fronts, not
+// one fails. Once the part is back, changes made from then on are seen.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  type Cluster,
+  type Resource,
+  type Site,
+  bootCluster,
+  startEcho,
+  startSite,
+} from '@postern/test-cluster';
+import { Caller, tryEcho } from '../fixture/caller.ts';
+import { inTime, until } from './patience.ts';
+import { type Probe, startProbe } from './probe.ts';
+import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
+
+const nodes = [0, 1] as const;
+/** How many new connections each node has to serve while the part is away, and for how long at least. */
+const connectionsMin = 40;
+const awayMs = 4_000;
+/** A part that is back is used again at once, but for a service's own pause between two tries. */
+const seenMs = 10_000;
+
+describe('while traffic runs through a cluster of two nodes', () => {
+  let cluster: Cluster;
+  let echo: Resource;
+  let site: Site;
+  let probes: Probe[];
+
+  before(async () => {
+    echo = await startEcho();
+    cluster = await bootCluster({ nodes: 2 });
+    site = await startSite(cluster, { resources: { echo } });
+    probes = [];
+    for (const node of nodes) {
+      await until('callers are served', 10_000, async () => {
+        return (await tryEcho(site.front('echo', node))) === 'echoed';
+      });
+      probes.push(await startProbe(site.front('echo', node)));
+    }
+  });
+  after(async () => {
+    for (const probe of probes) await probe[Symbol.asyncDispose]();
+    await site.stop();
+    await cluster.stop();
+    await echo.stop();
+  });
+
+  test('NATS is frozen and goes on', () => frozen('nats-1'));
+  test('NATS is killed and started again', () => killed('nats-1'));
+  test('the MongoDB-wire server is frozen and goes on', () => frozen('mongodb'));
+  test('the MongoDB-wire server is killed and started again', () => killed('mongodb'));
+  for (const name of ['router', 'acl', 'certstore', 'admin']) {
+    test(`${name} is killed and started again`, () => killed(name));
+  }
+
+  test('all of the control plane is killed at once and started again', async () => {
+    const names = ['nats-1', 'mongodb', 'router', 'acl', 'certstore', 'admin'];
+    await Promise.all(names.map((name) => cluster.kill(name)));
+    await unnoticed();
+    // The servers first: a service is ready when it has them.
+    await Promise.all(names.slice(0, 2).map((name) => cluster.restart(name)));
+    await Promise.all(names.slice(2).map((name) => cluster.restart(name)));
+    await changesAreSeen();
+  });
+
+  async function frozen(name: string): Promise<void> {
+    const part = cluster.part(name);
+    part.kill('SIGSTOP');
+    try {
+      await unnoticed();
+    } finally {
+      part.kill('SIGCONT');
+    }
+    await changesAreSeen();
+  }
+
+  async function killed(name: string): Promise<void> {
+    await cluster.kill(name);
+    await unnoticed();
+    await cluster.restart(name);
+    await changesAreSeen();
+  }
+
+  /** Callers come to both nodes all the time; every one of them is served. */
+  async function unnoticed(): Promise<void> {
+    const startedAt = performance.now();
+    const served = [0, 0];
+    await Promise.all(
+      nodes.map(async (node) => {
+        while (served[node]! < connectionsMin || performance.now() - startedAt < awayMs) {
+          assert.equal(await tryEcho(site.front('echo', node)), 'echoed');
+          served[node]! += 1;
+        }
+      }),
+    );
+    for (const probe of probes) await probe.run();
+  }
+
+  /** A change takes its way through admin, its owner and the bus to each node: refused there, and served again. */
+  async function changesAreSeen(): Promise<void> {
+    const { gateway } = site;
+    const { id } = site.destination('echo');
+    const set = (enabled: boolean): Promise<unknown> =>
+      until(`the change to ${enabled ? 'enabled' : 'disabled'} is taken`, seenMs, async () => {
+        await cluster.admin.updateDestination(gateway.id, id, { enabled });
+        return true;
+      });
+    await set(false);
+    for (const node of nodes) {
+      await until(`node ${node} refuses callers`, seenMs, async () => {
+        return (await tryEcho(site.front('echo', node))) !== 'echoed';
+      });
+    }
+    await set(true);
+    for (const node of nodes) {
+      await until(`node ${node} serves callers again`, seenMs, async () => {
+        return (await tryEcho(site.front('echo', node))) === 'echoed';
+      });
+    }
+    // Disabling leaves alone what runs.
+    for (const probe of probes) await probe.run();
+  }
+});
+
+test('a client whose tunnels are cut while NATS is away comes back with the tickets that it has', async () => {
+  await using echo = await startEcho();
+  await using cluster = await bootProxiedCluster();
+  await using proxied = await startProxiedSite(cluster, 1, {
+    name: 'offline',
+    resources: { echo },
+    args: ['--transport', 'direct'],
+  });
+  const { proxy, site } = proxied;
+  await until('two tunnels are up', 10_000, () => proxy.connections === 2);
+  await using running = new Caller(site.front('echo'));
+  await running.echo('before');
+  await cluster.kill('nats-1');
+  proxy.cut();
+  const back = until('a tunnel is up', 60_000, () => proxy.connections === 2);
+  await inTime('the client is back', 5_000, back);
+  await running.echo('after');
+  assert.equal(await tryEcho(site.front('echo')), 'echoed');
+});
