@@ -33,7 +33,8 @@ test('a child draws on its parent, and neither ever hands out more than it has',
           budget.give(Math.min(has, bytes));
           held[child] = has - Math.min(has, bytes);
         }
-        assert.ok((held[child] as number) - has <= free);
+        const now = held[child] ?? 0;
+        assert.ok(now - has <= free);
         assert.deepEqual(
           children.map((c) => c.used),
           held,

@@ -46,7 +46,7 @@ export class RawPeer implements FrameSink, CarrierEvents {
     raw.send(encodeBody(FrameType.Hello, {}));
     await clock.advance(1);
     const session = await accepting;
-    raw.seen.length = 0;
+    raw.seen.splice(0, raw.seen.length, ...raw.seen.filter((frame) => frame.stream !== 0));
     return { raw, session };
   }
 
