@@ -1,0 +1,188 @@
+// What networks do to the connection under a tunnel, in the middle of a transfer: it is cut, swallows everything, or
+// slows down. Streams go on over another path, and every byte is right at both ends.
+//
+// One cluster, a site with a proxy of its own for each fault, all faults at once: most of them are waiting.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import {
+  type Cluster,
+  type CuttableProxy,
+  type ExchangeServer,
+  type ExchangeResult,
+  type Resource,
+  exchange,
+  startEcho,
+  startExchangeServer,
+} from '@postern/test-cluster';
+import { Caller, tryEcho } from '../fixture/caller.ts';
+import { inTime, passed, patience, until } from './patience.ts';
+import { startProbe } from './probe.ts';
+import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
+
+const MIB = 1024 * 1024;
+const bytes = { sendBytes: 24 * MIB + 7, receiveBytes: 32 * MIB + 3 };
+/** The 60 s of a stream without a path, and what it takes to notice. */
+const limitMs = 90_000 * patience;
+/** Far more than any transfer here takes; a hang ends there. */
+const transferMs = 60_000;
+
+describe('a tunnel whose path fails in the middle of a transfer', { concurrency: true }, () => {
+  let cluster: Cluster;
+  let resource: ExchangeServer;
+  let sites = 0;
+
+  before(async () => {
+    resource = await startExchangeServer();
+    cluster = await bootProxiedCluster();
+  });
+  after(async () => {
+    await cluster.stop();
+    await resource.stop();
+  });
+
+  async function siteOf(name: string): Promise<ProxiedSite> {
+    sites += 1;
+    const args = ['--transport', 'direct'];
+    const proxied = await startProxiedSite(cluster, sites, { name, resources: { exchange: resource }, args });
+    await until('two tunnels are up', 10_000, () => proxied.proxy.connections === 2);
+    return proxied;
+  }
+
+  test('goes on over the second tunnel when the one that carries it is cut', async () => {
+    await using proxied = await siteOf('cut-one');
+    const { proxy, site } = proxied;
+    const running = exchange(site.front('exchange'), { ...bytes, seed: 1 });
+    await passedThrough(proxy, 4 * MIB);
+    // No other connection can come up: what goes on goes over the second tunnel.
+    proxy.refuse();
+    proxy.busiest?.reset();
+    await assertWhole(running);
+    assert.equal(proxy.connections, 1);
+  });
+
+  test('goes on when all tunnels are cut, time and again', async () => {
+    await using proxied = await siteOf('cut-all');
+    const { proxy, site } = proxied;
+    const running = exchange(site.front('exchange'), { ...bytes, seed: 2 });
+    for (let cuts = 0; cuts < 4; cuts += 1) {
+      await passedThrough(proxy, 4 * MIB);
+      assert.ok(proxy.cut() > 0);
+    }
+    await assertWhole(running);
+  });
+
+  test('goes on over the second tunnel when the one that carries it swallows everything', async () => {
+    await using proxied = await siteOf('black-hole');
+    const { proxy, site } = proxied;
+    const running = exchange(site.front('exchange'), { ...bytes, seed: 3 });
+    await passedThrough(proxy, 4 * MIB);
+    proxy.busiest?.pause();
+    // Nobody is told: a tunnel is dead when nothing was heard for 10 s.
+    const result = await assertWhole(running);
+    assert.ok(result.milliseconds > 8_000, 'the transfer was over before the path failed');
+  });
+
+  test('goes on over a path that becomes slow, and is cut while bytes are under way', async () => {
+    await using proxied = await siteOf('delay');
+    const { proxy, site } = proxied;
+    const running = exchange(site.front('exchange'), { ...bytes, seed: 4 });
+    await passedThrough(proxy, 4 * MIB);
+    proxy.delay(40);
+    await passedThrough(proxy, 8 * MIB);
+    proxy.cut();
+    await passedThrough(proxy, 8 * MIB);
+    proxy.busiest?.reset();
+    await assertWhole(running);
+  });
+
+  test('goes on after both tunnels were gone for 20 s, and so does a connection that was idle', async () => {
+    await using echo = await startEcho();
+    sites += 1;
+    await using proxied = await startProxiedSite(cluster, sites, {
+      name: 'gone',
+      resources: { exchange: resource, echo },
+      args: ['--transport', 'direct'],
+    });
+    const { proxy, site } = proxied;
+    await using idle = new Caller(site.front('echo'));
+    await idle.echo('before');
+    await using probe = await startProbe(site.front('echo'));
+    const running = exchange(site.front('exchange'), { ...bytes, seed: 5 });
+    await passedThrough(proxy, 4 * MIB);
+    proxy.refuse();
+    proxy.cut();
+    await passed(20_000);
+    assert.equal(proxy.connections, 0);
+    proxy.resume();
+    await inTime(
+      'the client is back',
+      5_000,
+      until('a tunnel', 60_000, () => proxy.connections > 0),
+    );
+    await assertWhole(running);
+    await probe.run();
+    await idle.echo('after');
+  });
+
+  test('is given up at both ends after 60 s without a path, with the cause in both logs', async () => {
+    await using held = await startHolder();
+    sites += 1;
+    await using proxied = await startProxiedSite(cluster, sites, {
+      name: 'given-up',
+      resources: { held },
+      args: ['--transport', 'direct'],
+    });
+    const { proxy, site } = proxied;
+    await using caller = new Caller(site.front('held'));
+    await caller.echo('before');
+    const { ended: resourceEnd } = await held.first;
+    const edge = cluster.part('edge-1').line(/EDGE_PATH_LOST/, limitMs);
+    const client = site.client.part.line(/a stream was reset: .*no path/i, limitMs);
+    proxy.refuse();
+    proxy.cut();
+    const startedAt = performance.now();
+    assert.equal(await caller.ending(limitMs), 'ECONNRESET');
+    assert.ok(performance.now() - startedAt > 59_000, 'it was given up too early');
+    assert.equal(await resourceEnd, 'ECONNRESET');
+    await Promise.all([edge, client]);
+    proxy.resume();
+    const served = async (): Promise<boolean> => (await tryEcho(site.front('held'))) === 'echoed';
+    await until('new callers are served', 10_000, served);
+  });
+});
+
+/** A resource that echoes, and tells how its first connection ended. */
+async function startHolder(): Promise<
+  Resource & { readonly first: Promise<{ readonly ended: Promise<string> }> }
+> {
+  const { promise: first, resolve } = Promise.withResolvers<{ ended: Promise<string> }>();
+  const server = createServer((socket) => {
+    let failure = 'ended';
+    socket.on('error', (error: NodeJS.ErrnoException) => (failure = error.code ?? error.message));
+    const ended = new Promise<string>((over) => socket.on('close', () => over(failure)));
+    // In an object: a promise that resolves with a promise waits for it.
+    resolve({ ended });
+    socket.on('data', (chunk: Buffer) => socket.write(chunk));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => void server.close();
+  const { port } = server.address() as AddressInfo;
+  return { host: '127.0.0.1', port, first, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** Until so many more bytes went through; from then on the transfer is under way. */
+async function passedThrough(proxy: CuttableProxy, count: number): Promise<void> {
+  const base = proxy.bytes;
+  await until(`${count} bytes pass`, transferMs, () => proxy.bytes >= base + count);
+}
+
+async function assertWhole(running: Promise<ExchangeResult>): Promise<ExchangeResult> {
+  await inTime('the transfer ends', transferMs, running);
+  const result = await running;
+  assert.equal(result.cause, null);
+  return result;
+}
