@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
+import { GoAwayCode, ResetCode, type TunnelError } from './error.ts';
 import { decodeGoAway, encodeBody, encodeFrame, encodeGoAway, FrameType } from './frame.ts';
 import type { Limits } from './limit.ts';
 import { memoryCarrierPair } from './memory-carrier.ts';

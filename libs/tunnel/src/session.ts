@@ -81,7 +81,7 @@ type Phase = 'handshake' | 'up' | 'closed';
 
 const streamNumberMax = 0xffff_fffd;
 /** What streams that have just begun to speak may send while one that had its turn waits for the next. */
-const freshBytesMax = 4 * payloadBytesMax;
+const freshBytesMax = 16 * payloadBytesMax;
 const stagingPool: Buffer[] = [];
 const stagingPoolMax = 16;
 

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Endpoint } from './endpoint.ts';
+import { ResetCode, TunnelError } from './error.ts';
+import {
+  decodeAnswer,
+  decodeCredit,
+  decodeJson,
+  decodeOpen,
+  encodeAnswer,
+  encodeCredit,
+  encodeFrame,
+  encodeOpen,
+  FrameType,
+} from './frame.ts';
+import type { Limits } from './limit.ts';
+import { rawKey, rawName, RawPeer } from './raw-peer.ts';
+import type { Session } from './session.ts';
+import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
+
+/** node ── middle ── client; the client takes every stream. */
+async function chain(limits: Partial<Limits> = {}) {
+  const clock = new TestClock();
+  const accepted: TestOwner[] = [];
+  const middle: Endpoint = testEndpoint(clock, 'middle', {
+    limits,
+    relayTo: (_session, { to }) => [...middle.sessions].find((s) => s.usable && s.peer.id === to.id) ?? null,
+  });
+  const node = testEndpoint(clock, 'node', { findDetour: () => [...node.sessions][0] ?? null });
+  const client = testEndpoint(clock, 'client', {
+    findDetour: () => [...client.sessions][0] ?? null,
+    onOpen: (stream) => {
+      accepted.push(new TestOwner(stream, 1, 0));
+      stream.accept();
+    },
+  });
+  const near = await connect(clock, node, middle, { trusted: true });
+  const far = await connect(clock, middle, client, { trusted: true });
+  const open = async (): Promise<[TestOwner, TestOwner]> => {
+    const session = [...node.sessions][0] as Session;
+    const opener = new TestOwner(node.open(session, {}, client.self), 0, 1);
+    await clock.advance(10);
+    return [opener, accepted.at(-1) as TestOwner];
+  };
+  return { clock, node, middle, client, near, far, open };
+}
+
+/** A relay between two peers that are spoken by hand: one opens, the other is the target. */
+async function rawChain(limits: Partial<Limits> = {}) {
+  const clock = new TestClock();
+  const middle: Endpoint = testEndpoint(clock, 'middle', {
+    limits,
+    relayTo: (_session, { to }) => [...middle.sessions].find((s) => s.usable && s.peer.id === to.id) ?? null,
+  });
+  const { raw: near } = await RawPeer.join(clock, middle);
+  const far = await RawPeer.join(clock, middle, { id: 'far', bootId: 'far-boot' });
+  const to = { id: 'far', bootId: 'far-boot' };
+  return { clock, middle, near, far: far.raw, farSession: far.session, to };
+}
+
+/** Why a test ends a session. */
+const gone = new TunnelError('TUNNEL_CLOSED', 'test');
+
+test('a relayed stream carries both directions to their ends, and the relay forgets it', async () => {
+  const { clock, middle, open } = await chain();
+  const [opener, acceptor] = await open();
+  for (let i = 0; i < 20; i += 1) {
+    opener.write(90_000);
+    acceptor.write(70_000);
+    await clock.advance(50);
+  }
+  opener.stream.end();
+  await clock.advance(100);
+  assert.ok(acceptor.ended && !acceptor.over);
+  acceptor.stream.end();
+  await clock.advance(200);
+  assert.ok(opener.done && acceptor.done);
+  assert.deepEqual([acceptor.received, opener.received], [opener.written, acceptor.written]);
+  assert.ok(opener.written > 1_000_000);
+  for (const session of middle.sessions) assert.equal(session.streamCount, 0);
+  assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('a relay passes a reset on and forgets the stream', async () => {
+  const { clock, middle, open } = await chain();
+  const [opener, acceptor] = await open();
+  opener.write(50_000);
+  acceptor.stream.reset(ResetCode.Refused, 'the words');
+  await clock.advance(10);
+  assert.deepEqual(opener.reset, { code: ResetCode.Refused, text: 'the words', origin: 'peer' });
+  assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('a relay that loses one side tells the other PathLost, and the stream goes on over the next', async () => {
+  for (const side of ['near', 'far'] as const) {
+    const { clock, node, middle, client, near, far, open } = await chain();
+    const [opener, acceptor] = await open();
+    opener.write(90_000);
+    acceptor.write(90_000);
+    (side === 'near' ? near : far).left.destroy(gone);
+    await clock.advance(10);
+    assert.deepEqual([opener.reset, acceptor.reset], [null, null]);
+    assert.equal(middle.memory.receiveReserved, 0);
+    if (side === 'near') await connect(clock, node, middle, { trusted: true });
+    else await connect(clock, middle, client, { trusted: true });
+    await clock.advance(2_500);
+    opener.stream.end();
+    acceptor.stream.end();
+    await clock.advance(3_000);
+    assert.ok(opener.done && acceptor.done, side);
+    assert.deepEqual([acceptor.received, opener.received], [opener.written, acceptor.written]);
+    assert.equal(middle.memory.receiveReserved, 0);
+  }
+});
+
+test('a slow side fills at most its window of the relay, and stalls no other stream', async () => {
+  const { clock, middle, client, open } = await chain();
+  const [slow, slowReader] = await open();
+  const [fast, fastReader] = await open();
+  slowReader.setReading(false);
+  for (let i = 0; i < 60; i += 1) {
+    slow.write(90_000);
+    fast.write(90_000);
+    await clock.advance(40);
+  }
+  assert.ok(slow.written <= 2 * 262_144 + 2 * 90_000 + 65_536, `${slow.written} bytes were let in`);
+  assert.equal(fastReader.received, fast.written);
+  assert.ok(fast.written > 3_000_000);
+  assert.ok(middle.memory.receiveReserved <= 4 * 262_144);
+  assert.ok(client.memory.receiveReserved <= 64 * 1_048_576);
+  slowReader.setReading(true);
+  await clock.advance(500);
+  assert.equal(slowReader.received, slow.written);
+});
+
+test('credit at a relay: N as it is, M lowered to what was forwarded and its own window', async () => {
+  const { clock, near, far, to } = await rawChain();
+  near.open(1, to, { limit: 500_000_000 });
+  await clock.advance(5);
+  assert.equal(decodeOpen(far.payloads(FrameType.Open, 2)[0] as Buffer).limit, 262_144);
+  far.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 300_000_000 }));
+  await clock.advance(5);
+  assert.equal(decodeAnswer(near.payloads(FrameType.Opened, 1)[0] as Buffer).limit, 262_144);
+  near.data(1, Buffer.alloc(60_000));
+  await clock.advance(5);
+  far.send(encodeCredit(2, 50_000, 400_000_000));
+  await clock.advance(5);
+  assert.deepEqual(decodeCredit(near.payloads(FrameType.Credit, 1).at(-1) as Buffer), {
+    delivered: 50_000,
+    limit: 60_000 + 262_144,
+  });
+});
+
+test('more than the credit of a relay is a RESET Protocol to both', async () => {
+  const { clock, middle, near, far, to } = await rawChain();
+  near.open(1, to);
+  near.data(1, Buffer.alloc(16_385));
+  await clock.advance(5);
+  assert.equal(near.resets(1)[0]?.code, ResetCode.Protocol);
+  assert.equal(far.resets(2)[0]?.code, ResetCode.Protocol);
+  assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('a second RESUMED does not make a relay take more than its window', async () => {
+  const { clock, middle, near, far, to } = await rawChain();
+  near.resume(1, to, { key: rawKey(1) });
+  await clock.advance(5);
+  for (let i = 0; i < 5; i += 1) {
+    far.send(encodeAnswer(FrameType.Resumed, 2, { attempt: 2, received: 0, limit: 1_000_000_000 }));
+    far.send(encodeCredit(2, 0, 0));
+    for (let sent = 0; sent < 262_144; sent += 65_536) near.data(1, Buffer.alloc(65_536));
+  }
+  await clock.advance(5);
+  assert.equal(near.payloads(FrameType.Resumed, 1).length, 1);
+  assert.equal(near.resets(1)[0]?.code, ResetCode.Protocol);
+  assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('a stream that was relayed is not relayed again', async () => {
+  const { clock, near, far, to } = await rawChain();
+  const body = { from: rawName, to, relayed: true };
+  near.send(encodeOpen(1, { key: rawKey(1), attempt: 1, limit: 0, body }));
+  near.open(3, to);
+  near.open(5, { id: 'nobody', bootId: 'b' });
+  await clock.advance(5);
+  assert.equal(near.resets(1)[0]?.code, ResetCode.PathLost);
+  assert.equal(near.resets(5)[0]?.code, ResetCode.PathLost);
+  const passed = decodeOpen(far.payloads(FrameType.Open, 2)[0] as Buffer).body as { relayed: boolean };
+  assert.equal(passed.relayed, true);
+});
+
+test('a relay passes on what it does not know', async () => {
+  const { clock, near, far, to } = await rawChain();
+  const body = { from: rawName, to, meta: { port: 1 }, later: { wants: 'more' } };
+  near.send(encodeOpen(1, { key: rawKey(1), attempt: 1, limit: 100_000, body }));
+  near.send(encodeFrame(99, 1, Buffer.from('unknown')));
+  await clock.advance(5);
+  const open = far.payloads(FrameType.Open, 2)[0] as Buffer;
+  assert.deepEqual(decodeJson(open.subarray(28)), { ...body, relayed: true });
+  assert.equal(far.payloads(99, 2)[0]?.toString(), 'unknown');
+  const more = Buffer.from('{"v":2}');
+  far.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 9, more }));
+  await clock.advance(5);
+  assert.deepEqual(near.payloads(FrameType.Opened, 1)[0]?.subarray(20), more);
+});
+
+test('datagrams through a relay: whole, and the oldest dropped for want of room', async () => {
+  const { clock, near, far, to } = await rawChain({ datagramBytesMax: 1_100 });
+  near.open(1, to);
+  await clock.advance(5);
+  near.send(
+    ...Array.from({ length: 10 }, (_, i) => encodeFrame(FrameType.Datagram, 1, Buffer.alloc(200, i))),
+  );
+  await clock.advance(5);
+  assert.deepEqual(
+    far.payloads(FrameType.Datagram, 2).map((payload) => [payload.length, payload[0]]),
+    [5, 6, 7, 8, 9].map((first) => [200, first]),
+  );
+});
+
+test('metadata that does not fit once it says that it was relayed breaks only its stream', async () => {
+  const { clock, middle, near, far, farSession, to } = await rawChain();
+  const overhead = JSON.stringify({ from: rawName, to, meta: '' }).length + 28;
+  near.open(1, to, { meta: 'x'.repeat(16_384 - overhead) });
+  await clock.advance(5);
+  assert.equal(near.resets(1)[0]?.code, ResetCode.Limit);
+  assert.deepEqual([middle.sessions.size, farSession.streamCount], [2, 0]);
+  assert.equal(middle.memory.receiveReserved, 0);
+  near.open(3, to);
+  await clock.advance(5);
+  assert.equal(far.seen.filter(({ type }) => type === FrameType.Open).length, 1);
+  assert.equal(far.closed, false);
+});
+
+test('a relay without room answers PathLost', async () => {
+  const { clock, near, to } = await rawChain({ receiveBytesPerProcessMax: 60_000 });
+  for (const stream of [1, 3]) near.open(stream, to);
+  await clock.advance(5);
+  assert.deepEqual([near.resets(1).length, near.resets(3)[0]?.code], [0, ResetCode.PathLost]);
+});
