@@ -173,6 +173,7 @@ test('a HELLO that was there before its session was is read', async () => {
     answer: () => Promise.resolve({}),
     welcome: () => ({ scope: 'g', id: 'node', bootId: 'b' }),
   });
+  await clock.advance(0);
   left.write(encodeBody(FrameType.Welcome, {}), () => {});
   await clock.advance(1);
   await connecting;
