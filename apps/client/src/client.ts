@@ -33,7 +33,7 @@ export interface ClientParts {
   readonly onConnected: (gatewayId: string, clientId: string) => void;
 }
 
-/** The client; `reload` reads the access-list files anew. */
+/** The client; `reload` reads access-list and token files anew. */
 export interface ClientService extends Service {
   reload(): void;
 }
@@ -109,6 +109,7 @@ class Client implements ClientService {
 
   reload(): void {
     for (const { options, client } of this.#members) {
+      client.checkToken();
       if (options.aclFile === null) continue;
       try {
         const list = readAclFile(options.aclFile);

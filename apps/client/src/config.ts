@@ -46,7 +46,7 @@ const schema = Type.Object({
       inArgv: ['-t', '--t', '--sectoken'],
       maxLength: 65_536,
       description:
-        'The security token; for several gateways one each in their order, divided by "--". Its file is read anew at each first call.',
+        'The security token; for several gateways one each in their order, divided by "--". Its file is read anew every few seconds and on SIGHUP: another token there replaces the tunnels without a cut.',
     }),
   ),
   ca: Type.Optional(

@@ -28,6 +28,9 @@ import { openTunnel, wayText } from './tunnel-opener.ts';
 /** How long running streams may go on after the client was asked to stop. */
 export const drainMs = 30_000;
 
+/** How often the token's file is looked at while all is well. */
+const tokenCheckMs = 5_000;
+
 const controlCheck = Compile(Control);
 
 /** Answers that mean: this gateway and token will not do, until somebody changes them. */
@@ -70,6 +73,9 @@ export class GatewayClient {
   #endpoint: Endpoint | null = null;
   #gateway: ConnectAnswer['gateway'] | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #tokenTimer: NodeJS.Timeout | undefined;
+  /** The one that the last first call showed. */
+  #shownToken: string | null = null;
   #idle: (() => void) | null = null;
   #everUp = false;
   #stopping: Promise<void> | null = null;
@@ -91,7 +97,23 @@ export class GatewayClient {
 
   /** Begins, and never blocks. */
   start(): void {
+    this.#tokenTimer = setInterval(() => this.checkToken(), tokenCheckMs).unref();
     this.#step({ kind: 'wake' });
+  }
+
+  /** Where the token is another one by now, tunnels that it opens replace those at hand. Without tunnels the next call has it. */
+  checkToken(): void {
+    if (this.#stopping !== null || this.#tunnels.size === 0) return;
+    let token: string | null = null;
+    try {
+      token = this.#options.readToken();
+    } catch (error) {
+      return this.#logger.debug({ error }, 'the security token cannot be read anew');
+    }
+    if (token === this.#shownToken) return;
+    this.#shownToken = token;
+    this.#logger.info('the security token is another one: tunnels are replaced one by one');
+    this.#step({ kind: 'renew' });
   }
 
   /** Takes the owner's list anew: tells the platform, and ends streams that it denies. */
@@ -136,6 +158,7 @@ export class GatewayClient {
   async #drainAndClose(): Promise<void> {
     this.#keeper.end();
     clearTimeout(this.#timer);
+    clearInterval(this.#tokenTimer);
     this.#abort.abort(new Error('the client is stopping'));
     if (this.#tunnels.size > 0) {
       const { promise: idle, resolve } = Promise.withResolvers<void>();
@@ -152,6 +175,7 @@ export class GatewayClient {
   #close(): void {
     this.#keeper.end();
     clearTimeout(this.#timer);
+    clearInterval(this.#tokenTimer);
     this.#abort.abort(new Error('the client is stopping'));
     this.#streams.close();
     this.#endpoint?.close();
@@ -213,7 +237,8 @@ export class GatewayClient {
   /** Async, so that what fails is never handled in the middle of a step. */
   async #readToken(): Promise<string | null> {
     try {
-      return this.#options.readToken();
+      this.#shownToken = this.#options.readToken();
+      return this.#shownToken;
     } catch (error) {
       throw new ClientError('CLIENT_TOKEN_FILE', `the security token cannot be read: ${errorText(error)}`, {
         cause: error,

@@ -16,6 +16,8 @@ export interface KeeperOptions {
 /** What happened. */
 export type KeeperEvent =
   | { kind: 'wake' }
+  /** The token is another one: each tunnel is to be replaced by one that the new token opened. */
+  | { kind: 'renew' }
   | { kind: 'callAnswered'; grant: Grant }
   | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
   | { kind: 'dialUp'; id: number; node: string }

@@ -168,6 +168,50 @@ describe('tunnel keeper', () => {
     assert.equal(desk.keeper.upCount, 2);
   });
 
+  it('replaces each tunnel at its own node, one after the other, when the token is another one', () => {
+    const desk = new Desk();
+    desk.answer([address('a'), address('b')]);
+    const former = [desk.up('a'), desk.up('b')];
+    desk.step({ kind: 'renew' });
+    desk.answer([address('a'), address('b')], 2);
+    for (const [index, node] of ['a', 'b'].entries()) {
+      if (desk.pending.length === 0) desk.wait();
+      const dial = desk.take('dial');
+      assert.deepEqual([dial.ticket, dial.address?.node, dial.avoid], ['ticket-2', node, []]);
+      assert.deepEqual(desk.pending, []);
+      desk.up(node, dial);
+      assert.equal(desk.take('drain').id, former[index]);
+      assert.equal(desk.keeper.upCount, 2);
+    }
+    assert.deepEqual(desk.pending, []);
+    assert.equal(desk.keeper.wakeAt, null);
+  });
+
+  it('keeps what it has when the new token is refused, and takes the one after that at once', () => {
+    const desk = new Desk({ tunnels: 1 });
+    desk.answer([address('a')]);
+    const former = desk.up('a');
+    desk.step({ kind: 'renew' });
+    desk.failCall('refused');
+    assert.deepEqual(desk.pending, []);
+    assert.equal(desk.keeper.upCount, 1);
+    desk.step({ kind: 'renew' });
+    desk.answer([address('a')], 3);
+    desk.up('a');
+    assert.equal(desk.take('drain').id, former);
+  });
+
+  it('calls once more when the token changes while a first call is under way', () => {
+    const desk = new Desk({ tunnels: 1 });
+    desk.answer([address('a')]);
+    desk.up('a');
+    desk.step({ kind: 'renew' });
+    desk.step({ kind: 'renew' });
+    desk.answer([address('a')], 2);
+    desk.answer([address('a')], 3);
+    assert.equal(desk.take('dial').ticket, 'ticket-3');
+  });
+
   it('asks for a new ticket when a node refused it', () => {
     const desk = new Desk({ tunnels: 1 });
     desk.answer([address('a')]);

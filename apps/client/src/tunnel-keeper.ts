@@ -11,6 +11,9 @@
  *
  * Invariants: at most `tunnels` slots, one call and one better dial at a time; a slot waits at most 5 s between two
  * tries unless the platform asked for more by Retry-After; a tunnel is drained only when its replacement is up.
+ *
+ * Another token begins another era. What an earlier one opened stays until its replacement is up, one after the other, so
+ * a token is changed without a cut, and one that is refused takes nothing away.
  */
 import type { NodeAddress } from '@postern/contracts';
 import { spreadMs, waitMs } from './backoff.ts';
@@ -37,6 +40,7 @@ interface Dial {
   readonly id: number;
   readonly way: Way;
   readonly ticket: string;
+  readonly era: number;
 }
 
 interface Up {
@@ -44,6 +48,7 @@ interface Up {
   readonly node: string;
   readonly transport: Transport;
   readonly since: number;
+  readonly era: number;
 }
 
 interface Slot {
@@ -75,6 +80,10 @@ export class TunnelKeeper {
   #directIsBlocked = false;
   #directProbes = 0;
   #spreadTries = 0;
+  /** How often the token was changed; of the last first call, and of the tickets that there are. */
+  #era = 0;
+  #callEra = 0;
+  #grantEra = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -119,6 +128,8 @@ export class TunnelKeeper {
     switch (event.kind) {
       case 'wake':
         return;
+      case 'renew':
+        return this.#handleRenew(now);
       case 'callAnswered':
         return this.#handleAnswer(event.grant, now);
       case 'callFailed':
@@ -133,9 +144,20 @@ export class TunnelKeeper {
     }
   }
 
+  #handleRenew(now: number): void {
+    this.#era += 1;
+    this.#wallet.discardAll();
+    this.#mayUseReserve = false;
+    this.#call.hurry(now);
+    for (const slot of this.#slots) slot.improveAt = now;
+  }
+
   #handleAnswer(grant: Grant, now: number): void {
     this.#call.end();
     this.#mayUseReserve = false;
+    // It is for a token that has been changed since: the call is made anew.
+    if (this.#callEra < this.#era) return;
+    this.#grantEra = this.#callEra;
     this.#wallet.take(grant, now);
     const known = new Set(grant.nodes.map(addressKey));
     for (const key of this.#failedAt.keys()) if (!known.has(key)) this.#failedAt.delete(key);
@@ -156,6 +178,7 @@ export class TunnelKeeper {
     const slot = this.#slots.find((one) => one.dial?.id === id || one.better?.id === id);
     const dial = slot?.dial?.id === id ? slot.dial : slot?.better;
     if (slot === undefined || dial === null || dial === undefined) return;
+    const { era } = dial;
     const { transport, address } = dial.way;
     if (transport === 'websocket' && slot.round?.directFailed === true) this.#directIsBlocked = true;
     if (address !== null) this.#failedAt.delete(addressKey(address));
@@ -163,12 +186,19 @@ export class TunnelKeeper {
       this.#draining.set(slot.up.id, slot.up.node);
       this.#actions.push({ kind: 'drain', id: slot.up.id });
     }
-    Object.assign(slot, { dial: null, better: null, round: null, up: { id, node, transport, since: now } });
+    Object.assign(slot, {
+      dial: null,
+      better: null,
+      round: null,
+      up: { id, node, transport, since: now, era },
+    });
     this.#call.handleUp();
     this.#everUp = true;
     if (transport === 'direct') this.#handleDirectWorks(now);
     slot.improveAt =
       now + (transport === 'websocket' ? this.#probeWaitMs() : waitMs(0, this.#options.random()));
+    // Changed once more while it was dialled.
+    if (era < this.#era) slot.improveAt = now;
     this.#spreadTries = 0;
   }
 
@@ -263,6 +293,7 @@ export class TunnelKeeper {
 
   #startCall(needed: boolean): void {
     this.#call.start(needed);
+    this.#callEra = this.#era;
     this.#actions.push({ kind: 'call' });
   }
 
@@ -305,7 +336,7 @@ export class TunnelKeeper {
     this.#dialsMade += 1;
     const id = this.#dialsMade;
     this.#actions.push({ kind: 'dial', id, ...way, ticket, avoid });
-    return { id, way, ticket };
+    return { id, way, ticket, era: this.#grantEra };
   }
 
   /** Starts at most one better dial; true when that would take a first call. */
@@ -322,7 +353,8 @@ export class TunnelKeeper {
       const others = this.#heldNodes(slot);
       const way = this.#betterWay(slot.up, others);
       if (way !== null) {
-        slot.better = this.#dial(way, ticket, way.transport === slot.up.transport ? others : []);
+        const spreads = way.transport === slot.up.transport && !this.#isStale(slot.up);
+        slot.better = this.#dial(way, ticket, spreads ? others : []);
         return false;
       }
       if (this.#wallet.ageMs(now) > KeeperTiming.spreadMs / 2) {
@@ -336,7 +368,13 @@ export class TunnelKeeper {
     return false;
   }
 
+  /** A former token opened it. */
+  #isStale(up: Up): boolean {
+    return up.era < this.#era;
+  }
+
   #couldBeBetter(up: Up): boolean {
+    if (this.#isStale(up)) return true;
     if (up.transport === 'websocket' && this.#options.transport === 'auto') return true;
     return this.#slots.some((slot) => slot.up !== null && slot.up.id < up.id && slot.up.node === up.node);
   }
@@ -344,6 +382,12 @@ export class TunnelKeeper {
   #betterWay(up: Up, others: string[]): Way | null {
     const ranked = rankAddresses({ ...this.#knowledge(others), transport: 'direct' });
     const [best] = ranked;
+    if (this.#isStale(up)) {
+      // The same way once more: nothing moves but the token.
+      if (up.transport === 'websocket') return { transport: 'websocket', address: null };
+      const address = ranked.find(({ node }) => node === up.node) ?? best;
+      return address === undefined ? null : { transport: 'direct', address };
+    }
     if (up.transport === 'websocket' && this.#options.transport === 'auto') {
       return best === undefined ? null : { transport: 'direct', address: best };
     }
