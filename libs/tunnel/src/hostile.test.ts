@@ -26,7 +26,7 @@ const number = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constantFrom(0xffff_
 const attempt = fc.oneof(fc.nat(5), fc.constantFrom(0x7fff_ffff, 0x8000_0000, 0xffff_ffff));
 const key = fc.nat(12).map(rawKey);
 const body = fc.oneof(
-  { weight: 4, arbitrary: fc.constant({ from: rawName, to: node, meta: {} } as unknown) },
+  { weight: 4, arbitrary: fc.constant<unknown>({ from: rawName, to: node, meta: {} }) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<unknown>({ from: rawName, to: { id: 'x', bootId: 'y' } }, null, [], 7, {

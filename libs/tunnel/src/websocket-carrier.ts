@@ -46,7 +46,8 @@ class WebSocketCarrier implements Carrier {
   }
 
   end(last: Buffer): void {
-    if (last.length > 0) this.#socket.send(last, { binary: true, compress: false });
+    for (let at = 0; at < last.length; at += webSocketMessageBytesMax)
+      this.#socket.send(last.subarray(at, at + webSocketMessageBytesMax), { binary: true, compress: false });
     this.#socket.close(1000);
     setTimeout(() => this.destroy(), goodbyeMs).unref();
   }

@@ -1,0 +1,224 @@
+/** Real sockets on the loopback address at both ends of a tunnel in memory: caller, front, tunnel, resource. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { Endpoint } from './endpoint.ts';
+import { ResetCode } from './error.ts';
+import { describeReset, type Joined, joinSocket } from './join-socket.ts';
+import { memoryCarrierPair } from './memory-carrier.ts';
+import { adoptSocket, connectSocket } from './socket-reader.ts';
+
+interface Route {
+  /** A caller's connection to the front, half-open as a good client's is. */
+  call(): Promise<Socket>;
+  /** How the joint at the front, and the one at the resource, of call number `i` ended. */
+  ends: { front: Promise<Joined>; resource: Promise<Joined> }[];
+  node: Endpoint;
+  client: Endpoint;
+}
+
+async function listen(handle: (socket: Socket) => void): Promise<{ port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    handle(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** `own`: sockets that the tunnel reads itself; else plain ones, read by their events. */
+async function route(t: TestContext, serve: (socket: Socket) => void, own: boolean): Promise<Route> {
+  const resource = await listen(serve);
+  const ends: Route['ends'] = [];
+  const atResource: PromiseWithResolvers<Joined>[] = [];
+  const node = new Endpoint({ self: { id: 'node', bootId: 'n' } });
+  let taken = 0;
+  const client = new Endpoint({
+    self: { id: 'client', bootId: 'c' },
+    onOpen: (stream) => {
+      const to = { port: resource.port, host: '127.0.0.1', allowHalfOpen: true };
+      const socket = own ? connectSocket(to) : connect(to).pause();
+      const i = taken++;
+      socket.once('connect', () => {
+        atResource[i]?.resolve(joinSocket(stream, socket));
+        stream.accept();
+      });
+    },
+  });
+  const [left, right] = memoryCarrierPair();
+  const [session] = await Promise.all([
+    node.accept(left, {
+      hello: {},
+      authenticate: () => Promise.resolve({ peer: { scope: 'g', ...client.self }, welcome: {} }),
+    }),
+    client.connect(right, {
+      answer: () => Promise.resolve({}),
+      welcome: () => ({ scope: 'g', ...node.self, trusted: true }),
+    }),
+  ]);
+  const front = await listen((accepted) => {
+    const settled = Promise.withResolvers<Joined>();
+    atResource.push(settled);
+    const stream = node.open(session, {});
+    const socket = own ? adoptSocket(accepted) : accepted;
+    ends.push({ front: joinSocket(stream, socket), resource: settled.promise });
+  });
+  t.after(() => {
+    front.close();
+    resource.close();
+    node.close();
+    client.close();
+  });
+  return {
+    ends,
+    node,
+    client,
+    call: async () => {
+      const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true });
+      await once(socket, 'connect');
+      return socket;
+    },
+  };
+}
+
+async function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
+  await once(socket, 'end');
+  return Buffer.concat(chunks);
+}
+
+function nothing(): void {}
+
+for (const own of [true, false]) {
+  const what = own ? 'sockets that the tunnel reads itself' : 'plain sockets';
+
+  test(`${what}: the caller ends first and is answered afterwards`, async (t) => {
+    const bytes = randomBytes(700_000);
+    const world = await route(
+      t,
+      (socket) => {
+        void readAll(socket).then((all) => socket.end(Buffer.concat([all, Buffer.from('!')])));
+      },
+      own,
+    );
+    const caller = await world.call();
+    caller.end(bytes);
+    const answer = await readAll(caller);
+    assert.ok(answer.equals(Buffer.concat([bytes, Buffer.from('!')])));
+    const [first] = world.ends;
+    assert.deepEqual(await first?.front, { received: 700_000, sent: 700_001, reset: null });
+    assert.deepEqual(await first?.resource, { received: 700_001, sent: 700_000, reset: null });
+    assert.equal(world.node.streams.size + world.client.streams.size, 0);
+  });
+
+  test(`${what}: the resource ends first and goes on reading`, async (t) => {
+    const got = Promise.withResolvers<Buffer>();
+    const world = await route(
+      t,
+      (socket) => {
+        socket.end('greeting');
+        void readAll(socket).then(got.resolve);
+      },
+      own,
+    );
+    const caller = await world.call();
+    assert.equal((await readAll(caller)).toString(), 'greeting');
+    const bytes = randomBytes(300_000);
+    caller.end(bytes);
+    assert.ok((await got.promise).equals(bytes));
+    assert.equal((await world.ends[0]?.front)?.reset, null);
+  });
+
+  test(`${what}: a caller that resets resets the resource’s socket`, async (t) => {
+    const broke = Promise.withResolvers<string>();
+    const arrived = Promise.withResolvers<void>();
+    const world = await route(
+      t,
+      (socket) => {
+        socket.on('error', (error: NodeJS.ErrnoException) => broke.resolve(error.code ?? ''));
+        socket.once('data', () => arrived.resolve());
+        socket.resume();
+      },
+      own,
+    );
+    const caller = await world.call();
+    caller.write('x');
+    await arrived.promise;
+    caller.resetAndDestroy();
+    assert.equal(await broke.promise, 'ECONNRESET');
+    const front = await world.ends[0]?.front;
+    assert.deepEqual([front?.reset?.code, front?.reset?.origin], [ResetCode.Cancelled, 'here']);
+    const atResource = await world.ends[0]?.resource;
+    assert.deepEqual([atResource?.reset?.code, atResource?.reset?.origin], [ResetCode.Cancelled, 'peer']);
+    assert.match(describeReset(atResource?.reset as never), /^Cancelled by the other end: .*ECONNRESET/);
+  });
+
+  test(`${what}: a resource that resets resets the caller’s socket`, async (t) => {
+    const world = await route(
+      t,
+      (socket) => {
+        socket.once('data', () => socket.resetAndDestroy());
+        socket.resume();
+      },
+      own,
+    );
+    const caller = await world.call();
+    const broke = once(caller, 'error');
+    caller.write('x');
+    const [error] = (await broke) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+    assert.equal((await world.ends[0]?.front)?.reset?.origin, 'peer');
+  });
+
+  test(`${what}: a resource that never reads stalls its own caller alone`, async (t) => {
+    let calls = 0;
+    const world = await route(
+      t,
+      (socket) => {
+        calls += 1;
+        if (calls === 1) return;
+        void readAll(socket).then((all) => socket.end(all));
+      },
+      own,
+    );
+    const stalled = await world.call();
+    stalled.on('error', nothing);
+    const chunk = Buffer.alloc(1_000_000);
+    let flowing = true;
+    for (let i = 0; i < 64 && flowing; i += 1) flowing = stalled.write(chunk);
+    for (let i = 0; i < 63; i += 1) stalled.write(chunk);
+    const bytes = randomBytes(2_000_000);
+    for (let i = 0; i < 3; i += 1) {
+      const other = await world.call();
+      other.end(bytes);
+      assert.ok((await readAll(other)).equals(bytes));
+    }
+    const { memory } = world.node;
+    assert.ok(memory.sendReserved < 8_000_000, `${memory.sendReserved} bytes are kept`);
+    assert.ok(world.client.memory.receiveReserved < 8_000_000);
+    stalled.destroy();
+  });
+}
+
+test('a socket that was destroyed before it was joined resets the stream', async (t) => {
+  const world = await route(t, nothing, true);
+  const [session] = world.node.sessions;
+  const socket = connect({ port: 1, host: '127.0.0.1' });
+  socket.on('error', nothing).destroy();
+  assert.ok(session !== undefined);
+  const joined = await joinSocket(world.node.open(session, {}), socket);
+  assert.equal(joined.reset?.code, ResetCode.Cancelled);
+});

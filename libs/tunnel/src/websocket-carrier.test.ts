@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { Carrier } from './carrier.ts';
+import { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
+
+/** Two ends over a real WebSocket, and what arrived at the right one. */
+async function ends(t: TestContext) {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: webSocketMessageBytesMax });
+  await once(server, 'listening');
+  const accepting = once(server, 'connection') as Promise<[WebSocket]>;
+  const dialled = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [[accepted]] = await Promise.all([accepting, once(dialled, 'open')]);
+  t.after(() => {
+    dialled.terminate();
+    server.close();
+  });
+  const left = webSocketCarrier(dialled, '127.0.0.1:1');
+  const right = webSocketCarrier(accepted, '127.0.0.1:2');
+  left.start({ handleBytes: () => {}, handleClose: () => {} });
+  return { left, dialled, ...collect(right) };
+}
+
+function collect(carrier: Carrier): { bytes(): Buffer; closed: Promise<Error | null> } {
+  const chunks: Buffer[] = [];
+  const { promise, resolve } = Promise.withResolvers<Error | null>();
+  carrier.start({ handleBytes: (chunk) => chunks.push(chunk), handleClose: resolve });
+  return { bytes: () => Buffer.concat(chunks), closed: promise };
+}
+
+test('bytes come as they were written, and done is called for each write', async (t) => {
+  const { left, bytes, closed } = await ends(t);
+  for (const text of ['one ', 'two ', 'three'])
+    await new Promise<void>((resolve) => left.write(Buffer.from(text), resolve));
+  left.end(Buffer.from('!'));
+  assert.equal(await closed, null);
+  assert.equal(bytes().toString(), 'one two three!');
+});
+
+test('last frames longer than a message go in several', async (t) => {
+  const { left, bytes, closed } = await ends(t);
+  const last = Buffer.alloc(3 * webSocketMessageBytesMax + 5, 7);
+  left.end(last);
+  await closed;
+  assert.ok(bytes().equals(last));
+});
+
+test('a text message closes the carrier', async (t) => {
+  const { dialled, bytes, closed } = await ends(t);
+  const closing = once(dialled, 'close') as Promise<[number]>;
+  dialled.send('text');
+  assert.deepEqual((await closing)[0], 1003);
+  await closed;
+  assert.equal(bytes().length, 0);
+});
+
+test('a message longer than webSocketMessageBytesMax closes the carrier', async (t) => {
+  const { dialled, bytes, closed } = await ends(t);
+  dialled.on('error', () => {});
+  dialled.send(Buffer.alloc(webSocketMessageBytesMax + 1));
+  assert.ok((await closed) instanceof Error);
+  assert.equal(bytes().length, 0);
+});
