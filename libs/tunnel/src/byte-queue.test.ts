@@ -15,7 +15,9 @@ test('bytes come out as they went in, however cut', () => {
       let n = 0;
       for (const next of steps) {
         if ('push' in next) {
-          const piece = Buffer.from({ length: next.push % 40 === 0 ? next.push : next.push % 40 }, () => n++);
+          const piece = Buffer.from(
+            Array.from({ length: next.push % 40 === 0 ? next.push : next.push % 40 }, () => n++),
+          );
           queue.push(piece);
           for (const byte of piece) model.push(byte);
         } else {

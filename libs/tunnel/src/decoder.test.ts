@@ -84,7 +84,7 @@ test('a length that is announced beyond its bound is refused with the header, be
   for (const type of [...Object.values(FrameType), 99]) {
     const header = Buffer.alloc(headerBytes);
     writeHeader(header, 0, type, payloadBytesMax + 1, 1);
-    const decoder = new FrameDecoder({ handleFrame: assert.fail, handleData: assert.fail });
+    const decoder = new FrameDecoder({ handleFrame: () => assert.fail(), handleData: () => assert.fail() });
     decoder.push(header.subarray(0, 7));
     assert.throws(() => decoder.push(header.subarray(7)), { code: 'TUNNEL_FRAME_TOO_LONG' });
   }
@@ -94,7 +94,7 @@ test('DATA is handed on piece by piece, without a copy', () => {
   const frame = encodeFrame(FrameType.Data, 5, Buffer.alloc(1_000, 7));
   const pieces: Buffer[] = [];
   const decoder = new FrameDecoder({
-    handleFrame: assert.fail,
+    handleFrame: () => assert.fail(),
     handleData: (_stream, piece) => {
       pieces.push(piece);
     },

@@ -124,7 +124,7 @@ test("the page's table of RESET codes is the source's", () => {
     Object.entries(ResetCode),
   );
   for (const [code, name, nothingReached] of rows) {
-    assert.equal(saysNothingReached(Number(code)), nothingReached === 'yes', name);
+    assert.equal(saysNothingReached(Number(code)), nothingReached === 'yes', String(name));
     assert.equal(resetCodeName(Number(code)), name);
   }
 });

@@ -227,7 +227,7 @@ async function play(steps: Step[], splitAt: number): Promise<Play> {
   return world;
 }
 
-const runs = Number(process.env.POSTERN_TEST_SCHEDULES ?? 150);
+const runs = Number(process.env.POSTERN_TEST_SCHEDULES ?? 60);
 
 test('streams are exact on both sides under any schedule of faults', async () => {
   await fc.assert(

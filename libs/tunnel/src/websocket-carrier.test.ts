@@ -23,7 +23,7 @@ async function ends(t: TestContext) {
   return { left, dialled, ...collect(right) };
 }
 
-function collect(carrier: Carrier): { bytes(): Buffer; closed: Promise<Error | null> } {
+function collect(carrier: Carrier): { bytes: () => Buffer; closed: Promise<Error | null> } {
   const chunks: Buffer[] = [];
   const { promise, resolve } = Promise.withResolvers<Error | null>();
   carrier.start({ handleBytes: (chunk) => chunks.push(chunk), handleClose: resolve });
