@@ -65,6 +65,7 @@ export class Cluster implements Platform {
   readonly #members = new Map<string, Member>();
   readonly #isScratch: boolean;
   #admin: AdminClient | null = null;
+  #documents: Pick<DocumentServer, 'url' | 'database'> | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(parts: {
@@ -102,6 +103,12 @@ export class Cluster implements Platform {
   get admin(): AdminClient {
     if (this.#admin === null) throw new Error('the cluster is not ready');
     return this.#admin;
+  }
+
+  /** Where its documents are, for a test that makes one as it could not be made otherwise. */
+  get documents(): Pick<DocumentServer, 'url' | 'database'> {
+    if (this.#documents === null) throw new Error('the cluster is not ready');
+    return this.#documents;
   }
 
   get processes(): ProcessEntry[] {
@@ -147,6 +154,11 @@ export class Cluster implements Platform {
   }
 
   /** For the one that boots it. */
+  useDocuments(documents: DocumentServer): void {
+    this.#documents = documents;
+  }
+
+  /** For the one that boots it. */
   useCa(caPem: string): void {
     this.#admin = new AdminClient({ adminUrl: this.adminUrl, apiKey: this.apiKey, caPem });
   }
@@ -180,6 +192,7 @@ export async function bootCluster(options: ClusterOptions = {}): Promise<Cluster
   const cluster = new Cluster({ state, isScratch, net, layout, apiKey });
   try {
     const servers = await startServers(cluster);
+    cluster.useDocuments(servers.documents);
     await startServices(cluster, servers, options);
     cluster.useCa(await fetchCa(servers.nats, cluster.caFile));
   } catch (error) {

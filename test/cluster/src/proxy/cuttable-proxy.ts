@@ -30,6 +30,8 @@ export interface ProxiedConnection {
 
 /** One proxy with all connections through it. */
 export class CuttableProxy implements AsyncDisposable {
+  /** Told of every connection that comes, refused ones too. */
+  onAccept: (() => void) | null = null;
   readonly #server: Server;
   readonly #target: Target;
   readonly #pairs = new Set<Pair>();
@@ -135,6 +137,7 @@ export class CuttableProxy implements AsyncDisposable {
 
   #accept(near: Socket): void {
     this.#accepted += 1;
+    this.onAccept?.();
     if (this.#state === 'refusing') {
       near.resetAndDestroy();
       return;

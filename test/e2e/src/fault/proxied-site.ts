@@ -51,6 +51,8 @@ export interface ProxiedSiteOptions {
   readonly resources: Readonly<Record<string, Endpoint>>;
   /** Further flags of the client. */
   readonly args?: readonly string[];
+  /** Where the proxy leads, when it is not the node itself. */
+  readonly target?: Endpoint;
   /** Called before the client is started. */
   readonly prepare?: (proxy: CuttableProxy) => void;
 }
@@ -59,12 +61,12 @@ export interface ProxiedSiteOptions {
 export async function startProxiedSite(
   cluster: Cluster,
   index: number,
-  { name, resources, args = [], prepare }: ProxiedSiteOptions,
+  { name, resources, args = [], target, prepare }: ProxiedSiteOptions,
 ): Promise<ProxiedSite> {
   const host = cluster.net.address(FIRST_PROXY_ADDRESS + index);
   const port = cluster.layout.tunnelPort;
-  const target = { host: cluster.nodeHosts[0] ?? '', port };
-  const proxy = await CuttableProxy.listen(target, { host, port });
+  const node = { host: cluster.nodeHosts[0] ?? '', port };
+  const proxy = await CuttableProxy.listen(target ?? node, { host, port });
   prepare?.(proxy);
   try {
     const client = { name, args: ['--hosts', `${TUNNEL_NAME}=${host}`, ...args] };
