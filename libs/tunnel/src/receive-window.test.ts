@@ -85,6 +85,17 @@ test('what a stream gets above its floor grows less as the budget does', () => {
   assert.ok((given.at(-1) as number) < (given[0] as number) / 2);
 });
 
+test('undelivered bytes count on when a stream moves to another session', () => {
+  const process = new Budget(2 ** 30);
+  const [first, second] = [new Budget(2 ** 28, process), new Budget(2 ** 28, process)];
+  const window = makeWindow(first);
+  window.received = 200_000;
+  second.take(floor);
+  window.restart(second, false);
+  assert.equal(first.used, 0);
+  assert.ok(second.used >= window.limit - window.delivered && second.used >= 200_000);
+});
+
 test('one renewal takes at most a quarter of what is free', () => {
   const budget = new Budget(2 ** 20);
   const window = makeWindow(budget);

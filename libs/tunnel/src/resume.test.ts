@@ -341,6 +341,22 @@ test('a repeated OPEN has the same key, and the next attempt', async () => {
   assert.deepEqual([raw.received(2).length, raw.payloads(FrameType.Fin, 2).length], [100, 1]);
 });
 
+test('an acceptor whose OPENED was lost starts over with a repeated OPEN, and skips the bytes that it has', async () => {
+  const { clock, node, first, owner } = await rawWorld();
+  first.raw.data(1, patternBytes(0, 0, 40));
+  owner.write(100);
+  owner.stream.end();
+  await clock.advance(5);
+  first.raw.open(3, node.self, { key: rawKey(1), attempt: 2 });
+  first.raw.data(3, patternBytes(0, 0, 60));
+  await clock.advance(5);
+  assert.equal(owner.received, 60);
+  const opened = decodeAnswer(first.raw.payloads(FrameType.Opened, 3)[0] as Buffer);
+  assert.deepEqual([opened.attempt, opened.received], [2, 40]);
+  assert.deepEqual(first.raw.received(3), patternBytes(1, 0, 100));
+  assert.equal(first.raw.payloads(FrameType.Fin, 3).length, 1);
+});
+
 test('when OPENED was lost, the acceptor’s RESUME opens the stream', async () => {
   const clock = new TestClock();
   const node = testEndpoint(clock, 'node');
