@@ -20,7 +20,7 @@ await new Command('test')
   )
   .option(
     '--only <name...>',
-    'only these steps: types, lint, dead, docs, unit, services, e2e, e2e/FILE, chaos …',
+    'only these steps: types, lint, dead, docs, unit, system, services, e2e, e2e/FILE, chaos …',
   )
   .option('--from <name>', 'this step and those after it')
   .option('--bail', 'stop at the first step that fails')

@@ -28,14 +28,15 @@ export function listSteps(root: string): Step[] {
     command: `${scripts[script] ?? `echo there is no script ${script}; exit 1`}${more}`,
     timeoutMs: 10 * minuteMs,
     needs: [],
-    countsTests: name === 'unit',
+    countsTests: script.startsWith('test:'),
   });
   return [
     fromScript('types', 'types'),
     fromScript('lint', 'lint'),
     fromScript('dead', 'dead'),
     fromScript('docs', 'docs', ' --check'),
-    fromScript('unit', 'test:unit', ' --test-reporter=spec'),
+    fromScript('unit', 'test:unit'),
+    fromScript('system', 'test:system', ' --test-reporter=spec'),
     { ...fromScript('services', 'service:install'), timeoutMs: 30 * minuteMs },
     ...systemFolders.flatMap((folder) => listSystemSteps(root, folder)),
   ];
