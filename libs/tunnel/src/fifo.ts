@@ -27,10 +27,6 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
-  replaceFirst(item: T): void {
-    this.#items[this.#head] = item;
-  }
-
   clear(): void {
     this.#items = [];
     this.#head = 0;
