@@ -47,6 +47,8 @@ export async function startExchangeServer(): Promise<ExchangeServer> {
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
+    // Whoever reads or writes hears of it there; it may come when nobody does.
+    socket.on('error', () => {});
     serve(socket).catch(() => socket.resetAndDestroy());
   });
   server.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 });
@@ -74,6 +76,7 @@ export async function exchange(
 ): Promise<ExchangeResult> {
   const startedAt = performance.now();
   const socket = connect({ host: target.host, port: target.port, allowHalfOpen: true, noDelay: true });
+  socket.on('error', () => {});
   const progress = { sent: 0, received: 0 };
   let cause: string | null = null;
   try {

@@ -1,0 +1,107 @@
+/**
+ * A run: traffic all the time, and beside it two rows of faults, one of tunnels and processes of the data plane, one of
+ * the control plane, so that they meet as they will. After each fault callers must be served again within a minute.
+ *
+ *   traffic   ───────────────────────────────────────────────────────► every byte checked
+ *   paths     ──fault──served──pause──fault──served──pause── …
+ *   control   ──fault──pause──fault──pause── …
+ */
+import { type Fault, drawControlFault, drawPathFault } from './fault.ts';
+import { Random } from './random.ts';
+import { callOnAndOn, callOnce } from './traffic.ts';
+import { type Harm, type Verdict, judge } from './verdict.ts';
+import { type World, makeWorld, passed } from './world.ts';
+
+const CALLERS_PER_NODE = 3;
+const PAUSE_MS_MAX = 1_500;
+const SERVED_WITHIN_MS = 60_000;
+
+/** How long, of which seed, and who is told. */
+export interface ChaosOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly onLine: (line: string) => void;
+}
+
+/** Runs it on a cluster of its own. */
+export async function runChaos(options: ChaosOptions): Promise<Verdict> {
+  await using world = await makeWorld();
+  // Awaited here: the world ends with this function.
+  return await new Run(world, options).run();
+}
+
+class Run {
+  readonly #world: World;
+  readonly #options: ChaosOptions;
+  readonly #harms: Harm[] = [];
+  readonly #failures: string[] = [];
+  readonly #startedAt = performance.now();
+
+  constructor(world: World, options: ChaosOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  async run(): Promise<Verdict> {
+    const { seconds, seed } = this.#options;
+    const random = new Random(seed);
+    const over = new AbortController();
+    const callers = this.#world.nodes.flatMap((node) => {
+      return Array.from({ length: CALLERS_PER_NODE }, () => {
+        return callOnAndOn(this.#world, node, random.fork(), over.signal);
+      });
+    });
+    const endAt = this.#startedAt + seconds * 1_000;
+    await Promise.all([
+      this.#row(random.fork(), drawPathFault, endAt),
+      this.#row(random.fork(), drawControlFault, endAt),
+    ]);
+    over.abort();
+    const calls = (await Promise.all(callers)).flat();
+    return judge(calls, this.#harms, this.#failures);
+  }
+
+  async #row(random: Random, draw: (random: Random) => Fault, endAt: number): Promise<void> {
+    while (performance.now() < endAt) {
+      await this.#suffer(draw(random));
+      await passed(random.between(0, PAUSE_MS_MAX));
+    }
+  }
+
+  async #suffer(fault: Fault): Promise<void> {
+    const startedAt = performance.now();
+    this.#options.onLine(`${this.#clock()} ${fault.name}`);
+    // Listed before it is over: calls may fail meanwhile, and the run may end with it.
+    try {
+      await fault.harm(this.#world);
+      for (const node of fault.nodes) await this.#untilServed(node);
+    } catch (error) {
+      this.#failures.push(`${fault.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    const { name, spares, nodes } = fault;
+    this.#harms.push({ name, spares, nodes, startedAt, endedAt: performance.now() });
+  }
+
+  async #untilServed(node: number): Promise<void> {
+    const deadline = performance.now() + SERVED_WITHIN_MS;
+    for (;;) {
+      const { ok, cause } = await callOnce(this.#world, node, { sendBytes: 1, receiveBytes: 1, seed: 1 });
+      if (ok) return;
+      if (performance.now() > deadline) {
+        throw new Error(`callers of node ${node} are not served within a minute: ${cause}`);
+      }
+      await passed(20);
+    }
+  }
+
+  #clock(): string {
+    return `${((performance.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6)} s`;
+  }
+}
+
+/** A verdict for people. */
+export function describeVerdict(verdict: Verdict): string {
+  const { ok, calls, bytes, excused, faults } = verdict;
+  const figures = `${calls} calls, ${(bytes / 1_048_576).toFixed(0)} MiB, ${excused} turned away or reset by a fault`;
+  return [...faults.map((fault) => `✖ ${fault}`), `${ok ? 'passed' : 'FAILED'}: ${figures}`].join('\n');
+}

@@ -1,0 +1,117 @@
+/**
+ * What can go wrong, each fault with what it has to spare. A fault does its harm and undoes it; when it is over,
+ * everything is as it was.
+ *
+ *   all       nobody notices, neither who runs nor who comes
+ *   running   what runs goes on, byte for byte; who comes meanwhile may be turned away
+ *   nothing   what runs may be reset, since the process that held it died; never may a byte be wrong
+ */
+import type { Random } from './random.ts';
+import { type World, passed } from './world.ts';
+
+/** See above. */
+export type Spares = 'all' | 'running' | 'nothing';
+
+/** One sort of fault. */
+export interface Fault {
+  readonly name: string;
+  readonly spares: Spares;
+  /** The nodes whose callers may notice. */
+  readonly nodes: readonly number[];
+  harm(world: World): Promise<void>;
+}
+
+/** A fault of tunnels, of the client or of a node. */
+export function drawPathFault(random: Random): Fault {
+  const node = random.between(0, 1);
+  const ms = random.between(200, 4_000);
+  const proxyOf = (world: World) => world.proxies[node]!;
+  const running = { spares: 'running', nodes: [node] } as const;
+  return random.pick<Fault>([
+    {
+      ...running,
+      name: `all tunnels of node ${node} are cut`,
+      harm: async (world) => void proxyOf(world).cut(),
+    },
+    {
+      ...running,
+      name: `the busiest tunnel of node ${node} is cut`,
+      harm: async (world) => proxyOf(world).busiest?.reset(),
+    },
+    {
+      ...running,
+      name: `the tunnels of node ${node} are cut, and refused for ${ms} ms`,
+      harm: async (world) => {
+        proxyOf(world).refuse();
+        proxyOf(world).cut();
+        await passed(ms);
+        proxyOf(world).resume();
+      },
+    },
+    {
+      ...running,
+      name: `node ${node} is behind a black hole for ${3 * ms} ms`,
+      harm: async (world) => {
+        proxyOf(world).blackHole();
+        await passed(3 * ms);
+        proxyOf(world).resume();
+      },
+    },
+    {
+      ...running,
+      name: `the tunnels of node ${node} are slow by ${Math.ceil(ms / 50)} ms for ${ms} ms, then cut`,
+      harm: async (world) => {
+        proxyOf(world).delay(Math.ceil(ms / 50));
+        await passed(ms);
+        proxyOf(world).cut();
+        proxyOf(world).delay(0);
+      },
+    },
+    {
+      name: 'the client is killed and started again',
+      spares: 'nothing',
+      nodes: [0, 1],
+      harm: async ({ site }) => {
+        await site.client.kill();
+        await site.client.part.start();
+      },
+    },
+    {
+      name: `node ${node} is killed and started again`,
+      spares: 'nothing',
+      nodes: [node],
+      harm: async ({ cluster }) => {
+        await cluster.kill(`edge-${node + 1}`);
+        await cluster.restart(`edge-${node + 1}`);
+      },
+    },
+  ]);
+}
+
+/** A fault of the control plane. */
+export function drawControlFault(random: Random): Fault {
+  const name = random.pick(['nats-1', 'mongodb', 'router', 'acl', 'certstore', 'admin']);
+  const ms = random.between(200, 4_000);
+  const all = { spares: 'all', nodes: [] } as const;
+  return random.pick<Fault>([
+    {
+      ...all,
+      name: `${name} is frozen for ${ms} ms`,
+      harm: async ({ cluster }) => {
+        const part = cluster.part(name);
+        part.kill('SIGSTOP');
+        await passed(ms);
+        part.kill('SIGCONT');
+      },
+    },
+    {
+      ...all,
+      name: `${name} is killed, and started again after ${ms} ms`,
+      harm: async ({ cluster }) => {
+        await cluster.kill(name);
+        await passed(ms);
+        await cluster.restart(name);
+      },
+    },
+  ]);
+}

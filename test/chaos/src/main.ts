@@ -1,0 +1,28 @@
+/** `pnpm chaos`: random faults for as long as one likes. The seed is printed, so that a run can be repeated. */
+import { randomInt } from 'node:crypto';
+import { ownArguments } from '@postern/scripts/arguments';
+import { Command, InvalidArgumentError } from 'commander';
+import { describeVerdict, runChaos } from './chaos.ts';
+
+await new Command('chaos')
+  .description(
+    'Cuts, freezes and kills parts of a cluster at random while traffic runs, and checks every byte.',
+  )
+  .option('--minutes <N>', 'how long', positive, 5)
+  .option('--seed <S>', 'repeats the faults of another run', positive, randomInt(1, 2 ** 31))
+  .action(main)
+  .parseAsync(ownArguments(), { from: 'user' });
+
+async function main({ minutes, seed }: { minutes: number; seed: number }): Promise<void> {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  say(`seed ${seed}, ${minutes} minutes`);
+  const verdict = await runChaos({ seconds: minutes * 60, seed, onLine: say });
+  say(`${describeVerdict(verdict)} (seed ${seed})`);
+  process.exit(verdict.ok ? 0 : 1);
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new InvalidArgumentError('must be a number above 0.');
+}

@@ -1,0 +1,61 @@
+/** Judges a run: every call that failed needs a fault that excuses it, and some failures have no excuse. */
+import type { Spares } from './fault.ts';
+import type { Call } from './traffic.ts';
+
+/** A fault as it was, from its first harm until callers were served again. */
+export interface Harm {
+  readonly name: string;
+  readonly spares: Spares;
+  readonly nodes: readonly number[];
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** What a run came to. */
+export interface Verdict {
+  readonly ok: boolean;
+  readonly calls: number;
+  readonly bytes: number;
+  /** Calls that failed as a fault may make them fail. */
+  readonly excused: number;
+  /** What must not have happened. */
+  readonly faults: readonly string[];
+}
+
+/** A caller that was accepted in the moment before the harm may meet it while its stream is being opened. */
+const OPENING_MS = 1_000;
+
+/** The verdict over all calls; `others` are failures that are no call's. */
+export function judge(calls: readonly Call[], harms: readonly Harm[], others: readonly string[]): Verdict {
+  const failed = calls.filter(({ ok }) => !ok);
+  const wrong = failed.filter((call) => !isExcused(call, harms));
+  const faults = [...others, ...wrong.map(describe)];
+  return {
+    ok: faults.length === 0,
+    calls: calls.length,
+    bytes: calls.reduce((sum, { sent, received }) => sum + sent + received, 0),
+    excused: failed.length - wrong.length,
+    faults,
+  };
+}
+
+function isExcused(call: Call, harms: readonly Harm[]): boolean {
+  const { cause, node, startedAt, endedAt } = call;
+  if (cause === null || cause === 'hung' || cause.includes('other bytes')) return false;
+  return harms.some((harm) => {
+    if (!harm.nodes.includes(node) || startedAt > harm.endedAt || endedAt < harm.startedAt) return false;
+    switch (harm.spares) {
+      case 'nothing':
+        return true;
+      case 'running':
+        return startedAt >= harm.startedAt - OPENING_MS && call.received === 0;
+      case 'all':
+        return false;
+    }
+  });
+}
+
+function describe({ node, cause, sent, received, startedAt, endedAt }: Call): string {
+  const from = `${(startedAt / 1_000).toFixed(1)} s to ${(endedAt / 1_000).toFixed(1)} s`;
+  return `a call of node ${node}, ${from}: ${cause} (${sent} bytes sent, ${received} received)`;
+}
