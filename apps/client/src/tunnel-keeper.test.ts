@@ -426,6 +426,10 @@ class World {
     const calls = this.desk.pending.filter(({ kind }) => kind === 'call').length;
     assert(calls <= 1, 'one call at a time');
     for (const action of this.desk.pending.splice(0)) this.#serve(action, mood);
+    // What is to be drained goes at once, before the next turn may lose the tunnel that took its place.
+    const drains = this.desk.pending.filter(({ kind }) => kind === 'drain');
+    this.desk.pending = this.desk.pending.filter(({ kind }) => kind !== 'drain');
+    for (const drain of drains) this.#serve(drain, mood);
     assert(this.desk.keeper.upCount + this.desk.pending.filter(({ kind }) => kind === 'dial').length <= 3);
   }
 
