@@ -16,7 +16,6 @@ import {
   encodeCredit,
   encodeReset,
   FrameType,
-  keyBytes,
   type Open,
   type Resume,
 } from './frame.ts';
@@ -329,7 +328,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   /** Another boot of a process has taken its name: the former's streams have lost their other end. */
   #endFormerBoot(peer: Peer): void {
-    for (const stream of [...this.#streamsByPeer.get(peerKey(peer.scope, peer.id))]) {
+    for (const stream of this.#streamsByPeer.get(peerKey(peer.scope, peer.id))) {
       if (stream.peer.bootId !== peer.bootId)
         stream.reset(ResetCode.Restarted, `${peer.id} was started anew`);
     }

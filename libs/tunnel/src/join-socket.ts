@@ -16,6 +16,8 @@ import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
 const urgentBytesMax = 8_192;
 /** Pieces smaller than this on average are copied together: a peer that sends single bytes must not make thousands of writes. */
 const gatheredBytesMax = 512;
+/** Behind a reader that is slow, pieces smaller than this are copied too: each would hold the whole chunk that it came in. */
+const heldBytesMin = 8_192;
 
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
 export interface Joined {
@@ -157,12 +159,12 @@ class Joint implements StreamEvents {
     const delivered = (error?: Error | null): void => {
       if (!error) this.#stream.deliver(bytes);
     };
-    if (pieces.length === 1) {
-      socket.write(pieces[0] as Buffer, delivered);
+    if (bytes < pieces.length * (socket.writableLength > 0 ? heldBytesMin : gatheredBytesMax)) {
+      socket.write(Buffer.concat(pieces, bytes), delivered);
       return;
     }
-    if (bytes < pieces.length * gatheredBytesMax) {
-      socket.write(Buffer.concat(pieces, bytes), delivered);
+    if (pieces.length === 1) {
+      socket.write(pieces[0] as Buffer, delivered);
       return;
     }
     socket.cork();

@@ -62,7 +62,6 @@ class Pair {
         break;
       case 'rewind':
         this.next = this.acknowledged + Math.floor((this.sentMax - this.acknowledged) * now.part);
-        this.next = Math.max(this.acknowledged, Math.min(this.next, this.end - 1));
         this.buffer.rewind(this.next);
     }
     const { acknowledged, next, end, sentMax } = this.buffer;

@@ -80,6 +80,8 @@ export class SendBuffer {
     const chunk = this.#chunks[this.#cursor];
     if (chunk === undefined || bytesMax <= 0) return null;
     if (this.#within === chunk.length) {
+      // The last one may still be added to.
+      if (this.#cursor === this.#chunks.length - 1) return null;
       this.#cursor += 1;
       this.#within = 0;
       return this.take(bytesMax);
@@ -129,14 +131,17 @@ export class SendBuffer {
     }
   }
 
-  /** Goes back (or on) to `to`: what follows will be sent next. The caller has checked acknowledged <= to <= end. */
+  /**
+   * Goes back (or on) to `to`: what follows will be sent next. The caller has checked acknowledged <= to <= end.
+   * Never past the last chunk: small writes may still be added to it.
+   */
   rewind(to: number): void {
     this.next = to;
     let offset = this.#start;
     let cursor = 0;
     for (
       let chunk = this.#chunks[0];
-      chunk !== undefined && offset + chunk.length <= to;
+      chunk !== undefined && cursor < this.#chunks.length - 1 && offset + chunk.length <= to;
       chunk = this.#chunks[cursor]
     ) {
       offset += chunk.length;

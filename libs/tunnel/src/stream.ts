@@ -27,6 +27,7 @@ import {
   encodeReset,
   encodeResume,
   FrameType,
+  headerBytes,
   payloadBytesMax,
   type Answer,
   type Open,
@@ -320,7 +321,7 @@ export class Stream implements PathEnd {
         this.#out.putBack(piece);
         return true;
       }
-      left -= piece.bytes.length;
+      left -= piece.bytes.length + headerBytes;
     }
     if (this.#sendable > 0) return true;
     if (this.#finWanted && !this.#finSent && this.#out.unsent === 0) {
