@@ -2,14 +2,15 @@
  * A carrier: an ordered, reliable, secret pipe of bytes between two processes. TLS, WebSocket and in-memory
  * ones exist; the session above does not know which it has.
  */
+import type { Slab } from './slab.ts';
 
 /** How a tunnel travels. */
 export type Transport = 'direct' | 'websocket' | 'memory';
 
 /** What a carrier tells its session. After `handleClose` it says nothing more. */
 export interface CarrierEvents {
-  /** The buffer may be kept by whoever takes it. */
-  handleBytes(chunk: Buffer): void;
+  /** Without a slab the buffer may be kept; one in a slab is good for the call, and longer for whoever holds the slab. */
+  handleBytes(chunk: Buffer, slab?: Slab | null): void;
   handleClose(error: Error | null): void;
 }
 

@@ -9,11 +9,12 @@
  *        └─────► other: payload whole ───┘
  */
 import { checkPayloadLength, FrameType, headerBytes } from './frame.ts';
+import type { Slab } from './slab.ts';
 
-/** Where decoded frames go. Buffers are only lent for the call, except that pieces of DATA may be kept. */
+/** Where decoded frames go. Payloads are lent for the call; pieces of DATA are as good as the chunk that they came in. */
 export interface FrameSink {
   handleFrame(type: number, stream: number, payload: Buffer): void;
-  handleData(stream: number, piece: Buffer): void;
+  handleData(stream: number, piece: Buffer, slab: Slab | null): void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -33,11 +34,12 @@ export class FrameDecoder {
     this.#sink = sink;
   }
 
-  push(chunk: Buffer): void {
+  /** `slab`: the memory that the chunk lies in, when it is not the chunk's own. */
+  push(chunk: Buffer, slab: Slab | null = null): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#missing > 0) {
-        at = this.#takePayload(chunk, at);
+        at = this.#takePayload(chunk, at, slab);
         continue;
       }
       if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
@@ -68,11 +70,12 @@ export class FrameDecoder {
     this.#missing = length;
   }
 
-  #takePayload(chunk: Buffer, at: number): number {
+  #takePayload(chunk: Buffer, at: number, slab: Slab | null): number {
     const end = Math.min(chunk.length, at + this.#missing);
     if (this.#type === FrameType.Data) {
       this.#missing -= end - at;
-      this.#sink.handleData(this.#stream, at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+      const piece = at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end);
+      this.#sink.handleData(this.#stream, piece, slab);
       return end;
     }
     if (this.#payload === null && end - at === this.#missing) {

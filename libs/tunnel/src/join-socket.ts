@@ -53,6 +53,8 @@ class Joint implements StreamEvents {
   #paused = false;
   #over = false;
   #pieces: Buffer[] = [];
+  /** Held for `#pieces`. */
+  #slabs: Slab[] = [];
   #flushing = false;
   #ended = false;
 
@@ -123,9 +125,21 @@ class Joint implements StreamEvents {
     if (!this.#flushing && piece.length <= urgentBytesMax) {
       // Alone in its turn so far: a request or an answer, which should not wait for the turn's end.
       this.#flushSoon();
-      this.#write([piece]);
+      this.#write([piece], []);
       return;
     }
+    this.#pieces.push(piece);
+    this.#flushSoon();
+  }
+
+  onSlabData(piece: Buffer, slab: Slab): void {
+    // A slow reader would hold the whole slab for each piece.
+    if (piece.length < heldBytesMin || this.#socket.writableLength > 0) {
+      this.onData(Buffer.from(piece));
+      return;
+    }
+    slab.hold();
+    this.#slabs.push(slab);
     this.#pieces.push(piece);
     this.#flushSoon();
   }
@@ -146,17 +160,20 @@ class Joint implements StreamEvents {
     const pieces = this.#pieces;
     if (this.#over) return;
     if (pieces.length > 0) {
+      const slabs = this.#slabs;
       this.#pieces = [];
-      this.#write(pieces);
+      if (slabs.length > 0) this.#slabs = [];
+      this.#write(pieces, slabs);
     }
     if (this.#ended) this.#socket.end(() => this.#stream.deliverEnd());
   };
 
-  #write(pieces: Buffer[]): void {
+  #write(pieces: Buffer[], slabs: Slab[]): void {
     const socket = this.#socket;
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
     const delivered = (error?: Error | null): void => {
+      for (const slab of slabs) slab.release();
       if (!error) this.#stream.deliver(bytes);
     };
     if (bytes < pieces.length * (socket.writableLength > 0 ? heldBytesMin : gatheredBytesMax)) {
@@ -193,6 +210,8 @@ class Joint implements StreamEvents {
     if (this.#over) return;
     this.#over = true;
     this.#pieces = [];
+    for (const slab of this.#slabs) slab.release();
+    this.#slabs = [];
     const socket = this.#socket;
     this.#stopReading();
     socket.off('end', this.#handleSocketEnd);

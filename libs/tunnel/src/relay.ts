@@ -30,6 +30,7 @@ import {
 } from './frame.ts';
 import type { Limits } from './limit.ts';
 import type { PathEnd, Session } from './session.ts';
+import type { Slab } from './slab.ts';
 
 /**
  * Passes an OPEN or RESUME on to `target` and stays in between from then on. Nobody keeps the relay: the two
@@ -124,7 +125,7 @@ class RelaySide implements PathEnd {
     return other.#granted;
   }
 
-  handleData(piece: Buffer): void {
+  handleData(piece: Buffer, slab: Slab | null = null): void {
     const other = this.#other;
     if (other === null) return;
     this.#arrived += piece.length;
@@ -132,7 +133,7 @@ class RelaySide implements PathEnd {
       this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
       return;
     }
-    other.#queue.push(piece);
+    other.#queue.push(slab === null ? piece : Buffer.from(piece));
     other.#session.schedule(other);
   }
 

@@ -32,13 +32,15 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import type { Slab } from './slab.ts';
 
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
 export interface PathEnd {
   /** The session in whose queue it stands; null when in none. */
   queuedIn: Session | null;
   handleFrame(type: number, payload: Buffer): void;
-  handleData(piece: Buffer): void;
+  /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
+  handleData(piece: Buffer, slab: Slab | null): void;
   handlePathLost(cause: TunnelError): void;
   /** Writes one turn's worth; returns whether there is more that could go now. */
   writeTo(batch: Batch, quantum: number): boolean;
@@ -136,7 +138,7 @@ export class Session implements FrameSink {
       );
     });
     this.#carrier.start({
-      handleBytes: (chunk) => this.#handleBytes(chunk),
+      handleBytes: (chunk, slab = null) => this.#handleBytes(chunk, slab),
       handleClose: (error) =>
         this.destroy(
           new TunnelError(
@@ -432,22 +434,22 @@ export class Session implements FrameSink {
 
   // ---- what comes in
 
-  #handleBytes(chunk: Buffer): void {
+  #handleBytes(chunk: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
     this.#heardAt = this.#clock.now();
     try {
-      this.#decoder.push(chunk);
+      this.#decoder.push(chunk, slab);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#breakOff(error);
     }
   }
 
-  handleData(stream: number, piece: Buffer): void {
+  handleData(stream: number, piece: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
     const path = this.#paths.get(stream);
     if (path === undefined) this.#checkLate(stream);
-    else path.handleData(piece);
+    else path.handleData(piece, slab);
   }
 
   handleFrame(type: number, stream: number, payload: Buffer): void {

@@ -50,6 +50,11 @@ export class Slab {
     return this.#memory.subarray(from, from + bytes);
   }
 
+  /** One more holder, who calls `release` once. */
+  hold(): void {
+    this.#holders += 1;
+  }
+
   /** It will not be used again. */
   pin(): void {
     this.#pinned = true;

@@ -9,12 +9,13 @@
  * read by its 'data' events: slower, and nothing else.
  */
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { Slab } from './slab.ts';
 
 const sharedBytes = 65_536;
+/** TLS hands out one record at a time; a full one says that more is behind it. */
+const recordBytes = 16_384;
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
-/** A read below this says that the sender is no longer bulk. */
-const bulkBytesMin = 32_768;
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
 export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
@@ -86,6 +87,37 @@ function keepReader(socket: Socket, reader: SocketReader): void {
   socket.once('close', () => reader.release());
 }
 
+/** Names of the properties in which a socket keeps its own read buffers; Node's `onread` option sets the same. */
+let ownBufferKeys: { buffer: symbol; make: symbol; take: symbol } | null | undefined;
+
+/**
+ * Gives a TLS connection its own read buffers, which Node does only for those that dial without a proxy. Returns null,
+ * and changes nothing, where this version of Node keeps them otherwise: then it is read by its 'data' events.
+ * What was read before still comes as 'data'.
+ */
+export function readTls(socket: TLSSocket, handler: ReadHandler): SocketReader | null {
+  const owner = socket as unknown as HandleOwner & Record<symbol, unknown>;
+  const handle = owner._handle;
+  ownBufferKeys ??= findOwnBufferKeys(socket);
+  if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return null;
+  const reader = new SocketReader(recordBytes);
+  reader.handler = handler;
+  const first = reader.onread.buffer();
+  owner[ownBufferKeys.buffer] = first;
+  owner[ownBufferKeys.make] = reader.onread.buffer;
+  owner[ownBufferKeys.take] = reader.onread.callback;
+  (handle.useUserBuffer as (buffer: Buffer) => void).call(handle, first);
+  keepReader(socket, reader);
+  return reader;
+}
+
+function findOwnBufferKeys(socket: Socket): { buffer: symbol; make: symbol; take: symbol } | null {
+  const keys = Object.getOwnPropertySymbols(socket);
+  const find = (name: string): symbol | undefined => keys.find((key) => key.description === name);
+  const [buffer, make, take] = [find('kBuffer'), find('kBufferGen'), find('kBufferCb')];
+  return buffer === undefined || make === undefined || take === undefined ? null : { buffer, make, take };
+}
+
 /** The read buffers of one socket. */
 export class SocketReader {
   readonly onread = {
@@ -93,7 +125,13 @@ export class SocketReader {
     callback: (bytes: number): boolean => this.#take(bytes),
   };
   handler: ReadHandler | null = null;
+  /** A read of this many bytes or more says that the sender is bulk; below half of it, that it no longer is. */
+  readonly #fullBytes: number;
   #slab: Slab | null = null;
+
+  constructor(fullBytes = sharedBytes) {
+    this.#fullBytes = fullBytes;
+  }
 
   /**
    * Lets the slab go. Only for a socket that has closed: until then the system may hold the slab's next region as the
@@ -119,10 +157,10 @@ export class SocketReader {
     const handler = this.handler;
     if (handler === null) return false;
     if (slab === null) {
-      if (bytes === sharedBytes) this.#slab = Slab.take();
+      if (bytes >= this.#fullBytes) this.#slab = Slab.take();
       return handler(shared.subarray(0, bytes), null);
     }
-    if (bytes < bulkBytesMin) {
+    if (bytes < this.#fullBytes / 2) {
       this.#slab = null;
       const goesOn = handler(slab.fill(bytes), slab);
       slab.release();

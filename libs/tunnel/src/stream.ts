@@ -74,6 +74,8 @@ export interface StreamEvents {
   onOpened?(): void;
   /** Bytes in order. The buffer may be kept. Call `deliver` when they have left this process. */
   onData?(piece: Buffer): void;
+  /** The same for bytes that lie in a slab: good for the call, and until `release` for who calls `hold`. Without this they are copied for `onData`. */
+  onSlabData?(piece: Buffer, slab: Slab): void;
   /** No more bytes will come. Call `deliverEnd` when that has been passed on. */
   onEnd?(): void;
   /** `room` is above zero again. */
@@ -360,7 +362,7 @@ export class Stream implements PathEnd {
 
   // ---- what comes in
 
-  handleData(piece: Buffer): void {
+  handleData(piece: Buffer, slab: Slab | null = null): void {
     if (
       this.#isUnanswered ||
       this.#inAt + piece.length > this.#in.limit ||
@@ -377,8 +379,15 @@ export class Stream implements PathEnd {
     if (known >= piece.length) return;
     const fresh = known > 0 ? piece.subarray(known) : piece;
     this.#in.received += fresh.length;
-    if (this.#early === null) this.events.onData?.(fresh);
-    else this.#early.push(fresh);
+    if (slab === null) this.#handOn(fresh);
+    else if (this.#early === null && this.events.onSlabData !== undefined)
+      this.events.onSlabData(fresh, slab);
+    else this.#handOn(Buffer.from(fresh));
+  }
+
+  #handOn(piece: Buffer): void {
+    if (this.#early === null) this.events.onData?.(piece);
+    else this.#early.push(piece);
   }
 
   handleFrame(type: number, payload: Buffer): void {

@@ -4,6 +4,7 @@
  */
 import type { TLSSocket } from 'node:tls';
 import type { Carrier, CarrierEvents } from './carrier.ts';
+import { readTls } from './socket-reader.ts';
 
 /** How long an ended connection may take to say goodbye before it is cut. */
 const goodbyeMs = 2_000;
@@ -32,7 +33,15 @@ class TlsCarrier implements Carrier {
     });
     this.#socket.on('close', () => events.handleClose(failure));
     this.#socket.on('end', () => this.#socket.destroy());
-    this.#socket.on('data', (chunk: Buffer) => events.handleBytes(chunk));
+    readTls(this.#socket, (bytes, slab) => {
+      if (slab === null) events.handleBytes(Buffer.from(bytes), null);
+      else {
+        events.handleBytes(bytes, slab);
+        slab.release();
+      }
+      return true;
+    });
+    this.#socket.on('data', (chunk: Buffer) => events.handleBytes(chunk, null));
     if (this.#socket.destroyed) queueMicrotask(() => events.handleClose(failure));
   }
 
