@@ -123,6 +123,30 @@ export const DestinationInput = Type.Object(
 );
 export type DestinationInput = Static<typeof DestinationInput>;
 
+/** How a resource is reached, whole: what the operator left out has its default. */
+export const DestinationResource = Type.Object({
+  host,
+  port,
+  protocol: StreamProtocol,
+  tls: Type.Object(resourceTls),
+  ...resourceOptions,
+});
+export type DestinationResource = Static<typeof DestinationResource>;
+
+/** A front, whole, without the URL that is made from it. */
+export const DestinationFront = Type.Object({
+  protocol: StreamProtocol,
+  host,
+  port,
+  tls: Type.Object(frontTls),
+  proxyProtocol,
+});
+export type DestinationFront = Static<typeof DestinationFront>;
+
+/** How clients check a resource's health, whole. */
+export const DestinationHealth = Type.Object(health);
+export type DestinationHealth = Static<typeof DestinationHealth>;
+
 /** A destination as it is shown; `front` is missing on cloud destinations, which have `clientPort` in its place. */
 export const Destination = Type.Object({
   ...objectProperties,
@@ -130,25 +154,15 @@ export const Destination = Type.Object({
   name,
   kind,
   enabled,
-  resource: Type.Object({
-    host,
-    port,
-    protocol: StreamProtocol,
-    tls: Type.Object(resourceTls),
-    ...resourceOptions,
-  }),
+  resource: DestinationResource,
   front: Type.Optional(
     Type.Object({
-      protocol: StreamProtocol,
-      host,
-      port,
+      ...DestinationFront.properties,
       url: Type.String({ description: 'where callers reach it' }),
-      tls: Type.Object(frontTls),
-      proxyProtocol,
     }),
   ),
   clientPort: Type.Optional(port),
-  health: Type.Object(health),
+  health: DestinationHealth,
 });
 export type Destination = Static<typeof Destination>;
 

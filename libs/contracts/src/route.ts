@@ -1,5 +1,6 @@
 /** A destination as a node needs it to serve its front. */
 import { Type, type Static } from 'typebox';
+import { DestinationFront, DestinationHealth, DestinationResource } from './destination.ts';
 
 /** One route, followed by every node (feed `router.routes`). `id` is the destination's. */
 export const Route = Type.Object({
@@ -9,12 +10,8 @@ export const Route = Type.Object({
   name: Type.String(),
   enabled: Type.Boolean(),
   gatewayEnabled: Type.Boolean(),
-  resource: Type.Object({
-    host: Type.String(),
-    port: Type.Integer(),
-    connectTimeoutSeconds: Type.Integer(),
-    idleTimeoutSeconds: Type.Integer(),
-  }),
-  front: Type.Object({ protocol: Type.Literal('tcp'), host: Type.String(), port: Type.Integer() }),
+  resource: DestinationResource,
+  front: DestinationFront,
+  health: DestinationHealth,
 });
 export type Route = Static<typeof Route>;

@@ -2,18 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { TestClient } from './fixture/client.ts';
+import { resourceOf } from './fixture/documents.ts';
 import { echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
 
 test('a stream without a byte for the destination’s idle time-out is reset', async () => {
   await withWorld(async (world) => {
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
-    const resource = {
-      host: '127.0.0.1',
-      port: world.echo.port,
-      connectTimeoutSeconds: 5,
-      idleTimeoutSeconds: 1,
-    };
+    const resource = resourceOf({ host: '127.0.0.1', port: world.echo.port, idleTimeoutSeconds: 1 });
     world.platform.setRoute(echoRoute(world.frontPort, world.echo.port, { resource, name: 'idle' }));
     await until(
       () =>

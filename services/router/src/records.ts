@@ -57,8 +57,7 @@ function recordOf({ id, name, enabled, requireToken }: GatewayDocument): Gateway
 }
 
 function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Route {
-  const { id, gatewayId, name, enabled, resource, front } = destination;
-  const { host, port, connectTimeoutSeconds, idleTimeoutSeconds } = resource;
+  const { id, gatewayId, name, enabled, resource, front, health } = destination;
   return {
     id,
     gatewayId,
@@ -66,7 +65,8 @@ function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Ro
     name,
     enabled,
     gatewayEnabled: gateway.enabled,
-    resource: { host, port, connectTimeoutSeconds, idleTimeoutSeconds },
-    front: { protocol: 'tcp', host: front.host, port: front.port },
+    resource,
+    front,
+    health,
   };
 }
