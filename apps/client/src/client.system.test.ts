@@ -9,7 +9,7 @@ import { silentLogger } from '@postern/telemetry';
 import { ResetCode, type Session, type Stream, joinSocket, resetCodeName } from '@postern/tunnel';
 import { type ClientService, createClient } from './client.ts';
 import type { ClientOptions } from './config.ts';
-import { Hosts } from './hosts.ts';
+import { Hosts } from '@postern/dial';
 import { type TestNode, TestPlatform } from './platform.fixture.ts';
 import { proxyChooser } from './proxy-choice.ts';
 import { startConnectProxy } from './proxy.fixture.ts';

@@ -19,7 +19,8 @@ import {
 } from '@postern/telemetry';
 import type { ClientOptions, GatewayOptions } from './config.ts';
 import { Dialer } from './dialer.ts';
-import { ClientError, errorText } from './errors.ts';
+import { errorText } from '@postern/dial';
+import { ClientError } from './errors.ts';
 import { GatewayClient, type GatewayEnd } from './gateway-client.ts';
 import { type Identity, openIdentity } from './identity.ts';
 

@@ -17,7 +17,7 @@ import {
 } from '@postern/config';
 import type { LogLevel } from '@postern/telemetry';
 import { type Static, Type } from 'typebox';
-import { Hosts } from './hosts.ts';
+import { Hosts } from '@postern/dial';
 import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './proxy-choice.ts';
 
 const gatewayIdPattern = '^[A-Za-z0-9]{1,64}$';

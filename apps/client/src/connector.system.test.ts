@@ -6,7 +6,7 @@ import type { ConnectRequest } from '@postern/contracts';
 import { callPlatform, ticketLifeMs } from './connector.ts';
 import { Dialer, type DialerOptions } from './dialer.ts';
 import { ClientError } from './errors.ts';
-import { Hosts } from './hosts.ts';
+import { Hosts } from '@postern/dial';
 import { TestPlatform, makeCertificate } from './platform.fixture.ts';
 import { proxyChooser } from './proxy-choice.ts';
 import { startConnectProxy, startSocksProxy } from './proxy.fixture.ts';

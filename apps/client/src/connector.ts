@@ -13,7 +13,8 @@ import {
 } from '@postern/contracts';
 import { Compile } from 'typebox/compile';
 import type { Dialer } from './dialer.ts';
-import { ClientError, errorText } from './errors.ts';
+import { errorText } from '@postern/dial';
+import { ClientError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import { retryAfterMs } from './retry-after.ts';
 

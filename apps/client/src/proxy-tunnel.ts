@@ -8,8 +8,9 @@ import { type Socket, connect, isIP } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { TlsError, connectTls } from '@postern/tls/connect';
 import { SocksClient } from 'socks';
-import { ClientError, errorText, systemCode } from './errors.ts';
-import type { Lookup } from './hosts.ts';
+import { errorText, systemCode } from '@postern/dial';
+import { ClientError } from './errors.ts';
+import type { Lookup } from '@postern/dial';
 import { type Proxy, proxyText } from './proxy-choice.ts';
 import { retryAfterMs } from './retry-after.ts';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
-import { Hosts } from './hosts.ts';
+import { Hosts } from '@postern/dial';
 import { StreamServer } from './stream-server.ts';
 
 class NeverResolving extends Hosts {

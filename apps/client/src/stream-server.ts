@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { OpenMetadata } from '@postern/contracts';
+import { type DialingEnd, ResourceError, type ResourceParts, denialNow, dialResource } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import {
   type Joined,
@@ -16,7 +17,6 @@ import {
 } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { LineLimit } from './line-limit.ts';
-import { ResourceError, type ResourceParts, denialNow, dialResource } from './resource-dialer.ts';
 
 /**
  * The most resources that are being dialled at once for one gateway. Wide enough for every caller of a restarted
@@ -26,9 +26,13 @@ export const pendingDialsMax = 4_096;
 
 const refusalLinesPerSecondMax = 50;
 const metadataCheck = Compile(OpenMetadata);
+const end: DialingEnd = {
+  name: 'the client',
+  nameRemedy: 'add it by --hosts NAME=ADDRESS, or mend DNS there',
+};
 
 /** What a server of streams needs. */
-export interface StreamServerOptions extends ResourceParts {
+export interface StreamServerOptions extends Omit<ResourceParts, 'end'> {
   readonly logger: Logger;
   readonly pendingDialsMax?: number;
 }
@@ -117,7 +121,7 @@ export class StreamServer {
       },
     };
     try {
-      const socket = await dialResource(this.#options, metadata, abort.signal);
+      const socket = await dialResource({ ...this.#options, end }, metadata, abort.signal);
       if (!over) return socket;
       socket.destroy();
     } catch (error) {

@@ -3,7 +3,7 @@
  * minute while it stays. Every try is at `debug`.
  */
 import type { Logger } from '@postern/telemetry';
-import { errorText } from './errors.ts';
+import { errorText } from '@postern/dial';
 
 const repeatMs = 60_000;
 const causesMax = 16;

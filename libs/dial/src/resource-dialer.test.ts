@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
-import type { AccessRule } from '@postern/access';
+import { type AccessRule, compileAccessList, decideBoth, decideResolved, fromList } from '@postern/access';
 import { resetCodeName } from '@postern/tunnel';
-import { AccessGuard } from './access-guard.ts';
 import { Hosts } from './hosts.ts';
-import { ResourceError, type ResourceTarget, dialResource } from './resource-dialer.ts';
+import { type ResourceGuard, ResourceError, type ResourceTarget, dialResource } from './resource-dialer.ts';
 
 const allowAll: AccessRule = { action: 'allow', host: '*', port: '*' };
 
@@ -38,10 +37,17 @@ function dial(
   rules: AccessRule[] = [allowAll],
   signal = new AbortController().signal,
 ) {
-  const guard = new AccessGuard();
-  guard.setGatewayList(1, 1, rules);
+  const list = compileAccessList(rules);
+  const guard: ResourceGuard = {
+    decide: (one) => decideBoth(list, null, one),
+    denialOf: (one, address) => {
+      const denial = decideResolved(list, one, address);
+      return denial === null ? null : fromList('gateway', denial);
+    },
+  };
+  const end = { name: 'the client', nameRemedy: 'add it by --hosts NAME=ADDRESS' };
   return dialResource(
-    { guard, hosts },
+    { guard, hosts, end },
     { host: 'db.corp', port: 1, connectTimeoutSeconds: 5, ...target },
     signal,
   );

@@ -4,11 +4,9 @@
  * has let a byte through.
  */
 import type { Socket } from 'node:net';
-import type { AccessDecision } from '@postern/access';
-import type { OpenMetadata } from '@postern/contracts';
+import type { AccessDecision, AccessTarget } from '@postern/access';
 import { ResetCode, connectSocket } from '@postern/tunnel';
-import type { AccessGuard } from './access-guard.ts';
-import { errorText, systemCode } from './errors.ts';
+import { errorText, systemCode } from './error-text.ts';
 import type { Hosts } from './hosts.ts';
 
 /** Why a resource was not reached: the code of the RESET, and its text. */
@@ -25,13 +23,40 @@ export class ResourceError extends Error {
   }
 }
 
-/** What is to be reached. */
-export type ResourceTarget = Pick<OpenMetadata, 'host' | 'port' | 'connectTimeoutSeconds'>;
+/** What is to be reached; 0 seconds wait for ever. */
+export interface ResourceTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutSeconds: number;
+}
+
+/** Who may reach what: asked on the host as configured, then on each address that it resolved to. */
+export interface ResourceGuard {
+  decide(target: AccessTarget): AccessDecision;
+  /** A denial on that address; null when there is none. */
+  denialOf(target: AccessTarget, address: string): AccessDecision | null;
+}
+
+/** Whose words a fault is told in. */
+export interface DialingEnd {
+  /** `the client`, `the node`. */
+  readonly name: string;
+  /** What helps against a name that it cannot resolve. */
+  readonly nameRemedy: string;
+}
 
 /** What decides and resolves. */
 export interface ResourceParts {
-  readonly guard: AccessGuard;
-  readonly hosts: Hosts;
+  readonly guard: ResourceGuard;
+  readonly hosts: Pick<Hosts, 'resolve'>;
+  readonly end: DialingEnd;
+}
+
+/** Addresses of a target that may be dialled, and the faults of those that may not. */
+interface Reachable {
+  readonly addresses: readonly string[];
+  readonly faults: ResourceError[];
+  readonly deadline: number | null;
 }
 
 /** A connected socket, paused until somebody reads. Rejects with ResourceError, or the signal's reason. */
@@ -40,24 +65,14 @@ export async function dialResource(
   target: ResourceTarget,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const { host, port, connectTimeoutSeconds } = target;
-  const decision = parts.guard.decide({ host, port });
-  if (!decision.allowed) throw denied(host, port, decision);
-  const deadline = connectTimeoutSeconds === 0 ? null : performance.now() + connectTimeoutSeconds * 1000;
-  const addresses = await resolve(parts, target, signal);
-  const faults: ResourceError[] = [];
+  const { addresses, faults, deadline } = await findResource(parts, target, signal);
   for (const [index, address] of addresses.entries()) {
-    const denial = parts.guard.denialOf({ host, port }, address);
-    if (denial !== null) {
-      faults.push(denied(host, port, denial));
-      continue;
-    }
     const timeoutMs = deadline === null ? null : (deadline - performance.now()) / (addresses.length - index);
     try {
-      return await connectTo(address, port, timeoutMs, signal);
+      return await connectTo(address, target.port, timeoutMs, signal);
     } catch (error) {
       signal.throwIfAborted();
-      faults.push(connectFault(target, address, error));
+      faults.push(connectFault(parts.end, target, address, error));
     }
   }
   throw joined(faults);
@@ -65,7 +80,7 @@ export async function dialResource(
 
 /** Whether the target would still be allowed; for streams that run when a list changes. */
 export function denialNow(
-  guard: AccessGuard,
+  guard: ResourceGuard,
   target: ResourceTarget,
   address: string,
 ): AccessDecision | null {
@@ -74,8 +89,28 @@ export function denialNow(
   return decision.allowed ? guard.denialOf({ host, port }, address) : decision;
 }
 
+/** Asks by name, resolves, asks by address. Rejects with ResourceError, or the signal's reason. */
+async function findResource(
+  parts: ResourceParts,
+  target: ResourceTarget,
+  signal: AbortSignal,
+): Promise<Reachable> {
+  const { host, port, connectTimeoutSeconds } = target;
+  const decision = parts.guard.decide({ host, port });
+  if (!decision.allowed) throw denied(parts.end, host, port, decision);
+  const deadline = connectTimeoutSeconds === 0 ? null : performance.now() + connectTimeoutSeconds * 1000;
+  const addresses: string[] = [];
+  const faults: ResourceError[] = [];
+  for (const address of await resolve(parts, target, signal)) {
+    const denial = parts.guard.denialOf({ host, port }, address);
+    if (denial === null) addresses.push(address);
+    else faults.push(denied(parts.end, host, port, denial));
+  }
+  return { addresses, faults, deadline };
+}
+
 async function resolve(
-  { hosts }: ResourceParts,
+  { hosts, end }: ResourceParts,
   target: ResourceTarget,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -91,13 +126,13 @@ async function resolve(
     if (timeout?.aborted === true) {
       throw new ResourceError(
         ResetCode.NotResolved,
-        `the client could not resolve ${host} within ${connectTimeoutSeconds} s`,
+        `${end.name} could not resolve ${host} within ${connectTimeoutSeconds} s`,
         { cause: error },
       );
     }
     throw new ResourceError(
       ResetCode.NotResolved,
-      `the client cannot resolve ${host} (${systemCode(error) ?? errorText(error)}): add it by --hosts NAME=ADDRESS, or mend DNS there`,
+      `${end.name} cannot resolve ${host} (${systemCode(error) ?? errorText(error)}): ${end.nameRemedy}`,
       { cause: error },
     );
   }
@@ -139,19 +174,20 @@ function timedOut(): Error {
   return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
 }
 
-function denied(host: string, port: number, decision: AccessDecision): ResourceError {
+function denied(end: DialingEnd, host: string, port: number, decision: AccessDecision): ResourceError {
   const rule =
     decision.rule === null
       ? ''
       : ` (rule ${decision.rule.index + 1} of the ${decision.rule.list}: ${decision.rule.text})`;
   return new ResourceError(
     ResetCode.Denied,
-    `${host}:${port} is denied at the client by ${decision.reason}${rule}`,
+    `${host}:${port} is denied at ${end.name} by ${decision.reason}${rule}`,
     { decision },
   );
 }
 
 function connectFault(
+  end: DialingEnd,
   { host, port, connectTimeoutSeconds }: ResourceTarget,
   address: string,
   error: unknown,
@@ -161,24 +197,24 @@ function connectFault(
   switch (code) {
     case 'ECONNREFUSED':
     case 'ECONNRESET':
-      return new ResourceError(ResetCode.Refused, `${what} refused the client's connection`, {
+      return new ResourceError(ResetCode.Refused, `${what} refused ${end.name}'s connection`, {
         cause: error,
       });
     case 'ETIMEDOUT': {
       const limit = connectTimeoutSeconds === 0 ? '' : ` within ${connectTimeoutSeconds} s`;
-      return new ResourceError(ResetCode.TimedOut, `${what} did not answer the client${limit}`, {
+      return new ResourceError(ResetCode.TimedOut, `${what} did not answer ${end.name}${limit}`, {
         cause: error,
       });
     }
     case 'EMFILE':
     case 'ENFILE':
-      return new ResourceError(ResetCode.Limit, `the client has no file descriptors left (${code})`, {
+      return new ResourceError(ResetCode.Limit, `${end.name} has no file descriptors left (${code})`, {
         cause: error,
       });
     default:
       return new ResourceError(
         ResetCode.Unreachable,
-        `the client has no way to ${what}: ${errorText(error)}`,
+        `${end.name} has no way to ${what}: ${errorText(error)}`,
         { cause: error },
       );
   }
