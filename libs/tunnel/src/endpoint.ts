@@ -21,7 +21,8 @@ import {
 } from './frame.ts';
 import { defaultLimits, type Limits } from './limit.ts';
 import { Multimap } from './multimap.ts';
-import { startRelay } from './relay.ts';
+import { gatewayFor, linkScope } from './link-scope.ts';
+import { RelaySide, startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
 import { newStreamKey } from './stream-key.ts';
 import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
@@ -55,8 +56,14 @@ export interface EndpointOptions {
   onSessionClose?(session: Session, cause: TunnelError): void;
   /** A peer said GOAWAY: no new streams there; time to open another session. */
   onGoAway?(session: Session, text: string): void;
-  /** Where to pass on a stream whose end is not here; null when nowhere. Without it nothing is relayed. */
-  relayTo?(session: Session, request: { scope: string; to: ProcessName; metadata: unknown }): Session | null;
+  /**
+   * Where to pass on a stream whose end is not here; null when nowhere, `restarted` when another boot has taken the name.
+   * Without it nothing is relayed.
+   */
+  relayTo?(
+    session: Session,
+    request: { scope: string; to: ProcessName; metadata: unknown },
+  ): Session | 'restarted' | null;
   /** A session by which `stream` can go on when none to its peer is left (through another node). */
   findDetour?(stream: Stream): Session | null;
 }
@@ -65,6 +72,8 @@ export interface EndpointOptions {
 interface OpenBody {
   from: ProcessName;
   to: ProcessName;
+  /** On links between nodes, which carry streams of every gateway: whose this one is. */
+  gateway?: string;
   meta?: unknown;
   relayed?: boolean;
 }
@@ -164,13 +173,21 @@ export class Endpoint implements SessionOwner, StreamHost {
     return session;
   }
 
-  /** Opens a stream to the session's peer, or, over a relay, to another process behind it. Throws `TUNNEL_STREAM_LIMIT`, or `TUNNEL_CONTROL_TOO_LONG` for metadata of more than 16 KiB. */
-  open(session: Session, metadata: unknown, to: ProcessName = session.peer): Stream {
+  /**
+   * Opens a stream to the session's peer, or, over a relay, to another process behind it; over a link between nodes
+   * `scope` says whose it is. Throws `TUNNEL_STREAM_LIMIT`, or `TUNNEL_CONTROL_TOO_LONG` for metadata of more than 16 KiB.
+   */
+  open(
+    session: Session,
+    metadata: unknown,
+    to: ProcessName = session.peer,
+    scope: string = session.peer.scope,
+  ): Stream {
     if (!session.reserve()) throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
     const start = {
       key: newStreamKey(),
       metadata,
-      scope: session.peer.scope,
+      scope,
       peer: { id: to.id, bootId: to.bootId },
     };
     const stream = Stream.open(this, session, start);
@@ -178,9 +195,26 @@ export class Endpoint implements SessionOwner, StreamHost {
     return stream;
   }
 
-  /** Moves every stream of a session to another, before it is closed or drained. */
+  /** Moves every stream of a session to another, before it is closed or drained; it takes none any more. Those that have nowhere to go stay. */
   moveStreams(session: Session): void {
+    session.usable = false;
     for (const path of session.paths()) if (path instanceof Stream) path.move();
+  }
+
+  /** Ends what this process relays over a session, at both ends: the session must not serve it any more, and no other may. */
+  resetRelayed(session: Session, code: ResetCode, text: string): void {
+    for (const path of session.paths()) if (path instanceof RelaySide) path.resetBoth(code, text);
+  }
+
+  /** Streams that wait for a path try again, all or those of one scope: a way has come up that is no session to their peer. */
+  seekPaths(scope?: string): void {
+    for (const stream of scope === undefined ? this.#waiting.values() : this.#waiting.get(scope))
+      stream.seekPath();
+  }
+
+  /** How many streams that end here have their other end at this process. */
+  streamCountOf(scope: string, id: string): number {
+    return this.#streamsByPeer.count(peerKey(scope, id));
   }
 
   /** Resets every stream that `which` picks. */
@@ -226,9 +260,10 @@ export class Endpoint implements SessionOwner, StreamHost {
   handleOpen(session: Session, id: number, open: Open): void {
     const body = readOpenBody(session.peer, open);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `OPEN ${body}`);
+    const scope = scopeOf(session.peer, body);
     const known = this.#streams.get(open.key);
     if (known !== undefined) {
-      if (mayMove(session, known)) known.handleOpenAgain(session, id, open);
+      if (mayMove(known, scope, body.from)) known.handleOpenAgain(session, id, open);
       else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
       return;
     }
@@ -238,12 +273,12 @@ export class Endpoint implements SessionOwner, StreamHost {
         ? refuse(session, id, ended.code, ended.text)
         : refuse(session, id, ResetCode.UnknownStream, 'the stream has ended');
     }
-    if (!this.#isSelf(body.to)) return this.#relay(session, id, open, body);
+    if (!this.#isSelf(body.to)) return this.#relay(session, id, open, body, scope);
     if (this.#options.onOpen === undefined)
       return refuse(session, id, ResetCode.NotSupported, 'this end takes no streams');
     if (!session.receiveBudget.take(this.limits.floorBytes))
       return refuse(session, id, ResetCode.Limit, 'no window is left to give');
-    const start = { metadata: body.meta, scope: session.peer.scope, peer: body.from };
+    const start = { metadata: body.meta, scope, peer: body.from };
     const stream = Stream.offered(this, session, id, open, start);
     session.adopt(id, stream);
     this.#keep(stream);
@@ -253,13 +288,15 @@ export class Endpoint implements SessionOwner, StreamHost {
   handleResume(session: Session, id: number, resume: Resume): void {
     const body = readOpenBody(session.peer, resume);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `RESUME ${body}`);
+    const scope = scopeOf(session.peer, body);
     const stream = this.#streams.get(resume.key);
     if (stream !== undefined) {
-      if (mayMove(session, stream)) stream.handleResume(session, id, resume);
+      if (mayMove(stream, scope, body.from)) stream.handleResume(session, id, resume);
       else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
       return;
     }
-    if (!this.#isSelf(body.to) && body.to.id !== this.self.id) return this.#relay(session, id, resume, body);
+    if (!this.#isSelf(body.to) && body.to.id !== this.self.id)
+      return this.#relay(session, id, resume, body, scope);
     const ended = this.#tombstones.get(resume.key, this.clock.now());
     if (ended === null) return refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
     if (ended.kind === 'reset') return refuse(session, id, ended.code, ended.text);
@@ -343,15 +380,20 @@ export class Endpoint implements SessionOwner, StreamHost {
     return name.id === this.self.id && name.bootId === this.self.bootId;
   }
 
-  #relay(session: Session, id: number, frame: Open | Resume, body: OpenBody): void {
-    const scope = session.peer.scope;
+  #relay(session: Session, id: number, frame: Open | Resume, body: OpenBody, scope: string): void {
+    // An OPEN that is refused here for the first time went nowhere; what is repeated or resumed may be under way.
+    const noWay = 'received' in frame || frame.attempt > 1 ? ResetCode.PathLost : ResetCode.NotRelayed;
     const target =
       body.relayed === true
         ? null
         : (this.#options.relayTo?.(session, { scope, to: body.to, metadata: body.meta }) ?? null);
+    if (target === 'restarted')
+      return refuse(session, id, ResetCode.Restarted, `${body.to.id} was started anew`);
     if (target === null || !target.usable)
-      return refuse(session, id, ResetCode.PathLost, 'no way from here to the other end');
-    startRelay(this.limits, { session, id }, target, { ...frame, body: { ...body, relayed: true } });
+      return refuse(session, id, noWay, 'no way from here to the other end');
+    const { gateway: _, ...rest } = body;
+    const passedOn = { ...rest, ...gatewayFor(target.peer, scope), relayed: true };
+    startRelay(this.limits, { session, id }, target, { ...frame, body: passedOn }, noWay);
   }
 
   #tick(): void {
@@ -387,11 +429,17 @@ function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;
 }
 
-/** RESUME is taken from the same gateway and process, or from a node of the cluster that vouches for it. */
-function mayMove(session: Session, stream: Stream): boolean {
-  const { peer } = session;
-  if (peer.trusted === true) return true;
-  return peer.scope === stream.scope && peer.id === stream.peer.id && peer.bootId === stream.peer.bootId;
+/** The gateway whose streams a session carries, or on a link the one that the frame names. */
+function scopeOf(peer: Peer, body: OpenBody): string {
+  return peer.scope === linkScope ? (body.gateway ?? linkScope) : peer.scope;
+}
+
+/**
+ * RESUME and a repeated OPEN are taken from the process at the other end, of the same gateway. Its own session has proved
+ * that it is; a node of the cluster vouches for it, as one proved it to that node.
+ */
+function mayMove({ scope, peer }: Stream, ofScope: string, from: ProcessName): boolean {
+  return scope === ofScope && peer.id === from.id && peer.bootId === from.bootId;
 }
 
 function refuse(session: Session, id: number, code: number, text: string): void {
@@ -402,10 +450,11 @@ function refuse(session: Session, id: number, code: number, text: string): void 
 function readOpenBody(peer: Peer, { attempt, body }: Open | Resume): OpenBody | string {
   if (attempt > attemptMax) return 'has an attempt that is too high';
   if (typeof body !== 'object' || body === null) return 'has no body';
-  const { from, to, relayed } = body as Partial<OpenBody>;
+  const { from, to, relayed, gateway } = body as Partial<OpenBody>;
   if (!isProcessName(from) || !isProcessName(to)) return 'does not say from whom to whom it is';
   if (peer.trusted !== true && (from.id !== peer.id || from.bootId !== peer.bootId))
     return 'comes from another process than it says';
+  if (peer.scope === linkScope && !isGatewayName(gateway)) return 'does not say whose it is';
   return { ...(body as OpenBody), relayed: relayed === true };
 }
 
@@ -413,6 +462,10 @@ function isProcessName(name: unknown): name is ProcessName {
   if (typeof name !== 'object' || name === null) return false;
   const { id, bootId } = name as Partial<ProcessName>;
   return typeof id === 'string' && id.length <= 255 && typeof bootId === 'string' && bootId.length <= 64;
+}
+
+function isGatewayName(gateway: unknown): gateway is string {
+  return typeof gateway === 'string' && gateway.length > 0 && gateway.length <= 255;
 }
 
 function describeRefusal(error: unknown): string {

@@ -32,7 +32,7 @@ export class TunnelError extends Error {
   }
 }
 
-/** Why a stream ended early. Those up to `Limit` that come before OPENED say that nothing reached the resource. */
+/** Why a stream ended early. `saysNothingReached` tells which of them, before OPENED, let the opener try elsewhere. */
 export const ResetCode = {
   /** The local socket was reset or closed by its owner. */
   Cancelled: 1,
@@ -66,6 +66,8 @@ export const ResetCode = {
   NotSupported: 15,
   /** On a path: the stream has a newer one, which is on its way; wait for it. */
   PathOutdated: 16,
+  /** A relay has no way to the other end, or no room, and passed nothing on. */
+  NotRelayed: 17,
 } as const;
 /** Why a stream ended early. */
 export type ResetCode = (typeof ResetCode)[keyof typeof ResetCode];
@@ -85,11 +87,19 @@ const nothingReached = new Set<number>([
   ResetCode.Unreachable,
   ResetCode.Limit,
   ResetCode.ShuttingDown,
+  ResetCode.NotRelayed,
 ]);
+
+const pathRefusals = new Set<number>([ResetCode.Limit, ResetCode.ShuttingDown, ResetCode.NotRelayed]);
 
 /** Whether a RESET with this code, before OPENED, lets the opener try another client with the same bytes. */
 export function saysNothingReached(code: number): boolean {
   return nothingReached.has(code);
+}
+
+/** Whether such a RESET speaks of the path only: the same client may be asked by another. */
+export function saysPathRefused(code: number): boolean {
+  return pathRefusals.has(code);
 }
 
 /** Why a peer takes no more streams, or refuses the handshake. */

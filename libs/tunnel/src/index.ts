@@ -10,9 +10,11 @@ export {
   ResetCode,
   resetCodeName,
   saysNothingReached,
+  saysPathRefused,
   TunnelError,
   type TunnelErrorCode,
 } from './error.ts';
+export { linkScope } from './link-scope.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export type { Peer, Session } from './session.ts';

@@ -7,6 +7,11 @@ export class Multimap<Value> {
     return this.#sets.get(key) ?? [];
   }
 
+  /** How many values are under a key. */
+  count(key: string): number {
+    return this.#sets.get(key)?.size ?? 0;
+  }
+
   *values(): Iterable<Value> {
     for (const set of this.#sets.values()) yield* set;
   }

@@ -7,13 +7,16 @@ import {
   decodeCredit,
   decodeJson,
   decodeOpen,
+  decodeResume,
   encodeAnswer,
   encodeCredit,
   encodeFrame,
   encodeOpen,
+  encodeResume,
   FrameType,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import { linkScope } from './link-scope.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
 import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
@@ -34,11 +37,11 @@ async function chain(limits: Partial<Limits> = {}) {
       stream.accept();
     },
   });
-  const near = await connect(clock, node, middle, { trusted: true });
+  const near = await connect(clock, node, middle, { trusted: true, scope: linkScope });
   const far = await connect(clock, middle, client, { trusted: true });
   const open = async (): Promise<[TestOwner, TestOwner]> => {
     const session = [...node.sessions][0] as Session;
-    const opener = new TestOwner(node.open(session, {}, client.self), 0, 1);
+    const opener = new TestOwner(node.open(session, {}, client.self, 'g'), 0, 1);
     await clock.advance(10);
     return [opener, accepted.at(-1) as TestOwner];
   };
@@ -101,7 +104,7 @@ test('a relay that loses one side tells the other PathLost, and the stream goes 
     await clock.advance(10);
     assert.deepEqual([opener.reset, acceptor.reset], [null, null]);
     assert.equal(middle.memory.receiveReserved, 0);
-    if (side === 'near') await connect(clock, node, middle, { trusted: true });
+    if (side === 'near') await connect(clock, node, middle, { trusted: true, scope: linkScope });
     else await connect(clock, middle, client, { trusted: true });
     await clock.advance(2_500);
     opener.stream.end();
@@ -183,8 +186,8 @@ test('a stream that was relayed is not relayed again', async () => {
   near.open(3, to);
   near.open(5, { id: 'nobody', bootId: 'b' });
   await clock.advance(5);
-  assert.equal(near.resets(1)[0]?.code, ResetCode.PathLost);
-  assert.equal(near.resets(5)[0]?.code, ResetCode.PathLost);
+  assert.equal(near.resets(1)[0]?.code, ResetCode.NotRelayed);
+  assert.equal(near.resets(5)[0]?.code, ResetCode.NotRelayed);
   const passed = decodeOpen(far.payloads(FrameType.Open, 2)[0] as Buffer).body as { relayed: boolean };
   assert.equal(passed.relayed, true);
 });
@@ -232,9 +235,74 @@ test('metadata that does not fit once it says that it was relayed breaks only it
   assert.equal(far.closed, false);
 });
 
-test('a relay without room answers PathLost', async () => {
+test('a relay without room or way says so to a first OPEN, and PathLost to what may be under way', async () => {
   const { clock, near, to } = await rawChain({ receiveBytesPerProcessMax: 60_000 });
   for (const stream of [1, 3]) near.open(stream, to);
+  near.open(5, to, { attempt: 2 });
+  near.resume(7, to, { key: rawKey(9) });
+  near.resume(9, { id: 'nobody', bootId: 'b' }, { key: rawKey(10) });
   await clock.advance(5);
-  assert.deepEqual([near.resets(1).length, near.resets(3)[0]?.code], [0, ResetCode.PathLost]);
+  const codes = [1, 3, 5, 7, 9].map((stream) => near.resets(stream)[0]?.code);
+  const { NotRelayed, PathLost } = ResetCode;
+  assert.deepEqual(codes, [undefined, NotRelayed, PathLost, PathLost, PathLost]);
+});
+
+test('on a link between nodes each OPEN and RESUME names its gateway, on a tunnel none does', async () => {
+  const clock = new TestClock();
+  const asked: unknown[] = [];
+  const middle: Endpoint = testEndpoint(clock, 'middle', {
+    relayTo: (_session, { scope, to }) => {
+      asked.push(scope);
+      return [...middle.sessions].find((s) => s.peer.id === to.id) ?? null;
+    },
+  });
+  const link = await RawPeer.join(clock, middle, { scope: linkScope, id: 'edge-9', trusted: true });
+  const tunnel = await RawPeer.join(clock, middle, { scope: 'g', id: 'c', bootId: 'c-boot' });
+  const from = { id: 'edge-9', bootId: 'b' };
+  const to = { id: 'c', bootId: 'c-boot' };
+  link.raw.send(
+    encodeOpen(1, { key: rawKey(1), attempt: 1, limit: 0, body: { from, to, gateway: 'g' } }),
+    encodeOpen(3, { key: rawKey(3), attempt: 1, limit: 0, body: { from, to } }),
+  );
+  const back = { from: to, to: { id: 'edge-9', bootId: 'raw-boot' }, gateway: 'not asked for' };
+  tunnel.raw.send(encodeResume(1, { key: rawKey(5), attempt: 2, received: 0, limit: 0, body: back }));
+  await clock.advance(5);
+  assert.deepEqual(asked, ['g', 'g']);
+  assert.equal(link.raw.resets(3)[0]?.code, ResetCode.Protocol);
+  const opened = decodeOpen(tunnel.raw.payloads(FrameType.Open, 2)[0] as Buffer).body;
+  assert.deepEqual(opened, { from, to, relayed: true });
+  const resumed = decodeResume(link.raw.payloads(FrameType.Resume, 2)[0] as Buffer).body;
+  assert.deepEqual(resumed, { ...back, gateway: 'g', relayed: true });
+});
+
+test('a relay resets what it relays over one session at both ends, and nothing else', async () => {
+  const { clock, middle, far, open } = await chain();
+  const [opener, acceptor] = await open();
+  middle.resetRelayed(far.left, ResetCode.Disabled, 'the token was revoked');
+  await clock.advance(5);
+  for (const end of [opener, acceptor]) assert.equal(end.reset?.code, ResetCode.Disabled);
+  assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('streams leave a session that still works for another path, and stay where there is none', async () => {
+  const clock = new TestClock();
+  const node = testEndpoint(clock, 'node');
+  const client = testEndpoint(clock, 'client', {
+    onOpen: (stream) => {
+      accepted.push(new TestOwner(stream, 1, 0));
+      stream.accept();
+    },
+  });
+  const accepted: TestOwner[] = [];
+  const { left: first } = await connect(clock, node, client);
+  const opener = new TestOwner(node.open(first, {}), 0, 1);
+  await clock.advance(5);
+  node.moveStreams(first);
+  assert.deepEqual([first.usable, first.streamCount], [false, 1]);
+  const { left: second } = await connect(clock, node, client);
+  node.moveStreams(first);
+  opener.write(50_000);
+  await clock.advance(20);
+  assert.deepEqual([first.streamCount, second.streamCount], [0, 1]);
+  assert.equal(accepted[0]?.received, 50_000);
 });

@@ -34,20 +34,19 @@ import type { Slab } from './slab.ts';
 
 /**
  * Passes an OPEN or RESUME on to `target` and stays in between from then on. Nobody keeps the relay: the two
- * sessions hold its sides until the stream ends or a side is lost.
+ * sessions hold its sides until the stream ends or a side is lost. `noRoom` answers when it cannot be taken.
  */
 export function startRelay(
   limits: Limits,
   from: { session: Session; id: number },
   target: Session,
   frame: Open | Resume,
+  noRoom: ResetCode,
 ): void {
   const taken = from.session.receiveBudget.take(limits.floorBytes);
   if (!taken || !target.reserve()) {
     if (taken) from.session.receiveBudget.give(limits.floorBytes);
-    from.session.sendControlFrame(
-      encodeReset(from.id, ResetCode.PathLost, 'the relay takes no more streams'),
-    );
+    from.session.sendControlFrame(encodeReset(from.id, noRoom, 'the relay takes no more streams'));
     return;
   }
   const near = new RelaySide(from.session, limits);
@@ -72,8 +71,8 @@ export function startRelay(
   }
 }
 
-/** One side: takes what comes from its session for the other, and sends what the other side took. */
-class RelaySide implements PathEnd {
+/** One side, made by `startRelay`: takes what comes from its session for the other, and sends what the other side took. */
+export class RelaySide implements PathEnd {
   queuedIn: Session | null = null;
   id = 0;
   readonly #session: Session;
@@ -248,6 +247,11 @@ class RelaySide implements PathEnd {
   refuse(code: ResetCode, text: string): void {
     this.#forget();
     this.#session.sendControlFrame(encodeReset(this.id, code, text));
+  }
+
+  /** Ends the stream at both ends. */
+  resetBoth(code: ResetCode, text: string): void {
+    if (this.#other !== null) this.#breakOff(code, text);
   }
 
   #breakOff(code: ResetCode, text: string): void {

@@ -50,7 +50,7 @@ export interface PathEnd {
 
 /** Who is at the other end of a session, as the handshake proved it. */
 export interface Peer {
-  /** The gateway; streams of one scope never move to another. */
+  /** The gateway, or `linkScope` for a link between nodes; streams of one scope never move to another. */
   scope: string;
   /** Client ID or node name. */
   id: string;

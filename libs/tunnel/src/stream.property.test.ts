@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
+import { linkScope } from './link-scope.ts';
 import type { Stream } from './stream.ts';
 import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
 
@@ -18,6 +19,7 @@ type Step =
   | { kind: 'reset'; stream: number; side: 0 | 1 }
   | { kind: 'read'; stream: number; side: 0 | 1; reading: boolean }
   | { kind: 'join'; relayed: boolean }
+  | { kind: 'move'; side: 0 | 1 }
   | { kind: 'cut' | 'swallow'; wire: number }
   | { kind: 'delay'; wire: number; ms: number }
   | { kind: 'wait'; ms: number };
@@ -51,6 +53,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('delay' as const), wire: small, ms: fc.nat({ max: 400 }) }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), side }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 3_000 }) }) },
 );
 
@@ -109,7 +112,12 @@ class Play {
         return parts;
       };
       this.wires.push(wire);
-      await connect(this.clock, left, right, { wire, trusted: relayed });
+      const isLink = left === this.node && right === this.middle;
+      await connect(this.clock, left, right, {
+        wire,
+        trusted: relayed,
+        ...(isLink ? { scope: linkScope } : {}),
+      });
     }
   }
 
@@ -119,12 +127,13 @@ class Play {
     const wire = 'wire' in next ? this.wires[next.wire] : undefined;
     switch (next.kind) {
       case 'open': {
-        const session = [...this.node.sessions].find((s) => s.usable && s.peer.id === 'client');
+        const own = [...this.node.sessions].find((s) => s.usable && s.peer.id === 'client');
+        const session = own ?? [...this.node.sessions].find((s) => s.usable);
         if (session === undefined || this.pairs.length >= 8) return;
         const seed = this.pairs.length;
         this.pairs.push({ opener: undefined as never, acceptor: null });
         (this.pairs[seed] as { opener: TestOwner }).opener = new TestOwner(
-          this.node.open(session, { seed }),
+          this.node.open(session, { seed }, this.client.self, 'g'),
           seed * 2,
           seed * 2 + 1,
         );
@@ -140,6 +149,12 @@ class Play {
         return owner?.setReading(next.reading);
       case 'join':
         return this.join(next.relayed);
+      case 'move': {
+        const endpoint = next.side === 0 ? this.node : this.client;
+        const [first] = endpoint.sessions;
+        if (first !== undefined) endpoint.moveStreams(first);
+        return;
+      }
       case 'cut':
         return wire?.cut();
       case 'swallow':
@@ -208,10 +223,13 @@ class Play {
     }
   }
 
+  /** A relay that had no way on from the first says so, and its opener asks elsewhere. */
   isReset(): boolean {
-    return this.pairs.some(
-      ({ opener, acceptor }) => opener.reset !== null || (acceptor?.reset ?? null) !== null,
-    );
+    return this.pairs.some(({ opener, acceptor }) => {
+      return [opener.reset, acceptor?.reset ?? null].some(
+        (reset) => reset !== null && reset.code !== ResetCode.NotRelayed,
+      );
+    });
   }
 }
 

@@ -36,6 +36,7 @@ import {
 import type { Limits } from './limit.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
+import { gatewayFor } from './link-scope.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { SendBuffer } from './send-buffer.ts';
 import type { Slab } from './slab.ts';
@@ -487,9 +488,13 @@ export class Stream implements PathEnd {
     else this.#sendResume(session);
   }
 
-  /** Moves the stream away from a session that still works: drain, rebalancing, or a token that is no longer good. */
+  /**
+   * Moves the stream away from a session that still works, and is not usable any more: drain, rebalancing, or a token that
+   * is no longer good. It stays where there is no other, or while it waits to be accepted.
+   */
   move(): void {
-    if (this.#phase === 'over' || this.#session === null) return;
+    if (this.#phase === 'over' || this.#phase === 'offered' || this.#session === null) return;
+    if (this.#host.findSession(this) === null) return;
     this.#leavePath();
     this.#losePath();
   }
@@ -569,7 +574,8 @@ export class Stream implements PathEnd {
     this.#attempt += 1;
     const id = session.attach(this);
     this.#attach(session, id);
-    const body = { from: this.#host.self, to: this.peer, meta: this.metadata };
+    const owner = gatewayFor(session.peer, this.scope);
+    const body = { from: this.#host.self, to: this.peer, ...owner, meta: this.metadata };
     session.sendControlFrame(
       encodeOpen(id, { key: this.key, attempt: this.#attempt, limit: this.#in.limit, body }),
     );
@@ -604,7 +610,7 @@ export class Stream implements PathEnd {
     this.#attach(session, id);
     this.#inAt = this.#received;
     const limit = this.#in.restart(session.receiveBudget, false);
-    const body = { from: this.#host.self, to: this.peer };
+    const body = { from: this.#host.self, to: this.peer, ...gatewayFor(session.peer, this.scope) };
     session.sendControlFrame(
       encodeResume(id, { key: this.key, attempt: this.#attempt, received: this.#received, limit, body }),
     );

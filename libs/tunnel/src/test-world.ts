@@ -284,17 +284,18 @@ export async function connect(
   clock: TestClock,
   left: Endpoint,
   right: Endpoint,
-  options: { wire?: Wire; trusted?: boolean } = {},
+  options: { wire?: Wire; trusted?: boolean; scope?: string } = {},
 ): Promise<{ wire: Wire; left: Session; right: Session }> {
   const wire = options.wire ?? new Wire(clock);
   const trusted = options.trusted === true;
+  const scope = options.scope ?? 'g';
   const accepting = left.accept(wire.left, {
     hello: { node: left.self.id },
-    authenticate: () => Promise.resolve({ peer: { scope: 'g', ...right.self, trusted }, welcome: {} }),
+    authenticate: () => Promise.resolve({ peer: { scope, ...right.self, trusted }, welcome: {} }),
   });
   const connecting = right.connect(wire.right, {
     answer: () => Promise.resolve({}),
-    welcome: () => ({ scope: 'g', ...left.self, trusted: true }),
+    welcome: () => ({ scope, ...left.self, trusted: true }),
   });
   const both = Promise.all([accepting, connecting]);
   await clock.advance(1);
