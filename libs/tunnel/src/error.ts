@@ -68,6 +68,10 @@ export const ResetCode = {
   PathOutdated: 16,
   /** A relay has no way to the other end, or no room, and passed nothing on. */
   NotRelayed: 17,
+  /** TLS with the resource failed; the text says what was met and what would be right. */
+  TlsFailed: 18,
+  /** The proxy between client and resource refused, or could not be used. */
+  ProxyFailed: 19,
 } as const;
 /** Why a stream ended early. */
 export type ResetCode = (typeof ResetCode)[keyof typeof ResetCode];
@@ -88,6 +92,8 @@ const nothingReached = new Set<number>([
   ResetCode.Limit,
   ResetCode.ShuttingDown,
   ResetCode.NotRelayed,
+  ResetCode.TlsFailed,
+  ResetCode.ProxyFailed,
 ]);
 
 const pathRefusals = new Set<number>([ResetCode.Limit, ResetCode.ShuttingDown, ResetCode.NotRelayed]);

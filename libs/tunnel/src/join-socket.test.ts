@@ -4,11 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { TLSSocket, connect as connectTls } from 'node:tls';
 import { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
 import { describeReset, type Joined, joinSocket } from './join-socket.ts';
 import { memoryCarrierPair } from './memory-carrier.ts';
 import { adoptSocket, connectSocket } from './socket-reader.ts';
+import { makePair } from './test-pair.ts';
 
 interface Route {
   /** A caller's connection to the front, half-open as a good client's is. */
@@ -19,10 +21,19 @@ interface Route {
   client: Endpoint;
 }
 
-async function listen(handle: (socket: Socket) => void): Promise<{ port: number; close(): void }> {
+/** Sockets that the tunnel reads itself, plain ones that are read by their events, or TLS to the resource. */
+type Kind = 'own' | 'plain' | 'tls';
+
+const pair = makePair();
+
+async function listen(
+  handle: (socket: Socket) => void,
+  overTls = false,
+): Promise<{ port: number; close(): void }> {
   const sockets = new Set<Socket>();
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
+  const server = createServer({ pauseOnConnect: !overTls, allowHalfOpen: true }, (accepted) => {
+    sockets.add(accepted);
+    const socket = overTls ? new TLSSocket(accepted, { isServer: true, ...pair }) : accepted;
     socket.on('error', () => {});
     handle(socket);
   });
@@ -38,9 +49,26 @@ async function listen(handle: (socket: Socket) => void): Promise<{ port: number;
   };
 }
 
-/** `own`: sockets that the tunnel reads itself; else plain ones, read by their events. */
-async function route(t: TestContext, serve: (socket: Socket) => void, own: boolean): Promise<Route> {
-  const resource = await listen(serve);
+function dial(kind: Kind, port: number): Socket {
+  const to = { port, host: '127.0.0.1', allowHalfOpen: true };
+  switch (kind) {
+    case 'own':
+      return connectSocket(to);
+    case 'plain':
+      return connect(to).pause();
+    case 'tls':
+      return connectTls({ socket: connect(to), ca: pair.cert, servername: 'localhost' }).pause();
+  }
+}
+
+/** TLS itself cannot be reset: what is under it can. */
+function reset(socket: Socket): void {
+  const { _parent: under } = socket as Socket & { _parent?: Socket };
+  (under ?? socket).resetAndDestroy();
+}
+
+async function route(t: TestContext, serve: (socket: Socket) => void, kind: Kind): Promise<Route> {
+  const resource = await listen(serve, kind === 'tls');
   const ends: Route['ends'] = [];
   const atResource: PromiseWithResolvers<Joined>[] = [];
   const node = new Endpoint({ self: { id: 'node', bootId: 'n' } });
@@ -48,10 +76,9 @@ async function route(t: TestContext, serve: (socket: Socket) => void, own: boole
   const client = new Endpoint({
     self: { id: 'client', bootId: 'c' },
     onOpen: (stream) => {
-      const to = { port: resource.port, host: '127.0.0.1', allowHalfOpen: true };
-      const socket = own ? connectSocket(to) : connect(to).pause();
+      const socket = dial(kind, resource.port);
       const i = taken++;
-      socket.once('connect', () => {
+      socket.once(kind === 'tls' ? 'secureConnect' : 'connect', () => {
         atResource[i]?.resolve(joinSocket(stream, socket));
         stream.accept();
       });
@@ -72,7 +99,7 @@ async function route(t: TestContext, serve: (socket: Socket) => void, own: boole
     const settled = Promise.withResolvers<Joined>();
     atResource.push(settled);
     const stream = node.open(session, {});
-    const socket = own ? adoptSocket(accepted) : accepted;
+    const socket = kind === 'plain' ? accepted : adoptSocket(accepted);
     ends.push({ front: joinSocket(stream, socket), resource: settled.promise });
   });
   t.after(() => {
@@ -102,8 +129,14 @@ async function readAll(socket: Socket): Promise<Buffer> {
 
 function nothing(): void {}
 
-for (const own of [true, false]) {
-  const what = own ? 'sockets that the tunnel reads itself' : 'plain sockets';
+const kinds = {
+  own: 'sockets that the tunnel reads itself',
+  plain: 'plain sockets',
+  tls: 'TLS to the resource',
+} as const;
+
+for (const [name, what] of Object.entries(kinds)) {
+  const kind = name as Kind;
 
   test(`${what}: the caller ends first and is answered afterwards`, async (t) => {
     const bytes = randomBytes(700_000);
@@ -112,7 +145,7 @@ for (const own of [true, false]) {
       (socket) => {
         void readAll(socket).then((all) => socket.end(Buffer.concat([all, Buffer.from('!')])));
       },
-      own,
+      kind,
     );
     const caller = await world.call();
     caller.end(bytes);
@@ -132,7 +165,7 @@ for (const own of [true, false]) {
         socket.end('greeting');
         void readAll(socket).then(got.resolve);
       },
-      own,
+      kind,
     );
     const caller = await world.call();
     assert.equal((await readAll(caller)).toString(), 'greeting');
@@ -152,7 +185,7 @@ for (const own of [true, false]) {
         socket.once('data', () => arrived.resolve());
         socket.resume();
       },
-      own,
+      kind,
     );
     const caller = await world.call();
     caller.write('x');
@@ -170,10 +203,10 @@ for (const own of [true, false]) {
     const world = await route(
       t,
       (socket) => {
-        socket.once('data', () => socket.resetAndDestroy());
+        socket.once('data', () => reset(socket));
         socket.resume();
       },
-      own,
+      kind,
     );
     const caller = await world.call();
     const broke = once(caller, 'error');
@@ -192,7 +225,7 @@ for (const own of [true, false]) {
         if (calls === 1) return;
         void readAll(socket).then((all) => socket.end(all));
       },
-      own,
+      kind,
     );
     const stalled = await world.call();
     stalled.on('error', nothing);
@@ -214,7 +247,7 @@ for (const own of [true, false]) {
 }
 
 test('a socket that was destroyed before it was joined resets the stream', async (t) => {
-  const world = await route(t, nothing, true);
+  const world = await route(t, nothing, 'own');
   const [session] = world.node.sessions;
   const socket = connect({ port: 1, host: '127.0.0.1' });
   socket.on('error', nothing).destroy();

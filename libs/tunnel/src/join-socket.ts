@@ -4,9 +4,11 @@
  *     socket ──data──► stream.write        paused while the stream has no room
  *     socket ◄─write── stream data         gathered per turn; delivered when the system took it (CREDIT)
  *
- * Bytes are never looked at. The socket must have been made with `allowHalfOpen`.
+ * Bytes are never looked at. The socket must have been made with `allowHalfOpen`; one over TLS takes that from the
+ * socket under it. TLS's own end is FIN, both ways; a reset resets the connection under it.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ResetCode, resetCodeName } from './error.ts';
 import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
@@ -27,18 +29,21 @@ export interface Joined {
   reset: { code: number; text: string; origin: ResetOrigin } | null;
 }
 
+/** What the owner of a joint may want to say. */
+export interface JoinOptions {
+  /** The other end took the stream. */
+  onOpened?: () => void;
+  /** What an error of the local socket is told as; `Cancelled` and its code where it is not explained. */
+  explain?: (error: NodeJS.ErrnoException) => { code: ResetCode; text: string } | null;
+}
+
 /**
  * Joins them until both directions have ended or one end was reset; then the socket is closed or reset too.
  * Set before the stream's first bytes can arrive: right after `Endpoint.open`, or before `Stream.accept`.
- * `onOpened` is called when the other end took the stream.
  */
-export function joinSocket(
-  stream: Stream,
-  socket: Socket,
-  options: { onOpened?: () => void } = {},
-): Promise<Joined> {
+export function joinSocket(stream: Stream, socket: Socket, options: JoinOptions = {}): Promise<Joined> {
   return new Promise((resolve) => {
-    const joint = new Joint(stream, socket, resolve, options.onOpened);
+    const joint = new Joint(stream, socket, resolve, options);
     stream.events = joint;
     joint.start();
   });
@@ -48,7 +53,7 @@ class Joint implements StreamEvents {
   readonly #stream: Stream;
   readonly #socket: Socket;
   readonly #resolve: (joined: Joined) => void;
-  readonly #onOpened: (() => void) | undefined;
+  readonly #options: JoinOptions;
   #stopReading = (): void => {};
   #paused = false;
   #over = false;
@@ -58,16 +63,11 @@ class Joint implements StreamEvents {
   #flushing = false;
   #ended = false;
 
-  constructor(
-    stream: Stream,
-    socket: Socket,
-    resolve: (joined: Joined) => void,
-    onOpened: (() => void) | undefined,
-  ) {
+  constructor(stream: Stream, socket: Socket, resolve: (joined: Joined) => void, options: JoinOptions) {
     this.#stream = stream;
     this.#socket = socket;
     this.#resolve = resolve;
-    this.#onOpened = onOpened;
+    this.#options = options;
   }
 
   start(): void {
@@ -95,7 +95,11 @@ class Joint implements StreamEvents {
   readonly #handleSocketEnd = (): void => this.#stream.end();
 
   readonly #handleSocketError = (error: NodeJS.ErrnoException): void => {
-    this.#stream.reset(ResetCode.Cancelled, `the local socket broke: ${error.code ?? error.message}`);
+    const { code, text } = this.#options.explain?.(error) ?? {
+      code: ResetCode.Cancelled,
+      text: `the local socket broke: ${error.code ?? error.message}`,
+    };
+    this.#stream.reset(code, text);
   };
 
   readonly #handleSocketClose = (): void => {
@@ -116,7 +120,7 @@ class Joint implements StreamEvents {
   }
 
   onOpened(): void {
-    this.#onOpened?.();
+    this.#options.onOpened?.();
   }
 
   // ---- stream to socket
@@ -202,7 +206,7 @@ class Joint implements StreamEvents {
     this.#finish({ code, text, origin });
     if (!this.#socket.destroyed) {
       this.#socket.on('error', () => {});
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
     }
   }
 
@@ -218,6 +222,17 @@ class Joint implements StreamEvents {
     socket.off('close', this.#handleSocketClose);
     this.#resolve({ received: this.#stream.bytesSent, sent: this.#stream.bytesReceived, reset });
   }
+}
+
+/** Only TCP can be reset: with TLS on top it is the socket underneath, by the name that Node gives it. */
+function resetSocket(socket: Socket): void {
+  if (!(socket instanceof TLSSocket)) {
+    socket.resetAndDestroy();
+    return;
+  }
+  const { _parent: under } = socket as TLSSocket & { _parent?: unknown };
+  if (under instanceof Socket && !under.destroyed) under.resetAndDestroy();
+  else socket.destroy();
 }
 
 /** `Denied (rule 3 …)`: words for a log line. */

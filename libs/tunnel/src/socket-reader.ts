@@ -9,7 +9,7 @@
  * read by its 'data' events: slower, and nothing else.
  */
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { Slab } from './slab.ts';
 
 const sharedBytes = 65_536;
@@ -28,18 +28,18 @@ const readers = new WeakMap<Socket, SocketReader>();
  * it to another reader, or end it.
  */
 export function readSocket(socket: Socket, handler: ReadHandler): () => void {
-  const reader = readers.get(socket);
-  if (reader !== undefined) {
-    reader.handler = handler;
-    return () => {
-      if (reader.handler === handler) reader.handler = null;
-    };
-  }
+  const isTls = socket instanceof TLSSocket;
+  const reader = readers.get(socket) ?? (isTls ? readTls(socket, handler) : null);
+  if (reader !== null) reader.handler = handler;
   const handleData = (chunk: Buffer): void => {
     if (!handler(chunk, null)) socket.pause();
   };
-  socket.on('data', handleData);
-  return () => socket.off('data', handleData);
+  // What TLS had read before it got buffers of its own still comes as 'data'.
+  if (reader === null || isTls) socket.on('data', handleData);
+  return () => {
+    socket.off('data', handleData);
+    if (reader?.handler === handler) reader.handler = null;
+  };
 }
 
 /** Dials as `net.connect` does, half-open and paused: `joinSocket` begins to read. */

@@ -1,38 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { Carrier } from './carrier.ts';
+import { makePair } from './test-pair.ts';
 import { tlsCarrier } from './tls-carrier.ts';
 import { patternByte, patternBytes } from './test-world.ts';
 
-let pair = { key: '', cert: '' };
-
-before(() => {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'));
-  const file = (name: string): string => join(folder, name);
-  const request = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-subj',
-    '/CN=localhost',
-  ];
-  execFileSync('openssl', [...request, '-keyout', file('key'), '-out', file('cert'), '-days', '2'], {
-    stdio: 'ignore',
-  });
-  pair = { key: readFileSync(file('key'), 'utf8'), cert: readFileSync(file('cert'), 'utf8') };
-  rmSync(folder, { recursive: true });
-});
+const pair = makePair();
 
 /** Two carriers over one TLS connection on loopback. */
 async function carriers(): Promise<{ near: Carrier; far: Carrier; close: () => void }> {

@@ -74,6 +74,8 @@ export type CallerCode =
   | 'EDGE_RESOURCE_TIMED_OUT'
   | 'EDGE_RESOURCE_UNREACHABLE'
   | 'EDGE_RESOURCE_RESET'
+  | 'EDGE_RESOURCE_TLS'
+  | 'EDGE_RESOURCE_PROXY'
   | 'EDGE_CLIENT_LIMIT'
   | 'EDGE_CLIENT_FAILED'
   | 'EDGE_CLIENT_SILENT'
@@ -105,6 +107,10 @@ export function causeOfReset(code: number, text: string, opened: boolean): Calle
       return { code: 'EDGE_RESOURCE_TIMED_OUT', text, end: 'resource' };
     case ResetCode.Unreachable:
       return { code: 'EDGE_RESOURCE_UNREACHABLE', text, end: 'client' };
+    case ResetCode.TlsFailed:
+      return { code: 'EDGE_RESOURCE_TLS', text, end: 'resource' };
+    case ResetCode.ProxyFailed:
+      return { code: 'EDGE_RESOURCE_PROXY', text, end: 'resource' };
     case ResetCode.Denied:
       return { code: 'EDGE_CLIENT_DENIED', text, end: 'client' };
     case ResetCode.Limit:
