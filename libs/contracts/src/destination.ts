@@ -3,7 +3,7 @@
  * the admin API; a value that the router does not serve is refused with `ROUTER_NOT_SUPPORTED` (422) naming
  * the field, never taken and ignored. Refusals: `ROUTER_DESTINATION_NOT_FOUND` and `ROUTER_GATEWAY_NOT_FOUND`
  * (404), `ROUTER_INVALID` (400), `ROUTER_REVISION_STALE` (412), `ROUTER_FRONT_TAKEN`, `ROUTER_FRONT_RESTING`,
- * `ROUTER_FRONT_RESERVED`, `ROUTER_PORTS_EXHAUSTED` and `ROUTER_LIMIT` (409).
+ * `ROUTER_FRONT_RESERVED`, `ROUTER_CLIENT_PORT_TAKEN`, `ROUTER_PORTS_EXHAUSTED` and `ROUTER_LIMIT` (409).
  */
 import { Type, type Static } from 'typebox';
 import {
@@ -23,12 +23,25 @@ const id = Type.String({ minLength: 1, maxLength: 64 });
 const ids = (max: number) => Type.Array(id, { maxItems: max, default: [] });
 const host = Type.String({ minLength: 1, maxLength: 253 });
 const port = Type.Integer({ minimum: 1, maximum: 65535 });
-const kind = Type.Union([Type.Literal('on-premises'), Type.Literal('cloud')], { default: 'on-premises' });
+const clientPort = Type.Integer({
+  minimum: 1,
+  maximum: 65535,
+  description: 'of a cloud destination: the port on which the client listens for its callers',
+});
 const name = Type.String({ minLength: 1, maxLength: 128 });
 const enabled = Type.Boolean({
   default: true,
   description: 'false refuses new connections and keeps the port',
 });
+
+/** Where its resource is: behind the client, or in reach of the nodes. */
+export const DestinationKind = Type.Union([Type.Literal('on-premises'), Type.Literal('cloud')], {
+  default: 'on-premises',
+});
+export type DestinationKind = Static<typeof DestinationKind>;
+
+/** The most cloud destinations of one gateway: a client is told all of them in one frame of 64 KiB. */
+export const cloudDestinationsMax = 64;
 
 /** What a stream is: bytes, HTTP, or datagrams. */
 export const StreamProtocol = Type.Union([Type.Literal('tcp'), Type.Literal('http'), Type.Literal('udp')], {
@@ -92,7 +105,7 @@ const health = {
 export const DestinationInput = Type.Object(
   {
     name,
-    kind: Type.Optional(kind),
+    kind: Type.Optional(DestinationKind),
     enabled: Type.Optional(enabled),
     resource: Type.Object(
       {
@@ -116,7 +129,7 @@ export const DestinationInput = Type.Object(
         closed,
       ),
     ),
-    clientPort: Type.Optional(port),
+    clientPort: Type.Optional(clientPort),
     health: Type.Optional(Type.Partial(Type.Object(health, closed))),
   },
   closed,
@@ -152,7 +165,7 @@ export const Destination = Type.Object({
   ...objectProperties,
   gatewayId: Type.String(),
   name,
-  kind,
+  kind: DestinationKind,
   enabled,
   resource: DestinationResource,
   front: Type.Optional(
@@ -161,7 +174,7 @@ export const Destination = Type.Object({
       url: Type.String({ description: 'where callers reach it' }),
     }),
   ),
-  clientPort: Type.Optional(port),
+  clientPort: Type.Optional(clientPort),
   health: DestinationHealth,
 });
 export type Destination = Static<typeof Destination>;

@@ -9,7 +9,7 @@
  *      failed ─────────────────────┘
  */
 import { type Server, type Socket, createServer } from 'node:net';
-import type { Route } from '@postern/contracts';
+import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { adoptSocket } from '@postern/tunnel';
 
@@ -40,21 +40,21 @@ export interface FrontState {
 export class Front {
   readonly #parts: FrontParts;
   readonly #firstTry = Promise.withResolvers<void>();
-  #route: Route;
+  #route: FrontRoute;
   #server: Server | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
   #retryDelayMs = retryDelayMsMin;
   #error: string | null = null;
   #closed = false;
 
-  constructor(parts: FrontParts, route: Route) {
+  constructor(parts: FrontParts, route: FrontRoute) {
     this.#parts = parts;
     this.#route = route;
     this.#listen();
   }
 
   /** The destination as it is now. */
-  get route(): Route {
+  get route(): FrontRoute {
     return this.#route;
   }
 
@@ -76,7 +76,7 @@ export class Front {
   }
 
   /** The destination changed; only another port touches the socket. */
-  update(route: Route): void {
+  update(route: FrontRoute): void {
     const moved = route.front.port !== this.#route.front.port;
     this.#route = route;
     if (!moved) return;

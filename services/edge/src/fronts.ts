@@ -1,9 +1,9 @@
 /**
- * The fronts of this node: one for each route that it knows, opened, changed and closed as the routes change, without a
+ * The fronts of this node: one for each on-premises destination that it knows, opened, changed and closed as the routes change, without a
  * restart. Ports that are given up are given up before others are taken, so that a port can pass from one destination
  * to another in one change.
  */
-import type { Route } from '@postern/contracts';
+import { type Route, hasFront } from '@postern/contracts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
 
 /** All fronts. */
@@ -36,7 +36,7 @@ export class Fronts {
   apply(destinationId: string, route: Route | undefined): void {
     if (!this.#open) return;
     const front = this.#fronts.get(destinationId);
-    if (route === undefined) {
+    if (route === undefined || !hasFront(route)) {
       front?.close();
       this.#fronts.delete(destinationId);
     } else if (front === undefined) this.#fronts.set(destinationId, new Front(this.#parts, route));

@@ -1,18 +1,34 @@
 /**
  * Destinations with their fronts. A front's host and port are fixed when the destination is made and stay through every
  * edit, also when it is disabled; they change only when an operator gives others by value, and then the old port
- * rests. A destination belongs to its gateway for life: asked for behind another, it does not exist.
+ * rests. A cloud destination has no front; its `clientPort` is one of its gateway's alone. A destination belongs to its gateway for life: asked for behind another, it does not exist.
  */
-import type { Destination, DestinationInput, MergePatch } from '@postern/contracts';
+import {
+  type Destination,
+  type DestinationFront,
+  type DestinationInput,
+  type MergePatch,
+  cloudDestinationsMax,
+} from '@postern/contracts';
 import { newId, type Collection } from '@postern/store';
 import type { DestinationDocument } from './document.ts';
-import { destinationNotFound, gatewayNotFound, limitReached, revisionStale } from './errors.ts';
-import { destinationForm, patchDestination, type DestinationForm } from './form.ts';
-import type { FrontClaims } from './front-claims.ts';
-import type { Draft, Journal } from './journal.ts';
+import {
+  clientPortTaken,
+  destinationNotFound,
+  gatewayNotFound,
+  limitReached,
+  revisionStale,
+} from './errors.ts';
+import { destinationForm, patchDestination, type DestinationForm, type FrontForm } from './form.ts';
+import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
+import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 
 const pageItemsDefault = 50;
+
+/** A form whose front, where it has one, is taken. */
+type Taken = Omit<DestinationForm, 'front' | 'clientPort'> &
+  Pick<DestinationDocument, 'front' | 'clientPort'>;
 
 /** What hosts are made of, and how many destinations a gateway may have. */
 export interface DestinationOptions {
@@ -44,7 +60,7 @@ export class Destinations {
       }
       const id = newId();
       const at = this.#journal.time();
-      const front = await this.#takeFront(draft, form, { gatewayId, destinationId: id });
+      const taken = await this.#take(draft, form, { gatewayId, destinationId: id });
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'created', id, gatewayId });
       return draft.destinations.insert({
@@ -53,8 +69,7 @@ export class Destinations {
         createdAt: at,
         modifiedAt: at,
         gatewayId,
-        ...form,
-        front,
+        ...taken,
       });
     });
     return showDestination(document);
@@ -82,10 +97,10 @@ export class Destinations {
     const document = await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       const form = patchDestination(found, patch);
-      const front = await this.#moveFront(draft, found, form);
+      const moved = await this.#move(draft, found, form);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'updated', id, gatewayId });
-      return draft.destinations.replace({ ...found, ...form, front, modifiedAt: this.#journal.time() });
+      return draft.destinations.replace({ ...found, ...moved, modifiedAt: this.#journal.time() });
     });
     return showDestination(document);
   }
@@ -95,46 +110,87 @@ export class Destinations {
     await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       await draft.destinations.delete(id, found.revision);
-      await this.#claims.release(draft.fronts, found.front.port, id);
+      if (found.front !== undefined) await this.#claims.release(draft.fronts, portOf(found.front), id);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'deleted', id, gatewayId });
     });
   }
 
+  /** The form with the front that it takes, or whose port at the client is free. */
+  async #take(draft: Draft, form: DestinationForm, claimant: Claimant): Promise<Taken> {
+    if (form.kind === 'cloud') {
+      await this.#checkClientPort(draft, form, claimant);
+      return form;
+    }
+    return { ...form, front: await this.#takeFront(draft, form, claimant) };
+  }
+
+  async #move(draft: Draft, found: DestinationDocument, form: DestinationForm): Promise<Taken> {
+    const claimant = { gatewayId: found.gatewayId, destinationId: found.id };
+    if (form.kind === 'cloud' || found.front === undefined) return this.#take(draft, form, claimant);
+    return { ...form, front: await this.#moveFront(draft, claimant, found.front, form.front) };
+  }
+
   async #takeFront(
     draft: Draft,
-    form: DestinationForm,
-    claimant: { gatewayId: string; destinationId: string },
-  ): Promise<DestinationDocument['front']> {
+    { name, front }: DestinationForm & { kind: 'on-premises' },
+    claimant: Claimant,
+  ): Promise<DestinationFront> {
     const { frontHost, platformHost } = this.#options;
-    if (form.front.host !== null) this.#claims.checkHost(form.front.host);
-    const host = form.front.host ?? (frontHost || defaultHost(form.name, claimant.gatewayId, platformHost));
-    if (form.front.port === null) {
-      return { ...form.front, host, port: await this.#claims.allot(draft.fronts, claimant) };
+    if (front.host !== null) this.#claims.checkHost(front.host);
+    const host = front.host ?? (frontHost || defaultHost(name, claimant.gatewayId, platformHost));
+    if (front.port === null) {
+      const { transport } = portOf({ ...front, port: 0 });
+      return { ...front, host, port: await this.#claims.allot(draft.fronts, transport, claimant) };
     }
-    await this.#claims.claim(draft.fronts, form.front.port, claimant);
-    return { ...form.front, host, port: form.front.port };
+    const taken = { ...front, host, port: front.port };
+    await this.#claims.claim(draft.fronts, portOf(taken), claimant);
+    return taken;
   }
 
   async #moveFront(
     draft: Draft,
-    found: DestinationDocument,
-    form: DestinationForm,
-  ): Promise<DestinationDocument['front']> {
-    const host = form.front.host ?? found.front.host;
-    const port = form.front.port ?? found.front.port;
-    if (host !== found.front.host) this.#claims.checkHost(host);
-    if (port !== found.front.port) {
-      await this.#claims.claim(draft.fronts, port, { gatewayId: found.gatewayId, destinationId: found.id });
-      await this.#claims.release(draft.fronts, found.front.port, found.id);
+    claimant: Claimant,
+    former: DestinationFront,
+    wanted: FrontForm,
+  ): Promise<DestinationFront> {
+    const moved = { ...wanted, host: wanted.host ?? former.host, port: wanted.port ?? former.port };
+    if (moved.host !== former.host) this.#claims.checkHost(moved.host);
+    const [from, to] = [portOf(former), portOf(moved)];
+    if (from.port !== to.port || from.transport !== to.transport) {
+      await this.#claims.claim(draft.fronts, to, claimant);
+      await this.#claims.release(draft.fronts, from, claimant.destinationId);
     }
-    return { ...form.front, host, port };
+    return moved;
+  }
+
+  /** Every change raises the routes' counter, so of two that want one port at once the later one reads again. */
+  async #checkClientPort(
+    draft: Draft,
+    form: DestinationForm & { kind: 'cloud' },
+    { gatewayId, destinationId }: Claimant,
+  ): Promise<void> {
+    const { clientPort, resource } = form;
+    const wanted = portOf({ protocol: resource.protocol, port: clientPort });
+    let others = 0;
+    for await (const other of destinationsOf(draft, gatewayId)) {
+      if (other.clientPort === undefined || other.id === destinationId) continue;
+      others += 1;
+      const held = portOf({ protocol: other.resource.protocol, port: other.clientPort });
+      if (held.port === wanted.port && held.transport === wanted.transport) {
+        throw clientPortTaken(`${wanted.port} (${wanted.transport})`, other);
+      }
+    }
+    if (others >= cloudDestinationsMax) {
+      throw limitReached('cloud destinations behind one gateway', cloudDestinationsMax);
+    }
   }
 }
 
 /** A destination as it is shown. */
 export function showDestination(document: DestinationDocument): Destination {
-  return { ...document, front: { ...document.front, url: frontUrl(document.front) } };
+  const { front, ...rest } = document;
+  return front === undefined ? rest : { ...rest, front: { ...front, url: frontUrl(front) } };
 }
 
 async function find(

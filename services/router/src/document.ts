@@ -1,5 +1,5 @@
 /** The documents that the router owns, and their collections. */
-import type { Destination } from '@postern/contracts';
+import type { Destination, DestinationFront } from '@postern/contracts';
 import type { Collection, Store } from '@postern/store';
 
 /** A stored gateway. */
@@ -15,13 +15,11 @@ export interface GatewayDocument {
 }
 
 /** A stored destination: as it is shown, but for the front's URL, which is made from the rest. */
-export type DestinationDocument = Omit<Destination, 'front' | 'clientPort'> & {
-  front: Omit<NonNullable<Destination['front']>, 'url'>;
-};
+export type DestinationDocument = Omit<Destination, 'front'> & { front?: DestinationFront };
 
 /**
- * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` for a port that one destination holds
- * alone (on a port that names tell apart, the name is to follow). While it rests, `destinationId` is null and
+ * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` or `udp:15000` for a port that one
+ * destination holds alone (on a port that names tell apart, the name is to follow). While it rests, `destinationId` is null and
  * `restsUntil` says how long.
  */
 export interface FrontDocument {

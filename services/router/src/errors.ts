@@ -51,6 +51,12 @@ export function frontTaken(front: string): ServiceError {
   return new ServiceError({ code: 'ROUTER_FRONT_TAKEN', message, status: 409 });
 }
 
+/** Another cloud destination of the gateway has that port at its clients. */
+export function clientPortTaken(port: string, holder: { id: string; name: string }): ServiceError {
+  const message = `the clientPort ${port} belongs to the destination ${holder.name} (${holder.id}) of the same gateway`;
+  return new ServiceError({ code: 'ROUTER_CLIENT_PORT_TAKEN', message, status: 409 });
+}
+
 /** Another gateway had that front not long ago; its callers may still know it. */
 export function frontResting(front: string, until: string): ServiceError {
   const message = `the front ${front} was another gateway's and rests until ${until}`;

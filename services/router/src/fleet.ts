@@ -48,15 +48,18 @@ export class Fleet {
     this.#presence = parts.presence;
   }
 
-  /** A page of fronts, of all gateways or of those named; with `live`, whether each node listens. */
+  /**
+   * A page of fronts, of all gateways or of those named; with `live`, whether each node listens. A page of destinations
+   * is read for it, so that those without a front (cloud ones) make it shorter.
+   */
   async listFronts(request: PageRequest & { gatewayIds?: readonly string[]; live?: boolean }): Promise<{
     items: Front[];
     nextCursor: string | null;
   }> {
     const page = await this.#destinations(request);
     const figures = request.live === true ? await this.#askNodes(this.#nodeNames()) : [];
-    const items = await Promise.all(page.items.map((destination) => this.#front(destination, figures)));
-    return { items, nextCursor: page.nextCursor };
+    const shown = await Promise.all(page.items.map((destination) => this.#front(destination, figures)));
+    return { items: shown.filter((front) => front !== null), nextCursor: page.nextCursor };
   }
 
   /** A page of a gateway's connected clients with their tunnels. */
@@ -115,7 +118,8 @@ export class Fleet {
   async #front(
     { id, gatewayId, name, enabled, front }: DestinationDocument,
     figures: LiveFigures[],
-  ): Promise<Front> {
+  ): Promise<Front | null> {
+    if (front === undefined) return null;
     const gateway = await this.#documents.gateways.get(gatewayId);
     const { protocol, host, port } = front;
     return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
-import { destinationForm, gatewayForm, patchDestination } from './form.ts';
+import { type DestinationForm, destinationForm, gatewayForm, patchDestination } from './form.ts';
 
 interface Refusal {
   code: string;
@@ -9,14 +9,20 @@ interface Refusal {
 }
 
 const input: DestinationInput = { name: 'db', resource: { host: '10.0.0.5', port: 5432 } };
+function fronted(form: DestinationForm): DestinationForm & { kind: 'on-premises' } {
+  assert(form.kind === 'on-premises');
+  return form;
+}
+
+const form = fronted(destinationForm(input));
 const stored = {
   id: 'd',
   revision: 1,
   createdAt: '',
   modifiedAt: '',
   gatewayId: 'g',
-  ...destinationForm(input),
-  front: { ...destinationForm(input).front, host: 'db-g.p', port: 15000 },
+  ...form,
+  front: { ...form.front, host: 'db-g.p', port: 15000 },
 };
 
 test('a destination of name and resource has every other field by default', () => {
@@ -52,10 +58,8 @@ test('a destination of name and resource has every other field by default', () =
 });
 
 const unserved: [path: string, change: object][] = [
-  ['/kind', { kind: 'cloud' }],
-  ['/clientPort', { clientPort: 12000 }],
+  ['/resource/protocol', { kind: 'cloud', clientPort: 12000, resource: { protocol: 'http' } }],
   ['/front/protocol', { front: { protocol: 'http' } }],
-  ['/front/protocol', { front: { protocol: 'udp' } }],
   ['/front/protocol', { resource: { protocol: 'http' } }],
   ['/front/tls/mode', { front: { tls: { mode: 'server' } } }],
   ['/front/tls/mode', { front: { tls: { mode: 'passthrough' } } }],
@@ -89,6 +93,9 @@ const wrong: [path: string, input: DestinationInput][] = [
   ['/resource/host', { ...input, resource: { host: 'http://a', port: 1 } }],
   ['/resource/host', { ...input, resource: { host: '127.1', port: 1 } }],
   ['/front/host', { ...input, front: { host: 'a b' } }],
+  ['/clientPort', { ...input, clientPort: 12000 }],
+  ['/clientPort', { ...input, kind: 'cloud' }],
+  ['/front', { ...input, kind: 'cloud', clientPort: 12000, front: {} }],
   [
     '/resource/protocol',
     { ...input, front: { protocol: 'tcp' }, resource: { ...input.resource, protocol: 'http' } },
@@ -110,9 +117,32 @@ test('IPv6 resources are kept without brackets', () => {
 });
 
 test("a patch leaves what it does not name, and the front's host and port even when it takes them away", () => {
-  const form = patchDestination(stored, { resource: { port: 5433 }, front: { host: null, port: null } });
+  const form = fronted(
+    patchDestination(stored, { resource: { port: 5433 }, front: { host: null, port: null } }),
+  );
   assert.deepEqual(form.resource, { ...stored.resource, port: 5433 });
   assert.deepEqual([form.front.host, form.front.port], ['db-g.p', 15000]);
+});
+
+test('a cloud destination has a clientPort in place of a front, and its kind is for life', () => {
+  const cloud = destinationForm({ ...input, kind: 'cloud', clientPort: 12000 });
+  assert.equal('front' in cloud, false);
+  assert(cloud.kind === 'cloud');
+  assert.equal(cloud.clientPort, 12000);
+  const document = { ...cloud, id: 'd', revision: 1, createdAt: '', modifiedAt: '', gatewayId: 'g' };
+  const patched = patchDestination(document, { clientPort: 12001, resource: { protocol: 'udp' } });
+  assert.deepEqual(patched, {
+    ...cloud,
+    clientPort: 12001,
+    resource: { ...cloud.resource, protocol: 'udp' },
+  });
+  assert.throws(() => patchDestination(document, { kind: 'on-premises', clientPort: null }), {
+    code: 'ROUTER_INVALID',
+    message: /\/kind is fixed/,
+  });
+  assert.throws(() => patchDestination(stored, { kind: 'cloud', front: null, clientPort: 1 }), {
+    code: 'ROUTER_INVALID',
+  });
 });
 
 test('a patch is checked as a whole, and names what is wrong', () => {

@@ -4,11 +4,16 @@
  * applied to the form that the object has now and then checked as a whole.
  */
 import { isHost } from '@postern/access';
-import { DestinationInput, GatewayInput, type StreamProtocol } from '@postern/contracts';
+import {
+  type DestinationFront,
+  DestinationInput,
+  GatewayInput,
+  type StreamProtocol,
+} from '@postern/contracts';
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { DestinationDocument, GatewayDocument } from './document.ts';
-import { invalid, notSupported } from './errors.ts';
+import { type BodyFault, invalid, notSupported } from './errors.ts';
 import { mergePatch } from './merge-patch.ts';
 import { dnsLabel } from './naming.ts';
 
@@ -17,16 +22,15 @@ const faultsMax = 20;
 /** What a gateway says, without what the router adds. */
 export type GatewayForm = Pick<GatewayDocument, 'name' | 'description' | 'enabled' | 'requireToken'>;
 
-/** What a destination says, without what the router adds; of its front, what is wanted. */
-export type DestinationForm = Pick<
-  DestinationDocument,
-  'name' | 'kind' | 'enabled' | 'resource' | 'health'
-> & {
-  front: Pick<DestinationDocument['front'], 'protocol' | 'tls' | 'proxyProtocol'> & {
-    host: string | null;
-    port: number | null;
-  };
+/** What a front says; of its host and port, what is wanted. */
+export type FrontForm = Pick<DestinationFront, 'protocol' | 'tls' | 'proxyProtocol'> & {
+  host: string | null;
+  port: number | null;
 };
+
+/** What a destination says, without what the router adds. It has a front, or a `clientPort` in its place. */
+export type DestinationForm = Pick<DestinationDocument, 'name' | 'kind' | 'enabled' | 'resource' | 'health'> &
+  ({ kind: 'on-premises'; front: FrontForm } | { kind: 'cloud'; clientPort: number });
 
 /** The whole form of a gateway. */
 export function gatewayForm(input: GatewayInput): GatewayForm {
@@ -43,28 +47,38 @@ export function patchGateway(document: GatewayDocument, patch: unknown): Gateway
 
 /** The whole form of a destination. Throws `ROUTER_INVALID` or `ROUTER_NOT_SUPPORTED`. */
 export function destinationForm(input: DestinationInput): DestinationForm {
-  const protocol = input.front?.protocol ?? input.resource.protocol ?? 'tcp';
-  const form: DestinationForm = {
+  const { kind = 'on-premises', clientPort, front } = input;
+  const misplaced = findMisplaced(input);
+  if (misplaced !== null) throw invalid([misplaced]);
+  const protocol = front?.protocol ?? input.resource.protocol ?? 'tcp';
+  const common = {
     name: input.name,
-    kind: input.kind ?? 'on-premises',
     enabled: input.enabled ?? true,
     resource: resourceForm(input.resource, protocol),
-    front: frontForm(input.front ?? {}, protocol),
-    health: { kind: 'none', path: '/', intervalSeconds: 10, ...input.health },
+    health: { kind: 'none' as const, path: '/', intervalSeconds: 10, ...input.health },
   };
+  const form: DestinationForm =
+    kind === 'cloud' && clientPort !== undefined
+      ? { ...common, kind, clientPort }
+      : { ...common, kind: 'on-premises', front: frontForm(front ?? {}, protocol) };
   const fault = findFault(form);
   if (fault !== null) throw invalid([fault]);
-  const unserved = findUnserved(form, input.clientPort);
+  const unserved = findUnserved(form);
   if (unserved !== null) throw notSupported(...unserved);
   return form;
 }
 
 /** The form of a destination with a merge patch applied; its front's host and port stay unless the patch gives others. */
 export function patchDestination(document: DestinationDocument, patch: unknown): DestinationForm {
-  const { name, kind, enabled, resource, front, health } = document;
-  const form = destinationForm(
-    checkDestination(mergePatch({ name, kind, enabled, resource, front, health }, patch)),
-  );
+  const { name, kind, enabled, resource, front, clientPort, health } = document;
+  const place = front === undefined ? { clientPort } : { front };
+  const former = { name, kind, enabled, resource, ...place, health };
+  const input = checkDestination(mergePatch(former, patch));
+  if ((input.kind ?? 'on-premises') !== kind) {
+    throw invalid([{ path: '/kind', message: `is fixed: this destination is ${kind}` }]);
+  }
+  const form = destinationForm(input);
+  if (form.kind === 'cloud' || front === undefined) return form;
   const { host, port } = form.front;
   return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? front.port } };
 }
@@ -104,10 +118,7 @@ function resourceForm(
   };
 }
 
-function frontForm(
-  input: NonNullable<DestinationInput['front']>,
-  protocol: StreamProtocol,
-): DestinationForm['front'] {
+function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
   return {
     protocol,
     host: input.host ?? null,
@@ -117,7 +128,27 @@ function frontForm(
   };
 }
 
-function findFault({ name, resource, front }: DestinationForm): { path: string; message: string } | null {
+/** A field that the kind of destination does not have, or lacks. */
+function findMisplaced({ kind, front, clientPort }: DestinationInput): BodyFault | null {
+  if (kind !== 'cloud') {
+    return clientPort === undefined
+      ? null
+      : {
+          path: '/clientPort',
+          message: 'is for kind "cloud"; the caller of an on-premises one uses its front',
+        };
+  }
+  if (front !== undefined) {
+    return {
+      path: '/front',
+      message: 'is for kind "on-premises"; a cloud destination has clientPort in its place',
+    };
+  }
+  return clientPort === undefined ? { path: '/clientPort', message: 'must be given for kind "cloud"' } : null;
+}
+
+function findFault(form: DestinationForm): BodyFault | null {
+  const { name, resource } = form;
   if (dnsLabel(name) === '') {
     return {
       path: '/name',
@@ -125,6 +156,10 @@ function findFault({ name, resource, front }: DestinationForm): { path: string; 
     };
   }
   if (!isHost(resource.host)) return { path: '/resource/host', message: 'is no address and no host name' };
+  return form.kind === 'cloud' ? null : findFrontFault(form);
+}
+
+function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premises' }): BodyFault | null {
   if (front.host !== null && !isHost(front.host)) {
     return { path: '/front/host', message: 'is no address and no host name' };
   }
@@ -135,19 +170,11 @@ function findFault({ name, resource, front }: DestinationForm): { path: string; 
 }
 
 /** The first field whose value this version does not serve. Later versions take lines away here. */
-function findUnserved(
-  form: DestinationForm,
-  clientPort: number | undefined,
-): [path: string, value: unknown] | null {
-  const { kind, resource, front, health } = form;
+function findUnserved(form: DestinationForm): [path: string, value: unknown] | null {
+  const { resource, health } = form;
   const served: [path: string, value: unknown, isServed: boolean][] = [
-    ['/kind', kind, kind === 'on-premises'],
-    ['/clientPort', clientPort, clientPort === undefined],
-    ['/front/protocol', front.protocol, front.protocol === 'tcp'],
-    ['/front/tls/mode', front.tls.mode, front.tls.mode === 'none'],
-    ['/front/tls/certificateId', front.tls.certificateId, front.tls.certificateId === null],
-    ['/front/tls/clientCaIds', front.tls.clientCaIds, front.tls.clientCaIds.length === 0],
-    ['/front/proxyProtocol', front.proxyProtocol, front.proxyProtocol === 'off'],
+    ...(form.kind === 'cloud' ? [] : unservedOfFront(form.front)),
+    ['/resource/protocol', resource.protocol, resource.protocol !== 'http'],
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none'],
     ['/resource/tls/serverName', resource.tls.serverName, resource.tls.serverName === null],
     [
@@ -166,4 +193,14 @@ function findUnserved(
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];
   return path === undefined ? null : [path, value];
+}
+
+function unservedOfFront(front: FrontForm): [path: string, value: unknown, isServed: boolean][] {
+  return [
+    ['/front/protocol', front.protocol, front.protocol !== 'http'],
+    ['/front/tls/mode', front.tls.mode, front.tls.mode === 'none'],
+    ['/front/tls/certificateId', front.tls.certificateId, front.tls.certificateId === null],
+    ['/front/tls/clientCaIds', front.tls.clientCaIds, front.tls.clientCaIds.length === 0],
+    ['/front/proxyProtocol', front.proxyProtocol, front.proxyProtocol === 'off'],
+  ];
 }

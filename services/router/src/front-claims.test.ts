@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openSqlite } from '@postern/store';
 import { openDocuments } from './document.ts';
-import { FrontClaims, retryAllotting } from './front-claims.ts';
+import { FrontClaims, retryAllotting, type FrontPort } from './front-claims.ts';
 
 const dayMs = 86_400_000;
 
@@ -21,55 +21,71 @@ async function setUp() {
 
 const a = { gatewayId: 'gwa', destinationId: 'a' };
 const b = { gatewayId: 'gwb', destinationId: 'b' };
+const tcp = (port: number): FrontPort => ({ transport: 'tcp', port });
 
 test('fronts: ports are allotted from the lowest, past those that are reserved, until none is left', async () => {
   const { claims, fronts } = await setUp();
-  assert.equal(await claims.allot(fronts, a), 15000);
-  assert.equal(await claims.allot(fronts, b), 15002);
-  await assert.rejects(claims.allot(fronts, b), { code: 'ROUTER_PORTS_EXHAUSTED' });
+  assert.equal(await claims.allot(fronts, 'tcp', a), 15000);
+  assert.equal(await claims.allot(fronts, 'tcp', b), 15002);
+  await assert.rejects(claims.allot(fronts, 'tcp', b), { code: 'ROUTER_PORTS_EXHAUSTED' });
 });
 
 test('fronts: a port that another holds is refused, as are those of the platform', async () => {
   const { claims, fronts } = await setUp();
-  await claims.claim(fronts, 5000, a);
-  await assert.rejects(claims.claim(fronts, 5000, b), { code: 'ROUTER_FRONT_TAKEN', message: /5000/ });
-  await assert.rejects(claims.claim(fronts, 443, b), { code: 'ROUTER_FRONT_RESERVED', message: /443/ });
+  await claims.claim(fronts, tcp(5000), a);
+  await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_TAKEN', message: /5000/ });
+  await assert.rejects(claims.claim(fronts, tcp(443), b), { code: 'ROUTER_FRONT_RESERVED', message: /443/ });
 });
 
 test('fronts: a freed port is not allotted for 30 days, and then it is', async () => {
   const { claims, fronts, clock } = await setUp();
-  await claims.allot(fronts, a);
-  await claims.release(fronts, 15000, 'a');
-  assert.equal(await claims.allot(fronts, a), 15002);
+  await claims.allot(fronts, 'tcp', a);
+  await claims.release(fronts, tcp(15000), 'a');
+  assert.equal(await claims.allot(fronts, 'tcp', a), 15002);
   clock.now += 31 * dayMs;
-  assert.equal(await claims.allot(fronts, b), 15000);
+  assert.equal(await claims.allot(fronts, 'tcp', b), 15000);
 });
 
 test('fronts: a resting port asked for by number goes to the gateway that had it, and to no other', async () => {
   const { claims, fronts, clock } = await setUp();
-  await claims.claim(fronts, 5000, a);
-  await claims.release(fronts, 5000, 'a');
-  await assert.rejects(claims.claim(fronts, 5000, b), {
+  await claims.claim(fronts, tcp(5000), a);
+  await claims.release(fronts, tcp(5000), 'a');
+  await assert.rejects(claims.claim(fronts, tcp(5000), b), {
     code: 'ROUTER_FRONT_RESTING',
     message: /until 2026-01-31T/,
   });
-  await claims.claim(fronts, 5000, { ...a, destinationId: 'a2' });
-  await claims.release(fronts, 5000, 'a2');
+  await claims.claim(fronts, tcp(5000), { ...a, destinationId: 'a2' });
+  await claims.release(fronts, tcp(5000), 'a2');
   clock.now += 31 * dayMs;
-  await claims.claim(fronts, 5000, b);
+  await claims.claim(fronts, tcp(5000), b);
+});
+
+test('fronts: the ports of UDP are apart from those of TCP', async () => {
+  const { claims, fronts } = await setUp();
+  assert.equal(await claims.allot(fronts, 'tcp', a), 15000);
+  assert.equal(await claims.allot(fronts, 'udp', b), 15000);
+  await assert.rejects(claims.claim(fronts, { transport: 'udp', port: 15000 }, a), {
+    code: 'ROUTER_FRONT_TAKEN',
+    message: /15000 \(udp\)/,
+  });
+  await claims.release(fronts, tcp(15000), 'a');
+  await assert.rejects(claims.claim(fronts, { transport: 'udp', port: 15000 }, a), {
+    code: 'ROUTER_FRONT_TAKEN',
+  });
 });
 
 test('fronts: only who holds a port can let go of it', async () => {
   const { claims, fronts } = await setUp();
-  await claims.claim(fronts, 5000, a);
-  await claims.release(fronts, 5000, 'b');
-  await assert.rejects(claims.claim(fronts, 5000, b), { code: 'ROUTER_FRONT_TAKEN' });
+  await claims.claim(fronts, tcp(5000), a);
+  await claims.release(fronts, tcp(5000), 'b');
+  await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_TAKEN' });
 });
 
 test('fronts: those whose rest is over are forgotten, others kept', async () => {
   const { claims, fronts, clock } = await setUp();
-  for (const port of [5000, 5001]) await claims.claim(fronts, port, { ...a, destinationId: String(port) });
-  await claims.release(fronts, 5000, '5000');
+  for (const port of [5000, 5001])
+    await claims.claim(fronts, tcp(port), { ...a, destinationId: String(port) });
+  await claims.release(fronts, tcp(5000), '5000');
   assert.equal(await claims.sweep(fronts), 0);
   clock.now += 31 * dayMs;
   assert.equal(await claims.sweep(fronts), 1);
@@ -95,7 +111,7 @@ test('fronts: who loses a port at the same moment tries again with another', asy
   const port = await retryAllotting(() =>
     store.transaction(async (within) => {
       runs += 1;
-      if (runs > 1) return claims.allot(within(fronts), b);
+      if (runs > 1) return claims.allot(within(fronts), 'tcp', b);
       await within(fronts).insert({ id: 'tcp:15000', revision: 1, port: 15000, ...a, restsUntil: null });
       await within(fronts).insert({ id: 'tcp:15000', revision: 1, port: 15000, ...b, restsUntil: null });
       return 0;

@@ -9,6 +9,7 @@
  * Runs inside its caller's transaction and never opens one of its own. Where a chosen port is lost to another at the
  * same moment, the whole transaction fails with `STORE_DUPLICATE`, and `retryAllotting` runs it again.
  */
+import type { StreamProtocol } from '@postern/contracts';
 import { StoreError, type Collection } from '@postern/store';
 import type { FrontDocument } from './document.ts';
 import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
@@ -20,6 +21,12 @@ export interface FrontClaimOptions {
   frontPortLast: number;
   reservedPorts: readonly number[];
   portRestDays: number;
+}
+
+/** A port as the system knows it: those of TCP and of UDP are apart. */
+export interface FrontPort {
+  transport: 'tcp' | 'udp';
+  port: number;
 }
 
 /** Who claims. */
@@ -43,39 +50,45 @@ export class FrontClaims {
   }
 
   /** Takes this port for the claimant. Throws `ROUTER_FRONT_RESERVED`, `ROUTER_FRONT_TAKEN` or `ROUTER_FRONT_RESTING`. */
-  async claim(fronts: Collection<FrontDocument>, port: number, claimant: Claimant): Promise<void> {
+  async claim(fronts: Collection<FrontDocument>, wanted: FrontPort, claimant: Claimant): Promise<void> {
+    const { port } = wanted;
     if (this.#options.reservedPorts.includes(port)) throw frontReserved(`port ${port}`);
-    const held: FrontDocument = { id: frontId(port), revision: 1, port, ...claimant, restsUntil: null };
+    const held: FrontDocument = { id: frontId(wanted), revision: 1, port, ...claimant, restsUntil: null };
     const found = await fronts.get(held.id);
     if (found === null) {
       await fronts.insert(held);
       return;
     }
-    if (found.destinationId !== null) throw frontTaken(`port ${port}`);
+    if (found.destinationId !== null) throw frontTaken(portText(wanted));
     if (this.#rests(found) && found.gatewayId !== claimant.gatewayId) {
-      throw frontResting(`port ${port}`, found.restsUntil ?? '');
+      throw frontResting(portText(wanted), found.restsUntil ?? '');
     }
     await fronts.replace({ ...held, revision: found.revision });
   }
 
   /** Takes the lowest port of the range that is neither held nor resting. Throws `ROUTER_PORTS_EXHAUSTED`. */
-  async allot(fronts: Collection<FrontDocument>, claimant: Claimant): Promise<number> {
+  async allot(
+    fronts: Collection<FrontDocument>,
+    transport: FrontPort['transport'],
+    claimant: Claimant,
+  ): Promise<number> {
     const { frontPortFirst, frontPortLast, reservedPorts } = this.#options;
     const taken = new Set(reservedPorts);
     for await (const front of everyFront(fronts)) {
+      if (!front.id.startsWith(`${transport}:`)) continue;
       if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
     }
     for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
       if (taken.has(port)) continue;
-      await this.claim(fronts, port, claimant);
+      await this.claim(fronts, { transport, port }, claimant);
       return port;
     }
     throw portsExhausted(frontPortFirst, frontPortLast);
   }
 
   /** Lets go of a port that this destination holds; it rests from now on. */
-  async release(fronts: Collection<FrontDocument>, port: number, destinationId: string): Promise<void> {
-    const found = await fronts.get(frontId(port));
+  async release(fronts: Collection<FrontDocument>, held: FrontPort, destinationId: string): Promise<void> {
+    const found = await fronts.get(frontId(held));
     if (found === null || found.destinationId !== destinationId) return;
     const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
     await fronts.replace({ ...found, destinationId: null, restsUntil });
@@ -122,8 +135,17 @@ export async function retryAllotting<R>(work: () => Promise<R>): Promise<R> {
   }
 }
 
-function frontId(port: number): string {
-  return `tcp:${port}`;
+/** The port of a front: HTTP runs on TCP. */
+export function portOf({ protocol, port }: { protocol: StreamProtocol; port: number }): FrontPort {
+  return { transport: protocol === 'udp' ? 'udp' : 'tcp', port };
+}
+
+function frontId({ transport, port }: FrontPort): string {
+  return `${transport}:${port}`;
+}
+
+function portText({ transport, port }: FrontPort): string {
+  return transport === 'udp' ? `port ${port} (udp)` : `port ${port}`;
 }
 
 async function* everyFront(fronts: Collection<FrontDocument>): AsyncGenerator<FrontDocument> {

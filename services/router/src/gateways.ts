@@ -5,11 +5,11 @@
  */
 import type { Gateway, GatewayInput, MergePatch } from '@postern/contracts';
 import type { Collection } from '@postern/store';
-import type { DestinationDocument, GatewayDocument } from './document.ts';
+import type { GatewayDocument } from './document.ts';
 import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
 import { gatewayForm, patchGateway } from './form.ts';
-import type { FrontClaims } from './front-claims.ts';
-import type { Draft, Journal } from './journal.ts';
+import { type FrontClaims, portOf } from './front-claims.ts';
+import { destinationsOf, type Journal } from './journal.ts';
 import { newGatewayId } from './naming.ts';
 
 const pageItemsDefault = 50;
@@ -91,7 +91,8 @@ export class Gateways {
       const found = await this.#find(draft.gateways, id, revision);
       for (const destination of await Array.fromAsync(destinationsOf(draft, id))) {
         await draft.destinations.delete(destination.id);
-        await this.#claims.release(draft.fronts, destination.front.port, destination.id);
+        const { front } = destination;
+        if (front !== undefined) await this.#claims.release(draft.fronts, portOf(front), destination.id);
         draft.touchRoute(destination.id);
         draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });
       }
@@ -120,18 +121,6 @@ export class Gateways {
     const clients = this.#countClients(document.id);
     return { ...document, connected: clients > 0, clients };
   }
-}
-
-async function* destinationsOf(draft: Draft, gatewayId: string): AsyncGenerator<DestinationDocument> {
-  let cursor: string | null = null;
-  do {
-    const page: { items: DestinationDocument[]; nextCursor: string | null } = await draft.destinations.list({
-      filter: { gatewayId },
-      cursor,
-    });
-    yield* page.items;
-    cursor = page.nextCursor;
-  } while (cursor !== null);
 }
 
 async function listNamed(

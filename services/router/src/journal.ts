@@ -9,7 +9,7 @@ import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
 import type { FeedOwner } from '@postern/replica';
 import { TurnQueue, type Store } from '@postern/store';
-import type { Documents } from './document.ts';
+import type { DestinationDocument, Documents } from './document.ts';
 import { retryAllotting } from './front-claims.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
@@ -89,4 +89,17 @@ export class Journal {
       return { result, told, beating: touched.map(({ feed }) => feed) };
     });
   }
+}
+
+/** Every destination of a gateway, as the change sees them. */
+export async function* destinationsOf(draft: Draft, gatewayId: string): AsyncGenerator<DestinationDocument> {
+  let cursor: string | null = null;
+  do {
+    const page: { items: DestinationDocument[]; nextCursor: string | null } = await draft.destinations.list({
+      filter: { gatewayId },
+      cursor,
+    });
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
 }

@@ -57,16 +57,18 @@ function recordOf({ id, name, enabled, requireToken }: GatewayDocument): Gateway
 }
 
 function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Route {
-  const { id, gatewayId, name, enabled, resource, front, health } = destination;
+  const { id, gatewayId, name, kind, enabled, resource, front, clientPort, health } = destination;
   return {
     id,
     gatewayId,
     gatewayName: gateway.name,
     name,
+    kind,
     enabled,
     gatewayEnabled: gateway.enabled,
     resource,
-    front,
+    ...(front === undefined ? {} : { front }),
+    ...(clientPort === undefined ? {} : { clientPort }),
     health,
   };
 }

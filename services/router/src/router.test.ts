@@ -163,6 +163,41 @@ test('a destination gets a front of its name, its gateway and a free port', asyn
   assert.deepEqual((await ask(bus, listDestinations, { gatewayId: gateway.id })).items, [made]);
 });
 
+test('a cloud destination takes no front, and its clientPort is its own among those of its gateway', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const cloud = { ...input, kind: 'cloud' as const, clientPort: 15432 };
+  const made = await ask(bus, createDestination, { gatewayId, input: cloud });
+  assert.deepEqual([made.kind, made.clientPort, made.front], ['cloud', 15432, undefined]);
+  const other = { ...cloud, name: 'other' };
+  await assert.rejects(ask(bus, createDestination, { gatewayId, input: other }), {
+    code: 'ROUTER_CLIENT_PORT_TAKEN',
+    message: /15432 \(tcp\) belongs to the destination Orders DB/i,
+  });
+  const udp = { ...other, resource: { ...input.resource, protocol: 'udp' as const } };
+  const apart = await ask(bus, createDestination, { gatewayId, input: udp });
+  assert.equal(apart.clientPort, 15432);
+  await assert.rejects(
+    ask(bus, updateDestination, { gatewayId, id: apart.id, patch: { resource: { protocol: 'tcp' } } }),
+    { code: 'ROUTER_CLIENT_PORT_TAKEN' },
+  );
+  const another = await ask(bus, createGateway, { name: 'another' });
+  await ask(bus, createDestination, { gatewayId: another.id, input: cloud });
+  assert.deepEqual((await ask(bus, listFronts, {})).items, []);
+  await ask(bus, deleteDestination, { gatewayId, id: made.id });
+  await ask(bus, createDestination, { gatewayId, input: other });
+});
+
+test('a gateway has at most 64 cloud destinations', async (t) => {
+  const { bus, gateway } = await setUp(t, { destinationsPerGatewayMax: 100 });
+  for (let port = 1; port <= 65; port += 1) {
+    const cloud = { ...input, kind: 'cloud' as const, clientPort: port };
+    const made = ask(bus, createDestination, { gatewayId: gateway.id, input: cloud });
+    if (port <= 64) await made;
+    else await assert.rejects(made, { code: 'ROUTER_LIMIT', message: /64 cloud destinations/ });
+  }
+});
+
 test('where a front host is set, fronts that are given none have it', async (t) => {
   const { bus, gateway } = await setUp(t, { frontHost: '127.0.0.1' });
   const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
