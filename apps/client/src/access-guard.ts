@@ -12,6 +12,7 @@ import {
   type AccessRule,
   type AccessTarget,
   compileAccessList,
+  decide,
   decideBoth,
   decideResolved,
   fromList,
@@ -68,6 +69,13 @@ export class AccessGuard {
     if (atGateway !== null) return fromList('gateway', atGateway);
     const atClient = this.#own === null ? null : decideResolved(this.#own, target, address);
     return atClient === null ? null : fromList('client', atClient);
+  }
+
+  /** A proxy on the way to a resource is the platform's choice; the owner's list, where there is one, must allow it. */
+  denialOfProxy(proxy: AccessTarget): AccessDecision | null {
+    if (this.#own === null) return null;
+    const decision = fromList('client', decide(this.#own, proxy));
+    return decision.allowed ? null : decision;
   }
 
   #chooseNewest(): void {

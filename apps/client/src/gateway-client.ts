@@ -14,6 +14,7 @@ import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
 import { callPlatform } from './connector.ts';
+import type { MaterialSource } from '@postern/dial';
 import type { Dialer } from './dialer.ts';
 import { errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';
@@ -87,7 +88,12 @@ export class GatewayClient {
     this.#keeper = new TunnelKeeper({ ...options, random: Math.random });
     this.#guard.setOwnList(options.ownList);
     const streamLogger = subsystemLogger(options.logger, 'stream').child({ gatewayId: options.gatewayId });
-    this.#streams = new StreamServer({ guard: this.#guard, hosts: options.hosts, logger: streamLogger });
+    this.#streams = new StreamServer({
+      guard: this.#guard,
+      hosts: options.hosts,
+      material: noMaterial,
+      logger: streamLogger,
+    });
     this.#trouble = new TroubleLog(this.#logger);
   }
 
@@ -392,6 +398,10 @@ export class GatewayClient {
     return null;
   }
 }
+
+/** There is no way yet by which certificates come to a client. */
+const noMaterial: MaterialSource = () =>
+  Promise.reject(new Error('this version of the platform sends no certificates to clients'));
 
 function quietest(sessions: Iterable<Session>): Session | null {
   let best: Session | null = null;

@@ -28,6 +28,7 @@ async function pair(pendingDialsMax: number) {
   const server = new StreamServer({
     guard,
     hosts: new NeverResolving({}),
+    material: async () => [],
     logger: silentLogger,
     pendingDialsMax,
   });

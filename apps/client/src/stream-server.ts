@@ -3,9 +3,15 @@
  * stream and socket. Bounded in how many dials wait at once; streams themselves are bounded by the tunnel. A stream that
  * ends while its dial waits ends the dial; a list that changes ends the streams that it no longer allows.
  */
-import type { Socket } from 'node:net';
 import { OpenMetadata } from '@postern/contracts';
-import { type DialingEnd, ResourceError, type ResourceParts, denialNow, dialResource } from '@postern/dial';
+import {
+  type Dialled,
+  type DialingEnd,
+  ResourceError,
+  type ResourceParts,
+  denialNow,
+  dialResource,
+} from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import {
   type Joined,
@@ -40,7 +46,7 @@ export interface StreamServerOptions extends Omit<ResourceParts, 'end'> {
 interface Running {
   readonly stream: Stream;
   readonly metadata: OpenMetadata;
-  readonly address: string;
+  readonly address: string | null;
 }
 
 /** Counts since the start, for status lines. */
@@ -90,8 +96,8 @@ export class StreamServer {
         new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
       );
     }
-    const socket = await this.#dial(stream, metadata);
-    if (socket !== null) await this.#join(stream, metadata, socket);
+    const dialled = await this.#dial(stream, metadata);
+    if (dialled !== null) await this.#join(stream, metadata, dialled);
   }
 
   /** A list has changed: streams that it denies are reset. */
@@ -110,7 +116,7 @@ export class StreamServer {
     for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
   }
 
-  async #dial(stream: Stream, metadata: OpenMetadata): Promise<Socket | null> {
+  async #dial(stream: Stream, metadata: OpenMetadata): Promise<Dialled | null> {
     const abort = new AbortController();
     this.#pending.add(abort);
     let over = false;
@@ -121,9 +127,9 @@ export class StreamServer {
       },
     };
     try {
-      const socket = await dialResource({ ...this.#options, end }, metadata, abort.signal);
-      if (!over) return socket;
-      socket.destroy();
+      const dialled = await dialResource({ ...this.#options, end }, metadata, abort.signal);
+      if (!over) return dialled;
+      dialled.socket.destroy();
     } catch (error) {
       if (over) return null;
       this.#refuse(stream, metadata, asResourceError(error));
@@ -133,13 +139,14 @@ export class StreamServer {
     return null;
   }
 
-  async #join(stream: Stream, metadata: OpenMetadata, socket: Socket): Promise<void> {
-    const running: Running = { stream, metadata, address: socket.remoteAddress ?? '' };
+  async #join(stream: Stream, metadata: OpenMetadata, dialled: Dialled): Promise<void> {
+    const { socket, address, explain } = dialled;
+    const running: Running = { stream, metadata, address };
     this.#running.add(running);
     this.counts.served += 1;
     this.#options.logger.debug(tags(metadata), `connected to ${metadata.host}:${metadata.port}`);
     try {
-      const joined = joinSocket(stream, socket);
+      const joined = joinSocket(stream, socket, { explain });
       stream.accept();
       const result = await joined;
       this.#account(metadata, result);

@@ -130,12 +130,38 @@ export const Control = Type.Union([
 ]);
 export type Control = Static<typeof Control>;
 
-/** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
-export const OpenMetadata = Type.Object({
-  destinationId: Type.String({ maxLength: 64 }),
+const certificateId = Type.String({ minLength: 1, maxLength: 64 });
+
+/** How a client reaches a resource: whom to dial, by which proxy, and with which TLS on top. */
+export const DialTarget = Type.Object({
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
+  keepAliveSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7200 })),
+  proxy: Type.Optional(
+    Type.Object({
+      type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
+      host: Type.String({ minLength: 1, maxLength: 255 }),
+      port: Type.Integer({ minimum: 1, maximum: 65535 }),
+      username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    }),
+  ),
+  tls: Type.Optional(
+    Type.Object({
+      mode: Type.Union([Type.Literal('tls'), Type.Literal('mutual')]),
+      serverName: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()]),
+      caCertificateIds: Type.Array(certificateId, { maxItems: 6 }),
+      clientCertificateId: Type.Union([certificateId, Type.Null()]),
+      rejectUnauthorized: Type.Boolean(),
+    }),
+  ),
+});
+export type DialTarget = Static<typeof DialTarget>;
+
+/** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
+export const OpenMetadata = Type.Object({
+  destinationId: Type.String({ maxLength: 64 }),
+  ...DialTarget.properties,
   trackingId: Type.String({ maxLength: 64 }),
   caller: Type.Object({
     address: Type.String({ maxLength: 64 }),

@@ -57,14 +57,18 @@ const resourceTls = {
   rejectUnauthorized: Type.Boolean({ default: true }),
 };
 
-const ResourceProxy = Type.Union(
+const resourceProxy = {
+  type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
+  host,
+  port,
+  username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+};
+const ResourceProxy = Type.Union([Type.Object(resourceProxy), Type.Null()], { default: null });
+/** The password is refused by name as yet: there is no place where it could be kept sealed. */
+const ResourceProxyInput = Type.Union(
   [
     Type.Object(
-      {
-        type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
-        host,
-        port,
-      },
+      { ...resourceProxy, password: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) },
       closed,
     ),
     Type.Null(),
@@ -76,6 +80,12 @@ const resourceOptions = {
   proxy: ResourceProxy,
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180, default: 30, description: '0 never' }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800, default: 0, description: '0 never' }),
+  keepAliveSeconds: Type.Integer({
+    minimum: 0,
+    maximum: 7200,
+    default: 60,
+    description: 'silence after which TCP asks whether the resource is still there; 0 never',
+  }),
   compress: Type.Boolean({ default: false }),
 };
 
@@ -113,7 +123,7 @@ export const DestinationInput = Type.Object(
         port,
         protocol: Type.Optional(StreamProtocol),
         tls: Type.Optional(Type.Partial(Type.Object(resourceTls, closed))),
-        ...Type.Partial(Type.Object(resourceOptions)).properties,
+        ...Type.Partial(Type.Object({ ...resourceOptions, proxy: ResourceProxyInput })).properties,
       },
       closed,
     ),
@@ -160,6 +170,14 @@ export type DestinationFront = Static<typeof DestinationFront>;
 export const DestinationHealth = Type.Object(health);
 export type DestinationHealth = Static<typeof DestinationHealth>;
 
+/** What an operator should know of a destination although it is served. */
+export const DestinationWarning = Type.Object({
+  path: Type.String({ description: 'JSON pointer into the destination' }),
+  code: Type.String({ description: 'a code of docs/ERRORS.md' }),
+  message: Type.String(),
+});
+export type DestinationWarning = Static<typeof DestinationWarning>;
+
 /** A destination as it is shown; `front` is missing on cloud destinations, which have `clientPort` in its place. */
 export const Destination = Type.Object({
   ...objectProperties,
@@ -176,6 +194,7 @@ export const Destination = Type.Object({
   ),
   clientPort: Type.Optional(clientPort),
   health: DestinationHealth,
+  warnings: Type.Array(DestinationWarning),
 });
 export type Destination = Static<typeof Destination>;
 

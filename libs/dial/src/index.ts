@@ -1,12 +1,16 @@
 /** How a resource is reached for a stream, by the client (on-premises destinations) and by a node (cloud ones). */
 export { errorText, systemCode } from './error-text.ts';
 export { Hosts, addressesPerNameMax, type Lookup } from './hosts.ts';
+export type { ResourceGuard } from './find-resource.ts';
+export type { MaterialSource, TlsMaterial } from './material.ts';
 export {
-  ResourceError,
   denialNow,
   dialResource,
-  type DialingEnd,
-  type ResourceGuard,
+  type Dialled,
   type ResourceParts,
   type ResourceTarget,
 } from './resource-dialer.ts';
+export { ResourceError, type DialingEnd } from './resource-error.ts';
+export type { ResourceTls } from './resource-tls.ts';
+export type { ResourceProxy } from './socks.ts';
+export { dialStepNames, type DialStep, type StepListener } from './step.ts';

@@ -5,7 +5,9 @@ import { type TestContext, describe, it } from 'node:test';
 import { type AccessRule, compileAccessList, decideBoth, decideResolved, fromList } from '@postern/access';
 import { resetCodeName } from '@postern/tunnel';
 import { Hosts } from './hosts.ts';
-import { type ResourceGuard, ResourceError, type ResourceTarget, dialResource } from './resource-dialer.ts';
+import type { ResourceGuard } from './find-resource.ts';
+import { type ResourceTarget, dialResource } from './resource-dialer.ts';
+import { ResourceError } from './resource-error.ts';
 
 const allowAll: AccessRule = { action: 'allow', host: '*', port: '*' };
 
@@ -47,7 +49,7 @@ function dial(
   };
   const end = { name: 'the client', nameRemedy: 'add it by --hosts NAME=ADDRESS' };
   return dialResource(
-    { guard, hosts, end },
+    { guard, hosts, end, material: async () => [] },
     { host: 'db.corp', port: 1, connectTimeoutSeconds: 5, ...target },
     signal,
   );
@@ -65,7 +67,7 @@ async function fault(promise: Promise<unknown>): Promise<[string, string]> {
 describe('resource dialer', () => {
   it('tries every address of a name in turn', async (t) => {
     const port = await listenOn(t, '127.0.0.3');
-    const socket = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']));
+    const { socket } = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']));
     assert.equal(socket.remoteAddress, '127.0.0.3');
     socket.destroy();
   });
@@ -73,7 +75,7 @@ describe('resource dialer', () => {
   it('passes over addresses that are denied, and says so when none is left', async (t) => {
     const port = await listenOn(t, '0.0.0.0');
     const deny: AccessRule = { action: 'deny', host: '127.0.0.2', port: '*' };
-    const socket = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']), [
+    const { socket } = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']), [
       allowAll,
       deny,
     ]);

@@ -1,239 +1,174 @@
 /**
- * Reaches one resource for one stream: access by name, resolve, access by address, connect to each address in turn. What
- * fails is thrown as a `ResourceError` that says for the caller's end what happened and who decided it; none of those
- * has let a byte through.
+ * Reaches one resource for one stream. What fails is thrown as a `ResourceError` that says for the caller's end what
+ * happened and who decided it; none of those has let a byte of the caller through.
+ *
+ *     access list ─► resolve ─► access by address ─► connect ─┬─► TLS ─► socket
+ *          └───────► proxy: resolve it, connect, SOCKS ───────┘
+ *
+ * Behind a proxy the access list is asked for the host as configured only: the proxy resolves it, so nobody here knows
+ * the address. SOCKS 4 cannot take a name: there it is resolved here, and asked about by address too. The proxy itself is
+ * chosen by whoever makes the destination; an owner's list, where there is one, must allow it (`denialOfProxy`).
  */
 import type { Socket } from 'node:net';
-import type { AccessDecision, AccessTarget } from '@postern/access';
-import { ResetCode, connectSocket } from '@postern/tunnel';
-import { errorText, systemCode } from './error-text.ts';
-import type { Hosts } from './hosts.ts';
-
-/** Why a resource was not reached: the code of the RESET, and its text. */
-export class ResourceError extends Error {
-  readonly reset: ResetCode;
-  /** The decision of the access list, where that was it. */
-  readonly decision: AccessDecision | null;
-
-  constructor(reset: ResetCode, message: string, options: ErrorOptions & { decision?: AccessDecision } = {}) {
-    super(message, options);
-    this.name = 'ResourceError';
-    this.reset = reset;
-    this.decision = options.decision ?? null;
-  }
-}
+import type { AccessDecision } from '@postern/access';
+import { ResetCode } from '@postern/tunnel';
+import { Deadline } from './deadline.ts';
+import {
+  type FindingParts,
+  type ResourceGuard,
+  askByName,
+  findResource,
+  resolveName,
+} from './find-resource.ts';
+import type { MaterialSource } from './material.ts';
+import { type Place, ResourceError, connectFault, deniedFault, joinedFault } from './resource-error.ts';
+import { type ResourceTls, secureResource } from './resource-tls.ts';
+import { type ResourceProxy, throughSocks } from './socks.ts';
+import { takeStep } from './step.ts';
+import { connectTcp } from './tcp.ts';
 
 /** What is to be reached; 0 seconds wait for ever. */
-export interface ResourceTarget {
-  readonly host: string;
-  readonly port: number;
-  readonly connectTimeoutSeconds: number;
+export interface ResourceTarget extends Place {
+  readonly tls?: ResourceTls | undefined;
+  readonly proxy?: ResourceProxy | undefined;
+  /** Seconds of silence after which TCP asks whether the resource is still there; 60 unless given, 0 for never. */
+  readonly keepAliveSeconds?: number | undefined;
 }
 
-/** Who may reach what: asked on the host as configured, then on each address that it resolved to. */
-export interface ResourceGuard {
-  decide(target: AccessTarget): AccessDecision;
-  /** A denial on that address; null when there is none. */
-  denialOf(target: AccessTarget, address: string): AccessDecision | null;
+/** What decides, resolves, and gives certificates. */
+export interface ResourceParts extends FindingParts {
+  readonly material: MaterialSource;
 }
 
-/** Whose words a fault is told in. */
-export interface DialingEnd {
-  /** `the client`, `the node`. */
-  readonly name: string;
-  /** What helps against a name that it cannot resolve. */
-  readonly nameRemedy: string;
+/** A resource that was reached. */
+export interface Dialled {
+  /** Half-open, and paused until somebody reads. */
+  readonly socket: Socket;
+  /** Null where a proxy resolves the name. */
+  readonly address: string | null;
+  /** What an error of the socket means; null where its code says it all. */
+  readonly explain: (error: NodeJS.ErrnoException) => { code: ResetCode; text: string } | null;
 }
 
-/** What decides and resolves. */
-export interface ResourceParts {
-  readonly guard: ResourceGuard;
-  readonly hosts: Pick<Hosts, 'resolve'>;
-  readonly end: DialingEnd;
-}
+const keepAliveSecondsDefault = 60;
 
-/** Addresses of a target that may be dialled, and the faults of those that may not. */
-interface Reachable {
-  readonly addresses: readonly string[];
-  readonly faults: ResourceError[];
-  readonly deadline: number | null;
-}
-
-/** A connected socket, paused until somebody reads. Rejects with ResourceError, or the signal's reason. */
+/** Rejects with ResourceError, or the signal's reason. */
 export async function dialResource(
   parts: ResourceParts,
   target: ResourceTarget,
   signal: AbortSignal,
-): Promise<Socket> {
-  const { addresses, faults, deadline } = await findResource(parts, target, signal);
-  for (const [index, address] of addresses.entries()) {
-    const timeoutMs = deadline === null ? null : (deadline - performance.now()) / (addresses.length - index);
-    try {
-      return await connectTo(address, target.port, timeoutMs, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      faults.push(connectFault(parts.end, target, address, error));
-    }
-  }
-  throw joined(faults);
+): Promise<Dialled> {
+  const deadline = new Deadline(target.connectTimeoutSeconds);
+  await askByName(parts, target);
+  const { socket, address } =
+    target.proxy === undefined
+      ? await connectDirectly(parts, target, deadline, signal)
+      : await connectByProxy(parts, target, target.proxy, deadline, signal);
+  if (target.tls === undefined) return { socket, address, explain: () => null };
+  const secured = await secureResource(parts, { socket, target, tls: target.tls }, deadline, signal);
+  return { ...secured, address };
 }
 
 /** Whether the target would still be allowed; for streams that run when a list changes. */
 export function denialNow(
   guard: ResourceGuard,
-  target: ResourceTarget,
-  address: string,
+  { host, port }: Pick<Place, 'host' | 'port'>,
+  address: string | null,
 ): AccessDecision | null {
-  const { host, port } = target;
   const decision = guard.decide({ host, port });
-  return decision.allowed ? guard.denialOf({ host, port }, address) : decision;
+  if (!decision.allowed) return decision;
+  return address === null ? null : guard.denialOf({ host, port }, address);
 }
 
-/** Asks by name, resolves, asks by address. Rejects with ResourceError, or the signal's reason. */
-async function findResource(
+async function connectDirectly(
   parts: ResourceParts,
   target: ResourceTarget,
+  deadline: Deadline,
   signal: AbortSignal,
-): Promise<Reachable> {
-  const { host, port, connectTimeoutSeconds } = target;
-  const decision = parts.guard.decide({ host, port });
-  if (!decision.allowed) throw denied(parts.end, host, port, decision);
-  const deadline = connectTimeoutSeconds === 0 ? null : performance.now() + connectTimeoutSeconds * 1000;
-  const addresses: string[] = [];
-  const faults: ResourceError[] = [];
-  for (const address of await resolve(parts, target, signal)) {
-    const denial = parts.guard.denialOf({ host, port }, address);
-    if (denial === null) addresses.push(address);
-    else faults.push(denied(parts.end, host, port, denial));
-  }
-  return { addresses, faults, deadline };
+): Promise<{ socket: Socket; address: string }> {
+  const { addresses, faults } = await findResource(parts, target, deadline, signal);
+  return takeStep(
+    parts.onStep,
+    'connect',
+    () => connectToFirst(parts, target, { addresses, faults }, deadline, signal),
+    ({ address }) => `${address}:${target.port} took the connection`,
+  );
 }
 
-async function resolve(
-  { hosts, end }: ResourceParts,
+/** The first address that answers; each has its share of the time that is left. */
+async function connectToFirst(
+  { end }: Pick<ResourceParts, 'end'>,
   target: ResourceTarget,
+  { addresses, faults }: { addresses: readonly string[]; faults: ResourceError[] },
+  deadline: Deadline,
   signal: AbortSignal,
-): Promise<string[]> {
-  const { host, connectTimeoutSeconds } = target;
-  const timeout = connectTimeoutSeconds === 0 ? null : AbortSignal.timeout(connectTimeoutSeconds * 1000);
-  try {
-    return await abortable(
-      hosts.resolve(host),
-      timeout === null ? signal : AbortSignal.any([signal, timeout]),
-    );
-  } catch (error) {
-    signal.throwIfAborted();
-    if (timeout?.aborted === true) {
-      throw new ResourceError(
-        ResetCode.NotResolved,
-        `${end.name} could not resolve ${host} within ${connectTimeoutSeconds} s`,
-        { cause: error },
-      );
+): Promise<{ socket: Socket; address: string }> {
+  const { port, tls, proxy, keepAliveSeconds = keepAliveSecondsDefault } = target;
+  const shared = tls !== undefined || proxy !== undefined;
+  for (const [index, address] of addresses.entries()) {
+    const timeoutMs = deadline.leftMs / (addresses.length - index);
+    try {
+      const socket = await connectTcp({ address, port, timeoutMs, keepAliveSeconds, shared }, signal);
+      return { socket, address };
+    } catch (error) {
+      signal.throwIfAborted();
+      faults.push(connectFault(end, target, address, error));
     }
-    throw new ResourceError(
-      ResetCode.NotResolved,
-      `${end.name} cannot resolve ${host} (${systemCode(error) ?? errorText(error)}): ${end.nameRemedy}`,
-      { cause: error },
-    );
   }
+  throw joinedFault(faults);
 }
 
-function abortable<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
+async function connectByProxy(
+  parts: ResourceParts,
+  target: ResourceTarget,
+  proxy: ResourceProxy,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<{ socket: Socket; address: string | null }> {
+  const { port } = target;
+  const address = proxy.type === 'socks4' ? await findForSocks4(parts, target, deadline, signal) : null;
+  const socket = await takeStep(
+    parts.onStep,
+    'proxy',
+    async () => {
+      const connected = await connectToProxy(parts, target, proxy, deadline, signal);
+      const to = { host: address ?? target.host, port };
+      return throughSocks(connected, { end: parts.end, proxy, to }, deadline.leftMs, signal);
+    },
+    () => `${proxy.host}:${proxy.port} connected to ${address ?? target.host}:${port}`,
+  );
+  return { socket, address };
 }
 
-function connectTo(
-  address: string,
-  port: number,
-  timeoutMs: number | null,
+async function connectToProxy(
+  parts: ResourceParts,
+  target: ResourceTarget,
+  { host, port }: ResourceProxy,
+  deadline: Deadline,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connectSocket({ host: address, port, noDelay: true, keepAlive: true });
-  const onAbort = (): void => reject(signal.reason);
-  const timer = timeoutMs === null ? null : setTimeout(() => reject(timedOut()), Math.max(1, timeoutMs));
-  signal.addEventListener('abort', onAbort);
-  const onConnect = (): void => resolve(socket);
-  socket.once('connect', onConnect).once('error', reject);
-  return promise
-    .finally(() => {
-      if (timer !== null) clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      socket.off('connect', onConnect).off('error', reject);
-    })
-    .catch((error: unknown) => {
-      socket.on('error', () => {}).destroy();
-      throw error;
+  const denial = parts.guard.denialOfProxy?.({ host, port }) ?? null;
+  if (denial !== null) throw deniedFault(parts.end, { host, port }, denial);
+  const way = { ...target, host, port };
+  try {
+    const addresses = await resolveName(parts, way, deadline, signal);
+    return (await connectToFirst(parts, way, { addresses, faults: [] }, deadline, signal)).socket;
+  } catch (error) {
+    if (!(error instanceof ResourceError)) throw error;
+    throw new ResourceError(ResetCode.ProxyFailed, `the proxy cannot be used: ${error.message}`, {
+      cause: error,
     });
-}
-
-function timedOut(): Error {
-  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
-}
-
-function denied(end: DialingEnd, host: string, port: number, decision: AccessDecision): ResourceError {
-  const rule =
-    decision.rule === null
-      ? ''
-      : ` (rule ${decision.rule.index + 1} of the ${decision.rule.list}: ${decision.rule.text})`;
-  return new ResourceError(
-    ResetCode.Denied,
-    `${host}:${port} is denied at ${end.name} by ${decision.reason}${rule}`,
-    { decision },
-  );
-}
-
-function connectFault(
-  end: DialingEnd,
-  { host, port, connectTimeoutSeconds }: ResourceTarget,
-  address: string,
-  error: unknown,
-): ResourceError {
-  const what = host === address ? `${host}:${port}` : `${host}:${port} (${address})`;
-  const code = systemCode(error);
-  switch (code) {
-    case 'ECONNREFUSED':
-    case 'ECONNRESET':
-      return new ResourceError(ResetCode.Refused, `${what} refused ${end.name}'s connection`, {
-        cause: error,
-      });
-    case 'ETIMEDOUT': {
-      const limit = connectTimeoutSeconds === 0 ? '' : ` within ${connectTimeoutSeconds} s`;
-      return new ResourceError(ResetCode.TimedOut, `${what} did not answer ${end.name}${limit}`, {
-        cause: error,
-      });
-    }
-    case 'EMFILE':
-    case 'ENFILE':
-      return new ResourceError(ResetCode.Limit, `${end.name} has no file descriptors left (${code})`, {
-        cause: error,
-      });
-    default:
-      return new ResourceError(
-        ResetCode.Unreachable,
-        `${end.name} has no way to ${what}: ${errorText(error)}`,
-        { cause: error },
-      );
   }
 }
 
-/** One fault for all addresses: the code of the first that is not a denial, the texts of all. */
-function joined(faults: readonly ResourceError[]): ResourceError {
-  const main = faults.find(({ reset }) => reset !== ResetCode.Denied) ?? faults[0];
-  if (main === undefined) return new ResourceError(ResetCode.NotResolved, 'the name has no address');
-  if (faults.length === 1) return main;
-  return new ResourceError(
-    main.reset,
-    faults
-      .map(({ message }) => message)
-      .join('; ')
-      .slice(0, 1000),
-    {
-      cause: main,
-      ...(main.decision === null ? {} : { decision: main.decision }),
-    },
-  );
+async function findForSocks4(
+  parts: ResourceParts,
+  target: ResourceTarget,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<string> {
+  const { addresses, faults } = await findResource(parts, target, deadline, signal);
+  const address = addresses.find((one) => !one.includes(':')) ?? addresses[0];
+  if (address === undefined) throw joinedFault(faults);
+  return address;
 }

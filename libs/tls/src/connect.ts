@@ -7,12 +7,20 @@
  * the certificate library (20 MB and a fifth of a second).
  */
 import { isIP } from 'node:net';
-import { type ConnectionOptions, type TLSSocket, checkServerIdentity, connect } from 'node:tls';
+import {
+  type ConnectionOptions,
+  type SecureContext,
+  type TLSSocket,
+  checkServerIdentity,
+  connect,
+} from 'node:tls';
 import { contextOptions, type ContextOptions } from './context.ts';
 import { TlsError } from './errors.ts';
-import { describeTlsFailure } from './failure.ts';
+import { type FailurePlace, describeTlsFailure } from './failure.ts';
 
+export { type ContextOptions, contextOptions } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
+export type { FailurePlace } from './failure.ts';
 
 /** Where to, whom to believe, and how long to wait. */
 export interface ConnectOptions extends ContextOptions {
@@ -26,13 +34,19 @@ export interface ConnectOptions extends ContextOptions {
   socket?: ConnectionOptions['socket'];
   ALPNProtocols?: string[];
   lookup?: ConnectionOptions['lookup'];
+  /** A context that is there already, in place of the certificates above. */
+  context?: SecureContext;
+  /** False takes whatever certificate the peer shows; true unless given. */
+  rejectUnauthorized?: boolean;
+  /** How messages name the peer; made of host, port and name unless given. */
+  place?: FailurePlace;
 }
 
 /** A connected socket whose peer is verified; rejects with TlsError, the socket's own error, or the signal's reason. */
 export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
   const { host, port, signal } = options;
   const serverName = options.serverName ?? host;
-  const place = { peer: `${host}:${port}`, serverName };
+  const place = options.place ?? { peer: `${host}:${port}`, serverName };
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const socket = connect(connectionOptions(options, serverName));
@@ -49,11 +63,10 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
       reject(error);
     });
   const onSecure = (): void => {
-    if (socket.authorized) settle(() => resolve(socket));
+    if (socket.authorized || options.rejectUnauthorized === false) settle(() => resolve(socket));
     else fail(describeTlsFailure(socket.authorizationError, place, socket.getPeerCertificate(true)));
   };
-  const onError = (error: Error): void =>
-    fail(isTlsFailure(error) ? describeTlsFailure(error, place) : error);
+  const onError = (error: Error): void => fail(readTlsFailure(error, place) ?? error);
   const onClose = (): void =>
     fail(new TlsError('TLS_HANDSHAKE', `${place.peer} closed the connection in the TLS handshake`));
   const onAbort = (): void => fail(signal.reason);
@@ -62,10 +75,15 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
   return promise;
 }
 
+/** What an error of a TLS connection means, also long after its handshake; null where it is no matter of TLS. */
+export function readTlsFailure(error: unknown, place: FailurePlace): TlsError | null {
+  return error instanceof Error && isTlsFailure(error) ? describeTlsFailure(error, place) : null;
+}
+
 function connectionOptions(options: ConnectOptions, serverName: string): ConnectionOptions {
-  const { host, port, socket, ALPNProtocols, lookup } = options;
+  const { host, port, socket, ALPNProtocols, lookup, context } = options;
   return {
-    ...contextOptions(options),
+    ...(context === undefined ? contextOptions(options) : { secureContext: context }),
     ...(socket === undefined ? { port } : { socket }),
     ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
     ...(lookup === undefined ? {} : { lookup }),

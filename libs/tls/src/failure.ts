@@ -13,6 +13,8 @@ export interface FailurePlace {
   peer: string;
   /** The name that was verified, where it differs. */
   serverName?: string;
+  /** The certificate that we showed, in words; null when none was. Left out where that is not known. */
+  clientCertificate?: string | null;
 }
 
 const codes: Readonly<Record<string, TlsCode>> = {
@@ -40,14 +42,26 @@ const codes: Readonly<Record<string, TlsCode>> = {
   ERR_SSL_RECORD_LAYER_FAILURE: 'TLS_NOT_TLS',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'TLS_VERSION',
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'TLS_VERSION',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'TLS_CLIENT_CERTIFICATE',
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'TLS_CLIENT_CERTIFICATE',
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
-  ERR_SSL_SSL_TLS_ALERT_BAD_CERTIFICATE: 'TLS_CLIENT_CERTIFICATE',
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'TLS_CLIENT_CERTIFICATE',
-  ERR_SSL_SSL_TLS_ALERT_CERTIFICATE_EXPIRED: 'TLS_CLIENT_CERTIFICATE',
 };
+
+/** Alerts by which a peer refuses our certificate; OpenSSL's versions put different words before them. */
+const refusals: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'it wants one',
+  UNKNOWN_CA: 'it does not know the CA that signed it',
+  BAD_CERTIFICATE: 'it finds it bad: of another CA, or not good for clients',
+  CERTIFICATE_EXPIRED: 'it has expired',
+  CERTIFICATE_REVOKED: 'it was revoked',
+  CERTIFICATE_UNKNOWN: 'it does not accept it',
+  UNSUPPORTED_CERTIFICATE: 'it is of a kind that it does not take, or not good for clients',
+  ACCESS_DENIED: 'it has no access there',
+};
+
+/** The alert in an OpenSSL code, where it is one of `refusals`. */
+function refusalOf(name: string): string | null {
+  const alert = /_ALERT_([A-Z_]+)$/.exec(name)?.[1];
+  return alert !== undefined && alert in refusals ? alert : null;
+}
 
 /** What failed, as a TlsError; the certificate is the one that the peer showed, where it got that far. */
 export function describeTlsFailure(
@@ -59,7 +73,7 @@ export function describeTlsFailure(
   // OpenSSL says "self-signed" only of a certificate that is fit to serve; one with another fault signed itself no less.
   const name =
     codes[given] === 'TLS_CHAIN_INVALID' && isSelfSigned(certificate) ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : given;
-  const code = codes[name] ?? 'TLS_HANDSHAKE';
+  const code = codes[name] ?? (refusalOf(name) === null ? 'TLS_HANDSHAKE' : 'TLS_CLIENT_CERTIFICATE');
   return new TlsError(code, describe(code, name, place, facts(certificate), error), { cause: error });
 }
 
@@ -99,7 +113,7 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_VERSION':
       return `${peer} and this program share no TLS version: TLS 1.2 or later is needed, TLS 1.3 for tunnels`;
     case 'TLS_CLIENT_CERTIFICATE':
-      return `${peer} asks for a client certificate and refused what it got: give one that a CA of its choice has signed, with its key`;
+      return describeRefusal(name, place);
     case 'TLS_REQUEST_INVALID':
     case 'TLS_KEY_INVALID':
     case 'TLS_KEY_WEAK':
@@ -107,6 +121,14 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_HANDSHAKE':
       return `the TLS handshake with ${peer} failed: ${cut(messageOf(error))}`;
   }
+}
+
+function describeRefusal(name: string, { peer, clientCertificate: shown }: FailurePlace): string {
+  const remedy = 'give one that a CA of its choice has signed, with its key';
+  if (shown === undefined) return `${peer} asks for a client certificate and refused what it got: ${remedy}`;
+  if (shown === null) return `${peer} asks for a client certificate, and none is given: ${remedy}`;
+  const why = refusals[refusalOf(name) ?? ''] ?? 'it does not accept it';
+  return `${peer} refused the client certificate (${cut(shown)}): ${why}; ${remedy}`;
 }
 
 /** OpenSSL's or node's code; of a plain text (as `authorizationError` has it) the text itself. */

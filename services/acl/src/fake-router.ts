@@ -32,6 +32,7 @@ const resource: Destination['resource'] = {
   proxy: null,
   connectTimeoutSeconds: 30,
   idleTimeoutSeconds: 0,
+  keepAliveSeconds: 60,
   compress: false,
 };
 
@@ -147,6 +148,7 @@ export class FakeRouter {
       enabled: true,
       resource,
       health: { kind: 'none', path: '/', intervalSeconds: 10 },
+      warnings: [],
     };
   }
 }

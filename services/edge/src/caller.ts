@@ -12,7 +12,7 @@
  * cause goes to the log and to the destination's last refusals.
  */
 import type { Socket } from 'node:net';
-import type { OpenMetadata, Policy, Route } from '@postern/contracts';
+import type { Policy, Route } from '@postern/contracts';
 import {
   type Joined,
   type ProcessName,
@@ -24,6 +24,7 @@ import {
 } from '@postern/tunnel';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
+import { openMetadataOf } from './open-metadata.ts';
 import { Opening } from './opening.ts';
 import { type Upstream, pickUpstream } from './upstream.ts';
 
@@ -171,7 +172,7 @@ export class Caller {
     this.#tried.add(upstream.clientId);
     let stream: Stream;
     try {
-      stream = upstream.open(this.#metadata());
+      stream = upstream.open(openMetadataOf(this.#route, this.trackingId, this.address));
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };
@@ -230,17 +231,6 @@ export class Caller {
     this.#opening = null;
     if (cause !== null || !this.#opened) resetSocket(this.#socket);
     this.#parts.onOver(this, cause);
-  }
-
-  #metadata(): OpenMetadata {
-    return {
-      destinationId: this.destinationId,
-      host: this.target.host,
-      port: this.target.port,
-      connectTimeoutSeconds: this.#route.resource.connectTimeoutSeconds,
-      trackingId: this.trackingId,
-      caller: this.address,
-    };
   }
 }
 

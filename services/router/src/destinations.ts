@@ -23,6 +23,7 @@ import { destinationForm, patchDestination, type DestinationForm, type FrontForm
 import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
+import { warningsOf } from './warnings.ts';
 
 const pageItemsDefault = 50;
 
@@ -190,7 +191,8 @@ export class Destinations {
 /** A destination as it is shown. */
 export function showDestination(document: DestinationDocument): Destination {
   const { front, ...rest } = document;
-  return front === undefined ? rest : { ...rest, front: { ...front, url: frontUrl(front) } };
+  const shown = { ...rest, warnings: warningsOf(document) };
+  return front === undefined ? shown : { ...shown, front: { ...front, url: frontUrl(front) } };
 }
 
 async function find(

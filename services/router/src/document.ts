@@ -15,7 +15,7 @@ export interface GatewayDocument {
 }
 
 /** A stored destination: as it is shown, but for the front's URL, which is made from the rest. */
-export type DestinationDocument = Omit<Destination, 'front'> & { front?: DestinationFront };
+export type DestinationDocument = Omit<Destination, 'front' | 'warnings'> & { front?: DestinationFront };
 
 /**
  * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` or `udp:15000` for a port that one

@@ -111,11 +111,21 @@ function resourceForm(
       rejectUnauthorized: true,
       ...input.tls,
     },
-    proxy: input.proxy ?? null,
+    proxy: proxyForm(input.proxy ?? null),
     connectTimeoutSeconds: input.connectTimeoutSeconds ?? 30,
     idleTimeoutSeconds: input.idleTimeoutSeconds ?? 0,
+    keepAliveSeconds: input.keepAliveSeconds ?? 60,
     compress: input.compress ?? false,
   };
+}
+
+function proxyForm(
+  input: NonNullable<DestinationInput['resource']['proxy']> | null,
+): DestinationForm['resource']['proxy'] {
+  if (input === null) return null;
+  if (input.password !== undefined) throw notSupported('/resource/proxy/password', '(hidden)');
+  const { type, host, port, username } = input;
+  return { type, host, port, ...(username === undefined ? {} : { username }) };
 }
 
 function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
@@ -156,6 +166,13 @@ function findFault(form: DestinationForm): BodyFault | null {
     };
   }
   if (!isHost(resource.host)) return { path: '/resource/host', message: 'is no address and no host name' };
+  const { proxy, tls } = resource;
+  if (proxy !== null && !isHost(proxy.host)) {
+    return { path: '/resource/proxy/host', message: 'is no address and no host name' };
+  }
+  if (tls.serverName !== null && !isHost(tls.serverName)) {
+    return { path: '/resource/tls/serverName', message: 'is no address and no host name' };
+  }
   return form.kind === 'cloud' ? null : findFrontFault(form);
 }
 
@@ -172,11 +189,16 @@ function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premi
 /** The first field whose value this version does not serve. Later versions take lines away here. */
 function findUnserved(form: DestinationForm): [path: string, value: unknown] | null {
   const { resource, health } = form;
+  const byClient = form.kind === 'on-premises' && resource.protocol === 'tcp';
   const served: [path: string, value: unknown, isServed: boolean][] = [
     ...(form.kind === 'cloud' ? [] : unservedOfFront(form.front)),
     ['/resource/protocol', resource.protocol, resource.protocol !== 'http'],
-    ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none'],
-    ['/resource/tls/serverName', resource.tls.serverName, resource.tls.serverName === null],
+    [
+      '/resource/tls/mode',
+      resource.tls.mode,
+      resource.tls.mode === 'none' || (byClient && resource.tls.mode === 'tls'),
+    ],
+    ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
     [
       '/resource/tls/caCertificateIds',
       resource.tls.caCertificateIds,
@@ -187,7 +209,6 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
       resource.tls.clientCertificateId,
       resource.tls.clientCertificateId === null,
     ],
-    ['/resource/proxy', resource.proxy, resource.proxy === null],
     ['/resource/compress', resource.compress, !resource.compress],
     ['/health/kind', health.kind, health.kind === 'none'],
   ];

@@ -1,0 +1,89 @@
+/** Where a resource is: access by name, the name's addresses, access by address. */
+import type { AccessDecision, AccessTarget } from '@postern/access';
+import type { Deadline } from './deadline.ts';
+import type { Hosts } from './hosts.ts';
+import { type DialingEnd, type Place, ResourceError, deniedFault, resolveFault } from './resource-error.ts';
+import { type StepListener, takeStep } from './step.ts';
+
+/** Who may reach what: asked on the host as configured, then on each address that it resolved to. */
+export interface ResourceGuard {
+  decide(target: AccessTarget): AccessDecision;
+  /** A denial on that address; null when there is none. */
+  denialOf(target: AccessTarget, address: string): AccessDecision | null;
+  /** Why a proxy on the way may not be used; null when it may. Where there is no such method, every one may. */
+  denialOfProxy?(proxy: AccessTarget): AccessDecision | null;
+}
+
+/** What decides and resolves. */
+export interface FindingParts {
+  readonly guard: ResourceGuard;
+  readonly hosts: Pick<Hosts, 'resolve'>;
+  readonly end: DialingEnd;
+  readonly onStep?: StepListener | undefined;
+}
+
+/** Addresses of a target that may be dialled, and the faults of those that may not. */
+export interface Reachable {
+  readonly addresses: readonly string[];
+  readonly faults: ResourceError[];
+}
+
+/** Asks the access list for the host as configured. Rejects with ResourceError. */
+export function askByName(parts: FindingParts, { host, port }: Place): Promise<AccessDecision> {
+  return takeStep(
+    parts.onStep,
+    'access list',
+    () => {
+      const decision = parts.guard.decide({ host, port });
+      if (!decision.allowed) throw deniedFault(parts.end, { host, port }, decision);
+      return decision;
+    },
+    ({ reason }) => `${host}:${port} is allowed by ${reason}`,
+  );
+}
+
+/** Resolves, and asks by address. Rejects with ResourceError, or the signal's reason. */
+export async function findResource(
+  parts: FindingParts,
+  place: Place,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<Reachable> {
+  const { host, port } = place;
+  const found = await takeStep(
+    parts.onStep,
+    'resolve',
+    () => resolveName(parts, place, deadline, signal),
+    (all) => `${host} is ${all.join(', ') || 'without an address'}`,
+  );
+  const addresses: string[] = [];
+  const faults: ResourceError[] = [];
+  for (const address of found) {
+    const denial = parts.guard.denialOf({ host, port }, address);
+    if (denial === null) addresses.push(address);
+    else faults.push(deniedFault(parts.end, { host, port }, denial));
+  }
+  return { addresses, faults };
+}
+
+/** Every address of a name. Rejects with ResourceError, or the signal's reason. */
+export async function resolveName(
+  { hosts, end }: Pick<FindingParts, 'hosts' | 'end'>,
+  place: Place,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<string[]> {
+  try {
+    return await deadline.run(signal, (limited) => abortable(hosts.resolve(place.host), limited));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw resolveFault(end, place, error, deadline.passed);
+  }
+}
+
+function abortable<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
+}

@@ -1,0 +1,215 @@
+/**
+ * TLS to a resource, on a connection that is there: whom to believe and what to show are certificates of the
+ * destination. A fault is told with what the resource showed.
+ *
+ * In TLS 1.3 a server judges the client's certificate after the client has finished, so its refusal comes as an error of
+ * the socket later: `explain` reads that. `confirm` waits a little for it, for a dial that carries no stream.
+ */
+import { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type SecureContext, type TLSSocket, createSecureContext } from 'node:tls';
+import {
+  type FailurePlace,
+  TlsError,
+  connectTls,
+  contextOptions,
+  readTlsFailure,
+} from '@postern/tls/connect';
+import { ResetCode } from '@postern/tunnel';
+import { ContextCache } from './context-cache.ts';
+import type { Deadline } from './deadline.ts';
+import { errorText } from './error-text.ts';
+import type { MaterialSource, TlsMaterial } from './material.ts';
+import { type DialingEnd, type Place, ResourceError, connectFault } from './resource-error.ts';
+import { type StepListener, takeStep } from './step.ts';
+
+/** How TLS to a resource is to be. */
+export interface ResourceTls {
+  readonly mode: 'tls' | 'mutual';
+  /** The name to ask for and to verify; the resource's host where it is null. */
+  readonly serverName: string | null;
+  /** The CAs to believe; the system's where there is none. */
+  readonly caCertificateIds: readonly string[];
+  readonly clientCertificateId: string | null;
+  /** False takes whatever the resource shows. */
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Whose words, whose certificates. */
+export interface TlsParts {
+  readonly end: DialingEnd;
+  readonly material: MaterialSource;
+  readonly onStep?: StepListener | undefined;
+}
+
+/** A connection over TLS, and what its errors mean. */
+export interface Secured {
+  readonly socket: TLSSocket;
+  readonly explain: (error: NodeJS.ErrnoException) => { code: ResetCode; text: string } | null;
+}
+
+const contexts = new ContextCache();
+/** What a server may take to refuse a client certificate after the handshake. */
+const refusalMs = 500;
+
+/** Resolves when the resource is verified; on failure the socket is destroyed. Rejects with ResourceError, or the signal's reason. */
+export async function secureResource(
+  parts: TlsParts,
+  { socket, target, tls }: { socket: Socket; target: Place; tls: ResourceTls },
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<Secured> {
+  try {
+    return await takeStep(
+      parts.onStep,
+      'TLS',
+      async () => {
+        const secured = await handshake(parts, { socket, target, tls }, deadline, signal);
+        if (parts.onStep !== undefined) await confirm(secured, signal);
+        return secured;
+      },
+      (secured) => describePeer(secured.socket),
+    );
+  } catch (error) {
+    socket.on('error', () => {}).destroy();
+    throw error;
+  }
+}
+
+async function handshake(
+  { end, material }: TlsParts,
+  { socket, target, tls }: { socket: Socket; target: Place; tls: ResourceTls },
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<Secured> {
+  const { host, port } = target;
+  const { context, shown } = await contextFor(end, material, tls, deadline, signal);
+  const serverName = tls.serverName ?? host;
+  const place: FailurePlace = { peer: `${host}:${port}`, serverName, clientCertificate: shown };
+  try {
+    const secured = await deadline.run(signal, (limited) =>
+      connectTls({
+        host,
+        port,
+        socket,
+        serverName,
+        context,
+        place,
+        rejectUnauthorized: tls.rejectUnauthorized,
+        signal: limited,
+      }),
+    );
+    secured.pause();
+    return { socket: secured, explain: (error) => explain(error, place) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof TlsError)
+      throw new ResourceError(ResetCode.TlsFailed, error.message, { cause: error });
+    if (deadline.passed) {
+      const text = `${host}:${port} took the connection and gave no answer in TLS within ${target.connectTimeoutSeconds} s: does it speak TLS on this port?`;
+      throw new ResourceError(ResetCode.TimedOut, text, { cause: error });
+    }
+    throw connectFault(end, target, host, error);
+  }
+}
+
+function explain(error: unknown, place: FailurePlace): { code: ResetCode; text: string } | null {
+  const failure = readTlsFailure(error, place);
+  return failure === null ? null : { code: ResetCode.TlsFailed, text: failure.message };
+}
+
+/** The context for these certificates, and words for the one that is shown. */
+async function contextFor(
+  end: DialingEnd,
+  material: MaterialSource,
+  tls: ResourceTls,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<{ context: SecureContext; shown: string | null }> {
+  const clientId = tls.mode === 'mutual' ? tls.clientCertificateId : null;
+  const ids = [...tls.caCertificateIds, ...(clientId === null ? [] : [clientId])];
+  const found = ids.length === 0 ? [] : await obtain(end, material, ids, deadline, signal);
+  const client = clientId === null ? null : (found.at(-1) ?? null);
+  const authorities = client === null ? found : found.slice(0, -1);
+  const context = contexts.get(client, authorities, () => makeContext(client, authorities));
+  return { context, shown: client === null ? null : describeOwn(client) };
+}
+
+async function obtain(
+  end: DialingEnd,
+  material: MaterialSource,
+  ids: readonly string[],
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<readonly TlsMaterial[]> {
+  try {
+    return await deadline.run(signal, (limited) => material(ids, limited));
+  } catch (error) {
+    signal.throwIfAborted();
+    const text = `${end.name} has not got the destination's certificates (${ids.join(', ')}): ${errorText(error)}`;
+    throw new ResourceError(ResetCode.TlsFailed, text, { cause: error });
+  }
+}
+
+function makeContext(client: TlsMaterial | null, authorities: readonly TlsMaterial[]): SecureContext {
+  try {
+    return createSecureContext({
+      ...contextOptions({
+        ...(client === null ? {} : { chainPem: client.chainPem }),
+        ...(client?.keyPem == null ? {} : { keyPem: client.keyPem }),
+        ...(authorities.length === 0
+          ? {}
+          : { caPem: authorities.map(({ chainPem }) => chainPem).join('\n') }),
+      }),
+      // What the operator names is believed as it is, an intermediate or the resource's own certificate too.
+      allowPartialTrustChain: true,
+    });
+  } catch (error) {
+    const text = `the destination's certificates cannot be used together: ${errorText(error)}`;
+    throw new ResourceError(ResetCode.TlsFailed, text, { cause: error });
+  }
+}
+
+function describeOwn({ chainPem, notAfter }: TlsMaterial): string {
+  const { subject, issuer } = new X509Certificate(chainPem);
+  const oneLine = (name: string): string => name.replaceAll('\n', ', ');
+  const ended = Date.parse(notAfter) < Date.now() ? `; it ended on ${notAfter}` : '';
+  return `${oneLine(subject)}, signed by ${oneLine(issuer)}${ended}`;
+}
+
+/** Rejects when the resource says within a moment that it does not take the client's certificate. */
+async function confirm({ socket, explain: read }: Secured, signal: AbortSignal): Promise<void> {
+  if (socket.getProtocol() !== 'TLSv1.3') return;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, refusalMs);
+  const onError = (error: NodeJS.ErrnoException): void => {
+    const meant = read(error);
+    reject(
+      new ResourceError(meant?.code ?? ResetCode.TlsFailed, meant?.text ?? errorText(error), {
+        cause: error,
+      }),
+    );
+  };
+  const onSession = (): void => resolve();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  // A session ticket is sent by who has finished.
+  socket.on('error', onError).once('session', onSession);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    socket.off('session', onSession).off('error', onError);
+  }
+}
+
+function describePeer(socket: TLSSocket): string {
+  const certificate = socket.getPeerX509Certificate();
+  const verified = socket.authorized ? 'verified' : `NOT verified (${String(socket.authorizationError)})`;
+  const facts =
+    certificate === undefined
+      ? 'no certificate'
+      : `certificate of ${certificate.subject.replaceAll('\n', ', ') || 'nobody'}, names ${certificate.subjectAltName ?? 'none'}, signed by ${certificate.issuer.replaceAll('\n', ', ')}, valid until ${certificate.validTo}`;
+  return `${socket.getProtocol() ?? 'TLS'}, ${facts}: ${verified}`.slice(0, 1000);
+}
