@@ -5,6 +5,8 @@ const waitMsMax = 2 ** 31 - 1;
 /** The end of a dial's time, or none. */
 export class Deadline {
   readonly #at: number | null;
+  /** A timer may fire a hair before the clock says so. */
+  #fired = false;
 
   /** 0 seconds wait for ever. */
   constructor(seconds: number) {
@@ -18,7 +20,7 @@ export class Deadline {
 
   /** Whether the time is over. */
   get passed(): boolean {
-    return this.#at !== null && performance.now() >= this.#at;
+    return this.#fired || (this.#at !== null && performance.now() >= this.#at);
   }
 
   /** Runs `work` with a signal that ends with `outer` or with the time, whichever comes first. */
@@ -28,7 +30,10 @@ export class Deadline {
     const inner = new AbortController();
     const onAbort = (): void => inner.abort(outer.reason);
     outer.addEventListener('abort', onAbort);
-    const timer = setTimeout(() => inner.abort(timedOut()), Math.ceil(this.leftMs));
+    const timer = setTimeout(() => {
+      this.#fired = true;
+      inner.abort(timedOut());
+    }, Math.ceil(this.leftMs));
     try {
       return await work(inner.signal);
     } finally {

@@ -2,7 +2,13 @@
 import type { AccessDecision, AccessTarget } from '@postern/access';
 import type { Deadline } from './deadline.ts';
 import type { Hosts } from './hosts.ts';
-import { type DialingEnd, type Place, ResourceError, deniedFault, resolveFault } from './resource-error.ts';
+import {
+  type DialingEnd,
+  type Place,
+  type ResourceError,
+  deniedFault,
+  resolveFault,
+} from './resource-error.ts';
 import { type StepListener, takeStep } from './step.ts';
 
 /** Who may reach what: asked on the host as configured, then on each address that it resolved to. */

@@ -65,7 +65,7 @@ export async function secureResource(
       'TLS',
       async () => {
         const secured = await handshake(parts, { socket, target, tls }, deadline, signal);
-        if (parts.onStep !== undefined) await confirm(secured, signal);
+        if (parts.onStep !== undefined) await confirm(secured, `${target.host}:${target.port}`, signal);
         return secured;
       },
       (secured) => describePeer(secured.socket),
@@ -178,29 +178,38 @@ function describeOwn({ chainPem, notAfter }: TlsMaterial): string {
 }
 
 /** Rejects when the resource says within a moment that it does not take the client's certificate. */
-async function confirm({ socket, explain: read }: Secured, signal: AbortSignal): Promise<void> {
+async function confirm({ socket, explain: read }: Secured, peer: string, signal: AbortSignal): Promise<void> {
   if (socket.getProtocol() !== 'TLSv1.3') return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, refusalMs);
-  const onError = (error: NodeJS.ErrnoException): void => {
-    const meant = read(error);
-    reject(
-      new ResourceError(meant?.code ?? ResetCode.TlsFailed, meant?.text ?? errorText(error), {
-        cause: error,
-      }),
+  const onTime = (): void => resolve();
+  const timer = setTimeout(onTime, refusalMs);
+  const fail = (text: string, cause?: unknown): void =>
+    reject(new ResourceError(ResetCode.TlsFailed, text, { cause }));
+  const onError = (error: NodeJS.ErrnoException): void =>
+    fail(read(error)?.text ?? `${peer} broke off after the TLS handshake: ${errorText(error)}`, error);
+  const onEnd = (): void =>
+    fail(
+      `${peer} closed right after the TLS handshake: it may not have taken the client certificate, or the lack of one`,
     );
-  };
-  const onSession = (): void => resolve();
   const onAbort = (): void => reject(signal.reason);
+  // A session ticket is sent by who has finished, as is data.
+  const onData = (chunk: Buffer): void => {
+    socket.off('data', onData).pause();
+    socket.unshift(chunk);
+    resolve();
+  };
   signal.addEventListener('abort', onAbort);
-  // A session ticket is sent by who has finished.
-  socket.on('error', onError).once('session', onSession);
+  socket.on('error', onError).on('end', onEnd).on('session', onTime).on('data', onData).resume();
   try {
     await promise;
+  } catch (error) {
+    // An alert may be followed by a reset.
+    socket.on('error', () => {}).destroy();
+    throw error;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
-    socket.off('session', onSession).off('error', onError);
+    socket.off('session', onTime).off('end', onEnd).off('error', onError).off('data', onData).pause();
   }
 }
 

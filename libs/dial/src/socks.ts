@@ -35,13 +35,16 @@ export async function throughSocks(
   const onAbort = (): void => void socket.destroy();
   signal.addEventListener('abort', onAbort);
   try {
-    await SocksClient.createConnection({
+    const established = SocksClient.createConnection({
       command: 'connect',
       existing_socket: socket,
       destination: to,
       timeout: Math.ceil(timeoutMs),
       proxy: { host: proxy.host, port: proxy.port, ...credentialsOf(proxy) },
     });
+    // It listens by now.
+    socket.resume();
+    await established;
     await settle(socket);
     if (socket.destroyed) throw new Error('Socket closed');
     return socket;

@@ -47,19 +47,19 @@ const codes: Readonly<Record<string, TlsCode>> = {
 
 /** Alerts by which a peer refuses our certificate; OpenSSL's versions put different words before them. */
 const refusals: Readonly<Record<string, string>> = {
-  CERTIFICATE_REQUIRED: 'it wants one',
-  UNKNOWN_CA: 'it does not know the CA that signed it',
-  BAD_CERTIFICATE: 'it finds it bad: of another CA, or not good for clients',
-  CERTIFICATE_EXPIRED: 'it has expired',
-  CERTIFICATE_REVOKED: 'it was revoked',
-  CERTIFICATE_UNKNOWN: 'it does not accept it',
-  UNSUPPORTED_CERTIFICATE: 'it is of a kind that it does not take, or not good for clients',
-  ACCESS_DENIED: 'it has no access there',
+  'certificate required': 'it wants one',
+  'unknown ca': 'it does not know the CA that signed it',
+  'bad certificate': 'it finds it bad: of another CA, or not good for clients',
+  'certificate expired': 'it has expired',
+  'certificate revoked': 'it was revoked',
+  'certificate unknown': 'it does not accept it',
+  'unsupported certificate': 'it is of a kind that it does not take, or not good for clients',
+  'access denied': 'it has no access there',
 };
 
 /** The alert in an OpenSSL code, where it is one of `refusals`. */
 function refusalOf(name: string): string | null {
-  const alert = /_ALERT_([A-Z_]+)$/.exec(name)?.[1];
+  const alert = /_ALERT_([A-Z_]+)$/.exec(name)?.[1]?.toLowerCase().replaceAll('_', ' ');
   return alert !== undefined && alert in refusals ? alert : null;
 }
 
@@ -119,6 +119,9 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_KEY_WEAK':
     case 'TLS_CERTIFICATE_INVALID':
     case 'TLS_HANDSHAKE':
+      if (name.endsWith('_ALERT_HANDSHAKE_FAILURE') && place.clientCertificate === null) {
+        return `${peer} refused the TLS handshake without a cause: it may want a client certificate, and none is given, or share no cipher with us`;
+      }
       return `the TLS handshake with ${peer} failed: ${cut(messageOf(error))}`;
   }
 }
