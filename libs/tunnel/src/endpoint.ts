@@ -20,6 +20,7 @@ import {
   type Resume,
 } from './frame.ts';
 import { defaultLimits, type Limits } from './limit.ts';
+import { ShortTraffic } from './flight.ts';
 import { Multimap } from './multimap.ts';
 import { gatewayFor, linkScope } from './link-scope.ts';
 import { RelaySide, startRelay } from './relay.ts';
@@ -85,6 +86,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly clock: Clock;
   readonly sendBudget: Budget;
   readonly #receiveBudget: Budget;
+  readonly #shortTraffic = new ShortTraffic();
   readonly #options: EndpointOptions;
   readonly #sessions = new Set<Session>();
   /** Those whose handshake is not over. */
@@ -348,6 +350,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       limits: this.limits,
       dialer,
       receiveBudget: this.#receiveBudget,
+      shortTraffic: this.#shortTraffic,
       owner,
     });
     this.#pending.add(session);

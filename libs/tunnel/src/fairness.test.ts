@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeFrame, FrameType } from './frame.ts';
+import { encodeFrame, encodeReceived, FrameType } from './frame.ts';
 import type { Limits } from './limit.ts';
 import { RawPeer } from './raw-peer.ts';
 import type { Stream } from './stream.ts';
@@ -166,4 +166,42 @@ test('a datagram flood of one stream does not hold up the session', async () => 
   const at = raw.seen.findIndex(({ stream }) => stream === 3);
   assert.ok(at >= 0 && raw.seen[0]?.type === FrameType.Pong);
   assert.ok(raw.payloads(FrameType.Datagram, 1).length <= 262_144 / 1_400);
+});
+
+test('beside a conversation of short pieces no more bulk goes than the peer reads', async () => {
+  const { clock, raw, taken } = await world(2);
+  const [lone, bulk] = taken as [Stream, Stream];
+  const dataBytes = (): number =>
+    raw.seen
+      .filter(({ type, stream }) => type === FrameType.Data && stream === 3)
+      .reduce((sum, { payload }) => sum + payload.length, 0);
+  raw.send(encodeReceived(0));
+  bulk.write(Buffer.alloc(900_000));
+  await clock.advance(1);
+  assert.equal(dataBytes(), 900_000);
+  for (let i = 0; i < 3; i += 1) {
+    lone.writeCopy(Buffer.from('!'));
+    await clock.advance(60);
+  }
+  bulk.write(Buffer.alloc(900_000));
+  await clock.advance(60);
+  assert.equal(dataBytes(), 900_000);
+  lone.writeCopy(Buffer.from('!'));
+  await clock.advance(1);
+  assert.equal(raw.payloads(FrameType.Data, 1).length, 4);
+  raw.send(encodeReceived(900_000));
+  await clock.advance(1);
+  assert.ok(dataBytes() > 1_200_000 && dataBytes() < 1_500_000, `${dataBytes()} bytes`);
+  for (let i = 0; i < 3; i += 1) {
+    raw.send(encodeReceived(dataBytes()));
+    await clock.advance(1);
+  }
+  assert.equal(dataBytes(), 1_800_000);
+});
+
+test('a peer that says to have read what was never sent breaks the protocol', async () => {
+  const { clock, raw, session } = await world(1);
+  raw.send(encodeReceived(1_000_000));
+  await clock.advance(1);
+  assert.equal(session.closed, true);
 });

@@ -6,6 +6,7 @@ import {
   encodeFrame,
   encodeGoAway,
   encodeOpen,
+  encodeReceived,
   encodeReset,
   encodeResume,
   FrameType,
@@ -55,4 +56,5 @@ export const frameSamples: Readonly<Record<string, Buffer>> = {
   resumed: encodeAnswer(FrameType.Resumed, 4, { attempt: 2, received: 5, limit: 262_149 }),
   datagram: encodeFrame(FrameType.Datagram, 2, Buffer.from('hi')),
   control: encodeBody(FrameType.Control, { kind: 'end', reason: 'by an operator' }),
+  received: encodeReceived(131_072),
 };

@@ -29,6 +29,7 @@ export const FrameType = {
   Resumed: 13,
   Datagram: 14,
   Control: 15,
+  Received: 16,
 } as const;
 
 const nothing = new Uint8Array(0);
@@ -56,6 +57,7 @@ const payloadBounds: Record<number, readonly [number, number] | undefined> = {
   [FrameType.Resumed]: [20, 1_044],
   [FrameType.Datagram]: [0, 65_536],
   [FrameType.Control]: [2, 65_536],
+  [FrameType.Received]: [8, 8],
 };
 
 /** Throws `TUNNEL_FRAME_TOO_LONG` or `TUNNEL_FRAME_MALFORMED` when a type cannot have a payload of that length. */
@@ -187,6 +189,19 @@ export function encodeCredit(stream: number, delivered: number, limit: number): 
 /** Reads CREDIT's payload. */
 export function decodeCredit(payload: Buffer): { delivered: number; limit: number } {
   return { delivered: readOffset(payload, 0), limit: readOffset(payload, 8) };
+}
+
+/** RECEIVED: all bytes of the carrier that have been read so far. */
+export function encodeReceived(bytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + 8);
+  writeHeader(frame, 0, FrameType.Received, 8, 0);
+  writeOffset(frame, headerBytes, bytes);
+  return frame;
+}
+
+/** Reads RECEIVED's payload. */
+export function decodeReceived(payload: Buffer): number {
+  return readOffset(payload, 0);
 }
 
 /** RESET. The text is cut to 1,024 bytes. */

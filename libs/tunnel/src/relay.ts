@@ -168,6 +168,10 @@ export class RelaySide implements PathEnd {
 
   acknowledge(): void {}
 
+  get backlog(): number {
+    return this.#queue.length;
+  }
+
   writeTo(batch: Batch, quantum: number): boolean {
     if (this.#other === null) return false;
     if (this.#creditDue) {

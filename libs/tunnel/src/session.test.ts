@@ -277,13 +277,14 @@ test('a flood of PINGs is answered once per turn, with the newest', async () => 
   );
 });
 
-test('PING goes out in time, and a session that hears nothing for deadAfterMs is dead', async () => {
+test('PING goes out each second at first, then in time, and a session that hears nothing for deadAfterMs is dead', async () => {
   const { clock, raw, closed } = await world();
   await clock.advance(6_500);
-  assert.equal(raw.payloads(FrameType.Ping, 0).length, 1);
-  await clock.advance(2_000);
-  assert.equal(closed.length, 0);
+  assert.equal(raw.payloads(FrameType.Ping, 0).length, 4);
   await clock.advance(3_000);
+  assert.equal(raw.payloads(FrameType.Ping, 0).length, 5);
+  assert.equal(closed.length, 0);
+  await clock.advance(2_000);
   assert.equal(closed[0]?.code, 'TUNNEL_DEAD');
 });
 

@@ -17,14 +17,17 @@ import type { Clock } from './clock.ts';
 import { FrameDecoder, type FrameSink } from './decoder.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
 import { Fifo } from './fifo.ts';
+import { Flight, shortBytesMax, type ShortTraffic } from './flight.ts';
 import {
   decodeGoAway,
   decodeJson,
   decodeOpen,
+  decodeReceived,
   decodeResume,
   encodeBody,
   encodeFrame,
   encodeGoAway,
+  encodeReceived,
   encodeReset,
   FrameType,
   payloadBytesMax,
@@ -44,6 +47,8 @@ export interface PathEnd {
   handlePathLost(cause: TunnelError): void;
   /** Writes one turn's worth; returns whether there is more that could go now. */
   writeTo(batch: Batch, quantum: number): boolean;
+  /** Bytes of DATA that wait to be sent. */
+  readonly backlog: number;
   /** The delay for an acknowledgement is over. */
   acknowledge(): void;
 }
@@ -76,6 +81,7 @@ export interface SessionOptions {
   /** The dialling end numbers its streams 1, 3, 5…; the other 2, 4, 6… */
   dialer: boolean;
   receiveBudget: Budget;
+  shortTraffic: ShortTraffic;
   owner: SessionOwner;
 }
 
@@ -84,6 +90,8 @@ type Phase = 'handshake' | 'up' | 'closed';
 const streamNumberMax = 0xffff_fffd;
 /** What streams that have just begun to speak may send while one that had its turn waits for the next. */
 const freshBytesMax = 16 * payloadBytesMax;
+/** So many PINGs follow each other each second when a session is new: the first round trips are those of programs that warm up. */
+const firstPings = 5;
 const stagingPool: Buffer[] = [];
 const stagingPoolMax = 16;
 
@@ -97,6 +105,7 @@ export class Session implements FrameSink {
   roundTripMsMin: number | null = null;
   readonly #carrier: Carrier;
   readonly #clock: Clock;
+  readonly #now = (): number => this.#clock.now();
   readonly #limits: Limits;
   readonly #owner: SessionOwner;
   readonly #decoder = new FrameDecoder(this);
@@ -109,6 +118,8 @@ export class Session implements FrameSink {
   #peerHighest = 0;
   #heardAt: number;
   #pingedAt: number;
+  /** How many PINGs were sent. */
+  #pings = 0;
   #pong: Buffer | null = null;
   readonly #control = new Fifo<Buffer>();
   #controlBytes = 0;
@@ -120,12 +131,14 @@ export class Session implements FrameSink {
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
+  readonly #flight: Flight;
 
   constructor(options: SessionOptions) {
     this.#carrier = options.carrier;
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#owner = options.owner;
+    this.#flight = new Flight(options.shortTraffic);
     this.#nextId = options.dialer ? 1 : 2;
     this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
     this.#heardAt = this.#pingedAt = this.#clock.now();
@@ -261,7 +274,8 @@ export class Session implements FrameSink {
       this.destroy(
         new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(now - this.#heardAt)} ms`),
       );
-    } else if (now - this.#pingedAt >= this.#limits.keepaliveIntervalMs) this.#ping();
+    } else if (this.#pings < firstPings || now - this.#pingedAt >= this.#limits.keepaliveIntervalMs)
+      this.#ping();
   }
 
   // ---- what streams and relays ask
@@ -358,6 +372,7 @@ export class Session implements FrameSink {
     if (this.#phase === 'closed' || this.#writing) return;
     const staging = stagingPool.pop() ?? Buffer.allocUnsafeSlow(stagingBytes(this.#limits.batchBytes));
     const batch = new Batch(this.#limits.batchBytes, staging);
+    if (this.#flight.tellsNow) batch.addFrame(encodeReceived(this.#flight.tell()));
     this.#fillControl(batch);
     this.#fillStreams(batch);
     const bytes = batch.finish();
@@ -366,6 +381,7 @@ export class Session implements FrameSink {
       return;
     }
     this.#writing = true;
+    this.#flight.handleSent(bytes.length);
     this.#carrier.write(bytes, () => {
       this.#writing = false;
       giveStaging(staging);
@@ -388,23 +404,27 @@ export class Session implements FrameSink {
   }
 
   #fillStreams(batch: Batch): void {
+    const room = this.#flight.room(this.#clock.now(), this.roundTripMsMin);
     while (batch.room > 0) {
-      const bulkIsDue = this.#bulk.length > 0 && this.#freshBytes >= freshBytesMax;
+      const isFull = batch.length >= room;
+      const bulkIsDue = !isFull && this.#bulk.length > 0 && this.#freshBytes >= freshBytesMax;
       const fresh = bulkIsDue ? undefined : this.#fresh.shift();
-      const path = fresh ?? this.#bulk.shift();
+      const path = fresh ?? (isFull ? undefined : this.#bulk.shift());
       if (path === undefined) return;
       if (fresh === undefined || this.#bulk.length === 0) this.#freshBytes = 0;
       if (path.queuedIn !== this) continue; // It has moved to another session.
       path.queuedIn = null;
       const before = batch.length;
-      const more = path.writeTo(batch, payloadBytesMax);
+      const isShort = path.backlog <= shortBytesMax;
+      if (isShort && path.backlog > 0) this.#flight.handleShort(this.#now);
+      const more = path.writeTo(batch, isFull && !isShort ? 0 : payloadBytesMax);
       if (fresh !== undefined) this.#freshBytes += batch.length - before;
       if (!more) continue;
       if (path.queuedIn === null) {
         path.queuedIn = this;
         this.#bulk.push(path);
       }
-      if (batch.length === before) return;
+      if (batch.length === before && !isFull) return;
     }
   }
 
@@ -415,6 +435,7 @@ export class Session implements FrameSink {
   }
 
   #ping(): void {
+    this.#pings += 1;
     this.#pingedAt = this.#clock.now();
     const sentAt = Buffer.alloc(8);
     sentAt.writeDoubleBE(this.#pingedAt);
@@ -437,6 +458,7 @@ export class Session implements FrameSink {
   #handleBytes(chunk: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
     this.#heardAt = this.#clock.now();
+    if (this.#flight.handleReceived(chunk.length)) this.#flushSoon();
     try {
       this.#decoder.push(chunk, slab);
     } catch (error) {
@@ -492,6 +514,11 @@ export class Session implements FrameSink {
         this.#owner.handleGoAway(this, lastStream, text);
         break;
       }
+      case FrameType.Received:
+        if (!this.#flight.handleRead(decodeReceived(payload), this.#clock.now()))
+          throw violated('RECEIVED counts what was never sent, or less than before');
+        if (this.#bulk.length > 0) this.#flushSoon();
+        break;
       case FrameType.Control:
         this.#owner.handleControl(this, decodeJson(payload));
         break;

@@ -343,6 +343,10 @@ export class Stream implements PathEnd {
     return batch.length > 0 || this.#outLimit - this.#out.acknowledged >= 2 * payloadBytesMax;
   }
 
+  get backlog(): number {
+    return this.#out.unsent;
+  }
+
   get #sendable(): number {
     const most =
       this.#phase === 'opening' ? Math.min(this.#outLimit, this.#host.limits.floorBytes) : this.#outLimit;
