@@ -138,7 +138,7 @@ class StandalonePlatform implements Platform {
     });
     const router = createRouter({ ...parts(), config: routerOptionsOf(settings, ports) });
     const acl = createAcl({ ...parts(), config: { ...settings, firstApiKey: new Secret(apiKey) } });
-    const edge = createEdge({ ...parts(), options: edgeOptionsOf(settings, ports), version });
+    const edge = createEdge({ ...parts(), options: edgeOptionsOf(settings, ports), version, alone: true });
     const admin = createAdmin({ ...parts(), options: adminOptionsOf(settings, ports), version });
     this.#services = [certstore, router, acl, edge, admin];
     return { edge, admin };

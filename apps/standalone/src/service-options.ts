@@ -28,6 +28,10 @@ export function edgeOptionsOf(settings: PlatformSettings, ports: Ports): EdgeOpt
     connectPort: ports.connect,
     tunnelPort: ports.tunnel,
     advertiseHost: settings.advertiseHost === '' ? publicHost(settings) : settings.advertiseHost,
+    // The only node has no others to talk to.
+    linkPort: 0,
+    linkAdvertiseHost: '',
+    linkAdvertisePort: 0,
     frontHost: settings.listenHost,
     certificateNames: [...new Set([...settings.certificateNames, publicHost(settings)])],
   };

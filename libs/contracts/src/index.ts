@@ -9,6 +9,7 @@ export * from './destination.ts';
 export * from './feed.ts';
 export * from './fleet.ts';
 export * from './gateway.ts';
+export * from './link.ts';
 export * from './object.ts';
 export * from './presence.ts';
 export * from './question.ts';

@@ -49,6 +49,15 @@ export const NodeBeat = Type.Object({
   }),
   tunnels: Type.Integer(),
   address: NodeAddress,
+  link: Type.Optional(
+    Type.Object(
+      {
+        host: Type.String({ minLength: 1, maxLength: 255 }),
+        port: Type.Integer({ minimum: 1, maximum: 65535 }),
+      },
+      { description: 'where other nodes open their links; missing where there are none' },
+    ),
+  ),
   ready: Type.Boolean(),
   draining: Type.Boolean(),
   goodbye: Type.Boolean(),

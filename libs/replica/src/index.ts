@@ -4,6 +4,6 @@ export { FeedOwner, type FeedOwnerOptions, type FeedSource, type Identified } fr
 export type { Position, Within } from './feed-log.ts';
 export { ReplicaError, type ReplicaErrorCode } from './replica-error.ts';
 export { PresenceAnnouncer, type Announcement, type PresenceAnnouncerOptions } from './presence-announcer.ts';
-export type { AskPage } from './presence-snapshot.ts';
+export { askOnBus, type AskPage } from './presence-snapshot.ts';
 export { PresenceTable, type PresenceTableOptions } from './presence-table.ts';
 export type { LocatedTunnel } from './tunnel-index.ts';

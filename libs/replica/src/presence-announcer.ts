@@ -15,7 +15,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { systemClock, type Clock } from './clock.ts';
-import { takePage } from './page.ts';
+import { pageBytes, takePage } from './page.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
 
 /** How often a node beats. */
@@ -36,7 +36,7 @@ export interface PresenceAnnouncerOptions {
   startedAt: string;
   version: string;
   /** What changes in a node's life; read at each beat. */
-  describe: () => Pick<NodeBeat, 'address' | 'ready' | 'draining'>;
+  describe: () => Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining'>;
   onAnnounce?: (announcement: Announcement) => void;
   onError: (error: unknown) => void;
   clock?: Clock;
@@ -94,11 +94,11 @@ export class PresenceAnnouncer {
     this.#beat(false);
   }
 
-  /** A page of the set, for those who ask over a relay link. */
-  page(after?: string): NodeSnapshot {
+  /** A page of the set, for those who ask over a link between nodes: there a page has fewer bytes. */
+  page(after?: string, bytesMax = pageBytes): NodeSnapshot {
     this.#sorted ??= [...this.#tunnels.keys()].sort();
     const left = after === undefined ? this.#sorted : this.#sorted.slice(firstAbove(this.#sorted, after));
-    const tunnels = takePage(this.#present(left));
+    const tunnels = takePage(this.#present(left), bytesMax);
     return { ...this.#origin(), tunnels, more: tunnels.length < left.length };
   }
 

@@ -116,6 +116,13 @@ export class PresenceTable {
     });
   }
 
+  /** Where the links to other nodes lead, as these say themselves, with the boot that says so. */
+  links(): { node: string; bootId: string; host: string; port: number }[] {
+    return [...this.#nodes.values()].flatMap(({ name, bootId, beat }) => {
+      return beat?.link === undefined ? [] : [{ node: name, bootId, ...beat.link }];
+    });
+  }
+
   /** Where clients reach a node, as it says itself; null for one that is not known. */
   addressOf(node: string): NodeAddress | null {
     return this.#nodes.get(node)?.beat?.address ?? null;
@@ -239,8 +246,8 @@ export class PresenceTable {
 }
 
 /** Beats come each second and mostly say the same. */
-function isNews(before: NodeBeat | null, { address, ready, draining, version }: NodeBeat): boolean {
-  const told = (beat: Pick<NodeBeat, 'address' | 'ready' | 'draining' | 'version'>): string =>
-    JSON.stringify([beat.address, beat.ready, beat.draining, beat.version]);
-  return before === null || told(before) !== told({ address, ready, draining, version });
+function isNews(before: NodeBeat | null, now: NodeBeat): boolean {
+  const told = ({ address, link, ready, draining, version }: NodeBeat): string =>
+    JSON.stringify([address, link, ready, draining, version]);
+  return before === null || told(before) !== told(now);
 }

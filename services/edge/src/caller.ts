@@ -21,6 +21,7 @@ import {
   TunnelError,
   joinSocket,
   saysNothingReached,
+  saysPathRefused,
 } from '@postern/tunnel';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
@@ -28,8 +29,8 @@ import { openMetadataOf } from './open-metadata.ts';
 import { Opening } from './opening.ts';
 import { type Upstream, pickUpstream } from './upstream.ts';
 
-/** Most clients that one caller's opening is tried at. */
-const clientsTriedMax = 8;
+/** Most clients and ways to them that one caller's opening is tried at. */
+const triesMax = 8;
 const connectTimeoutSecondsMax = 180;
 /** What a client may take beyond the resource's own time-out to say so. */
 const answerGraceSeconds = 5;
@@ -37,7 +38,8 @@ const answerGraceSeconds = 5;
 /** What a caller needs of the node. */
 export interface CallerParts {
   policy(gatewayId: string): Policy | undefined;
-  upstreams(gatewayId: string): Iterable<Upstream>;
+  /** The ways to the gateway's clients, in groups, best first. */
+  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** A client has taken the stream. */
   onOpened(caller: Caller): void;
   /** The caller has gone. `cause` is null when both directions ended in order, or the caller itself went. */
@@ -58,7 +60,7 @@ export class Caller {
   readonly #tried = new Set<string>();
   #opening: Opening | null = null;
   #stream: Stream | null = null;
-  #clientId: string | null = null;
+  #upstream: Upstream | null = null;
   #opened = false;
   #over = false;
   /** Why the edge itself ended it. */
@@ -83,7 +85,7 @@ export class Caller {
 
   /** The client that has the stream, or is asked to take it. */
   get clientId(): string | null {
-    return this.#clientId;
+    return this.#upstream?.clientId ?? null;
   }
 
   /** The start of that client which holds the other end. */
@@ -145,7 +147,7 @@ export class Caller {
     const seconds =
       (this.#route.resource.connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
     if (now - this.#quietSince < seconds * 1000) return;
-    const text = `client ${this.#clientId} gave no answer for ${seconds} s`;
+    const text = `client ${this.clientId} gave no answer for ${seconds} s`;
     this.end({ code: 'EDGE_CLIENT_SILENT', text, end: 'client' }, ResetCode.Cancelled);
   }
 
@@ -167,15 +169,15 @@ export class Caller {
       this.#refuse(this.#lastCause ?? noClient(this.#route));
       return;
     }
-    this.#clientId = upstream.clientId;
+    this.#upstream = upstream;
     this.#quietSince = performance.now();
-    this.#tried.add(upstream.clientId);
     let stream: Stream;
     try {
       stream = upstream.open(openMetadataOf(this.#route, this.trackingId, this.address));
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };
+      this.#tried.add(upstream.id);
       this.#openNext();
       return;
     }
@@ -187,7 +189,7 @@ export class Caller {
   #pick(): Upstream | null {
     const policy = this.#parts.policy(this.gatewayId);
     if (policy === undefined) return null;
-    while (this.#tried.size < clientsTriedMax) {
+    while (this.#tried.size < triesMax) {
       const upstream = pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried);
       if (upstream === null) return null;
       const denied = judgeOwn(policy, upstream.ownList, this.target);
@@ -202,6 +204,9 @@ export class Caller {
     this.#stream = null;
     if (from === 'peer' && saysNothingReached(code)) {
       this.#lastCause = causeOfReset(code, text, false);
+      // What the path refused the same client may take by another.
+      const refused = saysPathRefused(code) ? this.#upstream?.id : this.#upstream?.clientId;
+      if (refused !== undefined) this.#tried.add(refused);
       this.#openNext();
       return;
     }
@@ -250,7 +255,7 @@ function causeOfEnd(reset: NonNullable<Joined['reset']>, opened: boolean): Calle
 function noClient(route: Route): CallerCause {
   return {
     code: 'EDGE_NO_CLIENT',
-    text: `no client of gateway ${route.gatewayName} is connected here`,
+    text: `no client of gateway ${route.gatewayName} is connected`,
     end: 'edge',
   };
 }

@@ -29,7 +29,7 @@ export interface CallersParts {
   bounds: CallerBounds;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
-  upstreams(gatewayId: string): Iterable<Upstream>;
+  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   refusals: Refusals;
   logger: Logger;
 }

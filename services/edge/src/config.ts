@@ -43,6 +43,14 @@ export const edgeOptions = {
     description: 'The host at which clients reach the tunnel port; the platform host unless given.',
   }),
   advertisePort: port(0, 'The port at which clients reach the tunnel port; 0 is the tunnel port itself.'),
+  linkPort: port(9001, 'Where other nodes open their links to this one; 0 takes a free one.'),
+  linkAdvertiseHost: Type.String({
+    default: '',
+    placeholder: 'HOST',
+    description:
+      'The host at which other nodes reach the link port; the listen host unless given, or the first address of this machine where that is all of them.',
+  }),
+  linkAdvertisePort: port(0, 'The port at which other nodes reach the link port; 0 is the link port itself.'),
   frontHost: Type.String({
     default: '',
     placeholder: 'HOST',

@@ -156,9 +156,13 @@ test('the tunnel protocol runs over a WebSocket on the connect port', async () =
       socket.once('open', resolve);
       socket.once('error', reject);
     });
+    let bootId = '';
     await client.endpoint.connect(webSocketCarrier(socket, `127.0.0.1:${connect}`), {
-      answer: async (hello) => client.hello(hello as NodeHello, ticket),
-      welcome: () => ({ scope: 'g1', id: 'edge-1', bootId: client.nodeBootId }),
+      answer: async (hello) => {
+        ({ bootId } = hello as NodeHello);
+        return client.hello(hello as NodeHello, ticket);
+      },
+      welcome: () => ({ scope: 'g1', id: 'edge-1', bootId: bootId }),
     });
     assert.equal(await exchange(world.call(), 'over 443'), 'over 443');
     await untilMetric(world, /postern_edge_tunnels\{transport="websocket"\} 1/);

@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '@postern/bus';
-import type { NodeAddress, Policy, Route } from '@postern/contracts';
+import type { NodeAddress, NodeBeat, Policy, Route } from '@postern/contracts';
 import {
   type Logger,
   type Metrics,
@@ -19,7 +19,7 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { type Carrier, Endpoint, GoAwayCode, type Limits } from '@postern/tunnel';
+import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode } from '@postern/tunnel';
 import { AclReach } from './acl-reach.ts';
 import { RateLimit } from './admission.ts';
 import { openBusDesk } from './bus-desk.ts';
@@ -32,9 +32,11 @@ import { Fronts } from './fronts.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { LineLimit } from './line-limit.ts';
+import { Links } from './links.ts';
 import { type EdgeMetrics, edgeMetrics } from './metrics.ts';
-import { advertisedHost, certificateNames, tunnelServerName } from './names.ts';
+import { advertisedHost, certificateNames, linkHost, tunnelServerName } from './names.ts';
 import { Presence } from './presence.ts';
+import { Relays } from './relays.ts';
 import { Refusals } from './refusals.ts';
 import { ServerCertificate } from './server-certificate.ts';
 import { edgeStatus } from './status.ts';
@@ -54,6 +56,8 @@ export interface EdgeParts {
   logger: Logger;
   metrics: Metrics;
   version: string;
+  /** There are no other nodes (standalone): no link port, no relays. */
+  alone?: boolean;
   /** Bounds of the tunnels, for tests. */
   limits?: Partial<Limits>;
 }
@@ -61,7 +65,7 @@ export interface EdgeParts {
 /** A node. */
 export interface Edge extends Service {
   /** The ports that it took; 0 before it listens. */
-  readonly ports: { connect: number; tunnel: number };
+  readonly ports: { connect: number; tunnel: number; link: number };
 }
 
 /** Makes a node; `start` brings it to life. */
@@ -86,7 +90,10 @@ class EdgeNode implements Edge {
   readonly #aclReach: AclReach;
   readonly #keys: TicketKeys;
   readonly #certificate: ServerCertificate;
-  readonly #gates: { connect: HandshakeGate; tunnel: HandshakeGate };
+  readonly #identity: ServerCertificate;
+  readonly #links: Links;
+  readonly #relays: Relays;
+  readonly #gates: { connect: HandshakeGate; tunnel: HandshakeGate; link: HandshakeGate };
   readonly #metrics: EdgeMetrics;
   readonly #handshake: TunnelHandshakeParts;
   #subscriptions: Subscription[] = [];
@@ -103,8 +110,16 @@ class EdgeNode implements Edge {
     this.#endpoint = new Endpoint({
       self: { id: options.name, bootId: this.#bootId },
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
-      onControl: (session, body) => this.#tunnels.handleControl(session, body),
-      onSessionClose: (session, cause) => this.#tunnels.remove(session, cause),
+      onControl: (session, body) => {
+        if (!this.#links.handleControl(session, body)) this.#tunnels.handleControl(session, body);
+      },
+      onSessionClose: (session, cause) => {
+        this.#tunnels.remove(session, cause);
+        this.#links.handleClose(session, cause);
+      },
+      onGoAway: (session) => this.#links.handleGoAway(session),
+      relayTo: (session, { scope, to }) => this.#relays.onward(session, scope, to),
+      findDetour: (stream) => this.#relays.detour(stream),
     });
     this.#followers = new Followers({
       bus,
@@ -120,10 +135,17 @@ class EdgeNode implements Edge {
       version: parts.version,
       describe: () => ({
         address: this.#address(),
+        ...this.#linkAddress(),
         ready: this.ready().ready,
         draining: this.#draining,
       }),
-      onTunnelElsewhere: (tunnel) => this.#guard.handleTunnelElsewhere(tunnel),
+      onTunnelElsewhere: (tunnel) => {
+        this.#guard.handleTunnelElsewhere(tunnel);
+        this.#endpoint.seekPaths(tunnel.gatewayId);
+      },
+      onAnnounce: (announcement) => this.#links.announce(announcement),
+      onNode: () => this.#links.dial(),
+      askOverLink: (node, after, signal) => this.#links.askPage(node, after, signal),
     });
     this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'));
     this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
@@ -131,7 +153,7 @@ class EdgeNode implements Edge {
       bounds: options,
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
-      upstreams: (gatewayId) => this.#tunnels.of(gatewayId),
+      upstreams: (gatewayId) => this.#relays.upstreams(gatewayId),
       refusals: this.#refusals,
       logger: subsystemLogger(logger, 'callers'),
     });
@@ -143,6 +165,8 @@ class EdgeNode implements Edge {
     this.#guard = new Guard({
       tunnels: this.#tunnels,
       callers: this.#callers,
+      hasValidElsewhere: (gatewayId, client) => this.#relays.hasValidElsewhere(gatewayId, client),
+      resetRelayed: (session, text) => this.#endpoint.resetRelayed(session, ResetCode.Disabled, text),
       policy: (gatewayId) => this.#policy(gatewayId),
       logger: subsystemLogger(logger, 'guard'),
     });
@@ -154,13 +178,36 @@ class EdgeNode implements Edge {
       node: options.name,
       names: certificateNames(options),
     });
+    this.#identity = new ServerCertificate({
+      bus,
+      logger: subsystemLogger(logger, 'certificate'),
+      node: options.name,
+      names: null,
+    });
     this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
-    this.#gates = { connect: this.#gate('connect'), tunnel: this.#gate('tunnel') };
+    this.#gates = {
+      connect: this.#gate('connect'),
+      tunnel: this.#gate('tunnel'),
+      link: this.#gate('link'),
+    };
+    this.#links = this.#makeLinks();
+    this.#relays = new Relays({
+      endpoint: this.#endpoint,
+      tunnels: this.#tunnels,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      linkTo: (node) => this.#links.to(node),
+      elsewhere: (gatewayId) => this.#presence.elsewhere(gatewayId),
+      isQuiet: (node) => this.#presence.isQuiet(node),
+    });
     this.#handshake = this.#handshakeParts();
   }
 
-  get ports(): { connect: number; tunnel: number } {
-    return { connect: this.#connectServer?.port ?? 0, tunnel: this.#tunnelServer?.port ?? 0 };
+  get ports(): { connect: number; tunnel: number; link: number } {
+    return {
+      connect: this.#connectServer?.port ?? 0,
+      tunnel: this.#tunnelServer?.port ?? 0,
+      link: this.#links.port,
+    };
   }
 
   async start(): Promise<void> {
@@ -178,6 +225,7 @@ class EdgeNode implements Edge {
     });
     await Promise.all([
       this.#certificate.start(signal),
+      this.#parts.alone === true ? null : this.#identity.start(signal),
       this.#keys.start(signal),
       this.#followers.start(signal),
     ]);
@@ -191,6 +239,7 @@ class EdgeNode implements Edge {
   ready(): Readiness {
     return readyWhen({
       'certificate from certstore': this.#certificate.current === null,
+      'identity from certstore': this.#parts.alone !== true && this.#identity.current === null,
       'ticket keys from acl': !this.#keys.known,
       'routes from router': !this.#followers.routes.isSynced,
       'policies from acl': !this.#followers.policies.isSynced,
@@ -213,6 +262,7 @@ class EdgeNode implements Edge {
       aclInReach: this.#aclReach.inReach,
       ticketKeys: this.#keys.size,
       certificate: this.#certificate,
+      links: this.#links.nodes,
       tunnels: this.#tunnels,
       fronts: this.#fronts,
       callers: this.#callers,
@@ -261,7 +311,8 @@ class EdgeNode implements Edge {
       tunnelServer.useCertificate(renewed);
       connectServer.useCertificate(renewed);
     });
-    // The tunnel port first: an answer to a first call names it.
+    // Links first: who comes with a tunnel is served by all nodes. The tunnel port next: an answer to a first call names it.
+    if (this.#identity.current !== null) await this.#links.open(this.#identity.current);
     await tunnelServer.listen();
     await connectServer.listen();
     await this.#fronts.open(this.#followers.routes.items.values());
@@ -280,6 +331,7 @@ class EdgeNode implements Edge {
     await Promise.all([this.#followers.stop(), this.#presence.stop()]);
     this.#connectServer?.close();
     this.#tunnelServer?.close();
+    this.#links.close();
     this.#endpoint.close();
     for (const subscription of this.#subscriptions) subscription.close();
     this.#aclReach.stop();
@@ -319,13 +371,37 @@ class EdgeNode implements Edge {
     };
   }
 
+  #makeLinks(): Links {
+    const { options, logger } = this.#parts;
+    const setLink = (node: string, isUp: boolean): void => {
+      this.#presence.handleLink(node, isUp);
+      if (isUp) this.#endpoint.seekPaths();
+    };
+    return new Links({
+      self: { node: options.name, bootId: this.#bootId },
+      endpoint: this.#endpoint,
+      certificate: this.#identity,
+      host: options.listenHost,
+      port: options.linkPort,
+      gate: this.#gates.link,
+      logger: subsystemLogger(logger, 'links'),
+      lines: new LineLimit(linesPerSecondMax),
+      known: () => this.#presence.links(),
+      page: (after, bytesMax) => this.#presence.page(after, bytesMax),
+      onAnnounce: (announcement) => this.#presence.handleAnnouncement(announcement),
+      onUp: (node) => setLink(node, true),
+      onDown: (node) => setLink(node, false),
+      onFailure: (code) => this.#metrics.linkFailed(code),
+    });
+  }
+
   #whyClosed(): EdgeError | null {
     if (this.#draining) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
     if (this.#tunnels.size < this.#parts.options.tunnelsMax) return null;
     return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
   }
 
-  #gate(port: 'connect' | 'tunnel'): HandshakeGate {
+  #gate(port: 'connect' | 'tunnel' | 'link'): HandshakeGate {
     const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = this.#parts.options;
     const bounds = {
       max: handshakesMax,
@@ -346,13 +422,24 @@ class EdgeNode implements Edge {
     };
   }
 
+  #linkAddress(): Pick<NodeBeat, 'link'> {
+    const { options } = this.#parts;
+    const port = options.linkAdvertisePort === 0 ? this.#links.port : options.linkAdvertisePort;
+    return port === 0 ? {} : { link: { host: linkHost(options), port } };
+  }
+
   #metricSources() {
     return {
       tunnels: () => this.#tunnels.byTransport(),
       callers: () => ({ open: this.#callers.size, opening: this.#callers.opening }),
       totals: () => this.#callers.totals(),
       refusals: () => this.#refusals.counts,
-      handshakes: () => ({ connect: this.#gates.connect.size, tunnel: this.#gates.tunnel.size }),
+      links: () => this.#links.nodes.length,
+      handshakes: () => ({
+        connect: this.#gates.connect.size,
+        tunnel: this.#gates.tunnel.size,
+        link: this.#gates.link.size,
+      }),
       memory: () => this.#endpoint.memory,
       fronts: () => this.#fronts.counts(),
     };

@@ -7,7 +7,7 @@
  */
 import { ResetCode } from '@postern/tunnel';
 
-/** Why a tunnel was refused in its handshake, or ended by the node. */
+/** Why a tunnel or a link was refused in its handshake, or ended by the node. */
 export type TunnelRefusalCode =
   | 'EDGE_HELLO_INVALID'
   | 'EDGE_VERSION_UNKNOWN'
@@ -23,7 +23,9 @@ export type TunnelRefusalCode =
   | 'EDGE_TUNNELS_FULL'
   | 'EDGE_DRAINING'
   | 'EDGE_CLIENT_RESTARTED'
-  | 'EDGE_CLIENT_ENDED';
+  | 'EDGE_CLIENT_ENDED'
+  | 'EDGE_LINK_IDENTITY'
+  | 'EDGE_LINK_REFUSED';
 
 /** Why a first call was refused by the edge itself. */
 export type ConnectRefusalCode =
@@ -116,6 +118,7 @@ export function causeOfReset(code: number, text: string, opened: boolean): Calle
     case ResetCode.Limit:
     case ResetCode.ShuttingDown:
       return { code: 'EDGE_CLIENT_LIMIT', text, end: 'client' };
+    case ResetCode.NotRelayed:
     case ResetCode.PathLost:
     case ResetCode.UnknownStream:
       return { code: 'EDGE_PATH_LOST', text, end: 'edge' };

@@ -8,6 +8,7 @@
  */
 import type { Policy, TunnelPresence } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
 import { whyInvalid } from './ticket-verifier.ts';
@@ -17,6 +18,10 @@ import type { Tunnel, Tunnels } from './tunnels.ts';
 export interface GuardParts {
   tunnels: Tunnels;
   callers: Callers;
+  /** Whether a client has a tunnel at another node that may serve it. */
+  hasValidElsewhere(gatewayId: string, client: ProcessName): boolean;
+  /** Ends what this node relays for others over a session. */
+  resetRelayed(session: Session, text: string): void;
   policy(gatewayId: string): Policy | undefined;
   logger: Logger;
 }
@@ -76,9 +81,8 @@ export class Guard {
   endClient(gatewayId: string, clientId: string, reason: string): void {
     const { tunnels, callers, logger } = this.#parts;
     const ended = tunnels.ofClient(gatewayId, clientId);
-    if (ended.length === 0) return;
     const error = new EdgeError('EDGE_CLIENT_ENDED', reason === '' ? 'an operator ended the client' : reason);
-    logger.info({ gatewayId, clientId, reason }, 'an operator ended a client');
+    if (ended.length > 0) logger.info({ gatewayId, clientId, reason }, 'an operator ended a client');
     for (const tunnel of ended) tunnel.retire();
     callers.end(gatewayId, clientId, { code: 'EDGE_CLIENT_ENDED', text: error.message, end: 'edge' });
     for (const tunnel of ended) {
@@ -93,6 +97,7 @@ export class Guard {
       if (this.#hasValidTunnel(tunnel)) continue;
       const cause: CallerCause = { code: fault.code, text: fault.message, end: 'edge' };
       this.#parts.callers.end(tunnel.gatewayId, tunnel.clientId, cause);
+      this.#parts.resetRelayed(tunnel.session, `${fault.code}: ${fault.message}`);
     }
     for (const [tunnel, fault] of invalid) {
       const { gatewayId, clientId, tokenId, id: tunnelId } = tunnel;
@@ -106,9 +111,10 @@ export class Guard {
 
   /** Whether the client has another tunnel to which its streams can move. */
   #hasValidTunnel({ gatewayId, clientId, bootId }: Tunnel): boolean {
-    return this.#parts.tunnels
+    const here = this.#parts.tunnels
       .ofClient(gatewayId, clientId)
       .some((other) => other.usable && other.bootId === bootId);
+    return here || this.#parts.hasValidElsewhere(gatewayId, { id: clientId, bootId });
   }
 
   #endOtherBoots(gatewayId: string, clientId: string, bootId: string): void {

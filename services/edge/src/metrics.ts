@@ -11,7 +11,8 @@ export interface MetricSources {
   callers(): { open: number; opening: number };
   totals(): { streams: number; fromCallers: number; toCallers: number };
   refusals(): ReadonlyMap<string, number>;
-  handshakes(): { connect: number; tunnel: number };
+  links(): number;
+  handshakes(): { connect: number; tunnel: number; link: number };
   memory(): { receiveReserved: number; sendReserved: number };
   fronts(): { listening: number; failed: number };
 }
@@ -19,7 +20,8 @@ export interface MetricSources {
 /** What is counted as it happens. */
 export interface EdgeMetrics {
   handshakeFailed(code: string): void;
-  evicted(port: 'connect' | 'tunnel', cause: Eviction): void;
+  linkFailed(code: string): void;
+  evicted(port: 'connect' | 'tunnel' | 'link', cause: Eviction): void;
   called(code: string): void;
 }
 
@@ -30,6 +32,12 @@ export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetri
   const failures = count(metrics, 'handshake_failures_total', 'Tunnel handshakes that failed, by code.', [
     'code',
   ]);
+  const linkFailures = count(
+    metrics,
+    'link_failures_total',
+    'Links to other nodes that were not made, by code.',
+    ['code'],
+  );
   const evictions = count(
     metrics,
     'handshake_evictions_total',
@@ -44,6 +52,7 @@ export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetri
   );
   return {
     handshakeFailed: (code) => failures.inc({ code }),
+    linkFailed: (code) => linkFailures.inc({ code }),
     evicted: (port, cause) => evictions.inc({ port, cause }),
     called: (code) => calls.inc({ code }),
   };
@@ -71,6 +80,11 @@ function registerGauges(metrics: Metrics, sources: MetricSources): void {
 }
 
 function registerTotals(metrics: Metrics, sources: MetricSources): void {
+  metrics.gauge({
+    name: 'postern_edge_links',
+    help: 'Other nodes to which a link is up.',
+    read: () => sources.links(),
+  });
   metrics.counter({
     name: 'postern_edge_streams_total',
     help: 'Streams that a client took.',

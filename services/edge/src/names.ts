@@ -1,5 +1,6 @@
 /** By which names and addresses this node and the platform are known; the certificate carries all of them. */
 import { isIP } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
 import type { EdgeOptions } from './config.ts';
 
 const wildcardAddresses = new Set(['0.0.0.0', '::', '']);
@@ -26,6 +27,14 @@ export function certificateNames(options: EdgeOptions): string[] {
     ...options.certificateNames,
   ];
   return [...new Set(all.map((name) => name.toLowerCase()))].filter((name) => !wildcardAddresses.has(name));
+}
+
+/** Where other nodes reach the link port. */
+export function linkHost({ linkAdvertiseHost, listenHost }: EdgeOptions): string {
+  if (linkAdvertiseHost !== '') return linkAdvertiseHost;
+  if (!wildcardAddresses.has(listenHost)) return listenHost;
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return own.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? hostname();
 }
 
 /** Where clients reach the tunnel port. */

@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Metrics, silentLogger } from '@postern/telemetry';
-import { createEdge } from './edge.ts';
+import { silentLogger } from '@postern/telemetry';
 import { TestClient } from './fixture/client.ts';
-import { type World, ended, optionsOf, until, withWorld } from './fixture/node.ts';
+import { type World, ended, until, withNode, withWorld } from './fixture/node.ts';
 import { Presence } from './presence.ts';
 
 const tunnelsOf = (edge: World['edge']) => (edge.status() as { tunnels: { count: number } }).tunnels.count;
-
-/** A second node that serves no fronts of its own: its address has none of the ports. */
-async function withSecondNode(world: World, work: (second: World['edge']) => Promise<void>): Promise<void> {
-  const second = createEdge({
-    options: optionsOf({ name: 'edge-2', zone: 'b', frontHost: '127.0.0.2' }),
-    bus: world.platform.hub.connect(),
-    logger: silentLogger,
-    metrics: new Metrics(),
-    version: '0.0.0',
-  });
-  try {
-    await second.start();
-    await work(second);
-  } finally {
-    await second.stop();
-  }
-}
 
 /** Somebody who only looks. */
 function watcher(world: World): Presence {
@@ -44,7 +26,7 @@ function watcher(world: World): Presence {
 test('nodes that are ready are given to clients until they drain', async () => {
   await withWorld(async (world) => {
     const presence = watcher(world);
-    await withSecondNode(world, async (second) => {
+    await withNode(world, { name: 'edge-2', zone: 'b' }, async (second) => {
       const names = () => new Set(presence.nodes().map((address) => address.node));
       await until(() => names().size === 2);
       assert.deepEqual(names(), new Set(['edge-1', 'edge-2']));
@@ -58,7 +40,7 @@ test('nodes that are ready are given to clients until they drain', async () => {
 
 test('a later boot of a client at another node ends the former’s tunnels and streams here', async () => {
   await withWorld(async (world) => {
-    await withSecondNode(world, async (second) => {
+    await withNode(world, { name: 'edge-2', zone: 'b' }, async (second) => {
       const former = new TestClient(world.platform);
       await former.connect(world.edge.ports.tunnel);
       const caller = world.call();

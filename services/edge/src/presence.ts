@@ -1,10 +1,18 @@
 /**
  * Presence as this node has its part in it (docs/ARCHITECTURE.md, "Presence"): it announces its tunnels, and knows those
- * of the others. Its own announcements go into its own table at once, so that nothing here depends on the bus.
+ * of the others. Its own announcements go into its own table at once, and to its neighbours over their links, so that
+ * nothing here depends on the bus.
  */
 import type { Bus } from '@postern/bus';
-import type { NodeAddress, TunnelPresence } from '@postern/contracts';
-import { PresenceAnnouncer, PresenceTable } from '@postern/replica';
+import type { NodeAddress, NodeBeat, NodeSnapshot, TunnelPresence } from '@postern/contracts';
+import {
+  type Announcement,
+  type AskPage,
+  type LocatedTunnel,
+  PresenceAnnouncer,
+  PresenceTable,
+  askOnBus,
+} from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import { orderNodes } from './node-list.ts';
 import type { TunnelObserver } from './tunnels.ts';
@@ -16,9 +24,15 @@ export interface PresenceParts {
   node: string;
   bootId: string;
   version: string;
-  describe(): { address: NodeAddress; ready: boolean; draining: boolean };
+  describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
+  /** What is announced, for the links to the other nodes. */
+  onAnnounce?(announcement: Announcement): void;
+  /** A node came, went, or says something new of itself. */
+  onNode?(node: string): void;
+  /** Asks over a link, where the bus brings no answer. */
+  askOverLink?: AskPage;
 }
 
 /** Announces and listens. */
@@ -31,9 +45,20 @@ export class Presence implements TunnelObserver {
     this.#parts = parts;
     const { bus, node, bootId, version, logger } = parts;
     const onError = (error: unknown) => logger.debug({ error }, 'presence has a gap for now');
+    const askOverBus = askOnBus(bus);
+    const { askOverLink } = parts;
+    const askEither: AskPage = (at, after, signal) => {
+      if (askOverLink === undefined) return askOverBus(at, after, signal);
+      if (!bus.connected) return askOverLink(at, after, signal);
+      return askOverBus(at, after, signal).catch(() => askOverLink(at, after, signal));
+    };
     this.#table = new PresenceTable({
       bus,
       onError,
+      askPage: askEither,
+      onNode: (at) => {
+        if (at !== node) parts.onNode?.(at);
+      },
       onTunnel: (at, now, before) => {
         if (at !== node && now !== null && before === null) parts.onTunnelElsewhere(now);
       },
@@ -48,6 +73,7 @@ export class Presence implements TunnelObserver {
       onAnnounce: ({ tunnel, beat }) => {
         if (tunnel !== undefined) this.#table.handleTunnel(tunnel);
         if (beat !== undefined) this.#table.handleBeat(beat);
+        parts.onAnnounce?.({ ...(tunnel && { tunnel }), ...(beat && { beat }) });
       },
       onError,
     });
@@ -80,6 +106,38 @@ export class Presence implements TunnelObserver {
         .filter((address) => address !== null);
     const first = own.draining ? addresses(true) : [own.address, ...addresses(true)];
     return orderNodes(first, addresses(false));
+  }
+
+  /** Where the other nodes wait for links. */
+  links(): { node: string; host: string; port: number }[] {
+    return this.#table.links().filter(({ node }) => node !== this.#parts.node);
+  }
+
+  /** A gateway's tunnels at other nodes. */
+  elsewhere(gatewayId: string): LocatedTunnel[] {
+    return this.#table.tunnels(gatewayId).filter(({ node }) => node !== this.#parts.node);
+  }
+
+  /** Whether a node was not heard of lately, or its link broke: it is tried last. */
+  isQuiet(node: string): boolean {
+    return this.#table.isQuiet(node);
+  }
+
+  /** A link to a node came up or broke. A new neighbour is told at once who is here. */
+  handleLink(node: string, isUp: boolean): void {
+    this.#table.setSuspect(node, !isUp);
+    if (isUp) this.#announcer.beat();
+  }
+
+  /** A neighbour announces over its link. */
+  handleAnnouncement({ tunnel, beat }: Announcement): void {
+    if (tunnel !== undefined) this.#table.handleTunnel(tunnel);
+    if (beat !== undefined) this.#table.handleBeat(beat);
+  }
+
+  /** A page of this node's own tunnels. */
+  page(after: string | undefined, bytesMax: number): NodeSnapshot {
+    return this.#announcer.page(after, bytesMax);
   }
 
   tunnelUp(tunnel: TunnelPresence): void {

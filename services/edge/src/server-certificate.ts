@@ -1,13 +1,14 @@
 /**
- * The certificate that this node serves with on the connect port and the tunnel port, from the platform's CA. The key
- * is made here, lives in memory and never leaves; certstore gets a signing request. At two thirds of its life the next
- * one is asked for, with a new key; new handshakes take it, and running tunnels do not notice. When certstore cannot be
- * asked the old one serves on, and the question is repeated until it is answered.
+ * A certificate that this node shows, and keeps valid: on the connect port and the tunnel port from the platform's CA, or
+ * on links to other nodes its identity from the cluster's. The key is made here, lives in memory and never leaves;
+ * certstore gets a signing request. At two thirds of its life the next one is asked for, with a new key; new handshakes
+ * take it, and running tunnels do not notice. When certstore cannot be asked the old one serves on, and the question is
+ * repeated until it is answered.
  */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
-import { ask, issueServerCertificate } from '@postern/contracts';
+import { ask, issueNodeCertificate, issueServerCertificate, nodeIdentityName } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { createSigningRequest, generateKey } from '@postern/tls';
 
@@ -21,6 +22,8 @@ const waitMsMax = 86_400_000;
 export interface HeldCertificate {
   chainPem: string;
   keyPem: string;
+  /** The CA that signed it. */
+  caPem: string;
   fingerprint: string;
   notAfter: string;
   renewAt: string;
@@ -31,8 +34,8 @@ export interface ServerCertificateOptions {
   bus: Bus;
   logger: Logger;
   node: string;
-  /** DNS names and IP addresses. */
-  names: readonly string[];
+  /** DNS names and IP addresses; null for the node's identity, whose one name is certstore's to say. */
+  names: readonly string[] | null;
 }
 
 /** Keeps one valid certificate. */
@@ -100,14 +103,18 @@ export class ServerCertificate {
 
   async #ask(): Promise<HeldCertificate> {
     const { bus, node } = this.#options;
-    const names = this.#options.names.filter((name) => isIP(name) === 0);
-    const addresses = this.#options.names.filter((name) => isIP(name) !== 0);
+    const holder = { kind: 'node', name: node } as const;
+    const all = this.#options.names ?? [nodeIdentityName(holder)];
+    const names = all.filter((name) => isIP(name) === 0);
+    const addresses = all.filter((name) => isIP(name) !== 0);
     const keyPem = await generateKey();
     const csrPem = await createSigningRequest({ keyPem, commonName: node, names, addresses });
-    const holder = { kind: 'node', name: node } as const;
-    const issued = await ask(bus, issueServerCertificate, { csrPem, names, addresses, holder });
-    const { chainPem, fingerprint, notAfter, renewAt } = issued;
-    return { chainPem, keyPem, fingerprint, notAfter, renewAt };
+    const issued =
+      this.#options.names === null
+        ? await ask(bus, issueNodeCertificate, { csrPem, holder })
+        : await ask(bus, issueServerCertificate, { csrPem, names, addresses, holder });
+    const { chainPem, caPem, fingerprint, notAfter, renewAt } = issued;
+    return { chainPem, caPem, keyPem, fingerprint, notAfter, renewAt };
   }
 
   #note(error: unknown): void {

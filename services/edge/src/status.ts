@@ -11,7 +11,9 @@ const shownMax = 1_000;
 /** Where it is read. */
 export interface StatusSources {
   node: { name: string; zone: string; bootId: string; version: string; draining: boolean };
-  ports: { connect: number; tunnel: number };
+  ports: { connect: number; tunnel: number; link: number };
+  /** The nodes to which a link is up. */
+  links: readonly string[];
   aclInReach: boolean;
   ticketKeys: number;
   certificate: ServerCertificate;
@@ -30,6 +32,7 @@ export function edgeStatus(sources: StatusSources): object {
   return {
     ...sources.node,
     ports: sources.ports,
+    links: sources.links,
     acl: { inReach: sources.aclInReach, ticketKeys: sources.ticketKeys },
     certificate: { fingerprint, notAfter, renewAt, fault: certificate.fault },
     callers: {

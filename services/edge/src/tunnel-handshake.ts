@@ -9,11 +9,10 @@ import type { Logger } from '@postern/telemetry';
 import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
 import type { LineLimit } from './line-limit.ts';
+import { agreedVersion, protocolVersions } from './protocol-version.ts';
 import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
 import { Tunnel, newTunnelId } from './tunnels.ts';
 
-/** The versions of the tunnel protocol that this node speaks. */
-const protocolVersions = [1] as const;
 const nonceBytes = 24;
 
 /** What a handshake needs of the node. */
@@ -66,15 +65,6 @@ function welcomeFor(client: VerifiedClient, tunnelId: string): Welcome {
     gateway: { id: policy.id, name: policy.gatewayName },
     accessList: { revision: policy.accessListRevision, rules: policy.accessList },
   };
-}
-
-function agreedVersion(offered: readonly number[]): number {
-  const common = protocolVersions.filter((version) => offered.includes(version));
-  if (common.length > 0) return Math.max(...common);
-  throw new EdgeError(
-    'EDGE_VERSION_UNKNOWN',
-    `this node speaks version ${protocolVersions.join(', ')} of the tunnel protocol`,
-  );
 }
 
 /** Strangers cause these at will, so the lines are bounded; the metrics have them all. */

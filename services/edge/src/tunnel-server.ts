@@ -1,10 +1,11 @@
 /**
- * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut.
+ * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut. The
+ * link port is the same, with a certificate of the cluster's CA asked of who dials.
  * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds.
  */
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import { type Server, type TLSSocket, createServer } from 'node:tls';
+import { type SecureContextOptions, type Server, type TLSSocket, createServer } from 'node:tls';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, tlsCarrier } from '@postern/tunnel';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
@@ -18,8 +19,10 @@ export interface TunnelServerParts {
   port: number;
   certificate: HeldCertificate;
   gate: HandshakeGate;
+  /** Only who shows a certificate of the CA that signed `certificate` gets past TLS. */
+  mutual?: boolean;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
-  accept(carrier: Carrier): Promise<unknown>;
+  accept(carrier: Carrier, socket: TLSSocket): Promise<unknown>;
   onTlsError(error: Error): void;
 }
 
@@ -32,9 +35,11 @@ export class TunnelServer {
 
   constructor(parts: TunnelServerParts) {
     this.#parts = parts;
-    const { certificate } = parts;
+    const { mutual = false } = parts;
     this.#server = createServer({
-      ...contextOptions({ chainPem: certificate.chainPem, keyPem: certificate.keyPem, tunnel: true }),
+      ...this.#context(parts.certificate),
+      requestCert: mutual,
+      rejectUnauthorized: mutual,
       noDelay: true,
     });
     this.#server.on('connection', (socket) => this.#handleConnection(socket));
@@ -57,14 +62,18 @@ export class TunnelServer {
 
   /** New handshakes take this certificate. */
   useCertificate(certificate: HeldCertificate): void {
-    const { chainPem, keyPem } = certificate;
-    this.#server.setSecureContext(contextOptions({ chainPem, keyPem, tunnel: true }));
+    this.#server.setSecureContext(this.#context(certificate));
   }
 
   /** Takes no more connections; tunnels go on. Idempotent. */
   close(): void {
     if (this.#server.listening) this.#server.close();
     this.#parts.gate.close();
+  }
+
+  #context({ chainPem, keyPem, caPem }: HeldCertificate): SecureContextOptions {
+    const believed = this.#parts.mutual === true ? { caPem } : {};
+    return contextOptions({ chainPem, keyPem, tunnel: true, ...believed });
   }
 
   #handleConnection(socket: Socket): void {
@@ -76,7 +85,7 @@ export class TunnelServer {
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
     const peer = peerOf(socket);
-    await this.#parts.accept(tlsCarrier(socket));
+    await this.#parts.accept(tlsCarrier(socket), socket);
     this.#leave(peer);
   }
 

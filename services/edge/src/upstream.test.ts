@@ -4,6 +4,7 @@ import { type Upstream, pickUpstream } from './upstream.ts';
 
 function way(clientId: string, streams: number, usable = true): Upstream {
   return {
+    id: `${clientId} ${streams}`,
     clientId,
     streams,
     usable,
@@ -16,20 +17,30 @@ function way(clientId: string, streams: number, usable = true): Upstream {
 
 test('the client with the fewest streams over all its tunnels is picked, and its quietest tunnel', () => {
   const quiet = way('b', 2);
-  const picked = pickUpstream([way('a', 5), way('a', 0), quiet, way('b', 2)], new Set());
+  const picked = pickUpstream([[way('a', 5), way('a', 0), quiet, way('b', 2)]], new Set());
   assert.equal(picked?.clientId, 'b');
   assert.equal(picked, quiet);
 });
 
 test('clients that were tried and tunnels that take no more are passed over', () => {
-  assert.equal(pickUpstream([way('a', 0), way('b', 1)], new Set(['a']))?.clientId, 'b');
-  assert.equal(pickUpstream([way('a', 0, false), way('b', 9)], new Set())?.clientId, 'b');
-  assert.equal(pickUpstream([way('a', 0)], new Set(['a'])), null);
+  assert.equal(pickUpstream([[way('a', 0), way('b', 1)]], new Set(['a']))?.clientId, 'b');
+  assert.equal(pickUpstream([[way('a', 0, false), way('b', 9)]], new Set())?.clientId, 'b');
+  assert.equal(pickUpstream([[way('a', 0)]], new Set(['a'])), null);
 });
 
 test('among equals each is picked now and then', () => {
   const picked = new Set<string>();
   for (let i = 0; i < 200; i += 1)
-    picked.add(pickUpstream([way('a', 1), way('b', 1), way('c', 1)], new Set())?.clientId ?? '');
+    picked.add(pickUpstream([[way('a', 1), way('b', 1), way('c', 1)]], new Set())?.clientId ?? '');
   assert.deepEqual(picked, new Set(['a', 'b', 'c']));
+});
+
+test('a group is taken only when those before it have no way, and a way that was refused leaves its client', () => {
+  const own = way('a', 9);
+  const relay = way('a', 1);
+  const relays = [relay, way('b', 4)];
+  assert.equal(pickUpstream([[own], relays], new Set()), own);
+  assert.equal(pickUpstream([[own], relays], new Set([own.id])), relay);
+  assert.equal(pickUpstream([[own], relays], new Set(['a']))?.clientId, 'b');
+  assert.equal(pickUpstream([[], []], new Set()), null);
 });

@@ -3,14 +3,17 @@
  * client has none here) other nodes that relay. Both are this interface, so that choosing is one function and a
  * caller never knows which it has.
  *
- * The choice: fewest live streams among clients, at random among equals; then that client's quietest way. So a burst
- * spreads evenly, and two nodes that know the same clients do not march in step.
+ * The choice: the node's own tunnels before relays, and relays by nodes that were heard of lately before others; among
+ * these the client with fewest live streams, at random among equals; then that client's quietest way. So a burst spreads
+ * evenly, and two nodes that know the same clients do not march in step.
  */
 import type { AccessList } from '@postern/access';
 import type { Stream } from '@postern/tunnel';
 
 /** One way to one client. */
 export interface Upstream {
+  /** Tells this way from the others. */
+  readonly id: string;
   readonly clientId: string;
   /** Streams on this way now. */
   readonly streams: number;
@@ -22,11 +25,22 @@ export interface Upstream {
   open(metadata: object): Stream;
 }
 
-/** The best way to a client that is not in `tried`; null when none is left. */
-export function pickUpstream(upstreams: Iterable<Upstream>, tried: ReadonlySet<string>): Upstream | null {
+/** The best way that is not in `tried`, neither by its ID nor by its client's; null when none is left. The first group that has one counts. */
+export function pickUpstream(
+  groups: Iterable<Iterable<Upstream>>,
+  tried: ReadonlySet<string>,
+): Upstream | null {
+  for (const upstreams of groups) {
+    const picked = pickOf(upstreams, tried);
+    if (picked !== null) return picked;
+  }
+  return null;
+}
+
+function pickOf(upstreams: Iterable<Upstream>, tried: ReadonlySet<string>): Upstream | null {
   const clients = new Map<string, { streams: number; best: Upstream }>();
   for (const upstream of upstreams) {
-    if (!upstream.usable || tried.has(upstream.clientId)) continue;
+    if (!upstream.usable || tried.has(upstream.clientId) || tried.has(upstream.id)) continue;
     const client = clients.get(upstream.clientId);
     if (client === undefined) clients.set(upstream.clientId, { streams: upstream.streams, best: upstream });
     else {

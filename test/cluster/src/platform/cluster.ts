@@ -15,7 +15,7 @@ import type { Part } from '../process/part.ts';
 import { makeScratch, removeScratch } from '../process/scratch.ts';
 import { type DocumentServer, startMongodb } from '../server/mongodb.ts';
 import { type NatsServer, startNats } from '../server/nats.ts';
-import { type Layout, type PartKind, layOut } from './layout.ts';
+import { type Layout, type PartKind, type Place, layOut } from './layout.ts';
 import type { Platform } from './platform.ts';
 import { keepSecret } from './secret-file.ts';
 import { opsUrl, servicePart } from './service-part.ts';
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly frontPorts?: { readonly first: number; readonly last: number };
   /** Further flags by kind, such as `{ edge: ['--tunnels-max', '10'] }`. */
   readonly args?: Partial<Record<PartKind, readonly string[]>>;
+  /** Further flags of each node, by its place. */
+  readonly nodeArgs?: (place: Place, net: LoopbackNet) => readonly string[];
   readonly logLevel?: string;
   /** How long a part may drain when the cluster is stopped, before it is killed. */
   readonly stopWithinMs?: number;
@@ -243,7 +245,9 @@ async function startServices(cluster: Cluster, servers: Servers, options: Cluste
     stopWithinMs: options.stopWithinMs ?? 5_000,
   };
   for (const place of [...layout.services, ...layout.edges]) {
-    const args = [...serviceArguments(place, layout, platformHost), ...(options.args?.[place.kind] ?? [])];
+    const own = place.kind === 'edge' ? (options.nodeArgs?.(place, cluster.net) ?? []) : [];
+    const further = [...(options.args?.[place.kind] ?? []), ...own];
+    const args = [...serviceArguments(place, layout, platformHost), ...further];
     const part = servicePart(place, { ...settings, args });
     cluster.add(place.name, { kind: place.kind, address: place.address, opsUrl: opsUrl(place), part });
   }

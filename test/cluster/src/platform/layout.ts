@@ -35,6 +35,7 @@ export interface Layout {
   readonly mongodbAddress: string;
   readonly connectPort: number;
   readonly tunnelPort: number;
+  readonly linkPort: number;
   readonly adminPort: number;
   readonly frontPortFirst: number;
   readonly frontPortLast: number;
@@ -71,6 +72,7 @@ export async function layOut(net: LoopbackNet, options: LayoutOptions): Promise<
     mongodbAddress: net.address(121),
     connectPort: await commonPort(nodeAddresses, 8443),
     tunnelPort: await commonPort(nodeAddresses, 9000),
+    linkPort: await commonPort(nodeAddresses, 9001),
     adminPort: await commonPort([net.address(104)], 7443),
     frontPortFirst: options.frontPortFirst,
     frontPortLast: options.frontPortLast,

@@ -13,14 +13,14 @@ export function serviceEnvironment(state: string): Record<string, string> {
 /** The flags of one service. */
 export function serviceArguments(place: Place, layout: Layout, platformHost: string): string[] {
   const host = ['--platform-host', platformHost];
-  const { connectPort, tunnelPort, adminPort, frontPortFirst, frontPortLast } = layout;
+  const { connectPort, tunnelPort, linkPort, adminPort, frontPortFirst, frontPortLast } = layout;
   switch (place.kind) {
     case 'edge':
       return [
         ...host,
         ...flags({ name: place.name, zone: `zone-${place.name}` }),
         ...flags({ 'listen-host': place.address, 'advertise-host': place.address }),
-        ...flags({ 'connect-port': connectPort, 'tunnel-port': tunnelPort }),
+        ...flags({ 'connect-port': connectPort, 'tunnel-port': tunnelPort, 'link-port': linkPort }),
       ];
     case 'router':
       return [

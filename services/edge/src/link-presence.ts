@@ -1,0 +1,108 @@
+/**
+ * Presence over links: what is announced on the bus goes to each neighbour too, and a neighbour's set can be asked for,
+ * page by page. A node speaks for itself only; a frame of another's is passed over. A frame has 64 KiB, less than a
+ * message of the bus, so a client's own list is left out where it would not fit: the client holds it itself anyway.
+ */
+import {
+  LinkControl,
+  type NodeBeat,
+  type NodeSnapshot,
+  type TunnelNotice,
+  type TunnelPresence,
+} from '@postern/contracts';
+import type { Announcement } from '@postern/replica';
+import { type Session, payloadBytesMax } from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
+
+const answerMsMax = 5_000;
+const askedMax = 1_024;
+/** What a tunnel, or a page of them, may take of a frame. */
+const bodyBytesMax = payloadBytesMax - 4_096;
+const pageBytesMax = bodyBytesMax / 2;
+
+/** What it needs of the node. */
+export interface LinkPresenceParts {
+  /** A page of this node's own set. */
+  page(after: string | undefined, bytesMax: number): NodeSnapshot;
+  /** A neighbour announces. */
+  onAnnounce(announcement: Announcement): void;
+}
+
+interface Asked {
+  session: Session;
+  resolve: (page: NodeSnapshot) => void;
+}
+
+const check = Compile(LinkControl);
+
+/** Speaks presence on links. */
+export class LinkPresence {
+  readonly #parts: LinkPresenceParts;
+  readonly #asked = new Map<number, Asked>();
+  #ask = 0;
+
+  constructor(parts: LinkPresenceParts) {
+    this.#parts = parts;
+  }
+
+  announce(session: Session, { tunnel, beat }: Announcement): void {
+    if (tunnel !== undefined) session.sendControl({ kind: 'presenceTunnel', notice: fitting(tunnel) });
+    if (beat !== undefined) session.sendControl({ kind: 'presenceBeat', beat });
+  }
+
+  /** Rejects at the signal, or when the neighbour does not answer. */
+  async ask(session: Session, after: string | undefined, signal: AbortSignal): Promise<NodeSnapshot> {
+    if (this.#asked.size >= askedMax) throw new Error('too many questions over links wait for an answer');
+    const { promise, resolve, reject } = Promise.withResolvers<NodeSnapshot>();
+    this.#ask = (this.#ask + 1) >>> 0;
+    const ask = this.#ask;
+    const either = AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]);
+    const giveUp = (): void => reject(either.reason);
+    either.addEventListener('abort', giveUp);
+    this.#asked.set(ask, { session, resolve });
+    session.sendControl({ kind: 'presenceAsk', ask, ...(after === undefined ? {} : { after }) });
+    try {
+      return await promise;
+    } finally {
+      either.removeEventListener('abort', giveUp);
+      this.#asked.delete(ask);
+    }
+  }
+
+  handleControl(session: Session, body: unknown): void {
+    if (!check.Check(body)) return;
+    switch (body.kind) {
+      case 'presenceTunnel':
+        if (isOf(session, body.notice)) this.#parts.onAnnounce({ tunnel: body.notice });
+        break;
+      case 'presenceBeat':
+        if (isOf(session, body.beat)) this.#parts.onAnnounce({ beat: body.beat });
+        break;
+      case 'presenceAsk':
+        session.sendControl({ kind: 'presencePage', ask: body.ask, page: this.#page(body.after) });
+        break;
+      case 'presencePage': {
+        const asked = this.#asked.get(body.ask);
+        if (asked?.session === session && isOf(session, body.page)) asked.resolve(body.page);
+      }
+    }
+  }
+
+  #page(after: string | undefined): NodeSnapshot {
+    const page = this.#parts.page(after, pageBytesMax);
+    return { ...page, tunnels: page.tunnels.map(fittingTunnel) };
+  }
+}
+
+function isOf({ peer }: Session, { node, bootId }: Pick<NodeBeat, 'node' | 'bootId'>): boolean {
+  return node === peer.id && bootId === peer.bootId;
+}
+
+function fitting(notice: TunnelNotice): TunnelNotice {
+  return notice.up === undefined ? notice : { ...notice, up: fittingTunnel(notice.up) };
+}
+
+function fittingTunnel(tunnel: TunnelPresence): TunnelPresence {
+  if (tunnel.ownRules === null || JSON.stringify(tunnel).length <= pageBytesMax) return tunnel;
+  return { ...tunnel, ownRules: null };
+}

@@ -1,0 +1,154 @@
+/**
+ * Streams that go through another node: as the caller's node (ways to clients that have no tunnel here, and detours for
+ * streams whose tunnel is gone), and as the node in between (where to pass a stream on). A stream passes one relay at
+ * most, so each decision here is about one hop.
+ *
+ *     caller ─► this node ──link──► a node with a tunnel ══► client        upstreams, detour
+ *               another node ──link──► this node ══tunnel══► client        onward, to a tunnel of its own
+ *               client ══tunnel══► this node ──link──► the caller's node   onward, over a link
+ */
+import type { AccessList } from '@postern/access';
+import type { AccessRule, Policy, TunnelPresence } from '@postern/contracts';
+import type { LocatedTunnel } from '@postern/replica';
+import { type Endpoint, type ProcessName, type Session, type Stream, linkScope } from '@postern/tunnel';
+import { ownListOf } from './rulebook.ts';
+import { whyInvalid } from './ticket-verifier.ts';
+import type { Tunnel, Tunnels } from './tunnels.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What relays need of the node. */
+export interface RelaysParts {
+  endpoint: Endpoint;
+  tunnels: Tunnels;
+  policy(gatewayId: string): Policy | undefined;
+  /** The link to a node, where it takes streams. */
+  linkTo(node: string): Session | null;
+  /** The gateway's tunnels at other nodes. */
+  elsewhere(gatewayId: string): readonly LocatedTunnel[];
+  /** Whether a node is to be tried last. */
+  isQuiet(node: string): boolean;
+}
+
+/** Decides who passes on what to whom. */
+export class Relays {
+  readonly #parts: RelaysParts;
+
+  constructor(parts: RelaysParts) {
+    this.#parts = parts;
+  }
+
+  /** The ways to a gateway's clients in groups: own tunnels, relays, relays by nodes that were not heard of lately. */
+  *upstreams(gatewayId: string): Iterable<Iterable<Upstream>> {
+    yield this.#parts.tunnels.of(gatewayId);
+    const relayed = this.#relayed(gatewayId);
+    yield relayed.filter((way) => !this.#parts.isQuiet(way.node));
+    yield relayed.filter((way) => this.#parts.isQuiet(way.node));
+  }
+
+  /** A link by which a stream can go on whose client has no tunnel here; at random, so that one that fails is not all. */
+  detour(stream: Stream): Session | null {
+    const { scope, peer } = stream;
+    const ways = this.#parts
+      .elsewhere(scope)
+      .filter(({ tunnel }) => isClient(tunnel, peer) && this.#isValid(scope, tunnel));
+    const heard = ways.filter(({ node }) => !this.#parts.isQuiet(node));
+    const links = (heard.length > 0 ? heard : ways).flatMap(({ node }) => this.#parts.linkTo(node) ?? []);
+    return links[Math.floor(Math.random() * links.length)] ?? null;
+  }
+
+  /** Where to pass on a stream that came over `session` and is for another process. */
+  onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
+    if (session.peer.scope === linkScope) return this.#quietest(scope, to)?.session ?? null;
+    const link = this.#parts.linkTo(to.id);
+    return link === null || link.peer.bootId === to.bootId ? link : 'restarted';
+  }
+
+  /** Whether a client has a tunnel at another node that may serve it. */
+  hasValidElsewhere(gatewayId: string, client: ProcessName): boolean {
+    return this.#parts
+      .elsewhere(gatewayId)
+      .some(
+        ({ node, tunnel }) =>
+          isClient(tunnel, client) && this.#isValid(gatewayId, tunnel) && this.#parts.linkTo(node) !== null,
+      );
+  }
+
+  /** One for each client and node. */
+  #relayed(gatewayId: string): RelayUpstream[] {
+    const ways = new Map<string, RelayUpstream>();
+    for (const { node, tunnel } of this.#parts.elsewhere(gatewayId)) {
+      const link = this.#parts.linkTo(node);
+      if (link === null || !this.#isValid(gatewayId, tunnel)) continue;
+      const way = new RelayUpstream(this.#parts.endpoint, link, tunnel);
+      ways.set(way.id, way);
+    }
+    return [...ways.values()];
+  }
+
+  #quietest(gatewayId: string, client: ProcessName): Tunnel | null {
+    let best: Tunnel | null = null;
+    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
+      if (!tunnel.usable || tunnel.clientId !== client.id || tunnel.bootId !== client.bootId) continue;
+      if (!this.#isValid(gatewayId, tunnel)) continue;
+      if (best === null || tunnel.streams < best.streams) best = tunnel;
+    }
+    return best;
+  }
+
+  #isValid(gatewayId: string, { tokenId }: Pick<TunnelPresence, 'tokenId'>): boolean {
+    return whyInvalid(this.#parts.policy(gatewayId), tokenId) === null;
+  }
+}
+
+function isClient({ clientId, bootId }: TunnelPresence, { id, bootId: boot }: ProcessName): boolean {
+  return clientId === id && bootId === boot;
+}
+
+/** A way to a client by way of another node. */
+class RelayUpstream implements Upstream {
+  readonly id: string;
+  readonly node: string;
+  readonly clientId: string;
+  readonly #endpoint: Endpoint;
+  readonly #link: Session;
+  readonly #tunnel: TunnelPresence;
+
+  constructor(endpoint: Endpoint, link: Session, tunnel: TunnelPresence) {
+    this.#endpoint = endpoint;
+    this.#link = link;
+    this.#tunnel = tunnel;
+    this.node = link.peer.id;
+    this.clientId = tunnel.clientId;
+    this.id = `${this.node}/${tunnel.clientId}/${tunnel.bootId}`;
+  }
+
+  /** Those of this node's callers; what the client carries for others is not known here. */
+  get streams(): number {
+    return this.#endpoint.streamCountOf(this.#tunnel.gatewayId, this.clientId);
+  }
+
+  get usable(): boolean {
+    return this.#link.usable;
+  }
+
+  get ownList(): AccessList | null {
+    return knownListOf(this.#tunnel.ownRules);
+  }
+
+  open(metadata: object): Stream {
+    const { gatewayId, clientId, bootId } = this.#tunnel;
+    return this.#endpoint.open(this.#link, metadata, { id: clientId, bootId }, gatewayId);
+  }
+}
+
+const knownLists = new WeakMap<readonly AccessRule[], AccessList | null>();
+
+/** Announced lists are read once, not for each caller. */
+function knownListOf(rules: readonly AccessRule[] | null): AccessList | null {
+  if (rules === null) return null;
+  const known = knownLists.get(rules);
+  if (known !== undefined) return known;
+  const list = ownListOf(rules);
+  knownLists.set(rules, list);
+  return list;
+}
