@@ -23,6 +23,8 @@ import { errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';
 import { GatewayClient, type GatewayEnd } from './gateway-client.ts';
 import { type Identity, openIdentity } from './identity.ts';
+import { MaterialTrust } from './material-trust.ts';
+import { SealingKey } from './sealing-key.ts';
 
 /** What the client is made with. */
 export interface ClientParts {
@@ -73,6 +75,7 @@ class Client implements ClientService {
   readonly #parts: ClientParts;
   readonly #logger: Logger;
   readonly #identity: Identity;
+  readonly #sealing: { sealing: SealingKey; trust: MaterialTrust };
   readonly #members: Member[];
 
   constructor(parts: ClientParts, lists: readonly (AccessList | null)[]) {
@@ -86,6 +89,7 @@ class Client implements ClientService {
         'the state folder cannot be used: this client has a new ID at each start',
       );
     }
+    this.#sealing = { sealing: new SealingKey(this.#identity), trust: new MaterialTrust(options.caPem) };
     const dialer = new Dialer(options);
     this.#members = options.gateways.map((gateway, index) =>
       this.#makeMember(gateway, lists[index] ?? null, dialer),
@@ -146,6 +150,7 @@ class Client implements ClientService {
         readToken: gateway.readToken,
         ownList,
         identity: this.#identity,
+        sealing: this.#sealing,
         facts: {
           name: options.name,
           version,

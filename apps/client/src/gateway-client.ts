@@ -13,8 +13,8 @@ import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimi
 import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
+import { Certificates, type CertificatesParts } from './certificates.ts';
 import { callPlatform } from './connector.ts';
-import type { MaterialSource } from '@postern/dial';
 import type { Dialer } from './dialer.ts';
 import { errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';
@@ -52,6 +52,8 @@ export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
   readonly facts: { name: string; version: string; platform: string };
   readonly dialer: Dialer;
   readonly hosts: Hosts;
+  /** This process's key for what is sealed to it, and whom it believes. */
+  readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
   /** The part of the process's tunnel memory that this gateway may use. */
   readonly memoryShare: number;
   readonly logger: Logger;
@@ -69,6 +71,7 @@ export class GatewayClient {
   readonly #keeper: TunnelKeeper;
   readonly #guard = new AccessGuard();
   readonly #streams: StreamServer;
+  readonly #certificates: Certificates;
   readonly #trouble: TroubleLog;
   readonly #abort = new AbortController();
   readonly #tunnels = new Map<number, Session>();
@@ -88,10 +91,16 @@ export class GatewayClient {
     this.#keeper = new TunnelKeeper({ ...options, random: Math.random });
     this.#guard.setOwnList(options.ownList);
     const streamLogger = subsystemLogger(options.logger, 'stream').child({ gatewayId: options.gatewayId });
+    this.#certificates = new Certificates({
+      ...options.sealing,
+      logger: subsystemLogger(options.logger, 'certificate').child({ gatewayId: options.gatewayId }),
+      clientId: () => this.#endpoint?.self.id ?? null,
+      send: (control) => this.#sendAnywhere(control),
+    });
     this.#streams = new StreamServer({
       guard: this.#guard,
       hosts: options.hosts,
-      material: noMaterial,
+      material: (ids, signal) => this.#certificates.source(ids, signal),
       logger: streamLogger,
     });
     this.#trouble = new TroubleLog(this.#logger);
@@ -139,6 +148,7 @@ export class GatewayClient {
       accessListRevision: this.#guard.revision,
       streams: this.#streams.runningCount,
       dials: this.#streams.pendingCount,
+      certificates: this.#certificates.size,
       ...this.#streams.counts,
       tunnels: [...this.#tunnels.values()].map((session) => ({
         node: session.peer.id,
@@ -185,6 +195,7 @@ export class GatewayClient {
     clearInterval(this.#tokenTimer);
     this.#abort.abort(new Error('the client is stopping'));
     this.#streams.close();
+    this.#certificates.close();
     this.#endpoint?.close();
   }
 
@@ -349,9 +360,15 @@ export class GatewayClient {
       case 'end':
         this.#logger.warn({ reason: body.reason }, 'the platform ended this client');
         return this.#options.onEnd({ kind: 'ended', reason: body.reason });
-      case 'ownRules':
-        return;
+      default:
+        this.#certificates.handleControl(session, body);
     }
+  }
+
+  #sendAnywhere(control: Control): boolean {
+    const session = quietest(this.#tunnels.values());
+    session?.sendControl(control);
+    return session !== null;
   }
 
   #tellOwnRules(session: Session): void {
@@ -381,6 +398,7 @@ export class GatewayClient {
   }
 
   #handleClose(session: Session, cause: TunnelError): void {
+    this.#certificates.forgetTunnel(session);
     const id = this.#idOf(session);
     if (id === null) return;
     this.#tunnels.delete(id);
@@ -398,10 +416,6 @@ export class GatewayClient {
     return null;
   }
 }
-
-/** There is no way yet by which certificates come to a client. */
-const noMaterial: MaterialSource = () =>
-  Promise.reject(new Error('this version of the platform sends no certificates to clients'));
 
 function quietest(sessions: Iterable<Session>): Session | null {
   let best: Session | null = null;

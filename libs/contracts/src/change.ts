@@ -14,6 +14,7 @@ export const Change = Type.Object({
     Type.Literal('access-list'),
     Type.Literal('source-rules'),
     Type.Literal('api-key'),
+    Type.Literal('certificate'),
   ]),
   action: Type.Union([Type.Literal('created'), Type.Literal('updated'), Type.Literal('deleted')]),
   id: Type.String(),
@@ -26,3 +27,5 @@ export type Change = Static<typeof Change>;
 export const routerChanged = defineNotice('router.changed', Change);
 /** acl changed a token, an access list, source rules or an API key. */
 export const aclChanged = defineNotice('acl.changed', Change);
+/** certstore changed a certificate. */
+export const certstoreChanged = defineNotice('certstore.changed', Change);

@@ -11,16 +11,16 @@
  */
 import { Type, type Static } from 'typebox';
 import { AccessRule } from './access.ts';
+import { ClientPublicKey, SealingKey, keySignature } from './client-key.ts';
+import {
+  CertificateReference,
+  MaterialRefusal,
+  SealedMaterial,
+  certificateReferencesMax,
+  materialsPerQuestionMax,
+} from './material.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 255, description });
-
-/** A client's public Ed25519 key as a JSON Web Key (RFC 8037). The client's ID is made from its thumbprint. */
-export const ClientPublicKey = Type.Object({
-  kty: Type.Literal('OKP'),
-  crv: Type.Literal('Ed25519'),
-  x: Type.String({ minLength: 43, maxLength: 43, pattern: '^[A-Za-z0-9_-]+$' }),
-});
-export type ClientPublicKey = Static<typeof ClientPublicKey>;
 
 /** What a client says of itself; shown to operators, never trusted. */
 export const ClientFacts = Type.Object({
@@ -127,6 +127,28 @@ export const Control = Type.Union([
     rules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]),
   }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
+  // Node to client: which certificates the gateway's destinations need at the client now; others are to be dropped.
+  Type.Object({
+    kind: Type.Literal('certificates'),
+    items: Type.Array(CertificateReference, { maxItems: certificateReferencesMax }),
+    whole: Type.Boolean({
+      description: 'false where there are more than fit; nothing is to be dropped then',
+    }),
+  }),
+  // Client to node: send these.
+  Type.Object({
+    kind: Type.Literal('materialWanted'),
+    ids: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+      minItems: 1,
+      maxItems: materialsPerQuestionMax,
+      uniqueItems: true,
+    }),
+    sealingKey: SealingKey,
+    signature: keySignature,
+  }),
+  // Node to client: one certificate a frame, as certstore sealed it, or why not.
+  Type.Object({ kind: Type.Literal('material'), ...SealedMaterial.properties }),
+  Type.Object({ kind: Type.Literal('materialRefused'), ...MaterialRefusal.properties }),
 ]);
 export type Control = Static<typeof Control>;
 

@@ -5,6 +5,7 @@
  * Each replica of the owner beats the stored revision every second, and at once after a change.
  */
 import { Type, type TSchema } from 'typebox';
+import { CertificateRecord } from './certificate.ts';
 import { GatewayRecord } from './gateway.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 import { Policy } from './session.ts';
@@ -45,5 +46,7 @@ export const routeFeed = defineFeed('router.routes', Route);
 export const gatewayFeed = defineFeed('router.gateways', GatewayRecord);
 /** Policies as nodes need them; acl owns them. */
 export const policyFeed = defineFeed('acl.policies', Policy);
+/** Certificates as nodes need them, without contents; certstore owns them. */
+export const certificateFeed = defineFeed('certstore.certificates', CertificateRecord);
 /** Any of them. */
 export type Feed<Item extends TSchema = TSchema> = ReturnType<typeof defineFeed<Item>>;

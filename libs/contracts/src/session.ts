@@ -1,7 +1,8 @@
 /** Edge and acl: the first call, the keys that tickets are verified with, what has been revoked, policies. */
 import { Type, type Static } from 'typebox';
 import { AccessRule, SourceRule } from './access.ts';
-import { ClientFacts, ClientPublicKey } from './connect.ts';
+import { ClientPublicKey } from './client-key.ts';
+import { ClientFacts } from './connect.ts';
 import { defineQuestion } from './question.ts';
 
 /**

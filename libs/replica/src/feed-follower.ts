@@ -39,6 +39,7 @@ export class FeedFollower<Schema extends TSchema> {
   #announced = nothing;
   #fetching: Promise<void> | null = null;
   #wanted = false;
+  #lastFetchWorked = false;
   #stopping = new AbortController();
 
   constructor(options: FeedFollowerOptions<Schema>) {
@@ -85,6 +86,13 @@ export class FeedFollower<Schema extends TSchema> {
     this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
   }
 
+  /** Fetches what changed and resolves once it is here: true, or false when the owner could not be asked. */
+  async refreshed(): Promise<boolean> {
+    this.refresh();
+    await this.#fetching;
+    return this.#lastFetchWorked;
+  }
+
   /** Resolves when nothing of it runs. The items stay. */
   async stop(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.close();
@@ -110,7 +118,9 @@ export class FeedFollower<Schema extends TSchema> {
       this.#wanted = false;
       try {
         this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
+        this.#lastFetchWorked = true;
       } catch (error) {
+        this.#lastFetchWorked = false;
         if (!this.#stopping.signal.aborted) onError(error);
         return;
       }

@@ -122,7 +122,7 @@ async function issue(
     signingAlgorithm,
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      keyUsages(request.usage),
       new ExtendedKeyUsageExtension(extendedUsages(request.usage)),
       ...(alternative === null ? [] : [alternative]),
       await SubjectKeyIdentifierExtension.create(publicKey),
@@ -130,6 +130,12 @@ async function issue(
     ],
   });
   return pemOf(certificate);
+}
+
+/** What is sealed for a node is sealed to the key in its certificate, so that must be meant for it. */
+function keyUsages(usage: CertificateUsage): KeyUsagesExtension {
+  if (usage !== 'both') return new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true);
+  return new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyAgreement, true);
 }
 
 function extendedUsages(usage: CertificateUsage): ExtendedKeyUsage[] {

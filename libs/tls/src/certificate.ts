@@ -6,11 +6,8 @@ import { X509Certificate as NodeCertificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { TlsError } from './errors.ts';
 import { describeKey, readPrivateKey } from './key.ts';
+import { splitChain } from './pem.ts';
 import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509Certificate } from './x509.ts';
-
-const chainLengthMax = 16;
-const pemLengthMax = 256 * 1024;
-const pemBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
 /** What a certificate says. */
 export interface CertificateDescription {
@@ -50,23 +47,6 @@ export function describeCertificate(certificate: string | Buffer): CertificateDe
     isSelfSigned: node.checkIssued(node),
     isKeyedBy: (keyPem) => node.checkPrivateKey(readPrivateKey(keyPem)),
   };
-}
-
-/** The certificates of a PEM text, in its order; refuses more than a chain can have. */
-export function splitChain(pem: string): string[] {
-  if (pem.length > pemLengthMax) {
-    throw new TlsError('TLS_CERTIFICATE_INVALID', `the PEM text is longer than ${pemLengthMax} characters`);
-  }
-  const blocks = pem.match(pemBlock) ?? [];
-  if (blocks.length === 0)
-    throw new TlsError('TLS_CERTIFICATE_INVALID', 'there is no certificate in this text (PEM)');
-  if (blocks.length > chainLengthMax) {
-    throw new TlsError(
-      'TLS_CERTIFICATE_INVALID',
-      `there are more than ${chainLengthMax} certificates in this text`,
-    );
-  }
-  return blocks.map((block) => `${block}\n`);
 }
 
 /** What a chain is held against. */

@@ -12,6 +12,7 @@ export type TlsCode =
   | 'TLS_NOT_TLS'
   | 'TLS_VERSION'
   | 'TLS_CLIENT_CERTIFICATE'
+  | 'TLS_SEAL_BROKEN'
   | 'TLS_HANDSHAKE';
 
 /** What is wrong with a key, a certificate or a handshake, as one sentence that says what would be right. */

@@ -118,6 +118,7 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_KEY_INVALID':
     case 'TLS_KEY_WEAK':
     case 'TLS_CERTIFICATE_INVALID':
+    case 'TLS_SEAL_BROKEN':
     case 'TLS_HANDSHAKE':
       if (name.endsWith('_ALERT_HANDSHAKE_FAILURE') && place.clientCertificate === null) {
         return `${peer} refused the TLS handshake without a cause: it may want a client certificate, and none is given, or share no cipher with us`;

@@ -21,7 +21,6 @@ export {
   type CertificateDescription,
   type ChainOptions,
   describeCertificate,
-  splitChain,
   verifyChain,
 } from './certificate.ts';
 export { type ConnectOptions, connectTls } from './connect.ts';
@@ -34,6 +33,16 @@ export {
 } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
 export { type FailurePlace, describeTlsFailure } from './failure.ts';
-export { generateKey } from './key.ts';
+export { generateKey, keyWeakness } from './key.ts';
 export type { Names } from './name.ts';
+export { splitChain } from './pem.ts';
 export { createSigningRequest } from './request.ts';
+export {
+  certificateKey,
+  demandSigner,
+  isSignedText,
+  keyThumbprint,
+  openSealed,
+  sealText,
+  signText,
+} from './sealing.ts';

@@ -6,6 +6,7 @@
  *   platform   what clients, browsers and the CLI verify: server certificates of edges and of admin
  *   cluster    identities of nodes and services among themselves, and nothing else
  */
+import { platformCaName } from '@postern/contracts';
 import type { Collection, Store, StoredDocument } from '@postern/store';
 import { createAuthority, describeCertificate, loadAuthority, type Authority } from '@postern/tls';
 import { openSecret, sealSecret, type SecretPlace } from './envelope.ts';
@@ -38,7 +39,7 @@ interface AuthorityDocument extends StoredDocument {
 
 const collection = 'certstore_authorities';
 const commonNames: Readonly<Record<AuthorityName, string>> = {
-  platform: 'Postern platform CA',
+  platform: platformCaName,
   cluster: 'Postern cluster CA',
 };
 

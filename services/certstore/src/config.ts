@@ -47,6 +47,12 @@ const schema = Type.Object({
     maximum: 1_000_000,
     description: 'How many issued certificates are kept in the list; beyond it the oldest go.',
   }),
+  certificatesMax: Type.Integer({
+    default: 2_000,
+    minimum: 1,
+    maximum: 20_000,
+    description: 'How many certificates operators may store.',
+  }),
 });
 
 /** What postern-certstore is set to. */

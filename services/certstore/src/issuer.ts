@@ -1,5 +1,10 @@
 /** Signs certificates: decides on names, has the CA sign, notes what was signed, and says when to come again. */
-import { nodeIdentityName, type CertificateHolder, type IssuedCertificate } from '@postern/contracts';
+import {
+  materialSignerName,
+  nodeIdentityName,
+  type CertificateHolder,
+  type IssuedCertificate,
+} from '@postern/contracts';
 import { TlsError, describeCertificate, type CertificateUsage } from '@postern/tls';
 import type { Authorities, AuthorityName } from './authority.ts';
 import { certstoreError } from './errors.ts';
@@ -44,6 +49,12 @@ export class Issuer {
 
   /** An identity of the cluster's CA; the holder has one name, and no say in it. */
   async issueNode(order: Pick<SigningOrder, 'csrPem' | 'holder'>): Promise<IssuedCertificate> {
+    if (nodeIdentityName(order.holder) === materialSignerName) {
+      throw certstoreError(
+        'CERTSTORE_NAME_REFUSED',
+        `${materialSignerName} is certstore's own and given to nobody`,
+      );
+    }
     return this.#issue('cluster', 'both', {
       ...order,
       names: [nodeIdentityName(order.holder)],

@@ -6,6 +6,7 @@ import type { Authorities, AuthorityName } from './authority.ts';
 export interface CertstoreMetrics {
   issued(authority: AuthorityName): void;
   refused(code: string): void;
+  answered(question: string, result: string): void;
 }
 
 /** Makes them in the program's registry; `authorities` is null until they are loaded. */
@@ -22,6 +23,12 @@ export function certstoreMetrics(metrics: Metrics, authorities: () => Authoritie
     help: 'Signing requests refused, by error code.',
     labels: ['code'],
   });
+  // Every question about operators' certificates, with how it ended.
+  const answered = metrics.counter({
+    name: 'postern_certstore_questions_total',
+    help: 'Questions answered about certificates, by subject and result.',
+    labels: ['subject', 'result'],
+  });
   // When each CA ends, so that an alert can come in time.
   metrics.gauge({
     name: 'postern_certstore_authority_not_after_seconds',
@@ -36,5 +43,6 @@ export function certstoreMetrics(metrics: Metrics, authorities: () => Authoritie
   return {
     issued: (authority) => issued.inc({ authority }),
     refused: (code) => refused.inc({ code }),
+    answered: (subject, result) => answered.inc({ subject, result }),
   };
 }

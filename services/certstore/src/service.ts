@@ -7,20 +7,29 @@ import type { Bus, Subscription } from '@postern/bus';
 import {
   ServiceError,
   answer,
+  certificateFeed,
   getCa,
   issueNodeCertificate,
   issueServerCertificate,
 } from '@postern/contracts';
+import { FeedOwner } from '@postern/replica';
 import { untilReachable, type Store } from '@postern/store';
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
+import { Certificates, certificateSource } from './certificates.ts';
+import { openDocuments, type Documents } from './document.ts';
+import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
 import { Issuer } from './issuer.ts';
 import { checkKey } from './key-check.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
+import { MaterialSigner } from './material-signer.ts';
+import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
 import { namePolicy, type NamePolicyOptions } from './name-policy.ts';
+import { answerQuestions } from './questions.ts';
+import { Usage } from './usage.ts';
 
 /** What a certstore is made of. */
 export interface CertstoreParts {
@@ -42,6 +51,17 @@ export interface CertstoreOptions {
   readonly certificateDays?: number;
   /** How many issued certificates are listed. */
   readonly issuedMax?: number;
+  /** How many certificates operators may store. */
+  readonly certificatesMax?: number;
+}
+
+/** What was opened, and lives until the stop. */
+interface Opened {
+  readonly issued: IssuedList;
+  readonly authorities: Authorities;
+  readonly documents: Documents;
+  readonly intake: IntakeKey;
+  readonly feed: FeedOwner;
 }
 
 const queue = 'certstore';
@@ -72,6 +92,8 @@ class Certstore implements Service {
   #subscriptions: Subscription[] = [];
   #sweepTimer: NodeJS.Timeout | undefined;
   #issuedCount: number | null = null;
+  #feed: FeedOwner | null = null;
+  #usage: Usage | null = null;
 
   constructor(parts: CertstoreParts) {
     this.#parts = parts;
@@ -81,12 +103,14 @@ class Certstore implements Service {
   }
 
   async start(): Promise<void> {
-    const issued = await this.#open();
-    if (issued === null || this.#authorities === null) return;
-    this.#serve(new Issuer(this.#issuerParts(this.#authorities, issued)));
+    const opened = await this.#open();
+    if (opened === null) return;
+    const { issued, authorities } = opened;
+    this.#serve(new Issuer(this.#issuerParts(authorities, issued)));
+    this.#serveCertificates(opened);
     this.#sweepTimer = setInterval(() => void this.#sweep(issued), sweepIntervalMs).unref();
     await this.#sweep(issued);
-    const { platform } = this.#authorities;
+    const { platform } = authorities;
     this.#logger.info({ keyId: this.#wrapper.keyId, ca: platform.fingerprint }, 'certificates are served');
   }
 
@@ -112,22 +136,37 @@ class Certstore implements Service {
     for (const subscription of this.#subscriptions) subscription.close();
     this.#subscriptions = [];
     this.#authorities = null;
+    const [feed, usage] = [this.#feed, this.#usage];
+    this.#feed = null;
+    this.#usage = null;
+    await Promise.all([feed?.stop(), usage?.stop()]);
   }
 
   /** Null when it was stopped while the store was out of reach. */
-  async #open(): Promise<IssuedList | null> {
-    const { store, options } = this.#parts;
-    const open = async (): Promise<IssuedList> => {
+  async #open(): Promise<Opened | null> {
+    const { bus, store, options } = this.#parts;
+    const onError = (error: unknown): void =>
+      this.#logger.warn({ error }, 'what others follow could not be read');
+    const open = async (): Promise<Opened> => {
       await checkKey(store, this.#wrapper);
       const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
-      this.#authorities = await openAuthorities(store, this.#wrapper);
-      return issued;
+      const documents = await openDocuments(store);
+      const intake = await IntakeKey.open(documents, this.#wrapper);
+      const authorities = await openAuthorities(store, this.#wrapper);
+      const source = certificateSource(documents);
+      const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError });
+      return { issued, authorities, documents, intake, feed };
     };
     try {
-      return await untilReachable(open, {
+      const opened = await untilReachable(open, {
         signal: this.#stopped.signal,
         onRetry: (error) => this.#logger.warn({ error }, 'the documents are out of reach; trying again'),
       });
+      if (opened !== null) {
+        this.#authorities = opened.authorities;
+        this.#feed = opened.feed;
+      }
+      return opened;
     } catch (error) {
       throw exitErrorOf(error);
     }
@@ -163,6 +202,32 @@ class Certstore implements Service {
         options,
       ),
     ];
+  }
+
+  #serveCertificates({ authorities, documents, intake, feed }: Opened): void {
+    const { bus, store, options, now = () => new Date() } = this.#parts;
+    const wrapper = this.#wrapper;
+    const usage = new Usage(bus, (error) =>
+      this.#logger.debug({ error }, 'the router did not give its routes'),
+    );
+    usage.start();
+    this.#usage = usage;
+    const certificatesMax = options.certificatesMax ?? 2_000;
+    const certificates = new Certificates({
+      bus,
+      store,
+      documents,
+      feed,
+      usage,
+      intake,
+      wrapper,
+      now,
+      certificatesMax,
+    });
+    const signer = new MaterialSigner(authorities);
+    const materials = new Materials({ certificates, usage, authorities, signer, now });
+    const parts = { bus, logger: this.#logger, metrics: this.#metrics };
+    this.#subscriptions.push(...answerQuestions(parts, { certificates, materials, intake }));
   }
 
   #ca(): { pem: string; fingerprint: string; notAfter: string } {

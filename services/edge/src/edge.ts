@@ -1,8 +1,9 @@
 /**
  * A node, put together and brought to life. The order of the start matters:
  *
- *     bus desk ─► certificate, ticket keys, routes, policies ─► tunnel port, connect port ─► fronts ─► ready
- *                 └── each waits for its owner, as long as it takes ──┘
+ *     bus desk ─► certificate, identity, ticket keys, routes, policies ─► certificates that routes name
+ *                 └── each waits for its owner, as long as it takes ──┘            │
+ *                                   ready ◄─ fronts ◄─ connect port ◄─ tunnel port ◄┘
  *
  * Nothing listens before the node can tell a valid ticket and an allowed caller from others. Once it can, it needs none
  * of them any more: with bus, acl, router and certstore gone its tunnels, streams and fronts go on, on what it knows.
@@ -35,6 +36,7 @@ import { LineLimit } from './line-limit.ts';
 import { Links } from './links.ts';
 import { type EdgeMetrics, edgeMetrics } from './metrics.ts';
 import { advertisedHost, certificateNames, linkHost, tunnelServerName } from './names.ts';
+import { NodeCertificates } from './node-certificates.ts';
 import { Presence } from './presence.ts';
 import { Relays } from './relays.ts';
 import { Refusals } from './refusals.ts';
@@ -94,6 +96,7 @@ class EdgeNode implements Edge {
   readonly #links: Links;
   readonly #relays: Relays;
   readonly #gates: { connect: HandshakeGate; tunnel: HandshakeGate; link: HandshakeGate };
+  readonly #certificates: NodeCertificates;
   readonly #metrics: EdgeMetrics;
   readonly #handshake: TunnelHandshakeParts;
   #subscriptions: Subscription[] = [];
@@ -147,7 +150,11 @@ class EdgeNode implements Edge {
       onNode: () => this.#links.dial(),
       askOverLink: (node, after, signal) => this.#links.askPage(node, after, signal),
     });
-    this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'));
+    this.#tunnels = new Tunnels(
+      this.#presence,
+      subsystemLogger(logger, 'tunnels'),
+      (tunnel, wanted) => void this.#certificates.forClients.handleWanted(tunnel, wanted),
+    );
     this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
     this.#callers = new Callers({
       bounds: options,
@@ -183,6 +190,12 @@ class EdgeNode implements Edge {
       logger: subsystemLogger(logger, 'certificate'),
       node: options.name,
       names: null,
+    });
+    this.#certificates = new NodeCertificates({
+      bus,
+      identity: this.#identity,
+      tunnels: (gatewayId) => this.#tunnels.of(gatewayId),
+      logger: subsystemLogger(logger, 'certificate'),
     });
     this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
     this.#gates = {
@@ -225,10 +238,11 @@ class EdgeNode implements Edge {
     });
     await Promise.all([
       this.#certificate.start(signal),
-      this.#parts.alone === true ? null : this.#identity.start(signal),
+      this.#identity.start(signal),
       this.#keys.start(signal),
       this.#followers.start(signal),
     ]);
+    await this.#certificates.held.start(signal);
     if (signal.aborted) return;
     await this.#listen();
     this.#serving = true;
@@ -239,7 +253,7 @@ class EdgeNode implements Edge {
   ready(): Readiness {
     return readyWhen({
       'certificate from certstore': this.#certificate.current === null,
-      'identity from certstore': this.#parts.alone !== true && this.#identity.current === null,
+      'identity from certstore': this.#identity.current === null,
       'ticket keys from acl': !this.#keys.known,
       'routes from router': !this.#followers.routes.isSynced,
       'policies from acl': !this.#followers.policies.isSynced,
@@ -263,6 +277,7 @@ class EdgeNode implements Edge {
       ticketKeys: this.#keys.size,
       certificate: this.#certificate,
       links: this.#links.nodes,
+      certificates: this.#certificates.held,
       tunnels: this.#tunnels,
       fronts: this.#fronts,
       callers: this.#callers,
@@ -328,7 +343,7 @@ class EdgeNode implements Edge {
     if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
     await this.#callers.drain(this.#parts.options.drainGraceMs);
     this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
-    await Promise.all([this.#followers.stop(), this.#presence.stop()]);
+    await Promise.all([this.#followers.stop(), this.#presence.stop(), this.#certificates.held.stop()]);
     this.#connectServer?.close();
     this.#tunnelServer?.close();
     this.#links.close();
@@ -343,6 +358,7 @@ class EdgeNode implements Edge {
 
   /** A destination is new or another, or gone. */
   #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
+    this.#certificates.handleRoute(id, gatewayId, route);
     this.#fronts.apply(id, route);
     this.#guard.handleRoute(gatewayId);
     if (route === undefined) this.#refusals.forget(id);
@@ -366,6 +382,7 @@ class EdgeNode implements Edge {
       onTunnel: (tunnel) => {
         this.#tunnels.add(tunnel);
         this.#guard.handleTunnel(tunnel);
+        this.#certificates.forClients.handleTunnel(tunnel);
       },
       onFailure: (code) => this.#metrics.handshakeFailed(code),
     };

@@ -57,6 +57,24 @@ export class EdgeError<Code extends TunnelRefusalCode = TunnelRefusalCode> exten
   }
 }
 
+/** Why contents of a certificate were not had. */
+export type MaterialCode =
+  | 'EDGE_CERTIFICATE_MISSING'
+  | 'EDGE_IDENTITY_MISSING'
+  | 'EDGE_MATERIAL_BROKEN'
+  | 'EDGE_MATERIAL_BUSY';
+
+/** The node could not get, or did not take, contents of a certificate. It is for the node's log and the client's. */
+export class MaterialError extends Error {
+  readonly code: MaterialCode;
+
+  constructor(code: MaterialCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'MaterialError';
+    this.code = code;
+  }
+}
+
 /** Why a caller was turned away, or its connection ended early. */
 export type CallerCode =
   | 'EDGE_CONNECTIONS_FULL'

@@ -1,5 +1,6 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
 import type { CallerBounds, Callers } from './callers.ts';
+import type { Certificates } from './certificates.ts';
 import type { Fronts } from './fronts.ts';
 import type { Refusals } from './refusals.ts';
 import type { ServerCertificate } from './server-certificate.ts';
@@ -17,6 +18,7 @@ export interface StatusSources {
   aclInReach: boolean;
   ticketKeys: number;
   certificate: ServerCertificate;
+  certificates: Certificates;
   tunnels: Tunnels;
   fronts: Fronts;
   callers: Callers;
@@ -35,6 +37,7 @@ export function edgeStatus(sources: StatusSources): object {
     links: sources.links,
     acl: { inReach: sources.aclInReach, ticketKeys: sources.ticketKeys },
     certificate: { fingerprint, notAfter, renewAt, fault: certificate.fault },
+    certificates: sources.certificates.status(),
     callers: {
       open: callers.size,
       opening: callers.opening,

@@ -32,6 +32,7 @@ export interface VerifiedClient {
   gatewayId: string;
   clientId: string;
   tokenId: string | null;
+  publicKey: TicketClaims['cnf']['jwk'];
   hello: ClientHello;
   policy: Policy;
 }
@@ -66,7 +67,8 @@ export class TicketVerifier {
     const policy = await this.#parts.policy(claims.gw);
     const fault = whyInvalid(policy, claims.tok);
     if (fault !== null || policy === undefined) throw fault ?? gatewayUnknown();
-    return { gatewayId: claims.gw, clientId: claims.sub, tokenId: claims.tok, hello: body, policy };
+    const { gw: gatewayId, sub: clientId, tok: tokenId } = claims;
+    return { gatewayId, clientId, tokenId, publicKey: claims.cnf.jwk, hello: body, policy };
   }
 
   async #claims(ticket: string): Promise<TicketClaims> {

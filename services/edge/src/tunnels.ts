@@ -4,7 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AccessList } from '@postern/access';
-import { type AccessRule, type ClientFacts, Control, type TunnelPresence } from '@postern/contracts';
+import {
+  type AccessRule,
+  type ClientFacts,
+  type ClientPublicKey,
+  Control,
+  type TunnelPresence,
+} from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type Endpoint, GoAwayCode, type Session, type Stream, type TunnelError } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
@@ -21,6 +27,7 @@ export class Tunnel implements Upstream {
   readonly clientId: string;
   readonly bootId: string;
   readonly tokenId: string | null;
+  readonly publicKey: ClientPublicKey;
   readonly facts: ClientFacts;
   /** Which version of the gateway's list the client has been sent. */
   accessListRevision: number;
@@ -36,6 +43,7 @@ export class Tunnel implements Upstream {
     this.clientId = client.clientId;
     this.bootId = client.hello.bootId;
     this.tokenId = client.tokenId;
+    this.publicKey = client.publicKey;
     this.facts = client.hello.facts;
     this.accessListRevision = client.policy.accessListRevision;
     this.#ownRules = client.hello.ownRules;
@@ -98,6 +106,9 @@ export interface TunnelObserver {
   tunnelDown(tunnelId: string): void;
 }
 
+/** A client asks for contents of certificates. */
+export type OnMaterialWanted = (tunnel: Tunnel, wanted: Extract<Control, { kind: 'materialWanted' }>) => void;
+
 const controlCheck = Compile(Control);
 const tellDelayMs = 1_000;
 
@@ -105,14 +116,16 @@ const tellDelayMs = 1_000;
 export class Tunnels {
   readonly #observer: TunnelObserver;
   readonly #logger: Logger;
+  readonly #onMaterialWanted: OnMaterialWanted;
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Map<string, Set<Tunnel>>();
   readonly #changed = new Set<Tunnel>();
   #tellTimer: NodeJS.Timeout | null = null;
 
-  constructor(observer: TunnelObserver, logger: Logger) {
+  constructor(observer: TunnelObserver, logger: Logger, onMaterialWanted: OnMaterialWanted = () => {}) {
     this.#observer = observer;
     this.#logger = logger;
+    this.#onMaterialWanted = onMaterialWanted;
   }
 
   get size(): number {
@@ -162,13 +175,23 @@ export class Tunnels {
   }
 
   /**
-   * A client said something: another list of its own. It counts here at once; the others are told once a second at most,
-   * so that a client cannot flood them. Kinds of a later version are passed over.
+   * A client said something: another list of its own, or which certificates it wants. A list counts here at once; the
+   * others are told once a second at most, so that a client cannot flood them. Kinds of a later version are passed over.
    */
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
-    if (tunnel === undefined || !controlCheck.Check(body) || body.kind !== 'ownRules') return;
-    tunnel.setOwnRules(body.rules);
+    if (tunnel === undefined || !controlCheck.Check(body)) return;
+    switch (body.kind) {
+      case 'ownRules':
+        return this.#handleOwnRules(tunnel, body.rules);
+      case 'materialWanted':
+        return this.#onMaterialWanted(tunnel, body);
+      default:
+    }
+  }
+
+  #handleOwnRules(tunnel: Tunnel, rules: readonly AccessRule[] | null): void {
+    tunnel.setOwnRules(rules);
     this.#changed.add(tunnel);
     if (this.#tellTimer !== null) return;
     this.#tellTimer = setTimeout(() => this.#tellChanged(), tellDelayMs).unref();

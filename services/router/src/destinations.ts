@@ -11,6 +11,7 @@ import {
   cloudDestinationsMax,
 } from '@postern/contracts';
 import { newId, type Collection } from '@postern/store';
+import { type CheckCertificates, type Naming, namesTheSame } from './certificate-check.ts';
 import type { DestinationDocument } from './document.ts';
 import {
   clientPortTaken,
@@ -43,16 +44,24 @@ export class Destinations {
   readonly #journal: Journal;
   readonly #claims: FrontClaims;
   readonly #options: DestinationOptions;
+  readonly #checkCertificates: CheckCertificates;
 
-  constructor(parts: { journal: Journal; claims: FrontClaims; options: DestinationOptions }) {
+  constructor(parts: {
+    journal: Journal;
+    claims: FrontClaims;
+    options: DestinationOptions;
+    checkCertificates: CheckCertificates;
+  }) {
     this.#journal = parts.journal;
     this.#claims = parts.claims;
     this.#options = parts.options;
+    this.#checkCertificates = parts.checkCertificates;
   }
 
   /** Makes one and takes its front. */
   async create(gatewayId: string, input: DestinationInput): Promise<Destination> {
     const form = destinationForm(input);
+    await this.#checkCertificates(this.#naming(form, gatewayId));
     const { destinationsPerGatewayMax } = this.#options;
     const document = await this.#journal.change(async (draft) => {
       if ((await draft.gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
@@ -95,9 +104,16 @@ export class Destinations {
 
   /** Applies a merge patch. */
   async update(gatewayId: string, id: string, patch: MergePatch, revision?: number): Promise<Destination> {
+    const before = await find(this.#journal.documents.destinations, gatewayId, id, revision);
+    // Asked outside of the transaction, which waits for nothing but documents.
+    const checked = this.#naming(patchDestination(before, patch), gatewayId);
+    await this.#checkCertificates(checked, before);
     const document = await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       const form = patchDestination(found, patch);
+      if (!namesTheSame(this.#naming(form, gatewayId), checked)) {
+        throw revisionStale(`destination ${id}`, before.revision, found.revision);
+      }
       const moved = await this.#move(draft, found, form);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'updated', id, gatewayId });
@@ -115,6 +131,18 @@ export class Destinations {
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'deleted', id, gatewayId });
     });
+  }
+
+  /** The form with the host that its front is to have. */
+  #naming(form: DestinationForm, gatewayId: string): Naming {
+    if (form.kind === 'cloud') return form;
+    const host = this.#hostOf(form.name, form.front, gatewayId);
+    return { ...form, front: { ...form.front, host, port: form.front.port ?? 1 } };
+  }
+
+  #hostOf(name: string, front: FrontForm, gatewayId: string): string {
+    const { frontHost, platformHost } = this.#options;
+    return front.host ?? (frontHost || defaultHost(name, gatewayId, platformHost));
   }
 
   /** The form with the front that it takes, or whose port at the client is free. */
@@ -137,9 +165,8 @@ export class Destinations {
     { name, front }: DestinationForm & { kind: 'on-premises' },
     claimant: Claimant,
   ): Promise<DestinationFront> {
-    const { frontHost, platformHost } = this.#options;
     if (front.host !== null) this.#claims.checkHost(front.host);
-    const host = front.host ?? (frontHost || defaultHost(name, claimant.gatewayId, platformHost));
+    const host = this.#hostOf(name, front, claimant.gatewayId);
     if (front.port === null) {
       const { transport } = portOf({ ...front, port: 0 });
       return { ...front, host, port: await this.#claims.allot(draft.fronts, transport, claimant) };

@@ -18,6 +18,7 @@ import {
   type Service,
 } from '@postern/telemetry';
 import type { RouterOptions } from './config.ts';
+import { certificateCheck } from './certificate-check.ts';
 import { Destinations } from './destinations.ts';
 import { openDocuments, type Documents } from './document.ts';
 import { Fleet } from './fleet.ts';
@@ -125,7 +126,8 @@ class Router implements Service {
       countClients: (id) => fleet.countClients(id),
       gatewaysMax: config.gatewaysMax,
     });
-    const destinations = new Destinations({ journal, claims, options: config });
+    const checkCertificates = certificateCheck(bus);
+    const destinations = new Destinations({ journal, claims, options: config, checkCertificates });
     const questions = { bus, logger: this.#logger, metrics: this.#metrics };
     const subscriptions = answerQuestions(questions, { gateways, destinations, fleet });
     const sweep = () => void this.#sweep(claims, documents);

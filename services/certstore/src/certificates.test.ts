@@ -1,0 +1,387 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { type Bus, MemoryHub } from '@postern/bus';
+import {
+  type Certificate,
+  type Material,
+  ask,
+  certificateFeed,
+  checkCertificates,
+  createCertificate,
+  deleteCertificate,
+  getCa,
+  getCertificate,
+  getClientMaterial,
+  getIntakeKey,
+  getNodeMaterial,
+  issueNodeCertificate,
+  issueServerCertificate,
+  listCertificates,
+  materialRequestText,
+  materialSignerName,
+  materialText,
+  sealingKeyText,
+  updateCertificate,
+} from '@postern/contracts';
+import { FeedFollower } from '@postern/replica';
+import { type Store, openSqlite } from '@postern/store';
+import type { Service } from '@postern/telemetry';
+import {
+  certificateKey,
+  createAuthority,
+  createSigningRequest,
+  demandSigner,
+  generateKey,
+  isSignedText,
+  keyThumbprint,
+  loadAuthority,
+  openSealed,
+  sealText,
+  signText,
+} from '@postern/tls';
+import { RouteOwner, routeNaming } from './fixture/route-owner.ts';
+import { createCertstore } from './service.ts';
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === expected;
+
+interface Pair {
+  chainPem: string;
+  keyPem: string;
+}
+
+describe('certificates of operators', () => {
+  let store: Store;
+  let bus: Bus;
+  let service: Service;
+  let routes: RouteOwner;
+  let ca: ReturnType<typeof loadAuthority>;
+
+  beforeEach(async () => {
+    store = openSqlite(':memory:');
+    const hub = new MemoryHub();
+    bus = hub.connect();
+    routes = new RouteOwner(hub.connect());
+    ca = loadAuthority(await createAuthority({ commonName: 'Shop CA' }));
+    const options = { keyEncryptionKey: randomBytes(32).toString('base64'), platformHost: 'gw.example.com' };
+    service = createCertstore({ bus: hub.connect(), store, options });
+    await service.start();
+  });
+  afterEach(async () => {
+    await service.stop();
+    routes.close();
+    await store.close();
+  });
+
+  async function pair(name = 'shop.example', usage: 'server' | 'client' = 'server'): Promise<Pair> {
+    const keyPem = await generateKey();
+    const csrPem = await createSigningRequest({ keyPem, commonName: name });
+    const notAfter = new Date(Date.now() + 90 * 86_400_000);
+    return { chainPem: await ca.issue({ csrPem, names: [name], usage, notAfter }), keyPem };
+  }
+
+  async function sealed(...pems: string[]): Promise<string> {
+    const { key } = await ask(bus, getIntakeKey, {});
+    return sealText(key, JSON.stringify({ files: pems.map((pem) => Buffer.from(pem).toString('base64')) }));
+  }
+
+  async function upload(...pems: string[]): Promise<Certificate> {
+    return ask(bus, createCertificate, { name: 'shop', sealed: await sealed(...pems) });
+  }
+
+  /** A node of the cluster with its key. */
+  async function node(): Promise<Pair & { caPem: string }> {
+    const keyPem = await generateKey();
+    const csrPem = await createSigningRequest({ keyPem, commonName: 'edge-1' });
+    const holder = { kind: 'node', name: 'edge-1' } as const;
+    return { keyPem, ...(await ask(bus, issueNodeCertificate, { csrPem, holder })) };
+  }
+
+  function askAs({ chainPem, keyPem }: Pair, ids: string[], text = materialRequestText(ids, null)) {
+    return ask(bus, getNodeMaterial, {
+      ids,
+      proof: { certificatePem: chainPem, signature: signText(keyPem, text) },
+    });
+  }
+
+  it('shows what was uploaded, and never a key', async () => {
+    const { chainPem, keyPem } = await pair();
+    const made = await upload(keyPem + ca.certificatePem + chainPem);
+    assert.equal(made.kind, 'server');
+    assert.equal(made.hasKey, true);
+    assert.deepEqual(made.san, ['DNS:shop.example']);
+    assert.equal(made.certificates, 2);
+    assert.deepEqual([made.usedBy, made.warnings], [[], []]);
+    assert.deepEqual(await ask(bus, getCertificate, { id: made.id }), made);
+    assert.deepEqual((await ask(bus, listCertificates, {})).items, [made]);
+    assert.doesNotMatch(JSON.stringify(made), /PRIVATE KEY/);
+  });
+
+  it('warns of a chain that ends below an issuer that is not in it', async () => {
+    const { chainPem, keyPem } = await pair();
+    const { warnings } = await upload(keyPem, chainPem);
+    assert.deepEqual(
+      warnings.map((warning) => warning.code),
+      ['CERTSTORE_CHAIN_OPEN'],
+    );
+  });
+
+  it('keeps the key when new contents without one are of the same key', async () => {
+    const { chainPem, keyPem } = await pair();
+    const made = await upload(keyPem, chainPem);
+    const csrPem = await createSigningRequest({ keyPem, commonName: 'x' });
+    const notAfter = new Date(Date.now() + 200 * 86_400_000);
+    const renewed = await ca.issue({ csrPem, names: ['shop.example'], usage: 'server', notAfter });
+    const after = await ask(bus, updateCertificate, {
+      id: made.id,
+      patch: {},
+      sealed: await sealed(renewed),
+    });
+    assert.equal(after.hasKey, true);
+    assert.equal(after.contentRevision, 2);
+    const other = await pair();
+    const without = await ask(bus, updateCertificate, {
+      id: made.id,
+      patch: {},
+      sealed: await sealed(other.chainPem),
+    });
+    assert.equal(without.hasKey, false);
+  });
+
+  it('tells followers of every revision of the contents, and of no other change', async () => {
+    const follower = new FeedFollower({
+      feed: certificateFeed,
+      bus,
+      onError: (error) => assert.fail(String(error)),
+    });
+    follower.start();
+    const made = await upload(...Object.values(await pair()));
+    await follower.refreshed();
+    assert.equal(follower.get(made.id)?.contentRevision, 1);
+    await ask(bus, updateCertificate, { id: made.id, patch: { name: 'other' } });
+    await follower.refreshed();
+    assert.equal(follower.get(made.id)?.contentRevision, 1);
+    await ask(bus, updateCertificate, {
+      id: made.id,
+      patch: {},
+      sealed: await sealed(...Object.values(await pair())),
+    });
+    await follower.refreshed();
+    assert.equal(follower.get(made.id)?.contentRevision, 2);
+    await ask(bus, deleteCertificate, { id: made.id });
+    await follower.refreshed();
+    assert.equal(follower.get(made.id), undefined);
+    await follower.stop();
+  });
+
+  it('refuses a stale revision', async () => {
+    const made = await upload(ca.certificatePem);
+    await assert.rejects(
+      ask(bus, updateCertificate, { id: made.id, patch: { name: 'x' }, revision: made.revision + 1 }),
+      code('CERTSTORE_REVISION_STALE'),
+    );
+  });
+
+  it('neither deletes nor makes unfit what a destination uses', async () => {
+    const made = await upload(...Object.values(await pair()));
+    routes.set(routeNaming({ front: made.id, host: 'shop.example' }));
+    await assert.rejects(ask(bus, deleteCertificate, { id: made.id }), code('CERTSTORE_IN_USE'));
+    const [user] = (await ask(bus, getCertificate, { id: made.id })).usedBy;
+    assert.deepEqual([user?.destinationId, user?.field], ['d1', '/front/tls/certificateId']);
+    const other = await sealed(...Object.values(await pair('other.example')));
+    await assert.rejects(
+      ask(bus, updateCertificate, { id: made.id, patch: {}, sealed: other }),
+      code('CERTSTORE_HOST_NOT_COVERED'),
+    );
+    routes.delete('d1');
+    await ask(bus, deleteCertificate, { id: made.id });
+  });
+
+  it('does not delete while nobody can say who uses it', async () => {
+    const made = await upload(ca.certificatePem);
+    routes.close();
+    await assert.rejects(ask(bus, deleteCertificate, { id: made.id }), code('CERTSTORE_USAGE_UNKNOWN'));
+  });
+
+  it('says of each place that names a certificate why it does not do', async () => {
+    const server = await upload(...Object.values(await pair()));
+    const bare = await upload((await pair()).chainPem);
+    const root = await upload(ca.certificatePem);
+    const use = (id: string, role: 'server' | 'client' | 'ca', field: string) => ({
+      id,
+      role,
+      field,
+      host: 'shop.example',
+    });
+    const { faults } = await ask(bus, checkCertificates, {
+      uses: [
+        use(server.id, 'server', '/a'),
+        use(root.id, 'ca', '/b'),
+        use('none', 'ca', '/c'),
+        use(server.id, 'client', '/d'),
+        use(bare.id, 'server', '/e'),
+        use(bare.id, 'ca', '/f'),
+        { ...use(server.id, 'server', '/g'), host: 'other.example' },
+      ],
+    });
+    assert.deepEqual(
+      faults.map(({ path, code: found }) => [path, found]),
+      [
+        ['/c', 'CERTSTORE_CERTIFICATE_NOT_FOUND'],
+        ['/d', 'CERTSTORE_USAGE_WRONG'],
+        ['/e', 'CERTSTORE_KEY_MISSING'],
+        ['/f', 'CERTSTORE_NO_CA'],
+        ['/g', 'CERTSTORE_HOST_NOT_COVERED'],
+      ],
+    );
+  });
+
+  describe('contents', () => {
+    it('go to a node for a front that names them, sealed to it and signed', async () => {
+      const own = await pair();
+      const made = await upload(own.keyPem, own.chainPem);
+      routes.set(routeNaming({ front: made.id }));
+      const edge = await node();
+      const { items } = await askAs(edge, [made.id]);
+      const [item] = items;
+      assert(item !== undefined);
+      demandSigner(item.signerPem, { caPem: edge.caPem, name: materialSignerName });
+      const text = materialText(await keyThumbprint(certificateKey(edge.chainPem)), item);
+      assert(isSignedText(item.signerPem, text, item.signature));
+      const material = JSON.parse(await openSealed(edge.keyPem, item.sealed)) as Material;
+      assert.deepEqual([material.id, material.revision, material.keyPem], [made.id, 1, own.keyPem]);
+      await assert.rejects(openSealed((await node()).keyPem, item.sealed), code('TLS_SEAL_BROKEN'));
+    });
+
+    it('go nowhere where no destination names them, nor to the other end', async () => {
+      const made = await upload(...Object.values(await pair('shop.example', 'client')));
+      const edge = await node();
+      assert.deepEqual(
+        (await askAs(edge, [made.id])).refused.map((one) => one.code),
+        ['CERTSTORE_NOT_NEEDED'],
+      );
+      routes.set(routeNaming({ client: made.id }));
+      assert.deepEqual(
+        (await askAs(edge, [made.id])).refused.map((one) => one.code),
+        ['CERTSTORE_NOT_NEEDED'],
+      );
+      assert.deepEqual(
+        (await askAs(edge, ['none'])).refused.map((one) => one.code),
+        ['CERTSTORE_CERTIFICATE_NOT_FOUND'],
+      );
+    });
+
+    it('go without the key where a certificate is only verified by', async () => {
+      const { keyPem, certificatePem } = await createAuthority({ commonName: 'own' });
+      const made = await upload(keyPem, certificatePem);
+      routes.set(routeNaming({ clientCa: made.id }));
+      const edge = await node();
+      const [item] = (await askAs(edge, [made.id])).items;
+      const material = JSON.parse(await openSealed(edge.keyPem, item?.sealed ?? '')) as Material;
+      assert.equal(material.keyPem, null);
+    });
+
+    it('go to nobody who does not prove to be a node of this cluster', async () => {
+      const made = await upload(...Object.values(await pair()));
+      routes.set(routeNaming({ front: made.id }));
+      const edge = await node();
+      const ids = [made.id];
+      await assert.rejects(askAs(edge, ids, 'another text'), code('CERTSTORE_PROOF_WRONG'));
+      await assert.rejects(
+        askAs({ ...edge, keyPem: await generateKey() }, ids),
+        code('CERTSTORE_PROOF_WRONG'),
+      );
+      const keyPem = await generateKey();
+      const csrPem = await createSigningRequest({ keyPem, commonName: 'x' });
+      const names = ['edge-1.node.postern.internal'];
+      const notAfter = new Date(Date.now() + 3_600_000);
+      const forged = await ca.issue({ csrPem, names, usage: 'both', notAfter });
+      await assert.rejects(askAs({ chainPem: forged, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
+      const holder = { kind: 'service', name: 'admin' } as const;
+      const admin = await ask(bus, issueNodeCertificate, { csrPem, holder });
+      await assert.rejects(askAs({ chainPem: admin.chainPem, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
+      const order = { csrPem, names: ['gw.example.com'], addresses: [], holder };
+      const server = await ask(bus, issueServerCertificate, order);
+      await assert.rejects(askAs({ chainPem: server.chainPem, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
+    });
+
+    it('are signed under a name that certstore gives to nobody', async () => {
+      const csrPem = await createSigningRequest({ keyPem: await generateKey(), commonName: 'x' });
+      const holder = { kind: 'service', name: 'certstore' } as const;
+      await assert.rejects(
+        ask(bus, issueNodeCertificate, { csrPem, holder }),
+        code('CERTSTORE_NAME_REFUSED'),
+      );
+      const order = { csrPem, names: [materialSignerName], addresses: [], holder };
+      await assert.rejects(ask(bus, issueServerCertificate, order), code('CERTSTORE_NAME_REFUSED'));
+    });
+
+    it('go to a client of the gateway, sealed so that its node cannot read them', async () => {
+      const own = await pair('shop.example', 'client');
+      const made = await upload(own.keyPem, own.chainPem);
+      routes.set(routeNaming({ client: made.id }));
+      const edge = await node();
+      const question = await clientQuestion(edge, [made.id]);
+      const { items } = await ask(bus, getClientMaterial, question.body);
+      const [item] = items;
+      assert(item !== undefined);
+      const { pem } = await ask(bus, getCa, {});
+      demandSigner(item.signerPem, { caPem: pem, name: materialSignerName });
+      const material = JSON.parse(await openSealed(question.sealingKey, item.sealed)) as Material;
+      assert.equal(material.keyPem, own.keyPem);
+      await assert.rejects(openSealed(edge.keyPem, item.sealed), code('TLS_SEAL_BROKEN'));
+      const { key } = await clientQuestion(edge, [made.id], 'g2')
+        .then(({ body }) => ask(bus, getClientMaterial, body))
+        .then(({ refused }) => ({ key: refused[0]?.code }));
+      assert.equal(key, 'CERTSTORE_NOT_NEEDED');
+    });
+
+    it('do not go to a client whose ID, sealing key or node is not what it says', async () => {
+      const made = await upload(...Object.values(await pair('shop.example', 'client')));
+      routes.set(routeNaming({ client: made.id }));
+      const edge = await node();
+      const { body } = await clientQuestion(edge, [made.id]);
+      const other = (await clientQuestion(edge, [made.id])).body;
+      const wrong = [
+        { ...body, clientId: other.clientId },
+        { ...body, sealingKey: other.sealingKey },
+        { ...body, publicKey: other.publicKey },
+        {
+          ...body,
+          proof: { ...body.proof, signature: signText(edge.keyPem, materialRequestText([made.id], null)) },
+        },
+      ];
+      for (const one of wrong)
+        await assert.rejects(ask(bus, getClientMaterial, one), code('CERTSTORE_PROOF_WRONG'));
+    });
+  });
+
+  async function clientQuestion({ chainPem, keyPem }: Pair, ids: string[], gatewayId = 'g1') {
+    const identity = generateKeyPairSync('ed25519');
+    const sealing = generateKeyPairSync('x25519');
+    const publicKey = identity.publicKey.export({ format: 'jwk' }) as {
+      kty: 'OKP';
+      crv: 'Ed25519';
+      x: string;
+    };
+    const sealingKey = sealing.publicKey.export({ format: 'jwk' }) as {
+      kty: 'OKP';
+      crv: 'X25519';
+      x: string;
+    };
+    const clientId = `${gatewayId}_${(await keyThumbprint(publicKey)).slice(0, 20)}`;
+    const text = Buffer.from(sealingKeyText(clientId, sealingKey));
+    const body = {
+      ids,
+      gatewayId,
+      clientId,
+      publicKey,
+      sealingKey,
+      sealingSignature: sign(null, text, identity.privateKey).toString('base64url'),
+      proof: { certificatePem: chainPem, signature: signText(keyPem, materialRequestText(ids, clientId)) },
+    };
+    return { body, sealingKey: sealing.privateKey };
+  }
+});

@@ -1,0 +1,320 @@
+/**
+ * The certificates that certstore owns. Contents and key are replaced together and count a revision of their own; a
+ * change, the key that belongs to it, and what followers are told are one transaction. A certificate that a destination
+ * names cannot be deleted, nor get contents that would not do for it.
+ */
+import { createPrivateKey } from 'node:crypto';
+import type { Bus } from '@postern/bus';
+import {
+  type Certificate,
+  type CertificateRecord,
+  type CertificateUse,
+  CertificateContents,
+  type MergePatch,
+  announce,
+  certstoreChanged,
+} from '@postern/contracts';
+import type { FeedOwner, FeedSource } from '@postern/replica';
+import { type Store, TurnQueue, newId } from '@postern/store';
+import { Compile } from 'typebox/compile';
+import { type Contents, readContents } from './contents.ts';
+import { type CertificateDocument, type Documents, secretCollection } from './document.ts';
+import { openSecret, sealSecret } from './envelope.ts';
+import { certstoreError } from './errors.ts';
+import { misfitOf, warningsOf } from './fitness.ts';
+import type { IntakeKey } from './intake-key.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+import { readUpload } from './upload.ts';
+import type { Usage } from './usage.ts';
+
+const pageItemsDefault = 50;
+const nameCharactersMax = 128;
+const contentsCheck = Compile(CertificateContents);
+
+/** What they need. */
+export interface CertificatesParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly feed: FeedOwner;
+  readonly usage: Usage;
+  readonly intake: IntakeKey;
+  readonly wrapper: KeyWrapper;
+  readonly now: () => Date;
+  readonly certificatesMax: number;
+}
+
+/** Operators' certificates. */
+export class Certificates {
+  readonly #parts: CertificatesParts;
+  /** Every change raises the same counter, so two at once would only fail and try again. */
+  readonly #turns = new TurnQueue();
+
+  constructor(parts: CertificatesParts) {
+    this.#parts = parts;
+  }
+
+  /** Stores what was uploaded. */
+  async create(name: string, sealed: string): Promise<Certificate> {
+    return this.store(nameOf(name), readContents(readUpload(await this.#open(sealed)), this.#parts.now()));
+  }
+
+  /** Stores contents, which were made here or uploaded. */
+  async store(name: string, contents: Contents, issuerId: string | null = null): Promise<Certificate> {
+    const at = this.#parts.now().toISOString();
+    const document: CertificateDocument = {
+      id: newId(),
+      revision: 1,
+      createdAt: at,
+      modifiedAt: at,
+      name,
+      contentRevision: 1,
+      issuerId,
+      warnedDays: null,
+      ...storedOf(contents),
+    };
+    const sealed = await this.#seal(document, contents.keyPem);
+    const made = await this.#change('created', document.id, async ({ certificates, secrets }) => {
+      if ((await certificates.count()) >= this.#parts.certificatesMax) {
+        throw certstoreError(
+          'CERTSTORE_LIMIT',
+          `there may be at most ${this.#parts.certificatesMax} certificates`,
+        );
+      }
+      if (sealed !== null) await secrets.insert({ id: document.id, revision: 1, version: 1, sealed });
+      return certificates.insert(document);
+    });
+    return this.#show(made);
+  }
+
+  /** One. */
+  async get(id: string): Promise<Certificate> {
+    return this.#show(found(await this.#parts.documents.certificates.get(id), id));
+  }
+
+  /** A page of them. */
+  async list(options: { limit?: number; cursor?: string | null }): Promise<{
+    items: Certificate[];
+    nextCursor: string | null;
+  }> {
+    const { limit = pageItemsDefault, cursor = null } = options;
+    const page = await this.#parts.documents.certificates.list({ limit, cursor });
+    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+  }
+
+  /** Another name, other contents, or both. */
+  async update(id: string, patch: MergePatch, sealed?: string, revision?: number): Promise<Certificate> {
+    const { documents, now } = this.#parts;
+    const before = found(await documents.certificates.get(id), id);
+    demandRevision(before, revision);
+    const name = 'name' in patch ? nameOf(patch['name']) : before.name;
+    const changed = { ...before, name, modifiedAt: now().toISOString() };
+    if (sealed === undefined) {
+      return this.#show(
+        await this.#change('updated', id, ({ certificates }) => replaceExactly(certificates, changed)),
+      );
+    }
+    const formerKey = before.hasKey ? createPrivateKey(await this.keyPem(before)) : undefined;
+    const contents = readContents(readUpload(await this.#open(sealed)), now(), formerKey);
+    const contentRevision = before.contentRevision + 1;
+    const after: CertificateDocument = {
+      ...changed,
+      ...storedOf(contents),
+      contentRevision,
+      issuerId: null,
+      warnedDays: null,
+    };
+    await this.#demandFitness(after);
+    const envelope = await this.#seal(after, contents.keyPem);
+    const replaced = await this.#change('updated', id, async ({ certificates, secrets }) => {
+      const former = await secrets.get(id);
+      const secret = { id, version: contentRevision, sealed: envelope ?? '' };
+      if (envelope === null) await secrets.delete(id);
+      else if (former === null) await secrets.insert({ ...secret, revision: 1 });
+      else await secrets.replace({ ...secret, revision: former.revision });
+      return replaceExactly(certificates, after);
+    });
+    return this.#show(replaced);
+  }
+
+  /** Deletes one that nothing names. */
+  async delete(id: string, revision?: number): Promise<void> {
+    const { documents, usage } = this.#parts;
+    const before = found(await documents.certificates.get(id), id);
+    demandRevision(before, revision);
+    await usage.demandFresh();
+    const [user] = usage.of(id);
+    if (user !== undefined) {
+      const others = usage.of(id).length - 1;
+      throw certstoreError(
+        'CERTSTORE_IN_USE',
+        `the destination ${user.route.name} (${user.route.id}) of the gateway ${user.route.gatewayId} names it in ${user.field}${others > 0 ? `, and ${others} more` : ''}`,
+      );
+    }
+    await this.#change('deleted', id, async ({ certificates, secrets }) => {
+      await certificates.delete(id, before.revision);
+      await secrets.delete(id);
+    });
+  }
+
+  /** What does not fit of the places that name certificates, for whoever is about to store them. */
+  async check(uses: readonly CertificateUse[]): Promise<{
+    faults: { path: string; code: string; message: string }[];
+    warnings: { path: string; code: string; message: string }[];
+  }> {
+    const faults: { path: string; code: string; message: string }[] = [];
+    const warnings: typeof faults = [];
+    for (const use of uses) {
+      const document = await this.#parts.documents.certificates.get(use.id);
+      const path = use.field;
+      const fault =
+        document === null
+          ? { code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message: `there is no certificate ${use.id}` }
+          : misfitOf(document, use);
+      if (fault !== null) faults.push({ path, ...fault });
+      else if (document !== null) {
+        warnings.push(...warningsOf(document, this.#parts.now()).map((warning) => ({ path, ...warning })));
+      }
+    }
+    return { faults, warnings };
+  }
+
+  /** A certificate with its contents; null when there is none. */
+  document(id: string): Promise<CertificateDocument | null> {
+    return this.#parts.documents.certificates.get(id);
+  }
+
+  /** The private key of this version of its contents. */
+  async keyPem({ id, contentRevision }: CertificateDocument): Promise<string> {
+    const { documents, wrapper } = this.#parts;
+    const secret = await documents.secrets.get(id);
+    if (secret === null || secret.version !== contentRevision) {
+      throw certstoreError(
+        'CERTSTORE_SECRET_DAMAGED',
+        `the private key of the certificate ${id} is not there`,
+      );
+    }
+    const place = { collection: secretCollection, id, version: secret.version };
+    const bytes = await openSecret(wrapper, place, secret.sealed);
+    try {
+      return bytes.toString('utf8');
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
+  #show(document: CertificateDocument): Certificate {
+    const { usage, now } = this.#parts;
+    const { chainPem: _chain, warnedDays: _days, ...shown } = document;
+    return { ...shown, usedBy: usage.shown(shown.id), warnings: warningsOf(document, now()) };
+  }
+
+  async #open(sealed: string): Promise<CertificateContents> {
+    const contents = await this.#parts.intake.open(sealed);
+    if (contentsCheck.Check(contents)) return contents;
+    throw certstoreError('CERTSTORE_INTAKE_INVALID', 'what was sent is not the contents of a certificate');
+  }
+
+  async #seal({ id, contentRevision }: CertificateDocument, keyPem: string | null): Promise<string | null> {
+    if (keyPem === null) return null;
+    const place = { collection: secretCollection, id, version: contentRevision };
+    const bytes = Buffer.from(keyPem);
+    const sealed = await sealSecret(this.#parts.wrapper, place, bytes);
+    bytes.fill(0);
+    return sealed;
+  }
+
+  async #demandFitness(document: CertificateDocument): Promise<void> {
+    const { usage } = this.#parts;
+    await usage.demandFresh();
+    for (const { route, role, field } of usage.of(document.id)) {
+      const host = role === 'server' ? route.front?.host : undefined;
+      const misfit = misfitOf(document, { role, ...(host === undefined ? {} : { host }) });
+      if (misfit === null) continue;
+      const message = `the destination ${route.name} (${route.id}) uses it in ${field}, and for that: ${misfit.message}`;
+      throw certstoreError(misfit.code, message);
+    }
+  }
+
+  async #change<R>(
+    action: 'created' | 'updated' | 'deleted',
+    id: string,
+    work: (draft: Documents) => Promise<R>,
+  ): Promise<R> {
+    const { store, documents, feed, bus, now } = this.#parts;
+    const result = await this.#turns.run(() =>
+      store.transaction(async (within) => {
+        const done = await work({
+          certificates: within(documents.certificates),
+          secrets: within(documents.secrets),
+        });
+        await feed.record(within, [id]);
+        return done;
+      }),
+    );
+    feed.beat();
+    announce(bus, certstoreChanged, {
+      kind: 'certificate',
+      action,
+      id,
+      gatewayId: null,
+      at: now().toISOString(),
+    });
+    return result;
+  }
+}
+
+/** The items of `certstore.certificates`. */
+export function certificateSource({ certificates }: Documents): FeedSource<CertificateRecord> {
+  return {
+    read: async (ids) => {
+      const all = await Promise.all(ids.map((id) => certificates.get(id)));
+      return all.filter((document) => document !== null).map(recordOf);
+    },
+    list: async (cursor) => {
+      const { items, nextCursor } = await certificates.list({ cursor, limit: 50 });
+      return { items: items.map(recordOf), nextCursor };
+    },
+  };
+}
+
+function recordOf(document: CertificateDocument): CertificateRecord {
+  const { id, contentRevision, kind, subject, fingerprint, hasKey, notBefore, notAfter } = document;
+  return { id, contentRevision, kind, subject, fingerprint, hasKey, notBefore, notAfter };
+}
+
+function storedOf({ kind, chainPem, keyPem, facts }: Contents) {
+  return { kind, chainPem, hasKey: keyPem !== null, ...facts };
+}
+
+function nameOf(name: unknown): string {
+  if (typeof name === 'string' && name.trim() !== '' && name.length <= nameCharactersMax) return name;
+  const message = `must be 1 to ${nameCharactersMax} characters and not blank`;
+  throw certstoreError('CERTSTORE_INVALID', `/name ${message}`, { errors: [{ path: '/name', message }] });
+}
+
+function found(document: CertificateDocument | null, id: string): CertificateDocument {
+  if (document !== null) return document;
+  throw certstoreError('CERTSTORE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id}`);
+}
+
+function demandRevision({ id, revision: actual }: CertificateDocument, expected: number | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw staleRevision(id);
+}
+
+async function replaceExactly(
+  certificates: Documents['certificates'],
+  document: CertificateDocument,
+): Promise<CertificateDocument> {
+  const now = found(await certificates.get(document.id), document.id);
+  if (now.revision !== document.revision) throw staleRevision(document.id);
+  return certificates.replace(document);
+}
+
+function staleRevision(id: string): Error {
+  return certstoreError(
+    'CERTSTORE_REVISION_STALE',
+    `someone else changed the certificate ${id}: read it again`,
+  );
+}

@@ -1,0 +1,74 @@
+/** Which question is answered by what. All replicas of certstore answer from one queue group. */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  ServiceError,
+  answer,
+  checkCertificates,
+  createCertificate,
+  deleteCertificate,
+  getCertificate,
+  getClientMaterial,
+  getIntakeKey,
+  getNodeMaterial,
+  listCertificates,
+  updateCertificate,
+  type Question,
+} from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Static, TSchema } from 'typebox';
+import type { Certificates } from './certificates.ts';
+import type { IntakeKey } from './intake-key.ts';
+import type { Materials } from './materials.ts';
+import type { CertstoreMetrics } from './metrics.ts';
+
+const queue = 'certstore';
+
+/** What answers. */
+export interface Answerers {
+  certificates: Certificates;
+  materials: Materials;
+  intake: IntakeKey;
+}
+
+/** Answers what concerns operators' certificates, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: { bus: Bus; logger: Logger; metrics: CertstoreMetrics },
+  { certificates, materials, intake }: Answerers,
+): Subscription[] {
+  const { bus, logger, metrics } = parts;
+  const serve = <Request extends TSchema, Answer extends TSchema>(
+    question: Question<Request, Answer>,
+    handler: (body: Static<Request>) => Promise<Static<Answer>>,
+  ): Subscription =>
+    answer(
+      bus,
+      question,
+      async (body) => {
+        try {
+          const result = await handler(body);
+          metrics.answered(question.subject, 'ok');
+          return result;
+        } catch (error) {
+          metrics.answered(question.subject, ServiceError.from(error).code);
+          throw error;
+        }
+      },
+      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
+    );
+  return [
+    serve(getIntakeKey, async () => ({ key: intake.publicKey })),
+    serve(createCertificate, ({ name, sealed }) => certificates.create(name, sealed)),
+    serve(getCertificate, ({ id }) => certificates.get(id)),
+    serve(listCertificates, (request) => certificates.list(request)),
+    serve(updateCertificate, ({ id, patch, sealed, revision }) =>
+      certificates.update(id, patch, sealed, revision),
+    ),
+    serve(deleteCertificate, async ({ id, revision }) => {
+      await certificates.delete(id, revision);
+      return {};
+    }),
+    serve(checkCertificates, ({ uses }) => certificates.check(uses)),
+    serve(getNodeMaterial, ({ ids, proof }) => materials.forNode(ids, proof)),
+    serve(getClientMaterial, (question) => materials.forClient(question)),
+  ];
+}

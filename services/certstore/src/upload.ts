@@ -1,0 +1,198 @@
+/**
+ * Reads uploaded files into certificates and private keys: PEM with any number of blocks in any order, DER, PKCS #12.
+ * Node's own parsers read certificates and keys; what they cannot say (which kind a block is, whether a passphrase is
+ * missing or wrong) is told here, one sentence for each fault. It judges nothing of what it read: `contents.ts` does.
+ */
+import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
+import { type CertificateContents, certificateUploadBytesMax } from '@postern/contracts';
+import { certstoreError } from './errors.ts';
+import { readPkcs12 } from './pkcs12.ts';
+
+/** What the files hold. */
+export interface UploadParts {
+  certificates: X509Certificate[];
+  keys: KeyObject[];
+}
+
+const certificatesMax = 32;
+const keysMax = 4;
+const pemBegin = '-----BEGIN ';
+const pemBlock = /-----BEGIN ([^\r\n-]{1,64})-----([^-]*)-----END ([^\r\n-]{1,64})-----/g;
+
+const certificateLabels = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
+const keyLabels = new Set(['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY', 'ENCRYPTED PRIVATE KEY']);
+/** What openssl writes beside a key, and nobody needs. */
+const ignoredLabels = new Set(['EC PARAMETERS']);
+/** What people upload by mistake, and what they should do. */
+const refusedLabels = new Map([
+  ['CERTIFICATE REQUEST', 'a signing request: upload the certificate that the CA made of it'],
+  ['NEW CERTIFICATE REQUEST', 'a signing request: upload the certificate that the CA made of it'],
+  ['X509 CRL', 'a revocation list, not a certificate'],
+  ['PUBLIC KEY', 'a public key: upload the private key'],
+  ['RSA PUBLIC KEY', 'a public key: upload the private key'],
+  ['OPENSSH PRIVATE KEY', 'a key in the form of OpenSSH: convert it with "ssh-keygen -p -m PKCS8"'],
+  ['DSA PRIVATE KEY', 'a DSA key, which TLS no longer takes: use ECDSA P-256 or RSA 2048'],
+  ['PKCS7', 'a PKCS #7 bundle: convert it with "openssl pkcs7 -print_certs"'],
+  ['CMS', 'a PKCS #7 bundle: convert it with "openssl pkcs7 -print_certs"'],
+  ['TRUSTED CERTIFICATE', 'a certificate with trust settings of OpenSSL: convert it with "openssl x509"'],
+]);
+
+/** Reads all files. Throws a `CERTSTORE_…` refusal (400) for the first that is wrong. */
+export function readUpload({ files, passphrase }: CertificateContents): UploadParts {
+  const all = files.map((file) => Buffer.from(file, 'base64'));
+  const bytes = all.reduce((sum, file) => sum + file.length, 0);
+  if (bytes > certificateUploadBytesMax) {
+    throw certstoreError(
+      'CERTSTORE_TOO_LARGE',
+      `the files have more than ${certificateUploadBytesMax} bytes`,
+    );
+  }
+  const parts: UploadParts = { certificates: [], keys: [] };
+  for (const file of all) {
+    const { certificates, keys } = readFile(file, passphrase);
+    parts.certificates.push(...certificates);
+    parts.keys.push(...keys);
+  }
+  if (parts.certificates.length > certificatesMax || parts.keys.length > keysMax) {
+    throw certstoreError(
+      'CERTSTORE_TOO_LARGE',
+      `there are more than ${certificatesMax} certificates or ${keysMax} keys in the files`,
+    );
+  }
+  return parts;
+}
+
+function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
+  if (file.length === 0) throw certstoreError('CERTSTORE_FILE_EMPTY', 'the file is empty');
+  const text = pemText(file);
+  if (text !== null) return readPem(text, passphrase);
+  // DER, PKCS #12 and nothing else begins with a SEQUENCE.
+  if (file[0] !== 0x30) {
+    throw certstoreError('CERTSTORE_FILE_UNKNOWN', 'the file is neither PEM nor DER nor PKCS #12');
+  }
+  return readDer(file, passphrase);
+}
+
+/** The file as text when it is PEM; windows editors write UTF-16 and byte order marks. */
+function pemText(file: Buffer): string | null {
+  const isUtf16 = file[0] === 0xff && file[1] === 0xfe;
+  const text = file.toString(isUtf16 ? 'utf16le' : 'latin1');
+  return text.includes(pemBegin.trim()) ? text : null;
+}
+
+function readPem(text: string, passphrase: string | undefined): UploadParts {
+  const parts: UploadParts = { certificates: [], keys: [] };
+  const begins = text.split(pemBegin).length - 1;
+  let blocks = 0;
+  for (const [block, label = '', body = '', end] of text.matchAll(pemBlock)) {
+    blocks += 1;
+    if (label !== end) {
+      throw certstoreError(
+        'CERTSTORE_PEM_INVALID',
+        `a block begins as ${quoted(label)} and ends as ${quoted(end ?? '')}`,
+      );
+    }
+    if (certificateLabels.has(label)) parts.certificates.push(readCertificate(body));
+    else if (keyLabels.has(label)) parts.keys.push(readKeyBlock(block, label, passphrase));
+    else if (!ignoredLabels.has(label)) throw refusedBlock(label);
+  }
+  if (blocks !== begins) {
+    throw certstoreError(
+      'CERTSTORE_PEM_INVALID',
+      'a PEM block has no end: the text was cut, or a line of dashes was changed',
+    );
+  }
+  return parts;
+}
+
+function readCertificate(body: string): X509Certificate {
+  const base64 = body.replaceAll(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) {
+    throw certstoreError('CERTSTORE_PEM_INVALID', 'a CERTIFICATE block is not base64: it was cut or changed');
+  }
+  try {
+    return new X509Certificate(Buffer.from(base64, 'base64'));
+  } catch (cause) {
+    throw certstoreError(
+      'CERTSTORE_CERTIFICATE_INVALID',
+      'a CERTIFICATE block holds no X.509 certificate: it was cut or changed',
+      { cause },
+    );
+  }
+}
+
+function readKeyBlock(block: string, label: string, passphrase: string | undefined): KeyObject {
+  const isSealed = label === 'ENCRYPTED PRIVATE KEY' || block.includes('Proc-Type: 4,ENCRYPTED');
+  return readKey(isSealed, passphrase, () =>
+    createPrivateKey({ key: block, format: 'pem', ...(isSealed ? { passphrase: passphrase ?? '' } : {}) }),
+  );
+}
+
+function readKey(isSealed: boolean, passphrase: string | undefined, read: () => KeyObject): KeyObject {
+  if (isSealed && passphrase === undefined) {
+    throw certstoreError('CERTSTORE_PASSPHRASE_MISSING', 'the private key is encrypted: give its passphrase');
+  }
+  try {
+    return read();
+  } catch (cause) {
+    if (!isSealed) {
+      throw certstoreError(
+        'CERTSTORE_KEY_UNREADABLE',
+        'the private key cannot be read: it was cut or changed, or is of a kind that is not known',
+        { cause },
+      );
+    }
+    throw certstoreError('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the private key', {
+      cause,
+    });
+  }
+}
+
+function readDer(file: Buffer, passphrase: string | undefined): UploadParts {
+  const certificate = attempt(() => new X509Certificate(file));
+  if (certificate !== null) return { certificates: [certificate], keys: [] };
+  for (const type of ['pkcs8', 'pkcs1', 'sec1'] as const) {
+    const key = attempt(() => createPrivateKey({ key: file, format: 'der', type }));
+    if (key !== null) return { certificates: [], keys: [key] };
+  }
+  if (isSealedPkcs8(file)) {
+    const read = (): KeyObject =>
+      createPrivateKey({ key: file, format: 'der', type: 'pkcs8', passphrase: passphrase ?? '' });
+    return { certificates: [], keys: [readKey(true, passphrase, read)] };
+  }
+  return readPkcs12(file, passphrase);
+}
+
+/** EncryptedPrivateKeyInfo: SEQUENCE { SEQUENCE { OBJECT IDENTIFIER …; PKCS #12 begins with an INTEGER, 3. */
+function isSealedPkcs8(file: Buffer): boolean {
+  const outer = contentAt(file, 0);
+  const inner = outer === null || file[outer] !== 0x30 ? null : contentAt(file, outer);
+  // 1.2.840.113549.1.5 and 1.2.840.113549.1.12.1: passphrase-based encryption.
+  const oid = inner === null ? '' : file.subarray(inner, inner + 10).toString('hex');
+  return /^06..2a864886f70d01(05|0c01)/.test(oid);
+}
+
+/** Where the content of the element at `offset` begins. */
+function contentAt(file: Buffer, offset: number): number | null {
+  const length = file[offset + 1];
+  if (length === undefined || length === 0x80) return null;
+  return offset + 2 + (length < 0x80 ? 0 : length & 0x7f);
+}
+
+function attempt<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+function refusedBlock(label: string): Error {
+  const what =
+    refusedLabels.get(label) ?? `${quoted(label)}, which is neither a certificate nor a private key`;
+  return certstoreError('CERTSTORE_BLOCK_REFUSED', `the file holds ${what}`);
+}
+
+function quoted(label: string): string {
+  return JSON.stringify(label.replaceAll(/[^\x20-\x7e]/g, '?'));
+}

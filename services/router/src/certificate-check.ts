@@ -1,0 +1,39 @@
+/**
+ * Whether the certificates that a destination is to name are there and fit their places. certstore knows; it is asked
+ * before the change, and only when the change names others than before, so that everything else of a destination can be
+ * changed while certstore is away.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Bus } from '@postern/bus';
+import { type CertificateUse, type Route, ask, certificateUses, checkCertificates } from '@postern/contracts';
+import { invalid } from './errors.ts';
+
+/** What names certificates, with the front that it has or is to have. */
+export type Naming = Pick<Route, 'kind' | 'resource' | 'front'>;
+
+/** Throws `ROUTER_INVALID` that names each field, or what asking threw. `before` is the destination as it is. */
+export type CheckCertificates = (naming: Naming, before?: Naming) => Promise<void>;
+
+/** Asks certstore. */
+export function certificateCheck(bus: Bus): CheckCertificates {
+  return async (naming, before) => {
+    const uses = usesOf(naming);
+    if (uses.length === 0 || (before !== undefined && namesTheSame(naming, before))) return;
+    const { faults } = await ask(bus, checkCertificates, { uses });
+    if (faults.length > 0) throw invalid(faults.map(({ path, message }) => ({ path, message })));
+  };
+}
+
+/** Whether both name the same certificates in the same places, for the same host. */
+export function namesTheSame(one: Naming, other: Naming): boolean {
+  return isDeepStrictEqual(usesOf(one), usesOf(other));
+}
+
+function usesOf(naming: Naming): CertificateUse[] {
+  return certificateUses(naming).map(({ id, field, role }) => ({
+    id,
+    field,
+    role,
+    ...(role === 'server' && naming.front !== undefined ? { host: naming.front.host } : {}),
+  }));
+}
