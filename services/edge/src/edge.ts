@@ -327,7 +327,8 @@ class EdgeNode implements Edge {
       connectServer.useCertificate(renewed);
     });
     // Links first: who comes with a tunnel is served by all nodes. The tunnel port next: an answer to a first call names it.
-    if (this.#identity.current !== null) await this.#links.open(this.#identity.current);
+    const identity = this.#parts.alone === true ? null : this.#identity.current;
+    if (identity !== null) await this.#links.open(identity);
     await tunnelServer.listen();
     await connectServer.listen();
     await this.#fronts.open(this.#followers.routes.items.values());
