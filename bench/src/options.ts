@@ -37,6 +37,8 @@ const badUsage = 64;
 const plotFile = 'docs/bench.svg';
 /** Enough to see that every figure comes out. */
 const smoke = { rounds: 1, seconds: 1, streams: 20, tunnels: 2 };
+/** Before each group of figures, for each peer. */
+const warmUpSeconds = 2;
 const restMs = { smoke: 200, otherwise: 2_000 };
 
 /** Reads the arguments; ends the process on --help and on bad usage. */
@@ -55,6 +57,7 @@ export function parseOptions(argv: readonly string[]): Options {
     rounds: raw.rounds,
     effort: {
       seconds: raw.seconds,
+      warmUpSeconds: raw.smoke ? 1 : warmUpSeconds,
       streams: raw.streams,
       tunnels: raw.tunnels,
       roundTripMs: raw.roundTrip,

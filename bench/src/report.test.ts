@@ -18,7 +18,7 @@ function reportOf(measured: Record<string, readonly Measured[]>): Report {
       congestionControl: 'cubic',
       node: 'v26',
     },
-    effort: { seconds: 5, streams: 10, tunnels: 2, roundTripMs: 50, restMs: 0 },
+    effort: { seconds: 5, warmUpSeconds: 1, streams: 10, tunnels: 2, roundTripMs: 50, restMs: 0 },
     rounds: 3,
     peers: Object.fromEntries(Object.keys(measured).map((peer) => [peer, peer === 'direct' ? null : 'TLS'])),
     entries: Object.entries(measured).flatMap(([peer, rounds]) =>

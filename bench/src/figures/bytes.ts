@@ -8,6 +8,12 @@ import type { Scene } from './measurement.ts';
 /** One and eight connections, both ways, one after the other. */
 export async function measureBytes(scene: Scene): Promise<Measured> {
   const measured: Measured = {};
+  for (const direction of directions) {
+    const warmUp = { connections: 8, direction, seconds: scene.effort.warmUpSeconds };
+    await (
+      await bulk(scene.stage, scene.started.fronts.bulk, warmUp)
+    ).done;
+  }
   for (const connections of [1, 8] as const) {
     for (const direction of directions)
       Object.assign(measured, await measureOne(scene, connections, direction));

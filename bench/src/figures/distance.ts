@@ -11,6 +11,12 @@ const longerBy = 1.5;
 export async function measureDistance({ stage, started, effort }: Scene): Promise<Measured> {
   const measured: Measured = {};
   for (const direction of directions) {
+    const warmUp = { connections: 1, direction, seconds: effort.warmUpSeconds };
+    await (
+      await bulk(stage, started.fronts.bulk, warmUp)
+    ).done;
+  }
+  for (const direction of directions) {
     const seconds = Math.ceil(effort.seconds * longerBy);
     const flow = await bulk(stage, started.fronts.bulk, { connections: 1, direction, seconds });
     measured[`distance-${direction}`] = (await flow.done).bytesPerSecond / 1e6;

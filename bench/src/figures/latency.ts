@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Measured } from '../figure.ts';
 import { bulk, type Direction, directions } from '../load/bulk.ts';
+import { httpLoad } from '../load/http.ts';
 import { ping } from '../load/script.ts';
 import type { Scene } from './measurement.ts';
 
@@ -11,6 +12,11 @@ const warmUpSeconds = 1;
 
 /** Alone, then beside bulk in each direction. */
 export async function measureLatency(scene: Scene): Promise<Measured> {
+  await httpLoad(scene.started.fronts.http, {
+    connections: 8,
+    keepAlive: true,
+    seconds: scene.effort.warmUpSeconds,
+  });
   const alone = await ping(scene.started.fronts.echo, scene.effort.seconds);
   const measured: Measured = { 'ping-p50': alone.p50, 'ping-p99': alone.p99, 'ping-lost': alone.lost };
   for (const direction of directions) {

@@ -8,6 +8,8 @@ import type { Stage } from '../stage.ts';
 export interface Effort {
   /** Of each load. */
   readonly seconds: number;
+  /** Before each group: programs that compile as they run are measured as they run all day, and so are all others. */
+  readonly warmUpSeconds: number;
   readonly streams: number;
   readonly tunnels: number;
   readonly roundTripMs: number;

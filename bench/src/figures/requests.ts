@@ -6,11 +6,9 @@ import type { Scene } from './measurement.ts';
 
 /** 64 connections that stay open. */
 export async function measureRequests({ started, effort }: Scene): Promise<Measured> {
-  const result = await httpLoad(started.fronts.http, {
-    connections: 64,
-    keepAlive: true,
-    seconds: effort.seconds,
-  });
+  const load = { connections: 64, keepAlive: true };
+  await httpLoad(started.fronts.http, { ...load, seconds: effort.warmUpSeconds });
+  const result = await httpLoad(started.fronts.http, { ...load, seconds: effort.seconds });
   return {
     requests: result.requestsPerSecond,
     'requests-p50': result.p50Ms,
@@ -21,11 +19,9 @@ export async function measureRequests({ started, effort }: Scene): Promise<Measu
 
 /** 32 at once, each of them closed after its answer. */
 export async function measureConnections({ started, effort }: Scene): Promise<Measured> {
-  const result = await httpLoad(started.fronts.http, {
-    connections: 32,
-    keepAlive: false,
-    seconds: effort.seconds,
-  });
+  const load = { connections: 32, keepAlive: false };
+  await httpLoad(started.fronts.http, { ...load, seconds: effort.warmUpSeconds });
+  const result = await httpLoad(started.fronts.http, { ...load, seconds: effort.seconds });
   return {
     connections: result.requestsPerSecond,
     'connections-p99': result.p99Ms,
