@@ -7,12 +7,15 @@
  *     ────────[ in our memory | may still come      ]
  *             └──────────── window ────────────────┘   taken from the budgets when it is given
  *
- * The window doubles while the peer uses up half of it in less than two of the shortest round trips seen:
+ * The window doubles, or while it is small grows fourfold, while the peer uses up half of it in less than two of the shortest round trips seen:
  * then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
  * window shrinks by not being renewed, and never below the floor that the stream took at its start.
  */
 import type { Budget } from './budget.ts';
 import type { Limits } from './limit.ts';
+
+/** Up to here a window grows fourfold at a time: each step costs a round trip, and on a long way there are many. */
+const fastGrowthBytesMax = 16 * 1024 * 1024;
 
 /** One per stream end. */
 export class ReceiveWindow {
@@ -54,7 +57,8 @@ export class ReceiveWindow {
   /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
   renew(now: number, roundTripMs: number | null): number {
     if (roundTripMs !== null && this.due && now - this.#renewedAt < 2 * roundTripMs) {
-      this.#window = Math.min(this.#window * 2, this.#limits.windowBytesMax);
+      const factor = this.#window < fastGrowthBytesMax ? 4 : 2;
+      this.#window = Math.min(this.#window * factor, this.#limits.windowBytesMax);
     }
     this.#renewedAt = now;
     this.#raise(this.delivered, Math.floor(this.#budget.free / 4));

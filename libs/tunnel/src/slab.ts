@@ -14,9 +14,17 @@ import { headerBytes, payloadBytesMax } from './frame.ts';
 export const slabBytes = 4 * payloadBytesMax;
 /** What is not worth reading into is left. */
 const regionBytesMin = 16_384;
-/** Free slabs that are kept, all together 32 MiB. */
-const poolMax = 128;
+/**
+ * Free slabs that are kept, all together 256 MiB: a long way keeps tens of megabytes until they are acknowledged, and
+ * memory that is made anew for each costs page faults and has V8 mark its whole heap.
+ */
+const poolMax = 1024;
+/** What lay idle for so long goes, by halves. */
+const trimAfterMs = 5_000;
 const pool: Slab[] = [];
+/** The fewest free slabs since the last trimming: so many were not needed. */
+let idleSlabs = 0;
+let trimming: NodeJS.Timeout | null = null;
 
 /** Counted memory; made by `Slab.take`, which counts its reader. */
 export class Slab {
@@ -30,6 +38,7 @@ export class Slab {
   /** A free slab, held once. */
   static take(): Slab {
     const slab = pool.pop() ?? new Slab();
+    if (pool.length < idleSlabs) idleSlabs = pool.length;
     slab.#at = 0;
     slab.#holders = 1;
     return slab;
@@ -62,6 +71,16 @@ export class Slab {
 
   release(): void {
     this.#holders -= 1;
-    if (this.#holders === 0 && !this.#pinned && pool.length < poolMax) pool.push(this);
+    if (this.#holders > 0 || this.#pinned || pool.length >= poolMax) return;
+    pool.push(this);
+    trimming ??= setInterval(trim, trimAfterMs).unref();
   }
+}
+
+function trim(): void {
+  pool.length -= Math.ceil(idleSlabs / 2);
+  idleSlabs = pool.length;
+  if (idleSlabs > 0 || trimming === null) return;
+  clearInterval(trimming);
+  trimming = null;
 }
