@@ -7,14 +7,15 @@
  *     ────────[ in our memory | may still come      ]
  *             └──────────── window ────────────────┘   taken from the budgets when it is given
  *
- * The window doubles, or while it is small grows fourfold, while the peer uses up half of it in less than two of the shortest round trips seen:
- * then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
+ * The window doubles (on a long way, while it is small, grows fourfold) while the peer uses up half of it in less
+ * than two of the shortest round trips seen: then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
  * window shrinks by not being renewed, and never below the floor that the stream took at its start.
  */
 import type { Budget } from './budget.ts';
 import type { Limits } from './limit.ts';
 
-/** Up to here a window grows fourfold at a time: each step costs a round trip, and on a long way there are many. */
+/** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
+const longWayMs = 5;
 const fastGrowthBytesMax = 16 * 1024 * 1024;
 
 /** One per stream end. */
@@ -57,7 +58,7 @@ export class ReceiveWindow {
   /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
   renew(now: number, roundTripMs: number | null): number {
     if (roundTripMs !== null && this.due && now - this.#renewedAt < 2 * roundTripMs) {
-      const factor = this.#window < fastGrowthBytesMax ? 4 : 2;
+      const factor = roundTripMs >= longWayMs && this.#window < fastGrowthBytesMax ? 4 : 2;
       this.#window = Math.min(this.#window * factor, this.#limits.windowBytesMax);
     }
     this.#renewedAt = now;

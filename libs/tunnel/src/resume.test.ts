@@ -435,6 +435,27 @@ test('RESUME of a stream that is done is told all that the other end needs to be
   assert.equal(reset?.payload.readUInt16BE(0), ResetCode.PathLost);
 });
 
+test('an end that hears in one chunk that its peer has ended in order is done, and does not ask again', async () => {
+  const { clock, node, first, owner } = await rawWorld();
+  first.raw.fin(1);
+  owner.stream.end();
+  await clock.advance(1);
+  first.session.destroy(gone);
+  const { raw: other } = await RawPeer.join(clock, node);
+  await clock.advance(1);
+  const [resume] = other.seen.filter(({ type }) => type === FrameType.Resume);
+  assert.ok(resume !== undefined);
+  const { attempt } = decodeResume(resume.payload);
+  other.send(
+    encodeAnswer(FrameType.Resumed, resume.stream, { attempt, received: 1, limit: 1 }),
+    encodeCredit(resume.stream, 1, 1),
+    encodeReset(resume.stream, ResetCode.PathLost, 'the stream has ended in order'),
+  );
+  await clock.advance(5_000);
+  assert.equal(owner.done, true);
+  assert.equal(other.seen.filter(({ type }) => type === FrameType.Resume).length, 1);
+});
+
 test('before RESUMED nothing but RESET may come on the new path', async () => {
   const { clock, node, first, owner } = await rawWorld();
   first.raw.wire.cut();

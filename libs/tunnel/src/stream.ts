@@ -658,7 +658,9 @@ export class Stream implements PathEnd {
     this.#out.pin();
     this.#session = null;
     this.#resuming = false;
-    if (this.#phase === 'over') return;
+    // All that is still owed is the acknowledgement of the peer's end: a peer that wants it asks what became of the stream.
+    this.#creditDue &&= !(this.#finAcknowledged && this.#finDelivered);
+    if (this.#isOver()) return;
     this.pathLostAt ??= this.#host.clock.now();
     this.#host.waiting(this);
     if (seek) this.seekPath();
