@@ -67,14 +67,18 @@ function reset(socket: Socket): void {
   (under ?? socket).resetAndDestroy();
 }
 
+/** What a window can grow to here: how fast it grows depends on how busy the machine is. */
+const limits = { windowBytesMax: 4 * 1024 * 1024 };
+
 async function route(t: TestContext, serve: (socket: Socket) => void, kind: Kind): Promise<Route> {
   const resource = await listen(serve, kind === 'tls');
   const ends: Route['ends'] = [];
   const atResource: PromiseWithResolvers<Joined>[] = [];
-  const node = new Endpoint({ self: { id: 'node', bootId: 'n' } });
+  const node = new Endpoint({ self: { id: 'node', bootId: 'n' }, limits });
   let taken = 0;
   const client = new Endpoint({
     self: { id: 'client', bootId: 'c' },
+    limits,
     onOpen: (stream) => {
       const socket = dial(kind, resource.port);
       const i = taken++;
