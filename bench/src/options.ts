@@ -85,7 +85,7 @@ function describeCommand(): Command {
     .addOption(number('--rounds <n>', 'each begins with another peer', 1, 100).default(3))
     .addOption(number('--seconds <s>', 'for each load', 1, 120).default(5))
     .addOption(number('--streams <n>', 'idle streams', 1, 8_000).default(2_000))
-    .addOption(number('--tunnels <n>', 'idle tunnels', 0, 500).default(50))
+    .addOption(number('--tunnels <n>', 'idle tunnels', 0, 500).default(300))
     .addOption(number('--round-trip <ms>', 'of the long way', 2, 1_000).default(50))
     .option('--json <file>', 'write everything that was measured, after each turn')
     .option('--plot [file]', `draw it as SVG (without a file: ${plotFile})`)

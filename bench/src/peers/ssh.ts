@@ -15,15 +15,21 @@ export const ssh: Peer = {
     await startServer(stage, port);
     const leg = await stage.leg(port);
     const fronts = await stage.ports();
+    // Written once: idle clients start side by side and all read it.
+    const hostKey = await readFile(`${stage.keys.sshHostKey}.pub`, 'utf8');
+    const server = {
+      port: leg,
+      knownHosts: await stage.file('known_hosts', `[127.0.0.1]:${leg} ${hostKey}`),
+    };
     await startClient(
       stage,
-      leg,
+      server,
       resourceNames.map((name) => [fronts[name], stage.resources[name]]),
     );
     await stage.listening(Object.values(fronts));
     const addIdleTunnels = (count: number): Promise<number> =>
       startIdleClients(stage, count, (_index, front) =>
-        startClient(stage, leg, [[front, stage.resources.echo]]),
+        startClient(stage, server, [[front, stage.resources.echo]]),
       );
     return { fronts, addIdleTunnels };
   },
@@ -56,13 +62,11 @@ LogLevel ERROR
 
 async function startClient(
   stage: Stage,
-  port: number,
+  { port, knownHosts }: { port: number; knownHosts: string },
   forwards: ReadonlyArray<readonly [number, number]>,
 ): Promise<void> {
-  const hostKey = await readFile(`${stage.keys.sshHostKey}.pub`, 'utf8');
-  const hosts = await stage.file(`known_hosts_${port}`, `[127.0.0.1]:${port} ${hostKey}`);
   const settings = [
-    `UserKnownHostsFile=${hosts}`,
+    `UserKnownHostsFile=${knownHosts}`,
     'GlobalKnownHostsFile=/dev/null',
     'IdentitiesOnly=yes',
     'BatchMode=yes',
