@@ -68,7 +68,7 @@ function reset(socket: Socket): void {
 }
 
 /** What a window can grow to here: how fast it grows depends on how busy the machine is. */
-const limits = { windowBytesMax: 4 * 1024 * 1024 };
+const limits = { windowBytesMax: 1024 * 1024 };
 
 async function route(t: TestContext, serve: (socket: Socket) => void, kind: Kind): Promise<Route> {
   const resource = await listen(serve, kind === 'tls');
