@@ -2,6 +2,8 @@
  * A /24 of the loopback network for one cluster, so that every node has an address of its own and all of them serve
  * the same ports, as machines would. Linux answers on all of 127.0.0.0/8 without set-up; others do not.
  *
+ * A test in a network namespace of its own may give a net of 10.0.0.0/8 that it put on a bridge there.
+ *
  * Whoever holds NET.254:65000 has the net: the kernel frees it with its process, so no net is ever left taken.
  */
 import { randomInt } from 'node:crypto';
@@ -22,7 +24,7 @@ export interface LoopbackNet {
 /** Takes the net of that prefix, or a free one. */
 export async function takeLoopbackNet(prefix?: string): Promise<LoopbackNet> {
   if (prefix !== undefined) {
-    if (!/^127\.\d{1,3}\.\d{1,3}$/.test(prefix))
+    if (!/^(127|10)\.\d{1,3}\.\d{1,3}$/.test(prefix))
       throw new Error(`not a loopback net: ${prefix} (like 127.0.1)`);
     const net = await tryTake(prefix);
     if (net === null) throw new Error(`the net ${prefix} is used by another cluster`);

@@ -1,7 +1,7 @@
 /**
  * Who is where in a cluster: addresses and ports, decided once at its start and kept over restarts of its parts.
  *
- *   NET.1 … NET.99     nodes, all with the same connect and tunnel port
+ *   NET.1 … NET.99     nodes, all with the same connect, tunnel and ops port
  *   NET.101 … NET.104  router, acl, certstore, admin
  *   NET.111 …          NATS servers
  *   NET.121            MongoDB-wire server
@@ -56,15 +56,15 @@ export const natsMax = 9;
 
 /** Lays a cluster out on a net. */
 export async function layOut(net: LoopbackNet, options: LayoutOptions): Promise<Layout> {
-  const place = async (name: string, kind: PartKind, n: number): Promise<Place> => ({
-    name,
-    kind,
-    address: net.address(n),
-    opsPort: await freePort(net.address(n)),
+  const nodeAddresses = count(options.nodes).map((n) => net.address(n));
+  const nodeOpsPort = await commonPort(nodeAddresses, 9101);
+  const edges = nodeAddresses.map((address, index): Place => {
+    return { name: `edge-${index + 1}`, kind: 'edge', address, opsPort: nodeOpsPort };
   });
-  const edges = await Promise.all(count(options.nodes).map((n) => place(`edge-${n}`, 'edge', n)));
-  const services = await Promise.all(singleServices.map((kind, index) => place(kind, kind, 101 + index)));
-  const nodeAddresses = edges.map((edge) => edge.address);
+  const place = async (kind: (typeof singleServices)[number], n: number): Promise<Place> => {
+    return { name: kind, kind, address: net.address(n), opsPort: await freePort(net.address(n)) };
+  };
+  const services = await Promise.all(singleServices.map((kind, index) => place(kind, 101 + index)));
   return {
     edges,
     services,

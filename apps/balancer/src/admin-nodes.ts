@@ -1,0 +1,87 @@
+/** The nodes as the admin API lists them: `GET /nodes`, over HTTPS, with a bounded answer and a deadline. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { type Secret, readSecretFile } from '@postern/config';
+import { Compile } from 'typebox/compile';
+import { Type } from 'typebox';
+import { balancerError } from './errors.ts';
+import { nodesMax } from './node-list.ts';
+
+/** Where the admin API is and how to enter. */
+export interface AdminPlace {
+  readonly url: string;
+  readonly key: Secret;
+  readonly caFile?: string | undefined;
+}
+
+const answerBytesMax = 1024 * 1024;
+const answerWithinMs = 5_000;
+
+const Answer = Compile(
+  Type.Object({
+    items: Type.Array(Type.Object({ name: Type.String(), heard: Type.Boolean() }), { maxItems: nodesMax }),
+  }),
+);
+
+/**
+ * The names of all nodes that are not forgotten. A node that is silent or drains is among them: haproxy sees for itself
+ * whether it takes connections. Rejects with `BALANCER_ADMIN_UNREACHABLE` or `BALANCER_ADMIN_REFUSED`.
+ */
+export async function fetchNodeNames(place: AdminPlace, signal: AbortSignal): Promise<string[]> {
+  const { status, text } = await get(place, signal);
+  if (status !== 200) {
+    throw balancerError(
+      'BALANCER_ADMIN_REFUSED',
+      `the admin API answered ${status} to the question for nodes`,
+    );
+  }
+  const body: unknown = parse(text);
+  if (!Answer.Check(body)) {
+    throw balancerError('BALANCER_ADMIN_REFUSED', 'the answer is no list of nodes: is this the admin API?');
+  }
+  return body.items.map(({ name }) => name);
+}
+
+async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const fail = (cause: unknown): void =>
+    reject(balancerError('BALANCER_ADMIN_UNREACHABLE', `no answer from ${place.url}`, { cause }));
+  try {
+    const outgoing = request(
+      new URL('/api/v1/nodes', place.url),
+      {
+        agent: false,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
+        // Files are read each time, so that replaced ones are taken.
+        headers: { authorization: `Bearer ${keyText(place.key)}` },
+        ...(place.caFile === undefined ? {} : { ca: readFileSync(place.caFile) }),
+      },
+      (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+          if (text.length > answerBytesMax) incoming.destroy(new Error('the answer is too long'));
+        });
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
+        incoming.on('error', fail);
+      },
+    );
+    outgoing.on('error', fail);
+    outgoing.end();
+  } catch (error) {
+    fail(error);
+  }
+  return promise;
+}
+
+function keyText(key: Secret): string {
+  return key.file === null ? key.reveal() : readSecretFile(key.file);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * A balancer: haproxy for the nodes of a list, and keepalived for the static addresses.
+ *
+ *   nodes (settings, or admin API every few seconds) ──► haproxy.cfg ──► haproxy -W, reloaded without a cut
+ *                                                        keepalived starts once haproxy serves
+ *   haproxy or keepalived ends ──► the program ends with 70: the addresses go to the other machine
+ *   asked to stop ──► keepalived first (the addresses move at once), then haproxy, with time for its connections
+ *
+ * When the admin API is out of reach, or knows of no node, the nodes stay as they are.
+ */
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Ending,
+  ExitCode,
+  type Logger,
+  type Readiness,
+  type Service,
+  readyWhen,
+} from '@postern/telemetry';
+import { fetchNodeNames } from './admin-nodes.ts';
+import type { BalancerOptions } from './config.ts';
+import { balancerError } from './errors.ts';
+import { Haproxy } from './haproxy.ts';
+import { startKeepalived } from './keepalived.ts';
+import { keepKnownNodes, readKnownNodes } from './known-nodes.ts';
+import type { BalancerMetrics } from './metrics.ts';
+import { withAddresses } from './node-address.ts';
+import { type NodeEntry, nodeList, nodesByName } from './node-list.ts';
+import type { Supervised } from './supervised.ts';
+
+const keepalivedStopMs = 5_000;
+
+/** What a balancer is made of. */
+export interface BalancerParts {
+  readonly options: BalancerOptions;
+  readonly logger: Logger;
+  readonly metrics: BalancerMetrics;
+  readonly ending: Ending;
+}
+
+/** Makes a balancer; `start` throws `BALANCER_NODES_MISSING` when the settings say neither nodes nor whom to ask. */
+export function createBalancer(parts: BalancerParts): Service {
+  return new Balancer(parts);
+}
+
+class Balancer implements Service {
+  readonly name = 'balancer';
+  readonly #parts: BalancerParts;
+  readonly #haproxy: Haproxy;
+  readonly #abort = new AbortController();
+  #keepalived: Supervised | null = null;
+  #nodes: readonly NodeEntry[] = [];
+  #failing = false;
+  #polling: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+
+  constructor(parts: BalancerParts) {
+    this.#parts = parts;
+    this.#haproxy = new Haproxy(parts.options, parts.logger);
+  }
+
+  async start(): Promise<void> {
+    const { options } = this.#parts;
+    mkdirSync(options.state, { recursive: true, mode: 0o700 });
+    const list = nodeSource(options);
+    const known = readKnownNodes(options.state);
+    if (known.length > 0) await this.#serve(known);
+    this.#polling = this.#poll(list);
+  }
+
+  ready(): Readiness {
+    const { virtualAddresses } = this.#parts.options;
+    return readyWhen({
+      nodes: this.#nodes.length === 0,
+      haproxy: !this.#haproxy.isRunning,
+      keepalived: virtualAddresses.length > 0 && this.#keepalived?.isRunning !== true,
+    });
+  }
+
+  status(): unknown {
+    return { nodes: this.#nodes, failing: this.#failing, reloads: this.#haproxy.reloads };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#polling;
+    await this.#keepalived?.stop('SIGTERM', keepalivedStopMs);
+    await this.#haproxy.stop(this.#parts.options.drainGraceMs);
+  }
+
+  /** Names are resolved each time, so that a node that moved is found again. */
+  async #poll(list: NodeSource): Promise<void> {
+    const { options, logger, metrics } = this.#parts;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      try {
+        const nodes = await withAddresses(await list(signal), this.#nodes);
+        this.#failing = false;
+        if (nodes.length > 0) await this.#serve(nodes);
+      } catch (error) {
+        if (signal.aborted) return;
+        metrics.pollFailures.inc();
+        if (!this.#failing) logger.warn({ error }, 'the list of nodes is as it was');
+        this.#failing = true;
+      }
+      await delay(options.pollMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #serve(nodes: readonly NodeEntry[]): Promise<void> {
+    const { options, logger, metrics } = this.#parts;
+    const isFirst = !this.#haproxy.isRunning;
+    if (!(await this.#haproxy.serve(nodes))) return;
+    this.#nodes = nodes;
+    metrics.nodes.set(nodes.length);
+    metrics.reloads.inc();
+    keepKnownNodes(options.state, nodes);
+    logger.info({ nodes: nodes.map(({ name }) => name) }, 'these nodes are served');
+    if (!isFirst) return;
+    this.#endWith('haproxy', this.#haproxy.ended);
+    if (options.virtualAddresses.length === 0) return;
+    this.#keepalived = startKeepalived(options, logger);
+    this.#endWith('keepalived', this.#keepalived.ended);
+  }
+
+  /** The program does not outlive its parts. */
+  #endWith(name: string, ended: Promise<string>): void {
+    void ended.then((how) => {
+      if (this.#abort.signal.aborted) return;
+      const error = balancerError('BALANCER_PROGRAM_ENDED', `${name} ended: ${how}`);
+      this.#parts.logger.error({ error }, `${name} ended`);
+      this.#parts.ending.end(ExitCode.internal, error.message);
+    });
+  }
+}
+
+type NodeSource = (signal: AbortSignal) => Promise<readonly NodeEntry[]>;
+
+function nodeSource(options: BalancerOptions): NodeSource {
+  const { adminUrl, adminKey, adminCaFile, nodes, nodeAddress } = options;
+  if (adminUrl !== undefined && adminKey !== undefined) {
+    const place = { url: adminUrl, key: adminKey, caFile: adminCaFile };
+    return async (signal) => nodesByName(await fetchNodeNames(place, signal), nodeAddress);
+  }
+  const listed = nodeList(Object.entries(nodes).map(([name, address]) => ({ name, address })));
+  if (listed.length > 0 && adminUrl === undefined) return () => Promise.resolve(listed);
+  throw balancerError(
+    'BALANCER_NODES_MISSING',
+    'either --nodes says which nodes there are, or --admin-url and --admin-key-file whom to ask',
+  );
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { program } from './config.ts';
+import { haproxyConfiguration } from './haproxy-configuration.ts';
+import { keepalivedConfiguration } from './keepalived-configuration.ts';
+import { nodeList, nodesMax } from './node-list.ts';
+
+const places = { statusSocket: '/state/haproxy.sock', asRoot: false };
+const two = nodeList([
+  { name: 'edge-2', address: '10.0.0.2' },
+  { name: 'edge-1', address: '10.0.0.1' },
+]);
+
+function optionsOf(...argv: string[]) {
+  const resolution = program.resolve(['--state', '/state', '--platform-host', 'gw.example', ...argv], {});
+  assert(resolution.kind === 'run');
+  return resolution.settings;
+}
+
+test('a tunnel goes to the node that its server name means, on 443 and on 9000', () => {
+  const text = haproxyConfiguration(two, optionsOf(), places);
+  for (const frontend of ['connect', 'tunnel']) {
+    assert.match(
+      text,
+      new RegExp(`use_backend ${frontend}-edge-2 if \\{ req.ssl_sni -i edge-2.tunnel.gw.example \\}`),
+    );
+  }
+  assert.match(text, /backend tunnel-edge-2\n {4}server edge-2 10\.0\.0\.2:9000\n/);
+});
+
+test('fronts are passed to the port that the caller dialled, on nodes whose /readyz answers 200', () => {
+  const text = haproxyConfiguration(two, optionsOf('--front-port-last', '15009'), places);
+  assert.match(text, /frontend fronts\n {4}bind \*:15000-15009\n/);
+  assert.match(
+    text,
+    /backend fronts\n {4}option httpchk GET \/readyz\n {4}http-check expect status 200\n {4}server edge-1 10\.0\.0\.1 check port 9101/,
+  );
+});
+
+test('where no node is ready, those that accept are used', () => {
+  const text = haproxyConfiguration(two, optionsOf(), places);
+  assert.match(text, /use_backend fronts-unready if \{ nbsrv\(fronts\) eq 0 \}/);
+  assert.match(text, /backend fronts-unready\n {4}server edge-1 10\.0\.0\.1\n/);
+});
+
+test('the caller’s address is told by PROXY protocol v2 only when that is asked for', () => {
+  assert.doesNotMatch(haproxyConfiguration(two, optionsOf(), places), /send-proxy/);
+  assert.match(
+    haproxyConfiguration(two, optionsOf('--proxy-protocol'), places),
+    /server edge-1 10\.0\.0\.1:443 send-proxy-v2/,
+  );
+});
+
+test('the same nodes make the same text, in whatever order they come', () => {
+  const options = optionsOf();
+  assert.equal(
+    haproxyConfiguration(two, options, places),
+    haproxyConfiguration(nodeList(two.toReversed()), options, places),
+  );
+});
+
+test('what could be another line of the configuration is no node', () => {
+  const refused = { code: 'BALANCER_NODES_INVALID' };
+  for (const name of ['edge 1', 'edge-1\n', '', 'a'.repeat(64), '{name}']) {
+    assert.throws(() => nodeList([{ name, address: '10.0.0.1' }]), refused);
+  }
+  for (const address of ['10.0.0.1 check', '10.0.0.1\nglobal', '', '-x']) {
+    assert.throws(() => nodeList([{ name: 'edge-1', address }]), refused);
+  }
+  const many = Array.from({ length: nodesMax + 1 }, (_, n) => ({ name: `edge-${n}`, address: '10.0.0.1' }));
+  assert.throws(() => nodeList(many), refused);
+});
+
+test('static addresses stay where they are until their holder is gone', () => {
+  const text = keepalivedConfiguration(
+    optionsOf('--virtual-addresses', '10.0.0.100/24', '--own-address', '10.0.0.3', '--peers', '10.0.0.4'),
+  );
+  assert.match(text, /nopreempt/);
+  assert.match(text, /advert_int 0\.20/);
+  assert.match(text, /unicast_src_ip 10\.0\.0\.3\n {4}unicast_peer \{\n {8}10\.0\.0\.4\n/);
+  assert.match(text, /virtual_ipaddress \{\n {8}10\.0\.0\.100\/24 dev eth0\n/);
+});

@@ -1,0 +1,97 @@
+/**
+ * haproxy with a configuration that changes while it runs. A new one is checked first and put in place by one rename;
+ * then the master starts a new worker, which takes over the listening sockets, and the old worker keeps its connections
+ * until they end. A configuration that haproxy refuses is never used: what runs goes on.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Logger } from '@postern/telemetry';
+import type { BalancerOptions } from './config.ts';
+import { balancerError } from './errors.ts';
+import { haproxyConfiguration } from './haproxy-configuration.ts';
+import type { NodeEntry } from './node-list.ts';
+import { Supervised } from './supervised.ts';
+
+const checkWithinMs = 10_000;
+
+/** One haproxy. */
+export class Haproxy {
+  readonly #options: BalancerOptions;
+  readonly #logger: Logger;
+  readonly #file: string;
+  readonly #socket: string;
+  #text = '';
+  #process: Supervised | null = null;
+  #reloads = 0;
+
+  constructor(options: BalancerOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.#file = join(options.state, 'haproxy.cfg');
+    this.#socket = join(options.state, 'haproxy.sock');
+  }
+
+  /** How often another configuration was taken. */
+  get reloads(): number {
+    return this.#reloads;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.isRunning === true;
+  }
+
+  /** Resolves with how it ended. Only once it was started. */
+  get ended(): Promise<string> {
+    return this.#process?.ended ?? Promise.reject(new Error('haproxy was not started'));
+  }
+
+  /** Serves these nodes from now on; returns false when nothing had to change. */
+  async serve(nodes: readonly NodeEntry[]): Promise<boolean> {
+    const text = haproxyConfiguration(nodes, this.#options, {
+      statusSocket: this.#socket,
+      asRoot: process.getuid?.() === 0,
+    });
+    if (text === this.#text) return false;
+    await this.#put(text);
+    this.#text = text;
+    if (this.#process === null) this.#start();
+    else {
+      this.#reloads += 1;
+      this.#process.signal('SIGUSR2');
+    }
+    return true;
+  }
+
+  /** Lets connections finish for that long. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#process?.stop('SIGUSR1', graceMs);
+    rmSync(this.#socket, { force: true });
+  }
+
+  #start(): void {
+    const args = ['-W', '-db', '-f', this.#file];
+    this.#process = new Supervised({
+      name: 'haproxy',
+      command: this.#options.haproxy,
+      args,
+      logger: this.#logger,
+    });
+  }
+
+  async #put(text: string): Promise<void> {
+    mkdirSync(this.#options.state, { recursive: true, mode: 0o700 });
+    const next = `${this.#file}.next`;
+    writeFileSync(next, text, { mode: 0o600 });
+    try {
+      await promisify(execFile)(this.#options.haproxy, ['-c', '-q', '-f', next], { timeout: checkWithinMs });
+    } catch (cause) {
+      const words = (cause as { stderr?: string }).stderr?.trim().slice(-1_000) ?? String(cause);
+      throw balancerError('BALANCER_CONFIGURATION_REFUSED', `haproxy refuses the configuration: ${words}`, {
+        cause,
+      });
+    }
+    renameSync(next, this.#file);
+  }
+}

@@ -1,0 +1,152 @@
+// Two balancers hold one static address in front of two nodes. The machine that holds it is killed, a node is killed, and
+// callers of the same address, host and port are served again in time; the list of nodes changes and nothing is cut.
+
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  type Cluster,
+  type Resource,
+  type Site,
+  bootCluster,
+  makeScratch,
+  startEcho,
+  startSite,
+} from '@postern/test-cluster';
+import { echoed, timed, until } from './caller.ts';
+import { Machine } from './network/machine.ts';
+import { isInside, makeBridge, runInside, worldMissing } from './network/world.ts';
+
+const net = '10.99.7';
+const staticAddress = `${net}.200`;
+const balancers = [
+  { name: 'balancer-1', address: `${net}.21`, peer: `${net}.22`, priority: 150 },
+  { name: 'balancer-2', address: `${net}.22`, peer: `${net}.21`, priority: 100 },
+] as const;
+type BalancerPlace = (typeof balancers)[number];
+
+const missing = isInside ? null : worldMissing();
+
+if (isInside) describe('one static address on two balancers', inWorld);
+else {
+  test(
+    'one static address on two balancers, in a network of its own',
+    { skip: missing === null ? false : `SKIPPED: ${missing}` },
+    async () => assert.equal(await runInside(import.meta.url), 0),
+  );
+}
+
+function inWorld(): void {
+  const machines = new Map<string, Machine>();
+  let cluster: Cluster;
+  let echo: Resource;
+  let site: Site;
+  let state: string;
+  let front: { host: string; port: number };
+
+  before(async () => {
+    const own = [1, 2, 101, 102, 103, 104, 111, 121, 254].map((n) => `${net}.${n}`);
+    state = await makeScratch('balancer');
+    const hosts = join(state, 'hosts');
+    await writeFile(hosts, `127.0.0.1 localhost\n${net}.1 edge-1\n${net}.2 edge-2\n`);
+    makeBridge(own, hosts);
+    echo = await startEcho();
+    cluster = await bootCluster({
+      net,
+      nodes: 2,
+      frontPorts: { first: 15_000, last: 15_099 },
+      args: {
+        certstore: ['--certificate-addresses', [...own, staticAddress].join(',')],
+        edge: ['--advertise-host', staticAddress, '--certificate-names', staticAddress],
+      },
+    });
+    for (const place of balancers) machines.set(place.name, await startBalancer(place));
+    await until('a balancer holds the address', 20_000, () => reaches(443));
+    site = await startSite(cluster, { resources: { echo }, connectUrl: `https://${staticAddress}:443` });
+    front = { host: staticAddress, port: site.front('echo').port };
+    await until('callers of the static address are served', 10_000, () => echoed(front));
+  });
+  after(async () => {
+    for (const machine of machines.values()) await machine.kill();
+    await site?.stop();
+    await cluster?.stop();
+    await echo?.stop();
+  });
+
+  test('tunnels reach the node that their server name means: a client has one to each', async () => {
+    const nodes = await until('two tunnels', 15_000, async () => {
+      const nodes = await tunnelNodes();
+      return nodes.length === 2 ? nodes : null;
+    });
+    assert.deepEqual(nodes, ['edge-1', 'edge-2']);
+  });
+
+  test('the power of the machine that holds the address is cut: the same address answers within 2 s, callers are served once a tunnel is back', async () => {
+    await machines.get('balancer-1')?.cut();
+    const answeredMs = await timed(until('the same address', 2_000, () => reaches(443)));
+    const servedMs = await timed(until('a caller', 15_000, () => echoed(front)));
+    say('power cut', answeredMs, answeredMs + servedMs);
+  });
+
+  test('the machine that comes back leaves the address where it is, and takes it within 2 s when the other is killed', async () => {
+    machines.set('balancer-1', await startBalancer(balancers[0]));
+    await until('it passes connections on', 20_000, () => echoed({ ...front, host: balancers[0].address }));
+    await machines.get('balancer-2')?.kill();
+    const answeredMs = await timed(until('the same address', 2_000, () => reaches(443)));
+    const servedMs = await timed(until('a caller', 5_000, () => echoed(front)));
+    say('killed', answeredMs, answeredMs + servedMs);
+  });
+
+  test('a node is killed: new connections to the same address and port are served within 2 s', async () => {
+    await until(
+      'the client has a tunnel to each node again',
+      20_000,
+      async () => (await tunnelNodes()).length === 2,
+    );
+    await cluster.kill('edge-2');
+    const servedMs = await timed(until('a new connection', 2_000, () => echoed(front)));
+    say('node killed', 0, servedMs);
+  });
+
+  function say(what: string, answeredMs: number, servedMs: number): void {
+    const [answered, served] = [answeredMs, servedMs].map((ms) => `${ms.toFixed(0)} ms`);
+    process.stdout.write(
+      `    ${what}: the address answered after ${answered}, a caller was served after ${served}\n`,
+    );
+  }
+
+  async function tunnelNodes(): Promise<string[]> {
+    const clients = await cluster.admin.clients(site.gateway.id);
+    return [...new Set(clients.flatMap(({ tunnels }) => tunnels.map(({ node }) => node)))].toSorted();
+  }
+
+  function reaches(port: number, host: string = staticAddress): Promise<boolean> {
+    return echoed({ host, port }, { connectOnly: true });
+  }
+
+  function startBalancer({ name, address, peer, priority }: BalancerPlace): Promise<Machine> {
+    const main = new URL('../../../apps/balancer/src/main.ts', import.meta.url).pathname;
+    const flags = {
+      state: join(state, name),
+      'platform-host': cluster.platformHost,
+      'admin-url': cluster.adminUrl,
+      'admin-key-file': join(cluster.state, 'api-key'),
+      'admin-ca-file': cluster.caFile,
+      'node-address': '{name}',
+      'node-connect-port': cluster.layout.connectPort,
+      'node-tunnel-port': cluster.layout.tunnelPort,
+      'virtual-addresses': `${staticAddress}/24`,
+      'own-address': address,
+      peers: peer,
+      priority,
+    };
+    const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    return Machine.start({
+      name,
+      address,
+      command: [process.execPath, main, ...args],
+      logFile: join(state, `${name}.log`),
+    });
+  }
+}
