@@ -28,6 +28,7 @@ const {
   platformHost: _routerHost,
   frontHost: _shownHost,
   reservedPorts: _reserved,
+  sharedPort: _shared,
   ...routerBounds
 } = routerOptions;
 const { firstApiKey: _firstApiKey, ...aclBounds } = aclOptions;

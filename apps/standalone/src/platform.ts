@@ -20,7 +20,7 @@ import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { platformSettingsOf, type PlatformSettings } from './config.ts';
-import { chooseConnectPort } from './connect-port.ts';
+import { chooseConnectPort, freePort } from './connect-port.ts';
 import { startError } from './errors.ts';
 import type { Operator } from './operator.ts';
 import {
@@ -148,8 +148,10 @@ class StandalonePlatform implements Platform {
   async #choosePorts(folder: StateFolder): Promise<Ports> {
     const kept = folder.ports();
     const { connectPort, tunnelPort, adminPort, listenHost } = this.#settings;
+    const connect = connectPort || (kept.connect ?? connectPort ?? (await chooseConnectPort(listenHost)));
     return {
-      connect: connectPort || (kept.connect ?? connectPort ?? (await chooseConnectPort(listenHost))),
+      // The router must know it before the edge listens: fronts share it.
+      connect: connect || (await freePort(listenHost)),
       tunnel: tunnelPort || (kept.tunnel ?? 0),
       admin: adminPort || (kept.admin ?? 0),
     };

@@ -12,6 +12,7 @@ export { aclFileBytesMax, formatAclFile, parseAclFile } from './acl-file.ts';
 export { parseAddress, type Address } from './address.ts';
 export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
 export { isHost, parseHost, type Host } from './host.ts';
+export { parsePortRange, type PortRange } from './port-range.ts';
 export { accessListBytesMax, accessRulesMax, normalizeRules, ruleText, type AccessRule } from './rule.ts';
 export {
   addSourceRule,

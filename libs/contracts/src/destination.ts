@@ -96,11 +96,38 @@ const frontTls = {
   ),
   certificateId: orNull(Type.String({ minLength: 1, maxLength: 64 })),
   clientCaIds: ids(16),
+  clientNames: Type.Array(
+    Type.String({
+      maxLength: 256,
+      pattern: '^(CN|O|OU|DNS|URI|EMAIL|IP):[^*]*(\\*[^*]*){0,4}$',
+    }),
+    {
+      maxItems: 64,
+      default: [],
+      description:
+        'which callers with a certificate of the client CAs are let in, by a name in it: CN:app-*, DNS:*.corp.example, URI:spiffe://corp/*; all when empty',
+    },
+  ),
+  revocationLists: Type.Array(Type.String({ maxLength: 32_768, pattern: '^-----BEGIN X509 CRL-----' }), {
+    maxItems: 4,
+    default: [],
+    description: 'revocation lists of the client CAs, PEM, one in each',
+  }),
+  revocationListUrls: Type.Array(Type.String({ maxLength: 1024, pattern: '^https?://' }), {
+    maxItems: 8,
+    default: [],
+    description: 'where nodes fetch revocation lists; their setting revocationListHosts must name the host',
+  }),
 };
 
 const proxyProtocol = Type.Union([Type.Literal('off'), Type.Literal('v1'), Type.Literal('v2')], {
   default: 'off',
   description: 'what the resource is sent',
+});
+const proxyProtocolFacts = Type.Boolean({
+  default: false,
+  description:
+    'whether PROXY v2 also tells the server name, the protocol (ALPN), the tracking ID and what the caller’s TLS and certificate say',
 });
 
 const health = {
@@ -135,6 +162,7 @@ export const DestinationInput = Type.Object(
           port: Type.Optional(orNull(Type.Integer({ minimum: 1, maximum: 65535 }))),
           tls: Type.Optional(Type.Partial(Type.Object(frontTls, closed))),
           proxyProtocol: Type.Optional(proxyProtocol),
+          proxyProtocolFacts: Type.Optional(proxyProtocolFacts),
         },
         closed,
       ),
@@ -163,6 +191,7 @@ export const DestinationFront = Type.Object({
   port,
   tls: Type.Object(frontTls),
   proxyProtocol,
+  proxyProtocolFacts,
 });
 export type DestinationFront = Static<typeof DestinationFront>;
 

@@ -16,6 +16,7 @@ export const Route = Type.Object({
   gatewayEnabled: Type.Boolean(),
   resource: DestinationResource,
   front: Type.Optional(DestinationFront),
+  shared: Type.Boolean({ description: 'its front is on the platform’s port, told apart by its server name' }),
   clientPort: Type.Optional(Type.Integer()),
   health: DestinationHealth,
 });

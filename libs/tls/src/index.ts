@@ -23,6 +23,7 @@ export {
   describeCertificate,
   verifyChain,
 } from './certificate.ts';
+export { type CertificateName, certificateIdentity } from './certificate-identity.ts';
 export { type ConnectOptions, connectTls } from './connect.ts';
 export {
   type ContextOptions,

@@ -19,7 +19,7 @@ export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export type { Peer, Session } from './session.ts';
 export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts';
-export { describeReset, joinSocket, type Joined, type JoinOptions } from './join-socket.ts';
+export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';
 export { tlsCarrier } from './tls-carrier.ts';
 export { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
 export { adoptSocket, connectSocket, readSocket, type ReadHandler } from './socket-reader.ts';

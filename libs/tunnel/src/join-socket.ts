@@ -224,8 +224,13 @@ class Joint implements StreamEvents {
   }
 }
 
-/** Only TCP can be reset: with TLS on top it is the socket underneath, by the name that Node gives it. */
-function resetSocket(socket: Socket): void {
+/**
+ * Ends a connection so that the other end notices at once. Only TCP can be reset: with TLS on top it is the socket
+ * underneath, by the name that Node gives it.
+ */
+export function resetSocket(socket: Socket): void {
+  socket.on('error', () => {});
+  if (socket.destroyed) return;
   if (!(socket instanceof TLSSocket)) {
     socket.resetAndDestroy();
     return;

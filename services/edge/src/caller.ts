@@ -12,7 +12,7 @@
  * cause goes to the log and to the destination's last refusals.
  */
 import type { Socket } from 'node:net';
-import type { Policy, Route } from '@postern/contracts';
+import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import {
   type Joined,
   type ProcessName,
@@ -20,13 +20,16 @@ import {
   type Stream,
   TunnelError,
   joinSocket,
+  resetSocket,
   saysNothingReached,
   saysPathRefused,
 } from '@postern/tunnel';
+import type { AcceptedCaller } from './accepted-caller.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { openMetadataOf } from './open-metadata.ts';
 import { Opening } from './opening.ts';
+import { proxyHeaderOf } from './proxy-out.ts';
 import { type Upstream, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
@@ -55,7 +58,8 @@ export class Caller {
   readonly target: Target;
   readonly idleTimeoutMs: number;
   readonly #parts: CallerParts;
-  readonly #route: Route;
+  readonly #accepted: AcceptedCaller;
+  readonly #route: FrontRoute;
   readonly #socket: Socket;
   readonly #tried = new Set<string>();
   #opening: Opening | null = null;
@@ -70,12 +74,14 @@ export class Caller {
   #bytesSeen = 0;
   #quietSince: number;
 
-  constructor(parts: CallerParts, route: Route, socket: Socket, trackingId: string) {
+  constructor(parts: CallerParts, accepted: AcceptedCaller) {
+    const { route, socket, trackingId, address } = accepted;
     this.#parts = parts;
+    this.#accepted = accepted;
     this.#route = route;
     this.#socket = socket;
     this.trackingId = trackingId;
-    this.address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.address = address;
     this.gatewayId = route.gatewayId;
     this.destinationId = route.id;
     this.target = { host: route.resource.host, port: route.resource.port };
@@ -109,10 +115,15 @@ export class Caller {
       this.#refuse(cause);
       return;
     }
-    this.#opening = new Opening(this.#socket, {
-      onOpened: (stream) => this.#join(stream),
-      onRefused: (code, text, from) => this.#handleRefused(code, text, from),
-    });
+    const header = proxyHeaderOf(this.#accepted);
+    const { head } = this.#accepted;
+    const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
+    const events = {
+      onOpened: (stream: Stream) => this.#join(stream),
+      onRefused: (code: ResetCode, text: string, from: 'here' | 'peer') =>
+        this.#handleRefused(code, text, from),
+    };
+    this.#opening = new Opening(this.#socket, events, first);
     this.#openNext();
   }
 
@@ -235,14 +246,9 @@ export class Caller {
     this.#opening?.close();
     this.#opening = null;
     if (cause !== null || !this.#opened) resetSocket(this.#socket);
+    this.#accepted.leave();
     this.#parts.onOver(this, cause);
   }
-}
-
-/** Ends a connection so that the other end notices at once. */
-export function resetSocket(socket: Socket): void {
-  socket.on('error', () => {});
-  if (!socket.destroyed) socket.resetAndDestroy();
 }
 
 /** Null when the caller itself went: that is no fault. */

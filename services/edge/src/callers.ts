@@ -2,13 +2,12 @@
  * All callers of this node: let in within the bounds, found again when a rule changes, counted. The only place that
  * knows every stream's owner, so what ends many at once (a gateway disabled, a token revoked) goes through here.
  */
-import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import type { Policy, Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { ResetCode } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
-import { Caller, resetSocket } from './caller.ts';
+import type { AcceptedCaller } from './accepted-caller.ts';
+import { Caller } from './caller.ts';
 import type { CallerCause } from './errors.ts';
 import type { Refusals } from './refusals.ts';
 import type { Upstream } from './upstream.ts';
@@ -81,28 +80,21 @@ export class Callers {
     return totals;
   }
 
-  /** A front took a connection: limits per address and time come before anything else. */
-  accept(route: Route, socket: Socket): void {
-    const address = socket.remoteAddress;
-    // The caller went between the system's accept and ours.
-    if (address === undefined) {
-      resetSocket(socket);
-      return;
-    }
-    const trackingId = randomUUID();
+  /** Lets one more connection in: returns what frees its place, idempotent, or why there is none. */
+  admit(address: string): (() => void) | CallerCause {
     const cause = this.#whyFull(address);
-    if (cause !== null) {
-      resetSocket(socket);
-      this.#parts.refusals.add(
-        route.id,
-        trackingId,
-        `${address}:${socket.remotePort}`,
-        cause,
-        'a caller was turned away',
-      );
-      return;
-    }
-    const caller = new Caller(this.#callerParts, route, socket, trackingId);
+    if (cause !== null) return cause;
+    let held = true;
+    return () => {
+      if (held) this.#counts.leave(address);
+      held = false;
+      if (this.size === 0) this.#drained?.();
+    };
+  }
+
+  /** Carries a caller's bytes as they are. */
+  serve(accepted: AcceptedCaller): void {
+    const caller = new Caller(this.#callerParts, accepted);
     this.#add(caller);
     caller.start();
   }
@@ -193,13 +185,11 @@ export class Callers {
   }
 
   #handleOver(caller: Caller, cause: CallerCause | null): void {
-    this.#counts.leave(caller.address.address);
     const siblings = this.#byGateway.get(caller.gatewayId);
     siblings?.delete(caller);
     if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
     this.#count(caller);
     this.#report(caller, cause);
-    if (this.size === 0) this.#drained?.();
   }
 
   #count(caller: Caller): void {

@@ -62,6 +62,26 @@ export const edgeOptions = {
     placeholder: 'NAME',
     description: 'Further names and addresses for the server certificate of the connect and the tunnel port.',
   }),
+  trustedBalancers: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+    maxItems: 64,
+    default: [],
+    placeholder: 'ADDRESS',
+    description:
+      'Addresses and blocks (CIDR) of the balancers in front of this node whose PROXY header is believed.',
+  }),
+  proxyProtocolPorts: Type.Array(Type.String({ pattern: '^[0-9]{1,5}(-[0-9]{1,5})?$' }), {
+    maxItems: 64,
+    default: [],
+    placeholder: 'PORT',
+    description:
+      'Ports and ranges of this node (443, 15000-16999) on which connections from trusted balancers must begin with a PROXY header, version 1 or 2. Nowhere else is one read.',
+  }),
+  revocationListHosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    maxItems: 64,
+    default: [],
+    placeholder: 'HOST',
+    description: 'Hosts from which this node may fetch revocation lists that destinations name by URL.',
+  }),
   drainGraceMs: milliseconds(
     30_000,
     'How long callers’ connections may go on after the first signal to stop.',

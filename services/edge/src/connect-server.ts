@@ -3,27 +3,27 @@
  * and a WebSocket at `/v1/tunnel` (the tunnel protocol, where the tunnel port cannot be reached); all else is a 404.
  * Whoever speaks plain HTTP here is told so in plain HTTP.
  *
- * A connection is one request, and holds a pass of the gate from accept until its answer is out or its tunnel is up. So
- * that one bound covers half-open TLS, slow headers, slow bodies and calls that wait for acl alike.
+ * A connection comes from the entrance when no destination owns the name that it asked for. It is one request, and holds
+ * a pass of the gate from accept until its answer is out or its tunnel is up. So that one bound covers half-open TLS,
+ * slow headers, slow bodies and calls that wait for acl alike.
  */
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Server as HttpsServer, createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocketServer } from 'ws';
 import type { RateLimit } from './admission.ts';
-import { lookAtFirstByte } from './first-byte.ts';
+import type { PlatformConnection } from './entrance.ts';
 import { type FirstCallParts, answerFirstCall } from './first-call.ts';
-import type { HandshakeGate, Pass } from './handshake-gate.ts';
+import type { Pass } from './handshake-gate.ts';
+import type { CallerAddress } from './judgement.ts';
 import type { LineLimit } from './line-limit.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from './problem.ts';
 import type { HeldCertificate } from './server-certificate.ts';
 
-const backlog = 1024;
 const headerBytesMax = 16 * 1024;
 const headersMax = 64;
 /** How long a plain-text answer may take to leave before the connection is cut. */
@@ -31,10 +31,7 @@ const goodbyeMs = 1_000;
 
 /** What the connect port needs of the node. */
 export interface ConnectServerParts extends FirstCallParts {
-  host: string;
-  port: number;
   certificate: HeldCertificate;
-  gate: HandshakeGate;
   callRate: RateLimit;
   draining(): boolean;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
@@ -46,13 +43,13 @@ export interface ConnectServerParts extends FirstCallParts {
   lines: LineLimit;
 }
 
-/** Listens for first calls and WebSocket tunnels. */
+/** Serves first calls and WebSocket tunnels. */
 export class ConnectServer {
   readonly #parts: ConnectServerParts;
-  readonly #listener: Server;
   readonly #https: HttpsServer;
   readonly #webSockets: WebSocketServer;
-  readonly #passes = new Map<string, Pass>();
+  /** By the address and port that the system sees. */
+  readonly #connections = new Map<string, { pass: Pass; address: CallerAddress }>();
 
   constructor(parts: ConnectServerParts) {
     this.#parts = parts;
@@ -63,17 +60,15 @@ export class ConnectServer {
       maxPayload: webSocketMessageBytesMax,
     });
     this.#https = this.#createHttps();
-    this.#listener = createServer({ noDelay: true }, (socket) => this.#handleConnection(socket));
   }
 
-  get port(): number {
-    return (this.#listener.address() as AddressInfo | null)?.port ?? 0;
-  }
-
-  async listen(): Promise<void> {
-    const { host, port } = this.#parts;
-    this.#listener.listen({ host, port, backlog });
-    await once(this.#listener, 'listening');
+  /** Has a connection from now on; the pass is left when it has shown what it is for, or is over. */
+  serve({ socket, address, speaks, pass }: PlatformConnection): void {
+    const peer = peerOf(socket);
+    this.#connections.set(peer, { pass, address });
+    socket.once('close', () => this.#leave(peer));
+    if (speaks === 'tls') this.#https.emit('connection', socket);
+    else refusePlainHttp(socket);
   }
 
   /** New handshakes take this certificate. */
@@ -81,11 +76,9 @@ export class ConnectServer {
     this.#https.setSecureContext(contextOptions({ chainPem, keyPem }));
   }
 
-  /** Takes no more connections and cuts those that have not become tunnels. Idempotent. */
+  /** Ends what waits for a request. Idempotent. */
   close(): void {
-    if (this.#listener.listening) this.#listener.close();
     this.#https.close();
-    this.#parts.gate.close();
   }
 
   /** It never listens itself, so its own time-outs for headers and bodies never run: the gate's covers them. */
@@ -113,20 +106,6 @@ export class ConnectServer {
     return server;
   }
 
-  #handleConnection(socket: Socket): void {
-    const peer = peerOf(socket);
-    const pass = this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
-    this.#passes.set(peer, pass);
-    const ignore = () => {};
-    socket.on('error', ignore);
-    socket.once('close', () => this.#leave(peer));
-    lookAtFirstByte(socket, (opening) => {
-      if (opening === 'tls') this.#https.emit('connection', socket);
-      else if (opening === 'text') refusePlainHttp(socket);
-      else socket.destroy();
-    });
-  }
-
   async #handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       this.#admit(request);
@@ -149,12 +128,12 @@ export class ConnectServer {
       this.#refuse(error, request, (refusal) => writeRawProblem(socket, refusal));
       return;
     }
-    const { remoteAddress = '?', remotePort = 0 } = request.socket;
+    const { address, port } = this.#addressOf(request.socket);
     request.socket.setTimeout(0);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = peerOf(request.socket);
       void this.#parts
-        .accept(webSocketCarrier(webSocket, `${remoteAddress}:${remotePort}`))
+        .accept(webSocketCarrier(webSocket, `${address}:${port}`))
         .then(() => this.#leave(peer));
     });
   }
@@ -164,7 +143,7 @@ export class ConnectServer {
     if (this.#parts.draining()) {
       throw new ConnectRefusal(503, 'EDGE_DRAINING', 'this node is stopping; another one answers', 1);
     }
-    if (!this.#parts.callRate.take(request.socket.remoteAddress ?? '')) {
+    if (!this.#parts.callRate.take(this.#addressOf(request.socket).address)) {
       throw new ConnectRefusal(429, 'EDGE_CALL_RATE', 'too many first calls from this address', 5);
     }
   }
@@ -178,14 +157,20 @@ export class ConnectServer {
     this.#parts.onCall(refusal.code);
     const leftOut = this.#parts.lines.take();
     if (leftOut === null) return;
-    const about = { code: refusal.code, trackingId, address: request.socket.remoteAddress };
+    const about = { code: refusal.code, trackingId, address: this.#addressOf(request.socket).address };
     if (refusal === error) this.#parts.logger.info(about, `a first call was refused: ${refusal.message}`);
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }
 
   #leave(peer: string): void {
-    this.#passes.get(peer)?.leave();
-    this.#passes.delete(peer);
+    this.#connections.get(peer)?.pass.leave();
+    this.#connections.delete(peer);
+  }
+
+  /** The caller's own address, which a balancer may have told. */
+  #addressOf(socket: Socket): CallerAddress {
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    return this.#connections.get(peerOf(socket))?.address ?? { address: remoteAddress, port: remotePort };
   }
 }
 

@@ -29,12 +29,12 @@ import type { EdgeOptions } from './config.ts';
 import { ConnectServer } from './connect-server.ts';
 import { EdgeError } from './errors.ts';
 import { Followers } from './followers.ts';
-import { Fronts } from './fronts.ts';
+import { FrontSide } from './front-side.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { LineLimit } from './line-limit.ts';
 import { Links } from './links.ts';
-import { type EdgeMetrics, edgeMetrics } from './metrics.ts';
+import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
 import { advertisedHost, certificateNames, linkHost, tunnelServerName } from './names.ts';
 import { NodeCertificates } from './node-certificates.ts';
 import { Presence } from './presence.ts';
@@ -87,7 +87,7 @@ class EdgeNode implements Edge {
   readonly #tunnels: Tunnels;
   readonly #refusals: Refusals;
   readonly #callers: Callers;
-  readonly #fronts: Fronts;
+  readonly #frontSide: FrontSide;
   readonly #guard: Guard;
   readonly #aclReach: AclReach;
   readonly #keys: TicketKeys;
@@ -95,7 +95,7 @@ class EdgeNode implements Edge {
   readonly #identity: ServerCertificate;
   readonly #links: Links;
   readonly #relays: Relays;
-  readonly #gates: { connect: HandshakeGate; tunnel: HandshakeGate; link: HandshakeGate };
+  readonly #gates: Record<GatedPort, HandshakeGate>;
   readonly #certificates: NodeCertificates;
   readonly #metrics: EdgeMetrics;
   readonly #handshake: TunnelHandshakeParts;
@@ -164,11 +164,6 @@ class EdgeNode implements Edge {
       refusals: this.#refusals,
       logger: subsystemLogger(logger, 'callers'),
     });
-    this.#fronts = new Fronts({
-      host: options.frontHost === '' ? options.listenHost : options.frontHost,
-      logger: subsystemLogger(logger, 'fronts'),
-      onConnection: (front, socket) => this.#callers.accept(front.route, socket),
-    });
     this.#guard = new Guard({
       tunnels: this.#tunnels,
       callers: this.#callers,
@@ -202,7 +197,23 @@ class EdgeNode implements Edge {
       connect: this.#gate('connect'),
       tunnel: this.#gate('tunnel'),
       link: this.#gate('link'),
+      front: this.#gate('front'),
     };
+    this.#frontSide = new FrontSide({
+      bus,
+      options,
+      logger,
+      callers: this.#callers,
+      refusals: this.#refusals,
+      gates: this.#gates,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.#followers.routes.get(destinationId),
+      draining: () => this.#draining,
+      certificates: this.#certificates.held,
+      certificate: this.#certificate,
+      serve: (caller) => this.#callers.serve(caller),
+      servePlatform: (connection) => this.#connectServer?.serve(connection),
+    });
     this.#links = this.#makeLinks();
     this.#relays = new Relays({
       endpoint: this.#endpoint,
@@ -217,7 +228,7 @@ class EdgeNode implements Edge {
 
   get ports(): { connect: number; tunnel: number; link: number } {
     return {
-      connect: this.#connectServer?.port ?? 0,
+      connect: this.#frontSide.port,
       tunnel: this.#tunnelServer?.port ?? 0,
       link: this.#links.port,
     };
@@ -232,7 +243,7 @@ class EdgeNode implements Edge {
       bus,
       node: options.name,
       tunnels: this.#tunnels,
-      fronts: this.#fronts,
+      fronts: this.#frontSide.fronts,
       guard: this.#guard,
       logger: subsystemLogger(this.#parts.logger, 'bus'),
     });
@@ -247,7 +258,7 @@ class EdgeNode implements Edge {
     await this.#listen();
     this.#serving = true;
     this.#presence.announce();
-    this.#logger.info({ ...this.ports, fronts: this.#fronts.size }, 'the node serves');
+    this.#logger.info({ ...this.ports, fronts: this.#frontSide.fronts.size }, 'the node serves');
   }
 
   ready(): Readiness {
@@ -279,7 +290,7 @@ class EdgeNode implements Edge {
       links: this.#links.nodes,
       certificates: this.#certificates.held,
       tunnels: this.#tunnels,
-      fronts: this.#fronts,
+      fronts: this.#frontSide.fronts,
       callers: this.#callers,
       bounds: options,
       refusals: this.#refusals,
@@ -305,9 +316,9 @@ class EdgeNode implements Edge {
     const tunnelServer = new TunnelServer({ ...common, port: options.tunnelPort, gate: this.#gates.tunnel });
     const callsPerMinute = options.connectCallsPerMinute;
     const connectServer = new ConnectServer({
-      ...common,
-      port: options.connectPort,
-      gate: this.#gates.connect,
+      certificate,
+      accept: common.accept,
+      onTlsError: common.onTlsError,
       callRate: new RateLimit({
         perSecond: callsPerMinute / 60,
         burst: callsPerMinute,
@@ -330,21 +341,21 @@ class EdgeNode implements Edge {
     const identity = this.#parts.alone === true ? null : this.#identity.current;
     if (identity !== null) await this.#links.open(identity);
     await tunnelServer.listen();
-    await connectServer.listen();
-    await this.#fronts.open(this.#followers.routes.items.values());
+    await this.#frontSide.listen([...this.#followers.routes.items.values()]);
   }
 
   async #drain(): Promise<void> {
     this.#draining = true;
     this.#starting.abort();
     if (this.#serving) this.#presence.tellNews();
-    this.#fronts.close();
+    this.#frontSide.drain();
     for (const { session } of this.#tunnels.all())
       session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
     if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
     await this.#callers.drain(this.#parts.options.drainGraceMs);
     this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
     await Promise.all([this.#followers.stop(), this.#presence.stop(), this.#certificates.held.stop()]);
+    this.#frontSide.close();
     this.#connectServer?.close();
     this.#tunnelServer?.close();
     this.#links.close();
@@ -360,7 +371,7 @@ class EdgeNode implements Edge {
   /** A destination is new or another, or gone. */
   #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
     this.#certificates.handleRoute(id, gatewayId, route);
-    this.#fronts.apply(id, route);
+    this.#frontSide.apply(id, route);
     this.#guard.handleRoute(gatewayId);
     if (route === undefined) this.#refusals.forget(id);
   }
@@ -419,7 +430,7 @@ class EdgeNode implements Edge {
     return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
   }
 
-  #gate(port: 'connect' | 'tunnel' | 'link'): HandshakeGate {
+  #gate(port: GatedPort): HandshakeGate {
     const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = this.#parts.options;
     const bounds = {
       max: handshakesMax,
@@ -459,7 +470,7 @@ class EdgeNode implements Edge {
         link: this.#gates.link.size,
       }),
       memory: () => this.#endpoint.memory,
-      fronts: () => this.#fronts.counts(),
+      fronts: () => this.#frontSide.fronts.counts(),
     };
   }
 }

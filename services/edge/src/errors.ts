@@ -81,6 +81,12 @@ export type CallerCode =
   | 'EDGE_ADDRESS_FULL'
   | 'EDGE_ADDRESS_RATE'
   | 'EDGE_OPENING_FULL'
+  | 'EDGE_PROXY_HEADER'
+  | 'EDGE_CALLER_SILENT'
+  | 'EDGE_TLS_HANDSHAKE'
+  | 'EDGE_FRONT_CERTIFICATE'
+  | 'EDGE_CLIENT_CERTIFICATE'
+  | 'EDGE_REVOCATION_LIST'
   | 'EDGE_DRAINING'
   | 'EDGE_DESTINATION_DISABLED'
   | 'EDGE_DESTINATION_DELETED'
@@ -114,6 +120,17 @@ export interface CallerCause {
   /** The end whose decision it was. */
   end: 'edge' | 'client' | 'resource';
   rule?: string;
+}
+
+/** A caller is turned away on its way in; `why` is null when it has gone by itself. */
+export class TurnedAway extends Error {
+  readonly why: CallerCause | null;
+
+  constructor(why: CallerCause | null) {
+    super(why?.text ?? 'the caller has gone');
+    this.name = 'TurnedAway';
+    this.why = why;
+  }
 }
 
 /** The caller's cause in a RESET that came from the client. `opened`: the client had reached the resource. */

@@ -11,14 +11,13 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { adoptSocket } from '@postern/tunnel';
 
 const retryDelayMsMin = 50;
 const retryDelayMsMax = 5_000;
 const keepAliveDelayMs = 60_000;
 const backlog = 1024;
 
-/** Where fronts listen and who takes their connections. */
+/** Where fronts listen and who takes their connections, which are paused and unread. */
 export interface FrontParts {
   host: string;
   logger: Logger;
@@ -101,7 +100,7 @@ export class Front {
       pauseOnConnect: true,
     });
     this.#server = server;
-    server.on('connection', (socket) => this.#parts.onConnection(this, adoptSocket(socket)));
+    server.on('connection', (socket) => this.#parts.onConnection(this, socket));
     server.on('error', (error: NodeJS.ErrnoException) => this.#handleError(server, error));
     server.on('listening', () => this.#handleListening());
     server.listen({ host: this.#parts.host, port: this.#route.front.port, backlog });

@@ -1,23 +1,33 @@
 /**
- * The fronts of this node: one for each on-premises destination that it knows, opened, changed and closed as the routes change, without a
- * restart. Ports that are given up are given up before others are taken, so that a port can pass from one destination
- * to another in one change.
+ * The fronts of this node: one for each on-premises destination that it knows, opened, changed and closed as the routes
+ * change, without a restart. Most have a port of their own; those on the platform's port only have a name there. Ports
+ * that are given up are given up before others are taken, so that a port can pass from one destination to another in
+ * one change.
  */
-import { type Route, hasFront } from '@postern/contracts';
+import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
+import { FrontNames } from './front-names.ts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
+
+/** Where fronts listen; those that share the platform's port need no listener of their own. */
+export interface FrontsParts extends FrontParts {
+  sharedListening(): boolean;
+}
 
 /** All fronts. */
 export class Fronts {
-  readonly #parts: FrontParts;
+  /** The names on the shared port. */
+  readonly names = new FrontNames();
+  readonly #parts: FrontsParts;
   readonly #fronts = new Map<string, Front>();
+  readonly #shared = new Map<string, FrontRoute>();
   #open = false;
 
-  constructor(parts: FrontParts) {
+  constructor(parts: FrontsParts) {
     this.#parts = parts;
   }
 
   get size(): number {
-    return this.#fronts.size;
+    return this.#fronts.size + this.#shared.size;
   }
 
   /** The front of a destination. */
@@ -36,7 +46,9 @@ export class Fronts {
   apply(destinationId: string, route: Route | undefined): void {
     if (!this.#open) return;
     const front = this.#fronts.get(destinationId);
-    if (route === undefined || !hasFront(route)) {
+    const shared = route !== undefined && hasFront(route) && route.shared ? route : null;
+    this.#applyShared(destinationId, shared);
+    if (route === undefined || !hasFront(route) || shared !== null) {
       front?.close();
       this.#fronts.delete(destinationId);
     } else if (front === undefined) this.#fronts.set(destinationId, new Front(this.#parts, route));
@@ -45,17 +57,35 @@ export class Fronts {
 
   /** Whether each listens, and if not why. */
   states(): FrontState[] {
-    return [...this.#fronts.values()].map((front) => front.state);
+    const own = [...this.#fronts.values()].map((front) => front.state);
+    return [...own, ...[...this.#shared.values()].map((route) => this.#sharedState(route))];
   }
 
   counts(): { listening: number; failed: number } {
     const listening = this.states().filter((state) => state.listening).length;
-    return { listening, failed: this.#fronts.size - listening };
+    return { listening, failed: this.size - listening };
   }
 
   /** Takes no more callers. Idempotent. */
   close(): void {
     this.#open = false;
     for (const front of this.#fronts.values()) front.close();
+  }
+
+  #applyShared(destinationId: string, route: FrontRoute | null): void {
+    if (route === null) this.#shared.delete(destinationId);
+    else this.#shared.set(destinationId, route);
+    this.names.apply(destinationId, route);
+  }
+
+  #sharedState({ id, name, front, enabled, gatewayEnabled }: FrontRoute): FrontState {
+    return {
+      destinationId: id,
+      name,
+      port: front.port,
+      enabled: enabled && gatewayEnabled,
+      listening: this.#open && this.#parts.sharedListening(),
+      error: null,
+    };
   }
 }

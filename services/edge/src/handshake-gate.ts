@@ -25,7 +25,7 @@ export interface HandshakeGateOptions {
 }
 
 interface Entry {
-  group: string;
+  group: string | null;
   expiresAt: number;
   cut: (cause: Eviction) => void;
 }
@@ -48,10 +48,13 @@ export class HandshakeGate {
     return this.#entries.size;
   }
 
-  /** Lets one in; `cut` is called at most once, when it has to go. */
-  enter(address: string, cut: (cause: Eviction) => void): Pass {
-    const group = addressGroup(address);
-    const peers = this.#byGroup.get(group);
+  /**
+   * Lets one in; `cut` is called at most once, when it has to go. Without an address it counts among all, and in no
+   * address's share.
+   */
+  enter(address: string | null, cut: (cause: Eviction) => void): Pass {
+    const group = address === null ? null : addressGroup(address);
+    const peers = group === null ? undefined : this.#byGroup.get(group);
     if (peers !== undefined && peers.size >= this.#options.perAddressMax)
       this.#evictFirst(peers, 'address full');
     else if (this.#entries.size >= this.#options.max) this.#evictFirst(this.#entries, 'full');
@@ -81,6 +84,7 @@ export class HandshakeGate {
 
   #add(entry: Entry): void {
     this.#entries.add(entry);
+    if (entry.group === null) return;
     const peers = this.#byGroup.get(entry.group);
     if (peers === undefined) this.#byGroup.set(entry.group, new Set([entry]));
     else peers.add(entry);
@@ -88,13 +92,14 @@ export class HandshakeGate {
 
   #remove(entry: Entry): void {
     if (!this.#entries.delete(entry)) return;
-    const peers = this.#byGroup.get(entry.group);
-    peers?.delete(entry);
-    if (peers?.size === 0) this.#byGroup.delete(entry.group);
     if (this.#entries.size === 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
+    if (entry.group === null) return;
+    const peers = this.#byGroup.get(entry.group);
+    peers?.delete(entry);
+    if (peers?.size === 0) this.#byGroup.delete(entry.group);
   }
 
   /** One timer at most; it finds out by itself who is due and when the next one is. */

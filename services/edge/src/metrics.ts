@@ -5,6 +5,9 @@
 import type { Counter, Metrics, Sample } from '@postern/telemetry';
 import type { Eviction } from './handshake-gate.ts';
 
+/** The ports that have a gate; `front` is all of them. */
+export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';
+
 /** Where the numbers are read. */
 export interface MetricSources {
   tunnels(): { direct: number; websocket: number };
@@ -21,7 +24,7 @@ export interface MetricSources {
 export interface EdgeMetrics {
   handshakeFailed(code: string): void;
   linkFailed(code: string): void;
-  evicted(port: 'connect' | 'tunnel' | 'link', cause: Eviction): void;
+  evicted(port: GatedPort, cause: Eviction): void;
   called(code: string): void;
 }
 

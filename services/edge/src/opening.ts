@@ -22,13 +22,15 @@ export class Opening {
   readonly #socket: Socket;
   readonly #events: OpeningEvents;
   readonly #stopReading: () => void;
-  #early: Buffer[] = [];
+  #early: Buffer[];
   #ended = false;
   #stream: Stream | null = null;
 
-  constructor(socket: Socket, events: OpeningEvents) {
+  /** `first` goes before what is read: what was read already, or what the resource is told. */
+  constructor(socket: Socket, events: OpeningEvents, first: readonly Buffer[] = []) {
     this.#socket = socket;
     this.#events = events;
+    this.#early = [...first];
     this.#stopReading = readSocket(socket, this.#handleRead);
     socket.on('end', this.#handleEnd);
     socket.on('error', this.#handleError);

@@ -28,6 +28,7 @@ export class Refusals {
   readonly #logger: Logger;
   readonly #books = new Map<string, Book>();
   readonly #counts = new Map<CallerCode, number>();
+  readonly #strangers = new LineLimit(linesPerSecondMax);
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -51,6 +52,15 @@ export class Refusals {
       { destinationId, trackingId, caller, code, end, rule, ...(leftOut > 0 ? { leftOut } : {}) },
       `${message}: ${text}`,
     );
+  }
+
+  /** Writes down one that no destination could be found for. */
+  addStranger(trackingId: string, caller: string, { code, text, end }: CallerCause): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    const leftOut = this.#strangers.take();
+    if (leftOut === null) return;
+    const more = leftOut > 0 ? { leftOut } : {};
+    this.#logger.warn({ trackingId, caller, code, end, ...more }, `a connection was turned away: ${text}`);
   }
 
   /** The last of a destination, newest last. */

@@ -37,6 +37,12 @@ export const routerOptions = {
     placeholder: 'PORT',
     description: 'Ports of the platform itself, which no front may hold alone.',
   }),
+  sharedPort: Type.Integer({
+    ...port,
+    default: 443,
+    description:
+      'The platform’s own port as callers see it. TLS fronts share it, told apart by the server name; they get it unless they ask for another.',
+  }),
   portRestDays: Type.Integer({
     minimum: 0,
     maximum: 3650,

@@ -3,6 +3,7 @@
  * edit, also when it is disabled; they change only when an operator gives others by value, and then the old port
  * rests. A cloud destination has no front; its `clientPort` is one of its gateway's alone. A destination belongs to its gateway for life: asked for behind another, it does not exist.
  */
+import { isIP } from 'node:net';
 import {
   type Destination,
   type DestinationFront,
@@ -17,10 +18,17 @@ import {
   clientPortTaken,
   destinationNotFound,
   gatewayNotFound,
+  invalid,
   limitReached,
   revisionStale,
 } from './errors.ts';
-import { destinationForm, patchDestination, type DestinationForm, type FrontForm } from './form.ts';
+import {
+  destinationForm,
+  patchDestination,
+  wholeFront,
+  type DestinationForm,
+  type FrontForm,
+} from './form.ts';
 import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
@@ -36,6 +44,7 @@ type Taken = Omit<DestinationForm, 'front' | 'clientPort'> &
 export interface DestinationOptions {
   platformHost: string;
   frontHost: string;
+  sharedPort: number;
   destinationsPerGatewayMax: number;
 }
 
@@ -127,7 +136,8 @@ export class Destinations {
     await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       await draft.destinations.delete(id, found.revision);
-      if (found.front !== undefined) await this.#claims.release(draft.fronts, portOf(found.front), id);
+      if (found.front !== undefined)
+        await this.#claims.release(draft.fronts, this.#claims.placeOf(found.front), id);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'deleted', id, gatewayId });
     });
@@ -142,7 +152,9 @@ export class Destinations {
 
   #hostOf(name: string, front: FrontForm, gatewayId: string): string {
     const { frontHost, platformHost } = this.#options;
-    return front.host ?? (frontHost || defaultHost(name, gatewayId, platformHost));
+    // Names matter where there is TLS; a plain front is reached wherever its port is.
+    const plainHost = front.tls.mode === 'none' ? frontHost : '';
+    return front.host ?? (plainHost || defaultHost(name, gatewayId, platformHost));
   }
 
   /** The form with the front that it takes, or whose port at the client is free. */
@@ -165,14 +177,17 @@ export class Destinations {
     { name, front }: DestinationForm & { kind: 'on-premises' },
     claimant: Claimant,
   ): Promise<DestinationFront> {
-    if (front.host !== null) this.#claims.checkHost(front.host);
+    const { sharedPort, platformHost } = this.#options;
+    if (front.host !== null) this.#claims.checkHost(front.host, claimant.gatewayId);
     const host = this.#hostOf(name, front, claimant.gatewayId);
-    if (front.port === null) {
+    const port = front.port ?? (front.tls.mode === 'none' || isIP(host) !== 0 ? null : sharedPort);
+    if (port === null) {
       const { transport } = portOf({ ...front, port: 0 });
       return { ...front, host, port: await this.#claims.allot(draft.fronts, transport, claimant) };
     }
-    const taken = { ...front, host, port: front.port };
-    await this.#claims.claim(draft.fronts, portOf(taken), claimant);
+    const taken = { ...front, host, port };
+    checkName(taken, platformHost);
+    await this.#claims.claim(draft.fronts, this.#claims.placeOf(taken), claimant);
     return taken;
   }
 
@@ -183,9 +198,10 @@ export class Destinations {
     wanted: FrontForm,
   ): Promise<DestinationFront> {
     const moved = { ...wanted, host: wanted.host ?? former.host, port: wanted.port ?? former.port };
-    if (moved.host !== former.host) this.#claims.checkHost(moved.host);
-    const [from, to] = [portOf(former), portOf(moved)];
-    if (from.port !== to.port || from.transport !== to.transport) {
+    if (moved.host !== former.host) this.#claims.checkHost(moved.host, claimant.gatewayId);
+    checkName(moved, this.#options.platformHost);
+    const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
+    if (from.port !== to.port || from.transport !== to.transport || from.host !== to.host) {
       await this.#claims.claim(draft.fronts, to, claimant);
       await this.#claims.release(draft.fronts, from, claimant.destinationId);
     }
@@ -215,11 +231,23 @@ export class Destinations {
   }
 }
 
+/** A front without a certificate of its own has the platform's, which is good for one label below its host. */
+function checkName({ host, tls }: DestinationFront, platformHost: string): void {
+  if ((tls.mode !== 'server' && tls.mode !== 'mutual') || tls.certificateId !== null) return;
+  const below = `.${platformHost}`.toLowerCase();
+  const label = host.toLowerCase().endsWith(below) ? host.slice(0, -below.length) : '.';
+  if (!label.includes('.') && label !== '*') return;
+  const message = `must be given: the platform's own certificate is good for names one label below ${platformHost} only`;
+  throw invalid([{ path: '/front/tls/certificateId', message }]);
+}
+
 /** A destination as it is shown. */
 export function showDestination(document: DestinationDocument): Destination {
   const { front, ...rest } = document;
   const shown = { ...rest, warnings: warningsOf(document) };
-  return front === undefined ? shown : { ...shown, front: { ...front, url: frontUrl(front) } };
+  if (front === undefined) return shown;
+  const whole = wholeFront(front);
+  return { ...shown, front: { ...whole, url: frontUrl(whole) } };
 }
 
 async function find(

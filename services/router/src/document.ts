@@ -19,7 +19,7 @@ export type DestinationDocument = Omit<Destination, 'front' | 'warnings'> & { fr
 
 /**
  * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` or `udp:15000` for a port that one
- * destination holds alone (on a port that names tell apart, the name is to follow). While it rests, `destinationId` is null and
+ * destination holds alone, `tls:443:a.example` for a name on a port that names tell apart. While it rests, `destinationId` is null and
  * `restsUntil` says how long.
  */
 export interface FrontDocument {

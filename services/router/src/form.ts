@@ -3,6 +3,7 @@
  * and what this version does not serve refused by name, so that nothing is taken and ignored. A merge patch is
  * applied to the form that the object has now and then checked as a whole.
  */
+import { isIP } from 'node:net';
 import { isHost } from '@postern/access';
 import {
   type DestinationFront,
@@ -23,7 +24,10 @@ const faultsMax = 20;
 export type GatewayForm = Pick<GatewayDocument, 'name' | 'description' | 'enabled' | 'requireToken'>;
 
 /** What a front says; of its host and port, what is wanted. */
-export type FrontForm = Pick<DestinationFront, 'protocol' | 'tls' | 'proxyProtocol'> & {
+export type FrontForm = Pick<
+  DestinationFront,
+  'protocol' | 'tls' | 'proxyProtocol' | 'proxyProtocolFacts'
+> & {
   host: string | null;
   port: number | null;
 };
@@ -133,9 +137,25 @@ function frontForm(input: NonNullable<DestinationInput['front']>, protocol: Stre
     protocol,
     host: input.host ?? null,
     port: input.port ?? null,
-    tls: { mode: 'none', certificateId: null, clientCaIds: [], ...input.tls },
+    tls: { ...frontTlsDefaults, ...input.tls },
     proxyProtocol: input.proxyProtocol ?? 'off',
+    proxyProtocolFacts: input.proxyProtocolFacts ?? false,
   };
+}
+
+const frontTlsDefaults: DestinationFront['tls'] = {
+  mode: 'none',
+  certificateId: null,
+  clientCaIds: [],
+  clientNames: [],
+  revocationLists: [],
+  revocationListUrls: [],
+};
+
+/** A stored front with what an earlier version did not know. */
+export function wholeFront(front: DestinationFront): DestinationFront {
+  const { proxyProtocolFacts = false } = front as Partial<DestinationFront>;
+  return { ...front, proxyProtocolFacts, tls: { ...frontTlsDefaults, ...front.tls } };
 }
 
 /** A field that the kind of destination does not have, or lacks. */
@@ -177,12 +197,45 @@ function findFault(form: DestinationForm): BodyFault | null {
 }
 
 function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premises' }): BodyFault | null {
-  if (front.host !== null && !isHost(front.host)) {
+  if (front.host !== null && !isHost(front.host) && !isWildcard(front)) {
     return { path: '/front/host', message: 'is no address and no host name' };
   }
   if (resource.protocol !== front.protocol) {
     return { path: '/resource/protocol', message: `must be that of the front, "${front.protocol}"` };
   }
+  return findTlsFault(front) ?? findProxyFault(front);
+}
+
+/** `*.example.com`: only a server name can be held against it. */
+function isWildcard({ host, tls }: FrontForm): boolean {
+  const rest = host?.startsWith('*.') === true ? host.slice(2) : '';
+  return tls.mode !== 'none' && rest.includes('.') && isHost(rest) && isIP(rest) === 0;
+}
+
+/** What a mode of TLS has no use for is refused, so that nobody believes that it is in force. */
+function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
+  const at = (field: string, message: string): BodyFault => ({ path: `/front/tls/${field}`, message });
+  if (tls.mode !== 'none' && protocol === 'udp') return at('mode', 'must be "none": UDP has no TLS');
+  if (tls.mode === 'passthrough' && protocol === 'http')
+    return at('mode', '"passthrough" hands TLS on unread, and HTTP must be read: use protocol "tcp"');
+  if (tls.certificateId !== null && (tls.mode === 'none' || tls.mode === 'passthrough'))
+    return at('certificateId', `is for mode "server" or "mutual", not "${tls.mode}"`);
+  if (tls.mode === 'mutual') {
+    return tls.clientCaIds.length === 0
+      ? at('clientCaIds', 'must have at least one CA for mode "mutual"')
+      : null;
+  }
+  const unused = (['clientCaIds', 'clientNames', 'revocationLists', 'revocationListUrls'] as const).find(
+    (field) => tls[field].length > 0,
+  );
+  return unused === undefined ? null : at(unused, `is for mode "mutual", not "${tls.mode}"`);
+}
+
+function findProxyFault({ protocol, proxyProtocol, proxyProtocolFacts }: FrontForm): BodyFault | null {
+  if (proxyProtocol !== 'off' && protocol !== 'tcp')
+    return { path: '/front/proxyProtocol', message: 'is for protocol "tcp"; HTTP has Forwarded' };
+  if (proxyProtocolFacts && proxyProtocol !== 'v2')
+    return { path: '/front/proxyProtocolFacts', message: 'is for proxyProtocol "v2"' };
   return null;
 }
 
@@ -219,9 +272,5 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
 function unservedOfFront(front: FrontForm): [path: string, value: unknown, isServed: boolean][] {
   return [
     ['/front/protocol', front.protocol, front.protocol !== 'http'],
-    ['/front/tls/mode', front.tls.mode, front.tls.mode === 'none'],
-    ['/front/tls/certificateId', front.tls.certificateId, front.tls.certificateId === null],
-    ['/front/tls/clientCaIds', front.tls.clientCaIds, front.tls.clientCaIds.length === 0],
-    ['/front/proxyProtocol', front.proxyProtocol, front.proxyProtocol === 'off'],
   ];
 }

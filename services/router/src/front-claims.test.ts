@@ -13,6 +13,7 @@ async function setUp() {
     frontPortFirst: 15000,
     frontPortLast: 15002,
     reservedPorts: [443, 15001],
+    sharedPort: 443,
     portRestDays: 30,
   };
   const { fronts } = await openDocuments(openSqlite(':memory:'));
@@ -97,10 +98,16 @@ test('fronts: those whose rest is over are forgotten, others kept', async () => 
 
 test("fronts: the platform's own hosts are refused", async () => {
   const { claims } = await setUp();
-  for (const host of ['p.example', 'P.Example.', 'tunnel.p.example', 'node-1.tunnel.p.example']) {
-    assert.throws(() => claims.checkHost(host), { code: 'ROUTER_FRONT_RESERVED' });
+  for (const host of [
+    'p.example',
+    'P.Example.',
+    'tunnel.p.example',
+    'node-1.tunnel.p.example',
+    '*.p.example',
+  ]) {
+    assert.throws(() => claims.checkHost(host, 'aaaaaaaaaaa'), { code: 'ROUTER_FRONT_RESERVED' });
   }
-  claims.checkHost('orders-abc.p.example');
+  claims.checkHost('orders-abc.p.example', 'aaaaaaaaaaa');
 });
 
 test('fronts: who loses a port at the same moment tries again with another', async () => {
@@ -118,4 +125,53 @@ test('fronts: who loses a port at the same moment tries again with another', asy
     }),
   );
   assert.deepEqual([runs, port], [2, 15000]);
+});
+
+const tlsFront = (host: string, port = 443) => ({
+  protocol: 'tcp' as const,
+  host,
+  port,
+  tls: {
+    mode: 'passthrough' as const,
+    certificateId: null,
+    clientCaIds: [],
+    clientNames: [],
+    revocationLists: [],
+    revocationListUrls: [],
+  },
+});
+
+test('fronts: many names share the platform’s port, each belongs to one, and a freed one rests', async () => {
+  const { claims, fronts, clock } = await setUp();
+  const [one, other] = [claims.placeOf(tlsFront('a.example')), claims.placeOf(tlsFront('b.example'))];
+  await claims.claim(fronts, one, a);
+  await claims.claim(fronts, other, b);
+  const again = claims.placeOf(tlsFront('A.Example.'));
+  await assert.rejects(claims.claim(fronts, again, b), {
+    code: 'ROUTER_FRONT_TAKEN',
+    message: /a\.example:443/,
+  });
+  await claims.release(fronts, one, 'a');
+  await assert.rejects(claims.claim(fronts, one, b), { code: 'ROUTER_FRONT_RESTING' });
+  await claims.claim(fronts, one, { ...a, destinationId: 'a2' });
+  await claims.release(fronts, one, 'a2');
+  clock.now += 31 * dayMs;
+  await claims.claim(fronts, one, b);
+});
+
+test('fronts: a TLS front on another port has it alone, and a plain one never has the platform’s', async () => {
+  const { claims, fronts } = await setUp();
+  assert.deepEqual(claims.placeOf(tlsFront('a.example', 5000)), { transport: 'tcp', port: 5000 });
+  const { tls, ...front } = tlsFront('a.example');
+  const plain = claims.placeOf({ ...front, tls: { ...tls, mode: 'none' } });
+  await assert.rejects(claims.claim(fronts, plain, a), { code: 'ROUTER_FRONT_RESERVED' });
+});
+
+test('fronts: a host in the form of a gateway’s default hosts is that gateway’s alone', async () => {
+  const { claims } = await setUp();
+  claims.checkHost('orders-aaaaaaaaaaa.p.example', 'aaaaaaaaaaa');
+  claims.checkHost('orders-bbbbbbbbbbb.q.example', 'aaaaaaaaaaa');
+  assert.throws(() => claims.checkHost('Orders-bbbbbbbbbbb.p.example', 'aaaaaaaaaaa'), {
+    code: 'ROUTER_FRONT_TAKEN',
+  });
 });

@@ -1,6 +1,7 @@
 /**
- * Who holds which front. A port is taken by inserting its document, so the store decides between two who want it; a
- * freed one stays as a document that rests, and its gateway alone may have it back until then.
+ * Who holds which front: a port, or a name on the platform's port, which server names tell apart. It is taken by
+ * inserting its document, so the store decides between two who want it; a freed one stays as a document that rests,
+ * and its gateway alone may have it back until then.
  *
  *            claim                    release
  *   (none) ────────► held by a ───────────────► rests ── rest is over: swept ──► (none)
@@ -9,10 +10,11 @@
  * Runs inside its caller's transaction and never opens one of its own. Where a chosen port is lost to another at the
  * same moment, the whole transaction fails with `STORE_DUPLICATE`, and `retryAllotting` runs it again.
  */
-import type { StreamProtocol } from '@postern/contracts';
+import type { DestinationFront, StreamProtocol } from '@postern/contracts';
 import { StoreError, type Collection } from '@postern/store';
 import type { FrontDocument } from './document.ts';
 import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
+import { gatewayOfHost } from './naming.ts';
 
 /** The bounds of what may be claimed. */
 export interface FrontClaimOptions {
@@ -20,13 +22,16 @@ export interface FrontClaimOptions {
   frontPortFirst: number;
   frontPortLast: number;
   reservedPorts: readonly number[];
+  /** The platform's own port, shared by the fronts that a server name tells apart. */
+  sharedPort: number;
   portRestDays: number;
 }
 
-/** A port as the system knows it: those of TCP and of UDP are apart. */
+/** A port as the system knows it: those of TCP and of UDP are apart. With a host it is that name on a shared port. */
 export interface FrontPort {
   transport: 'tcp' | 'udp';
   port: number;
+  host?: string;
 }
 
 /** Who claims. */
@@ -51,17 +56,17 @@ export class FrontClaims {
 
   /** Takes this port for the claimant. Throws `ROUTER_FRONT_RESERVED`, `ROUTER_FRONT_TAKEN` or `ROUTER_FRONT_RESTING`. */
   async claim(fronts: Collection<FrontDocument>, wanted: FrontPort, claimant: Claimant): Promise<void> {
-    const { port } = wanted;
-    if (this.#options.reservedPorts.includes(port)) throw frontReserved(`port ${port}`);
+    const { port, host } = wanted;
+    if (host === undefined && this.#options.reservedPorts.includes(port)) throw frontReserved(`port ${port}`);
     const held: FrontDocument = { id: frontId(wanted), revision: 1, port, ...claimant, restsUntil: null };
     const found = await fronts.get(held.id);
     if (found === null) {
       await fronts.insert(held);
       return;
     }
-    if (found.destinationId !== null) throw frontTaken(portText(wanted));
+    if (found.destinationId !== null) throw frontTaken(frontText(wanted));
     if (this.#rests(found) && found.gatewayId !== claimant.gatewayId) {
-      throw frontResting(portText(wanted), found.restsUntil ?? '');
+      throw frontResting(frontText(wanted), found.restsUntil ?? '');
     }
     await fronts.replace({ ...held, revision: found.revision });
   }
@@ -78,6 +83,7 @@ export class FrontClaims {
       if (!front.id.startsWith(`${transport}:`)) continue;
       if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
     }
+    taken.add(this.#options.sharedPort);
     for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
       if (taken.has(port)) continue;
       await this.claim(fronts, { transport, port }, claimant);
@@ -94,14 +100,25 @@ export class FrontClaims {
     await fronts.replace({ ...found, destinationId: null, restsUntil });
   }
 
-  /** Refuses hosts that are the platform's own, or below the name under which nodes are reached. */
-  checkHost(host: string): void {
+  /** Where a front is: a port of its own, or its name on the shared port where a server name can tell it apart. */
+  placeOf(front: Pick<DestinationFront, 'protocol' | 'host' | 'port' | 'tls'>): FrontPort {
+    const { host, port, tls } = front;
+    if (tls.mode === 'none' || port !== this.#options.sharedPort) return portOf(front);
+    return { transport: 'tcp', port, host: plainHost(host) };
+  }
+
+  /**
+   * Refuses hosts that are the platform's own, below the name under which nodes are reached, or in the form of another
+   * gateway's default hosts; and a wildcard for all that is below the platform's.
+   */
+  checkHost(host: string, gatewayId: string): void {
     const platform = this.#options.platformHost.toLowerCase();
-    const wanted = host.toLowerCase().replace(/\.$/, '');
+    const wanted = plainHost(host);
     const nodes = `tunnel.${platform}`;
-    if (wanted === platform || wanted === nodes || wanted.endsWith(`.${nodes}`)) {
-      throw frontReserved(`the host ${host}`);
-    }
+    const isOwn = wanted === platform || wanted === nodes || wanted.endsWith(`.${nodes}`);
+    if (isOwn || wanted === `*.${platform}`) throw frontReserved(`the host ${host}`);
+    const owner = gatewayOfHost(wanted, platform);
+    if (owner !== null && owner !== gatewayId) throw frontTaken(`${host}, in the form of a default host,`);
   }
 
   /** Forgets ports whose rest is over; says how many. */
@@ -140,12 +157,18 @@ export function portOf({ protocol, port }: { protocol: StreamProtocol; port: num
   return { transport: protocol === 'udp' ? 'udp' : 'tcp', port };
 }
 
-function frontId({ transport, port }: FrontPort): string {
-  return `${transport}:${port}`;
+function frontId({ transport, port, host }: FrontPort): string {
+  return host === undefined ? `${transport}:${port}` : `tls:${port}:${host}`;
 }
 
-function portText({ transport, port }: FrontPort): string {
+function frontText({ transport, port, host }: FrontPort): string {
+  if (host !== undefined) return `${host}:${port}`;
   return transport === 'udp' ? `port ${port} (udp)` : `port ${port}`;
+}
+
+/** As names are compared. */
+function plainHost(host: string): string {
+  return host.toLowerCase().replace(/\.$/, '');
 }
 
 async function* everyFront(fronts: Collection<FrontDocument>): AsyncGenerator<FrontDocument> {

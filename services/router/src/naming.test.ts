@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { wholeFront } from './form.ts';
 import { defaultHost, dnsLabel, frontUrl, newGatewayId } from './naming.ts';
 
 test('a gateway ID is 11 small letters and digits, so that it is part of a DNS label and has no -', () => {
@@ -27,6 +28,28 @@ test('a default host is a host name whatever the name is', () => {
 });
 
 test('the URL of a front has IPv6 in brackets', () => {
-  assert.equal(frontUrl({ protocol: 'tcp', host: '::1', port: 1 }), 'tcp://[::1]:1');
-  assert.equal(frontUrl({ protocol: 'tcp', host: 'a.b', port: 1 }), 'tcp://a.b:1');
+  assert.equal(frontUrl({ ...front, host: '::1' }), 'tcp://[::1]:1');
+  assert.equal(frontUrl(front), 'tcp://a.b:1');
+});
+
+test('the URL of a front says whether there is TLS', () => {
+  const tls = { ...front.tls, mode: 'server' as const };
+  assert.equal(frontUrl({ ...front, tls }), 'tls://a.b:1');
+  assert.equal(frontUrl({ ...front, tls, protocol: 'http' }), 'https://a.b:1');
+});
+
+const front = wholeFront({
+  protocol: 'tcp',
+  host: 'a.b',
+  port: 1,
+  proxyProtocol: 'off',
+  proxyProtocolFacts: false,
+  tls: {
+    mode: 'none',
+    certificateId: null,
+    clientCaIds: [],
+    clientNames: [],
+    revocationLists: [],
+    revocationListUrls: [],
+  },
 });

@@ -3,6 +3,7 @@
  * and only small letters and digits, so the last `-` parts the two and no two hosts differ by case alone.
  */
 import { randomInt } from 'node:crypto';
+import type { DestinationFront } from '@postern/contracts';
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const gatewayIdLength = 11;
@@ -30,8 +31,20 @@ export function defaultHost(name: string, gatewayId: string, platformHost: strin
   return `${dnsLabel(name)}-${gatewayId}.${platformHost}`;
 }
 
+/** The gateway whose default hosts have this form; null where none has. The host is in lower case. */
+export function gatewayOfHost(host: string, platformHost: string): string | null {
+  if (!host.endsWith(`.${platformHost}`)) return null;
+  const label = host.slice(0, -platformHost.length - 1);
+  return /-([a-z0-9]{11})$/.exec(label)?.[1] ?? null;
+}
+
 /** Where callers reach a front. */
-export function frontUrl(front: { protocol: string; host: string; port: number }): string {
+export function frontUrl(front: DestinationFront): string {
   const host = front.host.includes(':') ? `[${front.host}]` : front.host;
-  return `${front.protocol}://${host}:${front.port}`;
+  return `${schemeOf(front)}://${host}:${front.port}`;
+}
+
+function schemeOf({ protocol, tls }: DestinationFront): string {
+  if (tls.mode === 'none') return protocol;
+  return protocol === 'http' ? 'https' : 'tls';
 }

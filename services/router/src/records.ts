@@ -1,9 +1,13 @@
 /** What followers of the router's feeds get: gateways and destinations, each with no more than they need. */
-import type { GatewayRecord, Route } from '@postern/contracts';
+import type { DestinationFront, GatewayRecord, Route } from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
 import type { DestinationDocument, Documents, GatewayDocument } from './document.ts';
+import { wholeFront } from './form.ts';
 
 const pageItems = 200;
+
+/** Whether a front is on the port that server names tell apart. */
+type IsShared = (front: DestinationFront) => boolean;
 
 /** The items of `router.gateways`. */
 export function gatewaySource({ gateways }: Documents): FeedSource<GatewayRecord> {
@@ -20,18 +24,19 @@ export function gatewaySource({ gateways }: Documents): FeedSource<GatewayRecord
 }
 
 /** The items of `router.routes`. */
-export function routeSource(documents: Documents): FeedSource<Route> {
+export function routeSource(documents: Documents, isShared: IsShared): FeedSource<Route> {
   return {
     read: async (ids) => {
       const found = await Promise.all(ids.map((id) => documents.destinations.get(id)));
       return routesOf(
         documents,
+        isShared,
         found.filter((destination) => destination !== null),
       );
     },
     list: async (cursor) => {
       const { items, nextCursor } = await documents.destinations.list({ cursor, limit: pageItems });
-      return { items: await routesOf(documents, items), nextCursor };
+      return { items: await routesOf(documents, isShared, items), nextCursor };
     },
   };
 }
@@ -39,6 +44,7 @@ export function routeSource(documents: Documents): FeedSource<Route> {
 /** A destination whose gateway is gone was deleted with it, between the two reads. */
 async function routesOf(
   documents: Documents,
+  isShared: IsShared,
   destinations: readonly DestinationDocument[],
 ): Promise<Route[]> {
   const gatewayIds = [...new Set(destinations.map(({ gatewayId }) => gatewayId))];
@@ -48,7 +54,7 @@ async function routesOf(
   );
   return destinations.flatMap((destination) => {
     const gateway = gateways.get(destination.gatewayId);
-    return gateway === undefined ? [] : [routeOf(destination, gateway)];
+    return gateway === undefined ? [] : [routeOf(destination, gateway, isShared)];
   });
 }
 
@@ -56,7 +62,7 @@ function recordOf({ id, name, enabled, requireToken }: GatewayDocument): Gateway
   return { id, name, enabled, requireToken };
 }
 
-function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Route {
+function routeOf(destination: DestinationDocument, gateway: GatewayDocument, isShared: IsShared): Route {
   const { id, gatewayId, name, kind, enabled, resource, front, clientPort, health } = destination;
   return {
     id,
@@ -67,7 +73,8 @@ function routeOf(destination: DestinationDocument, gateway: GatewayDocument): Ro
     enabled,
     gatewayEnabled: gateway.enabled,
     resource,
-    ...(front === undefined ? {} : { front }),
+    ...(front === undefined ? {} : { front: wholeFront(front) }),
+    shared: front !== undefined && isShared(front),
     ...(clientPort === undefined ? {} : { clientPort }),
     health,
   };

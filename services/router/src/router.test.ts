@@ -37,6 +37,7 @@ const defaults: RouterOptions = {
   frontPortFirst: 15000,
   frontPortLast: 15009,
   reservedPorts: [443],
+  sharedPort: 443,
   portRestDays: 30,
   gatewaysMax: 5,
   destinationsPerGatewayMax: 12,
@@ -156,11 +157,63 @@ test('a destination gets a front of its name, its gateway and a free port', asyn
     host: `orders-db-${gateway.id}.p.example`,
     port: 15000,
     url: `tcp://orders-db-${gateway.id}.p.example:15000`,
-    tls: { mode: 'none', certificateId: null, clientCaIds: [] },
+    tls: {
+      mode: 'none',
+      certificateId: null,
+      clientCaIds: [],
+      clientNames: [],
+      revocationLists: [],
+      revocationListUrls: [],
+    },
     proxyProtocol: 'off',
+    proxyProtocolFacts: false,
   });
   assert.deepEqual(await ask(bus, getDestination, { gatewayId: gateway.id, id: made.id }), made);
   assert.deepEqual((await ask(bus, listDestinations, { gatewayId: gateway.id })).items, [made]);
+});
+
+test('a TLS front shares the platform’s port by its name, and nodes are told so', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const make = (name: string, front: NonNullable<DestinationInput['front']>) =>
+    ask(bus, createDestination, { gatewayId, input: { ...input, name, front } });
+  const named = await make('named', { tls: { mode: 'server' } });
+  assert.deepEqual(
+    [named.front?.host, named.front?.port, named.front?.url],
+    [`named-${gatewayId}.p.example`, 443, `tls://named-${gatewayId}.p.example:443`],
+  );
+  const own = await make('own', { host: '*.corp.example', tls: { mode: 'passthrough' } });
+  assert.deepEqual([own.front?.host, own.front?.port], ['*.corp.example', 443]);
+  const address = await make('address', { host: '192.0.2.1', tls: { mode: 'passthrough' } });
+  assert.equal(address.front?.port, 15000);
+  await assert.rejects(make('taken', { host: '*.Corp.example', tls: { mode: 'passthrough' } }), {
+    code: 'ROUTER_FRONT_TAKEN',
+    message: /\*\.corp\.example:443/,
+  });
+  await assert.rejects(make('foreign', { host: 'a.example', tls: { mode: 'server' } }), {
+    code: 'ROUTER_INVALID',
+    message: /certificateId must be given/,
+  });
+  const moved = await ask(bus, updateDestination, {
+    gatewayId,
+    id: own.id,
+    patch: { front: { host: 'db.corp.example' } },
+  });
+  assert.equal(moved.front?.host, 'db.corp.example');
+  await assert.rejects(
+    ask(bus, updateDestination, { gatewayId, id: own.id, patch: { front: { tls: { mode: 'none' } } } }),
+    { code: 'ROUTER_FRONT_RESERVED' },
+  );
+  const plain = await make('plain', {});
+  const routes = (await ask(bus, routeFeed.since, { epoch: '', revision: 0 })).items as {
+    id: string;
+    shared: boolean;
+  }[];
+  const shared = new Map(routes.map((route) => [route.id, route.shared]));
+  assert.deepEqual(
+    [named, own, address, plain].map(({ id }) => shared.get(id)),
+    [true, true, false, false],
+  );
 });
 
 test('a cloud destination takes no front, and its clientPort is its own among those of its gateway', async (t) => {

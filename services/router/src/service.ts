@@ -105,6 +105,7 @@ class Router implements Service {
   async #run(documents: Documents): Promise<Running> {
     const { bus, store, config, now = Date.now } = this.#parts;
     const onError = (error: unknown) => this.#logger.warn({ error }, 'what others follow could not be read');
+    const claims = new FrontClaims(config, now);
     const feeds = {
       gateways: await FeedOwner.open({
         feed: gatewayFeed,
@@ -113,12 +114,17 @@ class Router implements Service {
         source: gatewaySource(documents),
         onError,
       }),
-      routes: await FeedOwner.open({ feed: routeFeed, store, bus, source: routeSource(documents), onError }),
+      routes: await FeedOwner.open({
+        feed: routeFeed,
+        store,
+        bus,
+        source: routeSource(documents, (front) => claims.placeOf(front).host !== undefined),
+        onError,
+      }),
     };
     const presence = new PresenceTable({ bus, onError });
     presence.start();
     const fleet = new Fleet({ bus, documents, presence });
-    const claims = new FrontClaims(config, now);
     const journal = new Journal({ store, bus, documents, feeds, now });
     const gateways = new Gateways({
       journal,

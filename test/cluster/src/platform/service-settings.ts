@@ -27,6 +27,7 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
         ...host,
         // Plain TCP fronts can be called at the first node as they are shown.
         ...flags({ 'front-host': layout.edges[0]?.address ?? '' }),
+        ...flags({ 'shared-port': connectPort }),
         ...flags({ 'front-port-first': frontPortFirst, 'front-port-last': frontPortLast }),
       ];
     case 'admin':

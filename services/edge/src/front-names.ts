@@ -1,0 +1,28 @@
+/**
+ * Which destination owns a name on a shared port. An exact name goes before a wildcard, and a wildcard stands for one
+ * label: `*.example.com` has `a.example.com`, neither `a.b.example.com` nor `example.com`. The router sees to it that
+ * no two have the same name; should two be told here (one is being deleted, the other made), the later one has it.
+ */
+import type { FrontRoute } from '@postern/contracts';
+
+/** Names and their destinations. */
+export class FrontNames {
+  readonly #byName = new Map<string, FrontRoute>();
+  readonly #names = new Map<string, string>();
+
+  /** A destination is new or another; null when it has no name here any more. */
+  apply(destinationId: string, route: FrontRoute | null): void {
+    const former = this.#names.get(destinationId);
+    if (former !== undefined && this.#byName.get(former)?.id === destinationId) this.#byName.delete(former);
+    this.#names.delete(destinationId);
+    if (route === null) return;
+    const name = route.front.host.toLowerCase().replace(/\.$/, '');
+    this.#names.set(destinationId, name);
+    this.#byName.set(name, route);
+  }
+
+  /** The owner of a name, which is in lower case. */
+  find(name: string): FrontRoute | undefined {
+    return this.#byName.get(name) ?? this.#byName.get(`*${name.slice(name.indexOf('.'))}`);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The node's side towards callers, put together: its listeners, the entrance, and where TLS is ended. What is behind it,
+ * the byte pipe, HTTP, the platform itself, is told to it as functions.
+ *
+ *     Fronts (own ports) ──┐                          ┌─► serve: byte pipe or HTTP
+ *     SharedPort ──────────┴─► Entrance ─► TlsEnds ───┤
+ *                                                     └─► servePlatform: first calls, WebSocket tunnels
+ */
+import type { Bus } from '@postern/bus';
+import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
+import { type Logger, subsystemLogger } from '@postern/telemetry';
+import type { AcceptedCaller } from './accepted-caller.ts';
+import { Balancers } from './balancers.ts';
+import type { Callers } from './callers.ts';
+import type { EdgeOptions } from './config.ts';
+import { Entrance, type PlatformConnection } from './entrance.ts';
+import { Fronts } from './fronts.ts';
+import type { HandshakeGate } from './handshake-gate.ts';
+import type { Refusals } from './refusals.ts';
+import { PlatformCertificates } from './platform-certificates.ts';
+import { RevocationLists } from './revocation-lists.ts';
+import type { ServerCertificate } from './server-certificate.ts';
+import { SharedPort } from './shared-port.ts';
+import { TlsEnds, type TlsEndsParts } from './tls-ends.ts';
+
+/** What it needs of the node. */
+export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
+  bus: Bus;
+  /** The node's own. */
+  certificate: ServerCertificate;
+  options: EdgeOptions;
+  callers: Callers;
+  refusals: Refusals;
+  gates: { connect: HandshakeGate; front: HandshakeGate };
+  logger: Logger;
+  policy(gatewayId: string): Policy | undefined;
+  route(destinationId: string): Route | undefined;
+  draining(): boolean;
+  serve(caller: AcceptedCaller): void;
+  servePlatform(connection: PlatformConnection): void;
+}
+
+/** All that callers meet. */
+export class FrontSide {
+  readonly fronts: Fronts;
+  readonly #sharedPort: SharedPort;
+  readonly #tlsEnds: TlsEnds;
+  readonly #revocationLists: RevocationLists;
+  readonly #platformCertificates: PlatformCertificates;
+  readonly #gates: FrontSideParts['gates'];
+
+  constructor(parts: FrontSideParts) {
+    const { options, gates } = parts;
+    const logger = subsystemLogger(parts.logger, 'fronts');
+    this.#gates = gates;
+    this.#revocationLists = new RevocationLists({ hosts: options.revocationListHosts, logger });
+    this.#platformCertificates = new PlatformCertificates({
+      bus: parts.bus,
+      node: options.name,
+      platformHost: options.platformHost,
+      own: parts.certificate,
+      logger,
+    });
+    this.#tlsEnds = new TlsEnds({
+      certificates: parts.certificates,
+      platformCertificate: (route) => this.#platformCertificates.of(route),
+      revocationLists: this.#revocationLists,
+    });
+    this.fronts = new Fronts({
+      host: options.frontHost === '' ? options.listenHost : options.frontHost,
+      logger,
+      sharedListening: () => this.#sharedPort.listening,
+      onConnection: (front, socket) => entrance.enterOwn(front.route, socket),
+    });
+    const entrance = new Entrance({
+      ...parts,
+      balancers: new Balancers(options),
+      sharedGate: gates.connect,
+      frontGate: gates.front,
+      names: this.fronts.names,
+      endTls: (route, socket) => this.#tlsEnds.end(route, socket),
+    });
+    this.#sharedPort = new SharedPort({
+      host: options.listenHost,
+      port: options.connectPort,
+      onConnection: (socket) => entrance.enterShared(socket),
+    });
+  }
+
+  /** The port that is shared; 0 before it listens. */
+  get port(): number {
+    return this.#sharedPort.port;
+  }
+
+  /** The shared port first: the platform itself is served there. */
+  async listen(routes: Iterable<Route>): Promise<void> {
+    await this.#sharedPort.listen();
+    for (const route of routes) this.#applyTls(route.id, route);
+    await this.fronts.open(routes);
+  }
+
+  /** A destination is new or another, or gone. */
+  apply(destinationId: string, route: Route | undefined): void {
+    this.#applyTls(destinationId, route);
+    this.fronts.apply(destinationId, route);
+  }
+
+  /** Takes no more callers. Idempotent. */
+  drain(): void {
+    this.fronts.close();
+    this.#gates.front.close();
+  }
+
+  /** Takes nobody any more. Idempotent. */
+  close(): void {
+    this.drain();
+    this.#sharedPort.close();
+    this.#gates.connect.close();
+    this.#revocationLists.stop();
+    this.#platformCertificates.stop();
+  }
+
+  #applyTls(destinationId: string, route: Route | undefined): void {
+    const front: FrontRoute | null = route !== undefined && hasFront(route) ? route : null;
+    if (front === null) this.#tlsEnds.forget(destinationId);
+    this.#revocationLists.apply(destinationId, front);
+    this.#platformCertificates.apply(destinationId, front);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The certificate of fronts below the platform's host that name none of their own. It is the node's server certificate,
+ * whose wildcard is good for them. Below a host of one label (`localhost`) no program takes a wildcard, so there each
+ * front gets a certificate in its own name, which is asked for when its route is first known and renewed like the
+ * node's own.
+ */
+import type { FrontRoute } from '@postern/contracts';
+import {
+  ServerCertificate,
+  type HeldCertificate,
+  type ServerCertificateOptions,
+} from './server-certificate.ts';
+
+/** What it needs of the node. */
+export interface PlatformCertificatesParts extends Omit<ServerCertificateOptions, 'names'> {
+  platformHost: string;
+  /** The node's own, with its wildcard. */
+  own: ServerCertificate;
+}
+
+interface Named {
+  host: string;
+  certificate: ServerCertificate;
+  stopping: AbortController;
+}
+
+/** All of them. */
+export class PlatformCertificates {
+  readonly #parts: PlatformCertificatesParts;
+  readonly #named = new Map<string, Named>();
+
+  constructor(parts: PlatformCertificatesParts) {
+    this.#parts = parts;
+  }
+
+  /** What a front is served with; null before there is one. */
+  of({ id }: FrontRoute): HeldCertificate | null {
+    const { own, platformHost } = this.#parts;
+    if (platformHost.includes('.')) return own.current;
+    return this.#named.get(id)?.certificate.current ?? null;
+  }
+
+  /** A destination is new or another; null when it is gone. */
+  apply(destinationId: string, route: FrontRoute | null): void {
+    const host = route !== null && this.#needsOne(route) ? route.front.host.toLowerCase() : null;
+    const known = this.#named.get(destinationId);
+    if (known?.host === host) return;
+    known?.stopping.abort();
+    this.#named.delete(destinationId);
+    if (host === null) return;
+    const certificate = new ServerCertificate({ ...this.#parts, names: [host] });
+    const stopping = new AbortController();
+    this.#named.set(destinationId, { host, certificate, stopping });
+    void certificate.start(stopping.signal);
+  }
+
+  /** Asks for no more. Idempotent. */
+  stop(): void {
+    for (const { stopping } of this.#named.values()) stopping.abort();
+    this.#named.clear();
+  }
+
+  #needsOne({ front }: FrontRoute): boolean {
+    const { mode, certificateId } = front.tls;
+    return (
+      (mode === 'server' || mode === 'mutual') &&
+      certificateId === null &&
+      !this.#parts.platformHost.includes('.')
+    );
+  }
+}

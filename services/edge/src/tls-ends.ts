@@ -1,0 +1,220 @@
+/**
+ * Where the edge ends a caller's TLS: one end for each destination, with its own certificate, client CAs, revocation
+ * lists and session tickets. An end is made anew when any of them has changed: handshakes from then on take the new
+ * one, connections that are open stay as they are, and no ticket of the former one is taken. So a session never
+ * outlives the certificate, the CA or the list under which it was allowed, and never reaches another destination.
+ * Tickets are good at the node that gave them; another node makes a full handshake.
+ *
+ *     end(route, socket) ──key is the former──► end ──handshake──► caller's certificate allowed ──► EndedTls
+ *              └──────────another──► made anew ──┘        └── fault, in plain words ──► TurnedAway
+ */
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type Server, type TLSSocket, type TlsOptions, createServer } from 'node:tls';
+import type { FrontRoute } from '@postern/contracts';
+import { contextOptions } from '@postern/tls';
+import type { CallerTls } from './accepted-caller.ts';
+import { whyNotAllowed } from './caller-certificate.ts';
+import { describeHandshakeFault } from './caller-tls-fault.ts';
+import { TurnedAway } from './errors.ts';
+import type { RevocationLists } from './revocation-lists.ts';
+import type { HeldCertificate } from './server-certificate.ts';
+
+/** A handshake that succeeded. */
+export interface EndedTls {
+  socket: TLSSocket;
+  tls: CallerTls;
+  serverName: string | null;
+}
+
+/** A certificate, or the CAs in a bundle, in one version of its contents. */
+export interface FrontMaterial {
+  id: string;
+  revision: number;
+  chainPem: string;
+  keyPem: string | null;
+  notAfter: string;
+}
+
+/** Where the ends take what they serve with. */
+export interface TlsEndsParts {
+  certificates: {
+    get(id: string): FrontMaterial | undefined;
+    /** Why there is none. */
+    refusal(id: string): { message: string } | undefined;
+  };
+  /** The platform's own, for fronts below its host that have none. */
+  platformCertificate(route: FrontRoute): HeldCertificate | null;
+  revocationLists: RevocationLists;
+}
+
+/** All ends of a node. */
+export class TlsEnds {
+  readonly #parts: TlsEndsParts;
+  readonly #ends = new Map<string, TlsEnd>();
+
+  constructor(parts: TlsEndsParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the handshake on a connected socket; rejects with `TurnedAway`, with the socket still the caller's to end. */
+  async end(route: FrontRoute, socket: Socket): Promise<EndedTls> {
+    const ended = await this.#endOf(route).handshake(socket);
+    if (route.front.tls.mode === 'server') return ended;
+    const why = whyNotAllowed(ended.socket, route.front.tls.clientNames);
+    if (why !== null) throw new TurnedAway({ code: 'EDGE_CLIENT_CERTIFICATE', text: why, end: 'edge' });
+    const certificate = ended.socket.getPeerX509Certificate() ?? null;
+    return { ...ended, tls: { ...ended.tls, certificate } };
+  }
+
+  /** The destination is gone, or has no TLS any more. */
+  forget(destinationId: string): void {
+    this.#ends.delete(destinationId);
+  }
+
+  #endOf(route: FrontRoute): TlsEnd {
+    const served = this.#served(route);
+    const known = this.#ends.get(route.id);
+    if (known?.key === served.key) return known;
+    const made = new TlsEnd(served, route);
+    this.#ends.set(route.id, made);
+    return made;
+  }
+
+  #served(route: FrontRoute): Served {
+    const { id, front } = route;
+    const { tls, protocol } = front;
+    const pair = tls.certificateId === null ? this.#platform(route) : this.#pair(tls.certificateId);
+    const isMutual = tls.mode === 'mutual';
+    const cas = isMutual ? tls.clientCaIds.map((one) => this.#material(one, 'client CA')) : [];
+    const lists = isMutual ? this.#parts.revocationLists.of(id, tls) : [];
+    const named = [pair.version, protocol, tls.mode, cas.map((ca) => `${ca.id} ${ca.revision}`), lists];
+    const key = createHash('sha256').update(JSON.stringify(named)).digest('base64');
+    return { key, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
+  }
+
+  #pair(id: string): Pair {
+    const { chainPem, keyPem, revision, notAfter } = this.#material(id, 'certificate');
+    if (keyPem === null) throw unfit(`the front's certificate ${id} has no private key`);
+    return { chainPem, keyPem, notAfter, version: `${id} ${revision}` };
+  }
+
+  #platform(route: FrontRoute): Pair {
+    const held = this.#parts.platformCertificate(route);
+    if (held === null) throw unfit('the platform has no certificate yet');
+    const { chainPem, keyPem, fingerprint, notAfter } = held;
+    return { chainPem, keyPem, notAfter, version: fingerprint };
+  }
+
+  #material(id: string, what: string): FrontMaterial {
+    const { certificates } = this.#parts;
+    const material = certificates.get(id);
+    if (material !== undefined) return material;
+    const refusal = certificates.refusal(id);
+    throw unfit(
+      `the front's ${what} ${id} is not at this node${refusal === undefined ? ' yet' : `: ${refusal.message}`}`,
+    );
+  }
+}
+
+interface Pair {
+  chainPem: string;
+  keyPem: string;
+  notAfter: string;
+  version: string;
+}
+
+interface Served {
+  key: string;
+  pair: Pair;
+  caPems: readonly string[];
+  revocationLists: readonly string[];
+  isMutual: boolean;
+}
+
+interface Waiting {
+  resolve(ended: EndedTls): void;
+  reject(error: unknown): void;
+}
+
+class TlsEnd {
+  readonly key: string;
+  readonly #server: Server;
+  readonly #notAfter: string;
+  /** Handshakes under way, by the socket below. */
+  readonly #waiting = new WeakMap<Socket, Waiting>();
+
+  constructor(served: Served, { id, front }: FrontRoute) {
+    this.key = served.key;
+    this.#notAfter = served.pair.notAfter;
+    try {
+      this.#server = createServer(optionsOf(served, id, front.protocol));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw unfit(`the front's certificates cannot be used together: ${why}`);
+    }
+    this.#server.on('secureConnection', (socket) =>
+      this.#settle(socket, (one) => one.resolve(endedOf(socket))),
+    );
+    this.#server.on('tlsClientError', (error, socket) => {
+      socket.on('error', () => {});
+      this.#settle(socket, (one) => one.reject(this.#fault(error)));
+    });
+  }
+
+  handshake(socket: Socket): Promise<EndedTls> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(socket, { resolve, reject });
+      socket.once('close', () => this.#waiting.get(socket)?.reject(new TurnedAway(null)));
+      // The server never listens; it only knows how to make handshakes.
+      this.#server.emit('connection', socket);
+    });
+  }
+
+  #settle(socket: TLSSocket, settle: (one: Waiting) => void): void {
+    const { _parent: below } = socket as TLSSocket & { _parent?: Socket };
+    const waiting = below === undefined ? undefined : this.#waiting.get(below);
+    if (below === undefined || waiting === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#waiting.delete(below);
+    settle(waiting);
+  }
+
+  #fault(error: Error): TurnedAway {
+    const text = describeHandshakeFault(error, this.#notAfter);
+    return new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
+  }
+}
+
+function optionsOf(served: Served, destinationId: string, protocol: string): TlsOptions {
+  const { pair, caPems, revocationLists, isMutual } = served;
+  return {
+    ...contextOptions({ chainPem: pair.chainPem, keyPem: pair.keyPem }),
+    sessionIdContext: createHash('sha256').update(destinationId).digest('hex').slice(0, 32),
+    // HTTP is what the edge itself speaks there; of any other protocol it knows nothing to agree on.
+    ...(protocol === 'http' ? { ALPNProtocols: ['h2', 'http/1.1'] } : {}),
+    ...(isMutual ? { requestCert: true, rejectUnauthorized: false, ca: [...caPems] } : {}),
+    ...(revocationLists.length > 0 ? { crl: [...revocationLists] } : {}),
+  };
+}
+
+function endedOf(socket: TLSSocket): EndedTls {
+  socket.on('error', () => {});
+  const { alpnProtocol, servername } = socket as TLSSocket & { servername?: unknown };
+  return {
+    socket,
+    serverName: typeof servername === 'string' && servername !== '' ? servername.toLowerCase() : null,
+    tls: {
+      version: socket.getProtocol() ?? 'TLS',
+      cipher: socket.getCipher().name,
+      protocol: typeof alpnProtocol === 'string' ? alpnProtocol : null,
+      certificate: null,
+    },
+  };
+}
+
+function unfit(text: string): TurnedAway {
+  return new TurnedAway({ code: 'EDGE_FRONT_CERTIFICATE', text, end: 'edge' });
+}
