@@ -55,16 +55,21 @@ async function untilServed(world: World, id = 'd9'): Promise<void> {
   );
 }
 
-async function lastRefusal(world: World, id = 'd9'): Promise<{ code: string; text: string }> {
-  return until(() =>
-    (
-      world.edge.status() as {
-        fronts: { shown: { destinationId: string; lastRefusals: { code: string; text: string }[] }[] };
-      }
-    ).fronts.shown
-      .find((one) => one.destinationId === id)
-      ?.lastRefusals.at(-1),
-  );
+interface ShownRefusal {
+  code: string;
+  text: string;
+}
+
+function refusalsOf(world: World, id: string): ShownRefusal[] {
+  const { fronts } = world.edge.status() as {
+    fronts: { shown: { destinationId: string; lastRefusals: ShownRefusal[] }[] };
+  };
+  return fronts.shown.find((one) => one.destinationId === id)?.lastRefusals ?? [];
+}
+
+/** The one that came after so many. */
+function lastRefusal(world: World, id = 'd9', after = 0): Promise<ShownRefusal> {
+  return until(() => refusalsOf(world, id)[after]);
 }
 
 async function exchangeTls(socket: TLSSocket, text: string): Promise<string> {
@@ -155,11 +160,12 @@ test('a ClientHello that comes in single bytes is waited for, within the time th
       assert.equal(await ended(garbage), 'ECONNRESET');
       world.platform.setRoute(named(world, 'a.gw.example'));
       await untilServed(world);
-      const relay = createServer((near) => {
+      const relay = createServer({ allowHalfOpen: true }, (near) => {
         const far = world.call(world.edge.ports.connect);
         near.on('data', (bytes: Buffer) => {
           for (const byte of bytes) far.write(Buffer.of(byte));
         });
+        near.on('end', () => far.end());
         far.pipe(near);
         near.on('error', () => {});
       }).listen(0, '127.0.0.1');
@@ -197,9 +203,9 @@ test('a front that ends TLS says what was wrong with a handshake', async () => {
       world.platform.setRoute({ ...route, shared: false, front: { ...route.front, port } });
       await untilServed(world);
       const faultAfter = async (act: () => Socket): Promise<string> => {
-        const socket = act();
-        await ended(socket);
-        const { code, text } = await lastRefusal(world);
+        const before = refusalsOf(world, 'd9').length;
+        await ended(act());
+        const { code, text } = await lastRefusal(world, 'd9', before);
         return `${code}: ${text}`;
       };
       const plain = await faultAfter(() =>
