@@ -33,9 +33,9 @@ function datesFault({ validFrom, validTo }: X509Certificate): string | null {
 function verdict({ authorized, authorizationError }: TLSSocket, certificate: X509Certificate): string | null {
   if (authorized) return null;
   const issuer = cut(certificate.issuer);
+  // OpenSSL says so only of one that is otherwise fit.
+  if (certificate.checkIssued(certificate)) return 'is signed by itself, and is not one of the client CAs';
   switch (String(authorizationError)) {
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return 'is signed by itself, and is not one of the client CAs';
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':

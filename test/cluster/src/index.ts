@@ -8,7 +8,7 @@
  *
  * platforms   bootCluster (real processes, real NATS and documents), bootStandalone (one process), bootInProcess
  * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
- * resources   startPostgresql, startRedis, startNginx, startSshd, startEcho, startExchangeServer
+ * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startEcho, startExchangeServer
  * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT)
  * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
  * processes   Part: ready by its own word, killed and started again by pid, gone when the test process is gone
@@ -34,10 +34,11 @@ export { makeScratch, removeScratch } from './process/scratch.ts';
 export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
 export { startEcho } from './server/echo.ts';
+export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
-export { startNginx } from './server/nginx.ts';
-export { startPostgresql } from './server/postgresql.ts';
+export { type NginxOptions, startNginx } from './server/nginx.ts';
+export { type ServerPair, startPostgresql } from './server/postgresql.ts';
 export { startRedis } from './server/redis.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';

@@ -9,11 +9,17 @@ import { type ProcessResource, startResource } from './resource.ts';
 
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
+/** How it is to be. */
+export interface NginxOptions {
+  /** Every connection begins with a PROXY header; `/caller` tells what it says. */
+  readonly proxyProtocol?: boolean;
+}
+
 /** Resolves when it takes connections; files put into `<folder>/www` are served below `/files/`. */
-export function startNginx(): Promise<ProcessResource> {
+export function startNginx({ proxyProtocol = false }: NginxOptions = {}): Promise<ProcessResource> {
   return startResource('nginx', async ({ folder, port, file }) => {
     await mkdir(join(folder, 'www'), { mode: 0o755 });
-    const path = await file('nginx.conf', configuration(folder, port));
+    const path = await file('nginx.conf', configuration(folder, port, proxyProtocol));
     return {
       command: tool('nginx'),
       args: ['-e', 'stderr', '-p', folder, '-c', path],
@@ -23,7 +29,7 @@ export function startNginx(): Promise<ProcessResource> {
   });
 }
 
-function configuration(folder: string, port: number): string {
+function configuration(folder: string, port: number, proxyProtocol: boolean): string {
   // Workers stay with the user who runs the tests, so that they can read what the tests write.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   const temporary = TEMPORARY.map((name) => `  ${name}_temp_path ${join(folder, name)};`).join('\n');
@@ -43,9 +49,10 @@ http {
   client_max_body_size 0;
 ${temporary}
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} backlog=4096${proxyProtocol ? ' proxy_protocol' : ''};
     location = / { default_type text/plain; return 200 "hello from behind the gateway\\n"; }
     location = /echo { default_type text/plain; return 200 "$request_method $host $http_user_agent\\n"; }
+    location = /caller { default_type text/plain; return 200 "$proxy_protocol_addr $proxy_protocol_port\\n"; }
     location /files/ { alias ${join(folder, 'www')}/; }
   }
 }

@@ -6,17 +6,32 @@ import { tool } from '@postern/scripts/install';
 import { accountOf } from '../process/account.ts';
 import { type ProcessResource, startResource } from './resource.ts';
 
-/** Resolves when it takes connections. */
-export function startPostgresql(): Promise<ProcessResource> {
+/** A certificate that a server shows, with its key, both PEM. */
+export interface ServerPair {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** Resolves when it takes connections; with a pair it speaks TLS to those who ask for it. */
+export function startPostgresql(pair?: ServerPair): Promise<ProcessResource> {
   const user = accountOf('postgres');
   return startResource(
     'postgresql',
-    async ({ folder, port }) => {
+    async ({ folder, port, file }) => {
       const data = join(folder, 'data');
       const options = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--no-locale', '--no-sync'];
       await promisify(execFile)(tool('initdb'), ['--pgdata', data, ...options], { cwd: folder, ...user });
       // Nothing here must survive a power cut, and callers by the thousand are wanted.
+      const tls =
+        pair === undefined
+          ? []
+          : [
+              'ssl=on',
+              `ssl_cert_file=${await file('server.crt', pair.certPem)}`,
+              `ssl_key_file=${await file('server.key', pair.keyPem)}`,
+            ];
       const settings = [
+        ...tls,
         'fsync=off',
         'full_page_writes=off',
         'max_connections=300',
