@@ -132,7 +132,9 @@ describe('the certificates of a node', () => {
 });
 
 function naming(certificateId: string, clientCaIds: string[] = []): Route {
-  return routeOf({ front: frontOf({ tls: { mode: 'server', certificateId, clientCaIds } }) });
+  return routeOf({
+    front: frontOf({ tls: { ...frontOf().tls, mode: 'server', certificateId, clientCaIds } }),
+  });
 }
 
 function record(id: string, contentRevision: number) {

@@ -270,7 +270,5 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
 }
 
 function unservedOfFront(front: FrontForm): [path: string, value: unknown, isServed: boolean][] {
-  return [
-    ['/front/protocol', front.protocol, front.protocol !== 'http'],
-  ];
+  return [['/front/protocol', front.protocol, front.protocol !== 'http']];
 }

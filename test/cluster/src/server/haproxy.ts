@@ -34,7 +34,7 @@ export function startHaproxy({ target, source, version }: HaproxyOptions): Promi
     return {
       command: tool('haproxy'),
       args: ['-db', '-f', await file('haproxy.cfg', `${lines.join('\n')}\n`)],
-      ready: { port },
+      ready: { host: '127.0.0.1', port },
       stopSignal: 'SIGTERM',
     };
   });
