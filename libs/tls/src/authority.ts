@@ -35,12 +35,20 @@ export interface KeyAndCertificate {
 /** What a certificate is for. `both` is for nodes that call and are called. */
 export type CertificateUsage = 'server' | 'client' | 'both';
 
+/** One part of a subject. */
+export interface SubjectAttribute {
+  readonly type: 'CN' | 'O' | 'OU' | 'C' | 'L' | 'ST';
+  readonly value: string;
+}
+
 /** What to sign. */
 export interface IssueRequest extends Names {
   /** A PKCS #10 request in PEM; only its key is taken, its names are the caller's to judge. */
   csrPem: string;
   /** The subject; the first name or address where none is given. */
   commonName?: string;
+  /** The whole subject, in its order, where it is more than the common name. */
+  attributes?: readonly SubjectAttribute[];
   usage: CertificateUsage;
   /** When it ends; never later than the authority itself. */
   notAfter: Date;
@@ -113,7 +121,7 @@ async function issue(
   const notAfter = wholeSeconds(Math.min(request.notAfter.getTime(), authority.notAfter.getTime()));
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomSerial(),
-    subject: subjectOf(commonName),
+    subject: request.attributes?.map(({ type, value }) => ({ [type]: [value] })) ?? subjectOf(commonName),
     issuer: authority.subjectName.toJSON(),
     notBefore: wholeSeconds(request.notBefore?.getTime() ?? Date.now() - clockSkewMs),
     notAfter,

@@ -14,6 +14,7 @@ export {
   type CertificateUsage,
   type IssueRequest,
   type KeyAndCertificate,
+  type SubjectAttribute,
   createAuthority,
   loadAuthority,
 } from './authority.ts';

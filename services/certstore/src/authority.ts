@@ -5,6 +5,8 @@
  *
  *   platform   what clients, browsers and the CLI verify: server certificates of edges and of admin
  *   cluster    identities of nodes and services among themselves, and nothing else
+ *
+ * Client pairs that operators have generated come from further CAs, one for each gateway.
  */
 import { platformCaName } from '@postern/contracts';
 import type { Collection, Store, StoredDocument } from '@postern/store';
@@ -17,7 +19,7 @@ export type AuthorityName = 'platform' | 'cluster';
 
 /** A CA that is ready to sign. */
 export interface LoadedAuthority {
-  readonly name: AuthorityName;
+  readonly name: string;
   readonly signer: Authority;
   readonly certificatePem: string;
   /** SHA-256 of its certificate, hexadecimal, lower case. */
@@ -37,27 +39,46 @@ interface AuthorityDocument extends StoredDocument {
   createdAt: string;
 }
 
-const collection = 'certstore_authorities';
+/** The collection that the CAs are in; part of what their envelopes are bound to. */
+export const authorityCollection = 'certstore_authorities';
 const commonNames: Readonly<Record<AuthorityName, string>> = {
   platform: platformCaName,
   cluster: 'Postern cluster CA',
 };
 
+/** The CAs of client pairs: one for each gateway, made when the first pair is, and one for pairs of no gateway. */
+export function clientAuthorities(
+  store: Store,
+  wrapper: KeyWrapper,
+): (gatewayId: string | null) => Promise<LoadedAuthority> {
+  return async (gatewayId) => {
+    const documents = await store.collection<AuthorityDocument>(authorityCollection);
+    const whose = gatewayId === null ? 'clients' : `gateway ${gatewayId}`;
+    return openAuthority(
+      gatewayId === null ? 'clients' : `gateway_${gatewayId}`,
+      `Postern CA of ${whose}`,
+      documents,
+      wrapper,
+    );
+  };
+}
+
 /** Loads both CAs, and makes those that there are not. */
 export async function openAuthorities(store: Store, wrapper: KeyWrapper): Promise<Authorities> {
-  const documents = await store.collection<AuthorityDocument>(collection);
+  const documents = await store.collection<AuthorityDocument>(authorityCollection);
   return {
-    platform: await openAuthority('platform', documents, wrapper),
-    cluster: await openAuthority('cluster', documents, wrapper),
+    platform: await openAuthority('platform', commonNames.platform, documents, wrapper),
+    cluster: await openAuthority('cluster', commonNames.cluster, documents, wrapper),
   };
 }
 
 async function openAuthority(
-  name: AuthorityName,
+  name: string,
+  commonName: string,
   documents: Collection<AuthorityDocument>,
   wrapper: KeyWrapper,
 ): Promise<LoadedAuthority> {
-  const document = (await documents.get(name)) ?? (await makeOnce(name, documents, wrapper));
+  const document = (await documents.get(name)) ?? (await makeOnce(name, commonName, documents, wrapper));
   const key = await openSecret(wrapper, placeOf(name, document.keyVersion), document.sealedKey);
   try {
     const { certificatePem } = document;
@@ -70,11 +91,12 @@ async function openAuthority(
 }
 
 async function makeOnce(
-  name: AuthorityName,
+  name: string,
+  commonName: string,
   documents: Collection<AuthorityDocument>,
   wrapper: KeyWrapper,
 ): Promise<AuthorityDocument> {
-  const { keyPem, certificatePem } = await createAuthority({ commonName: commonNames[name] });
+  const { keyPem, certificatePem } = await createAuthority({ commonName });
   const keyVersion = 1;
   const document: AuthorityDocument = {
     id: name,
@@ -93,8 +115,8 @@ async function makeOnce(
   }
 }
 
-function placeOf(name: AuthorityName, version: number): SecretPlace {
-  return { collection, id: name, version };
+function placeOf(name: string, version: number): SecretPlace {
+  return { collection: authorityCollection, id: name, version };
 }
 
 /** Whether another replica was faster. */

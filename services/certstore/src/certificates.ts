@@ -179,6 +179,11 @@ export class Certificates {
     return { faults, warnings };
   }
 
+  /** The one whose first certificate has this fingerprint; null when there is none. */
+  findByFingerprint(fingerprint: string): Promise<CertificateDocument | null> {
+    return this.#parts.documents.certificates.find({ fingerprint });
+  }
+
   /** A certificate with its contents; null when there is none. */
   document(id: string): Promise<CertificateDocument | null> {
     return this.#parts.documents.certificates.get(id);

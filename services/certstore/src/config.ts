@@ -16,10 +16,40 @@ const schema = Type.Object({
   ...natsSettings,
   ...mongodbSettings,
   ...platformSettings,
-  keyEncryptionKey: secret({
+  keyEncryptionKey: Type.Optional(
+    secret({
+      description:
+        'The key that private keys in the documents are encrypted under: 32 bytes as base64 (openssl rand -base64 32). ' +
+        'Without it they are lost. To replace it, put a new one in the line above it, and rotate.',
+    }),
+  ),
+  transitUrl: Type.String({
+    default: '',
+    maxLength: 2048,
+    placeholder: 'URL',
     description:
-      'The key that private keys in the documents are encrypted under: 32 bytes as base64 (openssl rand -base64 32). ' +
-      'Without it they are lost.',
+      'A Vault or OpenBao server whose transit engine holds the key-encryption key; then this process never sees it.',
+  }),
+  transitMount: Type.String({
+    default: 'transit',
+    minLength: 1,
+    maxLength: 128,
+    placeholder: 'PATH',
+    description: 'Where the transit engine is mounted.',
+  }),
+  transitKey: Type.String({
+    default: 'postern',
+    minLength: 1,
+    maxLength: 64,
+    placeholder: 'NAME',
+    description: 'The name of the key there, of the type aes256-gcm96.',
+  }),
+  transitToken: Type.Optional(secret({ description: 'The token for the transit server.' })),
+  transitCaFile: Type.String({
+    default: '',
+    maxLength: 4096,
+    placeholder: 'FILE',
+    description: 'The CA of the transit server, PEM, in place of the usual ones.',
   }),
   certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
     default: [],

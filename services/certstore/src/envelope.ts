@@ -29,8 +29,8 @@ export async function sealSecret(wrapper: KeyWrapper, place: SecretPlace, secret
   if (secret.length > secretBytesMax) throw new RangeError(`a secret has at most ${secretBytesMax} bytes`);
   const dataKey = randomBytes(32);
   try {
-    const wrapped = await wrapper.wrap(dataKey, associated('data key', place));
-    const head = encodeHead(wrapper.keyId, wrapped);
+    const { keyId, wrapped } = await wrapper.wrap(dataKey, associated('data key', place));
+    const head = encodeHead(keyId, wrapped);
     const sealed = seal(dataKey, secret, associated('secret', place, head));
     return Buffer.concat([head, sealed]).toString('base64');
   } finally {
@@ -44,18 +44,17 @@ export async function sealSecret(wrapper: KeyWrapper, place: SecretPlace, secret
  */
 export async function openSecret(wrapper: KeyWrapper, place: SecretPlace, envelope: string): Promise<Buffer> {
   const { keyId, wrapped, head, sealed } = decode(envelope);
-  if (keyId !== wrapper.keyId) {
-    throw certstoreError(
-      'CERTSTORE_KEY_WRONG',
-      `a stored secret was sealed with the key-encryption key ${printable(keyId)}, and this process has ${wrapper.keyId}`,
-    );
-  }
-  const dataKey = await wrapper.unwrap(wrapped, associated('data key', place));
+  const dataKey = await wrapper.unwrap(keyId, wrapped, associated('data key', place));
   try {
     return open(dataKey, sealed, associated('secret', place, head));
   } finally {
     dataKey.fill(0);
   }
+}
+
+/** Which key-encryption key sealed it. Throws `CERTSTORE_SECRET_DAMAGED` when it is no envelope. */
+export function envelopeKeyId(envelope: string): string {
+  return decode(envelope).keyId;
 }
 
 function encodeHead(keyId: string, wrapped: Buffer): Buffer {
@@ -99,8 +98,4 @@ function malformed(): Error {
     'CERTSTORE_SECRET_DAMAGED',
     'a stored secret is not an envelope: it was cut or changed',
   );
-}
-
-function printable(keyId: string): string {
-  return /^[0-9a-f]{16}$/.test(keyId) ? keyId : 'of an unknown name';
 }

@@ -14,22 +14,23 @@ interface KeyCheckDocument extends StoredDocument {
   sealed: string;
 }
 
-const place = { collection: 'certstore_key_check', id: 'current', version: 1 };
+/** Where the known text is. */
+export const keyCheckPlace = { collection: 'certstore_key_check', id: 'current', version: 1 };
 const knownText = 'postern key check';
 
 /** Rejects with `CERTSTORE_KEY_WRONG` unless the key opens what was sealed at the first start. */
 export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void> {
-  const documents = await store.collection<KeyCheckDocument>(place.collection);
-  const sealed = await sealSecret(wrapper, place, Buffer.from(knownText));
+  const documents = await store.collection<KeyCheckDocument>(keyCheckPlace.collection);
+  const sealed = await sealSecret(wrapper, keyCheckPlace, Buffer.from(knownText));
   const document =
-    (await documents.get(place.id)) ??
-    (await documents.insert({ id: place.id, revision: 1, sealed }).catch(async (error: unknown) => {
-      const other = isDuplicate(error) ? await documents.get(place.id) : null;
+    (await documents.get(keyCheckPlace.id)) ??
+    (await documents.insert({ id: keyCheckPlace.id, revision: 1, sealed }).catch(async (error: unknown) => {
+      const other = isDuplicate(error) ? await documents.get(keyCheckPlace.id) : null;
       if (other === null) throw error;
       return other;
     }));
   try {
-    const text = await openSecret(wrapper, place, document.sealed);
+    const text = await openSecret(wrapper, keyCheckPlace, document.sealed);
     if (text.toString('utf8') === knownText) return;
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;

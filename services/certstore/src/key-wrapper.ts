@@ -9,10 +9,14 @@ import { certstoreError } from './errors.ts';
 
 /** Wraps and unwraps data keys. `context` is authenticated: a key wrapped in one context opens in no other. */
 export interface KeyWrapper {
+  /** Which key wraps. */
   readonly keyId: string;
-  wrap(dataKey: Buffer, context: Buffer): Promise<Buffer>;
-  /** Rejects with `CERTSTORE_SECRET_DAMAGED` when the wrapped key was changed, or another key wrapped it. */
-  unwrap(wrapped: Buffer, context: Buffer): Promise<Buffer>;
+  /** Says which key wrapped it: what is told apart by `keyId` may change while it is used. */
+  wrap(dataKey: Buffer, context: Buffer): Promise<{ keyId: string; wrapped: Buffer }>;
+  /** Rejects with `CERTSTORE_SECRET_DAMAGED` when the wrapped key was changed, `CERTSTORE_KEY_WRONG` when another wrapped it. */
+  unwrap(keyId: string, wrapped: Buffer, context: Buffer): Promise<Buffer>;
+  /** Whether it can unwrap what this key wrapped. */
+  isFor(keyId: string): boolean;
 }
 
 const keyBytes = 32;
@@ -20,10 +24,18 @@ const keyBytes = 32;
 /** A key-encryption key given to this process: 32 bytes as base64. Throws `CERTSTORE_KEY_INVALID` for anything else. */
 export function localKeyWrapper(base64: string): KeyWrapper {
   const key = parseKey(base64);
+  const keyId = createHmac('sha256', key).update('postern key-encryption key id').digest('hex').slice(0, 16);
   return {
-    keyId: createHmac('sha256', key).update('postern key-encryption key id').digest('hex').slice(0, 16),
-    wrap: async (dataKey, context) => seal(key, dataKey, context),
-    unwrap: async (wrapped, context) => open(key, wrapped, context),
+    keyId,
+    wrap: async (dataKey, context) => ({ keyId, wrapped: seal(key, dataKey, context) }),
+    unwrap: async (by, wrapped, context) => {
+      if (by === keyId) return open(key, wrapped, context);
+      throw certstoreError(
+        'CERTSTORE_KEY_WRONG',
+        `a stored secret was sealed with another key-encryption key than ${keyId}`,
+      );
+    },
+    isFor: (id) => id === keyId,
   };
 }
 

@@ -1,10 +1,11 @@
 /** The program `postern-certstore`: settings, bus and documents, then the service. */
 import { connectNats } from '@postern/bus';
-import { mongodbConnection, natsConnection } from '@postern/config';
+import { readFileSync } from 'node:fs';
+import { type Secret, mongodbConnection, natsConnection, readSecretFile } from '@postern/config';
 import { connectMongo } from '@postern/store';
 import { Metrics, createLogger, lateService, runProgram, type Opened } from '@postern/telemetry';
 import { program } from './config.ts';
-import { createCertstore, readKeyEncryptionKey } from './service.ts';
+import { type CertstoreOptions, checkKeyEncryptionKey, createCertstore } from './service.ts';
 
 const settings = program.parse();
 const { name, version } = program;
@@ -17,12 +18,34 @@ await runProgram({
   logger,
   ops: { host: settings.opsHost, port: settings.opsPort, metrics },
   parts: () => {
-    const keyEncryptionKey = settings.keyEncryptionKey.reveal();
     // A key that can never be right is told before anything is waited for.
-    readKeyEncryptionKey(keyEncryptionKey);
+    checkKeyEncryptionKey(options());
     return [lateService({ name: 'certstore', waitsFor: ['bus', 'documents'], open })];
   },
 });
+
+function options(): CertstoreOptions {
+  const { keyEncryptionKey, transitUrl: url, transitToken, transitCaFile } = settings;
+  const transit = {
+    url,
+    mount: settings.transitMount,
+    key: settings.transitKey,
+    token: () => current(transitToken),
+    caPem: transitCaFile === '' ? null : readFileSync(transitCaFile, 'utf8'),
+  };
+  return {
+    ...settings,
+    keyEncryptionKey: keyEncryptionKey?.reveal() ?? '',
+    readKeyEncryptionKey: () => current(keyEncryptionKey),
+    transit: url === '' ? null : transit,
+  };
+}
+
+/** What the secret is now: one from a file may have been replaced. */
+function current(secret: Secret | undefined): string {
+  if (secret === undefined) return '';
+  return secret.file === null ? secret.reveal() : readSecretFile(secret.file);
+}
 
 async function open(signal: AbortSignal): Promise<Opened> {
   const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
@@ -30,8 +53,7 @@ async function open(signal: AbortSignal): Promise<Opened> {
   const bus = await connectNats({ ...natsConnection(settings), name, signal, onError });
   try {
     const store = await connectMongo(documents.url, { ...documents.options, name, signal, onError });
-    const options = { ...settings, keyEncryptionKey: settings.keyEncryptionKey.reveal() };
-    const service = createCertstore({ bus, store, options, logger, metrics });
+    const service = createCertstore({ bus, store, options: options(), logger, metrics });
     // The documents first: what is being answered may still need the bus.
     const close = async (): Promise<void> => {
       await store.close();

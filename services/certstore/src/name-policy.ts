@@ -65,3 +65,37 @@ function familyOf(address: string): 'ipv4' | 'ipv6' | null {
   const version = isIP(address);
   return version === 0 ? null : version === 4 ? 'ipv4' : 'ipv6';
 }
+
+/** Refuses the platform's own names to pairs that operators have generated. */
+export interface PlatformNames {
+  /** Throws `CERTSTORE_NAME_REFUSED` naming the first by which clients know the platform or its nodes. */
+  refuseOwn(names: readonly string[], addresses: readonly string[]): void;
+}
+
+/** Operators may have pairs for every host but these: who holds one could pose as the platform to its clients. */
+export function platformNames(options: NamePolicyOptions): PlatformNames {
+  const platformHost = options.platformHost.toLowerCase();
+  const own = new Set([platformHost, ...options.names.map((name) => name.toLowerCase())]);
+  own.delete('localhost');
+  const ownAddresses = addressList([...options.addresses, platformHost]);
+  const isOwn = (name: string): boolean =>
+    own.has(name) ||
+    name === `*.tunnel.${platformHost}` ||
+    name === `tunnel.${platformHost}` ||
+    name.endsWith(`.tunnel.${platformHost}`) ||
+    name.endsWith('.postern.internal');
+  const isOwnAddress = (address: string): boolean => {
+    const family = familyOf(address);
+    return family !== null && ownAddresses.check(address, family) && !loopback.check(address, family);
+  };
+  return {
+    refuseOwn: (names, addresses) => {
+      const first = names.find(isOwn) ?? addresses.find(isOwnAddress);
+      if (first === undefined) return;
+      throw certstoreError(
+        'CERTSTORE_NAME_REFUSED',
+        `${first} is the platform's own name: no pair is generated for it`,
+      );
+    },
+  };
+}

@@ -6,19 +6,25 @@ import {
   checkCertificates,
   createCertificate,
   deleteCertificate,
+  generateCertificate,
   getCertificate,
   getClientMaterial,
   getIntakeKey,
+  getKeyRotation,
   getNodeMaterial,
   listCertificates,
+  startKeyRotation,
   updateCertificate,
   type Question,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import { sealText } from '@postern/tls';
 import type { Static, TSchema } from 'typebox';
 import type { Certificates } from './certificates.ts';
 import type { IntakeKey } from './intake-key.ts';
+import type { PairGenerator } from './pair-generator.ts';
 import type { Materials } from './materials.ts';
+import type { Rotation } from './rotation.ts';
 import type { CertstoreMetrics } from './metrics.ts';
 
 const queue = 'certstore';
@@ -28,12 +34,14 @@ export interface Answerers {
   certificates: Certificates;
   materials: Materials;
   intake: IntakeKey;
+  pairs: PairGenerator;
+  rotation: Rotation;
 }
 
 /** Answers what concerns operators' certificates, until the subscriptions are closed. */
 export function answerQuestions(
   parts: { bus: Bus; logger: Logger; metrics: CertstoreMetrics },
-  { certificates, materials, intake }: Answerers,
+  { certificates, materials, intake, pairs, rotation }: Answerers,
 ): Subscription[] {
   const { bus, logger, metrics } = parts;
   const serve = <Request extends TSchema, Answer extends TSchema>(
@@ -67,6 +75,12 @@ export function answerQuestions(
       await certificates.delete(id, revision);
       return {};
     }),
+    serve(generateCertificate, async ({ sealed, recipient }) => {
+      const { certificate, download } = await pairs.generate(await intake.open(sealed));
+      return { certificate, sealedDownload: await sealText(recipient, JSON.stringify(download)) };
+    }),
+    serve(getKeyRotation, async () => rotation.current()),
+    serve(startKeyRotation, async () => rotation.start()),
     serve(checkCertificates, ({ uses }) => certificates.check(uses)),
     serve(getNodeMaterial, ({ ids, proof }) => materials.forNode(ids, proof)),
     serve(getClientMaterial, (question) => materials.forClient(question)),

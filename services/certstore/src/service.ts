@@ -13,22 +13,26 @@ import {
   issueServerCertificate,
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
-import { untilReachable, type Store } from '@postern/store';
+import { StoreError, untilReachable, type Store } from '@postern/store';
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
-import { openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
+import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { Certificates, certificateSource } from './certificates.ts';
 import { openDocuments, type Documents } from './document.ts';
 import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
 import { Issuer } from './issuer.ts';
 import { checkKey } from './key-check.ts';
-import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
+import { KeyRing, localKeys } from './key-ring.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
 import { MaterialSigner } from './material-signer.ts';
 import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
-import { namePolicy, type NamePolicyOptions } from './name-policy.ts';
+import { namePolicy, platformNames, type NamePolicyOptions } from './name-policy.ts';
+import { PairGenerator } from './pair-generator.ts';
 import { answerQuestions } from './questions.ts';
+import { Rotation } from './rotation.ts';
+import { type TransitOptions, transitKeyWrapper } from './transit.ts';
 import { Usage } from './usage.ts';
 
 /** What a certstore is made of. */
@@ -43,8 +47,12 @@ export interface CertstoreParts {
 
 /** What is set. */
 export interface CertstoreOptions {
-  /** 32 bytes, base64. */
+  /** 32 bytes, base64; several, one a line, with the newest first. May be empty where there is a transit server. */
   readonly keyEncryptionKey: string;
+  /** Reads them anew, where they can change. */
+  readonly readKeyEncryptionKey?: () => string;
+  /** A key that a transit server holds; the newest, where there is one. */
+  readonly transit?: TransitOptions | null;
   readonly platformHost: string;
   readonly certificateNames?: NamePolicyOptions['names'];
   readonly certificateAddresses?: NamePolicyOptions['addresses'];
@@ -57,6 +65,7 @@ export interface CertstoreOptions {
 
 /** What was opened, and lives until the stop. */
 interface Opened {
+  readonly ring: KeyRing;
   readonly issued: IssuedList;
   readonly authorities: Authorities;
   readonly documents: Documents;
@@ -72,10 +81,10 @@ export function createCertstore(parts: CertstoreParts): Service {
   return new Certstore(parts);
 }
 
-/** The key-encryption key. Throws `ExitError` (78) unless it is 32 bytes in base64. */
-export function readKeyEncryptionKey(base64: string): KeyWrapper {
+/** Throws `ExitError` (78) unless every key-encryption key is 32 bytes in base64. */
+export function checkKeyEncryptionKey({ keyEncryptionKey, transit = null }: CertstoreOptions): void {
   try {
-    return localKeyWrapper(base64);
+    if (transit === null || keyEncryptionKey !== '') localKeys(keyEncryptionKey);
   } catch (error) {
     throw exitErrorOf(error);
   }
@@ -86,7 +95,8 @@ class Certstore implements Service {
   readonly #parts: CertstoreParts;
   readonly #logger: Logger;
   readonly #metrics: CertstoreMetrics;
-  readonly #wrapper: KeyWrapper;
+  #ring: KeyRing | null = null;
+  #rotation: Rotation | null = null;
   readonly #stopped = new AbortController();
   #authorities: Authorities | null = null;
   #subscriptions: Subscription[] = [];
@@ -99,7 +109,7 @@ class Certstore implements Service {
     this.#parts = parts;
     this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'certstore' });
     this.#metrics = certstoreMetrics(parts.metrics ?? new Metrics(), () => this.#authorities);
-    this.#wrapper = readKeyEncryptionKey(parts.options.keyEncryptionKey);
+    checkKeyEncryptionKey(parts.options);
   }
 
   async start(): Promise<void> {
@@ -111,7 +121,7 @@ class Certstore implements Service {
     this.#sweepTimer = setInterval(() => void this.#sweep(issued), sweepIntervalMs).unref();
     await this.#sweep(issued);
     const { platform } = authorities;
-    this.#logger.info({ keyId: this.#wrapper.keyId, ca: platform.fingerprint }, 'certificates are served');
+    this.#logger.info({ keyId: opened.ring.keyId, ca: platform.fingerprint }, 'certificates are served');
   }
 
   ready(): Readiness {
@@ -120,7 +130,8 @@ class Certstore implements Service {
 
   status(): unknown {
     return {
-      keyId: this.#wrapper.keyId,
+      keyId: this.#ring?.keyId ?? null,
+      keyRotation: this.#rotation?.progress ?? null,
       issued: this.#issuedCount,
       authorities: Object.values(this.#authorities ?? {}).map(({ name, fingerprint, notAfter }) => ({
         name,
@@ -139,7 +150,7 @@ class Certstore implements Service {
     const [feed, usage] = [this.#feed, this.#usage];
     this.#feed = null;
     this.#usage = null;
-    await Promise.all([feed?.stop(), usage?.stop()]);
+    await Promise.all([feed?.stop(), usage?.stop(), this.#rotation?.stop()]);
   }
 
   /** Null when it was stopped while the store was out of reach. */
@@ -148,14 +159,15 @@ class Certstore implements Service {
     const onError = (error: unknown): void =>
       this.#logger.warn({ error }, 'what others follow could not be read');
     const open = async (): Promise<Opened> => {
-      await checkKey(store, this.#wrapper);
+      const ring = (this.#ring ??= await openRing(options));
+      await checkKey(store, ring);
       const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
       const documents = await openDocuments(store);
-      const intake = await IntakeKey.open(documents, this.#wrapper);
-      const authorities = await openAuthorities(store, this.#wrapper);
+      const intake = await IntakeKey.open(documents, ring);
+      const authorities = await openAuthorities(store, ring);
       const source = certificateSource(documents);
       const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError });
-      return { issued, authorities, documents, intake, feed };
+      return { ring, issued, authorities, documents, intake, feed };
     };
     try {
       const opened = await untilReachable(open, {
@@ -174,12 +186,13 @@ class Certstore implements Service {
 
   #issuerParts(authorities: Authorities, issued: IssuedList): ConstructorParameters<typeof Issuer>[0] {
     const { options, now = () => new Date() } = this.#parts;
-    const policy = namePolicy({
-      platformHost: options.platformHost,
-      names: options.certificateNames ?? [],
-      addresses: options.certificateAddresses ?? [],
-    });
+    const policy = namePolicy(this.#nameOptions());
     return { authorities, issued, policy, now, certificateDays: options.certificateDays ?? 30 };
+  }
+
+  #nameOptions(): NamePolicyOptions {
+    const { platformHost, certificateNames = [], certificateAddresses = [] } = this.#parts.options;
+    return { platformHost, names: certificateNames, addresses: certificateAddresses };
   }
 
   #serve(issuer: Issuer): void {
@@ -204,9 +217,10 @@ class Certstore implements Service {
     ];
   }
 
-  #serveCertificates({ authorities, documents, intake, feed }: Opened): void {
+  #serveCertificates({ ring, authorities, documents, intake, feed }: Opened): void {
     const { bus, store, options, now = () => new Date() } = this.#parts;
-    const wrapper = this.#wrapper;
+    const wrapper = ring;
+    const rotation = this.#makeRotation(ring);
     const usage = new Usage(bus, (error) =>
       this.#logger.debug({ error }, 'the router did not give its routes'),
     );
@@ -226,8 +240,32 @@ class Certstore implements Service {
     });
     const signer = new MaterialSigner(authorities);
     const materials = new Materials({ certificates, usage, authorities, signer, now });
+    const pairs = new PairGenerator({
+      bus,
+      certificates,
+      platform: authorities.platform,
+      clientAuthority: clientAuthorities(store, wrapper),
+      names: platformNames(this.#nameOptions()),
+      now,
+    });
     const parts = { bus, logger: this.#logger, metrics: this.#metrics };
-    this.#subscriptions.push(...answerQuestions(parts, { certificates, materials, intake }));
+    this.#subscriptions.push(...answerQuestions(parts, { certificates, materials, intake, pairs, rotation }));
+  }
+
+  #makeRotation(ring: KeyRing): Rotation {
+    const rotation = new Rotation({
+      store: this.#parts.store,
+      ring,
+      onProgress: (progress) => this.#logger.info(progress, 'secrets were sealed under the newest key'),
+      onError: (error) => this.#logger.warn({ error }, 'a secret could not be sealed under the newest key'),
+    });
+    this.#rotation = rotation;
+    rotation
+      .resume()
+      .catch((error: unknown) =>
+        this.#logger.warn({ error }, 'secrets under older keys could not be counted'),
+      );
+    return rotation;
   }
 
   #ca(): { pem: string; fingerprint: string; notAfter: string } {
@@ -265,6 +303,27 @@ class Certstore implements Service {
       this.#logger.warn({ error }, 'the list of issued certificates could not be swept');
     }
   }
+}
+
+/** A transit server that cannot be reached is waited for, as the documents are: without it none can be read. */
+async function openRing(options: CertstoreOptions): Promise<KeyRing> {
+  try {
+    return await KeyRing.open(() => readKeys(options));
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== 'CERTSTORE_TRANSIT_UNREACHABLE') throw error;
+    throw new StoreError('STORE_UNREACHABLE', error.message, { cause: error });
+  }
+}
+
+/** The newest first. */
+async function readKeys({
+  keyEncryptionKey,
+  readKeyEncryptionKey,
+  transit = null,
+}: CertstoreOptions): Promise<KeyWrapper[]> {
+  const text = readKeyEncryptionKey?.() ?? keyEncryptionKey;
+  const remote = transit === null ? [] : [await transitKeyWrapper(transit)];
+  return [...remote, ...(transit !== null && text.trim() === '' ? [] : localKeys(text))];
 }
 
 /** A key that cannot be right is a matter of settings. */

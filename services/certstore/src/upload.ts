@@ -16,8 +16,10 @@ export interface UploadParts {
 
 const certificatesMax = 32;
 const keysMax = 4;
+/** So many that the bounds above are told first, and few enough that a text without ends is searched quickly. */
+const blocksMax = 64;
 const pemBegin = '-----BEGIN ';
-const pemBlock = /-----BEGIN ([^\r\n-]{1,64})-----([^-]*)-----END ([^\r\n-]{1,64})-----/g;
+const pemBlock = /-----BEGIN ([^\r\n-]{1,64})-----([\s\S]*?)-----END ([^\r\n-]{1,64})-----/g;
 
 const certificateLabels = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
 const keyLabels = new Set(['PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY', 'ENCRYPTED PRIVATE KEY']);
@@ -83,6 +85,12 @@ function pemText(file: Buffer): string | null {
 function readPem(text: string, passphrase: string | undefined): UploadParts {
   const parts: UploadParts = { certificates: [], keys: [] };
   const begins = text.split(pemBegin).length - 1;
+  if (begins > blocksMax) {
+    throw certstoreError(
+      'CERTSTORE_TOO_LARGE',
+      `there are more than ${certificatesMax} certificates in a file`,
+    );
+  }
   let blocks = 0;
   for (const [block, label = '', body = '', end] of text.matchAll(pemBlock)) {
     blocks += 1;

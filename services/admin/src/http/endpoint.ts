@@ -36,6 +36,8 @@ interface Description {
   readonly description?: string;
   /** Whether it heeds `If-Match`. */
   readonly conditional?: true;
+  /** Whether its body may also be a form with files. */
+  readonly multipart?: true;
   readonly status: 200 | 201 | 204;
   /** What 200 and 201 are answered with. */
   readonly answer?: TSchema;

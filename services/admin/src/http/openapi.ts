@@ -40,12 +40,13 @@ export function routeSchema(endpoint: Endpoint): FastifySchema {
   const { operationId, tag, summary, description, body, query, status, answer, method, path } = endpoint;
   const headers = headersOf(endpoint);
   const parameters = pathParameters(path);
+  const mediaTypes = mediaTypesOf(endpoint);
   return {
     operationId,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(method === 'PATCH' ? { consumes: ['application/merge-patch+json', 'application/json'] } : {}),
+    ...(mediaTypes.length === 1 ? {} : { consumes: mediaTypes }),
     ...(parameters.length === 0 ? {} : { params: parameterSchema(parameters) }),
     ...(Object.keys(query.properties).length === 0 ? {} : { querystring: query }),
     ...(body === undefined ? {} : { body }),
@@ -61,6 +62,14 @@ export function routeSchema(endpoint: Endpoint): FastifySchema {
       },
     },
   };
+}
+
+function mediaTypesOf({ method, multipart }: Endpoint): string[] {
+  return [
+    ...(method === 'PATCH' ? ['application/merge-patch+json'] : []),
+    'application/json',
+    ...(multipart === true ? ['multipart/form-data'] : []),
+  ];
 }
 
 /** Moves every schema with a title to the components; two different ones of one title are a bug. */

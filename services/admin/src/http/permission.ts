@@ -59,6 +59,15 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'GET /nodes': viewer('platform'),
   'GET /nodes/:nodeName': viewer('platform'),
 
+  'GET /certificates': viewer('platform'),
+  'POST /certificates': operator('platform'),
+  'POST /certificates/generate': operator('platform'),
+  'GET /certificates/:certificateId': viewer('platform'),
+  'PATCH /certificates/:certificateId': operator('platform'),
+  'DELETE /certificates/:certificateId': operator('platform'),
+  'GET /key-rotation': viewer('platform'),
+  'POST /key-rotation': owner('platform'),
+
   'GET /api-keys': owner('platform'),
   'POST /api-keys': owner('platform'),
   'GET /api-keys/:apiKeyId': owner('platform'),

@@ -31,6 +31,7 @@ import { bearerKey, type Authenticator } from './authentication.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
 import { entityTag } from './entity-tag.ts';
 import type { IdempotencyKeeper, KeptAnswer } from './idempotency.ts';
+import { parseMultipart, readMultipart } from './multipart.ts';
 import { apiInformation, basePath, hoistTitled, routeSchema } from './openapi.ts';
 import { demandPermission, permissions, type Permission } from './permission.ts';
 import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
@@ -73,6 +74,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   parseJson(app);
+  await parseMultipart(app);
   answerProblems(app, parts);
   watchRequests(app, parts);
   await describe(app, parts.version);
@@ -230,12 +232,19 @@ function addRoute(app: FastifyInstance, endpoint: Endpoint, parts: ServerParts):
     url: `${basePath}${endpoint.path}`,
     schema: routeSchema(endpoint),
     onRequest: (request) => letIn(request, permission, parts.authenticator),
+    preHandler: (request) => takeForm(request, endpoint),
     handler: async (request, reply) => {
       const kept = await answerOnce(endpoint, request, parts.idempotency);
       reply.code(kept.status).headers(kept.headers);
       return kept.status === 204 ? reply.send() : reply.serializer(String).send(kept.body);
     },
   });
+}
+
+async function takeForm(request: FastifyRequest, { multipart }: Endpoint): Promise<void> {
+  if (!request.isMultipart()) return;
+  if (multipart !== true) throw adminError('ADMIN_MEDIA_TYPE', 'this call takes JSON only');
+  request.body = await readMultipart(request);
 }
 
 async function letIn(

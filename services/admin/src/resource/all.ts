@@ -4,6 +4,7 @@ import type { Store } from '@postern/store';
 import type { Endpoint } from '../http/endpoint.ts';
 import { accessListEndpoints } from './access-list.ts';
 import { apiKeyEndpoints } from './api-key.ts';
+import { certificateEndpoints } from './certificate.ts';
 import { clientEndpoints } from './client.ts';
 import { destinationEndpoints } from './destination.ts';
 import { fleetEndpoints } from './fleet.ts';
@@ -23,6 +24,7 @@ export function allEndpoints(parts: { bus: Bus; store: Store; version: string })
     ...accessListEndpoints(bus),
     ...clientEndpoints(bus),
     ...fleetEndpoints(bus),
+    ...certificateEndpoints(bus),
     ...apiKeyEndpoints(bus),
     ...healthEndpoints(bus, store, version),
   ];

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { type Store, openSqlite } from '@postern/store';
+import { openAuthorities } from './authority.ts';
+import { type Documents, openDocuments, secretCollection } from './document.ts';
+import { envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
+import { checkKey } from './key-check.ts';
+import { KeyRing, localKeys } from './key-ring.ts';
+import { Rotation } from './rotation.ts';
+
+const secretCount = 20;
+const newKey = (): string => randomBytes(32).toString('base64');
+
+describe('a change of the key-encryption key', () => {
+  const [oldKey, nextKey] = [newKey(), newKey()];
+  let store: Store;
+  let documents: Documents;
+  let keys: string[];
+  let ring: KeyRing;
+  let rotations: Rotation[];
+  let rotation: Rotation;
+
+  beforeEach(async () => {
+    store = openSqlite(':memory:');
+    documents = await openDocuments(store);
+    keys = [oldKey];
+    rotations = [];
+    ring = await KeyRing.open(async () => localKeys(keys.join('\n')));
+    await checkKey(store, ring);
+    await openAuthorities(store, ring);
+    for (let index = 0; index < secretCount; index += 1) {
+      const id = `secret-${index}`;
+      const place = { collection: secretCollection, id, version: 1 };
+      const sealed = await sealSecret(ring, place, Buffer.from(`text ${index}`));
+      await documents.secrets.insert({ id, revision: 1, version: 1, sealed });
+    }
+    rotation = make();
+  });
+  afterEach(async () => {
+    for (const one of rotations) await one.stop();
+    await store.close();
+  });
+
+  function make(onDocument: (id: string) => Promise<void> = async () => {}): Rotation {
+    const onError = (error: unknown): void => assert.fail(String(error));
+    const made = new Rotation({ store, ring, onProgress: () => done.resolve(), onError, onDocument });
+    rotations.push(made);
+    return made;
+  }
+
+  let done: PromiseWithResolvers<void>;
+  beforeEach(() => {
+    done = Promise.withResolvers<void>();
+  });
+
+  async function keyIds(): Promise<Set<string>> {
+    const { items } = await documents.secrets.list({ limit: 200 });
+    return new Set(items.map(({ sealed }) => envelopeKeyId(sealed)));
+  }
+
+  async function demandReadable(by: KeyRing): Promise<void> {
+    for (let index = 0; index < secretCount; index += 1) {
+      const found = await documents.secrets.get(`secret-${index}`);
+      const place = { collection: secretCollection, id: `secret-${index}`, version: 1 };
+      assert.equal((await openSecret(by, place, found?.sealed ?? '')).toString(), `text ${index}`);
+    }
+  }
+
+  it('has nothing to do while there is one key', async () => {
+    assert.equal((await rotation.start()).state, 'done');
+  });
+
+  it('brings every secret, the CAs and the key check under the newest, and the old key is needed no more', async () => {
+    keys = [nextKey, oldKey];
+    const begun = await rotation.start();
+    // Both CAs and the key check are there too.
+    assert.deepEqual([begun.state, begun.total, begun.left], ['running', secretCount + 3, secretCount + 3]);
+    assert.equal(begun.keyIds.length, 2);
+    await done.promise;
+    assert.deepEqual([rotation.progress.state, rotation.progress.left], ['done', 0]);
+    assert.deepEqual(await keyIds(), new Set([rotation.progress.keyId]));
+    const alone = await KeyRing.open(async () => localKeys(nextKey));
+    await demandReadable(alone);
+    await checkKey(store, alone);
+    await openAuthorities(store, alone);
+  });
+
+  it('that is stopped in the middle loses nothing, and goes on with the next start', async () => {
+    keys = [nextKey, oldKey];
+    let seen = 0;
+    const interrupted: Rotation = make(async () => {
+      seen += 1;
+      if (seen === 7) void interrupted.stop();
+    });
+    await interrupted.start();
+    await done.promise;
+    assert.equal((await keyIds()).size, 2);
+    await demandReadable(ring);
+    done = Promise.withResolvers<void>();
+    rotation = make();
+    await rotation.resume();
+    await done.promise;
+    assert.equal((await keyIds()).size, 1);
+    await demandReadable(ring);
+  });
+
+  it('does not undo a change that was made meanwhile', async () => {
+    keys = [nextKey, oldKey];
+    const id = 'secret-3';
+    const place = { collection: secretCollection, id, version: 2 };
+    rotation = make(async (at) => {
+      const found = await documents.secrets.get(id);
+      if (at !== id || found === null || found.version === 2) return;
+      await documents.secrets.replace({
+        ...found,
+        version: 2,
+        sealed: await sealSecret(ring, place, Buffer.from('new')),
+      });
+    });
+    await rotation.start();
+    await done.promise;
+    const found = await documents.secrets.get(id);
+    assert.equal((await openSecret(ring, place, found?.sealed ?? '')).toString(), 'new');
+    assert.equal(rotation.progress.state, 'done');
+  });
+
+  it('waits, and says so, while a secret is under a key that is not here', async () => {
+    keys = [nextKey];
+    const progress = await new Rotation({ store, ring, onProgress: () => {}, onError: () => {} }).start();
+    assert.equal(progress.state, 'waiting');
+    assert.match(progress.fault ?? '', /23 secrets are under a key that this certstore does not have/);
+  });
+
+  it('by another replica is followed: a key that an envelope names is looked for in the settings', async () => {
+    const other = await KeyRing.open(async () => localKeys([oldKey, nextKey].join('\n')));
+    keys = [nextKey, oldKey];
+    await rotation.start();
+    await done.promise;
+    await demandReadable(other);
+    const late = await KeyRing.open(async () => localKeys(keys.join(',')));
+    keys = [oldKey];
+    await late.reload();
+    keys = [nextKey, oldKey];
+    await demandReadable(late);
+  });
+});

@@ -1,0 +1,183 @@
+/**
+ * Brings every secret under the newest key-encryption key, while all goes on. Each document is sealed anew by itself
+ * and put back only if nobody changed it meanwhile, so it may be interrupted at any point: what is done is done, the
+ * rest is still under its old key, and the next start finds it. Several replicas may do it at once; they only lose to
+ * each other. A secret whose key is not here is left as it is, and named.
+ *
+ *   waiting ──► running ──► done     (waiting: some secret is under a key that is not here; tried again)
+ */
+import type { KeyRotation } from '@postern/contracts';
+import { type Collection, type Store, StoreError, type StoredDocument } from '@postern/store';
+import { authorityCollection } from './authority.ts';
+import { secretCollection } from './document.ts';
+import { type SecretPlace, envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
+import { keyCheckPlace } from './key-check.ts';
+import type { KeyRing } from './key-ring.ts';
+
+/** Where the key check, authorities and secrets keep their envelopes. */
+interface Sealed extends StoredDocument {
+  sealed?: string;
+  sealedKey?: string;
+  version?: number;
+  keyVersion?: number;
+}
+
+const collections = [secretCollection, authorityCollection, keyCheckPlace.collection];
+const retryMs = 5_000;
+const pageItems = 100;
+
+/** What it needs. */
+export interface RotationParts {
+  readonly store: Store;
+  readonly ring: KeyRing;
+  readonly onProgress: (progress: KeyRotation) => void;
+  readonly onError: (error: unknown) => void;
+  /** Called before each document; tests stop there. */
+  readonly onDocument?: (id: string) => Promise<void>;
+}
+
+/** One for the process. */
+export class Rotation {
+  readonly #parts: RotationParts;
+  #progress: Pick<KeyRotation, 'state' | 'total' | 'left' | 'fault'> = {
+    state: 'done',
+    total: 0,
+    left: 0,
+    fault: null,
+  };
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts;
+  }
+
+  /** As it is shown. */
+  get progress(): KeyRotation {
+    const { ring } = this.#parts;
+    return { keyId: ring.keyId, keyIds: ring.keyIds, ...this.#progress };
+  }
+
+  /** As it is in the store now, whichever replica does the work. */
+  async current(): Promise<KeyRotation> {
+    await this.#count();
+    return this.progress;
+  }
+
+  /** Reads the keys anew, counts, and begins where something is left to do. Resolves when that is known. */
+  async start(): Promise<KeyRotation> {
+    const { ring } = this.#parts;
+    await ring.reload();
+    await this.#count();
+    this.#run();
+    return this.progress;
+  }
+
+  /** Counts anew and goes on where something is left. */
+  async resume(): Promise<KeyRotation> {
+    await this.#count();
+    this.#run();
+    return this.progress;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #run(): void {
+    clearTimeout(this.#timer);
+    if (this.#stopped || this.#progress.left === 0) return;
+    this.#running ??= this.#sealAll().finally(() => (this.#running = null));
+  }
+
+  async #sealAll(): Promise<void> {
+    const { onError, onProgress } = this.#parts;
+    try {
+      for (const name of collections)
+        await this.#eachOf(name, (one, documents) => this.#sealOne(name, one, documents));
+      await this.#count();
+    } catch (error) {
+      this.#progress = {
+        ...this.#progress,
+        state: 'waiting',
+        fault: error instanceof Error ? error.message : 'unknown',
+      };
+      onError(error);
+    }
+    onProgress(this.progress);
+    if (!this.#stopped && this.#progress.left > 0) {
+      this.#timer = setTimeout(() => this.#run(), retryMs).unref();
+    }
+  }
+
+  async #sealOne(name: string, document: Sealed, documents: Collection<Sealed>): Promise<void> {
+    const { ring, onDocument } = this.#parts;
+    const envelope = document.sealed ?? document.sealedKey ?? '';
+    if (this.#stopped || envelopeKeyId(envelope) === ring.keyId) return;
+    await onDocument?.(document.id);
+    const place = placeOf(name, document);
+    let secret: Buffer;
+    try {
+      secret = await openSecret(ring, place, envelope);
+    } catch (error) {
+      this.#progress = { ...this.#progress, fault: error instanceof Error ? error.message : 'unknown' };
+      this.#parts.onError(error);
+      return;
+    }
+    const sealed = await sealSecret(ring, place, secret);
+    secret.fill(0);
+    try {
+      await documents.replace({
+        ...document,
+        ...(document.sealed === undefined ? { sealedKey: sealed } : { sealed }),
+      });
+      this.#progress = { ...this.#progress, left: Math.max(0, this.#progress.left - 1) };
+    } catch (error) {
+      // Changed or deleted meanwhile: what is there now is under the newest key, or gone.
+      if (!(error instanceof StoreError) || !['STORE_STALE', 'STORE_NOT_FOUND'].includes(error.code))
+        throw error;
+    }
+  }
+
+  async #count(): Promise<void> {
+    const { ring } = this.#parts;
+    let total = 0;
+    let left = 0;
+    let missing = 0;
+    for (const name of collections) {
+      await this.#eachOf(name, async (document) => {
+        const keyId = envelopeKeyId(document.sealed ?? document.sealedKey ?? '');
+        total += 1;
+        if (keyId !== ring.keyId) left += 1;
+        if (!ring.isFor(keyId)) missing += 1;
+      });
+    }
+    const fault =
+      missing === 0 ? null : `${missing} secrets are under a key that this certstore does not have`;
+    const state = left === 0 ? 'done' : missing === left ? 'waiting' : 'running';
+    this.#progress = { state, total, left, fault };
+  }
+
+  async #eachOf(
+    name: string,
+    work: (document: Sealed, documents: Collection<Sealed>) => Promise<void>,
+  ): Promise<void> {
+    const documents = await this.#parts.store.collection<Sealed>(name);
+    for (let cursor: string | null = null; !this.#stopped;) {
+      const page: Awaited<ReturnType<typeof documents.list>> = await documents.list({
+        cursor,
+        limit: pageItems,
+      });
+      for (const document of page.items) await work(document, documents);
+      cursor = page.nextCursor;
+      if (cursor === null) return;
+    }
+  }
+}
+
+function placeOf(collection: string, { id, version, keyVersion }: Sealed): SecretPlace {
+  return { collection, id, version: version ?? keyVersion ?? 1 };
+}

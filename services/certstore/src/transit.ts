@@ -1,0 +1,131 @@
+/**
+ * A key-encryption key that never leaves a Vault-style transit server (HashiCorp Vault, OpenBao): data keys are sent
+ * there to be wrapped and unwrapped. Their place goes along as associated data, so the server too opens them for no
+ * other document. The server's own rotation makes versions of the key; each counts as a key of its own here
+ * (`transit/postern:v2`), so that secrets under an older one are found and sealed anew.
+ */
+import { request } from 'node:https';
+import { request as plainRequest } from 'node:http';
+import { ServiceError } from '@postern/contracts';
+import { certstoreError } from './errors.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+
+const answerBytesMax = 64 * 1024;
+const deadlineMs = 5_000;
+
+/** Where the server is and what this process may do there. */
+export interface TransitOptions {
+  readonly url: string;
+  /** The path that the engine is mounted at. */
+  readonly mount: string;
+  /** The name of the key; its type must take associated data: aes256-gcm96. */
+  readonly key: string;
+  readonly token: () => string;
+  /** The CA to believe in place of the usual ones. */
+  readonly caPem: string | null;
+}
+
+/** The key in its present version. Rejects with `CERTSTORE_TRANSIT_…` when the server cannot be asked or refuses. */
+export async function transitKeyWrapper(options: TransitOptions): Promise<KeyWrapper> {
+  const name = `${options.mount}/${options.key}`;
+  const encrypt = async (plaintext: Buffer, context: Buffer): Promise<{ keyId: string; wrapped: Buffer }> => {
+    const body = { plaintext: plaintext.toString('base64'), associated_data: context.toString('base64') };
+    const { ciphertext } = await call(options, 'encrypt', body);
+    const version = /^vault:v(\d+):/.exec(ciphertext ?? '')?.[1];
+    if (ciphertext === undefined || version === undefined) throw unexpected('encrypt');
+    return { keyId: `${name}:v${version}`, wrapped: Buffer.from(ciphertext, 'utf8') };
+  };
+  const { keyId } = await encrypt(Buffer.from('postern'), Buffer.from('probe'));
+  return {
+    keyId,
+    wrap: encrypt,
+    unwrap: async (_keyId, wrapped, context) => {
+      const body = { ciphertext: wrapped.toString('utf8'), associated_data: context.toString('base64') };
+      const { plaintext } = await call(options, 'decrypt', body);
+      if (plaintext === undefined) throw unexpected('decrypt');
+      return Buffer.from(plaintext, 'base64');
+    },
+    isFor: (id) => id.startsWith(`${name}:v`),
+  };
+}
+
+interface Data {
+  ciphertext?: string;
+  plaintext?: string;
+}
+
+async function call(options: TransitOptions, action: 'encrypt' | 'decrypt', body: object): Promise<Data> {
+  const { status, text } = await send(options, action, JSON.stringify(body));
+  if (status === 200) {
+    const { data } = parse(text) as { data?: Data };
+    if (data !== undefined) return data;
+    throw unexpected(action);
+  }
+  const { errors } = parse(text) as { errors?: string[] };
+  const why = (errors ?? []).join('; ').slice(0, 200) || `status ${status}`;
+  // What cannot be decrypted is damaged; everything else may pass.
+  if (status === 400 && action === 'decrypt') {
+    throw certstoreError(
+      'CERTSTORE_SECRET_DAMAGED',
+      `the transit server cannot open a stored secret: ${why}`,
+    );
+  }
+  throw certstoreError('CERTSTORE_TRANSIT_REFUSED', `the transit server refuses to ${action}: ${why}`);
+}
+
+function send(
+  options: TransitOptions,
+  action: string,
+  body: string,
+): Promise<{ status: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const fail = (cause: unknown): void =>
+    reject(
+      new ServiceError(
+        {
+          code: 'CERTSTORE_TRANSIT_UNREACHABLE',
+          message: `the transit server ${options.url} does not answer: ${cause instanceof Error ? cause.message : 'unknown'}`,
+          status: 503,
+        },
+        { cause },
+      ),
+    );
+  const url = new URL(`/v1/${options.mount}/${action}/${encodeURIComponent(options.key)}`, options.url);
+  const start = url.protocol === 'https:' ? request : plainRequest;
+  const outgoing = start(
+    url,
+    {
+      method: 'POST',
+      agent: false,
+      signal: AbortSignal.timeout(deadlineMs),
+      headers: { 'x-vault-token': options.token(), 'content-type': 'application/json' },
+      ...(options.caPem === null ? {} : { ca: options.caPem }),
+    },
+    (incoming) => {
+      let text = '';
+      incoming.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > answerBytesMax) incoming.destroy(new Error('its answer is too long'));
+      });
+      incoming.on('error', fail).on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
+    },
+  );
+  outgoing.on('error', fail).end(body);
+  return promise;
+}
+
+function parse(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function unexpected(action: string): ServiceError {
+  return certstoreError(
+    'CERTSTORE_TRANSIT_REFUSED',
+    `the transit server's answer to ${action} is not of its kind`,
+  );
+}

@@ -1,0 +1,593 @@
+// Fifty wrong files, each with the sentence that its operator is told. Files are made here, by Node and by openssl.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { ServiceError } from '@postern/contracts';
+import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
+import { readContents } from './contents.ts';
+import { readUpload } from './upload.ts';
+
+const dayMs = 86_400_000;
+const now = new Date();
+let folder: string;
+
+interface Pair {
+  pem: string;
+  keyPem: string;
+}
+
+/** Everything that the table is made of. */
+interface Made {
+  rsa: Pair;
+  other: Pair;
+  rootPem: string;
+  rootKeyPem: string;
+  intermediatePem: string;
+  deepLeaf: Pair;
+  client: Pair;
+  sealedPkcs8: string;
+  sealedPkcs1: string;
+  p12: Buffer;
+  legacyP12: Buffer;
+}
+
+let made: Made;
+
+function openssl(...args: string[]): Buffer {
+  return execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+const file = (name: string): string => join(folder, name);
+const text = (name: string): string => readFileSync(file(name), 'utf8');
+const write = (name: string, contents: string | Buffer): void => writeFileSync(file(name), contents);
+
+/** A certificate that signed itself, by openssl. */
+function selfSigned(name: string, ...args: string[]): Pair {
+  openssl(
+    ...['req', '-x509', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`],
+    ...args,
+  );
+  return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
+}
+
+function signed(name: string, by: { ca: string; key: string }, config: string, ...args: string[]): Pair {
+  write(`${name}.cnf`, config);
+  openssl(
+    ...['req', '-new', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+    ...['-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`],
+  );
+  openssl(
+    ...['x509', '-req', '-in', `${name}.csr`, '-CA', by.ca, '-CAkey', by.key, '-CAcreateserial'],
+    ...['-out', `${name}.pem`, '-extfile', `${name}.cnf`, '-days', '30', ...args],
+  );
+  return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
+}
+
+const leafConfig = 'basicConstraints=CA:FALSE\nsubjectAltName=DNS:leaf.example';
+const caConfig = 'basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign';
+
+async function issued(notBefore: Date, notAfter: Date): Promise<Pair> {
+  const ca = loadAuthority({ keyPem: made.rootKeyPem, certificatePem: made.rootPem });
+  const keyPem = await generateKey();
+  const csrPem = await createSigningRequest({ keyPem, commonName: 'dated.example' });
+  const pem = await ca.issue({ csrPem, names: ['dated.example'], usage: 'server', notBefore, notAfter });
+  return { pem, keyPem };
+}
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'postern-wrong-'));
+  const root = await createAuthority({ commonName: 'Root' });
+  write('root.pem', root.certificatePem);
+  write('root.key', root.keyPem);
+  const first = selfSigned(
+    'first',
+    '-newkey',
+    'rsa:2048',
+    '-days',
+    '30',
+    '-addext',
+    'subjectAltName=DNS:first.example',
+  );
+  const top = selfSigned('top', '-newkey', 'rsa:2048', '-days', '90');
+  write('top-ca.pem', top.pem);
+  write('top-ca.key', top.keyPem);
+  const middle = signed('middle', { ca: 'top-ca.pem', key: 'top-ca.key' }, caConfig);
+  const deepLeaf = signed('deep', { ca: 'middle.pem', key: 'middle.key' }, leafConfig);
+  const other = signed('other', { ca: 'middle.pem', key: 'middle.key' }, leafConfig);
+  const client = signed(
+    'client',
+    { ca: 'middle.pem', key: 'middle.key' },
+    `${leafConfig}\nextendedKeyUsage=codeSigning`,
+  );
+  const key = createPrivateKey(other.keyPem);
+  const sealed = { cipher: 'aes-256-cbc', passphrase: 'right' } as const;
+  const pkcs1 = createPrivateKey(first.keyPem)
+    .export({ type: 'pkcs1', format: 'pem', ...sealed })
+    .toString();
+  openssl(
+    'pkcs12',
+    '-export',
+    '-in',
+    'other.pem',
+    '-inkey',
+    'other.key',
+    '-out',
+    'other.p12',
+    '-passout',
+    'pass:right',
+  );
+  const legacy = ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'];
+  openssl(
+    'pkcs12',
+    '-export',
+    '-in',
+    'other.pem',
+    '-inkey',
+    'other.key',
+    '-out',
+    'legacy.p12',
+    '-passout',
+    'pass:right',
+    ...legacy,
+  );
+  made = {
+    rsa: first,
+    other,
+    rootPem: root.certificatePem,
+    rootKeyPem: root.keyPem,
+    intermediatePem: middle.pem,
+    deepLeaf,
+    client,
+    sealedPkcs8: key.export({ type: 'pkcs8', format: 'pem', ...sealed }).toString(),
+    sealedPkcs1: pkcs1,
+    p12: readFileSync(file('other.p12')),
+    legacyP12: readFileSync(file('legacy.p12')),
+  };
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+type Files = (string | Buffer)[];
+
+/** One wrong upload. */
+interface Wrong {
+  readonly what: string;
+  readonly files: () => Files | Promise<Files>;
+  readonly passphrase?: string;
+  readonly code: string;
+  readonly says: RegExp;
+}
+
+const der = (pem: string): Buffer => new X509Certificate(pem).raw;
+const keyDer = (pem: string): Buffer => createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
+const curved = (namedCurve: string): Pair =>
+  selfSigned(
+    `on-${namedCurve}`,
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    `ec_paramgen_curve:${namedCurve}`,
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+  );
+const weakly = (digest: string): Pair => {
+  return signed(`by-${digest}`, { ca: 'top-ca.pem', key: 'top-ca.key' }, leafConfig, `-${digest}`);
+};
+const broken = (pem: string): string => pem.replace(/(\n.{20})./, (_all, start: string) => `${start}!`);
+const requestPem = (): Promise<string> =>
+  generateKey().then((keyPem) => createSigningRequest({ keyPem, commonName: 'x' }));
+const ssh = '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n';
+const block = (label: string, body = 'AAAA'): string =>
+  `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+const noBytes = 'a\x00b';
+
+const table: Wrong[] = [
+  { what: 'an empty file', files: () => [''], code: 'CERTSTORE_FILE_EMPTY', says: /is empty/ },
+  {
+    what: 'a text',
+    files: () => ['hello'],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /neither PEM nor DER nor PKCS #12/,
+  },
+  {
+    what: 'an image',
+    files: () => [Buffer.from('89504e470d0a1a0a', 'hex')],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /neither PEM nor DER/,
+  },
+  {
+    what: 'a zip',
+    files: () => [Buffer.from('504b0304', 'hex')],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /neither PEM nor DER/,
+  },
+  {
+    what: 'bytes of nothing',
+    files: () => [Buffer.from(noBytes)],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /neither PEM/,
+  },
+  {
+    what: 'DER of something else',
+    files: () => [Buffer.from('3003020105', 'hex')],
+    code: 'CERTSTORE_P12_INVALID',
+    says: /no certificate, no private key and no PKCS #12/,
+  },
+  {
+    what: 'a DER certificate cut short',
+    files: () => [der(made.other.pem).subarray(0, 200)],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /cut or changed/,
+  },
+  {
+    what: 'a DER key cut short',
+    files: () => [keyDer(made.other.keyPem).subarray(0, 60)],
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /cut or changed/,
+  },
+  {
+    what: 'a PEM without its end',
+    files: () => [made.other.pem.replace(/-----END.*/, '')],
+    code: 'CERTSTORE_PEM_INVALID',
+    says: /has no end/,
+  },
+  {
+    what: 'a PEM whose dashes were changed',
+    files: () => [made.other.pem.replace('-----END', '----END')],
+    code: 'CERTSTORE_PEM_INVALID',
+    says: /has no end/,
+  },
+  {
+    what: 'a PEM with a stray character',
+    files: () => [broken(made.other.pem)],
+    code: 'CERTSTORE_PEM_INVALID',
+    says: /not base64/,
+  },
+  {
+    what: 'a PEM that ends as something else',
+    files: () => [made.other.pem.replace('END CERTIFICATE', 'END PRIVATE KEY')],
+    code: 'CERTSTORE_PEM_INVALID',
+    says: /begins as "CERTIFICATE" and ends as "PRIVATE KEY"/,
+  },
+  {
+    what: 'a CERTIFICATE block of other bytes',
+    files: () => [block('CERTIFICATE')],
+    code: 'CERTSTORE_CERTIFICATE_INVALID',
+    says: /no X\.509 certificate/,
+  },
+  {
+    what: 'a CERTIFICATE block that holds a key',
+    files: () => [block('CERTIFICATE', keyDer(made.other.keyPem).toString('base64'))],
+    code: 'CERTSTORE_CERTIFICATE_INVALID',
+    says: /no X\.509/,
+  },
+  {
+    what: 'a signing request',
+    files: async () => [await requestPem()],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /signing request: upload the certificate/,
+  },
+  {
+    what: 'a revocation list',
+    files: () => [block('X509 CRL')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /revocation list/,
+  },
+  {
+    what: 'a public key',
+    files: () => [block('PUBLIC KEY')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /public key: upload the private key/,
+  },
+  {
+    what: 'an OpenSSH key',
+    files: () => [made.other.pem, ssh],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /OpenSSH: convert it with "ssh-keygen/,
+  },
+  {
+    what: 'a DSA key',
+    files: () => [block('DSA PRIVATE KEY')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /DSA key/,
+  },
+  {
+    what: 'a PKCS #7 bundle',
+    files: () => [block('PKCS7')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /PKCS #7 bundle: convert it/,
+  },
+  {
+    what: 'a trusted certificate of OpenSSL',
+    files: () => [block('TRUSTED CERTIFICATE')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /trust settings/,
+  },
+  {
+    what: 'a PGP key',
+    files: () => [block('PGP PUBLIC KEY BLOCK')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /neither a certificate nor a private key/,
+  },
+  {
+    what: 'an encrypted PKCS #8 key without passphrase',
+    files: () => [made.other.pem, made.sealedPkcs8],
+    code: 'CERTSTORE_PASSPHRASE_MISSING',
+    says: /encrypted: give its passphrase/,
+  },
+  {
+    what: 'an encrypted PKCS #8 key with a wrong passphrase',
+    files: () => [made.other.pem, made.sealedPkcs8],
+    passphrase: 'wrong',
+    code: 'CERTSTORE_PASSPHRASE_WRONG',
+    says: /does not open the private key/,
+  },
+  {
+    what: 'an encrypted PKCS #1 key without passphrase',
+    files: () => [made.rsa.pem, made.sealedPkcs1],
+    code: 'CERTSTORE_PASSPHRASE_MISSING',
+    says: /give its passphrase/,
+  },
+  {
+    what: 'an encrypted PKCS #1 key with a wrong passphrase',
+    files: () => [made.rsa.pem, made.sealedPkcs1],
+    passphrase: 'wrong',
+    code: 'CERTSTORE_PASSPHRASE_WRONG',
+    says: /does not open/,
+  },
+  {
+    what: 'an encrypted DER key without passphrase',
+    files: () => [made.other.pem, pemDer(made.sealedPkcs8)],
+    code: 'CERTSTORE_PASSPHRASE_MISSING',
+    says: /private key is encrypted/,
+  },
+  {
+    what: 'an encrypted DER key with a wrong passphrase',
+    files: () => [made.other.pem, pemDer(made.sealedPkcs8)],
+    passphrase: 'wrong',
+    code: 'CERTSTORE_PASSPHRASE_WRONG',
+    says: /does not open the private key/,
+  },
+  {
+    what: 'a P12 without passphrase',
+    files: () => [made.p12],
+    code: 'CERTSTORE_PASSPHRASE_MISSING',
+    says: /PKCS #12 file is encrypted/,
+  },
+  {
+    what: 'a P12 with a wrong passphrase',
+    files: () => [made.p12],
+    passphrase: 'wrong',
+    code: 'CERTSTORE_PASSPHRASE_WRONG',
+    says: /does not open the PKCS #12 file/,
+  },
+  {
+    what: 'an old P12 with a wrong passphrase',
+    files: () => [made.legacyP12],
+    passphrase: 'wrong',
+    code: 'CERTSTORE_PASSPHRASE_WRONG',
+    says: /does not open the PKCS #12/,
+  },
+  {
+    what: 'a P12 cut short',
+    files: () => [made.p12.subarray(0, 300)],
+    passphrase: 'right',
+    code: 'CERTSTORE_FILE_UNKNOWN',
+    says: /cut or changed/,
+  },
+  {
+    what: 'a private key of other bytes',
+    files: () => [made.other.pem, block('PRIVATE KEY')],
+    code: 'CERTSTORE_KEY_UNREADABLE',
+    says: /cannot be read/,
+  },
+  {
+    what: 'a private key with a stray character',
+    files: () => [made.other.pem, broken(made.other.keyPem)],
+    code: 'CERTSTORE_KEY_UNREADABLE',
+    says: /cut or changed/,
+  },
+  {
+    what: 'two private keys',
+    files: () => [made.other.pem, made.other.keyPem, made.deepLeaf.keyPem],
+    code: 'CERTSTORE_KEYS_SEVERAL',
+    says: /there are 2 private keys/,
+  },
+  {
+    what: 'a key without certificate',
+    files: () => [made.other.keyPem],
+    code: 'CERTSTORE_CERTIFICATE_MISSING',
+    says: /a private key but no certificate/,
+  },
+  {
+    what: 'curve parameters and nothing else',
+    files: () => [block('EC PARAMETERS')],
+    code: 'CERTSTORE_CERTIFICATE_MISSING',
+    says: /no certificate/,
+  },
+  {
+    what: 'the key of another certificate',
+    files: () => [made.other.pem, made.deepLeaf.keyPem],
+    code: 'CERTSTORE_KEY_MISMATCH',
+    says: /not that of CN=other/,
+  },
+  {
+    what: 'the key of another kind',
+    files: () => [made.other.pem, made.rsa.keyPem],
+    code: 'CERTSTORE_KEY_MISMATCH',
+    says: /not that of CN=other/,
+  },
+  {
+    what: 'the key of the CA with a leaf of another',
+    files: () => [made.rootPem, made.other.keyPem],
+    code: 'CERTSTORE_KEY_MISMATCH',
+    says: /not that of CN=Root/,
+  },
+  {
+    what: 'two leaves without a key',
+    files: () => [made.other.pem, made.deepLeaf.pem],
+    code: 'CERTSTORE_LEAVES_SEVERAL',
+    says: /2 certificates that are no CA \(CN=other, CN=deep\)/,
+  },
+  {
+    what: 'a chain with a gap',
+    files: () => [made.deepLeaf.pem, made.deepLeaf.keyPem, text('top-ca.pem')],
+    code: 'CERTSTORE_CHAIN_BROKEN',
+    says: /gap: CN=deep was signed by CN=middle, which is not there/,
+  },
+  {
+    what: 'a stranger in the chain',
+    files: () => [made.deepLeaf.pem, made.deepLeaf.keyPem, made.intermediatePem, made.rootPem],
+    code: 'CERTSTORE_CHAIN_BROKEN',
+    says: /CN=Root does not belong/,
+  },
+  {
+    what: 'an RSA key of 1024 bits',
+    files: () => Object.values(selfSigned('small', '-newkey', 'rsa:1024', '-days', '9')),
+    code: 'CERTSTORE_KEY_WEAK',
+    says: /at least 2048 bits/,
+  },
+  {
+    what: 'a key on secp256k1',
+    files: () => Object.values(curved('secp256k1')),
+    code: 'CERTSTORE_KEY_WEAK',
+    says: /secp256k1 is not P-256/,
+  },
+  {
+    what: 'a key on P-224',
+    files: () => Object.values(curved('secp224r1')),
+    code: 'CERTSTORE_KEY_WEAK',
+    says: /secp224r1 is not P-256/,
+  },
+  {
+    what: 'a signature with MD5',
+    files: () => Object.values(weakly('md5')),
+    code: 'CERTSTORE_SIGNATURE_WEAK',
+    says: /can be forged: have it made anew with SHA-256/,
+  },
+  {
+    what: 'a signature with SHA-1',
+    files: () => Object.values(weakly('sha1')),
+    code: 'CERTSTORE_SIGNATURE_WEAK',
+    says: /can be forged/,
+  },
+  {
+    what: 'a certificate that has ended',
+    files: async () =>
+      Object.values(await issued(new Date(Date.now() - 9 * dayMs), new Date(Date.now() - dayMs))),
+    code: 'CERTSTORE_EXPIRED',
+    says: /CN=dated\.example ended on/,
+  },
+  {
+    what: 'a certificate of the future',
+    files: async () =>
+      Object.values(await issued(new Date(Date.now() + dayMs), new Date(Date.now() + 9 * dayMs))),
+    code: 'CERTSTORE_NOT_YET_VALID',
+    says: /valid from .* only/,
+  },
+  {
+    what: 'a certificate for signing code',
+    files: () => Object.values(made.client),
+    code: 'CERTSTORE_USAGE_WRONG',
+    says: /neither for TLS servers nor for TLS clients/,
+  },
+  {
+    what: 'more than 256 KiB',
+    files: () => [Buffer.alloc(257 * 1024, 65)],
+    code: 'CERTSTORE_TOO_LARGE',
+    says: /more than 262144 bytes/,
+  },
+  {
+    what: 'more certificates than a chain can have',
+    files: () => [made.rootPem.repeat(33)],
+    code: 'CERTSTORE_TOO_LARGE',
+    says: /more than 32 certificates/,
+  },
+];
+
+function pemDer(pem: string): Buffer {
+  return Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ''), 'base64');
+}
+
+function read(files: Files, passphrase?: string): ReturnType<typeof readContents> {
+  const encoded = files.map((one) => Buffer.from(one).toString('base64'));
+  return readContents(
+    readUpload({ files: encoded, ...(passphrase === undefined ? {} : { passphrase }) }),
+    now,
+  );
+}
+
+describe('what is wrong with an upload is told in one sentence:', () => {
+  it('there are at least fifty kinds', () => assert(table.length >= 50, String(table.length)));
+
+  for (const { what, files, passphrase, code, says } of table) {
+    it(`${what}: ${code}`, async () => {
+      const given = await files();
+      assert.throws(
+        () => read(given, passphrase),
+        (error) => {
+          assert(error instanceof ServiceError, String(error));
+          assert.equal(error.code, code, error.message);
+          assert.match(error.message, says);
+          assert.doesNotMatch(error.message, /\n|PRIVATE KEY-----/);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+describe('an upload is taken, whatever its form:', () => {
+  const forms: [what: string, files: () => Files, passphrase?: string][] = [
+    ['one PEM, key first', () => [made.other.keyPem + made.intermediatePem + made.other.pem]],
+    [
+      'a PEM in UTF-16 with a byte order mark',
+      () => [Buffer.from(`\ufeff${made.other.pem}${made.other.keyPem}`, 'utf16le')],
+    ],
+    ['with line ends of Windows', () => [(made.other.pem + made.other.keyPem).replaceAll('\n', '\r\n')]],
+    ['DER certificate and DER key', () => [der(made.other.pem), keyDer(made.other.keyPem)]],
+    [
+      'SEC 1',
+      () => [made.other.pem, createPrivateKey(made.other.keyPem).export({ type: 'sec1', format: 'der' })],
+    ],
+    [
+      'PKCS #1',
+      () => [made.rsa.pem, createPrivateKey(made.rsa.keyPem).export({ type: 'pkcs1', format: 'pem' })],
+    ],
+    ['encrypted PKCS #8', () => [made.other.pem, made.sealedPkcs8], 'right'],
+    ['encrypted PKCS #8 in DER', () => [made.other.pem, pemDer(made.sealedPkcs8)], 'right'],
+    ['encrypted PKCS #1', () => [made.rsa.pem, made.sealedPkcs1], 'right'],
+    ['PKCS #12', () => [made.p12], 'right'],
+    ['PKCS #12 of old tools', () => [made.legacyP12], 'right'],
+  ];
+  for (const [what, files, passphrase] of forms) {
+    it(what, () => {
+      const { keyPem, chainPem } = read(files(), passphrase);
+      assert(keyPem !== null);
+      assert(new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem)));
+    });
+  }
+
+  it('a chain in any order comes out leaf first', () => {
+    const { chainPem, facts } = read([
+      text('top-ca.pem'),
+      made.deepLeaf.keyPem,
+      made.intermediatePem,
+      made.deepLeaf.pem,
+    ]);
+    assert.equal(facts.certificates, 3);
+    const subjects = [...chainPem.matchAll(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g)].map(
+      ([pem]) => new X509Certificate(pem).subject,
+    );
+    assert.deepEqual(subjects, ['CN=deep', 'CN=middle', 'CN=top']);
+  });
+
+  it('a bundle of CAs is a CA, in as many as there are', () => {
+    const { kind, facts, keyPem } = read([made.rootPem + text('top-ca.pem')]);
+    assert.deepEqual([kind, facts.certificates, keyPem], ['ca', 2, null]);
+  });
+});
