@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { createApi, type Api } from './api.ts';
+import { addCertificateCommands } from './certificate-command.ts';
 import { type ContextOptions, readContext } from './context.ts';
 import { CliError, ExitCode } from './errors.ts';
 import { type Field, type Noun, type ShownAccessList, mergeBodies } from './noun.ts';
@@ -55,6 +56,7 @@ for (const one of [accessListCommand(), explainCommand(), healthCommand()]) {
 function nounCommand(noun: Noun): Command {
   const group = new Command(noun.name).description(noun.summary).copyInheritedSettings(command);
   for (const verb of noun.verbs) group.addCommand(verbCommand(noun, verb));
+  if (noun.name === 'certificates') addCertificateCommands(group, { api, printOne });
   return group;
 }
 

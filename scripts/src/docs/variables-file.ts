@@ -2,7 +2,7 @@
 import type { ProgramList } from './program-list.ts';
 
 /** Variables of the tree's own scripts and command lines, which a program may see in its environment. */
-const scriptVariables = ['POSTERN_CACHE', 'POSTERN_OPERATOR'];
+const scriptVariables = ['POSTERN_CACHE', 'POSTERN_OPERATOR', 'POSTERN_PASSPHRASE'];
 
 /** The text of `known-variables.ts`. */
 export function variablesFile({ programs }: ProgramList): string {

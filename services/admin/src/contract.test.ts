@@ -99,6 +99,19 @@ describe('the admin API', () => {
     await call('GET', '/nodes/edge-1', 200);
     await call('GET', '/health', 200);
 
+    const pem = 'any';
+    const certificate = (await call('POST', '/certificates', 201, { name: 'shop', pem })).json<{
+      id: string;
+    }>();
+    const held = `/certificates/${certificate.id}`;
+    await call('POST', '/certificates/generate', 201, { name: 'x', usage: 'client', subject: 'x' });
+    await call('GET', '/certificates', 200);
+    await call('GET', held, 200);
+    await call('PATCH', held, 200, { name: 'front' });
+    await call('DELETE', held, 204);
+    await call('GET', '/key-rotation', 200);
+    await call('POST', '/key-rotation', 200);
+
     const key = (await call('POST', '/api-keys', 201, { name: 'ci', role: 'viewer' })).json<{ id: string }>();
     await call('GET', '/api-keys', 200);
     await call('GET', `/api-keys/${key.id}`, 200);

@@ -35,6 +35,8 @@ const clientAuth = '1.3.6.1.5.5.7.3.2';
 const anyUsage = '2.5.29.37.0';
 const weakSignature = /md2|md5|sha1(?!\d)|sha-1/i;
 const textMax = 200;
+/** Clocks differ: a certificate that was made elsewhere a moment ago may begin in the future. */
+const clockSkewMs = 5 * 60_000;
 
 /** Judges and orders. `formerKey` is the key that stays when contents without one replace others. */
 export function readContents(
@@ -157,7 +159,7 @@ function demandSound(certificate: X509Certificate, now: Date): void {
   if (certificate.validToDate < now) {
     throw certstoreError('CERTSTORE_EXPIRED', `${subject} ended on ${certificate.validToDate.toISOString()}`);
   }
-  if (certificate.validFromDate > now) {
+  if (certificate.validFromDate.getTime() > now.getTime() + clockSkewMs) {
     throw certstoreError(
       'CERTSTORE_NOT_YET_VALID',
       `${subject} is valid from ${certificate.validFromDate.toISOString()} only`,

@@ -91,7 +91,7 @@ function set(...parts: Asn1[]): Asn1 {
 
 /** `[0] EXPLICIT`. */
 function tagged(part: Asn1): Asn1 {
-  return asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, true, [part]);
+  return asn1.create(asn1.Class.CONTEXT_SPECIFIC, asn1.Type.NONE, true, [part]);
 }
 
 function make(type: forge.asn1.Type, bytes: string): Asn1 {

@@ -13,7 +13,6 @@ import { readContents } from './contents.ts';
 import { readUpload } from './upload.ts';
 
 const dayMs = 86_400_000;
-const now = new Date();
 let folder: string;
 
 interface Pair {
@@ -38,8 +37,12 @@ interface Made {
 
 let made: Made;
 
-function openssl(...args: string[]): Buffer {
-  return execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+/** Runs it with these words, and with arguments that may have spaces. */
+function openssl(words: string, ...args: string[]): Buffer {
+  return execFileSync('openssl', [...words.split(' '), ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 const file = (name: string): string => join(folder, name);
@@ -48,23 +51,16 @@ const write = (name: string, contents: string | Buffer): void => writeFileSync(f
 
 /** A certificate that signed itself, by openssl. */
 function selfSigned(name: string, ...args: string[]): Pair {
-  openssl(
-    ...['req', '-x509', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`],
-    ...args,
-  );
+  openssl(`req -x509 -nodes -keyout ${name}.key -out ${name}.pem -subj /CN=${name}`, ...args);
   return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
 }
 
 function signed(name: string, by: { ca: string; key: string }, config: string, ...args: string[]): Pair {
   write(`${name}.cnf`, config);
-  openssl(
-    ...['req', '-new', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
-    ...['-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`],
-  );
-  openssl(
-    ...['x509', '-req', '-in', `${name}.csr`, '-CA', by.ca, '-CAkey', by.key, '-CAcreateserial'],
-    ...['-out', `${name}.pem`, '-extfile', `${name}.cnf`, '-days', '30', ...args],
-  );
+  const newKey = `-newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout ${name}.key`;
+  openssl(`req -new -nodes ${newKey} -out ${name}.csr -subj /CN=${name}`);
+  const signer = `-CA ${by.ca} -CAkey ${by.key} -CAcreateserial`;
+  openssl(`x509 -req -in ${name}.csr ${signer} -out ${name}.pem -extfile ${name}.cnf -days 30`, ...args);
   return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
 }
 
@@ -106,35 +102,10 @@ before(async () => {
   );
   const key = createPrivateKey(other.keyPem);
   const sealed = { cipher: 'aes-256-cbc', passphrase: 'right' } as const;
-  const pkcs1 = createPrivateKey(first.keyPem)
-    .export({ type: 'pkcs1', format: 'pem', ...sealed })
-    .toString();
-  openssl(
-    'pkcs12',
-    '-export',
-    '-in',
-    'other.pem',
-    '-inkey',
-    'other.key',
-    '-out',
-    'other.p12',
-    '-passout',
-    'pass:right',
-  );
-  const legacy = ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'];
-  openssl(
-    'pkcs12',
-    '-export',
-    '-in',
-    'other.pem',
-    '-inkey',
-    'other.key',
-    '-out',
-    'legacy.p12',
-    '-passout',
-    'pass:right',
-    ...legacy,
-  );
+  const pkcs1 = createPrivateKey(first.keyPem).export({ type: 'pkcs1', format: 'pem', ...sealed });
+  const exported = 'pkcs12 -export -in other.pem -inkey other.key -passout pass:right';
+  openssl(`${exported} -out other.p12`);
+  openssl(`${exported} -out legacy.p12 -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1`);
   made = {
     rsa: first,
     other,
@@ -143,7 +114,7 @@ before(async () => {
     intermediatePem: middle.pem,
     deepLeaf,
     client,
-    sealedPkcs8: key.export({ type: 'pkcs8', format: 'pem', ...sealed }).toString(),
+    sealedPkcs8: key.export({ type: 'pkcs8', format: 'pem', ...sealed }),
     sealedPkcs1: pkcs1,
     p12: readFileSync(file('other.p12')),
     legacyP12: readFileSync(file('legacy.p12')),
@@ -517,7 +488,7 @@ function read(files: Files, passphrase?: string): ReturnType<typeof readContents
   const encoded = files.map((one) => Buffer.from(one).toString('base64'));
   return readContents(
     readUpload({ files: encoded, ...(passphrase === undefined ? {} : { passphrase }) }),
-    now,
+    new Date(),
   );
 }
 

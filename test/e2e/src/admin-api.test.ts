@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Description, type DescriptionDocument } from '@postern/admin/description';
 import { type JsonAnswer, type Resource, type Site, startEcho, startSite } from '@postern/test-cluster';
+import { createAuthority } from '@postern/tls';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { until } from './fixture/told.ts';
 
@@ -101,6 +102,17 @@ onEachPlatform((booted) => {
     assert.equal(nodes.items.length, booted().platform.nodeHosts.length);
     for (const { name } of nodes.items) await call('GET', `/nodes/${name}`, 200);
     await call('GET', '/health', 200);
+
+    const { certificatePem: pem } = await createAuthority({ commonName: 'Plant CA' });
+    const certificate = await call<{ id: string }>('POST', '/certificates', 201, { name: 'plant', pem });
+    const held = `/certificates/${certificate.id}`;
+    await call('POST', '/certificates/generate', 201, { name: 'till', usage: 'client', subject: 'till 7' });
+    await call('GET', '/certificates', 200);
+    await call('GET', held, 200);
+    await call('PATCH', held, 200, { name: 'the plant' });
+    await call('DELETE', held, 204);
+    await call('GET', '/key-rotation', 200);
+    await call('POST', '/key-rotation', 200);
 
     const key = await call<{ id: string }>('POST', '/api-keys', 201, { name: 'ci', role: 'viewer' });
     await call('GET', '/api-keys', 200);

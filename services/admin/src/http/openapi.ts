@@ -37,7 +37,7 @@ const descriptions = { 200: 'As it is now.', 201: 'Made.', 204: 'Done.' } as con
 
 /** How the route of an endpoint is described. */
 export function routeSchema(endpoint: Endpoint): FastifySchema {
-  const { operationId, tag, summary, description, body, query, status, answer, method, path } = endpoint;
+  const { operationId, tag, summary, description, body, query, status, answer, path } = endpoint;
   const headers = headersOf(endpoint);
   const parameters = pathParameters(path);
   const mediaTypes = mediaTypesOf(endpoint);

@@ -1,0 +1,178 @@
+/**
+ * What certificates have beside the usual verbs: upload and replace from files, generate a pair, change the
+ * key-encryption key. A passphrase comes from a file or the environment, never from the arguments, which every user of
+ * the machine can list; a generated key is written to a file that only its owner can read, and never over another.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Command, Option } from 'commander';
+import type { Api } from './api.ts';
+import { CliError } from './errors.ts';
+import { parseNumber } from './value.ts';
+
+/** What the commands need of the command line. */
+export interface CommandParts {
+  readonly api: () => Api;
+  /** Shows one object, as JSON where that was asked for. */
+  readonly printOne: (item: unknown) => void;
+}
+
+interface PassphraseOptions {
+  passphraseFile?: string;
+  passphrase?: string;
+}
+
+interface GenerateOptions extends PassphraseOptions {
+  usage: 'client' | 'server';
+  subject: string;
+  san?: string[];
+  days?: string;
+  gateway?: string;
+  format?: 'zip' | 'p12';
+  out: string;
+}
+
+interface Rotation {
+  state: 'running' | 'done' | 'waiting';
+  keyId: string;
+  total: number;
+  left: number;
+  fault: string | null;
+}
+
+const filesMax = 16;
+const pollMs = 500;
+
+/** Adds them to the noun's own. */
+export function addCertificateCommands(group: Command, parts: CommandParts): void {
+  group.addCommand(uploadCommand(parts).copyInheritedSettings(group));
+  group.addCommand(replaceCommand(parts).copyInheritedSettings(group));
+  group.addCommand(generateCommand(parts).copyInheritedSettings(group));
+  group.addCommand(rotateCommand(parts).copyInheritedSettings(group));
+}
+
+function uploadCommand({ api, printOne }: CommandParts): Command {
+  const one = withPassphrase(new Command('upload'))
+    .description('upload a certificate with its chain and key, or CAs: PEM, DER or PKCS #12, in any order')
+    .argument('<name>', 'its name')
+    .argument('<file...>', 'the files');
+  return one.action(async (name: string, files: string[]) => {
+    printOne(await api().call('POST', '/certificates', { name, ...contentsOf(one, files) }));
+  });
+}
+
+function replaceCommand({ api, printOne }: CommandParts): Command {
+  const one = withPassphrase(new Command('replace'))
+    .description('replace the contents of a certificate: new connections take them at once')
+    .argument('<certificate>', 'its ID')
+    .argument('<file...>', 'the files');
+  return one.action(async (id: string, files: string[]) => {
+    const path = `/certificates/${encodeURIComponent(id)}`;
+    printOne(await api().call('PATCH', path, contentsOf(one, files)));
+  });
+}
+
+function generateCommand({ api, printOne }: CommandParts): Command {
+  const one = withPassphrase(new Command('generate'))
+    .description('have a pair generated, and write it to a file: the only time that its key is given')
+    .argument('<name>', 'its name')
+    .addOption(
+      new Option('--usage <USAGE>', 'what it is for').choices(['client', 'server']).makeOptionMandatory(),
+    )
+    .requiredOption('--subject <SUBJECT>', 'a common name, or "CN=…, O=…"')
+    .option('--san <NAME...>', 'DNS names and addresses')
+    .option('--days <N>', 'how long it is valid; 365 unless given')
+    .option('--gateway <ID>', 'the gateway whose CA signs a client pair')
+    .addOption(new Option('--format <FORMAT>', 'of the file; zip unless given').choices(['zip', 'p12']))
+    .requiredOption('--out <FILE>', 'where it is written; it must not be there yet');
+  return one.action(async (name: string) => {
+    const { usage, subject, san, days, gateway, format, out } = one.opts<GenerateOptions>();
+    const body = {
+      name,
+      usage,
+      subject,
+      ...(san === undefined ? {} : { san }),
+      ...(days === undefined ? {} : { days: parseNumber(days) }),
+      ...(gateway === undefined ? {} : { gatewayId: gateway }),
+      ...(format === undefined ? {} : { format }),
+      ...passphraseOf(one),
+    };
+    // Before anything is generated whose only copy could not be kept.
+    writeNew(out, '');
+    const answer = await api().call('POST', '/certificates/generate', body);
+    const { download, ...certificate } = answer as { download: { base64: string } };
+    writeFileSync(out, Buffer.from(download.base64, 'base64'), { mode: 0o600 });
+    printOne({ ...certificate, file: out });
+  });
+}
+
+function rotateCommand({ api, printOne }: CommandParts): Command {
+  const one = new Command('rotate-key')
+    .description('encrypt every stored key under the newest key-encryption key; ends when all are')
+    .option('--no-wait', 'end at once; the work goes on')
+    .option('--show', 'start nothing, show how far it is');
+  return one.action(async () => {
+    const { wait: waits, show } = one.opts<{ wait: boolean; show?: boolean }>();
+    let rotation = (await api().call(show === true ? 'GET' : 'POST', '/key-rotation')) as Rotation;
+    if (!waits || show === true) return printOne(rotation);
+    while (rotation.state === 'running') {
+      process.stderr.write(`${rotation.total - rotation.left} of ${rotation.total}\n`);
+      await wait(pollMs);
+      rotation = (await api().call('GET', '/key-rotation')) as Rotation;
+    }
+    printOne(rotation);
+  });
+}
+
+function withPassphrase(one: Command): Command {
+  return one
+    .option('--passphrase-file <FILE>', 'a file with the passphrase')
+    .addOption(
+      new Option('--passphrase <TEXT>', 'refused: give POSTERN_PASSPHRASE or a file')
+        .env('POSTERN_PASSPHRASE')
+        .hideHelp(),
+    );
+}
+
+function passphraseOf(one: Command): { passphrase?: string } {
+  const { passphraseFile, passphrase } = one.opts<PassphraseOptions>();
+  if (one.getOptionValueSource('passphrase') === 'cli') {
+    throw new CliError(
+      'CLI_ARGUMENT_INVALID',
+      'a passphrase in the arguments can be seen by every user of this machine: give --passphrase-file or POSTERN_PASSPHRASE',
+    );
+  }
+  if (passphraseFile !== undefined)
+    return {
+      passphrase: read(passphraseFile)
+        .toString('utf8')
+        .replace(/\r?\n$/, ''),
+    };
+  return passphrase === undefined || passphrase === '' ? {} : { passphrase };
+}
+
+function contentsOf(one: Command, files: readonly string[]): object {
+  if (files.length > filesMax)
+    throw new CliError('CLI_ARGUMENT_INVALID', `there may be at most ${filesMax} files`);
+  return { files: files.map((file) => read(file).toString('base64')), ...passphraseOf(one) };
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}
+
+function writeNew(path: string, contents: string): void {
+  try {
+    writeFileSync(path, contents, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}
