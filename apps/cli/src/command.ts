@@ -9,7 +9,7 @@ import { createApi, type Api } from './api.ts';
 import { addCertificateCommands } from './certificate-command.ts';
 import { type ContextOptions, readContext } from './context.ts';
 import { CliError, ExitCode } from './errors.ts';
-import { type Field, type Noun, type ShownAccessList, mergeBodies } from './noun.ts';
+import { type Field, type Noun, type ShownAccessList, type ShownTest, mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, jsonOf, tableOf } from './output.ts';
 import { parseRules, parseTarget } from './value.ts';
@@ -48,7 +48,12 @@ export const command = new Command('postern')
   )
   .exitOverride();
 
-for (const noun of nouns) command.addCommand(nounCommand(noun).copyInheritedSettings(command));
+for (const noun of nouns) {
+  const group = nounCommand(noun).copyInheritedSettings(command);
+  if (noun.name === 'destinations') group.addCommand(testCommand());
+  if (noun.name === 'clients') group.addCommand(pingCommand());
+  command.addCommand(group);
+}
 for (const one of [accessListCommand(), explainCommand(), healthCommand()]) {
   command.addCommand(one.copyInheritedSettings(command));
 }
@@ -99,6 +104,43 @@ function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {
         .argument(`<${item}>`, 'its ID')
         .action(async (...given: unknown[]) => void (await api().call('DELETE', itemPath(noun, given))));
   }
+}
+
+function testCommand(): Command {
+  const one = new Command('test')
+    .copyInheritedSettings(command)
+    .description('have the clients dial the resource now, step by step; ends with 69 where one fails')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<destination>', 'its ID')
+    .option('--client <CLIENT>', 'by this client only');
+  return one.action(async (gateway: string, destination: string) => {
+    const { client } = one.opts<{ client?: string }>();
+    const query = client === undefined ? '' : `?client=${encodeURIComponent(client)}`;
+    const path = `/gateways/${encodeURIComponent(gateway)}/destinations/${encodeURIComponent(destination)}/test`;
+    const answer = (await api().call('POST', `${path}${query}`)) as ShownTest;
+    print(answer, answer.clients.map(textOfTest).join('\n\n'));
+    if (!answer.ok) process.exitCode = ExitCode.unavailable;
+  });
+}
+
+function textOfTest({ clientId, name, node, steps, error }: ShownTest['clients'][number]): string {
+  const heading = `client ${name} (${clientId}), by ${node}`;
+  if (error !== null) return fieldsOf({ [heading]: error });
+  const columns = { step: 'name', ok: 'ok', ms: 'ms', what: 'text' };
+  return `${fieldsOf({ [heading]: '' })}\n${tableOf(steps, columns)}`;
+}
+
+function pingCommand(): Command {
+  return new Command('ping')
+    .copyInheritedSettings(command)
+    .description('measure the way to a client over each of its tunnels')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<client>', 'its ID')
+    .action(async (gateway: string, client: string) => {
+      const path = `/gateways/${encodeURIComponent(gateway)}/clients/${encodeURIComponent(client)}/ping`;
+      const answer = (await api().call('POST', path)) as { tunnels: unknown[] };
+      print(answer, tableOf(answer.tunnels, { tunnel: 'id', node: 'node', ms: 'ms' }));
+    });
 }
 
 function accessListCommand(): Command {

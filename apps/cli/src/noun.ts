@@ -44,6 +44,18 @@ export interface ShownAccessList {
   readonly rules: readonly AccessRule[];
 }
 
+/** What a test of a destination is answered with. */
+export interface ShownTest {
+  readonly ok: boolean;
+  readonly clients: readonly {
+    readonly clientId: string;
+    readonly name: string;
+    readonly node: string;
+    readonly steps: readonly unknown[];
+    readonly error: string | null;
+  }[];
+}
+
 /** Merges objects deeply: options may set neighbouring fields of one object. */
 export function mergeBodies(bodies: readonly object[]): Record<string, unknown> {
   const merged: Record<string, unknown> = {};

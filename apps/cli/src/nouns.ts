@@ -94,6 +94,8 @@ export const nouns: readonly Noun[] = [
       host: 'resource.host',
       port: 'resource.port',
       allowed: 'accessList.allowed',
+      health: 'health.status',
+      warnings: 'warnings.*.code',
     },
     verbs: ['list', 'show', 'create', 'update', 'delete'],
     arguments: [

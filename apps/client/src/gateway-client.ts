@@ -15,13 +15,14 @@ import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
 import { Certificates, type CertificatesParts } from './certificates.ts';
 import { callPlatform } from './connector.ts';
+import { Diagnosis } from './diagnosis.ts';
 import type { Dialer } from './dialer.ts';
-import { errorText } from '@postern/dial';
+import { type ResourceParts, errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';
 import { type HandshakeOptions, dialFailure } from './handshake.ts';
 import type { Hosts } from '@postern/dial';
 import type { Identity } from './identity.ts';
-import { StreamServer } from './stream-server.ts';
+import { StreamServer, clientEnd } from './stream-server.ts';
 import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
 import { TunnelKeeper } from './tunnel-keeper.ts';
 import { TroubleLog } from './trouble-log.ts';
@@ -72,6 +73,7 @@ export class GatewayClient {
   readonly #guard = new AccessGuard();
   readonly #streams: StreamServer;
   readonly #certificates: Certificates;
+  readonly #diagnosis: Diagnosis;
   readonly #trouble: TroubleLog;
   readonly #abort = new AbortController();
   readonly #tunnels = new Map<number, Session>();
@@ -97,12 +99,14 @@ export class GatewayClient {
       clientId: () => this.#endpoint?.self.id ?? null,
       send: (control) => this.#sendAnywhere(control),
     });
-    this.#streams = new StreamServer({
+    const resource: ResourceParts = {
       guard: this.#guard,
       hosts: options.hosts,
       material: (ids, signal) => this.#certificates.source(ids, signal),
-      logger: streamLogger,
-    });
+      end: clientEnd,
+    };
+    this.#streams = new StreamServer({ ...resource, logger: streamLogger });
+    this.#diagnosis = new Diagnosis({ resource, logger: streamLogger });
     this.#trouble = new TroubleLog(this.#logger);
   }
 
@@ -149,6 +153,7 @@ export class GatewayClient {
       streams: this.#streams.runningCount,
       dials: this.#streams.pendingCount,
       certificates: this.#certificates.size,
+      checks: this.#diagnosis.health.size,
       ...this.#streams.counts,
       tunnels: [...this.#tunnels.values()].map((session) => ({
         node: session.peer.id,
@@ -196,6 +201,7 @@ export class GatewayClient {
     this.#abort.abort(new Error('the client is stopping'));
     this.#streams.close();
     this.#certificates.close();
+    this.#diagnosis.close();
     this.#endpoint?.close();
   }
 
@@ -361,7 +367,7 @@ export class GatewayClient {
         this.#logger.warn({ reason: body.reason }, 'the platform ended this client');
         return this.#options.onEnd({ kind: 'ended', reason: body.reason });
       default:
-        this.#certificates.handleControl(session, body);
+        if (!this.#certificates.handleControl(session, body)) this.#diagnosis.handleControl(session, body);
     }
   }
 
@@ -399,6 +405,7 @@ export class GatewayClient {
 
   #handleClose(session: Session, cause: TunnelError): void {
     this.#certificates.forgetTunnel(session);
+    this.#diagnosis.forgetTunnel(session);
     const id = this.#idOf(session);
     if (id === null) return;
     this.#tunnels.delete(id);

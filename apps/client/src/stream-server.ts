@@ -32,13 +32,14 @@ export const pendingDialsMax = 4_096;
 
 const refusalLinesPerSecondMax = 50;
 const metadataCheck = Compile(OpenMetadata);
-const end: DialingEnd = {
+/** In whose words this client tells what it met. */
+export const clientEnd: DialingEnd = {
   name: 'the client',
   nameRemedy: 'add it by --hosts NAME=ADDRESS, or mend DNS there',
 };
 
 /** What a server of streams needs. */
-export interface StreamServerOptions extends Omit<ResourceParts, 'end'> {
+export interface StreamServerOptions extends Omit<ResourceParts, 'end' | 'onStep'> {
   readonly logger: Logger;
   readonly pendingDialsMax?: number;
 }
@@ -127,7 +128,7 @@ export class StreamServer {
       },
     };
     try {
-      const dialled = await dialResource({ ...this.#options, end }, metadata, abort.signal);
+      const dialled = await dialResource({ ...this.#options, end: clientEnd }, metadata, abort.signal);
       if (!over) return dialled;
       dialled.socket.destroy();
     } catch (error) {

@@ -19,6 +19,8 @@ import {
   certificateReferencesMax,
   materialsPerQuestionMax,
 } from './material.ts';
+import { HealthCheck, HealthFinding, HttpAsk, TestStep, healthFindingsMax } from './diagnosis.ts';
+import { DialTarget } from './dial-target.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 255, description });
 
@@ -115,6 +117,8 @@ export const Welcome = Type.Object({
 });
 export type Welcome = Static<typeof Welcome>;
 
+const requestId = Type.String({ minLength: 1, maxLength: 64 });
+
 /** Bodies of CONTROL frames. A receiver passes over a kind that it does not know. */
 export const Control = Type.Union([
   Type.Object({
@@ -149,36 +153,35 @@ export const Control = Type.Union([
   // Node to client: one certificate a frame, as certstore sealed it, or why not.
   Type.Object({ kind: Type.Literal('material'), ...SealedMaterial.properties }),
   Type.Object({ kind: Type.Literal('materialRefused'), ...MaterialRefusal.properties }),
+  // Node to client: dial this now, and tell each step.
+  Type.Object({
+    kind: Type.Literal('test'),
+    id: requestId,
+    target: DialTarget,
+    http: Type.Union([HttpAsk, Type.Null()]),
+  }),
+  // Client to node: what it met.
+  Type.Object({
+    kind: Type.Literal('tested'),
+    id: requestId,
+    steps: Type.Array(TestStep, { maxItems: 16 }),
+  }),
+  // Node to client, and its answer: how long the way is.
+  Type.Object({ kind: Type.Literal('ping'), id: requestId }),
+  Type.Object({ kind: Type.Literal('pong'), id: requestId }),
+  // Node to client: from now on check this destination so; null for no longer.
+  Type.Object({
+    kind: Type.Literal('check'),
+    destinationId: Type.String({ minLength: 1, maxLength: 64 }),
+    check: Type.Union([HealthCheck, Type.Null()]),
+  }),
+  // Client to node: what its checks found.
+  Type.Object({
+    kind: Type.Literal('health'),
+    items: Type.Array(HealthFinding, { maxItems: healthFindingsMax }),
+  }),
 ]);
 export type Control = Static<typeof Control>;
-
-const certificateId = Type.String({ minLength: 1, maxLength: 64 });
-
-/** How a client reaches a resource: whom to dial, by which proxy, and with which TLS on top. */
-export const DialTarget = Type.Object({
-  host: Type.String({ minLength: 1, maxLength: 255 }),
-  port: Type.Integer({ minimum: 1, maximum: 65535 }),
-  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
-  keepAliveSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7200 })),
-  proxy: Type.Optional(
-    Type.Object({
-      type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
-      host: Type.String({ minLength: 1, maxLength: 255 }),
-      port: Type.Integer({ minimum: 1, maximum: 65535 }),
-      username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-    }),
-  ),
-  tls: Type.Optional(
-    Type.Object({
-      mode: Type.Union([Type.Literal('tls'), Type.Literal('mutual')]),
-      serverName: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()]),
-      caCertificateIds: Type.Array(certificateId, { maxItems: 6 }),
-      clientCertificateId: Type.Union([certificateId, Type.Null()]),
-      rejectUnauthorized: Type.Boolean(),
-    }),
-  ),
-});
-export type DialTarget = Static<typeof DialTarget>;
 
 /** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
 export const OpenMetadata = Type.Object({

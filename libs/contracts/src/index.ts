@@ -8,6 +8,8 @@ export * from './change.ts';
 export * from './client-key.ts';
 export * from './connect.ts';
 export * from './destination.ts';
+export * from './diagnosis.ts';
+export * from './dial-target.ts';
 export * from './feed.ts';
 export * from './fleet.ts';
 export * from './gateway.ts';

@@ -14,3 +14,4 @@ export { ResourceError, type DialingEnd } from './resource-error.ts';
 export type { ResourceTls } from './resource-tls.ts';
 export type { ResourceProxy } from './socks.ts';
 export { dialStepNames, type DialStep, type StepListener } from './step.ts';
+export { tryResource, type Trial } from './trial.ts';

@@ -33,6 +33,8 @@ export interface ResourceTarget extends Place {
   readonly proxy?: ResourceProxy | undefined;
   /** Seconds of silence after which TCP asks whether the resource is still there; 60 unless given, 0 for never. */
   readonly keepAliveSeconds?: number | undefined;
+  /** True for a socket that is read by its events, not by a joint. */
+  readonly byEvents?: boolean | undefined;
 }
 
 /** What decides, resolves, and gives certificates. */
@@ -104,7 +106,7 @@ async function connectToFirst(
   signal: AbortSignal,
 ): Promise<{ socket: Socket; address: string }> {
   const { port, tls, proxy, keepAliveSeconds = keepAliveSecondsDefault } = target;
-  const shared = tls !== undefined || proxy !== undefined;
+  const shared = tls !== undefined || proxy !== undefined || target.byEvents === true;
   for (const [index, address] of addresses.entries()) {
     const timeoutMs = deadline.leftMs / (addresses.length - index);
     try {

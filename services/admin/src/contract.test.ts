@@ -75,13 +75,16 @@ describe('the admin API', () => {
     await call('DELETE', `${at}/tokens/${token.id}`, 204);
 
     const resource = { host: '10.0.0.5', port: 5432 };
-    const destination = (await call('POST', `${at}/destinations`, 201, { name: 'orders', resource })).json<{
+    const destination = (
+      await call('POST', `${at}/destinations`, 201, { name: 'orders', resource, health: { kind: 'tcp' } })
+    ).json<{
       id: string;
     }>();
     const there = `${at}/destinations/${destination.id}`;
     await call('GET', `${at}/destinations`, 200);
     await call('GET', there, 200);
     await call('PATCH', there, 200, { enabled: false });
+    await call('POST', `${there}/test?client=client1`, 200);
     await call('GET', `${there}/source-rules`, 200);
     await call('PUT', `${there}/source-rules`, 200, { restricted: true, rules: [{ source: '10.0.0.0/8' }] });
     await call('POST', `${there}/source-rules`, 200, { source: '127.0.0.1', app: 'ci' });
@@ -92,6 +95,7 @@ describe('the admin API', () => {
 
     await call('GET', `${at}/clients`, 200);
     await call('GET', `${at}/clients/client1`, 200);
+    await call('POST', `${at}/clients/client1/ping`, 200);
     await call('DELETE', `${at}/clients/client1`, 204);
 
     await call('GET', '/fronts', 200);

@@ -1,9 +1,19 @@
 /** What the node answers and hears on the bus: its live figures, the end of a client. */
 import type { Bus, Subscription } from '@postern/bus';
-import { answer, endClient, listTunnels, listen } from '@postern/contracts';
+import {
+  answer,
+  endClient,
+  listHealth,
+  listTunnels,
+  listen,
+  pingAtNode,
+  testAtClient,
+} from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import type { ClientDesk } from './client-desk.ts';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
+import type { Health } from './health.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 
 /** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists asks by gateway. */
@@ -16,11 +26,14 @@ export interface BusDeskParts {
   tunnels: Tunnels;
   fronts: Fronts;
   guard: Guard;
+  clientDesk: ClientDesk;
+  health: Health;
   logger: Logger;
 }
 
 /** Serves the node's subjects until they are closed. */
-export function openBusDesk({ bus, node, tunnels, fronts, guard, logger }: BusDeskParts): Subscription[] {
+export function openBusDesk(parts: BusDeskParts): Subscription[] {
+  const { bus, node, tunnels, fronts, guard, clientDesk, health, logger } = parts;
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
@@ -36,6 +49,24 @@ export function openBusDesk({ bus, node, tunnels, fronts, guard, logger }: BusDe
           .slice(0, listedMax)
           .map(({ destinationId, listening, error }) => ({ destinationId, listening, error })),
       }),
+      { suffix: node, onError },
+    ),
+    answer(
+      bus,
+      testAtClient,
+      async ({ gatewayId, clientId, target, http }) => ({
+        steps: await clientDesk.test({ gatewayId, clientId }, { target, http }),
+      }),
+      { suffix: node, onError },
+    ),
+    answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), {
+      suffix: node,
+      onError,
+    }),
+    answer(
+      bus,
+      listHealth,
+      ({ gatewayId, destinationIds }) => ({ items: health.list(gatewayId, destinationIds) }),
       { suffix: node, onError },
     ),
     listen(

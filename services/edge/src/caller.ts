@@ -43,6 +43,7 @@ export interface CallerParts {
   policy(gatewayId: string): Policy | undefined;
   /** The ways to the gateway's clients, in groups, best first. */
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  isWell(clientId: string, destinationId: string): boolean;
   /** A client has taken the stream. */
   onOpened(caller: Caller): void;
   /** The caller has gone. `cause` is null when both directions ended in order, or the caller itself went. */
@@ -201,7 +202,9 @@ export class Caller {
     const policy = this.#parts.policy(this.gatewayId);
     if (policy === undefined) return null;
     while (this.#tried.size < triesMax) {
-      const upstream = pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried);
+      const upstream = pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried, (clientId) =>
+        this.#parts.isWell(clientId, this.destinationId),
+      );
       if (upstream === null) return null;
       const denied = judgeOwn(policy, upstream.ownList, this.target);
       if (denied === null) return upstream;

@@ -29,6 +29,8 @@ export interface CallersParts {
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** Whether a client's check of the destination passes, as far as it is known. */
+  isWell(clientId: string, destinationId: string): boolean;
   refusals: Refusals;
   logger: Logger;
 }
@@ -142,6 +144,7 @@ export class Callers {
   readonly #callerParts = {
     policy: (gatewayId: string) => this.#parts.policy(gatewayId),
     upstreams: (gatewayId: string) => this.#parts.upstreams(gatewayId),
+    isWell: (clientId: string, destinationId: string) => this.#parts.isWell(clientId, destinationId),
     onOpened: (caller: Caller) => this.#handleOpened(caller),
     onOver: (caller: Caller, cause: CallerCause | null) => this.#handleOver(caller, cause),
   };

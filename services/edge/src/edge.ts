@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '@postern/bus';
-import type { NodeAddress, NodeBeat, Policy, Route } from '@postern/contracts';
+import type { Control, NodeAddress, NodeBeat, Policy, Route } from '@postern/contracts';
 import {
   type Logger,
   type Metrics,
@@ -26,12 +26,14 @@ import { RateLimit } from './admission.ts';
 import { openBusDesk } from './bus-desk.ts';
 import { Callers } from './callers.ts';
 import type { EdgeOptions } from './config.ts';
+import { ClientDesk } from './client-desk.ts';
 import { ConnectServer } from './connect-server.ts';
 import { EdgeError } from './errors.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './front-side.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
+import { Health } from './health.ts';
 import { LineLimit } from './line-limit.ts';
 import { Links } from './links.ts';
 import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
@@ -46,7 +48,7 @@ import { TicketKeys } from './ticket-keys.ts';
 import { TicketVerifier } from './ticket-verifier.ts';
 import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
 import { TunnelServer } from './tunnel-server.ts';
-import { Tunnels } from './tunnels.ts';
+import { type Tunnel, Tunnels } from './tunnels.ts';
 
 /** Lines a second for what strangers do wrong, on each port. */
 const linesPerSecondMax = 20;
@@ -85,6 +87,8 @@ class EdgeNode implements Edge {
   readonly #followers: Followers;
   readonly #presence: Presence;
   readonly #tunnels: Tunnels;
+  readonly #clientDesk: ClientDesk;
+  readonly #health: Health;
   readonly #refusals: Refusals;
   readonly #callers: Callers;
   readonly #frontSide: FrontSide;
@@ -150,17 +154,23 @@ class EdgeNode implements Edge {
       onNode: () => this.#links.dial(),
       askOverLink: (node, after, signal) => this.#links.askPage(node, after, signal),
     });
-    this.#tunnels = new Tunnels(
-      this.#presence,
-      subsystemLogger(logger, 'tunnels'),
-      (tunnel, wanted) => void this.#certificates.forClients.handleWanted(tunnel, wanted),
+    this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
+      this.#handleControl(tunnel, body),
     );
+    this.#clientDesk = new ClientDesk(this.#tunnels);
+    this.#health = new Health({
+      bus,
+      node: options.name,
+      tunnels: this.#tunnels,
+      logger: subsystemLogger(logger, 'health'),
+    });
     this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
     this.#callers = new Callers({
       bounds: options,
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
       upstreams: (gatewayId) => this.#relays.upstreams(gatewayId),
+      isWell: (clientId, destinationId) => this.#health.isWell(clientId, destinationId),
       refusals: this.#refusals,
       logger: subsystemLogger(logger, 'callers'),
     });
@@ -239,14 +249,17 @@ class EdgeNode implements Edge {
     const { bus, options } = this.#parts;
     this.#aclReach.start();
     this.#presence.listen();
-    this.#subscriptions = openBusDesk({
+    const desk = openBusDesk({
       bus,
       node: options.name,
       tunnels: this.#tunnels,
       fronts: this.#frontSide.fronts,
       guard: this.#guard,
+      clientDesk: this.#clientDesk,
+      health: this.#health,
       logger: subsystemLogger(this.#parts.logger, 'bus'),
     });
+    this.#subscriptions = [...desk, this.#health.listen()];
     await Promise.all([
       this.#certificate.start(signal),
       this.#identity.start(signal),
@@ -368,11 +381,18 @@ class EdgeNode implements Edge {
     return this.#followers.policies.get(gatewayId);
   }
 
+  /** A client says something. */
+  #handleControl(tunnel: Tunnel, body: Control): void {
+    if (body.kind === 'materialWanted') void this.#certificates.forClients.handleWanted(tunnel, body);
+    else if (!this.#clientDesk.handleControl(tunnel, body)) this.#health.handleControl(tunnel, body);
+  }
+
   /** A destination is new or another, or gone. */
   #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
     this.#certificates.handleRoute(id, gatewayId, route);
     this.#frontSide.apply(id, route);
     this.#guard.handleRoute(gatewayId);
+    this.#health.handleRoute(id, gatewayId, route);
     if (route === undefined) this.#refusals.forget(id);
   }
 
@@ -395,6 +415,7 @@ class EdgeNode implements Edge {
         this.#tunnels.add(tunnel);
         this.#guard.handleTunnel(tunnel);
         this.#certificates.forClients.handleTunnel(tunnel);
+        this.#health.handleTunnel(tunnel);
       },
       onFailure: (code) => this.#metrics.handshakeFailed(code),
     };

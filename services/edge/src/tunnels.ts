@@ -106,8 +106,8 @@ export interface TunnelObserver {
   tunnelDown(tunnelId: string): void;
 }
 
-/** A client asks for contents of certificates. */
-export type OnMaterialWanted = (tunnel: Tunnel, wanted: Extract<Control, { kind: 'materialWanted' }>) => void;
+/** A client says something that is not about its tunnel. */
+export type OnControl = (tunnel: Tunnel, body: Control) => void;
 
 const controlCheck = Compile(Control);
 const tellDelayMs = 1_000;
@@ -116,16 +116,16 @@ const tellDelayMs = 1_000;
 export class Tunnels {
   readonly #observer: TunnelObserver;
   readonly #logger: Logger;
-  readonly #onMaterialWanted: OnMaterialWanted;
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Map<string, Set<Tunnel>>();
   readonly #changed = new Set<Tunnel>();
+  readonly #onControl: OnControl;
   #tellTimer: NodeJS.Timeout | null = null;
 
-  constructor(observer: TunnelObserver, logger: Logger, onMaterialWanted: OnMaterialWanted = () => {}) {
+  constructor(observer: TunnelObserver, logger: Logger, onControl: OnControl = () => {}) {
     this.#observer = observer;
     this.#logger = logger;
-    this.#onMaterialWanted = onMaterialWanted;
+    this.#onControl = onControl;
   }
 
   get size(): number {
@@ -181,13 +181,8 @@ export class Tunnels {
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
     if (tunnel === undefined || !controlCheck.Check(body)) return;
-    switch (body.kind) {
-      case 'ownRules':
-        return this.#handleOwnRules(tunnel, body.rules);
-      case 'materialWanted':
-        return this.#onMaterialWanted(tunnel, body);
-      default:
-    }
+    if (body.kind === 'ownRules') this.#handleOwnRules(tunnel, body.rules);
+    else this.#onControl(tunnel, body);
   }
 
   #handleOwnRules(tunnel: Tunnel, rules: readonly AccessRule[] | null): void {

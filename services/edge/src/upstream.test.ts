@@ -44,3 +44,14 @@ test('a group is taken only when those before it have no way, and a way that was
   assert.equal(pickUpstream([[own], relays], new Set(['a']))?.clientId, 'b');
   assert.equal(pickUpstream([[], []], new Set()), null);
 });
+
+test('a client whose check of the resource passes goes before one whose check fails, in whichever group', () => {
+  const isWell = (clientId: string) => clientId !== 'a';
+  assert.equal(pickUpstream([[way('a', 0), way('b', 9)]], new Set(), isWell)?.clientId, 'b');
+  assert.equal(pickUpstream([[way('a', 0)], [way('b', 9)]], new Set(), isWell)?.clientId, 'b');
+});
+
+test('where no check passes all are tried', () => {
+  assert.equal(pickUpstream([[way('a', 0)], [way('b', 0)]], new Set(), () => false)?.clientId, 'a');
+  assert.equal(pickUpstream([[way('a', 0)], [way('b', 0)]], new Set(['a']), () => false)?.clientId, 'b');
+});

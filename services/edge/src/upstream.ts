@@ -25,19 +25,30 @@ export interface Upstream {
   open(metadata: object): Stream;
 }
 
-/** The best way that is not in `tried`, neither by its ID nor by its client's; null when none is left. The first group that has one counts. */
+/**
+ * The best way that is not in `tried`, neither by its ID nor by its client's; null when none is left. The first group that
+ * has one counts. Clients whose check of the resource passes go before those whose check fails, in whichever group;
+ * the latter are tried all the same, since a check may be wrong.
+ */
 export function pickUpstream(
   groups: Iterable<Iterable<Upstream>>,
   tried: ReadonlySet<string>,
+  isWell: (clientId: string) => boolean = () => true,
 ): Upstream | null {
+  let failing: Upstream | null = null;
   for (const upstreams of groups) {
-    const picked = pickOf(upstreams, tried);
-    if (picked !== null) return picked;
+    const picked = pickOf(upstreams, tried, isWell);
+    if (picked !== null && isWell(picked.clientId)) return picked;
+    failing ??= picked;
   }
-  return null;
+  return failing;
 }
 
-function pickOf(upstreams: Iterable<Upstream>, tried: ReadonlySet<string>): Upstream | null {
+function pickOf(
+  upstreams: Iterable<Upstream>,
+  tried: ReadonlySet<string>,
+  isWell: (clientId: string) => boolean,
+): Upstream | null {
   const clients = new Map<string, { streams: number; best: Upstream }>();
   for (const upstream of upstreams) {
     if (!upstream.usable || tried.has(upstream.clientId) || tried.has(upstream.id)) continue;
@@ -48,7 +59,8 @@ function pickOf(upstreams: Iterable<Upstream>, tried: ReadonlySet<string>): Upst
       if (upstream.streams < client.best.streams) client.best = upstream;
     }
   }
-  return pickQuietest(clients.values());
+  const well = [...clients].filter(([clientId]) => isWell(clientId)).map(([, client]) => client);
+  return pickQuietest(well.length > 0 ? well : clients.values());
 }
 
 function pickQuietest(clients: Iterable<{ streams: number; best: Upstream }>): Upstream | null {

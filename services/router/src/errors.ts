@@ -45,6 +45,18 @@ export function notSupported(path: string, value: unknown): ServiceError {
   });
 }
 
+/** No such client of the gateway is connected. */
+export function clientUnknown(clientId: string): ServiceError {
+  const message = `no client ${clientId} is connected to this gateway`;
+  return new ServiceError({ code: 'ROUTER_CLIENT_UNKNOWN', message, status: 404 });
+}
+
+/** Nobody is there who could do it. */
+export function noClient(gatewayId: string): ServiceError {
+  const message = `no client of gateway ${gatewayId} is connected`;
+  return new ServiceError({ code: 'ROUTER_NO_CLIENT', message, status: 409 });
+}
+
 /** Another destination has that front. */
 export function frontTaken(front: string): ServiceError {
   const message = `the front ${front} belongs to another destination`;

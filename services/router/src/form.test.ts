@@ -74,14 +74,13 @@ const unserved: [path: string, change: object][] = [
   ['/resource/protocol', { kind: 'cloud', clientPort: 12000, resource: { protocol: 'http' } }],
   ['/front/protocol', { front: { protocol: 'http' } }],
   ['/front/protocol', { resource: { protocol: 'http' } }],
-  ['/resource/tls/caCertificateIds', { resource: { tls: { caCertificateIds: ['c'] } } }],
-  ['/resource/tls/clientCertificateId', { resource: { tls: { clientCertificateId: 'c' } } }],
+  ['/resource/tls/mode', { kind: 'cloud', clientPort: 1, resource: { tls: { mode: 'tls' } } }],
   [
     '/resource/proxy/password',
     { resource: { proxy: { type: 'socks5', host: 'p', port: 1080, username: 'u', password: 'secret' } } },
   ],
   ['/resource/compress', { resource: { compress: true } }],
-  ['/health/kind', { health: { kind: 'tcp' } }],
+  ['/health/kind', { health: { kind: 'tcp' }, front: { protocol: 'udp' } }],
 ];
 
 for (const [path, change] of unserved) {
@@ -100,6 +99,7 @@ for (const [path, change] of unserved) {
 
 const wrong: [path: string, input: DestinationInput][] = [
   ['/resource/proxy/host', withResource({ proxy: { type: 'socks5', host: 'a b', port: 1 } })],
+  ['/resource/tls/clientCertificateId', withResource({ tls: { mode: 'mutual' } })],
   ['/resource/tls/serverName', withResource({ tls: { mode: 'tls', serverName: 'a b' } })],
   ['/name', { ...input, name: '日本' }],
   ['/resource/host', { ...input, resource: { host: 'http://a', port: 1 } }],

@@ -193,6 +193,9 @@ function findFault(form: DestinationForm): BodyFault | null {
   if (tls.serverName !== null && !isHost(tls.serverName)) {
     return { path: '/resource/tls/serverName', message: 'is no address and no host name' };
   }
+  if (tls.mode === 'mutual' && tls.clientCertificateId === null) {
+    return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
+  }
   return form.kind === 'cloud' ? null : findFrontFault(form);
 }
 
@@ -242,28 +245,14 @@ function findProxyFault({ protocol, proxyProtocol, proxyProtocolFacts }: FrontFo
 /** The first field whose value this version does not serve. Later versions take lines away here. */
 function findUnserved(form: DestinationForm): [path: string, value: unknown] | null {
   const { resource, health } = form;
-  const byClient = form.kind === 'on-premises' && resource.protocol === 'tcp';
+  const byClient = form.kind === 'on-premises' && resource.protocol !== 'udp';
   const served: [path: string, value: unknown, isServed: boolean][] = [
     ...(form.kind === 'cloud' ? [] : unservedOfFront(form.front)),
     ['/resource/protocol', resource.protocol, resource.protocol !== 'http'],
-    [
-      '/resource/tls/mode',
-      resource.tls.mode,
-      resource.tls.mode === 'none' || (byClient && resource.tls.mode === 'tls'),
-    ],
+    ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || byClient],
     ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
-    [
-      '/resource/tls/caCertificateIds',
-      resource.tls.caCertificateIds,
-      resource.tls.caCertificateIds.length === 0,
-    ],
-    [
-      '/resource/tls/clientCertificateId',
-      resource.tls.clientCertificateId,
-      resource.tls.clientCertificateId === null,
-    ],
     ['/resource/compress', resource.compress, !resource.compress],
-    ['/health/kind', health.kind, health.kind === 'none'],
+    ['/health/kind', health.kind, health.kind === 'none' || byClient],
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];
   return path === undefined ? null : [path, value];

@@ -10,10 +10,13 @@ import {
   getDestination,
   getGateway,
   listClients,
+  listDestinationHealth,
   listDestinations,
   listFronts,
   listGateways,
   listNodes,
+  pingClient,
+  testDestination,
   updateDestination,
   updateGateway,
   type Question,
@@ -21,6 +24,7 @@ import {
 import type { Logger } from '@postern/telemetry';
 import type { Static, TSchema } from 'typebox';
 import type { Destinations } from './destinations.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import type { Fleet } from './fleet.ts';
 import type { Gateways } from './gateways.ts';
 import type { RouterMetrics } from './metrics.ts';
@@ -32,12 +36,13 @@ export interface Answerers {
   gateways: Gateways;
   destinations: Destinations;
   fleet: Fleet;
+  diagnosis: Diagnosis;
 }
 
 /** Answers every question that the router is asked, until the subscriptions are closed. */
 export function answerQuestions(
   parts: { bus: Bus; logger: Logger; metrics: RouterMetrics },
-  { gateways, destinations, fleet }: Answerers,
+  { gateways, destinations, fleet, diagnosis }: Answerers,
 ): Subscription[] {
   const { bus, logger, metrics } = parts;
   const serve = <Request extends TSchema, Answer extends TSchema>(
@@ -81,5 +86,8 @@ export function answerQuestions(
     serve(listFronts, (request) => fleet.listFronts(request)),
     serve(listClients, (request) => fleet.listClients(request)),
     serve(listNodes, async () => fleet.listNodes()),
+    serve(testDestination, (request) => diagnosis.test(request)),
+    serve(pingClient, (request) => diagnosis.ping(request)),
+    serve(listDestinationHealth, (request) => diagnosis.health(request)),
   ];
 }

@@ -20,6 +20,7 @@ import {
 import type { RouterOptions } from './config.ts';
 import { certificateCheck } from './certificate-check.ts';
 import { Destinations } from './destinations.ts';
+import { Diagnosis } from './diagnosis.ts';
 import { openDocuments, type Documents } from './document.ts';
 import { Fleet } from './fleet.ts';
 import { FrontClaims } from './front-claims.ts';
@@ -135,7 +136,12 @@ class Router implements Service {
     const checkCertificates = certificateCheck(bus);
     const destinations = new Destinations({ journal, claims, options: config, checkCertificates });
     const questions = { bus, logger: this.#logger, metrics: this.#metrics };
-    const subscriptions = answerQuestions(questions, { gateways, destinations, fleet });
+    const subscriptions = answerQuestions(questions, {
+      gateways,
+      destinations,
+      fleet,
+      diagnosis: new Diagnosis({ bus, documents, presence }),
+    });
     const sweep = () => void this.#sweep(claims, documents);
     sweep();
     return {

@@ -16,7 +16,12 @@
  * Settings of the one who runs them, all optional: POSTERN_TEST_MONGODB_URL (a real MongoDB in place of the server
  * that is installed), POSTERN_TEST_KEEP (temporary folders stay).
  */
-export { AdminClient, AdminError, type ShownDestination } from './admin/admin-client.ts';
+export {
+  AdminClient,
+  AdminError,
+  type DestinationTest,
+  type ShownDestination,
+} from './admin/admin-client.ts';
 export { type JsonAnswer, JsonHttp } from './admin/request.ts';
 export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
 export { type LoopbackNet, takeLoopbackNet } from './network/loopback-net.ts';

@@ -42,6 +42,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'GET /gateways/:gatewayId/destinations/:destinationId': viewer('gateway'),
   'PATCH /gateways/:gatewayId/destinations/:destinationId': operator('gateway'),
   'DELETE /gateways/:gatewayId/destinations/:destinationId': operator('gateway'),
+  'POST /gateways/:gatewayId/destinations/:destinationId/test': operator('gateway'),
 
   'GET /gateways/:gatewayId/destinations/:destinationId/source-rules': viewer('gateway'),
   'PUT /gateways/:gatewayId/destinations/:destinationId/source-rules': operator('gateway'),
@@ -54,6 +55,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'GET /gateways/:gatewayId/clients': viewer('gateway'),
   'GET /gateways/:gatewayId/clients/:clientId': viewer('gateway'),
   'DELETE /gateways/:gatewayId/clients/:clientId': operator('gateway'),
+  'POST /gateways/:gatewayId/clients/:clientId/ping': operator('gateway'),
 
   'GET /fronts': viewer('own'),
   'GET /nodes': viewer('platform'),

@@ -1,12 +1,27 @@
 /** Connected clients with their tunnels. The router knows them; ending one is announced to all nodes. */
 import type { Bus } from '@postern/bus';
-import { ConnectedClient, announce, ask, endClient, listClients } from '@postern/contracts';
+import { ConnectedClient, announce, ask, endClient, listClients, pingClient } from '@postern/contracts';
+import { Type } from 'typebox';
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { answerOf, param } from '../http/shape.ts';
 
 const ClientAnswer = answerOf('Client', ConnectedClient.properties);
+const PingAnswer = Type.Object(
+  {
+    tunnels: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        node: Type.String(),
+        ms: Type.Union([Type.Number(), Type.Null()], {
+          description: 'null where there was no answer in time',
+        }),
+      }),
+    ),
+  },
+  { title: 'ClientPing' },
+);
 const tag = 'Clients';
 const path = '/gateways/:gatewayId/clients';
 
@@ -43,6 +58,23 @@ export function clientEndpoints(bus: Bus): Endpoint[] {
       status: 200,
       answer: ClientAnswer,
       handle: async (call) => ({ body: await read(param(call, 'gatewayId'), param(call, 'clientId')) }),
+    }),
+    endpoint({
+      method: 'POST',
+      path: `${path}/:clientId/ping`,
+      operationId: 'pingClient',
+      tag,
+      summary: 'Measure the way to a client',
+      description:
+        'A question goes to the client over each of its tunnels, and is timed until its answer is back.',
+      status: 200,
+      answer: PingAnswer,
+      handle: async (call) => ({
+        body: await ask(bus, pingClient, {
+          gatewayId: param(call, 'gatewayId'),
+          clientId: param(call, 'clientId'),
+        }),
+      }),
     }),
     endpoint({
       method: 'DELETE',

@@ -5,6 +5,8 @@
 import type { Bus } from '@postern/bus';
 import {
   AccessDecision,
+  ClientHealth,
+  ClientTest,
   Destination,
   DestinationInput,
   ServiceError,
@@ -13,7 +15,9 @@ import {
   deleteDestination,
   explainAccess,
   getDestination,
+  listDestinationHealth,
   listDestinations,
+  testDestination,
   updateDestination,
 } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
@@ -23,14 +27,36 @@ import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { patchSchema } from '../http/patch-schema.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
-const HealthStatus = Type.Union([Type.Literal('unknown')], {
-  description: 'what the clients’ checks found; unknown while there are none',
+const HealthStatus = Type.Union([Type.Literal('ok'), Type.Literal('failing'), Type.Literal('unknown')], {
+  description:
+    'ok when a client’s check passes, failing when all that were made fail, unknown while there is none',
 });
 const DestinationAnswer = answerOf('Destination', {
   ...Destination.properties,
-  health: Type.Object({ ...Destination.properties.health.properties, status: HealthStatus }),
+  health: Type.Object({
+    ...Destination.properties.health.properties,
+    status: HealthStatus,
+    state: Type.Record(Type.String(), ClientHealth, {
+      description: 'by the ID of each connected client: what its check found',
+    }),
+  }),
   accessList: AccessDecision,
 });
+const TestAnswer = Type.Object(
+  {
+    ok: Type.Boolean({ description: 'every step of every client was' }),
+    clients: Type.Array(ClientTest),
+  },
+  { title: 'DestinationTest' },
+);
+const TestQuery = Type.Object(
+  {
+    client: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'by this client only; by all unless given' }),
+    ),
+  },
+  { additionalProperties: false },
+);
 type DestinationAnswer = Static<typeof DestinationAnswer>;
 
 const tag = 'Destinations';
@@ -39,7 +65,7 @@ const path = '/gateways/:gatewayId/destinations';
 /** The calls on destinations. */
 export function destinationEndpoints(bus: Bus): Endpoint[] {
   const show = async (destination: Destination): Promise<Answer> => {
-    const [shown] = await withAccess(bus, destination.gatewayId, [destination]);
+    const [shown] = await withState(bus, destination.gatewayId, [destination]);
     return { body: shown, revision: destination.revision };
   };
   const revisionOf = async (one: { gatewayId: string; id: string }): Promise<number> =>
@@ -57,7 +83,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       handle: async (call) => {
         const gatewayId = param(call, 'gatewayId');
         const page = await ask(bus, listDestinations, { gatewayId, ...pageRequest(call.query) });
-        return { body: { ...page, items: await withAccess(bus, gatewayId, page.items) } };
+        return { body: { ...page, items: await withState(bus, gatewayId, page.items) } };
       },
     }),
     endpoint({
@@ -107,6 +133,23 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       },
     }),
     endpoint({
+      method: 'POST',
+      path: `${path}/:destinationId/test`,
+      operationId: 'testDestination',
+      tag,
+      summary: 'Have the clients dial the resource now',
+      description:
+        'Each step is told with its time and, where it failed, the cause: access list, proxy, resolve, connect, TLS, HTTP.',
+      query: TestQuery,
+      status: 200,
+      answer: TestAnswer,
+      handle: async (call) => {
+        const { client } = call.query;
+        const which = client === undefined ? {} : { clientId: client };
+        return { body: await ask(bus, testDestination, { ...oneOf(call), ...which }) };
+      },
+    }),
+    endpoint({
       method: 'DELETE',
       path: `${path}/:destinationId`,
       operationId: 'deleteDestination',
@@ -129,17 +172,40 @@ function oneOf(call: { params: Readonly<Record<string, string>> }): { gatewayId:
   return { gatewayId: param(call, 'gatewayId'), id: param(call, 'destinationId') };
 }
 
-async function withAccess(
+async function withState(
   bus: Bus,
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
-  const decisions = await decide(bus, gatewayId, destinations);
-  return destinations.map((destination, index) => ({
-    ...destination,
-    health: { ...destination.health, status: 'unknown' },
-    accessList: decisions[index] ?? unknownDecision,
-  }));
+  const [decisions, states] = await Promise.all([
+    decide(bus, gatewayId, destinations),
+    readHealth(bus, gatewayId, destinations),
+  ]);
+  return destinations.map((destination, index) => {
+    const state = states.get(destination.id) ?? {};
+    return {
+      ...destination,
+      health: { ...destination.health, status: statusOf(Object.values(state)), state },
+      accessList: decisions[index] ?? unknownDecision,
+    };
+  });
+}
+
+/** What the clients found, of the destinations that have a check. */
+async function readHealth(
+  bus: Bus,
+  gatewayId: string,
+  destinations: readonly Destination[],
+): Promise<Map<string, Record<string, ClientHealth>>> {
+  const destinationIds = destinations.filter(({ health }) => health.kind !== 'none').map(({ id }) => id);
+  if (destinationIds.length === 0) return new Map();
+  const { items } = await ask(bus, listDestinationHealth, { gatewayId, destinationIds });
+  return new Map(items.map(({ destinationId, state }) => [destinationId, state]));
+}
+
+function statusOf(states: readonly ClientHealth[]): 'ok' | 'failing' | 'unknown' {
+  if (states.some(({ state }) => state === 'ok')) return 'ok';
+  return states.some(({ state }) => state === 'failing') ? 'failing' : 'unknown';
 }
 
 const unknownDecision: AccessDecision = {

@@ -7,6 +7,8 @@ import type {
   AccessList,
   AccessRule,
   ApiKeyInput,
+  ClientHealth,
+  ClientTest,
   ConnectedClient,
   Destination,
   DestinationInput,
@@ -23,7 +25,16 @@ import type {
 import { type JsonAnswer, JsonHttp } from './request.ts';
 
 /** A destination as the API shows it. */
-export type ShownDestination = Destination & { readonly accessList: AccessDecision };
+export type ShownDestination = Destination & {
+  readonly accessList: AccessDecision;
+  readonly health: { readonly status: string; readonly state: Readonly<Record<string, ClientHealth>> };
+};
+
+/** What a test of a destination is answered with. */
+export interface DestinationTest {
+  readonly ok: boolean;
+  readonly clients: readonly ClientTest[];
+}
 
 /** Source rules as they are put. */
 export interface SourceRulesInput {
@@ -114,6 +125,18 @@ export class AdminClient {
 
   deleteDestination(gatewayId: string, id: string): Promise<void> {
     return this.call('DELETE', `/gateways/${gatewayId}/destinations/${id}`);
+  }
+
+  testDestination(gatewayId: string, id: string, client?: string): Promise<DestinationTest> {
+    const query = client === undefined ? '' : `?client=${client}`;
+    return this.call('POST', `/gateways/${gatewayId}/destinations/${id}/test${query}`);
+  }
+
+  pingClient(
+    gatewayId: string,
+    clientId: string,
+  ): Promise<{ tunnels: { node: string; ms: number | null }[] }> {
+    return this.call('POST', `/gateways/${gatewayId}/clients/${clientId}/ping`);
   }
 
   accessList(gatewayId: string): Promise<AccessList> {

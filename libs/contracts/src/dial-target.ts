@@ -1,0 +1,46 @@
+/** How a client reaches a resource: part of OPEN's metadata, of tests and of health checks. */
+import { Type, type Static } from 'typebox';
+import type { DestinationResource } from './destination.ts';
+
+const host = Type.String({ minLength: 1, maxLength: 255 });
+const port = Type.Integer({ minimum: 1, maximum: 65535 });
+const certificateId = Type.String({ minLength: 1, maxLength: 64 });
+
+/** Whom to dial, by which proxy, and with which TLS on top. */
+export const DialTarget = Type.Object({
+  host,
+  port,
+  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
+  keepAliveSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7200 })),
+  proxy: Type.Optional(
+    Type.Object({
+      type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
+      host,
+      port,
+      username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    }),
+  ),
+  tls: Type.Optional(
+    Type.Object({
+      mode: Type.Union([Type.Literal('tls'), Type.Literal('mutual')]),
+      serverName: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()]),
+      caCertificateIds: Type.Array(certificateId, { maxItems: 6 }),
+      clientCertificateId: Type.Union([certificateId, Type.Null()]),
+      rejectUnauthorized: Type.Boolean(),
+    }),
+  ),
+});
+export type DialTarget = Static<typeof DialTarget>;
+
+/** How a destination's resource is reached; what is not used is left out, so that an OPEN stays small. */
+export function dialTargetOf(resource: DestinationResource): DialTarget {
+  const { host, port, connectTimeoutSeconds, keepAliveSeconds, proxy, tls } = resource;
+  return {
+    host,
+    port,
+    connectTimeoutSeconds,
+    keepAliveSeconds,
+    ...(proxy === null ? {} : { proxy }),
+    ...(tls.mode === 'none' ? {} : { tls: { ...tls, mode: tls.mode } }),
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * What this node asks of a client and waits for: a test of a resource, a ping. Question and answer are CONTROL frames
+ * with an ID of this node's; an answer is taken only from the tunnel that was asked. Bounded in number and time.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type Control,
+  type DialTarget,
+  type HttpAsk,
+  ServiceError,
+  type TestStep,
+  testConnectSecondsMax,
+  testGraceMs,
+} from '@postern/contracts';
+import type { Tunnel, Tunnels } from './tunnels.ts';
+
+const questionsMax = 1_024;
+const pingDeadlineMs = 5_000;
+
+type Answer = Extract<Control, { kind: 'tested' | 'pong' }>;
+
+interface Question {
+  readonly tunnel: Tunnel;
+  readonly kind: Answer['kind'];
+  readonly resolve: (answer: Answer | null) => void;
+}
+
+/** One for the node. */
+export class ClientDesk {
+  readonly #tunnels: Tunnels;
+  readonly #questions = new Map<string, Question>();
+
+  constructor(tunnels: Tunnels) {
+    this.#tunnels = tunnels;
+  }
+
+  /** Has a client dial a resource. Throws `EDGE_CLIENT_UNKNOWN`, `EDGE_CLIENT_SILENT` or `EDGE_QUESTIONS_FULL`. */
+  async test(
+    who: { gatewayId: string; clientId: string },
+    what: { target: DialTarget; http: HttpAsk | null },
+  ): Promise<TestStep[]> {
+    const tunnel = this.#quietest(who);
+    const answer = await this.#ask(
+      tunnel,
+      'tested',
+      (id) => ({ kind: 'test', id, ...what }),
+      testConnectSecondsMax * 1000 + testGraceMs,
+    );
+    if (answer?.kind === 'tested') return answer.steps;
+    throw new ServiceError({
+      code: 'EDGE_CLIENT_SILENT',
+      message: `client ${who.clientId} gave no answer; a client of an earlier version cannot test`,
+      status: 504,
+    });
+  }
+
+  /** The round trip over each of a client's tunnels here, by a question that the client answers; null for no answer. */
+  async ping(who: { gatewayId: string; clientId: string }): Promise<{ id: string; ms: number | null }[]> {
+    const tunnels = this.#tunnels.ofClient(who.gatewayId, who.clientId);
+    return Promise.all(
+      tunnels.map(async (tunnel) => {
+        const since = performance.now();
+        const answer = await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), pingDeadlineMs);
+        const ms = Math.round((performance.now() - since) * 100) / 100;
+        return { id: tunnel.id, ms: answer === null ? null : ms };
+      }),
+    );
+  }
+
+  /** A client answers; false when the frame is about something else. */
+  handleControl(tunnel: Tunnel, body: Control): boolean {
+    if (body.kind !== 'tested' && body.kind !== 'pong') return false;
+    const question = this.#questions.get(body.id);
+    if (question?.tunnel === tunnel && question.kind === body.kind) question.resolve(body);
+    return true;
+  }
+
+  #quietest({ gatewayId, clientId }: { gatewayId: string; clientId: string }): Tunnel {
+    const usable = this.#tunnels.ofClient(gatewayId, clientId).filter((tunnel) => tunnel.usable);
+    const [best] = usable.toSorted((a, b) => a.streams - b.streams);
+    if (best !== undefined) return best;
+    throw new ServiceError({
+      code: 'EDGE_CLIENT_UNKNOWN',
+      message: `client ${clientId} has no tunnel here`,
+      status: 404,
+    });
+  }
+
+  async #ask(
+    tunnel: Tunnel,
+    kind: Answer['kind'],
+    make: (id: string) => Control,
+    deadlineMs: number,
+  ): Promise<Answer | null> {
+    if (this.#questions.size >= questionsMax) {
+      throw new ServiceError({
+        code: 'EDGE_QUESTIONS_FULL',
+        message: `${questionsMax} questions to clients wait for an answer already: try again in a while`,
+        status: 429,
+      });
+    }
+    const id = randomUUID();
+    const { promise, resolve } = Promise.withResolvers<Answer | null>();
+    this.#questions.set(id, { tunnel, kind, resolve });
+    const timer = setTimeout(() => resolve(null), deadlineMs);
+    try {
+      tunnel.session.sendControl(make(id));
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#questions.delete(id);
+    }
+  }
+}

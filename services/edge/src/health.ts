@@ -1,0 +1,162 @@
+/**
+ * The health of resources as clients see it. This node tells its clients what to check, hears what they found, tells the
+ * other nodes, and hears from those; so a choice among clients knows of all of them. What is not known counts as well:
+ * a client that cannot reach the resource says so when it is tried.
+ *
+ *   routes ──check──► clients with tunnels here ──health──► findings ──health.changed──► other nodes
+ */
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  type Control,
+  type HealthCheck,
+  type HealthFinding,
+  type Route,
+  announce,
+  dialTargetOf,
+  healthChanged,
+  healthChecksMax,
+  listen,
+} from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import type { Tunnel, Tunnels } from './tunnels.ts';
+
+/** The most clients whose findings are kept; the one heard of longest ago is forgotten. */
+export const clientsKnownMax = 20_000;
+/** Findings are told again each minute; what was not heard for this long counts no more. */
+export const findingLifeMs = 150_000;
+
+/** What it needs of the node. */
+export interface HealthParts {
+  readonly bus: Bus;
+  readonly node: string;
+  readonly tunnels: Tunnels;
+  readonly logger: Logger;
+  readonly now?: () => number;
+}
+
+interface Known {
+  readonly gatewayId: string;
+  readonly findings: Map<string, { finding: HealthFinding; heardAt: number }>;
+}
+
+/** One for the node. */
+export class Health {
+  readonly #parts: HealthParts;
+  readonly #now: () => number;
+  readonly #clients = new Map<string, Known>();
+  /** The checks of each gateway's destinations, as they are told to clients. */
+  readonly #checks = new Map<string, Map<string, HealthCheck>>();
+
+  constructor(parts: HealthParts) {
+    this.#parts = parts;
+    this.#now = parts.now ?? Date.now;
+  }
+
+  /** Hears what other nodes hear. */
+  listen(): Subscription {
+    const { bus, node, logger } = this.#parts;
+    return listen(
+      bus,
+      healthChanged,
+      (notice) => {
+        if (notice.node !== node) this.#keep(notice.gatewayId, notice.clientId, notice.items);
+      },
+      (error) => logger.debug({ error }, 'a notice of health could not be used'),
+    );
+  }
+
+  /** A destination is new or another, or gone. */
+  handleRoute(destinationId: string, gatewayId: string, route: Route | undefined): void {
+    const checks = this.#checks.get(gatewayId) ?? new Map<string, HealthCheck>();
+    const check = route === undefined || !route.enabled ? null : checkOf(route);
+    const former = checks.get(destinationId) ?? null;
+    if (JSON.stringify(former) === JSON.stringify(check)) return;
+    if (check === null) checks.delete(destinationId);
+    else if (checks.size < healthChecksMax || former !== null) checks.set(destinationId, check);
+    if (checks.size === 0) this.#checks.delete(gatewayId);
+    else this.#checks.set(gatewayId, checks);
+    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
+      if (check === null) this.#clients.get(tunnel.clientId)?.findings.delete(destinationId);
+      tunnel.session.sendControl({ kind: 'check', destinationId, check });
+    }
+  }
+
+  /** A tunnel has come up: its client is told what to check. */
+  handleTunnel(tunnel: Tunnel): void {
+    for (const [destinationId, check] of this.#checks.get(tunnel.gatewayId) ?? [])
+      tunnel.session.sendControl({ kind: 'check', destinationId, check });
+  }
+
+  /** A client tells what it found; false when the frame is about something else. */
+  handleControl(tunnel: Tunnel, body: Control): boolean {
+    if (body.kind !== 'health') return false;
+    const { gatewayId, clientId } = tunnel;
+    const checks = this.#checks.get(gatewayId);
+    const items = body.items.filter(({ destinationId }) => checks?.has(destinationId) === true);
+    if (items.length === 0) return true;
+    this.#keep(gatewayId, clientId, items);
+    const { bus, node, logger } = this.#parts;
+    try {
+      announce(bus, healthChanged, { node, gatewayId, clientId, items });
+    } catch (error) {
+      logger.debug({ error }, 'health could not be told');
+    }
+    return true;
+  }
+
+  /** Whether a client may be chosen for a destination: its check passes, or nothing is known. */
+  isWell(clientId: string, destinationId: string): boolean {
+    const known = this.#clients.get(clientId)?.findings.get(destinationId);
+    return known === undefined || known.finding.ok || this.#now() - known.heardAt > findingLifeMs;
+  }
+
+  /** What the clients with tunnels here found of some destinations. */
+  list(gatewayId: string, destinationIds: readonly string[]): (HealthFinding & { clientId: string })[] {
+    const clientIds = new Set([...this.#parts.tunnels.of(gatewayId)].map(({ clientId }) => clientId));
+    return [...clientIds].flatMap((clientId) =>
+      destinationIds.flatMap((destinationId) => {
+        const known = this.#clients.get(clientId)?.findings.get(destinationId);
+        return known === undefined ? [] : [{ clientId, ...known.finding }];
+      }),
+    );
+  }
+
+  #keep(gatewayId: string, clientId: string, items: readonly HealthFinding[]): void {
+    const known = this.#clients.get(clientId);
+    // A client's ID is its gateway's and a hash of its key: no other gateway's client can speak for it.
+    if (known !== undefined && known.gatewayId !== gatewayId) return;
+    const { findings } = known ?? {
+      findings: new Map<string, { finding: HealthFinding; heardAt: number }>(),
+    };
+    this.#clients.delete(clientId);
+    this.#clients.set(clientId, { gatewayId, findings });
+    const heardAt = this.#now();
+    for (const finding of items) {
+      if (findings.size < healthChecksMax || findings.has(finding.destinationId))
+        findings.set(finding.destinationId, { finding, heardAt });
+    }
+    if (this.#clients.size <= clientsKnownMax) return;
+    const oldest = this.#clients.keys().next();
+    if (!oldest.done) this.#clients.delete(oldest.value);
+  }
+}
+
+/** A check over TLS of a resource for which the destination asks none (its front passes TLS through) takes any certificate. */
+function checkOf({ resource, health }: Route): HealthCheck | null {
+  if (health.kind === 'none' || resource.protocol === 'udp') return null;
+  const target = dialTargetOf(resource);
+  const anyTls = {
+    mode: 'tls' as const,
+    serverName: resource.tls.serverName,
+    caCertificateIds: [],
+    clientCertificateId: null,
+    rejectUnauthorized: false,
+  };
+  return {
+    kind: health.kind,
+    target: health.kind === 'tls' && target.tls === undefined ? { ...target, tls: anyTls } : target,
+    http:
+      health.kind === 'http' ? { host: resource.tls.serverName ?? resource.host, path: health.path } : null,
+    intervalSeconds: health.intervalSeconds,
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * What an operator wants to see happen: a resource dialled now, the way to a client measured, the health of resources.
+ * The clients do it; who is connected, and at which nodes, is in the presence table, and a node with a tunnel of the
+ * client is asked. Nothing here is kept.
+ */
+import type { Bus } from '@postern/bus';
+import {
+  type ClientHealth,
+  type ClientTest,
+  ServiceError,
+  type TestStep,
+  type TunnelPresence,
+  ask,
+  dialTargetOf,
+  listHealth,
+  pingAtNode,
+  testAtClient,
+} from '@postern/contracts';
+import type { DestinationDocument, Documents } from './document.ts';
+import { clientUnknown, destinationNotFound, noClient, notSupported } from './errors.ts';
+import type { PresenceView } from './fleet.ts';
+
+/** How long a node may take to say what its clients found. */
+const healthDeadlineMs = 500;
+/** The most clients that one test asks. */
+const clientsMax = 32;
+
+interface At {
+  readonly node: string;
+  readonly tunnel: TunnelPresence;
+}
+
+/** Asks clients by their nodes. */
+export class Diagnosis {
+  readonly #bus: Bus;
+  readonly #documents: Pick<Documents, 'destinations'>;
+  readonly #presence: PresenceView;
+
+  constructor(parts: { bus: Bus; documents: Pick<Documents, 'destinations'>; presence: PresenceView }) {
+    this.#bus = parts.bus;
+    this.#documents = parts.documents;
+    this.#presence = parts.presence;
+  }
+
+  /** Has one client dial the resource now, or every one that is connected. */
+  async test(request: { gatewayId: string; id: string; clientId?: string }): Promise<{
+    ok: boolean;
+    clients: ClientTest[];
+  }> {
+    const { gatewayId, id, clientId } = request;
+    const destination = await this.#documents.destinations.get(id);
+    if (destination === null || destination.gatewayId !== gatewayId) throw destinationNotFound(gatewayId, id);
+    if (destination.kind === 'cloud') throw notSupported('/kind', destination.kind);
+    if (destination.resource.protocol === 'udp') throw notSupported('/resource/protocol', 'udp');
+    const byClient = Map.groupBy(this.#presence.tunnels(gatewayId), ({ tunnel }) => tunnel.clientId);
+    const wanted = [...byClient].filter(([one]) => clientId === undefined || one === clientId);
+    if (wanted.length === 0) throw clientId === undefined ? noClient(gatewayId) : clientUnknown(clientId);
+    const clients = await Promise.all(
+      wanted.slice(0, clientsMax).map(([one, at]) => this.#testBy(destination, one, at)),
+    );
+    return { ok: clients.every(({ ok }) => ok), clients };
+  }
+
+  /** The round trip over each tunnel of a client. */
+  async ping({ gatewayId, clientId }: { gatewayId: string; clientId: string }): Promise<{
+    tunnels: { id: string; node: string; ms: number | null }[];
+  }> {
+    const own = this.#presence.tunnels(gatewayId).filter(({ tunnel }) => tunnel.clientId === clientId);
+    if (own.length === 0) throw clientUnknown(clientId);
+    const byNode = Map.groupBy(own, ({ node }) => node);
+    const answers = await Promise.all(
+      [...byNode].map(async ([node, at]) => {
+        const known = await this.#pingAt(node, gatewayId, clientId);
+        return at.map(({ tunnel }) => ({
+          id: tunnel.tunnelId,
+          node,
+          ms: known.find(({ id }) => id === tunnel.tunnelId)?.ms ?? null,
+        }));
+      }),
+    );
+    return { tunnels: answers.flat() };
+  }
+
+  /** What each connected client found of some destinations; `unknown` where it has not said. */
+  async health(request: { gatewayId: string; destinationIds: readonly string[] }): Promise<{
+    items: { destinationId: string; state: Record<string, ClientHealth> }[];
+  }> {
+    const { gatewayId, destinationIds } = request;
+    const tunnels = this.#presence.tunnels(gatewayId);
+    const nodes = new Set(tunnels.map(({ node }) => node));
+    const body = { gatewayId, destinationIds: [...destinationIds] };
+    const answers = await Promise.allSettled(
+      [...nodes].map((suffix) => ask(this.#bus, listHealth, body, { suffix, deadlineMs: healthDeadlineMs })),
+    );
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.items : []));
+    const clientIds = [...new Set(tunnels.map(({ tunnel }) => tunnel.clientId))].sort();
+    return {
+      items: destinationIds.map((destinationId) => ({
+        destinationId,
+        state: Object.fromEntries(
+          clientIds.map((clientId) => [
+            clientId,
+            stateOf(found.find((one) => one.clientId === clientId && one.destinationId === destinationId)),
+          ]),
+        ),
+      })),
+    };
+  }
+
+  async #testBy(
+    { id, gatewayId, resource, health }: DestinationDocument,
+    clientId: string,
+    at: readonly At[],
+  ): Promise<ClientTest> {
+    const { node, tunnel } = this.#heardFirst(at);
+    const about = { clientId, name: tunnel.facts.name, node };
+    const isHttp = resource.protocol === 'http' || health.kind === 'http';
+    const host = resource.tls.serverName ?? resource.host;
+    const question = {
+      gatewayId,
+      clientId,
+      destinationId: id,
+      target: dialTargetOf(resource),
+      http: isHttp ? { host, path: health.path } : null,
+    };
+    try {
+      const { steps } = await ask(this.#bus, testAtClient, question, { suffix: node });
+      return { ...about, ok: isOk(steps), ms: Math.round(sumOf(steps) * 10) / 10, steps, error: null };
+    } catch (error) {
+      const { code, message } = ServiceError.from(error).body;
+      return { ...about, ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+    }
+  }
+
+  async #pingAt(
+    node: string,
+    gatewayId: string,
+    clientId: string,
+  ): Promise<readonly { id: string; ms: number | null }[]> {
+    try {
+      return (await ask(this.#bus, pingAtNode, { gatewayId, clientId }, { suffix: node })).tunnels;
+    } catch (error) {
+      if (ServiceError.from(error).body.status !== 503) throw error;
+      return [];
+    }
+  }
+
+  /** A node that was heard of lately, where there is one. */
+  #heardFirst(at: readonly At[]): At {
+    const heard = new Set(
+      this.#presence
+        .nodes()
+        .filter((node) => node.heard)
+        .map(({ name }) => name),
+    );
+    return at.find(({ node }) => heard.has(node)) ?? (at[0] as At);
+  }
+}
+
+function stateOf(found: { ok: boolean; since: string; cause: string | null } | undefined): ClientHealth {
+  if (found === undefined) return { state: 'unknown', since: null, cause: null };
+  return { state: found.ok ? 'ok' : 'failing', since: found.since, cause: found.cause };
+}
+
+function isOk(steps: readonly TestStep[]): boolean {
+  return steps.length > 0 && steps.every(({ ok }) => ok);
+}
+
+function sumOf(steps: readonly TestStep[]): number {
+  return steps.reduce((sum, { ms }) => sum + ms, 0);
+}
