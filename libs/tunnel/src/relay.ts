@@ -29,6 +29,7 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import type { Outbox } from './outbox.ts';
 import type { PathEnd, Session } from './session.ts';
 import type { Slab } from './slab.ts';
 
@@ -73,7 +74,7 @@ export function startRelay(
 
 /** One side, made by `startRelay`: takes what comes from its session for the other, and sends what the other side took. */
 export class RelaySide implements PathEnd {
-  queuedIn: Session | null = null;
+  queuedIn: Outbox | null = null;
   id = 0;
   readonly #session: Session;
   /** What this relay may hold of what comes from this side; taken from the session's budget. */

@@ -4,20 +4,16 @@
  *     handshake ──WELCOME sent or received──► up ──GOAWAY──► up, takes no new streams ──► closed
  *         └──────────── refused, late, malformed, silent for deadAfterMs ────────────────► closed
  *
- * It numbers streams, hands frames to whoever holds the end of a stream here (`PathEnd`), and sends in turns:
- * control frames first, then streams that have just begun to speak, then those that had their turn and want more.
- * One write is with the carrier at a time, at most `batchBytes` and a frame, so that little is queued below and
- * what is urgent overtakes what is bulk; but not for ever: after some bytes one with more gets a turn. A stream that ends or moves leaves its number: frames for it that still
- * come are late and dropped; frames for a number never given break the protocol.
+ * It numbers streams, hands frames to whoever holds the end of a stream here (`PathEnd`), and sends by its `Outbox`. A
+ * stream that ends or moves leaves its number: frames for it that still come are late and dropped; frames for a number
+ * never given break the protocol.
  */
-import { Batch, stagingBytes } from './batch.ts';
 import { Budget } from './budget.ts';
 import type { Carrier, Transport } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import { FrameDecoder, type FrameSink } from './decoder.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
-import { Fifo } from './fifo.ts';
-import { Flight, shortBytesMax, type ShortTraffic } from './flight.ts';
+import { Flight, type ShortTraffic } from './flight.ts';
 import {
   decodeGoAway,
   decodeJson,
@@ -27,28 +23,21 @@ import {
   encodeBody,
   encodeFrame,
   encodeGoAway,
-  encodeReceived,
   encodeReset,
   FrameType,
-  payloadBytesMax,
   type Open,
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import { Outbox, type Speaker } from './outbox.ts';
 import type { Slab } from './slab.ts';
 
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
-export interface PathEnd {
-  /** The session in whose queue it stands; null when in none. */
-  queuedIn: Session | null;
+export interface PathEnd extends Speaker {
   handleFrame(type: number, payload: Buffer): void;
   /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
   handleData(piece: Buffer, slab: Slab | null): void;
   handlePathLost(cause: TunnelError): void;
-  /** Writes one turn's worth; returns whether there is more that could go now. */
-  writeTo(batch: Batch, quantum: number): boolean;
-  /** Bytes of DATA that wait to be sent. */
-  readonly backlog: number;
   /** The delay for an acknowledgement is over. */
   acknowledge(): void;
 }
@@ -88,12 +77,8 @@ export interface SessionOptions {
 type Phase = 'handshake' | 'up' | 'closed';
 
 const streamNumberMax = 0xffff_fffd;
-/** What streams that have just begun to speak may send while one that had its turn waits for the next. */
-const freshBytesMax = 16 * payloadBytesMax;
 /** So many PINGs follow each other each second when a session is new: the first round trips are those of programs that warm up. */
 const firstPings = 5;
-const stagingPool: Buffer[] = [];
-const stagingPoolMax = 16;
 
 /** Made by `Endpoint.accept` and `Endpoint.connect`. */
 export class Session implements FrameSink {
@@ -105,7 +90,6 @@ export class Session implements FrameSink {
   roundTripMsMin: number | null = null;
   readonly #carrier: Carrier;
   readonly #clock: Clock;
-  readonly #now = (): number => this.#clock.now();
   readonly #limits: Limits;
   readonly #owner: SessionOwner;
   readonly #decoder = new FrameDecoder(this);
@@ -120,18 +104,11 @@ export class Session implements FrameSink {
   #pingedAt: number;
   /** How many PINGs were sent. */
   #pings = 0;
-  #pong: Buffer | null = null;
-  readonly #control = new Fifo<Buffer>();
-  #controlBytes = 0;
-  readonly #fresh = new Fifo<PathEnd>();
-  readonly #bulk = new Fifo<PathEnd>();
-  #freshBytes = 0;
-  #flushing = false;
-  #writing = false;
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
   readonly #flight: Flight;
+  readonly #outbox: Outbox;
 
   constructor(options: SessionOptions) {
     this.#carrier = options.carrier;
@@ -139,6 +116,13 @@ export class Session implements FrameSink {
     this.#limits = options.limits;
     this.#owner = options.owner;
     this.#flight = new Flight(options.shortTraffic);
+    this.#outbox = new Outbox({
+      carrier: this.#carrier,
+      clock: this.#clock,
+      limits: this.#limits,
+      flight: this.#flight,
+      roundTripMs: () => this.roundTripMsMin,
+    });
     this.#nextId = options.dialer ? 1 : 2;
     this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
     this.#heardAt = this.#pingedAt = this.#clock.now();
@@ -246,14 +230,12 @@ export class Session implements FrameSink {
     this.usable = false;
     this.#stopHandshakeTimer?.();
     this.#stopLazyTimer?.();
-    if (gently) this.#carrier.end(this.#lastFrames());
+    const last = this.#outbox.close();
+    if (gently) this.#carrier.end(last);
     else this.#carrier.destroy();
     this.#awaited = null;
     const paths = [...this.#paths.values()];
     this.#paths.clear();
-    this.#control.clear();
-    this.#fresh.clear();
-    this.#bulk.clear();
     this.#lazy.clear();
     for (const path of paths) {
       this.#leaveQueues(path);
@@ -325,25 +307,21 @@ export class Session implements FrameSink {
 
   /** Puts a path into the queue: it has something to say. */
   schedule(path: PathEnd): void {
-    if (path.queuedIn !== null || this.#phase === 'closed') return;
-    path.queuedIn = this;
-    this.#fresh.push(path);
-    this.#flushSoon();
+    this.#outbox.schedule(path);
   }
 
   /** Sends a control frame before all data. A peer that does not read is cut when too many wait. */
   sendControlFrame(frame: Buffer): void {
     if (this.#phase === 'closed') return;
-    this.#control.push(frame);
-    this.#controlBytes += frame.length;
-    if (this.#controlBytes > this.#limits.controlBytesMax) {
-      this.destroy(
-        new TunnelError(
-          'TUNNEL_PEER_NOT_READING',
-          `${this.#controlBytes} bytes of control frames wait for a peer that does not read`,
-        ),
-      );
-    } else this.#flushSoon();
+    this.#outbox.sendControl(frame);
+    const waiting = this.#outbox.controlBytes;
+    if (waiting <= this.#limits.controlBytesMax) return;
+    this.destroy(
+      new TunnelError(
+        'TUNNEL_PEER_NOT_READING',
+        `${waiting} bytes of control frames wait for a peer that does not read`,
+      ),
+    );
   }
 
   /** Little was delivered: the acknowledgement waits for more, but not long. */
@@ -357,80 +335,8 @@ export class Session implements FrameSink {
     });
   }
 
-  // ---- what goes out
-
-  #flushSoon(): void {
-    if (this.#flushing || this.#writing) return;
-    this.#flushing = true;
-    this.#clock.soon(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (this.#phase === 'closed' || this.#writing) return;
-    const staging = stagingPool.pop() ?? Buffer.allocUnsafeSlow(stagingBytes(this.#limits.batchBytes));
-    const batch = new Batch(this.#limits.batchBytes, staging);
-    if (this.#flight.tellsNow) batch.addFrame(encodeReceived(this.#flight.tell()));
-    this.#fillControl(batch);
-    this.#fillStreams(batch);
-    const bytes = batch.finish();
-    if (bytes.length === 0) {
-      giveStaging(staging);
-      return;
-    }
-    this.#writing = true;
-    this.#flight.handleSent(bytes.length);
-    this.#carrier.write(bytes, () => {
-      this.#writing = false;
-      giveStaging(staging);
-      if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
-        this.#flush();
-    });
-  }
-
-  #fillControl(batch: Batch): void {
-    if (this.#pong !== null) {
-      batch.addFrame(this.#pong);
-      this.#pong = null;
-    }
-    while (batch.takesFrames) {
-      const frame = this.#control.shift();
-      if (frame === undefined) return;
-      this.#controlBytes -= frame.length;
-      batch.addFrame(frame);
-    }
-  }
-
-  #fillStreams(batch: Batch): void {
-    const room = this.#flight.room(this.#clock.now(), this.roundTripMsMin);
-    while (batch.room > 0) {
-      const isFull = batch.length >= room;
-      const bulkIsDue = !isFull && this.#bulk.length > 0 && this.#freshBytes >= freshBytesMax;
-      const fresh = bulkIsDue ? undefined : this.#fresh.shift();
-      const path = fresh ?? (isFull ? undefined : this.#bulk.shift());
-      if (path === undefined) return;
-      if (fresh === undefined || this.#bulk.length === 0) this.#freshBytes = 0;
-      if (path.queuedIn !== this) continue; // It has moved to another session.
-      path.queuedIn = null;
-      const before = batch.length;
-      const isShort = path.backlog <= shortBytesMax;
-      if (isShort && path.backlog > 0) this.#flight.handleShort(this.#now);
-      const more = path.writeTo(batch, isFull && !isShort ? 0 : payloadBytesMax);
-      if (fresh !== undefined) this.#freshBytes += batch.length - before;
-      if (!more) continue;
-      if (path.queuedIn === null) {
-        path.queuedIn = this;
-        this.#bulk.push(path);
-      }
-      if (batch.length === before && !isFull) return;
-    }
-  }
-
-  /** What has left its number takes no more turns here; its place in the queue is passed over. */
   #leaveQueues(path: PathEnd): void {
-    if (path.queuedIn === this) path.queuedIn = null;
+    this.#outbox.leave(path);
     this.#lazy.delete(path);
   }
 
@@ -446,19 +352,12 @@ export class Session implements FrameSink {
     if (this.#goingAway && this.#paths.size === 0) this.#close(closedError(), true);
   }
 
-  #lastFrames(): Buffer {
-    const frames: Buffer[] = [];
-    for (let frame = this.#control.shift(); frame !== undefined; frame = this.#control.shift())
-      frames.push(frame);
-    return Buffer.concat(frames);
-  }
-
   // ---- what comes in
 
   #handleBytes(chunk: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
     this.#heardAt = this.#clock.now();
-    if (this.#flight.handleReceived(chunk.length)) this.#flushSoon();
+    if (this.#flight.handleReceived(chunk.length)) this.#outbox.flushSoon();
     try {
       this.#decoder.push(chunk, slab);
     } catch (error) {
@@ -502,8 +401,7 @@ export class Session implements FrameSink {
   #handleOwn(type: number, payload: Buffer): void {
     switch (type) {
       case FrameType.Ping:
-        this.#pong = encodeFrame(FrameType.Pong, 0, payload);
-        this.#flushSoon();
+        this.#outbox.sendPong(encodeFrame(FrameType.Pong, 0, payload));
         break;
       case FrameType.Pong:
         this.#handlePong(payload.readDoubleBE(0));
@@ -517,7 +415,7 @@ export class Session implements FrameSink {
       case FrameType.Received:
         if (!this.#flight.handleRead(decodeReceived(payload), this.#clock.now()))
           throw violated('RECEIVED counts what was never sent, or less than before');
-        if (this.#bulk.length > 0) this.#flushSoon();
+        this.#outbox.handleRoom();
         break;
       case FrameType.Control:
         this.#owner.handleControl(this, decodeJson(payload));
@@ -571,10 +469,6 @@ export class Session implements FrameSink {
     this.sendControlFrame(encodeGoAway(this.#peerHighest, GoAwayCode.Protocol, error.message));
     this.#close(error, true);
   }
-}
-
-function giveStaging(staging: Buffer): void {
-  if (stagingPool.length < stagingPoolMax) stagingPool.push(staging);
 }
 
 function closedError(): TunnelError {

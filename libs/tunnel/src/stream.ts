@@ -34,6 +34,7 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
+import type { Outbox } from './outbox.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { gatewayFor } from './link-scope.ts';
@@ -100,7 +101,7 @@ export class Stream implements PathEnd {
   readonly scope: string;
   readonly peer: ProcessName;
   events: StreamEvents = {};
-  queuedIn: Session | null = null;
+  queuedIn: Outbox | null = null;
   /** When the path was lost; null while there is one. */
   pathLostAt: number | null = null;
   readonly #host: StreamHost;
