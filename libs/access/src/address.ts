@@ -21,8 +21,23 @@ export interface AddressBlock {
   text: string;
 }
 
+/** Texts that were read lately: each stream asks again about the host, the resource's address and the caller's. */
+const known = new Map<string, Address | null>();
+const knownMax = 1_024;
+const knownLengthMax = 64;
+
 /** The address, or null when the text is none. Brackets around IPv6 are passed over, zones are refused. */
 export function parseAddress(text: string): Address | null {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const address = readAddress(text);
+  if (text.length > knownLengthMax) return address;
+  if (known.size >= knownMax) known.clear();
+  known.set(text, address);
+  return address;
+}
+
+function readAddress(text: string): Address | null {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
   if (isIP(bare) === 0 || bare.includes('%')) return null;
   const parsed = ipaddr.process(bare);

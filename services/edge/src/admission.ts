@@ -103,6 +103,7 @@ export class AddressCount {
 
 /** What counts as one caller: an IPv4 address, also where it is written as IPv6, or the /64 of an IPv6 one. */
 export function addressGroup(address: string): string {
+  if (!address.includes(':')) return address;
   if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
   if (!isIPv6(address)) return address;
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
