@@ -49,6 +49,13 @@ const resource: Field = {
   body: (value) => ({ resource: parseTarget(value) }),
 };
 
+const cloud: Field = {
+  flags: '--client-port <PORT>',
+  description:
+    'a cloud destination: callers on premises dial this port of the client, a node dials the resource',
+  body: (value) => ({ kind: 'cloud', clientPort: parseNumber(value) }),
+};
+
 /** All of them, in the order of help. */
 export const nouns: readonly Noun[] = [
   {
@@ -91,6 +98,7 @@ export const nouns: readonly Noun[] = [
       name: 'name',
       enabled: 'enabled',
       front: 'front.url',
+      clientPort: 'clientPort',
       host: 'resource.host',
       port: 'resource.port',
       allowed: 'accessList.allowed',
@@ -106,8 +114,8 @@ export const nouns: readonly Noun[] = [
         body: (value) => ({ resource: parseTarget(value) }),
       },
     ],
-    create: [frontHost, frontPort, disable, data],
-    update: [name, resource, frontHost, frontPort, enable, disable, data],
+    create: [frontHost, frontPort, cloud, disable, data],
+    update: [name, resource, frontHost, frontPort, cloud, enable, disable, data],
   },
   {
     name: 'certificates',

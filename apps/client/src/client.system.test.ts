@@ -63,6 +63,8 @@ async function start(t: TestContext, options: BenchOptions = {}): Promise<Bench>
       transport: 'auto',
       reconnect: -1,
       tunnels: 2,
+      listenHost: '127.0.0.1',
+      callersMax: 100,
       name: 'test',
       state: join(folder, 'state'),
       ...rest,

@@ -158,6 +158,8 @@ class Client implements ClientService {
         },
         dialer,
         hosts: options.hosts,
+        listenHost: options.listenHost,
+        callersMax: options.callersMax,
         tunnels: options.tunnels,
         transport: options.transport,
         reconnect: options.reconnect,

@@ -101,6 +101,20 @@ const schema = Type.Object({
     description:
       'The folder that keeps who this client is; $XDG_STATE_HOME/postern-client or ~/.local/state/postern-client unless given.',
   }),
+  listenHost: Type.String({
+    minLength: 1,
+    maxLength: 253,
+    default: '127.0.0.1',
+    placeholder: 'HOST',
+    description:
+      'The address on which callers of cloud destinations are taken, each at its clientPort; 0.0.0.0 for every address of this machine.',
+  }),
+  callersMax: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 4096,
+    description: 'Callers of cloud destinations at once, for each gateway.',
+  }),
   tunnels: Type.Integer({
     minimum: 1,
     maximum: 8,
@@ -224,6 +238,8 @@ export interface ClientOptions {
   readonly transport: 'auto' | 'direct' | 'websocket';
   readonly reconnect: number;
   readonly tunnels: number;
+  readonly listenHost: string;
+  readonly callersMax: number;
   readonly name: string;
   readonly state: string;
 }
@@ -256,7 +272,7 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
   ) {
     throw new ConfigError(problems);
   }
-  const { transport, reconnect, tunnels } = settings;
+  const { transport, reconnect, tunnels, listenHost, callersMax } = settings;
   const name = settings.name === '' ? hostname() : settings.name;
   return {
     gateways,
@@ -267,6 +283,8 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
     transport,
     reconnect,
     tunnels,
+    listenHost,
+    callersMax,
     name,
     state: stateFolder(settings, environment),
   };

@@ -14,6 +14,7 @@ import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
 import { Certificates, type CertificatesParts } from './certificates.ts';
+import { CloudDesk } from './cloud/cloud-desk.ts';
 import { callPlatform } from './connector.ts';
 import { Diagnosis } from './diagnosis.ts';
 import type { Dialer } from './dialer.ts';
@@ -55,6 +56,9 @@ export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
   readonly hosts: Hosts;
   /** This process's key for what is sealed to it, and whom it believes. */
   readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
+  /** The address on which callers of cloud destinations are taken, and how many at once. */
+  readonly listenHost: string;
+  readonly callersMax: number;
   /** The part of the process's tunnel memory that this gateway may use. */
   readonly memoryShare: number;
   readonly logger: Logger;
@@ -74,6 +78,7 @@ export class GatewayClient {
   readonly #streams: StreamServer;
   readonly #certificates: Certificates;
   readonly #diagnosis: Diagnosis;
+  readonly #cloud: CloudDesk;
   readonly #trouble: TroubleLog;
   readonly #abort = new AbortController();
   readonly #tunnels = new Map<number, Session>();
@@ -107,6 +112,13 @@ export class GatewayClient {
     };
     this.#streams = new StreamServer({ ...resource, logger: streamLogger });
     this.#diagnosis = new Diagnosis({ resource, logger: streamLogger });
+    this.#cloud = new CloudDesk({
+      ...options,
+      guard: this.#guard,
+      logger: subsystemLogger(options.logger, 'cloud').child({ gatewayId: options.gatewayId }),
+      sessions: () => this.#tunnels.values(),
+      open: (session, metadata) => this.#endpointNow().open(session, metadata),
+    });
     this.#trouble = new TroubleLog(this.#logger);
   }
 
@@ -140,7 +152,7 @@ export class GatewayClient {
   setOwnList(list: AccessList | null): void {
     this.#guard.setOwnList(list);
     for (const session of this.#tunnels.values()) this.#tellOwnRules(session);
-    this.#streams.recheck();
+    this.#recheck();
   }
 
   /** What `/status` and status lines show. */
@@ -155,6 +167,7 @@ export class GatewayClient {
       certificates: this.#certificates.size,
       checks: this.#diagnosis.health.size,
       ...this.#streams.counts,
+      cloud: this.#cloud.status(),
       tunnels: [...this.#tunnels.values()].map((session) => ({
         node: session.peer.id,
         transport: session.transport,
@@ -182,6 +195,7 @@ export class GatewayClient {
     clearTimeout(this.#timer);
     clearInterval(this.#tokenTimer);
     this.#abort.abort(new Error('the client is stopping'));
+    this.#cloud.stopListening();
     if (this.#tunnels.size > 0) {
       const { promise: idle, resolve } = Promise.withResolvers<void>();
       this.#idle = resolve;
@@ -202,6 +216,7 @@ export class GatewayClient {
     this.#streams.close();
     this.#certificates.close();
     this.#diagnosis.close();
+    this.#cloud.close();
     this.#endpoint?.close();
   }
 
@@ -345,7 +360,7 @@ export class GatewayClient {
     const { node, transport } = { node: session.peer.id, transport: session.transport };
     this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
     this.#trouble.clear();
-    this.#streams.recheck();
+    this.#recheck();
     if (!this.#everUp) {
       this.#everUp = true;
       this.#options.onConnected(this.#endpoint?.self.id ?? '');
@@ -366,6 +381,8 @@ export class GatewayClient {
       case 'end':
         this.#logger.warn({ reason: body.reason }, 'the platform ended this client');
         return this.#options.onEnd({ kind: 'ended', reason: body.reason });
+      case 'cloudDestinations':
+        return this.#cloud.take(session, body.revision, body.destinations);
       default:
         if (!this.#certificates.handleControl(session, body)) this.#diagnosis.handleControl(session, body);
     }
@@ -375,6 +392,16 @@ export class GatewayClient {
     const session = quietest(this.#tunnels.values());
     session?.sendControl(control);
     return session !== null;
+  }
+
+  #recheck(): void {
+    this.#streams.recheck();
+    this.#cloud.recheck();
+  }
+
+  #endpointNow(): Endpoint {
+    assert(this.#endpoint !== null, 'a tunnel is an endpoint’s');
+    return this.#endpoint;
   }
 
   #tellOwnRules(session: Session): void {
@@ -388,7 +415,7 @@ export class GatewayClient {
     try {
       this.#guard.setGatewayList(id, revision, rules);
       this.#logger.info({ revision, rules: rules.length }, 'the gateway has another access list');
-      this.#streams.recheck();
+      this.#recheck();
     } catch (error) {
       session.destroy(
         new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the access list cannot be read', { cause: error }),
@@ -407,8 +434,9 @@ export class GatewayClient {
     this.#certificates.forgetTunnel(session);
     this.#diagnosis.forgetTunnel(session);
     const id = this.#idOf(session);
+    if (id !== null) this.#tunnels.delete(id);
+    this.#cloud.forget(session);
     if (id === null) return;
-    this.#tunnels.delete(id);
     this.#guard.forgetTunnel(id);
     this.#logger.info(
       { node: session.peer.id, transport: session.transport, code: cause.code, reason: cause.message },

@@ -1,24 +1,24 @@
 /**
- * Serves the streams that nodes open to one gateway's client: reads what is wanted, lets `dialResource` reach it, joins
- * stream and socket. Bounded in how many dials wait at once; streams themselves are bounded by the tunnel. A stream that
+ * Serves the streams that nodes open to one gateway's client: reads what is wanted, lets `reachResource` reach it, joins
+ * stream and socket, of TCP or UDP. Bounded in how many dials wait at once; streams themselves are bounded by the tunnel. A stream that
  * ends while its dial waits ends the dial; a list that changes ends the streams that it no longer allows.
  */
 import { OpenMetadata } from '@postern/contracts';
 import {
-  type Dialled,
   type DialingEnd,
+  type Reached,
   ResourceError,
   type ResourceParts,
   denialNow,
-  dialResource,
+  reachResource,
 } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import {
+  EarlyDatagrams,
   type Joined,
   ResetCode,
   type Stream,
   describeReset,
-  joinSocket,
   resetCodeName,
 } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
@@ -56,6 +56,7 @@ export interface StreamCounts {
   refused: number;
   bytesFromResource: number;
   bytesToResource: number;
+  datagramsDropped: number;
 }
 
 /** One for each gateway. */
@@ -64,7 +65,13 @@ export class StreamServer {
   readonly #pending = new Set<AbortController>();
   readonly #running = new Set<Running>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
-  readonly counts: StreamCounts = { served: 0, refused: 0, bytesFromResource: 0, bytesToResource: 0 };
+  readonly counts: StreamCounts = {
+    served: 0,
+    refused: 0,
+    bytesFromResource: 0,
+    bytesToResource: 0,
+    datagramsDropped: 0,
+  };
 
   constructor(options: StreamServerOptions) {
     this.#options = options;
@@ -97,8 +104,9 @@ export class StreamServer {
         new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
       );
     }
-    const dialled = await this.#dial(stream, metadata);
-    if (dialled !== null) await this.#join(stream, metadata, dialled);
+    const early = new EarlyDatagrams();
+    const reached = await this.#dial(stream, metadata, early);
+    if (reached !== null) await this.#join(stream, metadata, reached, early);
   }
 
   /** A list has changed: streams that it denies are reset. */
@@ -117,7 +125,7 @@ export class StreamServer {
     for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
   }
 
-  async #dial(stream: Stream, metadata: OpenMetadata): Promise<Dialled | null> {
+  async #dial(stream: Stream, metadata: OpenMetadata, early: EarlyDatagrams): Promise<Reached | null> {
     const abort = new AbortController();
     this.#pending.add(abort);
     let over = false;
@@ -126,11 +134,12 @@ export class StreamServer {
         over = true;
         abort.abort(new Error('the stream has ended'));
       },
+      onDatagram: (payload) => early.push(payload),
     };
     try {
-      const dialled = await dialResource({ ...this.#options, end: clientEnd }, metadata, abort.signal);
-      if (!over) return dialled;
-      dialled.socket.destroy();
+      const reached = await reachResource({ ...this.#options, end: clientEnd }, metadata, abort.signal);
+      if (!over) return reached;
+      reached.close();
     } catch (error) {
       if (over) return null;
       this.#refuse(stream, metadata, asResourceError(error));
@@ -140,19 +149,23 @@ export class StreamServer {
     return null;
   }
 
-  async #join(stream: Stream, metadata: OpenMetadata, dialled: Dialled): Promise<void> {
-    const { socket, address, explain } = dialled;
-    const running: Running = { stream, metadata, address };
+  async #join(
+    stream: Stream,
+    metadata: OpenMetadata,
+    reached: Reached,
+    early: EarlyDatagrams,
+  ): Promise<void> {
+    const running: Running = { stream, metadata, address: reached.address };
     this.#running.add(running);
     this.counts.served += 1;
     this.#options.logger.debug(tags(metadata), `connected to ${metadata.host}:${metadata.port}`);
     try {
-      const joined = joinSocket(stream, socket, { explain });
+      const joined = reached.join(stream, early);
       stream.accept();
       const result = await joined;
       this.#account(metadata, result);
     } catch (error) {
-      socket.destroy();
+      reached.close();
       this.#options.logger.error({ ...tags(metadata), error }, 'a stream failed');
       stream.reset(ResetCode.Internal, 'the client failed; its log has the cause');
     } finally {
@@ -160,9 +173,10 @@ export class StreamServer {
     }
   }
 
-  #account(metadata: OpenMetadata, { received, sent, reset }: Joined): void {
+  #account(metadata: OpenMetadata, { received, sent, dropped, reset }: Joined & { dropped: number }): void {
     this.counts.bytesFromResource += received;
     this.counts.bytesToResource += sent;
+    this.counts.datagramsDropped += dropped;
     const fields = { ...tags(metadata), bytesFromResource: received, bytesToResource: sent };
     const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
     // A network that was gone for too long is for the operator to know; how applications end is theirs.

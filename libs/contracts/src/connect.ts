@@ -12,6 +12,7 @@
 import { Type, type Static } from 'typebox';
 import { AccessRule } from './access.ts';
 import { ClientPublicKey, SealingKey, keySignature } from './client-key.ts';
+import { cloudDestinationsMax } from './destination.ts';
 import {
   CertificateReference,
   MaterialRefusal,
@@ -119,6 +120,32 @@ export type Welcome = Static<typeof Welcome>;
 
 const requestId = Type.String({ minLength: 1, maxLength: 64 });
 
+/** What a stream of this protocol version carries: bytes, or datagrams. */
+const transport = Type.Union([Type.Literal('tcp'), Type.Literal('udp')]);
+
+/**
+ * A cloud destination as the clients of its gateway are told it: where to listen, and what is judged. The list names those
+ * that are enabled, all of them, and fits one frame of 64 KiB: so the name is cut.
+ */
+export const CloudDestination = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  name: Type.String({ maxLength: 64 }),
+  protocol: transport,
+  clientPort: Type.Integer({ minimum: 1, maximum: 65535 }),
+  host: Type.String({ minLength: 1, maxLength: 255 }),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800 }),
+});
+export type CloudDestination = Static<typeof CloudDestination>;
+
+/** Whether a client listens for a cloud destination, and if not why. */
+export const CloudListenerState = Type.Object({
+  destinationId: Type.String({ minLength: 1, maxLength: 64 }),
+  listening: Type.Boolean(),
+  error: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+});
+export type CloudListenerState = Static<typeof CloudListenerState>;
+
 /** Bodies of CONTROL frames. A receiver passes over a kind that it does not know. */
 export const Control = Type.Union([
   Type.Object({
@@ -129,6 +156,15 @@ export const Control = Type.Union([
   Type.Object({
     kind: Type.Literal('ownRules'),
     rules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]),
+  }),
+  Type.Object({
+    kind: Type.Literal('cloudDestinations'),
+    revision: Type.Integer(),
+    destinations: Type.Array(CloudDestination, { maxItems: cloudDestinationsMax }),
+  }),
+  Type.Object({
+    kind: Type.Literal('cloudListeners'),
+    listeners: Type.Array(CloudListenerState, { maxItems: cloudDestinationsMax }),
   }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
   // Node to client: which certificates the gateway's destinations need at the client now; others are to be dropped.
@@ -183,14 +219,26 @@ export const Control = Type.Union([
 ]);
 export type Control = Static<typeof Control>;
 
+const caller = Type.Object({
+  address: Type.String({ maxLength: 64 }),
+  port: Type.Integer({ minimum: 0, maximum: 65535 }),
+});
+
 /** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
 export const OpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
+  protocol: Type.Optional(transport),
   ...DialTarget.properties,
   trackingId: Type.String({ maxLength: 64 }),
-  caller: Type.Object({
-    address: Type.String({ maxLength: 64 }),
-    port: Type.Integer({ minimum: 0, maximum: 65535 }),
-  }),
+  caller,
 });
 export type OpenMetadata = Static<typeof OpenMetadata>;
+
+/** Metadata of OPEN for a cloud destination, from the client: whose resource the node is to dial, and for whom. */
+export const CloudOpenMetadata = Type.Object({
+  destinationId: Type.String({ maxLength: 64 }),
+  protocol: Type.Optional(transport),
+  trackingId: Type.String({ maxLength: 64 }),
+  caller,
+});
+export type CloudOpenMetadata = Static<typeof CloudOpenMetadata>;

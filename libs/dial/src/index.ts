@@ -3,6 +3,7 @@ export { errorText, systemCode } from './error-text.ts';
 export { Hosts, addressesPerNameMax, type Lookup } from './hosts.ts';
 export type { ResourceGuard } from './find-resource.ts';
 export type { MaterialSource, TlsMaterial } from './material.ts';
+export { reachResource, type Reached, type ReachTarget } from './reach.ts';
 export {
   denialNow,
   dialResource,

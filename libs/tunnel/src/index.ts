@@ -2,9 +2,11 @@
  * The tunnel protocol (docs/PROTOCOL.md): many streams over one connection, and over another when it breaks.
  * Bytes go socket, `joinSocket`, `Stream`, `Session`, `Carrier`, and back up the same way at the other end.
  */
+export { socketEnd, type CallerEnd } from './caller-end.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { Endpoint, type AcceptHandshake, type ConnectHandshake, type EndpointOptions } from './endpoint.ts';
+export { EarlyDatagrams } from './early-datagrams.ts';
 export {
   GoAwayCode,
   ResetCode,
@@ -16,7 +18,11 @@ export {
 } from './error.ts';
 export { linkScope } from './link-scope.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
+export { Flow, type FlowCounts } from './flow.ts';
+export { FlowListener, type FlowListenerParts } from './flow-listener.ts';
+export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
+export { Opening, type OpeningEvents } from './opening.ts';
 export type { Peer, Session } from './session.ts';
 export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts';
 export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';

@@ -125,6 +125,8 @@ export class Stream implements PathEnd {
   #finDelivered = false;
   #creditDue = false;
   #datagrams: DatagramQueue | null = null;
+  /** Of a queue that is gone with its stream. */
+  #datagramsDropped = 0;
 
   private constructor(
     host: StreamHost,
@@ -291,7 +293,7 @@ export class Stream implements PathEnd {
 
   /** Datagrams dropped here for want of room. */
   get datagramsDropped(): number {
-    return this.#datagrams?.dropped ?? 0;
+    return this.#datagrams?.dropped ?? this.#datagramsDropped;
   }
 
   // ---- what goes out
@@ -701,6 +703,7 @@ export class Stream implements PathEnd {
     this.#out.clear();
     this.#settleReserve();
     this.#early = null;
+    this.#datagramsDropped = this.datagramsDropped;
     this.#datagrams = null;
     this.#host.forget(this, tombstone);
     tell();

@@ -33,6 +33,9 @@ export const debianPackages = {
   iperf3: ['iperf3'],
   'apache2-utils': ['ab', 'htpasswd'],
   curl: ['curl'],
+  rsyslog: ['rsyslogd'],
+  'dnsmasq-base': ['dnsmasq'],
+  'bind9-dnsutils': ['dig'],
   chromium: ['chromium'],
 } as const satisfies Record<string, readonly string[]>;
 

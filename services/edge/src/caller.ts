@@ -1,6 +1,7 @@
 /**
- * One caller's connection, from accept to its end. Follow a byte: socket, `Opening` until a client has taken the stream,
- * then `joinSocket` of libs/tunnel, which pumps both ways; nothing here is done per byte.
+ * One caller, from accept to its end: a TCP connection or a UDP flow, which are both a `CallerEnd`. Follow a byte: socket,
+ * `Opening` until a client has taken the stream, then `joinSocket` of libs/tunnel, which pumps both ways; nothing here is
+ * done per byte.
  *
  *     judged ──► opening at a client ──OPENED──► joined ──► over
  *        │           │    ▲                        │
@@ -11,16 +12,14 @@
  * A caller that cannot be served is reset: the edge does not know its protocol, so there is nothing to say to it. The
  * cause goes to the log and to the destination's last refusals.
  */
-import type { Socket } from 'node:net';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import {
+  type CallerEnd,
   type Joined,
   type ProcessName,
   ResetCode,
   type Stream,
   TunnelError,
-  joinSocket,
-  resetSocket,
   saysNothingReached,
   saysPathRefused,
 } from '@postern/tunnel';
@@ -28,8 +27,6 @@ import type { AcceptedCaller } from './accepted-caller.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { openMetadataOf } from './open-metadata.ts';
-import { Opening } from './opening.ts';
-import { proxyHeaderOf } from './proxy-out.ts';
 import { type Upstream, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
@@ -38,9 +35,14 @@ const connectTimeoutSecondsMax = 180;
 /** What a client may take beyond the resource's own time-out to say so. */
 const answerGraceSeconds = 5;
 
+/** Who calls whom; `leave` frees its place. */
+export type CallerAbout = Pick<AcceptedCaller, 'trackingId' | 'route' | 'address' | 'leave'>;
+
 /** What a caller needs of the node. */
 export interface CallerParts {
   policy(gatewayId: string): Policy | undefined;
+  /** A UDP flow is silent for so long: it is over, where its destination does not say otherwise. */
+  flowIdleMs: number;
   /** The ways to the gateway's clients, in groups, best first. */
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
@@ -59,11 +61,11 @@ export class Caller {
   readonly target: Target;
   readonly idleTimeoutMs: number;
   readonly #parts: CallerParts;
-  readonly #accepted: AcceptedCaller;
+  readonly #about: CallerAbout;
   readonly #route: FrontRoute;
-  readonly #socket: Socket;
+  readonly #end: CallerEnd;
   readonly #tried = new Set<string>();
-  #opening: Opening | null = null;
+  #opening: ReturnType<CallerEnd['open']> | null = null;
   #stream: Stream | null = null;
   #upstream: Upstream | null = null;
   #opened = false;
@@ -75,18 +77,19 @@ export class Caller {
   #bytesSeen = 0;
   #quietSince: number;
 
-  constructor(parts: CallerParts, accepted: AcceptedCaller) {
-    const { route, socket, trackingId, address } = accepted;
+  constructor(parts: CallerParts, about: CallerAbout, end: CallerEnd) {
+    const { route, trackingId, address } = about;
     this.#parts = parts;
-    this.#accepted = accepted;
+    this.#about = about;
     this.#route = route;
-    this.#socket = socket;
+    this.#end = end;
     this.trackingId = trackingId;
     this.address = address;
     this.gatewayId = route.gatewayId;
     this.destinationId = route.id;
     this.target = { host: route.resource.host, port: route.resource.port };
-    this.idleTimeoutMs = route.resource.idleTimeoutSeconds * 1000;
+    const idleMs = route.resource.idleTimeoutSeconds * 1000;
+    this.idleTimeoutMs = end.protocol === 'udp' && idleMs === 0 ? parts.flowIdleMs : idleMs;
     this.#quietSince = performance.now();
   }
 
@@ -105,8 +108,7 @@ export class Caller {
   }
 
   get bytes(): { fromCaller: number; toCaller: number } {
-    const stream = this.#stream;
-    return { fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 };
+    return this.#end.bytes(this.#stream);
   }
 
   /** Judges the caller and opens its stream. */
@@ -116,15 +118,10 @@ export class Caller {
       this.#refuse(cause);
       return;
     }
-    const header = proxyHeaderOf(this.#accepted);
-    const { head } = this.#accepted;
-    const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
-    const events = {
-      onOpened: (stream: Stream) => this.#join(stream),
-      onRefused: (code: ResetCode, text: string, from: 'here' | 'peer') =>
-        this.#handleRefused(code, text, from),
-    };
-    this.#opening = new Opening(this.#socket, events, first);
+    this.#opening = this.#end.open({
+      onOpened: (stream) => this.#join(stream),
+      onRefused: (code, text, from) => this.#handleRefused(code, text, from),
+    });
     this.#openNext();
   }
 
@@ -170,6 +167,8 @@ export class Caller {
       this.#bytesSeen = seen;
       this.#quietSince = now;
     } else if (now - this.#quietSince >= this.idleTimeoutMs) {
+      // UDP has no other end; of a connection somebody may want to know.
+      if (this.#end.protocol === 'udp') return this.#stream?.reset(ResetCode.Cancelled, 'the flow is silent');
       const text = `no byte for ${this.idleTimeoutMs / 1000} s, the destination's idle time-out`;
       this.end({ code: 'EDGE_IDLE', text, end: 'edge' }, ResetCode.Cancelled);
     }
@@ -232,7 +231,7 @@ export class Caller {
     this.#opening = null;
     this.#quietSince = performance.now();
     this.#parts.onOpened(this);
-    void joinSocket(stream, this.#socket).then((joined) => this.#handleJoined(joined));
+    void this.#end.join(stream).then((joined) => this.#handleJoined(joined));
   }
 
   #handleJoined(joined: Joined): void {
@@ -248,8 +247,8 @@ export class Caller {
     this.#over = true;
     this.#opening?.close();
     this.#opening = null;
-    if (cause !== null || !this.#opened) resetSocket(this.#socket);
-    this.#accepted.leave();
+    if (cause !== null || !this.#opened) this.#end.reset();
+    this.#about.leave();
     this.#parts.onOver(this, cause);
   }
 }

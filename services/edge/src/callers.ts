@@ -2,13 +2,16 @@
  * All callers of this node: let in within the bounds, found again when a rule changes, counted. The only place that
  * knows every stream's owner, so what ends many at once (a gateway disabled, a token revoked) goes through here.
  */
-import type { Policy, Route } from '@postern/contracts';
+import { randomUUID } from 'node:crypto';
+import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { ResetCode } from '@postern/tunnel';
+import { type Flow, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller } from './accepted-caller.ts';
 import { Caller } from './caller.ts';
 import type { CallerCause } from './errors.ts';
+import type { CallerAddress } from './judgement.ts';
+import { proxyHeaderOf } from './proxy-out.ts';
 import type { Refusals } from './refusals.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -21,6 +24,7 @@ export interface CallerBounds {
   connectionsPerSecondPerAddress: number;
   openingMax: number;
   addressesMax: number;
+  flowIdleMs: number;
 }
 
 /** What callers need of the node. */
@@ -49,6 +53,7 @@ export class Callers {
   constructor(parts: CallersParts) {
     this.#parts = parts;
     const { bounds } = parts;
+    this.#callerParts.flowIdleMs = bounds.flowIdleMs;
     this.#counts = new AddressCount({
       max: bounds.connectionsMax,
       perAddressMax: bounds.connectionsPerAddressMax,
@@ -96,7 +101,31 @@ export class Callers {
 
   /** Carries a caller's bytes as they are. */
   serve(accepted: AcceptedCaller): void {
-    const caller = new Caller(this.#callerParts, accepted);
+    const header = proxyHeaderOf(accepted);
+    const { head, socket } = accepted;
+    const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
+    this.#start(new Caller(this.#callerParts, accepted, socketEnd(socket, first)));
+  }
+
+  /** Carries the datagrams of a caller that a UDP front has not heard before. */
+  serveFlow(route: FrontRoute, flow: Flow): void {
+    const { address } = flow;
+    const leave = this.admit(address.address);
+    if (typeof leave !== 'function') {
+      flow.reset();
+      this.refuse(route, address, leave);
+      return;
+    }
+    this.#start(new Caller(this.#callerParts, { route, address, trackingId: randomUUID(), leave }, flow));
+  }
+
+  /** Notes a caller that a front could not even take. */
+  refuse(route: FrontRoute, { address, port }: CallerAddress, cause: CallerCause): void {
+    const caller = `${address}:${port}`;
+    this.#parts.refusals.add(route.id, randomUUID(), caller, cause, 'a caller was turned away');
+  }
+
+  #start(caller: Caller): void {
     this.#add(caller);
     caller.start();
   }
@@ -142,6 +171,7 @@ export class Callers {
   }
 
   readonly #callerParts = {
+    flowIdleMs: 0,
     policy: (gatewayId: string) => this.#parts.policy(gatewayId),
     upstreams: (gatewayId: string) => this.#parts.upstreams(gatewayId),
     isWell: (clientId: string, destinationId: string) => this.#parts.isWell(clientId, destinationId),

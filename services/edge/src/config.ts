@@ -97,7 +97,27 @@ export const edgeOptions = {
   connectionsMax: bound(50_000, 'Callers’ connections at once.'),
   connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
   connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),
+  flowsPerFrontMax: bound(
+    4096,
+    'UDP callers of one front at once, by address and port; each counts among the connections too.',
+  ),
+  flowIdleMs: milliseconds(
+    60_000,
+    'A UDP flow that is silent for so long is over, where its destination has no idle time-out of its own.',
+  ),
   openingMax: bound(10_000, 'Callers’ connections that wait for a client to reach the resource.'),
+  cloudLocal: Type.Boolean({
+    default: false,
+    description:
+      'Whether cloud destinations may have their resource on this machine: loopback and link-local addresses, which the node else refuses to dial.',
+  }),
+  cloudDenied: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+    maxItems: 256,
+    default: [],
+    placeholder: 'ADDRESS',
+    description:
+      'Further addresses and blocks that this node never dials for cloud destinations: the platform’s own bus, documents and services.',
+  }),
   addressesMax: bound(65_536, 'Addresses whose rate is remembered; the one unheard for longest makes room.'),
 } as const;
 

@@ -20,11 +20,15 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode } from '@postern/tunnel';
+import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode, socketEnd } from '@postern/tunnel';
+import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
 import { RateLimit } from './admission.ts';
 import { openBusDesk } from './bus-desk.ts';
 import { Callers } from './callers.ts';
+import { CloudBook } from './cloud-book.ts';
+import { cloudReach } from './cloud-reach.ts';
+import { CloudStreams } from './cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
 import { ClientDesk } from './client-desk.ts';
 import { ConnectServer } from './connect-server.ts';
@@ -92,6 +96,8 @@ class EdgeNode implements Edge {
   readonly #refusals: Refusals;
   readonly #callers: Callers;
   readonly #frontSide: FrontSide;
+  readonly #cloudBook: CloudBook;
+  readonly #cloudStreams: CloudStreams;
   readonly #guard: Guard;
   readonly #aclReach: AclReach;
   readonly #keys: TicketKeys;
@@ -117,6 +123,7 @@ class EdgeNode implements Edge {
     this.#endpoint = new Endpoint({
       self: { id: options.name, bootId: this.#bootId },
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
+      onOpen: (stream) => void this.#cloudStreams.serve(stream),
       onControl: (session, body) => {
         if (!this.#links.handleControl(session, body)) this.#tunnels.handleControl(session, body);
       },
@@ -174,11 +181,25 @@ class EdgeNode implements Edge {
       refusals: this.#refusals,
       logger: subsystemLogger(logger, 'callers'),
     });
+    this.#cloudBook = new CloudBook({
+      tunnels: (gatewayId) => this.#tunnels.of(gatewayId),
+      revision: () => this.#followers.routes.position.revision,
+    });
+    this.#cloudStreams = new CloudStreams({
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.#followers.routes.get(destinationId),
+      hosts: new Hosts({}),
+      reach: cloudReach(options),
+      material: (ids) => this.#certificates.held.source(ids),
+      refusals: this.#refusals,
+      dialsMax: options.openingMax,
+    });
     this.#guard = new Guard({
       tunnels: this.#tunnels,
       callers: this.#callers,
       hasValidElsewhere: (gatewayId, client) => this.#relays.hasValidElsewhere(gatewayId, client),
       resetRelayed: (session, text) => this.#endpoint.resetRelayed(session, ResetCode.Disabled, text),
+      cloudStreams: this.#cloudStreams,
       policy: (gatewayId) => this.#policy(gatewayId),
       logger: subsystemLogger(logger, 'guard'),
     });
@@ -305,6 +326,8 @@ class EdgeNode implements Edge {
       tunnels: this.#tunnels,
       fronts: this.#frontSide.fronts,
       callers: this.#callers,
+      cloudBook: this.#cloudBook,
+      cloudStreams: this.#cloudStreams,
       bounds: options,
       refusals: this.#refusals,
       memory: this.#endpoint.memory,
@@ -365,8 +388,11 @@ class EdgeNode implements Edge {
     for (const { session } of this.#tunnels.all())
       session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
     if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
-    await this.#callers.drain(this.#parts.options.drainGraceMs);
-    this.#callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
+    const { drainGraceMs } = this.#parts.options;
+    await Promise.all([this.#callers.drain(drainGraceMs), this.#cloudStreams.drain(drainGraceMs)]);
+    const cause = { code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' } as const;
+    this.#callers.close(cause);
+    this.#cloudStreams.close(cause);
     await Promise.all([this.#followers.stop(), this.#presence.stop(), this.#certificates.held.stop()]);
     this.#frontSide.close();
     this.#connectServer?.close();
@@ -384,6 +410,7 @@ class EdgeNode implements Edge {
   /** A client says something. */
   #handleControl(tunnel: Tunnel, body: Control): void {
     if (body.kind === 'materialWanted') void this.#certificates.forClients.handleWanted(tunnel, body);
+    else if (body.kind === 'cloudListeners') this.#cloudBook.setStates(tunnel, body.listeners);
     else if (!this.#clientDesk.handleControl(tunnel, body)) this.#health.handleControl(tunnel, body);
   }
 
@@ -391,6 +418,7 @@ class EdgeNode implements Edge {
   #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
     this.#certificates.handleRoute(id, gatewayId, route);
     this.#frontSide.apply(id, route);
+    this.#cloudBook.apply(id, gatewayId, route);
     this.#guard.handleRoute(gatewayId);
     this.#health.handleRoute(id, gatewayId, route);
     if (route === undefined) this.#refusals.forget(id);
@@ -416,6 +444,7 @@ class EdgeNode implements Edge {
         this.#guard.handleTunnel(tunnel);
         this.#certificates.forClients.handleTunnel(tunnel);
         this.#health.handleTunnel(tunnel);
+        if (!tunnel.session.closed) this.#cloudBook.tell(tunnel);
       },
       onFailure: (code) => this.#metrics.handshakeFailed(code),
     };
@@ -492,6 +521,8 @@ class EdgeNode implements Edge {
       }),
       memory: () => this.#endpoint.memory,
       fronts: () => this.#frontSide.fronts.counts(),
+      datagrams: () => this.#frontSide.fronts.datagrams(),
+      cloud: () => ({ size: this.#cloudStreams.size, ...this.#cloudStreams.totals }),
     };
   }
 }

@@ -79,6 +79,7 @@ export class MaterialError extends Error {
 export type CallerCode =
   | 'EDGE_CONNECTIONS_FULL'
   | 'EDGE_ADDRESS_FULL'
+  | 'EDGE_FLOWS_FULL'
   | 'EDGE_ADDRESS_RATE'
   | 'EDGE_OPENING_FULL'
   | 'EDGE_PROXY_HEADER'

@@ -70,7 +70,13 @@ export class FrontSide {
       host: options.frontHost === '' ? options.listenHost : options.frontHost,
       logger,
       sharedListening: () => this.#sharedPort.listening,
+      flowsPerFrontMax: options.flowsPerFrontMax,
       onConnection: (front, socket) => entrance.enterOwn(front.route, socket),
+      onFlow: (front, flow) => parts.callers.serveFlow(front.route, flow),
+      onFlowsFull: (front, address) => {
+        const text = `the front has ${options.flowsPerFrontMax} flows already`;
+        parts.callers.refuse(front.route, address, { code: 'EDGE_FLOWS_FULL', text, end: 'edge' });
+      },
     });
     const entrance = new Entrance({
       ...parts,

@@ -11,6 +11,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import type { FlowCounts } from '@postern/tunnel';
 
 const retryDelayMsMin = 50;
 const retryDelayMsMax = 5_000;
@@ -33,6 +34,8 @@ export interface FrontState {
   enabled: boolean;
   listening: boolean;
   error: string | null;
+  /** Of a UDP front: its flows, and datagrams since it was opened. */
+  udp?: FlowCounts & { flows: number };
 }
 
 /** The front of one destination. */

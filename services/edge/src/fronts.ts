@@ -7,9 +7,10 @@
 import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
 import { FrontNames } from './front-names.ts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
+import { UdpFront, type UdpFrontParts } from './udp-front.ts';
 
 /** Where fronts listen; those that share the platform's port need no listener of their own. */
-export interface FrontsParts extends FrontParts {
+export interface FrontsParts extends FrontParts, UdpFrontParts {
   sharedListening(): boolean;
 }
 
@@ -18,7 +19,7 @@ export class Fronts {
   /** The names on the shared port. */
   readonly names = new FrontNames();
   readonly #parts: FrontsParts;
-  readonly #fronts = new Map<string, Front>();
+  readonly #fronts = new Map<string, Front | UdpFront>();
   readonly #shared = new Map<string, FrontRoute>();
   #open = false;
 
@@ -31,7 +32,7 @@ export class Fronts {
   }
 
   /** The front of a destination. */
-  get(destinationId: string): Front | undefined {
+  get(destinationId: string): Front | UdpFront | undefined {
     return this.#fronts.get(destinationId);
   }
 
@@ -51,8 +52,14 @@ export class Fronts {
     if (route === undefined || !hasFront(route) || shared !== null) {
       front?.close();
       this.#fronts.delete(destinationId);
-    } else if (front === undefined) this.#fronts.set(destinationId, new Front(this.#parts, route));
-    else front.update(route);
+    } else if (front !== undefined && isUdp(front.route) === isUdp(route)) front.update(route);
+    else {
+      front?.close();
+      this.#fronts.set(
+        destinationId,
+        isUdp(route) ? new UdpFront(this.#parts, route) : new Front(this.#parts, route),
+      );
+    }
   }
 
   /** Whether each listens, and if not why. */
@@ -64,6 +71,19 @@ export class Fronts {
   counts(): { listening: number; failed: number } {
     const listening = this.states().filter((state) => state.listening).length;
     return { listening, failed: this.size - listening };
+  }
+
+  /** UDP flows and datagrams of all fronts, since the start. */
+  datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number } {
+    const all = { flows: 0, fromCallers: 0, toCallers: 0, dropped: 0 };
+    for (const { udp } of this.states()) {
+      if (udp === undefined) continue;
+      all.flows += udp.flows;
+      all.fromCallers += udp.fromCallers;
+      all.toCallers += udp.toCallers;
+      all.dropped += udp.dropped;
+    }
+    return all;
   }
 
   /** Takes no more callers. Idempotent. */
@@ -88,4 +108,8 @@ export class Fronts {
       error: null,
     };
   }
+}
+
+function isUdp({ front }: FrontRoute): boolean {
+  return front.protocol === 'udp';
 }

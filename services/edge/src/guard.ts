@@ -10,6 +10,7 @@ import type { Policy, TunnelPresence } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
+import type { CloudStreams } from './cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
 import { whyInvalid } from './ticket-verifier.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
@@ -18,6 +19,7 @@ import type { Tunnel, Tunnels } from './tunnels.ts';
 export interface GuardParts {
   tunnels: Tunnels;
   callers: Callers;
+  cloudStreams: CloudStreams;
   /** Whether a client has a tunnel at another node that may serve it. */
   hasValidElsewhere(gatewayId: string, client: ProcessName): boolean;
   /** Ends what this node relays for others over a session. */
@@ -36,8 +38,8 @@ export class Guard {
 
   /** The policy of a gateway is new, has changed, or is gone. */
   handlePolicy(gatewayId: string): void {
-    const { tunnels, callers } = this.#parts;
-    callers.judgeAgain(gatewayId);
+    const { tunnels } = this.#parts;
+    this.#judgeAgain(gatewayId);
     const policy = this.#parts.policy(gatewayId);
     const invalid = new Map<Tunnel, EdgeError<InvalidCode>>();
     for (const tunnel of tunnels.of(gatewayId)) {
@@ -50,7 +52,7 @@ export class Guard {
 
   /** A destination has changed or is gone; a gateway's `enabled` comes this way too. */
   handleRoute(gatewayId: string): void {
-    this.#parts.callers.judgeAgain(gatewayId);
+    this.#judgeAgain(gatewayId);
   }
 
   /** A tunnel has come up: the policy may have changed during its handshake, and another boot of its client ends. */
@@ -74,17 +76,18 @@ export class Guard {
       .filter((tunnel) => tunnel.bootId !== bootId);
     if (others.some(({ session }) => session.connectedAt.getTime() > since)) return;
     this.#parts.callers.endFormerBoot(gatewayId, clientId, bootId);
+    this.#parts.cloudStreams.endFormerBoot(gatewayId, clientId, bootId);
     this.#endOtherBoots(gatewayId, clientId, bootId);
   }
 
   /** An operator ends a client: it is told, and does not come back by itself. */
   endClient(gatewayId: string, clientId: string, reason: string): void {
-    const { tunnels, callers, logger } = this.#parts;
+    const { tunnels, logger } = this.#parts;
     const ended = tunnels.ofClient(gatewayId, clientId);
     const error = new EdgeError('EDGE_CLIENT_ENDED', reason === '' ? 'an operator ended the client' : reason);
     if (ended.length > 0) logger.info({ gatewayId, clientId, reason }, 'an operator ended a client');
     for (const tunnel of ended) tunnel.retire();
-    callers.end(gatewayId, clientId, { code: 'EDGE_CLIENT_ENDED', text: error.message, end: 'edge' });
+    this.#endStreams(gatewayId, clientId, { code: 'EDGE_CLIENT_ENDED', text: error.message, end: 'edge' });
     for (const tunnel of ended) {
       tunnel.session.sendControl({ kind: 'end', reason });
       tunnel.close(error);
@@ -96,7 +99,7 @@ export class Guard {
     for (const [tunnel, fault] of invalid) {
       if (this.#hasValidTunnel(tunnel)) continue;
       const cause: CallerCause = { code: fault.code, text: fault.message, end: 'edge' };
-      this.#parts.callers.end(tunnel.gatewayId, tunnel.clientId, cause);
+      this.#endStreams(tunnel.gatewayId, tunnel.clientId, cause);
       this.#parts.resetRelayed(tunnel.session, `${fault.code}: ${fault.message}`);
     }
     for (const [tunnel, fault] of invalid) {
@@ -107,6 +110,16 @@ export class Guard {
       );
       tunnel.close(fault);
     }
+  }
+
+  #judgeAgain(gatewayId: string): void {
+    this.#parts.callers.judgeAgain(gatewayId);
+    this.#parts.cloudStreams.judgeAgain(gatewayId);
+  }
+
+  #endStreams(gatewayId: string, clientId: string, cause: CallerCause): void {
+    this.#parts.callers.end(gatewayId, clientId, cause);
+    this.#parts.cloudStreams.end(gatewayId, clientId, cause);
   }
 
   /** Whether the client has another tunnel to which its streams can move. */

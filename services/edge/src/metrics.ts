@@ -18,6 +18,14 @@ export interface MetricSources {
   handshakes(): { connect: number; tunnel: number; link: number };
   memory(): { receiveReserved: number; sendReserved: number };
   fronts(): { listening: number; failed: number };
+  cloud(): {
+    size: number;
+    streams: number;
+    bytesFromResources: number;
+    bytesToResources: number;
+    datagramsDropped: number;
+  };
+  datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number };
 }
 
 /** What is counted as it happens. */
@@ -87,6 +95,49 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
     name: 'postern_edge_links',
     help: 'Other nodes to which a link is up.',
     read: () => sources.links(),
+  });
+  metrics.gauge({
+    name: 'postern_edge_udp_flows',
+    help: 'UDP callers of fronts, by address and port.',
+    read: () => sources.datagrams().flows,
+  });
+  metrics.counter({
+    name: 'postern_edge_udp_datagrams_total',
+    help: 'Datagrams from and to callers of the fronts that there are.',
+    labels: ['direction'],
+    read: () => {
+      const { fromCallers, toCallers } = sources.datagrams();
+      return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
+    },
+  });
+  metrics.counter({
+    name: 'postern_edge_udp_dropped_total',
+    help: 'Datagrams that found no room, no flow or no way at this node, by the side of their destination.',
+    labels: ['side'],
+    read: () =>
+      samples('side', {
+        front: sources.datagrams().dropped,
+        cloud: sources.cloud().datagramsDropped,
+      }),
+  });
+  metrics.gauge({
+    name: 'postern_edge_cloud_streams',
+    help: 'Streams that clients opened for cloud destinations, running or dialling.',
+    read: () => sources.cloud().size,
+  });
+  metrics.counter({
+    name: 'postern_edge_cloud_streams_total',
+    help: 'Streams of cloud destinations that reached their resource.',
+    read: () => sources.cloud().streams,
+  });
+  metrics.counter({
+    name: 'postern_edge_cloud_bytes_total',
+    help: 'Bytes from and to the resources of cloud destinations, of streams that are over.',
+    labels: ['direction'],
+    read: () => {
+      const { bytesFromResources, bytesToResources } = sources.cloud();
+      return samples('direction', { from_resource: bytesFromResources, to_resource: bytesToResources });
+    },
   });
   metrics.counter({
     name: 'postern_edge_streams_total',

@@ -7,5 +7,6 @@ export function openMetadataOf(
   trackingId: string,
   caller: OpenMetadata['caller'],
 ): OpenMetadata {
-  return { destinationId: route.id, ...dialTargetOf(route.resource), trackingId, caller };
+  const udp = route.resource.protocol === 'udp' ? ({ protocol: 'udp' } as const) : {};
+  return { destinationId: route.id, ...udp, ...dialTargetOf(route.resource), trackingId, caller };
 }

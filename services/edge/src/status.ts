@@ -1,6 +1,8 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
 import type { CallerBounds, Callers } from './callers.ts';
 import type { Certificates } from './certificates.ts';
+import type { CloudBook } from './cloud-book.ts';
+import type { CloudStreams } from './cloud-streams.ts';
 import type { Fronts } from './fronts.ts';
 import type { Refusals } from './refusals.ts';
 import type { ServerCertificate } from './server-certificate.ts';
@@ -22,6 +24,8 @@ export interface StatusSources {
   tunnels: Tunnels;
   fronts: Fronts;
   callers: Callers;
+  cloudBook: CloudBook;
+  cloudStreams: CloudStreams;
   bounds: CallerBounds;
   refusals: Refusals;
   memory: { receiveReserved: number; sendReserved: number };
@@ -43,6 +47,12 @@ export function edgeStatus(sources: StatusSources): object {
       opening: callers.opening,
       max: bounds.connectionsMax,
       ...callers.totals(),
+    },
+    cloud: {
+      open: sources.cloudStreams.size,
+      dialling: sources.cloudStreams.dialling,
+      ...sources.cloudStreams.totals,
+      shown: shownCloud(sources),
     },
     memory: sources.memory,
     refusals: Object.fromEntries(sources.refusals.counts),
@@ -70,6 +80,22 @@ function shownFronts(fronts: Fronts, refusals: Refusals): object[] {
     .states()
     .slice(0, shownMax)
     .map((state) => ({ ...state, lastRefusals: refusals.last(state.destinationId) }));
+}
+
+function shownCloud({ cloudBook, tunnels, refusals }: StatusSources): object[] {
+  return firstOf(cloudBook.routes()).map(({ id, gatewayId, name, enabled, gatewayEnabled, clientPort }) => ({
+    destinationId: id,
+    name,
+    enabled: enabled && gatewayEnabled,
+    clientPort,
+    listening: [...tunnels.of(gatewayId)].flatMap((tunnel) =>
+      cloudBook
+        .statesOf(tunnel)
+        .filter(({ destinationId }) => destinationId === id)
+        .map(({ listening, error }) => ({ clientId: tunnel.clientId, listening, error })),
+    ),
+    lastRefusals: refusals.last(id),
+  }));
 }
 
 function firstOf<T>(items: Iterable<T>): T[] {

@@ -175,8 +175,9 @@ export class Tunnels {
   }
 
   /**
-   * A client said something: another list of its own, or which certificates it wants. A list counts here at once; the
-   * others are told once a second at most, so that a client cannot flood them. Kinds of a later version are passed over.
+   * A client said something: another list of its own, which certificates it wants, or for which destinations it listens.
+   * A list counts here at once; the others are told once a second at most, so that a client cannot flood them. Kinds of
+   * a later version are passed over.
    */
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);

@@ -8,7 +8,8 @@
  *
  * platforms   bootCluster (real processes, real NATS and documents), bootStandalone (one process), bootInProcess
  * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
- * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startEcho, startExchangeServer
+ * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startDns, startRsyslog, startEcho,
+ *             startExchangeServer
  * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT)
  * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
  * processes   Part: ready by its own word, killed and started again by pid, gone when the test process is gone
@@ -38,6 +39,7 @@ export { type Exit, Part, type PartOptions, startPart } from './process/part.ts'
 export { makeScratch, removeScratch } from './process/scratch.ts';
 export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
+export { startDns } from './server/dns.ts';
 export { startEcho } from './server/echo.ts';
 export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';
@@ -45,6 +47,7 @@ export { type NatsServer, startNats } from './server/nats.ts';
 export { type NginxOptions, startNginx } from './server/nginx.ts';
 export { type ServerPair, startPostgresql } from './server/postgresql.ts';
 export { startRedis } from './server/redis.ts';
+export { type Collector, startRsyslog } from './server/rsyslog.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';
 export { type SshServer, startSshd } from './server/sshd.ts';

@@ -1,14 +1,16 @@
 /**
- * The time between a caller's accept and the client's OPENED. What the caller sends meanwhile goes out at once, as far
- * as the protocol lets it, and is kept: if this client says that nothing reached the resource, the next one is sent the
- * same bytes. With OPENED what was kept is let go, and the socket is free for the pump of libs/tunnel.
+ * The time between a caller's accept and the other end's OPENED. What the caller sends meanwhile goes out at once, as
+ * far as the protocol lets it, and is kept: if this peer says that nothing reached the resource, the next one is sent
+ * the same bytes. With OPENED what was kept is let go, and the socket is free for `joinSocket`.
  *
  *     open(stream) ──► carrying early bytes ──► opened      onOpened: join socket and stream
  *                             │      └──RESET──► refused     onRefused: open the next, or give up
  *                             └──caller gone──► the stream is reset; onRefused too (from 'here')
  */
 import type { Socket } from 'node:net';
-import { ResetCode, type Stream, readSocket } from '@postern/tunnel';
+import { ResetCode } from './error.ts';
+import { readSocket } from './socket-reader.ts';
+import type { Stream } from './stream.ts';
 
 /** How the opening of one stream ended. */
 export interface OpeningEvents {

@@ -1,0 +1,51 @@
+/** Why a caller of a cloud destination was turned away at this client, or its connection ended early. */
+import { ResetCode, resetCodeName } from '@postern/tunnel';
+
+/** Codes of docs/ERRORS.md. A caller speaks a protocol that the client does not read: it gets a reset, the log the code. */
+export type CloudCode =
+  | 'CLIENT_CALLERS_FULL'
+  | 'CLIENT_NO_TUNNEL'
+  | 'CLIENT_TUNNELS_FULL'
+  | 'CLIENT_DENIED'
+  | 'CLIENT_EDGE_DENIED'
+  | 'CLIENT_EDGE_REFUSED'
+  | 'CLIENT_EDGE_SILENT'
+  | 'CLIENT_RESOURCE_REFUSED'
+  | 'CLIENT_RESOURCE_NOT_RESOLVED'
+  | 'CLIENT_RESOURCE_TIMED_OUT'
+  | 'CLIENT_RESOURCE_UNREACHABLE'
+  | 'CLIENT_RESOURCE_RESET'
+  | 'CLIENT_PATH_LOST'
+  | 'CLIENT_IDLE'
+  | 'CLIENT_STOPPING';
+
+/** One caller's bad end. */
+export interface CloudCause {
+  readonly code: CloudCode;
+  readonly text: string;
+}
+
+/** The cause in a RESET that came from a node. `opened`: the node had reached the resource. */
+export function causeOfReset(code: number, text: string, opened: boolean): CloudCause {
+  switch (code) {
+    case ResetCode.Refused:
+      return { code: 'CLIENT_RESOURCE_REFUSED', text };
+    case ResetCode.NotResolved:
+      return { code: 'CLIENT_RESOURCE_NOT_RESOLVED', text };
+    case ResetCode.TimedOut:
+      return { code: 'CLIENT_RESOURCE_TIMED_OUT', text };
+    case ResetCode.Unreachable:
+      return { code: 'CLIENT_RESOURCE_UNREACHABLE', text };
+    case ResetCode.Denied:
+      return { code: 'CLIENT_EDGE_DENIED', text };
+    case ResetCode.PathLost:
+    case ResetCode.UnknownStream:
+    case ResetCode.Restarted:
+      return { code: 'CLIENT_PATH_LOST', text };
+    case ResetCode.Cancelled:
+      if (opened) return { code: 'CLIENT_RESOURCE_RESET', text };
+      return { code: 'CLIENT_EDGE_REFUSED', text };
+    default: // Disabled, Limit, ShuttingDown, Protocol, Internal, NotSupported, and what a later version says.
+      return { code: 'CLIENT_EDGE_REFUSED', text: `${resetCodeName(code)}: ${text}` };
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The cloud destinations of one gateway at this client: listens for those that its nodes name, takes their callers within
+ * a bound, tells the nodes where it listens, and shows both. A destination that is gone from the list (disabled, deleted)
+ * stops listening at once; its callers go on until the node, which knows which of the two it was, resets them.
+ */
+import { randomUUID } from 'node:crypto';
+import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
+import type { Logger } from '@postern/telemetry';
+import { type CallerEnd, ResetCode, type Session, type Stream } from '@postern/tunnel';
+import type { AccessGuard } from '../access-guard.ts';
+import { LineLimit } from '../line-limit.ts';
+import type { CloudCause } from './cause.ts';
+import { CloudBook } from './cloud-book.ts';
+import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
+import { CloudListener } from './cloud-listener.ts';
+
+const tickMs = 1_000;
+const refusalLinesPerSecondMax = 50;
+
+/** What the desk needs of its gateway's client. */
+export interface CloudDeskParts {
+  readonly listenHost: string;
+  /** The most callers at once. */
+  readonly callersMax: number;
+  readonly guard: AccessGuard;
+  readonly logger: Logger;
+  sessions(): Iterable<Session>;
+  open(session: Session, metadata: object): Stream;
+}
+
+interface Refusal extends CloudCause {
+  readonly at: string;
+  readonly caller: string;
+}
+
+type RefusedCaller = Pick<CloudCaller, 'destination' | 'address' | 'opened'> & { trackingId: string };
+
+/** One for each gateway. */
+export class CloudDesk {
+  readonly #parts: CloudDeskParts;
+  readonly #book = new CloudBook();
+  readonly #listeners = new Map<string, CloudListener>();
+  readonly #callers = new Set<CloudCaller>();
+  readonly #lastRefusals = new Map<string, Refusal>();
+  readonly #lines = new LineLimit(refusalLinesPerSecondMax);
+  readonly #timer: NodeJS.Timeout;
+  readonly #callerParts: CloudCallerParts;
+  #served = 0;
+  #refused = 0;
+  #closed = false;
+
+  constructor(parts: CloudDeskParts) {
+    this.#parts = parts;
+    this.#callerParts = {
+      guard: parts.guard,
+      sessions: () => parts.sessions(),
+      open: (session, metadata) => parts.open(session, metadata),
+      onOver: (caller, cause) => this.#handleOver(caller, cause),
+    };
+    this.#timer = setInterval(() => this.#tick(), tickMs).unref();
+  }
+
+  /** A node told its list. */
+  take(session: Session, revision: number, destinations: readonly CloudDestination[]): void {
+    this.#book.set(session, revision, destinations);
+    this.#reconcile();
+    this.#tell(session);
+  }
+
+  /** A tunnel has ended; the newest list may be another now. */
+  forget(session: Session): void {
+    this.#book.forget(session);
+    this.#reconcile();
+  }
+
+  /** An access list has changed: callers that it denies are reset. */
+  recheck(): void {
+    for (const caller of this.#callers) caller.judgeAgain();
+  }
+
+  /** What `/status` and status lines show. */
+  status(): object {
+    const counts = Map.groupBy(this.#callers, ({ destination }) => destination.id);
+    return {
+      callers: this.#callers.size,
+      served: this.#served,
+      refused: this.#refused,
+      destinations: [...this.#listeners.values()].map(({ destination, listening, error, udp }) => ({
+        ...destination,
+        listening,
+        error,
+        udp,
+        callers: counts.get(destination.id)?.length ?? 0,
+        lastRefusal: this.#lastRefusals.get(destination.id) ?? null,
+      })),
+    };
+  }
+
+  /** Takes no more callers; those that are there go on. Idempotent. */
+  stopListening(): void {
+    this.#closed = true;
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
+  }
+
+  /** Ends everything. Idempotent. */
+  close(): void {
+    this.stopListening();
+    clearInterval(this.#timer);
+    const cause: CloudCause = { code: 'CLIENT_STOPPING', text: 'the client is stopping' };
+    for (const caller of this.#callers) caller.end(cause, ResetCode.ShuttingDown);
+  }
+
+  /** Ports that are given up are given up before others are taken, so that one can pass to another destination. */
+  #reconcile(): void {
+    if (this.#closed) return;
+    const wanted = new Map(this.#book.destinations.map((destination) => [destination.id, destination]));
+    for (const [id, listener] of this.#listeners) {
+      const now = wanted.get(id);
+      if (now !== undefined && isSame(now, listener.destination)) continue;
+      listener.close();
+      this.#listeners.delete(id);
+      if (now === undefined) this.#lastRefusals.delete(id);
+    }
+    for (const [id, destination] of wanted) {
+      if (!this.#listeners.has(id)) this.#listeners.set(id, this.#listen(destination));
+    }
+  }
+
+  #listen(destination: CloudDestination): CloudListener {
+    const { id: destinationId, name, clientPort, protocol } = destination;
+    const { logger, listenHost: host } = this.#parts;
+    const about = { destinationId, clientPort, protocol, host };
+    return new CloudListener(destination, {
+      host,
+      flowsMax: this.#parts.callersMax,
+      onCaller: (end) => this.#accept(destination, end),
+      onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address),
+      onState: (error) => {
+        if (error === null) logger.info(about, `listening for callers of ${name}`);
+        else logger.error(about, `callers of ${name} cannot be taken; trying again: ${error}`);
+        for (const session of this.#parts.sessions()) this.#tell(session);
+      },
+    });
+  }
+
+  #accept(destination: CloudDestination, end: CallerEnd): void {
+    const caller = new CloudCaller(this.#callerParts, destination, end);
+    if (this.#callers.size >= this.#parts.callersMax) {
+      end.reset();
+      this.#turnAway(destination, caller.trackingId, end.address);
+      return;
+    }
+    this.#callers.add(caller);
+    caller.start();
+  }
+
+  #turnAway(destination: CloudDestination, trackingId: string, address: CallerEnd['address']): void {
+    const text = `the client has ${this.#callers.size} callers already`;
+    this.#refuse({ destination, trackingId, address, opened: false }, { code: 'CLIENT_CALLERS_FULL', text });
+  }
+
+  #handleOver(caller: CloudCaller, cause: CloudCause | null): void {
+    this.#callers.delete(caller);
+    if (caller.opened) this.#served += 1;
+    if (cause !== null) return this.#refuse(caller, cause);
+    const { destination, trackingId } = caller;
+    this.#parts.logger.debug({ destinationId: destination.id, trackingId }, 'a caller is served');
+  }
+
+  #refuse({ destination, trackingId, address, opened }: RefusedCaller, cause: CloudCause): void {
+    const { code, text } = cause;
+    const caller = `${address.address}:${address.port}`;
+    if (!opened) this.#refused += 1;
+    this.#lastRefusals.set(destination.id, { at: new Date().toISOString(), caller, code, text });
+    const leftOut = this.#lines.take();
+    if (leftOut === null) return;
+    const message = opened ? 'a stream was cut' : 'a caller was turned away';
+    this.#parts.logger.warn(
+      { destinationId: destination.id, trackingId, caller, code, ...(leftOut > 0 ? { leftOut } : {}) },
+      `${message}: ${text}`,
+    );
+  }
+
+  #tell(session: Session): void {
+    if (!session.usable || this.#closed) return;
+    const body: Control = { kind: 'cloudListeners', listeners: this.#states() };
+    session.sendControl(body);
+  }
+
+  #states(): CloudListenerState[] {
+    return [...this.#listeners.values()].map(({ destination, listening, error }) => ({
+      destinationId: destination.id,
+      listening,
+      error: error === null ? null : error.replaceAll(/[^ -~]/g, '?').slice(0, 200),
+    }));
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const caller of this.#callers) caller.tick(now);
+  }
+}
+
+/** Whether a listener serves the destination as it is now; callers that it took keep what they were opened for. */
+function isSame(a: CloudDestination, b: CloudDestination): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,142 @@
+/**
+ * The listening socket of one cloud destination, of TCP or UDP. A port that is taken is tried again and again, and told as such
+ * meanwhile: another client of the gateway on the same machine, or another gateway in the same client, may have it, and
+ * gives it up when it ends.
+ *
+ *     opening ──► listening ──► closed
+ *        │ ▲                       ▲
+ *        ▼ │ after retryDelay      │
+ *      failed ─────────────────────┘
+ */
+import { type Server, createServer } from 'node:net';
+import type { CloudDestination } from '@postern/contracts';
+import { errorText, systemCode } from '@postern/dial';
+import { type CallerEnd, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
+
+const retryDelayMsMin = 100;
+const retryDelayMsMax = 5_000;
+const keepAliveDelayMs = 60_000;
+const backlog = 1024;
+
+/** Where it listens and who is told. */
+export interface CloudListenerParts {
+  readonly host: string;
+  /** UDP callers of one destination at once. */
+  readonly flowsMax: number;
+  onCaller(end: CallerEnd): void;
+  onFlowsFull(address: CallerEnd['address']): void;
+  /** It listens now, or cannot. Called when that is another than before. */
+  onState(error: string | null): void;
+}
+
+/** A listener, from when it is made until `close`. */
+export class CloudListener {
+  readonly destination: CloudDestination;
+  readonly #parts: CloudListenerParts;
+  #server: Server | FlowListener | null = null;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retryDelayMs = retryDelayMsMin;
+  #told: string | null | undefined;
+  #closed = false;
+
+  constructor(destination: CloudDestination, parts: CloudListenerParts) {
+    this.destination = destination;
+    this.#parts = parts;
+    this.#listen();
+  }
+
+  get listening(): boolean {
+    return this.#server?.listening === true;
+  }
+
+  /** UDP flows, and datagrams since it was opened; null for TCP. */
+  get udp(): object | null {
+    const server = this.#server;
+    return server instanceof FlowListener ? { flows: server.size, ...server.counts } : null;
+  }
+
+  /** Why it does not listen. */
+  get error(): string | null {
+    return this.#told ?? null;
+  }
+
+  /** Takes no more callers. Those it took go on. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#stopListening();
+  }
+
+  #listen(): void {
+    const isUdp = this.destination.protocol === 'udp';
+    this.#server = isUdp ? this.#listenForDatagrams() : this.#listenForConnections();
+  }
+
+  #listenForConnections(): Server {
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveDelayMs,
+      pauseOnConnect: true,
+    });
+    server.on('connection', (socket) => this.#parts.onCaller(socketEnd(adoptSocket(socket))));
+    server.on('error', (error) => this.#handleError(server, error));
+    server.on('listening', () => this.#handleListening());
+    return server.listen({ host: this.#parts.host, port: this.destination.clientPort, backlog });
+  }
+
+  #listenForDatagrams(): FlowListener {
+    const parts = this.#parts;
+    const listener: FlowListener = new FlowListener({
+      host: parts.host,
+      port: this.destination.clientPort,
+      flowsMax: parts.flowsMax,
+      onFlow: (flow) => parts.onCaller(flow),
+      onFull: (address) => parts.onFlowsFull(address),
+      onListening: () => this.#handleListening(),
+      onError: (error) => this.#handleError(listener, error),
+    });
+    return listener;
+  }
+
+  #handleListening(): void {
+    this.#retryDelayMs = retryDelayMsMin;
+    this.#tell(null);
+  }
+
+  #handleError(server: Server | FlowListener, error: Error): void {
+    if (this.#server !== server) return;
+    this.#stopListening();
+    this.#retryTimer = setTimeout(() => !this.#closed && this.#listen(), this.#retryDelayMs);
+    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMsMax);
+    this.#tell(listenFault(this.#parts.host, this.destination.clientPort, error));
+  }
+
+  #tell(error: string | null): void {
+    if (this.#told === error) return;
+    this.#told = error;
+    this.#parts.onState(error);
+  }
+
+  #stopListening(): void {
+    clearTimeout(this.#retryTimer);
+    const server = this.#server;
+    this.#server = null;
+    if (server instanceof FlowListener || server?.listening === true) server.close();
+  }
+}
+
+/** Why a port cannot be listened on, in words that help. */
+export function listenFault(host: string, port: number, error: Error): string {
+  const where = `${host}:${port}`;
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return `${where} is taken: by another program, another client, or another gateway of this client`;
+    case 'EACCES':
+      return `${where} may not be listened on by this user: ports below 1024 want CAP_NET_BIND_SERVICE`;
+    case 'EADDRNOTAVAIL':
+      return `${host} is no address of this machine`;
+    default:
+      return `${where}: ${errorText(error)}`.slice(0, 150);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Reaches a resource by the protocol that its destination has, for whoever pairs it with a stream: TCP by `dialResource`,
+ * UDP by a connected socket, for which nothing is sent and so nothing is known but that there is a way.
+ */
+import { type Socket as DatagramSocket, createSocket } from 'node:dgram';
+import { ResetCode, type EarlyDatagrams, type Joined, type Stream } from '@postern/tunnel';
+import { joinDatagrams, joinSocket } from '@postern/tunnel';
+import { Deadline } from './deadline.ts';
+import { askByName, findResource } from './find-resource.ts';
+import { type ResourceParts, type ResourceTarget, dialResource } from './resource-dialer.ts';
+import { ResourceError, connectFault, joinedFault } from './resource-error.ts';
+import { takeStep } from './step.ts';
+
+/** What is to be reached, and by which protocol; TCP unless given. */
+export interface ReachTarget extends ResourceTarget {
+  readonly protocol?: 'tcp' | 'udp' | undefined;
+}
+
+/** A resource that was reached: to be joined with a stream, or closed. */
+export interface Reached {
+  /** Null where a proxy resolves the name. */
+  readonly address: string | null;
+  /** Takes it over; the stream is accepted right after. `dropped` counts datagrams. */
+  join(stream: Stream, early: EarlyDatagrams): Promise<Joined & { dropped: number }>;
+  close(): void;
+}
+
+/** Rejects with ResourceError, or the signal's reason. */
+export async function reachResource(
+  parts: ResourceParts,
+  target: ReachTarget,
+  signal: AbortSignal,
+): Promise<Reached> {
+  if (target.protocol === 'udp') return reachByDatagrams(parts, target, signal);
+  const { socket, address, explain } = await dialResource(parts, target, signal);
+  return {
+    address,
+    join: async (stream) => ({ ...(await joinSocket(stream, socket, { explain })), dropped: 0 }),
+    close: () => socket.destroy(),
+  };
+}
+
+async function reachByDatagrams(
+  parts: ResourceParts,
+  target: ReachTarget,
+  signal: AbortSignal,
+): Promise<Reached> {
+  if (target.tls !== undefined || target.proxy !== undefined) {
+    throw new ResourceError(ResetCode.NotSupported, 'UDP goes without TLS and without a proxy');
+  }
+  const { host, port } = target;
+  await askByName(parts, target);
+  const { addresses, faults } = await findResource(
+    parts,
+    target,
+    new Deadline(target.connectTimeoutSeconds),
+    signal,
+  );
+  const connected = await takeStep(
+    parts.onStep,
+    'connect',
+    async () => {
+      for (const address of addresses) {
+        try {
+          return { socket: await connectDatagrams(address, port), address };
+        } catch (error) {
+          faults.push(connectFault(parts.end, target, address, error));
+        }
+      }
+      throw joinedFault(faults);
+    },
+    ({ address }) => `${address}:${port} can be sent datagrams; whether anybody takes them is not known`,
+  );
+  const { socket, address } = connected;
+  return {
+    address,
+    join: (stream, early) => joinDatagrams(stream, socket, early, `${host}:${port}`),
+    close: () => socket.close(),
+  };
+}
+
+/** Connecting a UDP socket sends nothing; it fails where there is no route. */
+function connectDatagrams(address: string, port: number): Promise<DatagramSocket> {
+  const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4' });
+  const { promise, resolve, reject } = Promise.withResolvers<DatagramSocket>();
+  socket.once('error', reject);
+  socket.connect(port, address, () => {
+    socket.off('error', reject);
+    resolve(socket);
+  });
+  return promise.catch((error: unknown) => {
+    socket.close();
+    throw error;
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Which cloud destinations each gateway has, and what its clients have been told of them. A client listens for those that
+ * are enabled; it is told all of them when its tunnel comes up and whenever they are others, with the revision of the
+ * routes, so that of what several nodes say the newest counts.
+ */
+import type { CloudDestination, CloudListenerState, Control, Route } from '@postern/contracts';
+import { cloudDestinationsMax } from '@postern/contracts';
+import type { Tunnel } from './tunnels.ts';
+
+const nameLengthMax = 64;
+
+/** What the book needs of the node. */
+export interface CloudBookParts {
+  tunnels(gatewayId: string): Iterable<Tunnel>;
+  /** The revision of the routes that this node has. */
+  revision(): number;
+}
+
+/** Cloud destinations by gateway. */
+export class CloudBook {
+  readonly #parts: CloudBookParts;
+  readonly #byGateway = new Map<string, Map<string, Route>>();
+  readonly #told = new WeakMap<Tunnel, string>();
+  readonly #states = new WeakMap<Tunnel, readonly CloudListenerState[]>();
+
+  constructor(parts: CloudBookParts) {
+    this.#parts = parts;
+  }
+
+  /** A destination is new, has changed, or is gone. */
+  apply(id: string, gatewayId: string, route: Route | undefined): void {
+    const known = this.#byGateway.get(gatewayId);
+    if (route?.kind === 'cloud') {
+      if (known === undefined) this.#byGateway.set(gatewayId, new Map([[id, route]]));
+      else known.set(id, route);
+    } else if (known?.delete(id) !== true) return;
+    else if (known.size === 0) this.#byGateway.delete(gatewayId);
+    for (const tunnel of this.#parts.tunnels(gatewayId)) this.tell(tunnel);
+  }
+
+  /** Tells a client what there is, unless it has been told the same. */
+  tell(tunnel: Tunnel): void {
+    const destinations = this.#listOf(tunnel.gatewayId);
+    const text = JSON.stringify(destinations);
+    if (this.#told.get(tunnel) === text) return;
+    this.#told.set(tunnel, text);
+    const body: Control = { kind: 'cloudDestinations', revision: this.#parts.revision(), destinations };
+    tunnel.session.sendControl(body);
+  }
+
+  /** Every cloud destination that this node knows. */
+  *routes(): Iterable<Route> {
+    for (const routes of this.#byGateway.values()) yield* routes.values();
+  }
+
+  /** A client says for which it listens. */
+  setStates(tunnel: Tunnel, states: readonly CloudListenerState[]): void {
+    this.#states.set(tunnel, states);
+  }
+
+  /** For which destinations the client at the other end of a tunnel listens. */
+  statesOf(tunnel: Tunnel): readonly CloudListenerState[] {
+    return this.#states.get(tunnel) ?? [];
+  }
+
+  #listOf(gatewayId: string): CloudDestination[] {
+    const routes = [...(this.#byGateway.get(gatewayId)?.values() ?? [])];
+    return routes
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .flatMap(listed)
+      .slice(0, cloudDestinationsMax);
+  }
+}
+
+function listed({ id, name, enabled, clientPort, resource }: Route): CloudDestination[] {
+  if (!enabled || clientPort === undefined) return [];
+  const { host, port, idleTimeoutSeconds } = resource;
+  const protocol = resource.protocol === 'udp' ? 'udp' : 'tcp';
+  const shortName = name.slice(0, nameLengthMax);
+  return [{ id, name: shortName, protocol, clientPort, host, port, idleTimeoutSeconds }];
+}

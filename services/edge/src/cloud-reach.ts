@@ -1,0 +1,65 @@
+/**
+ * Which addresses this node dials for cloud destinations. Whoever may make a destination must not thereby reach what only
+ * this machine or its control network is to reach: the node's own loopback services, link-local metadata servers, and
+ * what the operator lists. Asked on addresses after names are resolved, so that no name leads around it.
+ */
+import { BlockList, isIP } from 'node:net';
+import type { AccessDecision } from '@postern/access';
+
+/** The settings that shape it. */
+export interface CloudReachOptions {
+  cloudLocal: boolean;
+  cloudDenied: readonly string[];
+}
+
+/** A denial of an address, or null where it may be dialled. */
+export type CloudReach = (address: string) => AccessDecision | null;
+
+/** This machine, "this network", link-local, and groups that no connection can have. */
+const localBlocks: readonly [network: string, prefix: number][] = [
+  ['0.0.0.0', 8],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['224.0.0.0', 4],
+  ['255.255.255.255', 32],
+  ['::', 128],
+  ['::1', 128],
+  ['fe80::', 10],
+  ['ff00::', 8],
+];
+
+/** Makes it of the settings. Throws a TypeError that names the entry when one is no address and no block. */
+export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): CloudReach {
+  const local = new BlockList();
+  if (!cloudLocal) for (const [network, prefix] of localBlocks) add(local, network, prefix);
+  const denied = new BlockList();
+  for (const text of cloudDenied) addText(denied, text);
+  return (address) => {
+    const bare = address.split('%')[0] ?? '';
+    const family = isIP(bare) === 6 ? 'ipv6' : 'ipv4';
+    if (local.check(bare, family)) {
+      return denial(`${address} is this machine or link-local; nodes dial those only with cloudLocal`);
+    }
+    return denied.check(bare, family) ? denial(`${address} is in cloudDenied of this node`) : null;
+  };
+}
+
+function denial(reason: string): AccessDecision {
+  return { allowed: false, rule: null, reason: `the node's settings: ${reason}` };
+}
+
+function addText(list: BlockList, text: string): void {
+  const [network = '', prefix] = text.split('/');
+  const bits = isIP(network) === 6 ? 128 : 32;
+  const length = prefix === undefined ? bits : Number(prefix);
+  if (isIP(network) === 0 || !Number.isInteger(length) || length < 0 || length > bits) {
+    throw new TypeError(
+      `cloudDenied: an address or a block such as 10.0.0.0/24, not ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+  add(list, network, length);
+}
+
+function add(list: BlockList, network: string, prefix: number): void {
+  list.addSubnet(network, prefix, isIP(network) === 6 ? 'ipv6' : 'ipv4');
+}

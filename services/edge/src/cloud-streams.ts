@@ -1,0 +1,304 @@
+/**
+ * Streams that clients open: an on-premises caller has dialled the client's `clientPort`, and this node dials the cloud
+ * resource. The client has judged already; the node judges again, by what it knows itself, and takes nothing from the
+ * client but the destination's ID and who calls.
+ *
+ *     OPEN ──► judged ──► dialling ──► joined ──► over
+ *                 │           │           │ rules changed, gateway disabled, client ended, destination deleted
+ *                 ▼           ▼           ▼
+ *               refused    refused      reset
+ *
+ * A refusal with a code that says "nothing reached" lets the client try another node.
+ */
+import { decide, decideResolved, fromList } from '@postern/access';
+import { CloudOpenMetadata, type Policy, type Route, dialTargetOf } from '@postern/contracts';
+import {
+  type DialingEnd,
+  type Hosts,
+  type MaterialSource,
+  type Reached,
+  ResourceError,
+  type ResourceGuard,
+  reachResource,
+} from '@postern/dial';
+import { EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
+import type { CloudReach } from './cloud-reach.ts';
+import { type CallerCause, causeOfReset } from './errors.ts';
+import { judgeNew, judgeRunning } from './judgement.ts';
+import type { Refusals } from './refusals.ts';
+import { accessListOf } from './rulebook.ts';
+
+const metadataCheck = Compile(CloudOpenMetadata);
+const end: DialingEnd = { name: 'the node', nameRemedy: 'mend DNS where the node runs' };
+
+/** What they need of the node. */
+export interface CloudStreamsParts {
+  policy(gatewayId: string): Policy | undefined;
+  route(destinationId: string): Route | undefined;
+  hosts: Pick<Hosts, 'resolve'>;
+  reach: CloudReach;
+  /** Certificates for TLS to the resource. */
+  material: MaterialSource;
+  refusals: Refusals;
+  /** The most resources that are dialled at once. */
+  dialsMax: number;
+}
+
+/** Counts since the start, of streams that are over. */
+export interface CloudTotals {
+  streams: number;
+  bytesFromResources: number;
+  bytesToResources: number;
+  datagramsDropped: number;
+}
+
+interface Running {
+  readonly early: EarlyDatagrams;
+  readonly stream: Stream;
+  readonly route: Route;
+  readonly metadata: CloudOpenMetadata;
+  /** Gives up the dial; null once it has ended. */
+  abort: AbortController | null;
+  /** Where the resource was reached. */
+  address: string | null;
+  /** Why the node itself ended it. */
+  cause: CallerCause | null;
+}
+
+/** All streams that clients opened to this node. */
+export class CloudStreams {
+  readonly #parts: CloudStreamsParts;
+  readonly #running = new Set<Running>();
+  readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
+  #dialling = 0;
+  #drained: (() => void) | null = null;
+
+  constructor(parts: CloudStreamsParts) {
+    this.#parts = parts;
+  }
+
+  /** Those that are joined to a resource or dial one. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  get dialling(): number {
+    return this.#dialling;
+  }
+
+  /** Counts since the start of streams that are over. */
+  get totals(): CloudTotals {
+    return { ...this.#totals };
+  }
+
+  /** Takes a stream that a client opened; resolves when it is over. Never rejects. */
+  async serve(stream: Stream): Promise<void> {
+    const { metadata } = stream;
+    if (!metadataCheck.Check(metadata)) {
+      stream.reset(ResetCode.Protocol, 'OPEN does not say which cloud destination is wanted');
+      return;
+    }
+    const route = this.#parts.route(metadata.destinationId);
+    if (route?.kind !== 'cloud' || route.gatewayId !== stream.scope) {
+      // Nothing was reached: another node may have heard of it already.
+      const text = 'EDGE_DESTINATION_DELETED: this node knows no such cloud destination of the gateway';
+      stream.reset(ResetCode.Denied, text);
+      return;
+    }
+    const early = new EarlyDatagrams();
+    const running: Running = { early, stream, route, metadata, abort: null, address: null, cause: null };
+    const cause = this.#whyNot(running);
+    if (cause !== null) return this.#refuse(running, resetOf(cause), cause);
+    this.#running.add(running);
+    try {
+      const reached = await this.#dial(running);
+      if (reached !== null) await this.#join(running, reached);
+    } finally {
+      this.#running.delete(running);
+      if (this.#running.size === 0) this.#drained?.();
+    }
+  }
+
+  /** A destination or gateway, or one of their rules, has changed. */
+  judgeAgain(gatewayId: string): void {
+    for (const running of this.#running) {
+      if (running.route.gatewayId !== gatewayId) continue;
+      const { route, metadata, address } = running;
+      const policy = this.#parts.policy(gatewayId);
+      const now = this.#parts.route(route.id);
+      const cause = judgeRunning(now, policy, metadata.caller, route.resource);
+      if (cause !== null) this.#end(running, cause);
+      else if (address !== null) {
+        const denial = this.#guard(gatewayId).denialOf(route.resource, address);
+        if (denial !== null) {
+          this.#end(running, { code: 'EDGE_ACCESS_DENIED', text: denial.reason, end: 'edge' });
+        }
+      }
+    }
+  }
+
+  /** Ends every stream of a client, or all of a gateway. */
+  end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
+    for (const running of this.#running) {
+      const { stream, route } = running;
+      if (route.gatewayId !== gatewayId) continue;
+      if (clientId === null || stream.peer.id === clientId) this.#end(running, cause);
+    }
+  }
+
+  /** Another boot of a client has come up: the former one's callers are gone. */
+  endFormerBoot(gatewayId: string, clientId: string, bootId: string): void {
+    for (const running of this.#running) {
+      const { stream, route } = running;
+      if (route.gatewayId !== gatewayId || stream.peer.id !== clientId || stream.peer.bootId === bootId)
+        continue;
+      const text = 'the client was started anew';
+      this.#end(running, { code: 'EDGE_CLIENT_RESTARTED', text, end: 'client' }, ResetCode.Restarted);
+    }
+  }
+
+  /** Resolves when the last one has gone, or the time is over. */
+  async drain(graceMs: number): Promise<void> {
+    if (this.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    const timer = setTimeout(resolve, graceMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  /** Ends all that are left. */
+  close(cause: CallerCause): void {
+    for (const running of this.#running) this.#end(running, cause, ResetCode.ShuttingDown);
+  }
+
+  #whyNot({ route, metadata }: Running): CallerCause | null {
+    if (this.#dialling >= this.#parts.dialsMax) {
+      return { code: 'EDGE_OPENING_FULL', text: 'too many resources are being dialled already', end: 'edge' };
+    }
+    const protocol = protocolOf(route);
+    if ((metadata.protocol ?? 'tcp') !== protocol) {
+      const text = `the destination is ${protocol} now: the client has not heard of it yet`;
+      return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
+    }
+    return judgeNew(route, this.#parts.policy(route.gatewayId), metadata.caller);
+  }
+
+  async #dial(running: Running): Promise<Reached | null> {
+    const { stream, route } = running;
+    const abort = new AbortController();
+    running.abort = abort;
+    this.#dialling += 1;
+    let over = false;
+    stream.events = {
+      onReset: () => {
+        over = true;
+        abort.abort(new Error('the stream has ended'));
+      },
+      onDatagram: (payload) => running.early.push(payload),
+    };
+    const { hosts, material } = this.#parts;
+    try {
+      const parts = { guard: this.#guard(route.gatewayId), hosts, material, end };
+      const target = { ...dialTargetOf(route.resource), protocol: protocolOf(route) };
+      const reached = await reachResource(parts, target, abort.signal);
+      if (!over) return reached;
+      reached.close();
+    } catch (error) {
+      if (!over) this.#refuse(running, ...faultOf(error));
+    } finally {
+      running.abort = null;
+      this.#dialling -= 1;
+    }
+    if (running.cause !== null) this.#note(running, running.cause, 'a caller was turned away');
+    return null;
+  }
+
+  async #join(running: Running, reached: Reached): Promise<void> {
+    running.address = reached.address;
+    const joined = reached.join(running.stream, running.early);
+    running.stream.accept();
+    this.#totals.streams += 1;
+    this.#account(running, await joined);
+  }
+
+  #account(running: Running, { received, sent, dropped, reset }: Joined & { dropped: number }): void {
+    this.#totals.bytesFromResources += received;
+    this.#totals.bytesToResources += sent;
+    this.#totals.datagramsDropped += dropped;
+    if (running.cause !== null) return this.#note(running, running.cause, 'a stream was cut');
+    if (reset?.code === ResetCode.Refused)
+      return this.#note(running, causeOfReset(reset.code, reset.text, true), 'a flow was cut');
+    // How callers and resources end their connections is theirs; a way that was lost is for the operator to know.
+    if (reset?.code !== ResetCode.PathLost) return;
+    this.#note(running, causeOfReset(reset.code, reset.text, true), 'a stream was cut');
+  }
+
+  #end(running: Running, cause: CallerCause, code: ResetCode = resetOf(cause)): void {
+    running.cause = cause;
+    running.stream.reset(code, `${cause.code}: ${cause.text}`);
+  }
+
+  #refuse(running: Running, code: ResetCode, cause: CallerCause): void {
+    running.stream.reset(code, `${cause.code}: ${cause.text}`);
+    this.#note(running, cause, 'a caller was turned away');
+  }
+
+  #note({ route, metadata }: Running, cause: CallerCause, message: string): void {
+    const { trackingId, caller } = metadata;
+    this.#parts.refusals.add(route.id, trackingId, `${caller.address}:${caller.port}`, cause, message);
+  }
+
+  #guard(gatewayId: string): ResourceGuard {
+    const policy = this.#parts.policy(gatewayId);
+    const list = policy === undefined ? null : accessListOf(policy);
+    return {
+      decide: (target) =>
+        list === null
+          ? { allowed: false, rule: null, reason: 'the gateway is disabled or deleted' }
+          : fromList('gateway', decide(list, target)),
+      denialOf: (target, address) => {
+        const denied = list === null ? null : decideResolved(list, target, address);
+        return denied === null ? this.#parts.reach(address) : fromList('gateway', denied);
+      },
+    };
+  }
+}
+
+function protocolOf({ resource }: Route): 'tcp' | 'udp' {
+  return resource.protocol === 'udp' ? 'udp' : 'tcp';
+}
+
+/** Whether it is worth another node is the code's to say: a list may be newer there, a deleted destination is not. */
+function resetOf({ code }: CallerCause): ResetCode {
+  switch (code) {
+    case 'EDGE_ACCESS_DENIED':
+    case 'EDGE_SOURCE_DENIED':
+      return ResetCode.Denied;
+    case 'EDGE_OPENING_FULL':
+      return ResetCode.Limit;
+    default:
+      return ResetCode.Disabled;
+  }
+}
+
+/** What the client is told of a dial that failed, and what is written down here. */
+function faultOf(error: unknown): [ResetCode, CallerCause] {
+  if (!(error instanceof ResourceError)) {
+    return [ResetCode.ShuttingDown, { code: 'EDGE_DRAINING', text: 'the node is stopping', end: 'edge' }];
+  }
+  const { reset, message: text } = error;
+  switch (reset) {
+    case ResetCode.Refused:
+      return [reset, { code: 'EDGE_RESOURCE_REFUSED', text, end: 'resource' }];
+    case ResetCode.TimedOut:
+      return [reset, { code: 'EDGE_RESOURCE_TIMED_OUT', text, end: 'resource' }];
+    case ResetCode.NotResolved:
+      return [reset, { code: 'EDGE_RESOURCE_NOT_RESOLVED', text, end: 'edge' }];
+    case ResetCode.Denied:
+      return [reset, { code: 'EDGE_ACCESS_DENIED', text, end: 'edge' }];
+    default:
+      return [reset, { code: 'EDGE_RESOURCE_UNREACHABLE', text, end: 'edge' }];
+  }
+}

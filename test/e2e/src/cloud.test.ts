@@ -1,0 +1,260 @@
+// Cloud destinations: programs on premises dial the client's clientPort and reach a resource that a node dials, with
+// every byte right, causes told at both ends, and changes that take effect at once.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { tool } from '@postern/scripts/install';
+import {
+  type ClientProcess,
+  type Endpoint,
+  type ExchangeServer,
+  type ProcessResource,
+  type Resource,
+  type ShownDestination,
+  type Site,
+  exchange,
+  freePort,
+  patternBuffer,
+  startClient,
+  startEcho,
+  startExchangeServer,
+  startNginx,
+  startPostgresql,
+  startRedis,
+  startSite,
+} from '@postern/test-cluster';
+import { Caller, tryEcho } from './fixture/caller.ts';
+import { onEachPlatform } from './fixture/platforms.ts';
+import { run } from './fixture/run.ts';
+import { startSilent } from './fixture/silent.ts';
+import { toldAfter, until } from './fixture/told.ts';
+
+const BULK_BYTES = 48 * 1024 * 1024 + 5;
+const VALUE_BYTES = 1_000_003;
+
+let servers: {
+  postgresql: ProcessResource;
+  redis: ProcessResource;
+  nginx: ProcessResource;
+  echo: Resource;
+  bulk: ExchangeServer;
+};
+
+before(async () => {
+  const [postgresql, redis, nginx, echo, bulk] = await Promise.all([
+    startPostgresql(),
+    startRedis(),
+    startNginx(),
+    startEcho(),
+    startExchangeServer(),
+  ]);
+  servers = { postgresql, redis, nginx, echo, bulk };
+});
+after(() => Promise.all(Object.values(servers).map((server) => server.stop())));
+
+onEachPlatform(
+  (booted) => {
+    let site: Site;
+    before(async () => {
+      const { platform } = booted();
+      const hosts = { args: ['--hosts', 'db.cloud=127.0.0.1'] };
+      site = await startSite(platform, { resources: {}, client: hosts });
+      await platform.admin.putAccessList(site.gateway.id, everything);
+      await untilSpread(site);
+    });
+    after(() => site.stop());
+
+    const make = async (name: string, resource: Endpoint & object, on = site): Promise<Cloud> => {
+      const clientPort = await freePort();
+      const destination = await booted().platform.admin.createDestination(on.gateway.id, {
+        name,
+        kind: 'cloud',
+        resource: { ...pick(resource), ...('more' in resource ? (resource.more as object) : {}) },
+        clientPort,
+      });
+      assert.deepEqual([destination.clientPort, destination.front], [clientPort, undefined]);
+      return { destination, host: '127.0.0.1', port: clientPort };
+    };
+    const update = (cloud: Cloud, patch: object): Promise<ShownDestination> =>
+      booted().platform.admin.updateDestination(site.gateway.id, cloud.destination.id, patch);
+    /** The client's line for a caller that it turned away. */
+    const refused = async (cloud: Cloud): Promise<[code: unknown, text: string]> => {
+      await until(() => tryEcho(cloud), isOneOf('ECONNRESET'));
+      const texts = [`"destinationId":"${cloud.destination.id}"`, '"code":"CLIENT_'];
+      const line = await toldAfter(site.client.part, texts, () => tryEcho(cloud));
+      return [line['code'], String(line.msg)];
+    };
+
+    test('psql, redis-cli and curl on premises use databases and a web server in the cloud', async () => {
+      const [postgresql, redis, nginx] = [
+        await make('postgresql', servers.postgresql),
+        await make('redis', servers.redis),
+        await make('nginx', servers.nginx),
+      ];
+      for (const cloud of [postgresql, redis, nginx]) await listening(cloud);
+      const sql = 'select count(*), sum(i) from generate_series(1, 100000) i';
+      const psql = ['-h', postgresql.host, '-p', String(postgresql.port), '-U', 'postgres', '-d', 'postgres'];
+      assert.equal(await run(tool('psql'), [...psql, '-Atc', sql]), '100000|5000050000\n');
+      const value = patternBuffer(1, VALUE_BYTES).toString('base64');
+      const cli = ['-h', redis.host, '-p', String(redis.port)];
+      assert.equal(await run(tool('redis-cli'), [...cli, '-x', 'set', 'large'], value), 'OK\n');
+      assert.equal(await run(tool('redis-cli'), [...cli, 'get', 'large']), `${value}\n`);
+      const url = `http://${nginx.host}:${nginx.port}/`;
+      assert.equal(await run('curl', ['-fsS', url]), 'hello from behind the gateway\n');
+    });
+
+    test('bulk goes both ways at once with every byte right, over many connections too', async () => {
+      const cloud = await make('bulk', servers.bulk);
+      await listening(cloud);
+      const large = await exchange(cloud, { seed: 1, sendBytes: BULK_BYTES, receiveBytes: BULK_BYTES });
+      assert.equal(large.cause, null);
+      const many = Array.from({ length: 100 }, (_, seed) =>
+        exchange(cloud, { seed, sendBytes: 10_000, receiveBytes: 30_000 }),
+      );
+      assert.deepEqual(new Set((await Promise.all(many)).map(({ cause }) => cause)), new Set([null]));
+    });
+
+    test('why a caller was not served is told by the client, with what the node found', async () => {
+      const { admin } = booted().platform;
+      await using silent = await startSilent();
+      const limited = { ...silent, more: { connectTimeoutSeconds: 1 } };
+      const cases: [code: string, text: RegExp, resource: Endpoint][] = [
+        ['CLIENT_RESOURCE_REFUSED', /127\.0\.0\.1:\d+ refused the node/, free(await freePort())],
+        ['CLIENT_RESOURCE_NOT_RESOLVED', /the node cannot resolve no\.such\.invalid/, noSuch],
+        ['CLIENT_RESOURCE_TIMED_OUT', /did not answer the node within 1 s/, limited],
+      ];
+      for (const [code, text, resource] of cases) {
+        const found = await refused(await make(code, resource));
+        assert.equal(found[0], code, found[1]);
+        assert.match(found[1], text);
+      }
+      const denied = await make('denied', servers.echo);
+      await listening(denied);
+      await using runs = new Caller(denied);
+      await runs.echo('before');
+      await admin.putAccessList(site.gateway.id, [
+        ...everything,
+        { action: 'deny', host: '127.0.0.1', port: String(servers.echo.port) },
+      ]);
+      assert.equal(await runs.ending(), 'ECONNRESET');
+      await until(async () => String((await refused(denied))[0]), isOneOf('CLIENT_DENIED'));
+      await admin.putAccessList(site.gateway.id, everything);
+      await until(() => tryEcho(denied), isOneOf('echoed'));
+    });
+
+    test('a change counts at once: disabled, enabled, another port, deleted', async () => {
+      const cloud = await make('changes', servers.echo);
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      await using stays = new Caller(cloud);
+      await stays.echo('before');
+      await update(cloud, { enabled: false });
+      await until(() => tryEcho(cloud), isOneOf('ECONNREFUSED'));
+      await stays.echo('disabled');
+      await update(cloud, { enabled: true });
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      const moved = { ...cloud, port: await freePort() };
+      await update(cloud, { clientPort: moved.port });
+      await until(() => tryEcho(moved), isOneOf('echoed'));
+      assert.equal(await tryEcho(cloud), 'ECONNREFUSED');
+      await stays.echo('moved');
+      await booted().platform.admin.deleteDestination(site.gateway.id, cloud.destination.id);
+      assert.equal(await stays.ending(), 'ECONNRESET');
+      await until(() => tryEcho(moved), isOneOf('ECONNREFUSED'));
+    });
+
+    test('a port that two gateways of one client want goes to one, and the other says so and takes it over', async () => {
+      const { platform } = booted();
+      const { admin } = platform;
+      const first = await make('wanted', servers.echo);
+      await until(() => tryEcho(first), isOneOf('echoed'));
+      const gateway = await admin.createGateway({ name: 'second', requireToken: false });
+      await admin.putAccessList(gateway.id, everything);
+      const second = await startClient({
+        gatewayId: gateway.id,
+        connectUrl: platform.connectUrl,
+        caFile: platform.caFile,
+      });
+      await using client: ClientProcess = second;
+      const told = await toldAfter(client.part, [String(first.port), 'is taken'], () =>
+        admin.createDestination(gateway.id, {
+          name: 'wanted too',
+          kind: 'cloud',
+          resource: pick(servers.echo),
+          clientPort: first.port,
+        }),
+      );
+      assert.match(String(told.msg), /callers of wanted too cannot be taken; trying again/);
+      const other = await toldAfter(client.part, ['listening for callers of wanted too'], () =>
+        admin.deleteDestination(site.gateway.id, first.destination.id),
+      );
+      assert.equal(other['clientPort'], first.port);
+      await until(() => tryEcho(first), isOneOf('echoed'));
+    });
+
+    test('a client that is killed listens again when it is started again', async () => {
+      const cloud = await make('restarted', servers.echo);
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      await using cut = new Caller(cloud);
+      await cut.echo('before');
+      await site.client.kill();
+      assert.notEqual(await cut.ending(), 'still open');
+      assert.equal(await tryEcho(cloud), 'ECONNREFUSED');
+      await site.client.part.start();
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      await untilSpread(site);
+    });
+
+    test('with one of two nodes killed, callers go by the other', async (t) => {
+      const [first] = booted().nodes;
+      if (booted().nodes.length < 2 || first === undefined) return t.skip('there is one node');
+      const cloud = await make('failing over', servers.echo);
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      first.kill('SIGKILL');
+      await first.exited;
+      await until(() => tryEcho(cloud), isOneOf('echoed'));
+      for (let n = 0; n < 20; n += 1) assert.equal(await tryEcho(cloud), 'echoed');
+      await first.start();
+      await untilSpread(site);
+    });
+  },
+  { edge: ['--cloud-local'] },
+);
+
+interface Cloud extends Endpoint {
+  readonly destination: ShownDestination;
+}
+
+const everything = [{ action: 'allow', host: '*', port: '*' }] as const;
+const noSuch: Endpoint = { host: 'no.such.invalid', port: 80 };
+
+function free(port: number): Endpoint {
+  return { host: '127.0.0.1', port };
+}
+
+function pick({ host, port }: Endpoint): Endpoint {
+  return { host, port };
+}
+
+function isOneOf(...wanted: string[]): (answer: string) => boolean {
+  return (answer) => wanted.includes(answer);
+}
+
+/** Resolves when the client takes callers there: what they are answered is the resource's. */
+async function listening({ host, port }: Cloud): Promise<void> {
+  const taken = async (): Promise<boolean> => {
+    await using caller = new Caller({ host, port });
+    const connected = new Promise<boolean>((resolve) => {
+      caller.socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    return await connected;
+  };
+  await until(taken, Boolean);
+}
+
+/** Resolves when the client has a tunnel to each node. */
+async function untilSpread({ platform, gateway }: Site): Promise<void> {
+  await until(
+    () => platform.admin.clients(gateway.id),
+    ([client]) => new Set(client?.tunnels.map(({ node }) => node)).size === platform.nodeHosts.length,
+  );
+}
