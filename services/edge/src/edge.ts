@@ -20,7 +20,7 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode, socketEnd } from '@postern/tunnel';
+import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode } from '@postern/tunnel';
 import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
 import { RateLimit } from './admission.ts';
