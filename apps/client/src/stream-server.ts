@@ -106,7 +106,8 @@ export class StreamServer {
     }
     const early = new EarlyDatagrams();
     const reached = await this.#dial(stream, metadata, early);
-    if (reached !== null) await this.#join(stream, metadata, reached, early);
+    if (reached === null) early.clear();
+    else await this.#join(stream, metadata, reached, early);
   }
 
   /** A list has changed: streams that it denies are reset. */

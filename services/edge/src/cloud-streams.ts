@@ -115,6 +115,7 @@ export class CloudStreams {
       const reached = await this.#dial(running);
       if (reached !== null) await this.#join(running, reached);
     } finally {
+      early.clear();
       this.#running.delete(running);
       if (this.#running.size === 0) this.#drained?.();
     }
