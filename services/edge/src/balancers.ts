@@ -12,7 +12,7 @@ import {
 } from '@postern/access';
 import type { EdgeOptions } from './config.ts';
 
-/** Who they are. */
+/** Who they are; refuses settings that are none. */
 export class Balancers {
   readonly #sources: SourceRules;
   readonly #ports: readonly PortRange[];
@@ -25,7 +25,12 @@ export class Balancers {
       true,
       trustedBalancers.map((source) => ({ source })),
     );
-    this.#ports = proxyProtocolPorts.map(parsePortRange).filter((range) => range !== null);
+    this.#ports = proxyProtocolPorts.map((text) => {
+      const range = parsePortRange(text);
+      if (range === null)
+        throw new Error(`the setting proxyProtocolPorts has ${text}, which is no port or range`);
+      return range;
+    });
   }
 
   /** Whether a connection from this address to this port begins with a PROXY header. */

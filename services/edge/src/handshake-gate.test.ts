@@ -63,3 +63,14 @@ test('a pass that was given back is never cut, and leaving twice is harmless', (
   assert.deepEqual(cuts, []);
   gate.close();
 });
+
+test('without an address one counts among all, and in no address’s share', () => {
+  const gate = new HandshakeGate({ max: 4, perAddressMax: 1, timeoutMs: 60_000 });
+  const cuts: string[] = [];
+  for (const name of ['first', 'second', 'third']) gate.enter(null, (cause) => cuts.push(`${name} ${cause}`));
+  gate.enter('1.1.1.1', (cause) => cuts.push(`address ${cause}`));
+  assert.equal(gate.size, 4);
+  gate.enter(null, () => {});
+  assert.deepEqual(cuts, ['first full']);
+  gate.close();
+});
