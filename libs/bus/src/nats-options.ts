@@ -24,7 +24,7 @@ export interface NatsOptions {
   credentialsFile?: string;
   /** The password is asked for at each connect. */
   user?: { name: string; password: () => string };
-  /** Where replies arrive; servers with permissions give each service its own. */
+  /** Where replies arrive; `_INBOX_<name>` unless given, so that servers can let each service hear its own only. */
   inboxPrefix?: string;
   /** Try on until a server answers (default), or reject with `BUS_UNREACHABLE` after one try. */
   waitOnFirstConnect?: boolean;
@@ -56,7 +56,7 @@ export function connectionOptions(options: NatsOptions): ConnectionOptions {
     noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
     ...(authenticator === undefined ? {} : { authenticator }),
-    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    inboxPrefix: options.inboxPrefix ?? `_INBOX_${options.name.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`,
   };
 }
 

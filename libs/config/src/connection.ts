@@ -7,6 +7,7 @@ export interface NatsConnectionSettings {
   readonly natsUrl: Secret;
   readonly natsUser?: string | undefined;
   readonly natsPassword?: Secret | undefined;
+  readonly natsSeedFile?: string | undefined;
   readonly natsCaFile?: string | undefined;
   readonly natsCertificateFile?: string | undefined;
   readonly natsKeyFile?: string | undefined;
@@ -24,13 +25,15 @@ export function natsConnection(settings: NatsConnectionSettings): {
   servers: string;
   tls?: TlsFiles;
   user?: { name: string; password: () => string };
+  nkeySeedFile?: string;
 } {
-  const { natsUser: name, natsPassword: password } = settings;
+  const { natsUser: name, natsPassword: password, natsSeedFile: seed } = settings;
   const tls = tlsFiles(settings.natsCaFile, settings.natsCertificateFile, settings.natsKeyFile);
   return {
     servers: settings.natsUrl.reveal(),
     ...(tls === null ? {} : { tls }),
-    ...(name === undefined ? {} : { user: { name, password: () => textOf(password) } }),
+    ...(seed === undefined ? {} : { nkeySeedFile: seed }),
+    ...(name === undefined || seed !== undefined ? {} : { user: { name, password: () => textOf(password) } }),
   };
 }
 

@@ -74,6 +74,13 @@ export const natsSettings = {
   natsPassword: Type.Optional(
     secret({ environment: 'POSTERN_NATS_PASSWORD', description: 'The password of that user.' }),
   ),
+  natsSeedFile: Type.Optional(
+    Type.String({
+      environment: 'POSTERN_NATS_SEED_FILE',
+      placeholder: 'FILE',
+      description: 'The seed of this program’s nkey for NATS, in place of user and password.',
+    }),
+  ),
   natsCaFile: Type.Optional(
     Type.String({
       environment: 'POSTERN_NATS_CA_FILE',

@@ -1,0 +1,112 @@
+/**
+ * What each service may say and hear on the bus. Deny is the default: a service answers in its own room, asks what its work
+ * needs, and announces what is its own. A reply may be sent only to who asked (`allow_responses`), and only the asker's own
+ * kind can hear it, since each has its own inbox.
+ */
+import {
+  endClient,
+  getCa,
+  getDestination,
+  getGateway,
+  gatewayFeed,
+  issueNodeCertificate,
+  issueServerCertificate,
+  listTicketKeys,
+  listTunnels,
+  nodeBeat,
+  nodeSnapshot,
+  openSession,
+  policyFeed,
+  routeFeed,
+  tunnelChanged,
+} from '@postern/contracts';
+
+/** The services that are on the bus, and this program, which fetches the platform's CA for operators. */
+export const busServices = ['edge', 'router', 'acl', 'certstore', 'admin', 'setup'] as const;
+/** One of them. */
+export type BusService = (typeof busServices)[number];
+
+/** Subjects, with `*` and `>` as NATS has them. */
+export interface BusPermission {
+  readonly publish: readonly string[];
+  readonly publishNot: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/** Announcements of owners, which nobody else may make. */
+const announcements = ['router', 'acl', 'certstore'].flatMap((room) => [`${room}.*.beat`, `${room}.changed`]);
+const each = ({ subject }: { subject: string }): string => `${subject}.*`;
+
+/** The table. */
+export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
+  edge: {
+    publish: [
+      ...[tunnelChanged, nodeBeat, openSession, listTicketKeys].map(({ subject }) => subject),
+      ...[issueServerCertificate, issueNodeCertificate].map(({ subject }) => subject),
+      ...[routeFeed, policyFeed].map(({ since }) => since.subject),
+      each(nodeSnapshot),
+      // The certificates of fronts, sealed to the node that asks.
+      'certstore.certificates.*',
+    ],
+    publishNot: ['certstore.*.beat'],
+    subscribe: [
+      ...[tunnelChanged, nodeBeat].map(({ subject }) => subject),
+      ...[nodeSnapshot, listTunnels].map(each),
+      'edge.>',
+      ...[routeFeed, policyFeed].map(({ beat }) => beat.subject),
+      'certstore.*.beat',
+      'certstore.changed',
+    ],
+  },
+  router: {
+    publish: ['router.*.beat', 'router.changed', each(listTunnels), each(nodeSnapshot)],
+    publishNot: [],
+    subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject],
+  },
+  acl: {
+    publish: [
+      'acl.*.beat',
+      'acl.changed',
+      ...[getGateway, getDestination, gatewayFeed.since, routeFeed.since].map(({ subject }) => subject),
+      each(nodeSnapshot),
+    ],
+    publishNot: [],
+    subscribe: [
+      'acl.>',
+      ...[gatewayFeed.beat, routeFeed.beat, tunnelChanged, nodeBeat].map(({ subject }) => subject),
+    ],
+  },
+  certstore: {
+    publish: ['certstore.*.beat', 'certstore.changed', routeFeed.since.subject, gatewayFeed.since.subject],
+    publishNot: [],
+    subscribe: ['certstore.>', routeFeed.beat.subject, gatewayFeed.beat.subject],
+  },
+  admin: {
+    publish: ['router.>', 'acl.>', 'certstore.>', endClient.subject, 'edge.>'],
+    // Tickets are for nodes to ask for, and a node's identity is a node's.
+    publishNot: [...announcements, openSession.subject, issueNodeCertificate.subject],
+    subscribe: ['router.changed', 'acl.changed', 'certstore.changed', nodeBeat.subject, 'edge.changed'],
+  },
+  setup: { publish: [getCa.subject], publishNot: [], subscribe: [] },
+};
+
+/** The inbox of a service: where the answers to what it asks arrive. */
+export function inboxOf(service: BusService): string {
+  return `_INBOX_postern-${service}`;
+}
+
+/** The `authorization` block of a NATS server's configuration; keys are public ones. */
+export function natsAuthorization(publicKeys: Readonly<Record<BusService, string>>): string {
+  const list = (subjects: readonly string[]): string => `[${subjects.map((one) => `"${one}"`).join(', ')}]`;
+  const users = busServices.map((service) => {
+    const { publish, publishNot, subscribe } = busPermissions[service];
+    return [
+      `    # ${service}`,
+      `    { nkey: ${publicKeys[service]}, permissions: {`,
+      `        publish: { allow: ${list(publish)}, deny: ${list(publishNot)} }`,
+      `        subscribe: { allow: ${list([...subscribe, `${inboxOf(service)}.>`])} }`,
+      '        allow_responses: { max: 1, expires: "1m" } } }',
+    ].join('\n');
+  });
+  return `authorization {\n  timeout: 5\n  users: [\n${users.join('\n')}\n  ]\n}\n`;
+}

@@ -1,0 +1,35 @@
+/** The program `postern-setup`: one of its two steps, then it ends. */
+import { program } from './config.ts';
+import { setUpDocuments } from './documents.ts';
+import { SetupError } from './errors.ts';
+import { readFirstKey, writeOperatorFiles } from './operator.ts';
+import { makeSecrets } from './secrets.ts';
+
+const settings = program.parse();
+const say = (words: string): void => void process.stdout.write(`${words}\n`);
+
+try {
+  await perform();
+} catch (error) {
+  const words = error instanceof SetupError ? `${error.code}: ${error.message}` : String(error);
+  process.stderr.write(`postern-setup: ${words}\n`);
+  if (error instanceof Error && error.cause !== undefined)
+    process.stderr.write(`  ${error.cause instanceof Error ? error.cause.message : 'unknown cause'}\n`);
+  process.exitCode = error instanceof SetupError && error.code === 'SETUP_SERVER_UNREACHABLE' ? 69 : 70;
+}
+
+async function perform(): Promise<void> {
+  switch (settings.step) {
+    case 'secrets':
+      say(`the secrets are in ${settings.folder}; the first API key is in ${await makeSecrets(settings)}`);
+      return;
+    case 'documents':
+      await setUpDocuments(settings, say);
+      return;
+    case 'operator':
+      say(await writeOperatorFiles(settings));
+      return;
+    case 'key':
+      say(readFirstKey(settings));
+  }
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { routeFeed, gatewayFeed, policyFeed } from '@postern/contracts';
+import { busPermissions, busServices, natsAuthorization } from './bus-permission.ts';
+import { documentServices, ownCollections } from './document-permission.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+test('every collection that a service opens is its own in the table', () => {
+  for (const service of documentServices) {
+    const opened = globSync(`services/${service}/src/**/*.ts`, { cwd: root })
+      .filter((file) => !file.endsWith('.test.ts') && !file.includes('fixture'))
+      .flatMap((file) => [
+        ...readFileSync(`${root}/${file}`, 'utf8').matchAll(/\.collection(?:<[^(]*>)?\(\s*'([A-Za-z_]+)'/g),
+      ])
+      .map((match) => match[1] ?? '');
+    assert(opened.length > 0 || service === 'certstore', `${service} opens no collection?`);
+    for (const name of opened) {
+      assert(
+        ownCollections[service].includes(name),
+        `${service} opens ${name}: add it to document-permission.ts, or its user may not`,
+      );
+    }
+  }
+});
+
+test('no collection is in the table twice', () => {
+  const all = Object.values(ownCollections).flat();
+  assert.equal(new Set(all).size, all.length);
+});
+
+test('the log of each feed is its owner’s', () => {
+  for (const [service, feeds] of [
+    ['router', [routeFeed, gatewayFeed]],
+    ['acl', [policyFeed]],
+  ] as const) {
+    for (const { name } of feeds) {
+      for (const part of ['counter', 'log']) {
+        assert(ownCollections[service].includes(`${name.replaceAll('.', '_')}_${part}`));
+      }
+    }
+  }
+});
+
+test('nobody may say or hear everything, nor hear the answers to another', () => {
+  for (const service of busServices) {
+    const { publish, subscribe } = busPermissions[service];
+    for (const subject of [...publish, ...subscribe]) {
+      assert.notEqual(subject, '>');
+      assert(!subject.startsWith('_INBOX'), subject);
+      assert(!subject.startsWith('*'), subject);
+    }
+  }
+});
+
+test('NATS is told public keys only', () => {
+  const keys = Object.fromEntries(busServices.map((service) => [service, `U${service.toUpperCase()}`]));
+  const text = natsAuthorization(keys as Record<(typeof busServices)[number], string>);
+  for (const service of busServices)
+    assert.match(text, new RegExp(`nkey: U${service.toUpperCase()}, permissions`));
+  assert.match(text, /subscribe: \{ allow: \[.*"_INBOX_postern-acl\.>"\] \}/);
+});

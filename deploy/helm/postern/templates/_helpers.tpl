@@ -1,0 +1,63 @@
+{{- define "postern.labels" -}}
+app.kubernetes.io/name: postern
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "postern.selector" -}}
+app.kubernetes.io/name: postern
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+{{- end }}
+
+{{- define "postern.image" -}}
+{{ .root.Values.image.registry }}/{{ .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "postern.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "postern.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- define "postern.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector: { matchLabels: {{ include "postern.inline" . }} }
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector: { matchLabels: {{ include "postern.inline" . }} }
+{{- end }}
+
+{{- define "postern.inline" -}}
+{ app.kubernetes.io/name: postern, app.kubernetes.io/instance: {{ .root.Release.Name }}, app.kubernetes.io/component: {{ .name }} }
+{{- end }}
+
+{{- define "postern.bus" -}}
+- { name: POSTERN_NATS_URL, value: {{ .Values.nats.url | quote }} }
+- { name: POSTERN_NATS_SEED_FILE, value: /secrets/nats.seed }
+- { name: POSTERN_NATS_CA_FILE, value: /secrets/ca.pem }
+- { name: POSTERN_PLATFORM_HOST, value: {{ .Values.platformHost | quote }} }
+{{- end }}
+
+{{- define "postern.probes" -}}
+startupProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 2, failureThreshold: 30 }
+livenessProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
+readinessProbe: { httpGet: { path: /readyz, port: ops }, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 }
+{{- end }}

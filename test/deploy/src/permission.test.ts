@@ -1,0 +1,121 @@
+// Each service enters the bus with the seed that the set-up made for it, and may do its own work there and nothing else.
+
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Bus, connectNats } from '@postern/bus';
+import { type BusService, busServices, makeSecrets, program } from '@postern/setup';
+import { tool } from '@postern/scripts/install';
+import { Part, freePort, makeScratch, removeScratch } from '@postern/test-cluster';
+
+let folder: string;
+let server: Part;
+let url: string;
+const buses = new Map<BusService, Bus>();
+const denied: string[] = [];
+
+before(async () => {
+  folder = await makeScratch('permission');
+  const resolution = program.resolve(['secrets', '--folder', folder, '--nats-hosts', 'localhost'], {});
+  assert(resolution.kind === 'run');
+  await makeSecrets(resolution.settings);
+  await makeSecrets(resolution.settings);
+  const port = await freePort('127.0.0.1');
+  url = `tls://localhost:${port}`;
+  const file = join(folder, 'nats', 'nats.conf');
+  const tls = `tls { cert_file: "${folder}/nats/certificate.pem", key_file: "${folder}/nats/key.pem" }`;
+  await writeFile(file, `listen: "127.0.0.1:${port}"\n${tls}\ninclude "./authorization.conf"\n`);
+  server = new Part({
+    name: 'nats',
+    command: tool('nats-server'),
+    args: ['--config', file],
+    logFile: join(folder, 'nats.log'),
+    ready: { line: /Server is ready/ },
+  });
+  await server.start();
+  for (const service of busServices) buses.set(service, await enter(service));
+});
+after(async () => {
+  for (const bus of buses.values()) await bus.close();
+  await server.stop();
+  removeScratch(folder);
+});
+
+function enter(service: BusService): Promise<Bus> {
+  return connectNats({
+    servers: url,
+    name: `postern-${service}`,
+    nkeySeedFile: join(folder, service, 'nats.seed'),
+    tls: { caFile: join(folder, service === 'setup' ? 'setup' : service, 'ca.pem') },
+    waitOnFirstConnect: false,
+    onError: (error) => denied.push(`${service}: ${String(error)}`),
+  });
+}
+
+function bus(service: BusService): Bus {
+  const found = buses.get(service);
+  assert(found !== undefined);
+  return found;
+}
+
+test('a question reaches its owner, and the answer who asked', async () => {
+  const serving = bus('acl').serve('acl.session.open', () => Promise.resolve('opened'));
+  await bus('acl').flush(5_000);
+  assert.equal(await bus('edge').request('acl.session.open', {}, { deadlineMs: 5_000 }), 'opened');
+  serving.close();
+});
+
+for (const [service, subject] of [
+  ['edge', 'acl.api-keys.create'],
+  ['edge', 'router.gateways.create'],
+  ['edge', 'router.routes.beat'],
+  ['edge', 'edge.client.end'],
+  ['router', 'acl.tokens.create'],
+  ['router', 'acl.session.open'],
+  ['acl', 'router.gateways.delete'],
+  ['acl', 'presence.beat'],
+  ['certstore', 'acl.api-keys.create'],
+  ['admin', 'acl.session.open'],
+  ['admin', 'presence.tunnel'],
+  ['admin', 'router.routes.beat'],
+  ['admin', 'certstore.node-certificate.issue'],
+  ['setup', 'acl.api-keys.create'],
+] as const) {
+  test(`${service} may not ask ${subject}`, async () => {
+    await assert.rejects(bus(service).request(subject, {}, { deadlineMs: 2_000 }), { code: 'BUS_DENIED' });
+  });
+}
+
+for (const [service, subject] of [
+  ['edge', 'acl.session.open'],
+  ['edge', '>'],
+  ['edge', '_INBOX_postern-acl.>'],
+  ['router', 'acl.>'],
+  ['acl', 'certstore.>'],
+  ['admin', 'acl.session.open'],
+] as const) {
+  test(`${service} may not hear ${subject}`, async () => {
+    const before = denied.length;
+    const subscription = bus(service).subscribe(subject, () => assert.fail('heard'));
+    await bus(service).flush(5_000);
+    for (let turn = 0; turn < 200 && denied.length === before; turn += 1) await new Promise(setImmediate);
+    assert(
+      denied.slice(before).some((words) => words.startsWith(`${service}: `)),
+      'it was not denied',
+    );
+    subscription.close();
+  });
+}
+
+test('nobody enters without a seed', async () => {
+  await assert.rejects(
+    connectNats({
+      servers: url,
+      name: 'stranger',
+      tls: { caFile: join(folder, 'edge', 'ca.pem') },
+      waitOnFirstConnect: false,
+    }),
+    { code: 'BUS_DENIED' },
+  );
+});
