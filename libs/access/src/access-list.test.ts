@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { compileAccessList, decide, decideResolved, type AccessTarget } from './access-list.ts';
+import { normalizePath } from './path.ts';
 import type { AccessRule } from './rule.ts';
 
 /** `allow 10.0.0.5:5432/path` as a rule; only for hosts without a colon or a slash that is no prefix length. */
@@ -255,4 +256,58 @@ test('no host, port or path makes a decision fail', () => {
       },
     ),
   );
+});
+
+const paths: [path: string, normal: string][] = [
+  ['/a/b', '/a/b'],
+  ['/a/./b/../c', '/a/c'],
+  ['/../../a', '/a'],
+  ['/a/..', '/'],
+  ['/a/.', '/a/'],
+  ['/%61%2e%2E/b', '/a../b'],
+  ['/a/%2e%2e/b', '/b'],
+  ['/a/%2e./b', '/b'],
+  ['/a%2fb%5c', '/a%2Fb%5C'],
+  ['/a//b', '/a//b'],
+  ['/a/%252e%252e/b', '/a/%252e%252e/b'],
+  ['/...', '/...'],
+];
+for (const [path, normal] of paths) {
+  test(`the one form of the path ${path} is ${normal}`, () => assert.equal(normalizePath(path), normal));
+}
+
+test('a path is allowed only if every reading of it is, and denied if any is', () => {
+  const list = compileAccessList([
+    { action: 'allow', host: 'a', port: '80', path: '/pub/' },
+    { action: 'deny', host: 'a', port: '80', path: '/pub/secret' },
+  ]);
+  const allowed = (path: string) => decide(list, { host: 'a', port: 80, path: normalizePath(path) }).allowed;
+  for (const path of ['/pub/', '/pub/x', '/pub/a//b', '/pub/./x']) assert.ok(allowed(path), path);
+  for (const path of [
+    '/',
+    '/pub',
+    '/pub/../x',
+    '/pub/%2e%2e/x',
+    '/pub/..%2fx',
+    '/pub/..\\x',
+    '/pub/..;/x',
+    '//pub/x',
+    '/pub/secret/1',
+    '/pub//secret',
+    '/pub/%73ecret',
+    '/pub/x/..%2fsecret',
+  ]) {
+    assert.ok(!allowed(path), path);
+  }
+});
+
+test('whether any path may be reached is not answered by rules that deny a part of them', () => {
+  const list = compileAccessList([
+    { action: 'allow', host: 'a', port: '80', path: '/pub/' },
+    { action: 'deny', host: 'a', port: '80', path: '/' },
+    { action: 'deny', host: 'b', port: '*' },
+  ]);
+  assert.ok(decide(list, { host: 'a', port: 80, somePath: true }).allowed);
+  assert.ok(!decide(list, { host: 'a', port: 80 }).allowed);
+  assert.ok(!decide(list, { host: 'b', port: 80, somePath: true }).allowed);
 });

@@ -10,7 +10,8 @@
  * order; deciding then takes the first rule that matches. Names are never resolved here: an allow matches the host
  * as it was configured, and whoever resolves it asks `decideResolved` about the address.
  *
- * A rule with a path allows only where the path is known, and denies also where it is not.
+ * A rule with a path allows only where the path is known, and denies also where it is not. `somePath` asks the weaker
+ * question, for who carries requests without reading them.
  */
 import { blockHolds, parseAddress } from './address.ts';
 import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
@@ -23,6 +24,8 @@ export interface AccessTarget {
   host: string;
   port: number;
   path?: string;
+  /** Whether any path at all may be reached is asked: somebody else asks about each path. */
+  somePath?: boolean;
 }
 
 /** Whether it may be reached, by which rule of the list, and why in words. */
@@ -126,7 +129,14 @@ function hostRank(host: HostPattern): number {
 function matcher(host: Host, target: AccessTarget): (rule: CompiledRule) => boolean {
   const path = target.path === undefined ? null : readPath(target.path);
   return (rule) =>
-    portRangeHolds(rule.port, target.port) && hostMatches(rule.host, host) && pathMatches(rule, path);
+    portRangeHolds(rule.port, target.port) &&
+    hostMatches(rule.host, host) &&
+    (target.somePath === true ? mayMatch(rule) : pathMatches(rule, path));
+}
+
+/** Rules that deny a part of the paths leave others. */
+function mayMatch(rule: CompiledRule): boolean {
+  return rule.path === null || rule.action === 'allow';
 }
 
 function hostMatches(pattern: HostPattern, host: Host): boolean {

@@ -13,6 +13,7 @@ export { parseAddress, type Address } from './address.ts';
 export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
 export { isHost, parseHost, type Host } from './host.ts';
 export { parsePortRange, type PortRange } from './port-range.ts';
+export { normalizePath } from './path.ts';
 export { accessListBytesMax, accessRulesMax, normalizeRules, ruleText, type AccessRule } from './rule.ts';
 export {
   addSourceRule,

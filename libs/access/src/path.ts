@@ -1,26 +1,54 @@
 /**
  * Paths of rules and of requests. A request's path can be read in more than one way: a server may or may not decode
- * `%2e%2e`, drop `;parameters`, join `//`, or take `\` for `/`. Both readings are kept, and who compares them asks
- * for all of them to allow and for any of them to deny. The query is no part of it.
+ * `%2e%2e`, drop `;parameters`, join `//`, or take `\` for `/`. All readings are kept, and who compares them asks
+ * for each of them to allow and for any of them to deny. The query is no part of it.
  */
 
-/** The plain reading (only `.`, `..` and `//` resolved) and the decoded one. */
-export type PathReadings = readonly [plain: string, decoded: string];
+/** The plain reading (only `.`, `..` and `//` resolved), the decoded one, and the one in which `//` stays. */
+export type PathReadings = readonly [plain: string, decoded: string, unjoined: string];
 
-/** Both readings of a path. */
+/** All readings of a path. */
 export function readPath(path: string): PathReadings {
   const bare = path.replace(/[?#].*$/s, '');
   const decoded = decode(bare)
     .replaceAll('\\', '/')
     .replaceAll(/;[^/]*/g, '');
-  return [resolve(bare), resolve(decoded)];
+  const plain = resolve(bare);
+  return [plain, resolve(decoded), bare.includes('//') ? removeDots(bare) : plain];
+}
+
+/**
+ * The one form in which a request's path is decided on and sent: `.` and `..` are resolved, and letters, digits and
+ * `-._~` are never percent-encoded (RFC 3986, 6.2.2). Everything else stays as it is.
+ */
+export function normalizePath(path: string): string {
+  const plain = path.includes('%') ? path.replaceAll(/%[0-9a-fA-F]{2}/g, decodeUnreserved) : path;
+  return plain.includes('/.') ? removeDots(plain) : plain;
 }
 
 /** Whether the path begins with the prefix: in every reading to allow, in any of them to deny. */
 export function pathBegins(path: PathReadings, prefix: PathReadings, action: 'allow' | 'deny'): boolean {
-  const plain = path[0].startsWith(prefix[0]);
-  const decoded = path[1].startsWith(prefix[1]);
-  return action === 'allow' ? plain && decoded : plain || decoded;
+  const begins = (index: 0 | 1 | 2): boolean => path[index].startsWith(prefix[index]);
+  return action === 'allow' ? begins(0) && begins(1) && begins(2) : begins(0) || begins(1) || begins(2);
+}
+
+function decodeUnreserved(code: string): string {
+  const character = String.fromCharCode(Number.parseInt(code.slice(1), 16));
+  return /[A-Za-z0-9\-._~]/.test(character) ? character : code.toUpperCase();
+}
+
+/** RFC 3986, 5.2.4: an empty segment is a segment. */
+function removeDots(path: string): string {
+  const kept: string[] = [];
+  const segments = path.split('/').slice(1);
+  for (const [index, segment] of segments.entries()) {
+    const last = index === segments.length - 1;
+    if (segment === '..') kept.pop();
+    if (segment === '.' || segment === '..') {
+      if (last) kept.push('');
+    } else kept.push(segment);
+  }
+  return `/${kept.join('/')}`;
 }
 
 function decode(path: string): string {

@@ -1,0 +1,152 @@
+/**
+ * Reads the body of one message out of the bytes that follow its head, piece by piece as they come: nothing is gathered
+ * but a chunk's size line and the trailer section, both bounded. Pieces are parts of the buffer that is given.
+ *
+ *     length:   body … ──length bytes──► done
+ *     chunked:  size ─► data ─► data end ─┐        size "0" ─► trailers ─► done
+ *                 ▲──────────────────────┘
+ */
+import { malformed } from './fault.ts';
+import { type Field, type HeadLimits, checkBytes, parseFields } from './field.ts';
+import type { Framing } from './framing.ts';
+import { findHeadEnd } from './head.ts';
+
+/** Who takes the body. */
+export interface BodySink {
+  onBody(piece: Buffer): void;
+}
+
+type State = 'data' | 'size' | 'data end' | 'trailers' | 'done';
+
+/** Of a chunk's size line, its extensions included. */
+const sizeLineBytesMax = 256;
+/** Of all size lines of one body beyond the digits: extensions say nothing here and are not passed on. */
+const extensionBytesMax = 16_384;
+/** Size, and extensions without control characters. White space beside the size is refused. */
+const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
+const noTrailers: readonly Field[] = [];
+
+/** Reads one body. */
+export class BodyReader {
+  readonly #limits: HeadLimits;
+  readonly #chunked: boolean;
+  #state: State;
+  /** Bytes of data that are still to come, of the body or of the chunk. */
+  #left: number;
+  /** Of a size line, of the end of a chunk, or of the trailer section. */
+  #held: Buffer | null = null;
+  #extensionBytes = 0;
+  #trailers: readonly Field[] = noTrailers;
+
+  constructor(framing: Framing, limits: HeadLimits) {
+    this.#limits = limits;
+    this.#chunked = framing.kind === 'chunked';
+    this.#left = framing.kind === 'length' ? framing.length : framing.kind === 'close' ? Infinity : 0;
+    this.#state = this.#chunked ? 'size' : this.#left === 0 ? 'done' : 'data';
+  }
+
+  /** The whole body has been read. */
+  get done(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** The fields behind a chunked body. */
+  get trailers(): readonly Field[] {
+    return this.#trailers;
+  }
+
+  /** Takes from `from` on what belongs to the body; returns where that ends. Throws `HttpFault`. */
+  read(bytes: Buffer, from: number, sink: BodySink): number {
+    let at = from;
+    while (at < bytes.length && this.#state !== 'done') {
+      switch (this.#state) {
+        case 'data':
+          at = this.#readData(bytes, at, sink);
+          break;
+        case 'size':
+          at = this.#readSize(bytes, at);
+          break;
+        case 'data end':
+          at = this.#readDataEnd(bytes, at);
+          break;
+        case 'trailers':
+          at = this.#readTrailers(bytes, at);
+          break;
+      }
+    }
+    return at;
+  }
+
+  #readData(bytes: Buffer, from: number, sink: BodySink): number {
+    const to = Math.min(bytes.length, from + this.#left);
+    this.#left -= to - from;
+    if (this.#left === 0) this.#state = this.#chunked ? 'data end' : 'done';
+    sink.onBody(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    return to;
+  }
+
+  #readSize(bytes: Buffer, from: number): number {
+    const lf = bytes.indexOf(lineFeed, from);
+    const to = lf < 0 ? bytes.length : lf + 1;
+    const line = this.#withHeld(bytes, from, to);
+    if (line.length > sizeLineBytesMax)
+      throw malformed(`a chunk's size line has at most ${sizeLineBytesMax} bytes`);
+    if (lf < 0) {
+      this.#held = Buffer.from(line);
+      return to;
+    }
+    this.#held = null;
+    if (line[line.length - 2] !== carriageReturn)
+      throw malformed("a chunk's size line that does not end in CR LF");
+    this.#takeSize(line.toString('latin1', 0, line.length - 2));
+    return to;
+  }
+
+  #takeSize(line: string): void {
+    const match = sizeLine.exec(line);
+    if (match === null)
+      throw malformed("a chunk's size line that is not a hexadecimal number and extensions");
+    const [, size = '', extensions = ''] = match;
+    this.#extensionBytes += extensions.length;
+    if (this.#extensionBytes > extensionBytesMax) {
+      throw malformed(`chunk extensions have at most ${extensionBytesMax} bytes in one body`);
+    }
+    this.#left = Number.parseInt(size, 16);
+    this.#state = this.#left === 0 ? 'trailers' : 'data';
+  }
+
+  #readDataEnd(bytes: Buffer, from: number): number {
+    const heldBefore = this.#held !== null;
+    const expected = heldBefore ? lineFeed : carriageReturn;
+    if (bytes[from] !== expected) throw malformed('a chunk whose data is not followed by CR LF');
+    if (heldBefore) {
+      this.#held = null;
+      this.#state = 'size';
+    } else this.#held = bytes.subarray(from, from + 1);
+    return from + 1;
+  }
+
+  #readTrailers(bytes: Buffer, from: number): number {
+    // With the line end of the last size before it, an empty section ends as a full one does.
+    const section = Buffer.concat([this.#held ?? Buffer.from('\r\n'), bytes.subarray(from)]);
+    const before = section.length - (bytes.length - from);
+    const end = findHeadEnd(section, 0, this.#limits);
+    if (end < 0) {
+      this.#held = section;
+      return bytes.length;
+    }
+    this.#held = null;
+    const text = section.toString('latin1', 0, end);
+    checkBytes(text);
+    this.#trailers = parseFields(text, 2, this.#limits);
+    this.#state = 'done';
+    return from + end - before;
+  }
+
+  #withHeld(bytes: Buffer, from: number, to: number): Buffer {
+    const fresh = bytes.subarray(from, to);
+    return this.#held === null ? fresh : Buffer.concat([this.#held, fresh]);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The fields of a head or a trailer section. What RFC 9112 lets a recipient repair (folded lines, bare LF, white space
+ * before the colon) is refused: whoever repairs it otherwise would read another message.
+ */
+import { HttpFault, malformed } from './fault.ts';
+
+/** One field line. `key` is the name in small letters. */
+export interface Field {
+  name: string;
+  key: string;
+  value: string;
+}
+
+/** Bounds of a head. */
+export interface HeadLimits {
+  /** Bytes of the whole head, start line included. */
+  headBytesMax: number;
+  fieldsMax: number;
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Control characters but HTAB, CR and LF; CR and LF but as a pair. */
+// oxlint-disable-next-line no-control-regex
+const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
+const spaceAround = /^[ \t]|[ \t]$/;
+
+/** Whether the text is a token of RFC 9110. */
+export function isToken(text: string): boolean {
+  return token.test(text);
+}
+
+/** Throws when a section has bytes that no section may have. */
+export function checkBytes(text: string): void {
+  if (forbidden.test(text)) throw malformed('a control character, or a line that does not end in CR LF');
+}
+
+/** The fields between `from` and the empty line at the text's end. `text` has been checked by `checkBytes`. */
+export function parseFields(text: string, from: number, limits: HeadLimits): Field[] {
+  const fields: Field[] = [];
+  const end = text.length - 2;
+  for (let at = from; at < end;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    if (fields.length === limits.fieldsMax) {
+      throw new HttpFault('HTTP_HEAD_TOO_LONG', `more than ${limits.fieldsMax} fields`);
+    }
+    fields.push(parseField(text, at, lineEnd));
+    at = lineEnd + 2;
+  }
+  return fields;
+}
+
+function parseField(text: string, from: number, to: number): Field {
+  const colon = text.indexOf(':', from);
+  if (colon < 0 || colon >= to) throw malformed('a field line without a colon, or a folded one');
+  const name = text.slice(from, colon);
+  if (!token.test(name)) throw malformed('a field name that is no token, or white space beside it');
+  let value = text.slice(colon + 1, to);
+  // Nearly all have one space there and no other around them.
+  if (value.charCodeAt(0) === 0x20) value = value.slice(1);
+  if (spaceAround.test(value)) value = value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  return { name, key: name.toLowerCase(), value };
+}
+
+/** The value of a field that may be there once; undefined when it is not there. Throws when it is there twice. */
+export function single(fields: readonly Field[], key: string): string | undefined {
+  let value: string | undefined;
+  for (const field of fields) {
+    if (field.key !== key) continue;
+    if (value !== undefined) throw malformed(`more than one ${field.name} field`);
+    value = field.value;
+  }
+  return value;
+}
+
+/** The members of a list field, in small letters; empty members are left out. */
+export function listOf(fields: readonly Field[], key: string): string[] {
+  const members: string[] = [];
+  for (const field of fields) {
+    if (field.key !== key) continue;
+    for (const member of field.value.split(',')) {
+      const text = member.trim().toLowerCase();
+      if (text !== '') members.push(text);
+    }
+  }
+  return members;
+}

@@ -1,0 +1,106 @@
+/**
+ * An answer's fields as the caller gets them: nothing that was meant for the hop to the resource, and where they name the
+ * resource, they name the front. Only whole names are rewritten; bodies never are.
+ */
+import type { Field } from './field.ts';
+import { nominated, viaName } from './forward-request.ts';
+import { hostOf, portOf } from './target.ts';
+
+/** Who is called what on either side. */
+export interface AnswerNames {
+  /** The resource's host and port, as in the Host that it was sent. */
+  resource: string;
+  resourceScheme: 'http' | 'https';
+  /** Host and port as the caller named the front. */
+  front: string;
+  frontScheme: 'http' | 'https';
+}
+
+/** Takes one field. */
+export type FieldTaker = (name: string, value: string) => void;
+
+const hop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'content-length',
+  'upgrade',
+  // It names other ports of the resource, which mean nothing at the front.
+  'alt-svc',
+  'postern-tracking-id',
+]);
+const trailerless = new Set([
+  ...hop,
+  'host',
+  'trailer',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'set-cookie',
+  'authorization',
+  'cache-control',
+  'expect',
+  'max-forwards',
+  'location',
+]);
+
+/** Gives every field that goes on to `take`, but those of the framing. */
+export function forwardAnswer(
+  fields: readonly Field[],
+  version: string,
+  names: AnswerNames,
+  take: FieldTaker,
+): void {
+  const named = nominated(fields);
+  for (const { name, key, value } of fields) {
+    if (hop.has(key) || (named !== null && named.has(key))) continue;
+    switch (key) {
+      case 'location':
+      case 'content-location':
+        take(name, rewriteUrl(value, names));
+        break;
+      case 'set-cookie':
+        take(name, rewriteCookie(value, names));
+        break;
+      default:
+        take(name, value);
+    }
+  }
+  take('Via', `${version} ${viaName}`);
+}
+
+/** The trailer fields that may be passed on: none that a recipient needs before the body. */
+export function forwardTrailers(fields: readonly Field[]): Field[] {
+  return fields.filter(
+    ({ key }) => !trailerless.has(key) && !key.startsWith('x-forwarded') && key !== 'forwarded',
+  );
+}
+
+/** A URL that names the resource names the front instead; any other stays as it is. */
+export function rewriteUrl(url: string, names: AnswerNames): string {
+  const match = /^(?:(https?):)?\/\/([^/?#]*)(.*)$/i.exec(url);
+  if (match === null) return url;
+  const [, scheme, authority = '', rest = ''] = match;
+  const urlScheme = (scheme?.toLowerCase() ?? names.resourceScheme) as 'http' | 'https';
+  if (authority === '' || hostOf(authority) !== hostOf(names.resource)) return url;
+  const port = portOf(names.resource, names.resourceScheme);
+  if (portOf(authority, urlScheme) !== port) return url;
+  return `${scheme === undefined ? '' : `${names.frontScheme}:`}//${names.front}${rest}`;
+}
+
+/** A cookie for the resource's host becomes one for the front's; one for a domain around it, for the front alone. */
+export function rewriteCookie(cookie: string, names: AnswerNames): string {
+  if (!/;\s*domain\s*=/i.test(cookie)) return cookie;
+  const host = hostOf(names.resource);
+  const front = hostOf(names.front);
+  const isName = /[a-z]/.test(front) && front.includes('.') && !front.includes(':');
+  const parts = cookie.split(';').flatMap((part, index) => {
+    const match = index === 0 ? null : /^\s*domain\s*=\s*\.?(.*?)\s*$/i.exec(part);
+    const domain = match?.[1]?.toLowerCase();
+    if (domain === undefined || (domain !== host && !host.endsWith(`.${domain}`))) return [part];
+    return domain === host && isName ? [` Domain=${front}`] : [];
+  });
+  return parts.join(';');
+}

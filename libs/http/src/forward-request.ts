@@ -1,0 +1,150 @@
+/**
+ * A request's head as it is sent to the resource: its own Host, nothing that was meant for this hop only (RFC 9110,
+ * 7.6.1), and who called, told by the gateway alone. What a caller says of itself in these fields is dropped, unless
+ * it is a balancer that is trusted; so are the same names with `_`, which some servers read as `-`.
+ */
+import { type Field, listOf } from './field.ts';
+import type { Framing } from './framing.ts';
+
+/** Who called, and how. */
+export interface CallerFacts {
+  address: string;
+  scheme: 'http' | 'https';
+  /** Host and port as the caller named them. */
+  authority: string;
+  /** The port of the front. */
+  port: number;
+  /** The fields by which a balancer tells of its own callers are believed. */
+  trusted: boolean;
+  /** The verified certificate of a caller, in DER, where it is to be passed on (RFC 9440). */
+  certificate: Buffer | null;
+}
+
+/** A request on its way. */
+export interface RequestForward {
+  method: string;
+  /** Path and query. */
+  target: string;
+  fields: readonly Field[];
+  framing: Framing;
+  /** As in Via: 1.0, 1.1, 2.0. */
+  version: string;
+  /** Host and port of the resource. */
+  authority: string;
+  caller: CallerFacts;
+  /** The protocols to change to, where the caller asks for it. */
+  upgrade: string | null;
+  trackingId: string;
+}
+
+/** The name of this program in Via. */
+export const viaName = 'postern';
+/** In requests and answers: names this one request in the logs. */
+export const trackingField = 'Postern-Tracking-Id';
+
+const hop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'te',
+  'transfer-encoding',
+  'content-length',
+  'upgrade',
+  'http2-settings',
+  'host',
+]);
+const told = new Set(['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'postern-tracking-id']);
+/** Names of RFC 9112's own mechanics, which Connection cannot take away. */
+const kept = new Set(['close', 'keep-alive', 'upgrade', 'te', 'host', 'content-length', 'transfer-encoding']);
+
+/** The head, with its empty line, in Latin-1. */
+export function formatRequestHead(request: RequestForward): string {
+  const { fields, caller } = request;
+  const named = nominated(fields);
+  let text = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
+  let wantsTrailers = false;
+  let requestId = false;
+  const before: Partial<Record<'forwarded' | 'x-forwarded-for', string>> = {};
+  for (const { name, key, value } of fields) {
+    if (hop.has(key)) {
+      if (key === 'te' && /^trailers$/i.test(value)) wantsTrailers = true;
+      continue;
+    }
+    if (named !== null && named.has(key)) continue;
+    if (isTold(key)) {
+      if (caller.trusted && (key === 'forwarded' || key === 'x-forwarded-for')) {
+        before[key] = before[key] === undefined ? value : `${before[key]}, ${value}`;
+      } else if (caller.trusted && isBalancers(key)) text += `${name}: ${value}\r\n`;
+      continue;
+    }
+    if (key === 'x-request-id') requestId = true;
+    text += `${name}: ${value}\r\n`;
+  }
+  if (request.framing.kind === 'length') text += `Content-Length: ${request.framing.length}\r\n`;
+  else if (request.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  text += callerFields(request, before, caller.trusted && has(fields, 'x-forwarded-proto'));
+  if (!requestId) text += `X-Request-ID: ${request.trackingId}\r\n`;
+  if (request.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
+  else if (wantsTrailers) text += 'Connection: TE\r\nTE: trailers\r\n';
+  return `${text}\r\n`;
+}
+
+/** The fields that Connection names as meant for this hop only; null when there are none but the usual. */
+export function nominated(fields: readonly Field[]): Set<string> | null {
+  let names: Set<string> | null = null;
+  for (const option of listOf(fields, 'connection')) {
+    if (!kept.has(option)) (names ??= new Set()).add(option);
+  }
+  return names;
+}
+
+/**
+ * The protocols that the caller asks to change to. HTTP/2 and TLS are not among them: they would carry requests past
+ * the gateway's eyes.
+ */
+export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null {
+  if (minor === 0 || !listOf(fields, 'connection').includes('upgrade')) return null;
+  const protocols = fields
+    .filter((field) => field.key === 'upgrade')
+    .flatMap((field) => field.value.split(','))
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol !== '' && !/^(?:h2c?|tls|http)(?:\/|$)/i.test(protocol));
+  return protocols.length === 0 ? null : protocols.join(', ');
+}
+
+function isTold(key: string): boolean {
+  const name = key.includes('_') ? key.replaceAll('_', '-') : key;
+  return told.has(name) || name.startsWith('x-forwarded');
+}
+
+/** What a trusted balancer may say beside the two lists that are added to. Never a certificate or a tracking ID. */
+function isBalancers(key: string): boolean {
+  return key === 'x-real-ip' || key.startsWith('x-forwarded-');
+}
+
+function callerFields(
+  { caller, version, trackingId }: RequestForward,
+  before: Partial<Record<'forwarded' | 'x-forwarded-for', string>>,
+  keepsOthers: boolean,
+): string {
+  const { address, scheme, authority, port, certificate } = caller;
+  const node = address.includes(':') ? `"[${address}]"` : address;
+  const host = authority === '' ? '' : `;host=${/^[\w.-]+$/.test(authority) ? authority : `"${authority}"`}`;
+  let text = `Forwarded: ${listed(before.forwarded)}for=${node}${host};proto=${scheme}\r\n`;
+  text += `X-Forwarded-For: ${listed(before['x-forwarded-for'])}${address}\r\n`;
+  if (!keepsOthers) {
+    text += `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`;
+    if (authority !== '') text += `X-Forwarded-Host: ${authority}\r\n`;
+  }
+  if (certificate !== null) text += `Client-Cert: :${certificate.toString('base64')}:\r\n`;
+  return `${text}Via: ${version} ${viaName}\r\n${trackingField}: ${trackingId}\r\n`;
+}
+
+function listed(before: string | undefined): string {
+  return before === undefined || before === '' ? '' : `${before}, `;
+}
+
+function has(fields: readonly Field[], key: string): boolean {
+  return fields.some((field) => field.key === key);
+}

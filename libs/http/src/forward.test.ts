@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Field } from './field.ts';
+import { forwardAnswer, forwardTrailers, rewriteCookie, rewriteUrl } from './forward-answer.ts';
+import { type RequestForward, formatRequestHead, upgradeOf } from './forward-request.ts';
+
+function fields(...lines: string[]): Field[] {
+  return lines.map((line) => {
+    const at = line.indexOf(': ');
+    const name = line.slice(0, at);
+    return { name, key: name.toLowerCase(), value: line.slice(at + 2) };
+  });
+}
+
+function sent(lines: string[], change: Partial<RequestForward['caller']> = {}): string[] {
+  const caller = {
+    address: '192.0.2.7',
+    scheme: 'https',
+    authority: 'shop',
+    port: 443,
+    trusted: false,
+    certificate: null,
+    ...change,
+  } as const;
+  const request: RequestForward = {
+    method: 'GET',
+    target: '/',
+    fields: fields(...lines),
+    framing: { kind: 'none' },
+    version: '1.1',
+    authority: 'erp:8080',
+    caller,
+    upgrade: null,
+    trackingId: 't.1',
+  };
+  const text = formatRequestHead(request);
+  assert.ok(text.endsWith('\r\n\r\n'));
+  return text.split('\r\n').slice(0, -2);
+}
+
+test('who called is told by the gateway alone', () => {
+  const outside = [
+    'Forwarded: for=6.6.6.6',
+    'X-Forwarded-For: 6.6.6.6',
+    'X-Forwarded-Proto: x',
+    'X-Forwarded-Host: x',
+    'X-Forwarded-Prefix: x',
+    'X_Forwarded_For: 6.6.6.6',
+    'X-Real-IP: 6.6.6.6',
+    'Client-Cert: :AAAA:',
+    'Client_Cert: :AAAA:',
+    'Client-Cert-Chain: :AAAA:',
+    'Postern-Tracking-Id: x',
+  ];
+  assert.deepEqual(sent([...outside, 'X-Request-ID: mine']), [
+    'GET / HTTP/1.1',
+    'Host: erp:8080',
+    'X-Request-ID: mine',
+    'Forwarded: for=192.0.2.7;host=shop;proto=https',
+    'X-Forwarded-For: 192.0.2.7',
+    'X-Forwarded-Proto: https',
+    'X-Forwarded-Port: 443',
+    'X-Forwarded-Host: shop',
+    'Via: 1.1 postern',
+    'Postern-Tracking-Id: t.1',
+  ]);
+});
+
+test('a balancer that is trusted is believed, and the list goes on', () => {
+  const lines = sent(
+    [
+      'Forwarded: for=198.51.100.1',
+      'X-Forwarded-For: 198.51.100.1',
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: a.b',
+      'Client-Cert: :AAAA:',
+    ],
+    { trusted: true, scheme: 'http', address: '2001:db8::1' },
+  );
+  assert.ok(lines.includes('Forwarded: for=198.51.100.1, for="[2001:db8::1]";host=shop;proto=http'));
+  assert.ok(lines.includes('X-Forwarded-For: 198.51.100.1, 2001:db8::1'));
+  assert.ok(lines.includes('X-Forwarded-Proto: https'));
+  assert.ok(lines.includes('X-Forwarded-Host: a.b'));
+  assert.equal(lines.filter((line) => /^x-forwarded-(?:proto|host)/i.test(line)).length, 2);
+  assert.ok(!lines.some((line) => line.startsWith('Client-Cert')));
+});
+
+test('a certificate is passed on as RFC 9440 has it', () => {
+  assert.ok(sent([], { certificate: Buffer.from([1, 2, 3]) }).includes('Client-Cert: :AQID:'));
+});
+
+test('what is meant for this hop stays here; what Connection cannot take away goes on', () => {
+  const lines = sent([
+    'Connection: close, X-Hop, Content-Length, Host, X-Forwarded-For',
+    'X-Hop: 1',
+    'Keep-Alive: 1',
+    'Proxy-Connection: 1',
+    'Proxy-Authorization: 1',
+    'TE: trailers',
+    'Upgrade: websocket',
+    'HTTP2-Settings: x',
+    'Authorization: Basic x',
+  ]);
+  assert.deepEqual(lines.slice(2, 3), ['Authorization: Basic x']);
+  assert.deepEqual(lines.slice(-2), ['Connection: TE', 'TE: trailers']);
+  assert.ok(lines.includes('X-Forwarded-For: 192.0.2.7'));
+  assert.ok(!lines.some((line) => /^(?:x-hop|keep-alive|proxy|upgrade|http2)/i.test(line)));
+});
+
+const upgrades: [value: string, passed: string | null][] = [
+  ['websocket', 'websocket'],
+  ['h2c', null],
+  ['h2c, websocket', 'websocket'],
+  ['TLS/1.2, HTTP/2.0', null],
+  ['foo/2', 'foo/2'],
+];
+for (const [value, passed] of upgrades) {
+  test(`Upgrade: ${value} asks the resource for ${passed ?? 'nothing'}`, () => {
+    assert.equal(upgradeOf(fields('Connection: keep-alive, Upgrade', `Upgrade: ${value}`), 1), passed);
+  });
+}
+
+test('Upgrade without Connection, or in HTTP/1.0, asks for nothing', () => {
+  assert.equal(upgradeOf(fields('Upgrade: websocket'), 1), null);
+  assert.equal(upgradeOf(fields('Connection: Upgrade', 'Upgrade: websocket'), 0), null);
+});
+
+const names = {
+  resource: 'erp.corp:8080',
+  resourceScheme: 'http',
+  front: 'shop.example',
+  frontScheme: 'https',
+} as const;
+const urls: [url: string, rewritten: string][] = [
+  ['http://erp.corp:8080/a?b#c', 'https://shop.example/a?b#c'],
+  ['HTTP://ERP.corp:8080', 'https://shop.example'],
+  ['//erp.corp:8080/a', '//shop.example/a'],
+  ['http://erp.corp/a', 'http://erp.corp/a'],
+  ['https://erp.corp:8080/a', 'https://shop.example/a'],
+  ['http://erp.corp.evil:8080/a', 'http://erp.corp.evil:8080/a'],
+  ['http://erp.corp:8080@evil/a', 'http://erp.corp:8080@evil/a'],
+  ['/a', '/a'],
+  ['a/b', 'a/b'],
+  ['mailto:a@b', 'mailto:a@b'],
+];
+for (const [url, rewritten] of urls) {
+  test(`a URL of the resource names the front: ${url}`, () =>
+    assert.equal(rewriteUrl(url, names), rewritten));
+}
+
+const cookies: [cookie: string, rewritten: string][] = [
+  ['a=b; Path=/', 'a=b; Path=/'],
+  ['a=b; Domain=erp.corp; Path=/', 'a=b; Domain=shop.example; Path=/'],
+  ['a=b; domain = .ERP.corp', 'a=b; Domain=shop.example'],
+  ['a=b; Domain=corp; Secure', 'a=b; Secure'],
+  ['a=b; Domain=other.corp', 'a=b; Domain=other.corp'],
+  ['domain=x; Path=/', 'domain=x; Path=/'],
+];
+for (const [cookie, rewritten] of cookies) {
+  test(`a cookie of the resource is one of the front: ${cookie}`, () => {
+    assert.equal(rewriteCookie(cookie, names), rewritten);
+  });
+}
+
+test('answers lose what was meant for this hop, and gain Via', () => {
+  const got: string[] = [];
+  const lines = [
+    'Connection: X-Hop',
+    'X-Hop: 1',
+    'Keep-Alive: 1',
+    'Alt-Svc: h3=":443"',
+    'Transfer-Encoding: chunked',
+    'X: 1',
+    'Content-Location: http://erp.corp:8080/x',
+  ];
+  forwardAnswer(fields(...lines), '1.1', names, (name, value) => got.push(`${name}: ${value}`));
+  assert.deepEqual(got, ['X: 1', 'Content-Location: https://shop.example/x', 'Via: 1.1 postern']);
+});
+
+test('trailers never carry what is needed before the body', () => {
+  const passed = forwardTrailers(
+    fields(
+      'Host: a',
+      'Content-Length: 1',
+      'Transfer-Encoding: x',
+      'Set-Cookie: a',
+      'X-Forwarded-For: a',
+      'X-Sum: 1',
+    ),
+  );
+  assert.deepEqual(
+    passed.map(({ name }) => name),
+    ['X-Sum'],
+  );
+});

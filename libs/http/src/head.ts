@@ -1,0 +1,97 @@
+/**
+ * Heads of HTTP/1.1 messages: from the bytes up to the empty line to plain data. One reading only; a head that could be
+ * read in two ways is refused.
+ */
+import { HttpFault, malformed } from './fault.ts';
+import { type Field, type HeadLimits, checkBytes, parseFields } from './field.ts';
+
+/** A request's head. */
+export interface RequestHead {
+  method: string;
+  target: string;
+  /** The x of HTTP/1.x. */
+  minor: 0 | 1;
+  fields: Field[];
+}
+
+/** A response's head. */
+export interface ResponseHead {
+  status: number;
+  reason: string;
+  minor: 0 | 1;
+  fields: Field[];
+}
+
+const targetCharactersMax = 8_192;
+const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
+const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+const emptyLine = Buffer.from('\r\n\r\n');
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
+
+/**
+ * Where the head that begins at `from` ends (behind its empty line); -1 when there is more to come. Throws when it
+ * already is too long, or has a line that ends in a bare LF, for which nobody should wait.
+ */
+export function findHeadEnd(bytes: Buffer, from: number, limits: HeadLimits): number {
+  const at = bytes.indexOf(emptyLine, from);
+  const length = (at < 0 ? bytes.length : at + emptyLine.length) - from;
+  if (length > limits.headBytesMax) throw tooLong(bytes, from, limits);
+  if (at >= 0) return at + emptyLine.length;
+  for (let lf = bytes.indexOf(lineFeed, from); lf >= 0; lf = bytes.indexOf(lineFeed, lf + 1)) {
+    if (lf === from || bytes[lf - 1] !== carriageReturn) throw malformed('a line that does not end in CR LF');
+  }
+  return -1;
+}
+
+/** Where a request begins: empty lines before it are passed over (RFC 9112, 2.2). */
+export function skipEmptyLines(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] === carriageReturn && bytes[at + 1] === lineFeed) at += 2;
+  return at;
+}
+
+/** The head in `text`, which ends with its empty line. */
+export function parseRequestHead(text: string, limits: HeadLimits): RequestHead {
+  checkBytes(text);
+  const lineEnd = text.indexOf('\r\n');
+  const match = requestLine.exec(text.slice(0, lineEnd));
+  if (match === null) throw malformed('a request line that is not "method target HTTP/1.1"');
+  const [, method = '', target = '', major, minor] = match;
+  if (major !== '1' || (minor !== '0' && minor !== '1')) {
+    throw new HttpFault('HTTP_VERSION', 'only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here');
+  }
+  if (target.length > targetCharactersMax) {
+    throw new HttpFault(
+      'HTTP_TARGET_TOO_LONG',
+      `a request target has at most ${targetCharactersMax} characters`,
+    );
+  }
+  return { method, target, minor: minor === '1' ? 1 : 0, fields: parseFields(text, lineEnd + 2, limits) };
+}
+
+/** The same of a response. */
+export function parseResponseHead(text: string, limits: HeadLimits): ResponseHead {
+  checkBytes(text);
+  const lineEnd = text.indexOf('\r\n');
+  const match = statusLine.exec(text.slice(0, lineEnd));
+  if (match === null) throw malformed('a status line that is not "HTTP/1.1 status reason"');
+  const [, minor, status, reason = ''] = match;
+  return {
+    status: Number(status),
+    reason,
+    minor: minor === '1' ? 1 : 0,
+    fields: parseFields(text, lineEnd + 2, limits),
+  };
+}
+
+function tooLong(bytes: Buffer, from: number, limits: HeadLimits): HttpFault {
+  const line = bytes.indexOf(lineFeed, from);
+  if (line < 0 || line - from > targetCharactersMax) {
+    return new HttpFault(
+      'HTTP_TARGET_TOO_LONG',
+      `a request target has at most ${targetCharactersMax} characters`,
+    );
+  }
+  return new HttpFault('HTTP_HEAD_TOO_LONG', `a head has at most ${limits.headBytesMax} bytes`);
+}

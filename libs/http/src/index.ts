@@ -1,0 +1,31 @@
+/**
+ * HTTP/1.1 messages as bytes: heads read strictly and in one way only, bodies piece by piece, and what a gateway changes
+ * in both directions. Pure: no sockets, no clock.
+ */
+export { BodyReader, type BodySink } from './body-reader.ts';
+export { HttpFault, malformed, type HttpFaultCode } from './fault.ts';
+export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
+export {
+  forwardAnswer,
+  forwardTrailers,
+  rewriteCookie,
+  rewriteUrl,
+  type AnswerNames,
+} from './forward-answer.ts';
+export {
+  formatRequestHead,
+  trackingField,
+  upgradeOf,
+  type CallerFacts,
+  type RequestForward,
+} from './forward-request.ts';
+export { requestFraming, responseFraming, type Framing } from './framing.ts';
+export {
+  findHeadEnd,
+  parseRequestHead,
+  parseResponseHead,
+  skipEmptyLines,
+  type RequestHead,
+  type ResponseHead,
+} from './head.ts';
+export { authorityOf, hostOf, isAuthority, portOf, readTarget, type RequestTarget } from './target.ts';

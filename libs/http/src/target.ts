@@ -1,0 +1,87 @@
+/**
+ * What a request asks for: its target and its Host, read as one (RFC 9112, 3.2 and 3.3). Two that disagree are refused,
+ * since what stands behind the gateway might follow the other one.
+ */
+import { HttpFault, malformed } from './fault.ts';
+import { single } from './field.ts';
+import type { RequestHead } from './head.ts';
+
+/** Where a request goes. `path` is "*" for `OPTIONS *`, else it begins with "/". */
+export interface RequestTarget {
+  /** Host and port as the caller wrote them; null for HTTP/1.0 without Host. */
+  authority: string | null;
+  path: string;
+  /** With its "?"; empty when there is none. */
+  query: string;
+}
+
+const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
+const absoluteForm = /^(https?):\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i;
+
+/** Reads target and Host of a request. Throws `HttpFault`. */
+export function readTarget(head: RequestHead): RequestTarget {
+  const { method, target } = head;
+  if (method === 'CONNECT' || method === 'TRACE') {
+    throw new HttpFault('HTTP_METHOD', `${method} is not served`);
+  }
+  const host = single(head.fields, 'host');
+  if (host === undefined && head.minor === 1) throw malformed('no Host field');
+  if (host !== undefined) checkAuthority(host);
+  if (target.includes('#')) throw malformed('a fragment in the request target');
+  if (target.startsWith('/')) return splitPath(target, host ?? null);
+  if (target === '*' && method === 'OPTIONS') return { authority: host ?? null, path: '*', query: '' };
+  return readAbsolute(head, host);
+}
+
+/** Whether the text is a host with or without a port. */
+export function isAuthority(text: string): boolean {
+  return authorityForm.test(text);
+}
+
+/** The host of an authority, in small letters, without brackets and port. */
+export function hostOf(authority: string): string {
+  if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']')).toLowerCase();
+  const colon = authority.indexOf(':');
+  return (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
+}
+
+/** The port of an authority, or the scheme's own. */
+export function portOf(authority: string, scheme: 'http' | 'https'): number {
+  const colon = authority.lastIndexOf(':');
+  if (colon < 0 || authority.endsWith(']')) return scheme === 'https' ? 443 : 80;
+  return Number(authority.slice(colon + 1));
+}
+
+/** Host and port as they stand in Host: without the scheme's own port, IPv6 in brackets. */
+export function authorityOf(host: string, port: number, scheme: 'http' | 'https'): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
+}
+
+function readAbsolute(head: RequestHead, host: string | undefined): RequestTarget {
+  const match = absoluteForm.exec(head.target);
+  if (match === null) throw malformed('a request target that is neither a path nor an http URL');
+  const [, scheme = '', authority = '', path, query = ''] = match;
+  checkAuthority(authority);
+  if (host !== undefined && !isSame(authority, host, scheme.toLowerCase() === 'https' ? 'https' : 'http')) {
+    throw malformed('a request target whose host is not that of the Host field');
+  }
+  const bare = head.method === 'OPTIONS' && query === '' ? '*' : '/';
+  return { authority, path: path ?? bare, query };
+}
+
+function isSame(one: string, other: string, scheme: 'http' | 'https'): boolean {
+  return hostOf(one) === hostOf(other) && portOf(one, scheme) === portOf(other, scheme);
+}
+
+function splitPath(target: string, authority: string | null): RequestTarget {
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { authority, path: target, query: '' }
+    : { authority, path: target.slice(0, mark), query: target.slice(mark) };
+}
+
+function checkAuthority(text: string): void {
+  if (!authorityForm.test(text))
+    throw malformed('a Host that is not a host name or address with or without a port');
+}
