@@ -42,6 +42,8 @@ export interface AccessList {
   readonly exact: ReadonlyMap<string, readonly CompiledRule[]>;
   /** All other rules, in order of decision. */
   readonly wider: readonly CompiledRule[];
+  /** Whether any rule has a path; without, all paths of a target are decided alike. */
+  readonly hasPaths: boolean;
 }
 
 interface CompiledRule {
@@ -64,7 +66,8 @@ export function compileAccessList(rules: readonly AccessRule[]): AccessList {
     if (kind !== 'address' && kind !== 'name') wider.push(rule);
     else if (!exact.get(text)?.push(rule)) exact.set(text, [rule]);
   }
-  return { rules: normal, exact, wider };
+  const hasPaths = compiled.some((rule) => rule.path !== null);
+  return { rules: normal, exact, wider, hasPaths };
 }
 
 /** Decides on the target as it was configured. */
@@ -127,11 +130,16 @@ function hostRank(host: HostPattern): number {
 }
 
 function matcher(host: Host, target: AccessTarget): (rule: CompiledRule) => boolean {
-  const path = target.path === undefined ? null : readPath(target.path);
+  // Read only where a rule asks for it.
+  let path: PathReadings | null | undefined;
+  const readings = (): PathReadings | null =>
+    (path ??= target.path === undefined ? null : readPath(target.path));
   return (rule) =>
     portRangeHolds(rule.port, target.port) &&
     hostMatches(rule.host, host) &&
-    (target.somePath === true ? mayMatch(rule) : pathMatches(rule, path));
+    (target.somePath === true
+      ? mayMatch(rule)
+      : rule.path === null || pathMatches(rule, rule.path, readings()));
 }
 
 /** Rules that deny a part of the paths leave others. */
@@ -153,9 +161,8 @@ function hostMatches(pattern: HostPattern, host: Host): boolean {
   }
 }
 
-function pathMatches(rule: CompiledRule, path: PathReadings | null): boolean {
-  if (rule.path === null) return true;
-  return path === null ? rule.action === 'deny' : pathBegins(path, rule.path, rule.action);
+function pathMatches(rule: CompiledRule, prefix: PathReadings, path: PathReadings | null): boolean {
+  return path === null ? rule.action === 'deny' : pathBegins(path, prefix, rule.action);
 }
 
 function byRule(rule: CompiledRule, where = ''): ListDecision {

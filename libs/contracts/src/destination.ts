@@ -113,6 +113,11 @@ const frontTls = {
     default: [],
     description: 'revocation lists of the client CAs, PEM, one in each',
   }),
+  passClientCertificate: Type.Boolean({
+    default: false,
+    description:
+      'for HTTP: whether the resource is sent the caller’s verified certificate, in Client-Cert (RFC 9440)',
+  }),
   revocationListUrls: Type.Array(Type.String({ maxLength: 1024, pattern: '^https?://' }), {
     maxItems: 8,
     default: [],

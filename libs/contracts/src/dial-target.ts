@@ -11,6 +11,9 @@ export const DialTarget = Type.Object({
   host,
   port,
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
+  somePath: Type.Optional(
+    Type.Boolean({ description: 'requests follow whose paths the node asks the access lists about' }),
+  ),
   keepAliveSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7200 })),
   proxy: Type.Optional(
     Type.Object({

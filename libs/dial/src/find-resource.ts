@@ -34,13 +34,19 @@ export interface Reachable {
   readonly faults: ResourceError[];
 }
 
+/** What the access lists are asked about a place. */
+export function askedOf({ host, port, somePath }: Pick<Place, 'host' | 'port' | 'somePath'>): AccessTarget {
+  return somePath === true ? { host, port, somePath } : { host, port };
+}
+
 /** Asks the access list for the host as configured. Rejects with ResourceError. */
-export function askByName(parts: FindingParts, { host, port }: Place): Promise<AccessDecision> {
+export function askByName(parts: FindingParts, place: Place): Promise<AccessDecision> {
+  const { host, port } = place;
   return takeStep(
     parts.onStep,
     'access list',
     () => {
-      const decision = parts.guard.decide({ host, port });
+      const decision = parts.guard.decide(askedOf(place));
       if (!decision.allowed) throw deniedFault(parts.end, { host, port }, decision);
       return decision;
     },
@@ -65,7 +71,7 @@ export async function findResource(
   const addresses: string[] = [];
   const faults: ResourceError[] = [];
   for (const address of found) {
-    const denial = parts.guard.denialOf({ host, port }, address);
+    const denial = parts.guard.denialOf(askedOf(place), address);
     if (denial === null) addresses.push(address);
     else faults.push(deniedFault(parts.end, { host, port }, denial));
   }

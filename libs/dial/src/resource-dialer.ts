@@ -17,6 +17,7 @@ import {
   type FindingParts,
   type ResourceGuard,
   askByName,
+  askedOf,
   findResource,
   resolveName,
 } from './find-resource.ts';
@@ -74,12 +75,13 @@ export async function dialResource(
 /** Whether the target would still be allowed; for streams that run when a list changes. */
 export function denialNow(
   guard: ResourceGuard,
-  { host, port }: Pick<Place, 'host' | 'port'>,
+  place: Pick<Place, 'host' | 'port' | 'somePath'>,
   address: string | null,
 ): AccessDecision | null {
-  const decision = guard.decide({ host, port });
+  const asked = askedOf(place);
+  const decision = guard.decide(asked);
   if (!decision.allowed) return decision;
-  return address === null ? null : guard.denialOf({ host, port }, address);
+  return address === null ? null : guard.denialOf(asked, address);
 }
 
 async function connectDirectly(

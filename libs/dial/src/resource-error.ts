@@ -29,6 +29,8 @@ export interface DialingEnd {
 export interface Place {
   readonly host: string;
   readonly port: number;
+  /** Requests follow about whose paths the node asks the access lists: here any path will do. */
+  readonly somePath?: boolean | undefined;
   /** How long there was for it; 0 for ever. */
   readonly connectTimeoutSeconds: number;
 }

@@ -35,7 +35,11 @@ export class Balancers {
 
   /** Whether a connection from this address to this port begins with a PROXY header. */
   introduce(address: string, port: number): boolean {
-    if (!this.#ports.some(({ from, to }) => port >= from && port <= to)) return false;
+    return this.#ports.some(({ from, to }) => port >= from && port <= to) && this.trusts(address);
+  }
+
+  /** Whether what this address says of its own callers is taken. */
+  trusts(address: string): boolean {
     // Of the rules only the address counts; a port there must be one.
     return decideSource(this.#sources, { address, port: 1 }).allowed;
   }

@@ -24,6 +24,7 @@ import {
   saysPathRefused,
 } from '@postern/tunnel';
 import type { AcceptedCaller } from './accepted-caller.ts';
+import type { RunningCaller } from './callers.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { openMetadataOf } from './open-metadata.ts';
@@ -53,7 +54,7 @@ export interface CallerParts {
 }
 
 /** One caller. */
-export class Caller {
+export class Caller implements RunningCaller {
   readonly trackingId: string;
   readonly address: CallerAddress;
   readonly gatewayId: string;
@@ -104,6 +105,10 @@ export class Caller {
   }
 
   get opened(): boolean {
+    return this.#opened;
+  }
+
+  get tookStream(): boolean {
     return this.#opened;
   }
 
@@ -260,7 +265,8 @@ function causeOfEnd(reset: NonNullable<Joined['reset']>, opened: boolean): Calle
   return causeOfReset(code, reset.text, opened);
 }
 
-function noClient(route: Route): CallerCause {
+/** The cause when there is no client to ask. */
+export function noClient(route: Route): CallerCause {
   return {
     code: 'EDGE_NO_CLIENT',
     text: `no client of gateway ${route.gatewayName} is connected`,

@@ -5,11 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { type Flow, ResetCode, socketEnd } from '@postern/tunnel';
+import { type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller } from './accepted-caller.ts';
 import { Caller } from './caller.ts';
 import type { CallerCause } from './errors.ts';
+import type { HttpBounds } from './http/bounds.ts';
+import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
 import type { Refusals } from './refusals.ts';
@@ -30,6 +32,9 @@ export interface CallerBounds {
 /** What callers need of the node. */
 export interface CallersParts {
   bounds: CallerBounds;
+  http: HttpBounds;
+  /** Whether this address is a balancer's whose word on its callers is taken. */
+  trusts(address: string): boolean;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
@@ -39,12 +44,31 @@ export interface CallersParts {
   logger: Logger;
 }
 
+/** What a rule, a client or the node may end: a caller's stream, or one request of it. */
+export interface RunningCaller {
+  readonly trackingId: string;
+  readonly address: CallerAddress;
+  readonly gatewayId: string;
+  readonly destinationId: string;
+  /** The client that has it, or is asked to take it. */
+  readonly clientId: string | null;
+  readonly clientProcess: ProcessName | null;
+  readonly opened: boolean;
+  /** Whether a client took a new stream for it. */
+  readonly tookStream: boolean;
+  readonly bytes: { fromCaller: number; toCaller: number };
+  judgeAgain(route: Route | undefined): void;
+  end(cause: CallerCause, code?: ResetCode): void;
+  tick(now: number): void;
+}
+
 /** All callers. */
 export class Callers {
   readonly #parts: CallersParts;
   readonly #counts: AddressCount;
   readonly #rate: RateLimit;
-  readonly #byGateway = new Map<string, Set<Caller>>();
+  readonly #byGateway = new Map<string, Set<RunningCaller>>();
+  readonly #http: HttpDesk;
   readonly #timer: NodeJS.Timeout;
   #opening = 0;
   #drained: (() => void) | null = null;
@@ -60,6 +84,25 @@ export class Callers {
     });
     const perSecond = bounds.connectionsPerSecondPerAddress;
     this.#rate = new RateLimit({ perSecond, burst: perSecond, addressesMax: bounds.addressesMax });
+    this.#http = new HttpDesk({
+      bounds: parts.http,
+      trusts: (address) => parts.trusts(address),
+      policy: (gatewayId) => parts.policy(gatewayId),
+      route: (destinationId) => parts.route(destinationId),
+      upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      whyFull: () => this.#whyOpeningFull(),
+      onStart: (caller) => this.#add(caller),
+      onOpened: (caller) => this.#handleOpened(caller),
+      onOver: (caller, cause) => this.#remove(caller, cause),
+      onRefused: (destinationId, trackingId, { caller }, cause) =>
+        parts.refusals.add(
+          destinationId,
+          trackingId,
+          `${caller.address}:${caller.port}`,
+          cause,
+          'a request was refused',
+        ),
+    });
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }
@@ -80,7 +123,7 @@ export class Callers {
     for (const caller of this.#all()) {
       if (!caller.opened) continue;
       const { fromCaller, toCaller } = caller.bytes;
-      totals.streams += 1;
+      if (caller.tookStream) totals.streams += 1;
       totals.fromCallers += fromCaller;
       totals.toCallers += toCaller;
     }
@@ -99,8 +142,12 @@ export class Callers {
     };
   }
 
-  /** Carries a caller's bytes as they are. */
+  /** Carries a caller's bytes as they are, or its requests. */
   serve(accepted: AcceptedCaller): void {
+    if (accepted.route.front.protocol === 'http') {
+      this.#http.accept(accepted);
+      return;
+    }
     const header = proxyHeaderOf(accepted);
     const { head, socket } = accepted;
     const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
@@ -130,8 +177,14 @@ export class Callers {
     caller.start();
   }
 
+  /** What HTTP counts. */
+  get http(): HttpCounts {
+    return this.#http.counts;
+  }
+
   /** The destination or gateway, or one of their rules, has changed. */
   judgeAgain(gatewayId: string): void {
+    this.#http.judgeAgain(gatewayId);
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
       caller.judgeAgain(this.#parts.route(caller.destinationId));
     }
@@ -139,6 +192,7 @@ export class Callers {
 
   /** Ends every caller that a client serves, or all of a gateway. */
   end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
+    this.#http.endKept(clientId, gatewayId, cause.text);
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
       if (clientId === null || caller.clientId === clientId) caller.end(cause);
     }
@@ -157,6 +211,7 @@ export class Callers {
   /** Resolves when the last one has gone, or the time is over. */
   async drain(graceMs: number): Promise<void> {
     if (this.size === 0) return;
+    this.#http.drain();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained = resolve;
     const timer = setTimeout(resolve, graceMs);
@@ -168,6 +223,7 @@ export class Callers {
   close(cause: CallerCause): void {
     clearInterval(this.#timer);
     for (const caller of this.#all()) caller.end(cause, ResetCode.ShuttingDown);
+    this.#http.close();
   }
 
   readonly #callerParts = {
@@ -183,9 +239,8 @@ export class Callers {
     if (!this.#rate.take(address)) {
       return { code: 'EDGE_ADDRESS_RATE', text: 'too many new connections from this address', end: 'edge' };
     }
-    if (this.#opening >= this.#parts.bounds.openingMax) {
-      return { code: 'EDGE_OPENING_FULL', text: 'too many callers wait for a client already', end: 'edge' };
-    }
+    const full = this.#whyOpeningFull();
+    if (full !== null) return full;
     switch (this.#counts.enter(address)) {
       case 'full':
         return {
@@ -204,20 +259,30 @@ export class Callers {
     }
   }
 
-  #add(caller: Caller): void {
+  #whyOpeningFull(): CallerCause | null {
+    if (this.#opening < this.#parts.bounds.openingMax) return null;
+    return { code: 'EDGE_OPENING_FULL', text: 'too many callers wait for a client already', end: 'edge' };
+  }
+
+  #add(caller: RunningCaller): void {
     this.#opening += 1;
     const siblings = this.#byGateway.get(caller.gatewayId);
     if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
     else siblings.add(caller);
   }
 
-  #handleOpened(caller: Caller): void {
+  #handleOpened(caller: RunningCaller): void {
     this.#opening -= 1;
+    if (!this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId } = caller;
     this.#parts.logger.debug({ trackingId, destinationId, clientId }, 'a stream is open');
   }
 
   #handleOver(caller: Caller, cause: CallerCause | null): void {
+    this.#remove(caller, cause);
+  }
+
+  #remove(caller: RunningCaller, cause: CallerCause | null): void {
     const siblings = this.#byGateway.get(caller.gatewayId);
     siblings?.delete(caller);
     if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
@@ -225,18 +290,19 @@ export class Callers {
     this.#report(caller, cause);
   }
 
-  #count(caller: Caller): void {
+  #count(caller: RunningCaller): void {
     if (!caller.opened) {
       this.#opening -= 1;
       return;
     }
     const { fromCaller, toCaller } = caller.bytes;
-    this.#ended.streams += 1;
+    if (caller.tookStream) this.#ended.streams += 1;
     this.#ended.fromCallers += fromCaller;
     this.#ended.toCallers += toCaller;
   }
 
-  #report(caller: Caller, cause: CallerCause | null): void {
+  #report(caller: RunningCaller, cause: CallerCause | null): void {
+    if (cause === null && !this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId, address, opened } = caller;
     if (cause === null) {
       this.#parts.logger.debug({ trackingId, destinationId, clientId, ...caller.bytes }, 'a stream is over');
@@ -249,9 +315,10 @@ export class Callers {
   #tick(): void {
     const now = performance.now();
     for (const caller of this.#all()) caller.tick(now);
+    this.#http.tick(now);
   }
 
-  *#all(): Iterable<Caller> {
+  *#all(): Iterable<RunningCaller> {
     for (const callers of this.#byGateway.values()) yield* callers;
   }
 }

@@ -24,6 +24,7 @@ import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode } from '@pos
 import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
 import { RateLimit } from './admission.ts';
+import { Balancers } from './balancers.ts';
 import { openBusDesk } from './bus-desk.ts';
 import { Callers } from './callers.ts';
 import { CloudBook } from './cloud-book.ts';
@@ -38,6 +39,7 @@ import { FrontSide } from './front-side.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
+import { httpBounds } from './http/bounds.ts';
 import { LineLimit } from './line-limit.ts';
 import { Links } from './links.ts';
 import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
@@ -172,8 +174,11 @@ class EdgeNode implements Edge {
       logger: subsystemLogger(logger, 'health'),
     });
     this.#refusals = new Refusals(subsystemLogger(logger, 'callers'));
+    const balancers = new Balancers(options);
     this.#callers = new Callers({
       bounds: options,
+      http: httpBounds(options),
+      trusts: (address) => balancers.trusts(address),
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
       upstreams: (gatewayId) => this.#relays.upstreams(gatewayId),
@@ -523,6 +528,7 @@ class EdgeNode implements Edge {
       fronts: () => this.#frontSide.fronts.counts(),
       datagrams: () => this.#frontSide.fronts.datagrams(),
       cloud: () => ({ size: this.#cloudStreams.size, ...this.#cloudStreams.totals }),
+      http: () => this.#callers.http,
     };
   }
 }

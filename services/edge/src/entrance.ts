@@ -21,7 +21,7 @@ import { type CallerCause, TurnedAway } from './errors.ts';
 import { type FirstBytes, lookForName, lookForTls } from './first-bytes.ts';
 import type { FrontNames } from './front-names.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
-import { type CallerAddress, judgeNew } from './judgement.ts';
+import { type CallerAddress, judgeHandshake, judgeNew } from './judgement.ts';
 import { type ProxiedEnds, type SocketName, readProxyHeader } from './proxy-header.ts';
 import type { Refusals } from './refusals.ts';
 import { readSocketHead } from './socket-head.ts';
@@ -72,7 +72,7 @@ export class Entrance {
 
   /** A connection on a port that one destination has for itself. */
   enterOwn(route: FrontRoute, accepted: Socket): void {
-    const arrival = this.#arrive(accepted, adoptable(route));
+    const arrival = this.#arrive(accepted);
     if (arrival === null) return;
     arrival.route = route;
     if (!arrival.introduced && !endsTls(route)) this.#guard(arrival, () => this.#serve(arrival, null));
@@ -81,18 +81,18 @@ export class Entrance {
 
   /** A connection on the platform's port. */
   enterShared(accepted: Socket): void {
-    const arrival = this.#arrive(accepted, true);
+    const arrival = this.#arrive(accepted);
     if (arrival !== null) void this.#run(arrival, this.#enterShared(arrival));
   }
 
-  #arrive(accepted: Socket, adopt: boolean): Arrival | null {
+  #arrive(accepted: Socket): Arrival | null {
     // The caller went between the system's accept and ours.
     if (accepted.remoteAddress === undefined) {
       resetSocket(accepted);
       return null;
     }
     const introduced = this.#parts.balancers.introduce(accepted.remoteAddress, accepted.localPort ?? 0);
-    return new Arrival(adopt ? adoptSocket(accepted) : accepted, introduced);
+    return new Arrival(adoptSocket(accepted), introduced);
   }
 
   async #enterOwn(arrival: Arrival, route: FrontRoute): Promise<void> {
@@ -174,7 +174,10 @@ export class Entrance {
     const place = this.#parts.callers.admit(arrival.address.address);
     if (typeof place !== 'function') throw new TurnedAway(place);
     arrival.leave = place;
-    const cause = judgeNew(route, this.#parts.policy(route.gatewayId), arrival.address);
+    const policy = this.#parts.policy(route.gatewayId);
+    // Of HTTP each request is judged, and answered with the cause; here only who is to have no handshake is turned away.
+    const judge = route.front.protocol === 'http' ? judgeHandshake : judgeNew;
+    const cause = judge(route, policy, arrival.address);
     if (cause !== null) throw new TurnedAway(cause);
   }
 
@@ -332,11 +335,6 @@ async function readFirst(
 
 function endsTls({ front }: FrontRoute): boolean {
   return front.tls.mode === 'server' || front.tls.mode === 'mutual';
-}
-
-/** Node's own HTTP reads a socket in its own way, and TLS on top of one reads it as it is. */
-function adoptable(route: FrontRoute): boolean {
-  return route.front.protocol !== 'http' || endsTls(route);
 }
 
 function turnedAway(code: CallerCause['code'], text: string): TurnedAway {

@@ -5,6 +5,7 @@
  * - a caller's (`CallerCause`): a caller speaks a protocol that the edge does not read, so it gets a reset and the code
  *   goes to the log, the metrics and the destination's last refusals.
  */
+import type { HttpFaultCode } from '@postern/http';
 import { ResetCode } from '@postern/tunnel';
 
 /** Why a tunnel or a link was refused in its handshake, or ended by the node. */
@@ -112,7 +113,14 @@ export type CallerCode =
   | 'EDGE_TOKEN_REVOKED'
   | 'EDGE_TOKEN_REQUIRED'
   | 'EDGE_PATH_LOST'
-  | 'EDGE_IDLE';
+  | 'EDGE_IDLE'
+  | 'EDGE_HTTP_HEAD_SLOW'
+  | 'EDGE_HTTP_BODY_SLOW'
+  | 'EDGE_HTTP_MISDIRECTED'
+  | 'EDGE_HTTP_ANSWER_MALFORMED'
+  | 'EDGE_HTTP_ANSWER_CUT'
+  | 'EDGE_HTTP_ANSWER_LATE'
+  | HttpFaultCode;
 
 /** One caller's bad end: the code, plain words, and the rule that decided where one did. */
 export interface CallerCause {

@@ -2,8 +2,8 @@
  * Whether a caller may have its stream, in the order of design.md, "Fronts": destination, gateway, source rules, access
  * list. Pure, so that the same words decide at accept and again when a rule changes under a running stream.
  */
-import { decide, decideBoth, decideSource, type AccessList } from '@postern/access';
-import type { Policy, Route } from '@postern/contracts';
+import { decide, decideBoth, decideSource, type AccessList, type AccessTarget } from '@postern/access';
+import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { CallerCause } from './errors.ts';
 import { accessListOf, sourceRulesOf } from './rulebook.ts';
 
@@ -17,6 +17,8 @@ export interface CallerAddress {
 export interface Target {
   host: string;
   port: number;
+  /** Of a request; what has no path is denied by rules with one, and never allowed. */
+  path?: string;
 }
 
 /** Why a new caller is turned away; null when it may try for a client. */
@@ -24,10 +26,11 @@ export function judgeNew(
   route: Route,
   policy: Policy | undefined,
   caller: CallerAddress,
+  target: Target = { host: route.resource.host, port: route.resource.port },
 ): CallerCause | null {
   if (!route.enabled)
     return { code: 'EDGE_DESTINATION_DISABLED', text: 'the destination is disabled', end: 'edge' };
-  return judgeRunning(route, policy, caller, route.resource);
+  return judgeRunning(route, policy, caller, target);
 }
 
 /**
@@ -48,6 +51,27 @@ export function judgeRunning(
   return judgeSource(policy, route.id, caller) ?? judgeAccess(policy, target);
 }
 
+/** Why a caller of an HTTP front may have no TLS handshake; null when it may, and where there is no TLS. */
+export function judgeHandshake(
+  route: FrontRoute,
+  policy: Policy | undefined,
+  caller: CallerAddress,
+): CallerCause | null {
+  if (route.front.tls.mode === 'none' || policy === undefined) return null;
+  return judgeSource(policy, route.id, caller);
+}
+
+/** Why a connection to a resource that waits for its next request may not be kept; null when it may. */
+export function judgeKept(route: Route | undefined, policy: Policy | undefined): CallerCause | null {
+  if (route === undefined)
+    return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
+  if (!route.gatewayEnabled || policy === undefined || !policy.enabled) {
+    return { code: 'EDGE_GATEWAY_DISABLED', text: 'the gateway is disabled or deleted', end: 'edge' };
+  }
+  const { host, port } = route.resource;
+  return judgeAccess(policy, { host, port, somePath: true });
+}
+
 /** Whether a client's own list, as far as it is known here, would refuse the target. */
 export function judgeOwn(policy: Policy, own: AccessList | null, target: Target): CallerCause | null {
   if (own === null) return null;
@@ -60,7 +84,7 @@ function judgeSource(policy: Policy, destinationId: string, caller: CallerAddres
   return decision.allowed ? null : denial('EDGE_SOURCE_DENIED', 'edge', decision);
 }
 
-function judgeAccess(policy: Policy, target: Target): CallerCause | null {
+function judgeAccess(policy: Policy, target: AccessTarget): CallerCause | null {
   const decision = decide(accessListOf(policy), target);
   if (decision.allowed) return null;
   return denial('EDGE_ACCESS_DENIED', 'edge', {

@@ -4,6 +4,7 @@
  */
 import type { Counter, Metrics, Sample } from '@postern/telemetry';
 import type { Eviction } from './handshake-gate.ts';
+import type { HttpCounts } from './http/http-desk.ts';
 
 /** The ports that have a gate; `front` is all of them. */
 export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';
@@ -26,6 +27,7 @@ export interface MetricSources {
     datagramsDropped: number;
   };
   datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number };
+  http(): HttpCounts;
 }
 
 /** What is counted as it happens. */
@@ -86,6 +88,15 @@ function registerGauges(metrics: Metrics, sources: MetricSources): void {
   );
   gauge('buffered_bytes', 'Bytes promised to senders and bytes kept for peers, all streams.', 'kind', () =>
     sources.memory(),
+  );
+  gauge(
+    'http',
+    'Requests under way, callers’ HTTP connections, and connections kept to resources.',
+    'kind',
+    () => {
+      const { running, connections, kept } = sources.http();
+      return { requests: running, connections, kept };
+    },
   );
   gauge('fronts', 'Fronts that listen, and those that cannot.', 'state', () => sources.fronts());
 }
@@ -151,6 +162,21 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
     read: () => {
       const { fromCallers, toCallers } = sources.totals();
       return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
+    },
+  });
+  metrics.counter({
+    name: 'postern_edge_http_answers_total',
+    help: 'Answers to HTTP requests, by the class of their status.',
+    labels: ['status'],
+    read: () => [...sources.http().answers].map(([status, value]) => ({ value, labels: { status } })),
+  });
+  metrics.counter({
+    name: 'postern_edge_http_requests_total',
+    help: 'HTTP requests that a client took, by the connection to the resource: a new one, or a kept one.',
+    labels: ['connection'],
+    read: () => {
+      const { overKept, overNew } = sources.http();
+      return samples('connection', { kept: overKept, new: overNew });
     },
   });
   metrics.counter({

@@ -62,6 +62,7 @@ test('a destination of name and resource has every other field by default', () =
         clientNames: [],
         revocationLists: [],
         revocationListUrls: [],
+        passClientCertificate: false,
       },
       proxyProtocol: 'off',
       proxyProtocolFacts: false,
@@ -72,8 +73,6 @@ test('a destination of name and resource has every other field by default', () =
 
 const unserved: [path: string, change: object][] = [
   ['/resource/protocol', { kind: 'cloud', clientPort: 12000, resource: { protocol: 'http' } }],
-  ['/front/protocol', { front: { protocol: 'http' } }],
-  ['/front/protocol', { resource: { protocol: 'http' } }],
   ['/resource/tls/mode', { kind: 'cloud', clientPort: 1, resource: { tls: { mode: 'tls' } } }],
   [
     '/resource/proxy/password',

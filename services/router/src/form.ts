@@ -150,6 +150,7 @@ const frontTlsDefaults: DestinationFront['tls'] = {
   clientNames: [],
   revocationLists: [],
   revocationListUrls: [],
+  passClientCertificate: false,
 };
 
 /** A stored front with what an earlier version did not know. */
@@ -221,6 +222,8 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
   if (tls.mode !== 'none' && protocol === 'udp') return at('mode', 'must be "none": UDP has no TLS');
   if (tls.mode === 'passthrough' && protocol === 'http')
     return at('mode', '"passthrough" hands TLS on unread, and HTTP must be read: use protocol "tcp"');
+  if (tls.passClientCertificate && protocol !== 'http')
+    return at('passClientCertificate', 'is for protocol "http"; PROXY v2 has proxyProtocolFacts');
   if (tls.certificateId !== null && (tls.mode === 'none' || tls.mode === 'passthrough'))
     return at('certificateId', `is for mode "server" or "mutual", not "${tls.mode}"`);
   if (tls.mode === 'mutual') {
@@ -231,6 +234,8 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
   const unused = (['clientCaIds', 'clientNames', 'revocationLists', 'revocationListUrls'] as const).find(
     (field) => tls[field].length > 0,
   );
+  if (tls.passClientCertificate)
+    return at('passClientCertificate', `is for mode "mutual", not "${tls.mode}"`);
   return unused === undefined ? null : at(unused, `is for mode "mutual", not "${tls.mode}"`);
 }
 
@@ -247,8 +252,7 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
   const { resource, health } = form;
   const byClient = form.kind === 'on-premises' && resource.protocol !== 'udp';
   const served: [path: string, value: unknown, isServed: boolean][] = [
-    ...(form.kind === 'cloud' ? [] : unservedOfFront(form.front)),
-    ['/resource/protocol', resource.protocol, resource.protocol !== 'http'],
+    ['/resource/protocol', resource.protocol, form.kind !== 'cloud' || resource.protocol !== 'http'],
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || byClient],
     ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
     ['/resource/compress', resource.compress, !resource.compress],
@@ -256,8 +260,4 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];
   return path === undefined ? null : [path, value];
-}
-
-function unservedOfFront(front: FrontForm): [path: string, value: unknown, isServed: boolean][] {
-  return [['/front/protocol', front.protocol, front.protocol !== 'http']];
 }

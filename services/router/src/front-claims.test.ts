@@ -138,6 +138,7 @@ const tlsFront = (host: string, port = 443) => ({
     clientNames: [],
     revocationLists: [],
     revocationListUrls: [],
+    passClientCertificate: false,
   },
 });
 

@@ -51,5 +51,6 @@ const front = wholeFront({
     clientNames: [],
     revocationLists: [],
     revocationListUrls: [],
+    passClientCertificate: false,
   },
 });

@@ -164,6 +164,7 @@ test('a destination gets a front of its name, its gateway and a free port', asyn
       clientNames: [],
       revocationLists: [],
       revocationListUrls: [],
+      passClientCertificate: false,
     },
     proxyProtocol: 'off',
     proxyProtocolFacts: false,

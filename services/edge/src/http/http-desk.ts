@@ -1,0 +1,232 @@
+/**
+ * HTTP on this node: takes callers' connections from the fronts, finds the destination of each request, and keeps the
+ * connections to resources. A connection is no destination's: each request on it is judged by the rules as they are
+ * when it comes.
+ */
+import type { Socket } from 'node:net';
+import type { Policy, Route } from '@postern/contracts';
+import { ResetCode } from '@postern/tunnel';
+import type { AcceptedCaller } from '../accepted-caller.ts';
+import type { RunningCaller } from '../callers.ts';
+import type { CallerCause } from '../errors.ts';
+import { judgeKept } from '../judgement.ts';
+import type { Upstream } from '../upstream.ts';
+import type { HttpBounds } from './bounds.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { HttpConnection, HttpDoor } from './door.ts';
+import type { Exchange } from './exchange.ts';
+import { Http1Caller } from './http1-caller.ts';
+import { Http2Caller } from './http2-caller.ts';
+import type { HttpParts } from './parts.ts';
+import { statusOf } from './refusal-page.ts';
+import type { ConnectionFacts, HttpRequest } from './request.ts';
+
+/** What the desk needs of the node. */
+export interface HttpDeskParts {
+  bounds: HttpBounds;
+  trusts(address: string): boolean;
+  policy(gatewayId: string): Policy | undefined;
+  route(destinationId: string): Route | undefined;
+  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  whyFull(): CallerCause | null;
+  onStart(caller: RunningCaller): void;
+  onOpened(caller: RunningCaller): void;
+  onOver(caller: RunningCaller, cause: CallerCause | null): void;
+  onRefused(destinationId: string, trackingId: string, facts: ConnectionFacts, cause: CallerCause): void;
+}
+
+/** Counts since the start. */
+export interface HttpCounts {
+  /** Requests that were answered, by the first digit of the status. */
+  answers: ReadonlyMap<string, number>;
+  running: number;
+  connections: number;
+  /** Connections to resources that wait. */
+  kept: number;
+  /** Requests that went over a kept one, and over a new one. */
+  overKept: number;
+  overNew: number;
+}
+
+/** Where a connection's requests go. */
+interface Connection {
+  destinationId: string;
+  onClosed: () => void;
+}
+
+/** HTTP. */
+export class HttpDesk {
+  readonly #desk: HttpDeskParts;
+  readonly #parts: HttpParts;
+  readonly #pool: ConnectionPool;
+  readonly #connections = new Map<HttpConnection, Connection>();
+  readonly #answers = new Map<string, number>();
+  #running = 0;
+  #overKept = 0;
+  #overNew = 0;
+  #draining = false;
+
+  constructor(parts: HttpDeskParts) {
+    this.#desk = parts;
+    this.#pool = new ConnectionPool(parts.bounds);
+    this.#parts = {
+      bounds: parts.bounds,
+      pool: this.#pool,
+      policy: (gatewayId) => parts.policy(gatewayId),
+      upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      whyFull: () => parts.whyFull(),
+      statusOf,
+      onStart: (exchange) => this.#handleStart(exchange),
+      onOpened: (exchange, fresh) => this.#handleOpened(exchange, fresh),
+      onOver: (exchange, cause) => this.#handleOver(exchange, cause),
+    };
+  }
+
+  get counts(): HttpCounts {
+    return {
+      answers: this.#answers,
+      running: this.#running,
+      connections: this.#connections.size,
+      kept: this.#pool.size,
+      overKept: this.#overKept,
+      overNew: this.#overNew,
+    };
+  }
+
+  /** Takes a connection to a destination's front. */
+  accept(accepted: AcceptedCaller): void {
+    const { trackingId, route, socket, tls, head } = accepted;
+    const facts = this.#factsOf(accepted);
+    const known = { destinationId: route.id, onClosed: () => accepted.leave() };
+    const door = this.#door(route.id, trackingId);
+    if (tls?.protocol === 'h2') {
+      this.#connections.set(new Http2Caller(door, socket, facts, trackingId), known);
+      return;
+    }
+    const connection = new Http1Caller(door, socket, facts, trackingId);
+    this.#connections.set(connection, known);
+    connection.start(head);
+  }
+
+  /** What a PROXY header told is the caller's own address, who is nobody that is trusted. */
+  #factsOf({ address, route, tls, serverName, throughBalancer }: AcceptedCaller): ConnectionFacts {
+    const { port, tls: frontTls } = route.front;
+    const certificate = frontTls.passClientCertificate ? (tls?.certificate ?? null) : null;
+    return {
+      caller: address,
+      frontPort: port,
+      secure: tls !== null,
+      serverName: tls === null ? null : serverName,
+      certificate: certificate?.raw ?? null,
+      trusted: !throughBalancer && this.#desk.trusts(address.address),
+      allowed: null,
+    };
+  }
+
+  /** A rule, the destination or the gateway changed: kept connections that may no longer be are reset. */
+  judgeAgain(gatewayId: string): void {
+    for (const destinationId of this.#pool.destinations()) {
+      const route = this.#desk.route(destinationId);
+      if (route !== undefined && route.gatewayId !== gatewayId) continue;
+      const cause = judgeKept(route, this.#desk.policy(gatewayId));
+      if (cause !== null) this.#pool.reset(destinationId, ResetCode.Disabled, cause.text, () => true);
+    }
+  }
+
+  /** A client's streams end: its kept connections too. */
+  endKept(clientId: string | null, gatewayId: string, text: string): void {
+    for (const destinationId of this.#pool.destinations()) {
+      const route = this.#desk.route(destinationId);
+      if (route !== undefined && route.gatewayId !== gatewayId) continue;
+      this.#pool.reset(
+        destinationId,
+        ResetCode.Disabled,
+        text,
+        (one) => clientId === null || one.clientId === clientId,
+      );
+    }
+  }
+
+  /** Called about once a second. */
+  tick(now: number): void {
+    this.#pool.tick(now);
+    for (const connection of this.#connections.keys()) connection.tick(now);
+  }
+
+  /** Takes no more requests: connections end when what is under way is answered. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#connections.keys()) connection.drain();
+  }
+
+  /** Ends all. */
+  close(): void {
+    for (const connection of this.#connections.keys()) connection.close();
+    this.#pool.closeAll();
+  }
+
+  #door(destinationId: string, trackingId: string): HttpDoor {
+    return {
+      parts: this.#parts,
+      draining: () => this.#draining,
+      route: (request) => this.#route(destinationId, request),
+      onRefused: (connection, requestId, cause) => {
+        this.#countAnswer(statusOf(cause));
+        this.#desk.onRefused(destinationId, requestId, connection.facts, cause);
+      },
+      onClosed: (connection) => this.#handleClosed(connection),
+      takeHttp2: (former, socket) => this.#takeHttp2(former, socket, trackingId),
+    };
+  }
+
+  #takeHttp2(former: HttpConnection, socket: Socket, trackingId: string): void {
+    const known = this.#connections.get(former);
+    if (known === undefined) return;
+    this.#connections.delete(former);
+    if (socket.destroyed) {
+      known.onClosed();
+      return;
+    }
+    const door = this.#door(known.destinationId, trackingId);
+    this.#connections.set(new Http2Caller(door, socket, former.facts, trackingId), known);
+  }
+
+  /** The destination as it is now; a connection that came to a port which it has left is not served. */
+  #route(destinationId: string, { caller }: HttpRequest): Route | CallerCause {
+    const route = this.#desk.route(destinationId);
+    if (route === undefined) {
+      return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
+    }
+    if (route.front?.protocol === 'http' && route.front.port === caller.port) return route;
+    return { code: 'EDGE_HTTP_MISDIRECTED', text: 'the front has moved to another port', end: 'edge' };
+  }
+
+  #handleStart(exchange: Exchange): void {
+    this.#running += 1;
+    this.#desk.onStart(exchange);
+  }
+
+  #handleOpened(exchange: Exchange, fresh: boolean): void {
+    if (fresh) this.#overNew += 1;
+    else this.#overKept += 1;
+    this.#desk.onOpened(exchange);
+  }
+
+  #handleOver(exchange: Exchange, cause: CallerCause | null): void {
+    this.#running -= 1;
+    if (exchange.status > 0) this.#countAnswer(exchange.status);
+    this.#desk.onOver(exchange, cause);
+  }
+
+  #countAnswer(status: number): void {
+    const label = `${String(status).charAt(0)}xx`;
+    this.#answers.set(label, (this.#answers.get(label) ?? 0) + 1);
+  }
+
+  #handleClosed(connection: HttpConnection): void {
+    const known = this.#connections.get(connection);
+    if (known === undefined) return;
+    this.#connections.delete(connection);
+    known.onClosed();
+  }
+}

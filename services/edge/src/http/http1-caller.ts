@@ -1,0 +1,477 @@
+/**
+ * A caller's HTTP/1.1 connection: requests one after the other, each an `Exchange`. What comes behind a request waits,
+ * in bounds, until that is answered. The connection is kept only while it is certain where the next request begins.
+ *
+ *     head ──► body ──► waiting ──answered──► head …
+ *       └────────┴─────────┴── fault, close, node stops ──► lingering ──► closed
+ *                          └── 101 ──► switched: joinSocket has the socket
+ *
+ * Lingering: the answer is out and our side ended; what the caller still sends is dropped for a moment, because a reset
+ * would take the answer from it.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import {
+  BodyReader,
+  type BodySink,
+  type Field,
+  HttpFault,
+  type RequestHead,
+  type ResponseHead,
+  findHeadEnd,
+  listOf,
+  parseRequestHead,
+  requestFraming,
+  skipEmptyLines,
+  trackingField,
+} from '@postern/http';
+import { type ReadHandler, type Stream, joinSocket, readSocket } from '@postern/tunnel';
+import type { CallerCause } from '../errors.ts';
+import { Exchange } from './exchange.ts';
+import type { HttpConnection, HttpDoor } from './door.ts';
+import { causeOfFault, misdirected, readRequest } from './incoming.ts';
+import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
+import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
+
+/** What comes behind a request is kept up to this. */
+const heldBytesMax = 65_536;
+/** An answer up to this goes out as one copied piece. */
+const copiedBytesMax = 16_384;
+const lingerMsMax = 2_000;
+const crlf = Buffer.from('\r\n');
+/** Of HTTP/2. */
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+const lastChunk = Buffer.from('0\r\n\r\n');
+
+/** One connection. */
+export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
+  readonly facts: ConnectionFacts;
+  readonly #door: HttpDoor;
+  readonly #id: string;
+  readonly #socket: Socket;
+  #stopReading: () => void;
+  #requests = 0;
+  #head: RequestHead | null = null;
+  #reader: BodyReader | null = null;
+  #exchange: Exchange | null = null;
+  #trackingId = '';
+  #held: Buffer | null = null;
+  #taking = false;
+  #paused = true;
+  #callerEnded = false;
+  #keep = true;
+  #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
+  #since = performance.now();
+  #chunkedAnswer = false;
+  #text = '';
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+
+  constructor(door: HttpDoor, socket: Socket, facts: ConnectionFacts, id: string) {
+    this.#door = door;
+    this.#socket = socket;
+    this.facts = facts;
+    this.#id = id;
+    this.#stopReading = readSocket(socket, this.#handleRead);
+    socket.on('end', this.#handleEnd);
+    socket.on('error', this.#handleError);
+    socket.on('close', this.#handleClose);
+    socket.on('drain', this.#handleDrain);
+  }
+
+  /** Begins to read; `first` has been read before. */
+  start(first: Buffer): void {
+    this.#socket.setNoDelay(true);
+    if (first.length === 0 || this.#take(first)) this.#resume();
+  }
+
+  get busy(): boolean {
+    return this.#exchange !== null;
+  }
+
+  /** Takes no more requests. */
+  drain(): void {
+    this.#keep = false;
+    if (this.#exchange === null && this.#state === 'open' && this.#held === null) this.#linger();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  tick(now: number): void {
+    const quietMs = now - this.#since;
+    if (this.#state === 'lingering') {
+      if (quietMs >= lingerMsMax) this.close();
+      return;
+    }
+    if (this.#exchange !== null || this.#state !== 'open') return;
+    const { headTimeoutMs, keepAliveMs } = this.#door.parts.bounds;
+    if (this.#held !== null && quietMs >= headTimeoutMs) {
+      const text = `the head of a request did not come within ${headTimeoutMs / 1000} s`;
+      this.#refuseUnread({ code: 'EDGE_HTTP_HEAD_SLOW', text, end: 'edge' });
+    } else if (this.#held === null && quietMs >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) {
+      this.#linger();
+    }
+  }
+
+  // ---- reading
+
+  readonly #handleRead: ReadHandler = (bytes, slab) => {
+    const goesOn = this.#take(bytes);
+    slab?.release();
+    this.#paused = !goesOn;
+    return goesOn;
+  };
+
+  #take(fresh: Buffer): boolean {
+    if (this.#state !== 'open') return this.#state === 'lingering';
+    const held = this.#held;
+    this.#held = null;
+    const bytes = held === null ? fresh : Buffer.concat([held, fresh]);
+    this.#taking = true;
+    try {
+      return this.#takeAll(bytes);
+    } catch (error) {
+      if (!(error instanceof HttpFault)) throw error;
+      this.#handleFault(error);
+      return true;
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  #takeAll(bytes: Buffer): boolean {
+    let at = 0;
+    while (at < bytes.length && this.#state === 'open') {
+      if (this.#exchange === null) {
+        if (!this.#keep) return this.#linger();
+        if (this.#requests === 0 && beginsPreface(bytes)) return this.#handOver(bytes);
+        at = skipEmptyLines(bytes, at);
+        const end = findHeadEnd(bytes, at, this.#door.parts.bounds.head);
+        if (end < 0) {
+          if (at < bytes.length) this.#hold(bytes, at);
+          return true;
+        }
+        this.#begin(bytes.toString('latin1', at, end));
+        at = end;
+      } else if (this.#reader !== null) at = this.#takeBody(bytes, at, this.#reader);
+      else {
+        this.#hold(bytes, at);
+        return bytes.length - at < heldBytesMax;
+      }
+    }
+    return this.#exchange === null || this.#reader === null || this.#exchange.hasRoom;
+  }
+
+  /** HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3). */
+  #handOver(bytes: Buffer): boolean {
+    if (bytes.length < preface.length) {
+      this.#hold(bytes, 0);
+      return true;
+    }
+    this.#state = 'switched';
+    this.#letGo();
+    const socket = this.#socket;
+    socket.pause();
+    socket.unshift(Buffer.from(bytes));
+    setImmediate(() => this.#door.takeHttp2(this, socket));
+    return false;
+  }
+
+  #hold(bytes: Buffer, from: number): void {
+    if (this.#exchange === null && this.#held === null) this.#since = performance.now();
+    this.#held = Buffer.from(bytes.subarray(from));
+  }
+
+  #begin(text: string): void {
+    this.#trackingId = this.#nextTrackingId();
+    const { bounds } = this.#door.parts;
+    const head = parseRequestHead(text, bounds.head);
+    this.#head = head;
+    const framing = requestFraming(head);
+    const request = readRequest(
+      head,
+      framing,
+      head.minor === 1 ? '1.1' : '1.0',
+      this.facts,
+      this.#trackingId,
+    );
+    const connection = listOf(head.fields, 'connection');
+    if (connection.includes('close') || (head.minor === 0 && !connection.includes('keep-alive')))
+      this.#keep = false;
+    const cause = misdirected(this.facts, request);
+    const route = cause ?? this.#door.route(request);
+    if ('code' in route) {
+      this.#refuseUnread(route);
+      return;
+    }
+    if (framing.kind !== 'none') this.#reader = new BodyReader(framing, bounds.head);
+    this.#exchange = new Exchange(this.#door.parts, route, request, this);
+    this.#exchange.start();
+    if (this.#reader?.done === true) this.#endRequest(this.#reader);
+  }
+
+  #nextTrackingId(): string {
+    this.#requests += 1;
+    return `${this.#id}.${this.#requests}`;
+  }
+
+  #takeBody(bytes: Buffer, from: number, reader: BodyReader): number {
+    const next = reader.read(bytes, from, this);
+    if (reader.done && this.#reader === reader) this.#endRequest(reader);
+    return next;
+  }
+
+  onBody(piece: Buffer): void {
+    this.#exchange?.sendBody(piece);
+  }
+
+  #endRequest(reader: BodyReader): void {
+    this.#reader = null;
+    this.#exchange?.endRequest(reader.trailers);
+  }
+
+  #handleFault(fault: HttpFault): void {
+    const cause = causeOfFault(fault);
+    this.#keep = false;
+    if (this.#exchange === null) this.#refuseUnread(cause);
+    else this.#exchange.cancel(cause);
+  }
+
+  readonly #handleEnd = (): void => {
+    this.#callerEnded = true;
+    if (this.#state !== 'open') return;
+    // Requests that are whole are answered; the rest of one that is not will never come.
+    if (this.#exchange === null) this.#linger();
+    else if (this.#reader !== null) this.#exchange.cancel(null);
+  };
+
+  readonly #handleError = (): void => {};
+
+  readonly #handleClose = (): void => {
+    const before = this.#state;
+    this.#state = 'closed';
+    this.#stopReading();
+    this.#exchange?.cancel(null);
+    if (before !== 'switched') this.#door.onClosed(this);
+  };
+
+  readonly #handleDrain = (): void => {
+    this.#exchange?.readOn();
+  };
+
+  #resume(): void {
+    if (!this.#paused || this.#socket.destroyed) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // ---- the answer
+
+  onRoom(): void {
+    if (this.#reader !== null) this.#resume();
+  }
+
+  sendInformation(status: number, fields: readonly Field[]): void {
+    if (this.#head?.minor !== 1) return;
+    this.#text += `${statusLine(status, '')}${fieldLines(fields)}\r\n`;
+    this.flush();
+  }
+
+  sendHead({ head, framing, fields }: Answer): void {
+    const minor = this.#head?.minor ?? 1;
+    let text = statusLine(head.status, head.reason) + fieldLines(fields);
+    this.#chunkedAnswer = false;
+    if (framing.kind === 'length') text += `Content-Length: ${framing.length}\r\n`;
+    else if (framing.kind === 'none') text += lengthOfNone(head);
+    else if (minor === 1) {
+      this.#chunkedAnswer = true;
+      text += 'Transfer-Encoding: chunked\r\n';
+    } else this.#keep = false;
+    if (this.#door.draining()) this.#keep = false;
+    if (!this.#keep) text += 'Connection: close\r\n';
+    else if (minor === 0) text += 'Connection: keep-alive\r\n';
+    if (head.status === 426)
+      text += 'Connection: upgrade\r\n' + fieldLines(head.fields.filter(({ key }) => key === 'upgrade'));
+    this.#text += `${text}\r\n`;
+  }
+
+  sendBody(piece: Buffer): void {
+    if (!this.#chunkedAnswer) {
+      this.#gather(piece);
+      return;
+    }
+    const size = `${piece.length.toString(16)}\r\n`;
+    if (this.#pieces.length === 0) this.#text += size;
+    else this.#gather(Buffer.from(size, 'latin1'));
+    this.#gather(piece);
+    this.#gather(crlf);
+  }
+
+  sendEnd(trailers: readonly Field[]): void {
+    if (!this.#chunkedAnswer) return;
+    if (trailers.length === 0) this.#gather(lastChunk);
+    else this.#gather(Buffer.from(`0\r\n${fieldLines(trailers)}\r\n`, 'latin1'));
+  }
+
+  flush(): boolean {
+    const socket = this.#socket;
+    const { length } = this.#text;
+    const bytes = length + this.#pieceBytes;
+    if (bytes === 0) return !socket.writableNeedDrain;
+    if (this.#pieceBytes === 0) socket.write(this.#text, 'latin1');
+    else if (bytes <= copiedBytesMax) {
+      const whole = Buffer.allocUnsafe(bytes);
+      let at = length === 0 ? 0 : whole.write(this.#text, 'latin1');
+      for (const piece of this.#pieces) {
+        whole.set(piece, at);
+        at += piece.length;
+      }
+      socket.write(whole);
+    } else {
+      socket.cork();
+      if (length > 0) socket.write(this.#text, 'latin1');
+      for (const piece of this.#pieces) socket.write(piece);
+      socket.uncork();
+    }
+    this.#text = '';
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    return !socket.writableNeedDrain;
+  }
+
+  #gather(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#pieceBytes += piece.length;
+  }
+
+  /** Where the request has a body that was not read, the next one cannot be found. */
+  sendRefusal(cause: CallerCause): void {
+    if (this.#reader !== null || this.#door.draining()) this.#keep = false;
+    this.#writeRefusal(cause);
+  }
+
+  abort(): void {
+    this.#keep = false;
+    this.#state = 'closed';
+    resetConnection(this.#socket);
+  }
+
+  async switchProtocols(
+    head: ResponseHead,
+    fields: readonly Field[],
+    stream: Stream,
+    rest: Buffer,
+  ): Promise<Switched> {
+    const socket = this.#socket;
+    this.#state = 'switched';
+    this.#text += `${statusLine(head.status, head.reason)}${fieldLines(fields)}\r\n`;
+    if (rest.length > 0) this.#gather(rest);
+    this.flush();
+    stream.deliver(rest.length);
+    this.#letGo();
+    if (this.#held !== null) stream.writeCopy(this.#held);
+    this.#held = null;
+    const joined = joinSocket(stream, socket);
+    if (this.#callerEnded) stream.end();
+    const { reset } = await joined;
+    return reset;
+  }
+
+  /** The answer is out: the next request, or the end. */
+  onOver(): void {
+    this.#exchange = null;
+    this.#head = null;
+    this.#trackingId = '';
+    if (this.#state === 'switched') {
+      this.#door.onClosed(this);
+      return;
+    }
+    this.#since = performance.now();
+    if (this.#reader !== null) {
+      // The answer came before the request was whole.
+      this.#reader = null;
+      this.#keep = false;
+    }
+    if (this.#state !== 'open') return;
+    if (!this.#keep) this.#linger();
+    else if (!this.#taking) this.#takeHeld();
+  }
+
+  #takeHeld(): void {
+    const held = this.#held;
+    this.#held = null;
+    if (held === null || this.#take(held)) this.#resume();
+    if (this.#callerEnded && this.#exchange === null && this.#state === 'open') this.#linger();
+  }
+
+  #refuseUnread(cause: CallerCause): void {
+    this.#keep = false;
+    if (this.#trackingId === '') this.#trackingId = this.#nextTrackingId();
+    this.#writeRefusal(cause);
+    this.#door.onRefused(this, this.#trackingId, cause);
+    this.#linger();
+  }
+
+  #writeRefusal(cause: CallerCause): void {
+    const head = this.#head;
+    const trackingId = this.#trackingId;
+    const { status, type, body } = refusalAnswer(
+      cause,
+      trackingId,
+      head === null ? '' : acceptOf(head.fields),
+    );
+    let text = statusLine(status, STATUS_CODES[status] ?? 'Error');
+    for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
+    text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;
+    if (!this.#keep) text += 'Connection: close\r\n';
+    this.#text += `${text}\r\n`;
+    if (head?.method !== 'HEAD') this.#gather(body);
+    this.flush();
+  }
+
+  #linger(): boolean {
+    this.#state = 'lingering';
+    this.#since = performance.now();
+    this.#socket.end();
+    if (this.#callerEnded) this.#socket.destroySoon();
+    else this.#resume();
+    return true;
+  }
+
+  #letGo(): void {
+    this.#stopReading();
+    this.#socket.off('end', this.#handleEnd);
+    this.#socket.off('close', this.#handleClose);
+    this.#socket.off('drain', this.#handleDrain);
+  }
+}
+
+function beginsPreface(bytes: Buffer): boolean {
+  const length = Math.min(bytes.length, preface.length);
+  return bytes.length >= 3 && bytes.compare(preface, 0, length, 0, length) === 0;
+}
+
+function resetConnection(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+function statusLine(status: number, reason: string): string {
+  return `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`;
+}
+
+function fieldLines(fields: readonly Field[]): string {
+  let text = '';
+  for (const { name, value } of fields) text += `${name}: ${value}\r\n`;
+  return text;
+}
+
+/** The length that a body would have: told for HEAD and 304, never with 204. */
+function lengthOfNone({ status, fields }: ResponseHead): string {
+  if (status === 204) return '';
+  const length = fields.find(({ key }) => key === 'content-length')?.value;
+  return length !== undefined && /^\d{1,15}$/.test(length) ? `Content-Length: ${length}\r\n` : '';
+}

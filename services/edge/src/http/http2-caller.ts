@@ -1,0 +1,313 @@
+/**
+ * A caller's HTTP/2 connection: Node's own implementation (nghttp2) ends it, each of its streams is an `Exchange`. What
+ * RFC 9113 (8.2, 8.3) calls malformed nghttp2 refuses before a stream is seen here; method, path and authority are then
+ * held to the same rules as those of HTTP/1.1, because they become a request line of it.
+ */
+import {
+  type Http2Session,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  constants,
+  performServerHandshake,
+} from 'node:http2';
+import type { Duplex } from 'node:stream';
+import {
+  type BodySink,
+  type Field,
+  type Framing,
+  HttpFault,
+  type RequestHead,
+  type ResponseHead,
+  isToken,
+  malformed,
+  trackingField,
+} from '@postern/http';
+import { ResetCode, type Stream } from '@postern/tunnel';
+import type { CallerCause } from '../errors.ts';
+import type { HttpConnection, HttpDoor } from './door.ts';
+import { Exchange } from './exchange.ts';
+import { causeOfFault, misdirected, readRequest } from './incoming.ts';
+import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
+import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
+
+const targetForm = /^[\x21-\x7e]+$/;
+
+/** One connection. */
+export class Http2Caller implements HttpConnection {
+  readonly facts: ConnectionFacts;
+  readonly door: HttpDoor;
+  readonly #id: string;
+  readonly #session: ServerHttp2Session;
+  readonly #streams = new Set<Http2Request>();
+  #requests = 0;
+  #since = performance.now();
+
+  constructor(door: HttpDoor, socket: Duplex, facts: ConnectionFacts, id: string) {
+    this.door = door;
+    this.facts = facts;
+    this.#id = id;
+    const { head, requestsPerConnectionMax } = door.parts.bounds;
+    this.#session = performServerHandshake(socket, {
+      maxHeaderListPairs: head.fieldsMax + 8,
+      settings: { maxConcurrentStreams: requestsPerConnectionMax, maxHeaderListSize: head.headBytesMax },
+    });
+    const session: Http2Session = this.#session;
+    session.on('stream', (stream, _headers, flags, raw) => {
+      this.#handleStream(stream as ServerHttp2Stream, flags, raw);
+    });
+    session.on('error', () => {});
+    session.on('close', () => door.onClosed(this));
+  }
+
+  get busy(): boolean {
+    return this.#streams.size > 0;
+  }
+
+  drain(): void {
+    if (!this.#session.closed) this.#session.close();
+  }
+
+  close(): void {
+    this.#session.destroy();
+  }
+
+  tick(now: number): void {
+    if (this.busy) this.#since = now;
+    else if (now - this.#since >= this.door.parts.bounds.keepAliveMs) this.drain();
+  }
+
+  #handleStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    this.#requests += 1;
+    const request = new Http2Request(this, stream, `${this.#id}.${this.#requests}`);
+    this.#streams.add(request);
+    stream.on('error', () => {});
+    stream.on('close', () => {
+      this.#since = performance.now();
+      this.#streams.delete(request);
+    });
+    request.start(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
+  }
+}
+
+/** One stream. */
+class Http2Request implements AnswerSink, BodySink {
+  readonly #caller: Http2Caller;
+  readonly #stream: ServerHttp2Stream;
+  readonly #trackingId: string;
+  #exchange: Exchange | null = null;
+  #fields: readonly Field[] = [];
+  #trailers: Field[] = [];
+  #answerTrailers: readonly Field[] = [];
+
+  constructor(caller: Http2Caller, stream: ServerHttp2Stream, trackingId: string) {
+    this.#caller = caller;
+    this.#stream = stream;
+    this.#trackingId = trackingId;
+  }
+
+  start(raw: readonly string[], ended: boolean): void {
+    const { door, facts } = this.#caller;
+    let cause: CallerCause | null;
+    try {
+      const head = readHead(raw);
+      this.#fields = head.fields;
+      const request = readRequest(head, framingOf(head, ended), '2.0', facts, this.#trackingId);
+      cause = misdirected(facts, request);
+      const route = cause ?? door.route(request);
+      if (!('code' in route)) {
+        this.#exchange = new Exchange(door.parts, route, request, this);
+        this.#listen();
+        this.#exchange.start();
+        if (!ended) this.#read();
+        return;
+      }
+      cause = route;
+    } catch (error) {
+      if (!(error instanceof HttpFault)) throw error;
+      cause = causeOfFault(error);
+    }
+    this.sendRefusal(cause);
+    if (!ended) this.#dropRest();
+    door.onRefused(this.#caller, this.#trackingId, cause);
+  }
+
+  onBody(piece: Buffer): void {
+    if (this.#exchange?.sendBody(piece) === false) this.#stream.pause();
+  }
+
+  #read(): void {
+    const stream = this.#stream;
+    stream.on('trailers', (_headers, _flags, raw) => {
+      this.#trailers = fieldsOf(raw);
+    });
+    stream.on('data', (piece: Buffer) => this.onBody(piece));
+    stream.on('end', () => {
+      if (!stream.aborted) this.#exchange?.endRequest(this.#trailers);
+    });
+  }
+
+  #listen(): void {
+    this.#stream.on('aborted', () => this.#exchange?.cancel(null));
+    this.#stream.on('close', () => this.#exchange?.cancel(null));
+    this.#stream.on('drain', () => this.#exchange?.readOn());
+  }
+
+  // ---- the answer
+
+  onRoom(): void {
+    this.#stream.resume();
+  }
+
+  sendInformation(status: number, fields: readonly Field[]): void {
+    if (this.#isOpen) this.#stream.additionalHeaders({ ...headersOf(fields), ':status': status });
+  }
+
+  sendHead({ head, framing, fields }: Answer): void {
+    const stream = this.#stream;
+    if (!this.#isOpen) return;
+    const headers: Record<string, string | string[] | number> = {
+      ...headersOf(fields),
+      ':status': head.status,
+    };
+    if (framing.kind === 'length') headers['content-length'] = String(framing.length);
+    const told = head.fields.find(({ key }) => key === 'content-length')?.value;
+    if (framing.kind === 'none' && head.status !== 204 && told !== undefined && /^\d{1,15}$/.test(told)) {
+      headers['content-length'] = told;
+    }
+    const waitForTrailers = framing.kind === 'chunked';
+    if (waitForTrailers) stream.on('wantTrailers', () => this.#sendTrailers());
+    stream.respond(headers, { endStream: framing.kind === 'none', waitForTrailers });
+  }
+
+  sendBody(piece: Buffer): void {
+    if (this.#isOpen) this.#stream.write(piece);
+  }
+
+  sendEnd(trailers: readonly Field[]): void {
+    this.#answerTrailers = trailers;
+    if (this.#isOpen && !this.#stream.writableEnded) this.#stream.end();
+  }
+
+  flush(): boolean {
+    return !this.#isOpen || !this.#stream.writableNeedDrain;
+  }
+
+  sendRefusal(cause: CallerCause): void {
+    if (!this.#isOpen) return;
+    const { status, type, body } = refusalAnswer(cause, this.#trackingId, acceptOf(this.#fields));
+    const headers: Record<string, string | number> = { ':status': status, 'content-type': type };
+    for (const [name, value] of Object.entries(refusalFields)) headers[name.toLowerCase()] = value;
+    headers['content-length'] = body.length;
+    headers[trackingField.toLowerCase()] = this.#trackingId;
+    this.#stream.respond(headers);
+    this.#stream.end(body);
+  }
+
+  abort(): void {
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  async switchProtocols(_head: ResponseHead, _fields: readonly Field[], stream: Stream): Promise<Switched> {
+    stream.reset(ResetCode.Protocol, 'HTTP/2 has no Upgrade');
+    return Promise.resolve({ code: ResetCode.Protocol, text: 'HTTP/2 has no Upgrade', origin: 'peer' });
+  }
+
+  onOver(): void {
+    this.#exchange = null;
+    this.#dropRest();
+  }
+
+  /** The answer is out before the request was whole: no more of it is wanted (RFC 9113, 8.1). */
+  #dropRest(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded || stream.destroyed || !stream.writableEnded) return;
+    const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
+    if (stream.writableFinished) close();
+    else stream.once('finish', close);
+    stream.resume();
+  }
+
+  get #isOpen(): boolean {
+    return !this.#stream.destroyed && !this.#stream.closed;
+  }
+
+  #sendTrailers(): void {
+    if (!this.#isOpen) return;
+    if (this.#answerTrailers.length === 0) this.#stream.close();
+    else this.#stream.sendTrailers(headersOf(this.#answerTrailers));
+  }
+}
+
+/** A request's head as HTTP/1.1 would have it. Throws `HttpFault`. */
+function readHead(raw: readonly string[]): RequestHead {
+  const pseudo = new Map<string, string>();
+  const fields: Field[] = [];
+  let cookie: Field | null = null;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const [key = '', value = ''] = [raw[index], raw[index + 1]];
+    if (key.startsWith(':')) pseudo.set(key, value);
+    else if (key === 'cookie' && cookie !== null) cookie.value += `; ${value}`;
+    else {
+      const field = fieldOf(key, value);
+      if (key === 'cookie') cookie = field;
+      fields.push(field);
+    }
+  }
+  const [method, path, authority] = [pseudo.get(':method'), pseudo.get(':path'), pseudo.get(':authority')];
+  if (method === 'CONNECT') throw new HttpFault('HTTP_METHOD', 'CONNECT is not served');
+  if (method === undefined || !isToken(method)) throw malformed('a method that is no token');
+  if (path === undefined || !targetForm.test(path))
+    throw malformed('no path, or one with other characters than it may have');
+  if (!path.startsWith('/') && path !== '*') throw malformed('a path that does not begin with /');
+  return { method, target: path, minor: 1, fields: withHost(fields, authority) };
+}
+
+/** One Host, whichever way it was told; two that differ are refused (RFC 9113, 8.3.1). */
+function withHost(fields: Field[], authority: string | undefined): Field[] {
+  const hosts = fields.filter(({ key }) => key === 'host');
+  if (authority === undefined) return fields;
+  if (hosts.some(({ value }) => value.toLowerCase() !== authority.toLowerCase())) {
+    throw malformed('a Host that is not the :authority');
+  }
+  const others = hosts.length === 0 ? fields : fields.filter(({ key }) => key !== 'host');
+  return [{ name: 'Host', key: 'host', value: authority }, ...others];
+}
+
+function framingOf(head: RequestHead, ended: boolean): Framing {
+  if (ended) return { kind: 'none' };
+  const lengths = head.fields.filter(({ key }) => key === 'content-length');
+  if (lengths.length === 0) return { kind: 'chunked' };
+  const value = lengths[0]?.value ?? '';
+  if (lengths.length > 1 || !/^\d{1,15}$/.test(value)) {
+    throw malformed('a content-length that is not one decimal number');
+  }
+  return { kind: 'length', length: Number(value) };
+}
+
+function fieldsOf(raw: readonly string[]): Field[] {
+  const fields: Field[] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    fields.push(fieldOf(raw[index] ?? '', raw[index + 1] ?? ''));
+  }
+  return fields;
+}
+
+function fieldOf(key: string, value: string): Field {
+  if (!isToken(key)) throw malformed('a field name that is no token');
+  // oxlint-disable-next-line no-control-regex
+  if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) throw malformed('a control character in a field');
+  return { name: key, key, value };
+}
+
+/** As Node takes them: small letters; what stands more than once is one list (RFC 9110, 5.3), but for cookies. */
+function headersOf(fields: readonly Field[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const { name, value } of fields) {
+    const key = name.toLowerCase();
+    const before = headers[key];
+    if (before === undefined) headers[key] = key === 'set-cookie' ? [value] : value;
+    else if (typeof before === 'string') headers[key] = `${before}, ${value}`;
+    else before.push(value);
+  }
+  return headers;
+}

@@ -1,0 +1,69 @@
+/** From a head that was read to a request that can be judged and sent: the same steps for every version of HTTP. */
+import { normalizePath } from '@postern/access';
+import {
+  type Field,
+  type Framing,
+  HttpFault,
+  type RequestHead,
+  hostOf,
+  readTarget,
+  single,
+  upgradeOf,
+} from '@postern/http';
+import type { CallerCause } from '../errors.ts';
+import type { ConnectionFacts, HttpRequest } from './request.ts';
+
+/** The request of a head. Throws `HttpFault`. */
+export function readRequest(
+  head: RequestHead,
+  framing: Framing,
+  version: string,
+  facts: ConnectionFacts,
+  trackingId: string,
+): HttpRequest {
+  const { authority, path, query } = readTarget(head);
+  checkExpectation(head.fields);
+  return {
+    trackingId,
+    method: head.method,
+    path: path === '*' ? path : normalizePath(path),
+    query,
+    fields: head.minor === 0 ? head.fields.filter(({ key }) => key !== 'expect') : head.fields,
+    framing,
+    version,
+    upgrade: version === '2.0' ? null : upgradeOf(head.fields, head.minor),
+    caller: {
+      address: facts.caller.address,
+      scheme: facts.secure ? 'https' : 'http',
+      authority: authority ?? '',
+      port: facts.frontPort,
+      trusted: facts.trusted,
+      certificate: facts.certificate,
+    },
+    address: facts.caller,
+    connection: facts,
+  };
+}
+
+/** Why a request may not come over this connection: its TLS was set up for another name. */
+export function misdirected({ serverName }: ConnectionFacts, request: HttpRequest): CallerCause | null {
+  const { authority } = request.caller;
+  if (serverName === null || authority === '' || hostOf(authority) === serverName.toLowerCase()) return null;
+  return {
+    code: 'EDGE_HTTP_MISDIRECTED',
+    text: 'the host of the request is not the name that the connection was opened for',
+    end: 'edge',
+  };
+}
+
+/** The cause of a fault in what the caller sent. */
+export function causeOfFault(fault: HttpFault): CallerCause {
+  return { code: fault.code, text: `the request is not taken: ${fault.message}`, end: 'edge' };
+}
+
+function checkExpectation(fields: readonly Field[]): void {
+  const expectation = single(fields, 'expect');
+  if (expectation !== undefined && expectation.toLowerCase() !== '100-continue') {
+    throw new HttpFault('HTTP_EXPECTATION', 'nothing but 100-continue can be expected');
+  }
+}

@@ -1,0 +1,76 @@
+/** What a request is once it has been read, whichever version of HTTP brought it, and who takes its answer. */
+import type { Policy, Route } from '@postern/contracts';
+import type { CallerFacts, Field, Framing, ResponseHead } from '@postern/http';
+import type { Stream } from '@postern/tunnel';
+import type { CallerCause } from '../errors.ts';
+import type { CallerAddress } from '../judgement.ts';
+
+/** A connection of a caller, as what came before HTTP knows it. */
+export interface ConnectionFacts {
+  caller: CallerAddress;
+  /** The port that the front has. */
+  frontPort: number;
+  /** Whether the connection is TLS. */
+  secure: boolean;
+  /** The name that the caller asked for in TLS. */
+  serverName: string | null;
+  /** The verified certificate of the caller in DER, where it has shown one. */
+  certificate: Buffer | null;
+  /** The caller is a balancer whose word on its own callers is taken. */
+  trusted: boolean;
+  /** What a request of this connection was last allowed by, where its path did not matter: the next need not be judged. */
+  allowed: { route: Route; policy: Policy } | null;
+}
+
+/** A request on its way to its resource. */
+export interface HttpRequest {
+  trackingId: string;
+  method: string;
+  /** The normalized path: what is decided on, and what is sent. */
+  path: string;
+  query: string;
+  fields: readonly Field[];
+  framing: Framing;
+  /** As in Via. */
+  version: string;
+  upgrade: string | null;
+  caller: CallerFacts;
+  address: CallerAddress;
+  connection: ConnectionFacts;
+}
+
+/** An answer's head on its way to the caller. */
+export interface Answer {
+  head: ResponseHead;
+  framing: Framing;
+  /** The fields that go on, but those of the framing. */
+  fields: readonly Field[];
+}
+
+/** The caller's side of one request. */
+export interface AnswerSink {
+  sendInformation(status: number, fields: readonly Field[]): void;
+  sendHead(answer: Answer): void;
+  sendBody(piece: Buffer): void;
+  sendEnd(trailers: readonly Field[]): void;
+  /** Hands on what was gathered; false when the caller takes no more for now. Then the exchange's `readOn` is called. */
+  flush(): boolean;
+  /** An answer of the edge's own, in place of the resource's. */
+  sendRefusal(cause: CallerCause): void;
+  /** The answer cannot be completed, and the caller must see that. */
+  abort(): void;
+  /** The resource has changed to another protocol. Returns when both ends are joined, and says how that ended. */
+  switchProtocols(
+    head: ResponseHead,
+    fields: readonly Field[],
+    stream: Stream,
+    rest: Buffer,
+  ): Promise<Switched>;
+  /** There is room for more of the request's body. */
+  onRoom(): void;
+  /** Nothing follows. */
+  onOver(): void;
+}
+
+/** How a connection that was switched ended; null in order. */
+export type Switched = { code: number; text: string; origin: 'here' | 'peer' } | null;

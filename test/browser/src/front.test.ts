@@ -1,0 +1,105 @@
+// A real browser on an HTTPS front: a page over HTTP/2 that opens a WebSocket and reads server-sent events, and the page
+// that the edge shows when there is nobody behind it.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { tool } from '@postern/scripts/install';
+import {
+  type ShownDestination,
+  type Site,
+  bootStandalone,
+  startSite,
+  untilServed,
+} from '@postern/test-cluster';
+import { type Browser, type Page, chromium } from 'playwright-core';
+import { WebSocketServer } from 'ws';
+
+const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>behind the gateway</title>
+<p id="version"></p><p id="socket"></p><p id="event"></p>
+<script>
+  const show = (id, text) => { document.getElementById(id).textContent = text; };
+  show('version', performance.getEntriesByType('navigation')[0].nextHopProtocol);
+  const socket = new WebSocket('wss://' + location.host + '/ws');
+  socket.onopen = () => socket.send('hello');
+  socket.onmessage = ({ data }) => show('socket', data);
+  new EventSource('/events').onmessage = ({ data }) => show('event', data);
+</script></html>`;
+
+const application = createServer((request, answer) => {
+  if (request.url === '/events') {
+    answer.writeHead(200, { 'content-type': 'text/event-stream' });
+    answer.write('data: an event\n\n');
+  } else {
+    answer.setHeader('content-type', 'text/html; charset=utf-8');
+    answer.end(PAGE);
+  }
+});
+new WebSocketServer({ server: application, path: '/ws' }).on('connection', (socket) => {
+  socket.on('message', (data: Buffer) => socket.send(`echo of ${data.toString()}`));
+});
+
+let platform: Awaited<ReturnType<typeof bootStandalone>>;
+let site: Site;
+let front: ShownDestination;
+let browser: Browser;
+let page: Page;
+
+before(async () => {
+  application.listen(0, '127.0.0.1');
+  await once(application, 'listening');
+  const { port } = application.address() as AddressInfo;
+  const resource = { host: '127.0.0.1', port };
+  platform = await bootStandalone();
+  site = await startSite(platform, { resources: { app: resource } });
+  front = await platform.admin.createDestination(site.gateway.id, {
+    name: 'page',
+    resource,
+    front: { protocol: 'http', tls: { mode: 'server' } },
+  });
+  await untilServed(platform, [front]);
+  const { port: shared } = new URL(platform.connectUrl);
+  browser = await chromium.launch({
+    executablePath: tool('chromium'),
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      `--host-resolver-rules=MAP ${front.front?.host}:443 ${platform.nodeHosts[0]}:${shared}`,
+    ],
+  });
+  // The platform's CA is known to curl and the client; what is shown here is HTTP.
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  page = await context.newPage();
+});
+after(async () => {
+  await browser?.close();
+  await site?.stop();
+  await platform?.stop();
+  application.closeAllConnections();
+  application.close();
+});
+
+test('a browser gets the page by HTTP/2, its WebSocket and its events', async () => {
+  await page.goto(`https://${front.front?.host}/`);
+  assert.equal(await page.title(), 'behind the gateway');
+  await page.waitForSelector('#socket:text-is("echo of hello")');
+  await page.waitForSelector('#event:text-is("an event")');
+  assert.equal(await page.textContent('#version'), 'h2');
+});
+
+test('a browser is shown a page with the cause and the tracking ID when no client is there', async () => {
+  await site.client.kill();
+  let text = '';
+  while (!text.includes('EDGE_NO_CLIENT')) {
+    const answer = await page.goto(`https://${front.front?.host}/`);
+    text = (await answer?.text()) ?? '';
+  }
+  assert.match(await page.textContent('body').then(String), /503 Service Unavailable.*Tracking ID: \S+/s);
+});
