@@ -90,6 +90,7 @@ export class Callers {
       policy: (gatewayId) => parts.policy(gatewayId),
       route: (destinationId) => parts.route(destinationId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       whyFull: () => this.#whyOpeningFull(),
       onStart: (caller) => this.#add(caller),
       onOpened: (caller) => this.#handleOpened(caller),

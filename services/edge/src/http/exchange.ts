@@ -243,8 +243,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
   #sendNext(): void {
     for (;;) {
       const policy = this.#parts.policy(this.gatewayId);
-      const upstream =
-        this.#tried.size < triesMax ? pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried) : null;
+      const upstream = this.#tried.size < triesMax ? this.#pick() : null;
       if (upstream === null || policy === undefined) {
         this.#fail(this.#lastCause ?? noClient(this.#route));
         return;
@@ -267,6 +266,12 @@ export class Exchange implements RunningCaller, ConnectionUser {
         this.#tried.add(upstream.id);
       }
     }
+  }
+
+  #pick(): Upstream | null {
+    return pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried, (clientId) =>
+      this.#parts.isWell(clientId, this.destinationId),
+    );
   }
 
   #open(upstream: Upstream): ResourceConnection {

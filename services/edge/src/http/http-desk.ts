@@ -28,6 +28,7 @@ export interface HttpDeskParts {
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  isWell(clientId: string, destinationId: string): boolean;
   whyFull(): CallerCause | null;
   onStart(caller: RunningCaller): void;
   onOpened(caller: RunningCaller): void;
@@ -74,6 +75,7 @@ export class HttpDesk {
       pool: this.#pool,
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       whyFull: () => parts.whyFull(),
       statusOf,
       onStart: (exchange) => this.#handleStart(exchange),

@@ -13,6 +13,8 @@ export interface HttpParts {
   pool: ConnectionPool;
   policy(gatewayId: string): Policy | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** Whether the client has found the resource well, or does not check it. */
+  isWell(clientId: string, destinationId: string): boolean;
   /** Why no further request may wait for a client; null when it may. */
   whyFull(): CallerCause | null;
   statusOf(cause: CallerCause): number;
