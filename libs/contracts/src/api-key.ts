@@ -3,6 +3,7 @@
  * Refusals: `ACL_API_KEY_WRONG` (401), `ACL_API_KEY_NOT_FOUND` (404), `ACL_API_KEY_BY_SETTING` (409: the first key
  * is taken away where it was given), `ACL_GATEWAY_UNKNOWN` (404), `ACL_LIMIT` (409).
  */
+import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
@@ -32,8 +33,17 @@ export type ApiKey = Static<typeof ApiKey>;
 export const NewApiKey = Type.Object({ ...ApiKey.properties, key: Type.String() });
 export type NewApiKey = Static<typeof NewApiKey>;
 
-/** Makes a key. */
-export const createApiKey = defineQuestion('acl.api-keys.create', ApiKeyInput, NewApiKey);
+/** The text of a new key. */
+export function newApiKey(): string {
+  return `pk_${randomBytes(32).toString('base64url')}`;
+}
+
+/** Makes a key. Who asks has made its text (`newApiKey`) and sends the hash, so the text crosses nothing. */
+export const createApiKey = defineQuestion(
+  'acl.api-keys.create',
+  Type.Object({ input: ApiKeyInput, hash: SecretHash }),
+  ApiKey,
+);
 /** All keys. */
 export const listApiKeys = defineQuestion(
   'acl.api-keys.list',

@@ -2,8 +2,9 @@
  * Security tokens and what admin asks acl about them. Shown once, when made; stored and sent as hashes only.
  * Refusals: `ACL_GATEWAY_UNKNOWN` and `ACL_TOKEN_NOT_FOUND` (404), `ACL_LIMIT` (409).
  */
+import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { Done, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** What a token is made from. */
@@ -32,11 +33,19 @@ export type Token = Static<typeof Token>;
 export const NewToken = Type.Object({ ...Token.properties, token: Type.String() });
 export type NewToken = Static<typeof NewToken>;
 
-/** Makes a token; those that there are stay valid. */
+/** The text of a new token. The prefix says what it is to those who find one, and keeps it from beginning like a flag. */
+export function newToken(): string {
+  return `pt_${randomBytes(32).toString('base64url')}`;
+}
+
+/**
+ * Makes a token; those that there are stay valid. Who asks has made its text (`newToken`) and sends the hash, so the text
+ * crosses nothing.
+ */
 export const createToken = defineQuestion(
   'acl.tokens.create',
-  Type.Object({ gatewayId: Type.String(), input: TokenInput }),
-  NewToken,
+  Type.Object({ gatewayId: Type.String(), input: TokenInput, hash: SecretHash }),
+  Token,
 );
 /** The tokens of a gateway that have not been revoked. */
 export const listTokens = defineQuestion(

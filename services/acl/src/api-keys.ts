@@ -1,9 +1,9 @@
 /**
- * API keys: made, listed, deleted, recognised. A key is 32 random bytes that are shown once; what is kept is their hash.
+ * API keys: made, listed, deleted, recognised. A key is 32 random bytes that admin makes and shows once; what comes here is their hash.
  * The first key comes from a setting, is an owner's for as long as it is set, and is never stored.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { secretHash, type ApiKey, type ApiKeyInput, type NewApiKey } from '@postern/contracts';
+import { timingSafeEqual } from 'node:crypto';
+import { secretHash, type ApiKey, type ApiKeyInput } from '@postern/contracts';
 import { newId } from '@postern/store';
 import type { ApiKeyDocument } from './document.ts';
 import { apiKeyBySetting, apiKeyNotFound, apiKeyWrong, limitReached } from './errors.ts';
@@ -32,10 +32,9 @@ export class ApiKeys {
     this.#first = parts.firstApiKey === null ? null : firstKey(parts.firstApiKey, parts.journal.time());
   }
 
-  /** Makes one: the only answer that has the key itself. */
-  async create({ name, role, gateways = null }: ApiKeyInput): Promise<NewApiKey> {
+  /** Makes one, of which only the hash ever comes here. */
+  async create({ name, role, gateways = null }: ApiKeyInput, hash: string): Promise<ApiKey> {
     for (const gatewayId of gateways ?? []) await this.#policies.find(gatewayId, 404);
-    const key = `pk_${randomBytes(32).toString('base64url')}`;
     const document = await this.#journal.change(async (draft) => {
       if ((await draft.apiKeys.count()) >= this.#apiKeysMax) throw limitReached('API keys', this.#apiKeysMax);
       const at = this.#journal.time();
@@ -47,12 +46,12 @@ export class ApiKeys {
         name,
         role,
         gateways,
-        hash: secretHash(key),
+        hash,
       };
       draft.tell({ kind: 'api-key', action: 'created', id: made.id, gatewayId: null });
       return draft.apiKeys.insert(made);
     });
-    return { ...show(document), key };
+    return show(document);
   }
 
   /** A page of all of them; the first page begins with the key that a setting gives. */

@@ -76,7 +76,7 @@ export function answerQuestions(
       return session;
     }),
     serve(listTicketKeys, async () => ({ keys: await ticketKeys.list() })),
-    serve(createToken, ({ gatewayId, input }) => tokens.create(gatewayId, input)),
+    serve(createToken, ({ gatewayId, input, hash }) => tokens.create(gatewayId, input, hash)),
     serve(listTokens, (request) => tokens.list(request)),
     serve(getToken, ({ gatewayId, id }) => tokens.get(gatewayId, id)),
     serve(revokeToken, async ({ gatewayId, id }) => {
@@ -91,7 +91,7 @@ export function answerQuestions(
     serve(getSourceRules, (front) => sourceRules.get(front)),
     serve(putSourceRules, ({ input, revision, ...front }) => sourceRules.put(front, input, revision)),
     serve(addSourceRule, ({ rule, ...front }) => sourceRules.add(front, rule)),
-    serve(createApiKey, (input) => apiKeys.create(input)),
+    serve(createApiKey, ({ input, hash }) => apiKeys.create(input, hash)),
     serve(listApiKeys, (request) => apiKeys.list(request)),
     serve(deleteApiKey, async ({ id }) => {
       await apiKeys.delete(id);

@@ -1,10 +1,10 @@
 /**
- * Security tokens: made, listed, revoked, recognised. A token is 32 random bytes that are shown once; what is kept is
- * their hash, by which it is found again. Any number may be valid at once, so a new one can be handed out before
+ * Security tokens: made, listed, revoked, recognised. A token is 32 random bytes that admin makes and shows once; what
+ * comes here is their hash, by which it is found again. Any number may be valid at once, so a new one can be handed out before
  * the old one is revoked. A revoked or expired one is remembered for a while, so that a refusal can say which.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { secretHash, type NewToken, type Token, type TokenInput } from '@postern/contracts';
+import { timingSafeEqual } from 'node:crypto';
+import type { Token, TokenInput } from '@postern/contracts';
 import { newId } from '@postern/store';
 import { every, type TokenDocument } from './document.ts';
 import { limitReached, tokenExpired, tokenNotFound, tokenRevoked, tokenWrong } from './errors.ts';
@@ -29,12 +29,10 @@ export class Tokens {
     this.#tokensPerGatewayMax = parts.tokensPerGatewayMax;
   }
 
-  /** Makes one: the only answer that has the token itself. */
-  async create(gatewayId: string, input: TokenInput): Promise<NewToken> {
+  /** Makes one, of which only the hash ever comes here. */
+  async create(gatewayId: string, input: TokenInput, hash: string): Promise<Token> {
     await this.#policies.find(gatewayId, 404);
     const { expiresInDays = expiresInDaysDefault, note = '' } = input;
-    // The prefix says what it is to those who find one, and keeps it from beginning like a flag.
-    const token = `pt_${randomBytes(32).toString('base64url')}`;
     const document = await this.#journal.change(async (draft) => {
       this.#checkLimits(
         await draft.tokens.count({ gatewayId, revoked: false }),
@@ -49,7 +47,7 @@ export class Tokens {
         modifiedAt: at,
         gatewayId,
         note,
-        hash: secretHash(token),
+        hash,
         expiresAt: expiresInDays === 0 ? null : new Date(now + expiresInDays * dayMs).toISOString(),
         revoked: false,
         revokedAt: null,
@@ -57,7 +55,7 @@ export class Tokens {
       draft.tell({ kind: 'token', action: 'created', id: made.id, gatewayId });
       return draft.tokens.insert(made);
     });
-    return { ...this.#show(document), token };
+    return this.#show(document);
   }
 
   /** A page of those that have not been revoked. */

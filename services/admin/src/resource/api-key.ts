@@ -8,6 +8,8 @@ import {
   createApiKey,
   deleteApiKey,
   listApiKeys,
+  newApiKey,
+  secretHash,
   pageItemsMax,
 } from '@postern/contracts';
 import { adminError } from '../errors.ts';
@@ -44,8 +46,9 @@ export function apiKeyEndpoints(bus: Bus): Endpoint[] {
       status: 201,
       answer: answerOf('ApiKeyWithSecret', NewApiKey.properties),
       handle: async ({ body }) => {
-        const key = await ask(bus, createApiKey, body);
-        return { body: key, revision: key.revision, location: `/api-keys/${key.id}` };
+        const text = newApiKey();
+        const key = await ask(bus, createApiKey, { input: body, hash: secretHash(text) });
+        return { body: { ...key, key: text }, revision: key.revision, location: `/api-keys/${key.id}` };
       },
     }),
     endpoint({

@@ -1,4 +1,4 @@
-/** Security tokens. acl owns them; the text of one is in the answer to its making, and nowhere else. */
+/** Security tokens. acl owns them and knows their hashes; the text of one is made here, in the answer, and nowhere else. */
 import type { Bus } from '@postern/bus';
 import {
   NewToken,
@@ -8,7 +8,9 @@ import {
   createToken,
   getToken,
   listTokens,
+  newToken,
   revokeToken,
+  secretHash,
 } from '@postern/contracts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { demandRevision } from '../http/entity-tag.ts';
@@ -48,9 +50,10 @@ export function tokenEndpoints(bus: Bus): Endpoint[] {
       answer: answerOf('TokenWithSecret', NewToken.properties),
       handle: async (call) => {
         const gatewayId = param(call, 'gatewayId');
-        const token = await ask(bus, createToken, { gatewayId, input: call.body });
+        const text = newToken();
+        const token = await ask(bus, createToken, { gatewayId, input: call.body, hash: secretHash(text) });
         const location = `/gateways/${gatewayId}/tokens/${token.id}`;
-        return { body: token, revision: token.revision, location };
+        return { body: { ...token, token: text }, revision: token.revision, location };
       },
     }),
     endpoint({

@@ -68,6 +68,7 @@ export class Cluster implements Platform {
   readonly #isScratch: boolean;
   #admin: AdminClient | null = null;
   #documents: Pick<DocumentServer, 'url' | 'database'> | null = null;
+  #busUrl: string | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(parts: {
@@ -113,6 +114,12 @@ export class Cluster implements Platform {
     return this.#documents;
   }
 
+  /** Where its bus is, for a test that hears what services say to each other. */
+  get busUrl(): string {
+    if (this.#busUrl === null) throw new Error('the cluster is not ready');
+    return this.#busUrl;
+  }
+
   get processes(): ProcessEntry[] {
     return [...this.#members].map(([name, { kind, address, opsUrl, part }]) => {
       return { name, kind, pid: part.pid, address, opsUrl };
@@ -156,6 +163,11 @@ export class Cluster implements Platform {
   }
 
   /** For the one that boots it. */
+  useBus(url: string): void {
+    this.#busUrl = url;
+  }
+
+  /** For the one that boots it. */
   useDocuments(documents: DocumentServer): void {
     this.#documents = documents;
   }
@@ -195,6 +207,7 @@ export async function bootCluster(options: ClusterOptions = {}): Promise<Cluster
   try {
     const servers = await startServers(cluster);
     cluster.useDocuments(servers.documents);
+    cluster.useBus(servers.nats.map(({ url }) => url).join(','));
     await startServices(cluster, servers, options);
     cluster.useCa(await fetchCa(servers.nats, cluster.caFile));
   } catch (error) {
