@@ -70,7 +70,6 @@ export class Certificates {
       name,
       contentRevision: 1,
       issuerId,
-      warnedDays: null,
       ...storedOf(contents),
     };
     const sealed = await this.#seal(document, contents.keyPem);
@@ -122,7 +121,6 @@ export class Certificates {
       ...storedOf(contents),
       contentRevision,
       issuerId: null,
-      warnedDays: null,
     };
     await this.#demandFitness(after);
     const envelope = await this.#seal(after, contents.keyPem);
@@ -210,7 +208,7 @@ export class Certificates {
 
   #show(document: CertificateDocument): Certificate {
     const { usage, now } = this.#parts;
-    const { chainPem: _chain, warnedDays: _days, ...shown } = document;
+    const { chainPem: _chain, ...shown } = document;
     return { ...shown, usedBy: usage.shown(shown.id), warnings: warningsOf(document, now()) };
   }
 

@@ -6,8 +6,6 @@ import type { Collection, Store, StoredDocument } from '@postern/store';
 export type CertificateDocument = Omit<Certificate, 'usedBy' | 'warnings'> & {
   /** The leaf first, then what signed it; of a CA bundle, all of it. */
   chainPem: string;
-  /** The bound of `expiryWarningDays` that was told last; null when none was. */
-  warnedDays: number | null;
 };
 
 /** A private key as an envelope, under the ID of what it belongs to. */

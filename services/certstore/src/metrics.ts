@@ -1,6 +1,7 @@
 /** What certstore counts. */
 import type { Metrics } from '@postern/telemetry';
 import type { Authorities, AuthorityName } from './authority.ts';
+import type { Expiring } from './expiry-watch.ts';
 
 /** The metrics of one certstore. */
 export interface CertstoreMetrics {
@@ -10,7 +11,11 @@ export interface CertstoreMetrics {
 }
 
 /** Makes them in the program's registry; `authorities` is null until they are loaded. */
-export function certstoreMetrics(metrics: Metrics, authorities: () => Authorities | null): CertstoreMetrics {
+export function certstoreMetrics(
+  metrics: Metrics,
+  authorities: () => Authorities | null,
+  expiring: () => readonly Expiring[],
+): CertstoreMetrics {
   // How many certificates each CA signed.
   const issued = metrics.counter({
     name: 'postern_certstore_certificates_issued_total',
@@ -38,6 +43,17 @@ export function certstoreMetrics(metrics: Metrics, authorities: () => Authoritie
       Object.values(authorities() ?? {}).map(({ name, notAfter }) => ({
         value: notAfter.getTime() / 1000,
         labels: { authority: name },
+      })),
+  });
+  // When each certificate ends that does so within 30 days.
+  metrics.gauge({
+    name: 'postern_certstore_certificate_not_after_seconds',
+    help: 'End of a certificate that ends within 30 days, in seconds since 1970.',
+    labels: ['id', 'name'],
+    read: () =>
+      expiring().map(({ id, name, notAfter }) => ({
+        value: notAfter.getTime() / 1000,
+        labels: { id, name },
       })),
   });
   return {

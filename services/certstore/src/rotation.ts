@@ -94,8 +94,10 @@ export class Rotation {
   }
 
   async #sealAll(): Promise<void> {
-    const { onError, onProgress } = this.#parts;
+    const { ring, onError, onProgress } = this.#parts;
     try {
+      // A transit server may have another version by now.
+      await ring.reload();
       for (const name of collections)
         await this.#eachOf(name, (one, documents) => this.#sealOne(name, one, documents));
       await this.#count();

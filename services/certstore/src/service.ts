@@ -19,6 +19,7 @@ import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { Certificates, certificateSource } from './certificates.ts';
 import { openDocuments, type Documents } from './document.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
 import { Issuer } from './issuer.ts';
@@ -97,6 +98,7 @@ class Certstore implements Service {
   readonly #metrics: CertstoreMetrics;
   #ring: KeyRing | null = null;
   #rotation: Rotation | null = null;
+  #expiry: ExpiryWatch | null = null;
   readonly #stopped = new AbortController();
   #authorities: Authorities | null = null;
   #subscriptions: Subscription[] = [];
@@ -108,7 +110,11 @@ class Certstore implements Service {
   constructor(parts: CertstoreParts) {
     this.#parts = parts;
     this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'certstore' });
-    this.#metrics = certstoreMetrics(parts.metrics ?? new Metrics(), () => this.#authorities);
+    this.#metrics = certstoreMetrics(
+      parts.metrics ?? new Metrics(),
+      () => this.#authorities,
+      () => this.#expiry?.expiring ?? [],
+    );
     checkKeyEncryptionKey(parts.options);
   }
 
@@ -238,6 +244,7 @@ class Certstore implements Service {
       now,
       certificatesMax,
     });
+    this.#expiry = new ExpiryWatch({ bus, store, documents, usage, logger: this.#logger, now });
     const signer = new MaterialSigner(authorities);
     const materials = new Materials({ certificates, usage, authorities, signer, now });
     const pairs = new PairGenerator({
@@ -298,9 +305,10 @@ class Certstore implements Service {
 
   async #sweep(issued: IssuedList): Promise<void> {
     try {
+      await this.#expiry?.look();
       this.#issuedCount = await issued.sweep((this.#parts.now ?? (() => new Date()))());
     } catch (error) {
-      this.#logger.warn({ error }, 'the list of issued certificates could not be swept');
+      this.#logger.warn({ error }, 'certificates could not be looked through');
     }
   }
 }

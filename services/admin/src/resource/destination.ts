@@ -1,6 +1,7 @@
 /**
  * Destinations. The router owns them; what the access list says of each is asked of acl and shown with it, because
- * an operator who looks at a destination wants to know whether anybody can reach it.
+ * an operator who looks at a destination wants to know whether anybody can reach it; so is what certstore says of the
+ * certificates that it names.
  */
 import type { Bus } from '@postern/bus';
 import {
@@ -21,6 +22,7 @@ import {
   updateDestination,
 } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
+import { certificateWarnings } from './certificate-warning.ts';
 import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
@@ -177,14 +179,16 @@ async function withState(
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
-  const [decisions, states] = await Promise.all([
+  const [decisions, states, warnings] = await Promise.all([
     decide(bus, gatewayId, destinations),
     readHealth(bus, gatewayId, destinations),
+    certificateWarnings(bus, destinations),
   ]);
   return destinations.map((destination, index) => {
     const state = states.get(destination.id) ?? {};
     return {
       ...destination,
+      warnings: [...destination.warnings, ...(warnings[index] ?? [])],
       health: { ...destination.health, status: statusOf(Object.values(state)), state },
       accessList: decisions[index] ?? unknownDecision,
     };

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { memoryBus } from '@postern/bus';
+import { type Destination, answer, checkCertificates } from '@postern/contracts';
+import { certificateWarnings } from './certificate-warning.ts';
+
+function naming(...caCertificateIds: string[]): Destination {
+  const tls = {
+    mode: 'tls',
+    serverName: null,
+    caCertificateIds,
+    clientCertificateId: null,
+    rejectUnauthorized: true,
+  };
+  return { kind: 'on-premises', resource: { tls } } as unknown as Destination;
+}
+
+describe('what is said of the certificates that destinations name', () => {
+  it('is told at the destination and the field, in questions of a bounded size', async () => {
+    const bus = memoryBus();
+    const sizes: number[] = [];
+    answer(bus, checkCertificates, ({ uses }) => {
+      sizes.push(uses.length);
+      const of = (id: string, code: string) =>
+        uses.filter((use) => use.id === id).map(({ field: path }) => ({ path, code, message: id }));
+      return {
+        faults: of('gone', 'CERTSTORE_CERTIFICATE_NOT_FOUND'),
+        warnings: of('old', 'CERTSTORE_EXPIRED'),
+      };
+    });
+    const many = Array.from({ length: 40 }, () => naming('fine', 'fine'));
+    const warnings = await certificateWarnings(bus, [
+      ...many,
+      naming('fine', 'old'),
+      naming(),
+      naming('gone'),
+    ]);
+    assert(sizes.length > 1 && sizes.every((size) => size <= 64), String(sizes));
+    assert.deepEqual(warnings.slice(40), [
+      [{ path: '/resource/tls/caCertificateIds/1', code: 'CERTSTORE_EXPIRED', message: 'old' }],
+      [],
+      [
+        {
+          path: '/resource/tls/caCertificateIds/0',
+          code: 'CERTSTORE_CERTIFICATE_NOT_FOUND',
+          message: 'gone',
+        },
+      ],
+    ]);
+    await bus.close();
+  });
+
+  it('is left out while certstore does not answer', async () => {
+    const bus = memoryBus();
+    assert.deepEqual(await certificateWarnings(bus, [naming('x')]), [[]]);
+    await bus.close();
+  });
+});

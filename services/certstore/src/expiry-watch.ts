@@ -1,0 +1,121 @@
+/**
+ * Watches certificates come to their end: when one passes 30, 14, 7, 1 days, or ends, that is told once, by one of the
+ * replicas, in a notice and in the log; and what is near its end is in the metrics as long as it is. Who has been told
+ * what is kept apart from the certificate, so that its revision stays as its operator left it. New contents begin anew.
+ */
+import type { Bus } from '@postern/bus';
+import { announce, certificateExpires } from '@postern/contracts';
+import { type Collection, type Store, StoreError, type StoredDocument } from '@postern/store';
+import type { Logger } from '@postern/telemetry';
+import type { CertificateDocument, Documents } from './document.ts';
+import { expiryBound } from './fitness.ts';
+import type { Usage } from './usage.ts';
+
+const pageItems = 200;
+
+/** What was told of a certificate last. */
+interface ToldDocument extends StoredDocument {
+  contentRevision: number;
+  days: number;
+}
+
+/** A certificate that is near its end. */
+export interface Expiring {
+  readonly id: string;
+  readonly name: string;
+  readonly notAfter: Date;
+}
+
+/** What it needs. */
+export interface ExpiryWatchParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly usage: Usage;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}
+
+/** Looks when it is asked to. */
+export class ExpiryWatch {
+  readonly #parts: ExpiryWatchParts;
+  #expiring: Expiring[] = [];
+
+  constructor(parts: ExpiryWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Those that end within the longest of `expiryWarningDays`, as of the last look. */
+  get expiring(): readonly Expiring[] {
+    return this.#expiring;
+  }
+
+  /** Goes through all certificates and tells what has not been told. */
+  async look(): Promise<void> {
+    const { store, documents, now } = this.#parts;
+    const told = await store.collection<ToldDocument>('certstore_expiry');
+    const expiring: Expiring[] = [];
+    for (let cursor: string | null = null; ;) {
+      const page: Awaited<ReturnType<typeof documents.certificates.list>> = await documents.certificates.list(
+        {
+          cursor,
+          limit: pageItems,
+        },
+      );
+      for (const document of page.items) {
+        const days = expiryBound(document.notAfter, now());
+        if (days === null) continue;
+        expiring.push({ id: document.id, name: document.name, notAfter: new Date(document.notAfter) });
+        if (await claim(told, document, days)) this.#tell(document, days);
+      }
+      cursor = page.nextCursor;
+      if (cursor === null) break;
+    }
+    this.#expiring = expiring;
+  }
+
+  #tell({ id, name, contentRevision, notAfter }: CertificateDocument, days: number): void {
+    const { bus, logger, usage, now } = this.#parts;
+    const usedBy = usage.shown(id);
+    announce(bus, certificateExpires, {
+      id,
+      name,
+      contentRevision,
+      notAfter,
+      days,
+      usedBy,
+      at: now().toISOString(),
+    });
+    const facts = {
+      certificateId: id,
+      name,
+      notAfter,
+      usedBy: usedBy.map(({ destinationId }) => destinationId),
+    };
+    if (days === 0) logger.error(facts, 'a certificate has ended: replace it');
+    else
+      logger.warn(
+        facts,
+        `a certificate ends in less than ${days} ${days === 1 ? 'day' : 'days'}: replace it`,
+      );
+  }
+}
+
+/** Whether it is for this replica to tell: another was not faster, and nothing as urgent was told before. */
+async function claim(
+  told: Collection<ToldDocument>,
+  document: CertificateDocument,
+  days: number,
+): Promise<boolean> {
+  const { id, contentRevision } = document;
+  const former = await told.get(id);
+  if (former !== null && former.contentRevision === contentRevision && former.days <= days) return false;
+  try {
+    if (former === null) await told.insert({ id, revision: 1, contentRevision, days });
+    else await told.replace({ ...former, contentRevision, days });
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && ['STORE_DUPLICATE', 'STORE_STALE'].includes(error.code)) return false;
+    throw error;
+  }
+}
