@@ -3,7 +3,7 @@
  * key-encryption key. A passphrase comes from a file or the environment, never from the arguments, which every user of
  * the machine can list; a generated key is written to a file that only its owner can read, and never over another.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import type { Api } from './api.ts';
@@ -99,7 +99,12 @@ function generateCommand({ api, printOne }: CommandParts): Command {
     };
     // Before anything is generated whose only copy could not be kept.
     writeNew(out, '');
-    const answer = await api().call('POST', '/certificates/generate', body);
+    const answer = await api()
+      .call('POST', '/certificates/generate', body)
+      .catch((error: unknown) => {
+        rmSync(out, { force: true });
+        throw error;
+      });
     const { download, ...certificate } = answer as { download: { base64: string } };
     writeFileSync(out, Buffer.from(download.base64, 'base64'), { mode: 0o600 });
     printOne({ ...certificate, file: out });
