@@ -4,10 +4,15 @@
  * kind can hear it, since each has its own inbox.
  */
 import {
+  certificateExpires,
+  certificateFeed,
+  checkCertificates,
   endClient,
   getCa,
+  getClientMaterial,
   getDestination,
   getGateway,
+  getNodeMaterial,
   gatewayFeed,
   issueNodeCertificate,
   issueServerCertificate,
@@ -34,7 +39,10 @@ export interface BusPermission {
 }
 
 /** Announcements of owners, which nobody else may make. */
-const announcements = ['router', 'acl', 'certstore'].flatMap((room) => [`${room}.*.beat`, `${room}.changed`]);
+const announcements = [
+  ...['router', 'acl', 'certstore'].flatMap((room) => [`${room}.*.beat`, `${room}.changed`]),
+  certificateExpires.subject,
+];
 const each = ({ subject }: { subject: string }): string => `${subject}.*`;
 
 /** The table. */
@@ -43,12 +51,12 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     publish: [
       ...[tunnelChanged, nodeBeat, openSession, listTicketKeys].map(({ subject }) => subject),
       ...[issueServerCertificate, issueNodeCertificate].map(({ subject }) => subject),
-      ...[routeFeed, policyFeed].map(({ since }) => since.subject),
+      ...[routeFeed, policyFeed, certificateFeed].map(({ since }) => since.subject),
       each(nodeSnapshot),
-      // The certificates of fronts, sealed to the node that asks.
-      'certstore.certificates.*',
+      // The certificates of fronts and of clients behind this node, sealed to who asks.
+      ...[getNodeMaterial, getClientMaterial].map(({ subject }) => subject),
     ],
-    publishNot: ['certstore.*.beat'],
+    publishNot: [],
     subscribe: [
       ...[tunnelChanged, nodeBeat].map(({ subject }) => subject),
       ...[nodeSnapshot, listTunnels].map(each),
@@ -59,7 +67,13 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     ],
   },
   router: {
-    publish: ['router.*.beat', 'router.changed', each(listTunnels), each(nodeSnapshot)],
+    publish: [
+      'router.*.beat',
+      'router.changed',
+      each(listTunnels),
+      each(nodeSnapshot),
+      checkCertificates.subject,
+    ],
     publishNot: [],
     subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject],
   },
@@ -77,15 +91,27 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     ],
   },
   certstore: {
-    publish: ['certstore.*.beat', 'certstore.changed', routeFeed.since.subject, gatewayFeed.since.subject],
+    publish: [
+      'certstore.*.beat',
+      'certstore.changed',
+      ...[certificateExpires, routeFeed.since, gatewayFeed.since, getGateway].map(({ subject }) => subject),
+    ],
     publishNot: [],
     subscribe: ['certstore.>', routeFeed.beat.subject, gatewayFeed.beat.subject],
   },
   admin: {
     publish: ['router.>', 'acl.>', 'certstore.>', endClient.subject, 'edge.>'],
-    // Tickets are for nodes to ask for, and a node's identity is a node's.
-    publishNot: [...announcements, openSession.subject, issueNodeCertificate.subject],
-    subscribe: ['router.changed', 'acl.changed', 'certstore.changed', nodeBeat.subject, 'edge.changed'],
+    // Tickets and contents of certificates are for nodes to ask for, and a node's identity is a node's.
+    publishNot: [
+      ...announcements,
+      ...[openSession, issueNodeCertificate, getNodeMaterial, getClientMaterial].map(
+        ({ subject }) => subject,
+      ),
+    ],
+    subscribe: [
+      ...['router.changed', 'acl.changed', 'certstore.changed', 'edge.changed'],
+      ...[certificateExpires, nodeBeat].map(({ subject }) => subject),
+    ],
   },
   setup: { publish: [getCa.subject], publishNot: [], subscribe: [] },
 };

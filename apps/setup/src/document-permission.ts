@@ -34,6 +34,8 @@ export const ownCollections: Readonly<Record<DocumentService, readonly string[]>
     'certstore_issued',
     'certstore_key_check',
     'certstore_certificates',
+    'certstore_secrets',
+    'certstore_expiry',
     'certstore_certificates_counter',
     'certstore_certificates_log',
   ],

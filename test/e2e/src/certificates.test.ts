@@ -43,9 +43,10 @@ const others = [
   'certstore_issued',
   'gateways',
   'destinations',
-  'fronts',
   'tokens',
-  'access_lists',
+  'apiKeys',
+  'policies',
+  'accessLists',
   'admin_idempotency',
 ];
 
