@@ -109,7 +109,10 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       ),
     ],
     subscribe: [
-      ...['router.changed', 'acl.changed', 'certstore.changed', 'edge.changed'],
+      'router.changed',
+      'acl.changed',
+      'certstore.changed',
+      'edge.changed',
       ...[certificateExpires, nodeBeat].map(({ subject }) => subject),
     ],
   },
