@@ -197,6 +197,21 @@ test('at a tie of attempts the acceptor gives way', async () => {
   assert.equal(decodeAnswer(raw.payloads(FrameType.Resumed, 1)[0] as Buffer).attempt, 2);
 });
 
+test('an acceptor whose attempt was refused takes the opener’s of the same number', async () => {
+  const { clock, node, first } = await rawWorld();
+  first.session.destroy(gone);
+  const { raw } = await RawPeer.join(clock, node);
+  await clock.advance(1);
+  const [resume] = raw.seen.filter(({ type }) => type === FrameType.Resume);
+  assert.ok(resume !== undefined);
+  const { attempt } = decodeResume(resume.payload);
+  raw.send(encodeReset(resume.stream, ResetCode.PathOutdated, 'another path is newer'));
+  raw.resume(1, node.self, { key: rawKey(1), attempt });
+  await clock.advance(1);
+  assert.deepEqual(raw.resets(1), []);
+  assert.equal(raw.payloads(FrameType.Resumed, 1).length, 1);
+});
+
 test('an attempt that is not newer is refused on its path alone', async () => {
   const { clock, node, first, owner } = await rawWorld();
   first.raw.resume(3, node.self, { key: rawKey(1), attempt: 1 });

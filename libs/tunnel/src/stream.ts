@@ -551,9 +551,13 @@ export class Stream implements PathEnd {
     session.schedule(this);
   }
 
-  /** The highest attempt wins; at a tie the opener's, so only an acceptor gives way. */
+  /**
+   * The highest attempt wins; at a tie the opener's, so only an acceptor gives way: while its own waits for an answer, and
+   * when that was refused. Else both would refuse each other with every second's next attempt.
+   */
   #isNewer(attempt: number): boolean {
-    return attempt > this.#attempt || (attempt === this.#attempt && this.#resuming && !this.opener);
+    const givesWay = !this.opener && (this.#resuming || this.#session === null);
+    return attempt > this.#attempt || (attempt === this.#attempt && givesWay);
   }
 
   #handleResumed(answer: Answer): void {
