@@ -8,6 +8,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { createApi, type Api } from './api.ts';
 import { addCertificateCommands } from './certificate-command.ts';
 import { type ContextOptions, readContext } from './context.ts';
+import { drainNode } from './drain.ts';
 import { CliError, ExitCode } from './errors.ts';
 import { type Field, type Noun, type ShownAccessList, type ShownTest, mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
@@ -62,7 +63,22 @@ function nounCommand(noun: Noun): Command {
   const group = new Command(noun.name).description(noun.summary).copyInheritedSettings(command);
   for (const verb of noun.verbs) group.addCommand(verbCommand(noun, verb));
   if (noun.name === 'certificates') addCertificateCommands(group, { api, printOne });
+  if (noun.name === 'nodes') group.addCommand(drainCommand());
   return group;
+}
+
+function drainCommand(): Command {
+  const one = new Command('drain').copyInheritedSettings(command);
+  return one
+    .description(
+      'empty a node: its clients open tunnels elsewhere, its callers finish; it stays so until it is started again',
+    )
+    .argument('<node>', 'its name')
+    .option('--no-wait', 'do not wait until it is empty')
+    .action(async (node: string) => {
+      const { wait } = one.opts<{ wait: boolean }>();
+      printOne(await drainNode(api(), node, wait, (line) => process.stderr.write(`${line}\n`)));
+    });
 }
 
 function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {

@@ -19,6 +19,7 @@ export type CliCode =
   | 'CLI_ARGUMENT_INVALID'
   | 'CLI_CONTEXT_INVALID'
   | 'CLI_CONTEXT_MISSING'
+  | 'CLI_NODE_RESTARTED'
   | 'CLI_UNREACHABLE';
 
 /** The command line itself could not do it. */
@@ -68,6 +69,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'CLI_CONTEXT_INVALID':
     case 'CLI_CONTEXT_MISSING':
       return ExitCode.configuration;
+    case 'CLI_NODE_RESTARTED':
     case 'CLI_UNREACHABLE':
       return ExitCode.unavailable;
     case 'CLI_ANSWER_INVALID':

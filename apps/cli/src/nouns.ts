@@ -180,6 +180,7 @@ export const nouns: readonly Noun[] = [
       draining: 'draining',
       heard: 'heard',
       tunnels: 'tunnels',
+      callers: 'callers',
       version: 'version',
     },
     verbs: ['list', 'show'],

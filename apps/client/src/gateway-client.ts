@@ -7,7 +7,7 @@
  *      │◄─────────── events ───────┘                   └──CONTROL──► lists, end
  */
 import assert from 'node:assert/strict';
-import { Control, type ConnectAnswer } from '@postern/contracts';
+import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
@@ -383,6 +383,10 @@ export class GatewayClient {
         return this.#options.onEnd({ kind: 'ended', reason: body.reason });
       case 'cloudDestinations':
         return this.#cloud.take(session, body.revision, body.destinations);
+      case 'fleet':
+        return this.#handleFleet(session, body.nodes);
+      case 'move':
+        return this.#handleMove(session, body);
       default:
         if (!this.#certificates.handleControl(session, body)) this.#diagnosis.handleControl(session, body);
     }
@@ -421,6 +425,23 @@ export class GatewayClient {
         new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the access list cannot be read', { cause: error }),
       );
     }
+  }
+
+  #handleFleet(session: Session, nodes: readonly NodeAddress[]): void {
+    this.#logger.debug(
+      { node: session.peer.id, nodes: nodes.map(({ node }) => node) },
+      'the nodes are others',
+    );
+    if (this.#stopping === null && nodes.length > 0) this.#step({ kind: 'fleet', nodes });
+  }
+
+  #handleMove(session: Session, { nodes, withinMs, reason }: Control & { kind: 'move' }): void {
+    const id = this.#idOf(session);
+    this.#logger.info(
+      { node: session.peer.id, to: nodes[0]?.node, reason },
+      'a node asks for another tunnel',
+    );
+    if (id !== null && this.#stopping === null) this.#step({ kind: 'moveAsked', id, nodes, withinMs });
   }
 
   #handleGoAway(session: Session, text: string): void {

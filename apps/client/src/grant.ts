@@ -21,6 +21,7 @@ export const ticketMarginMs = 5000;
 /** Keeps the last grant and says which ticket may be used now. */
 export class Wallet {
   #grant: Grant | null = null;
+  #nodes: readonly NodeAddress[] = [];
   #takenAt = 0;
   #ticketSpent = false;
   #reserveSpent = false;
@@ -28,14 +29,20 @@ export class Wallet {
   /** Takes a new grant in place of the former. */
   take(grant: Grant, now: number): void {
     this.#grant = grant;
+    this.#nodes = grant.nodes;
     this.#takenAt = now;
     this.#ticketSpent = false;
     this.#reserveSpent = false;
   }
 
-  /** The nodes that the last grant named. */
+  /** The nodes that there are, by the last grant or by what a node has told since. */
   get nodes(): readonly NodeAddress[] {
-    return this.#grant?.nodes ?? [];
+    return this.#nodes;
+  }
+
+  /** The fleet is another one. */
+  takeNodes(nodes: readonly NodeAddress[]): void {
+    this.#nodes = nodes;
   }
 
   /** The age of the last grant; infinite when there is none. */

@@ -1,4 +1,5 @@
 /** What goes into a `TunnelKeeper` and what comes out of it. Tunnels and dials share one row of numbers. */
+import type { NodeAddress } from '@postern/contracts';
 import type { Grant } from './grant.ts';
 import type { Transport, Way } from './route-choice.ts';
 
@@ -18,6 +19,10 @@ export type KeeperEvent =
   | { kind: 'wake' }
   /** The token is another one: each tunnel is to be replaced by one that the new token opened. */
   | { kind: 'renew' }
+  /** The fleet is another one: these nodes may be dialled from now on. */
+  | { kind: 'fleet'; nodes: readonly NodeAddress[] }
+  /** The node of this tunnel asks for another one in its place, at the first of these nodes that will do. */
+  | { kind: 'moveAsked'; id: number; nodes: readonly NodeAddress[]; withinMs: number }
   | { kind: 'callAnswered'; grant: Grant }
   | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
   | { kind: 'dialUp'; id: number; node: string }

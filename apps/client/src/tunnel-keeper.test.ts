@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { NodeAddress } from '@postern/contracts';
 import {
   array,
+  boolean,
   assert as assertProperty,
   constantFrom,
   double,
@@ -358,6 +359,65 @@ describe('tunnel keeper', () => {
     assert.equal(desk.take('drain').id, second);
   });
 
+  it('moves one of two tunnels at one node as soon as a node tells that there is another', () => {
+    const desk = new Desk();
+    desk.answer([address('a')]);
+    const first = desk.up('a');
+    const second = desk.up('a');
+    desk.step({ kind: 'fleet', nodes: [address('a'), address('b')] });
+    assert(desk.wait() <= 2000, 'soon');
+    const dial = desk.take('dial');
+    assert.equal(dial.address?.node, 'b');
+    assert.deepEqual(desk.pending, [], 'nothing is drained before the new one is up');
+    desk.up('b', dial);
+    assert.equal(desk.take('drain').id, second);
+    assert.notEqual(second, first);
+    assert.equal(desk.keeper.upCount, 2);
+  });
+
+  it('moves one of two tunnels in one failure domain when a node of another comes', () => {
+    const desk = new Desk();
+    desk.answer([address('a', 'z1'), address('b', 'z1')]);
+    desk.up('a');
+    desk.up('b');
+    assert.equal(desk.keeper.wakeAt, null, 'there is nothing better');
+    desk.step({ kind: 'fleet', nodes: [address('a', 'z1'), address('b', 'z1'), address('c', 'z2')] });
+    desk.wait();
+    const dial = desk.take('dial');
+    assert.equal(dial.address?.node, 'c');
+    desk.up('c', dial);
+    desk.take('drain');
+    assert.equal(desk.keeper.wakeAt, null);
+  });
+
+  it('replaces a tunnel whose node asks for it at the first node that is named, and lets it go when the other is up', () => {
+    const desk = new Desk();
+    desk.answer([address('a'), address('b'), address('c')]);
+    const [at] = [desk.up('a'), desk.up('b')];
+    desk.step({ kind: 'moveAsked', id: at, nodes: [address('c'), address('b')], withinMs: 1000 });
+    assert(desk.wait() <= 1000);
+    const dial = desk.take('dial');
+    assert.deepEqual([dial.address?.node, dial.avoid], ['c', ['a']]);
+    desk.fail('path', dial);
+    desk.wait();
+    const next = desk.take('dial');
+    assert.equal(next.address?.node, 'b', 'any other will do when that one cannot be reached');
+    desk.up('b', next);
+    assert.equal(desk.take('drain').id, at);
+  });
+
+  it('asks the balancer for another node when the tunnel that is to move is a WebSocket', () => {
+    const desk = new Desk({ transport: 'websocket', tunnels: 1 });
+    desk.answer([address('a'), address('b')]);
+    const at = desk.up('a');
+    desk.step({ kind: 'moveAsked', id: at, nodes: [address('b')], withinMs: 0 });
+    desk.wait();
+    const dial = desk.take('dial');
+    assert.deepEqual([dial.transport, dial.avoid], ['websocket', ['a']]);
+    desk.up('b', dial);
+    assert.equal(desk.take('drain').id, at);
+  });
+
   it('waits longer before each dial when tunnels end as soon as they are up', () => {
     const desk = new Desk({ tunnels: 1, random: () => 0.999 });
     desk.answer([address('a')]);
@@ -376,6 +436,8 @@ describe('tunnel keeper', () => {
       direct: constantFrom('up', 'path', 'ticketRefused'),
       websocket: constantFrom('up', 'path', 'ticketRefused'),
       lose: nat(4),
+      move: nat(6),
+      fleet: boolean(),
     });
     assertProperty(
       property(
@@ -385,7 +447,7 @@ describe('tunnel keeper', () => {
           const world = new World(() => random.next().value);
           for (const each of moods) world.turn(each);
           for (let turn = 0; turn < 40; turn += 1)
-            world.turn({ call: 'answered', direct: 'up', websocket: 'up', lose: 9 });
+            world.turn({ call: 'answered', direct: 'up', websocket: 'up', lose: 9, move: 9, fleet: false });
           assert.equal(world.desk.keeper.upCount, 2);
           assert(world.waitMax <= waitMsMax, `waited ${world.waitMax} ms without a tunnel`);
         },
@@ -400,6 +462,8 @@ interface Mood {
   direct: 'up' | 'path' | 'ticketRefused';
   websocket: 'up' | 'path' | 'ticketRefused';
   lose: number;
+  move: number;
+  fleet: boolean;
 }
 
 /** A world that answers the keeper by moods and checks its bounds at every action. */
@@ -414,6 +478,10 @@ class World {
   }
 
   turn(mood: Mood): void {
+    const asked = [...this.up.keys()][mood.move];
+    if (asked !== undefined)
+      this.desk.step({ kind: 'moveAsked', id: asked, nodes: [address('b'), address('a')], withinMs: 500 });
+    if (mood.fleet) this.desk.step({ kind: 'fleet', nodes: [address('b'), address('a')] });
     const lost = [...this.up.keys()][mood.lose];
     if (lost !== undefined) {
       this.up.delete(lost);

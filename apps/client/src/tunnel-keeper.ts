@@ -36,6 +36,9 @@ export const KeeperTiming = {
   flapMs: 5000,
 } as const;
 
+/** Within what time a client acts on another fleet: all of them hear of it at once. */
+const fleetMs = 2000;
+
 interface Dial {
   readonly id: number;
   readonly way: Way;
@@ -49,6 +52,8 @@ interface Up {
   readonly transport: Transport;
   readonly since: number;
   readonly era: number;
+  /** Its node asked for another tunnel in its place. */
+  leaving: boolean;
 }
 
 interface Slot {
@@ -130,6 +135,10 @@ export class TunnelKeeper {
         return;
       case 'renew':
         return this.#handleRenew(now);
+      case 'fleet':
+        return this.#handleFleet(event.nodes, now);
+      case 'moveAsked':
+        return this.#handleMoveAsked(event, now);
       case 'callAnswered':
         return this.#handleAnswer(event.grant, now);
       case 'callFailed':
@@ -150,6 +159,28 @@ export class TunnelKeeper {
     this.#mayUseReserve = false;
     this.#call.hurry(now);
     for (const slot of this.#slots) slot.improveAt = now;
+  }
+
+  /** A node is new or gone: tunnels that end too close to each other are spread at once, but not by all clients at the same moment. */
+  #handleFleet(nodes: readonly NodeAddress[], now: number): void {
+    this.#wallet.takeNodes(nodes);
+    this.#spreadTries = 0;
+    for (const slot of this.#slots) slot.improveAt = Math.min(slot.improveAt, now + this.#soon(fleetMs));
+  }
+
+  #handleMoveAsked(event: KeeperEvent & { kind: 'moveAsked' }, now: number): void {
+    const slot = this.#slots.find(({ up }) => up?.id === event.id);
+    if (slot?.up === undefined || slot.up === null) return;
+    // Those that are named come first; what else is known stays as a way out.
+    const named = new Set(event.nodes.map(addressKey));
+    const rest = this.#wallet.nodes.filter((address) => !named.has(addressKey(address)));
+    this.#wallet.takeNodes([...event.nodes, ...rest]);
+    slot.up.leaving = true;
+    slot.improveAt = now + this.#soon(event.withinMs);
+  }
+
+  #soon(withinMs: number): number {
+    return withinMs * this.#options.random();
   }
 
   #handleAnswer(grant: Grant, now: number): void {
@@ -190,7 +221,7 @@ export class TunnelKeeper {
       dial: null,
       better: null,
       round: null,
-      up: { id, node, transport, since: now, era },
+      up: { id, node, transport, since: now, era, leaving: false },
     });
     this.#call.handleUp();
     this.#everUp = true;
@@ -353,8 +384,7 @@ export class TunnelKeeper {
       const others = this.#heldNodes(slot);
       const way = this.#betterWay(slot.up, others);
       if (way !== null) {
-        const spreads = way.transport === slot.up.transport && !this.#isStale(slot.up);
-        slot.better = this.#dial(way, ticket, spreads ? others : []);
+        slot.better = this.#dial(way, ticket, this.#avoided(slot.up, way, others));
         return false;
       }
       if (this.#wallet.ageMs(now) > KeeperTiming.spreadMs / 2) {
@@ -374,9 +404,34 @@ export class TunnelKeeper {
   }
 
   #couldBeBetter(up: Up): boolean {
-    if (this.#isStale(up)) return true;
+    if (this.#isStale(up) || up.leaving) return true;
     if (up.transport === 'websocket' && this.#options.transport === 'auto') return true;
-    return this.#slots.some((slot) => slot.up !== null && slot.up.id < up.id && slot.up.node === up.node);
+    const older = this.#slots.flatMap((slot) =>
+      slot.up !== null && slot.up.id < up.id ? [slot.up.node] : [],
+    );
+    return older.includes(up.node) || (up.transport === 'direct' && this.#sharesZone(up.node, older));
+  }
+
+  /** Whether the node is in the failure domain of one of these, while another domain has none of our tunnels. */
+  #sharesZone(node: string, others: readonly string[]): boolean {
+    const zone = this.#zoneOf(node);
+    return zone !== '' && others.some((other) => this.#zoneOf(other) === zone) && this.#freeZone() !== null;
+  }
+
+  /** A node in a failure domain that has none of our tunnels. */
+  #freeZone(): NodeAddress | null {
+    const held = new Set(this.#heldNodes(null).map((node) => this.#zoneOf(node)));
+    return this.#wallet.nodes.find(({ zone }) => zone !== '' && !held.has(zone)) ?? null;
+  }
+
+  #zoneOf(node: string): string {
+    return this.#wallet.nodes.find((address) => address.node === node)?.zone ?? '';
+  }
+
+  /** The nodes that a better tunnel must not end at. */
+  #avoided(up: Up, way: Way, others: readonly string[]): readonly string[] {
+    if (up.leaving) return [up.node];
+    return way.transport === up.transport && !this.#isStale(up) ? others : [];
   }
 
   #betterWay(up: Up, others: string[]): Way | null {
@@ -388,12 +443,21 @@ export class TunnelKeeper {
       const address = ranked.find(({ node }) => node === up.node) ?? best;
       return address === undefined ? null : { transport: 'direct', address };
     }
+    if (up.leaving) {
+      if (up.transport === 'websocket') return { transport: 'websocket', address: null };
+      // In a hurry any node that can be reached is better than the best one that cannot.
+      const away = ranked.filter(({ node }) => node !== up.node);
+      const address = away.find((one) => !this.#failedAt.has(addressKey(one))) ?? away[0];
+      return address === undefined ? null : { transport: 'direct', address };
+    }
     if (up.transport === 'websocket' && this.#options.transport === 'auto') {
       return best === undefined ? null : { transport: 'direct', address: best };
     }
     if (new Set(ranked.map(({ node }) => node)).size < 2) return null;
     if (up.transport === 'websocket') return { transport: 'websocket', address: null };
-    const free = ranked.find(({ node }) => !others.includes(node));
+    const free = others.includes(up.node)
+      ? ranked.find(({ node }) => node !== up.node && !others.includes(node))
+      : (this.#freeZone() ?? undefined);
     return free === undefined ? null : { transport: 'direct', address: free };
   }
 

@@ -29,6 +29,8 @@ export function edgeOptionsOf(settings: PlatformSettings, ports: Ports): EdgeOpt
     tunnelPort: ports.tunnel,
     advertiseHost: settings.advertiseHost === '' ? publicHost(settings) : settings.advertiseHost,
     // The only node has no others to talk to.
+    joinDelayMs: 0,
+    drainDelayMs: 0,
     linkPort: 0,
     linkAdvertiseHost: '',
     linkAdvertisePort: 0,

@@ -167,6 +167,13 @@ export const Control = Type.Union([
     listeners: Type.Array(CloudListenerState, { maxItems: cloudDestinationsMax }),
   }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
+  Type.Object({ kind: Type.Literal('fleet'), nodes: Type.Array(NodeAddress, { maxItems: 64 }) }),
+  Type.Object({
+    kind: Type.Literal('move'),
+    nodes: Type.Array(NodeAddress, { minItems: 1, maxItems: 64 }),
+    withinMs: Type.Integer({ minimum: 0, maximum: 60_000 }),
+    reason: Type.String({ maxLength: 1024 }),
+  }),
   // Node to client: which certificates the gateway's destinations need at the client now; others are to be dropped.
   Type.Object({
     kind: Type.Literal('certificates'),

@@ -81,6 +81,9 @@ export const FleetNode = Type.Object({
   ready: Type.Boolean(),
   draining: Type.Boolean(),
   tunnels: Type.Integer(),
+  callers: Type.Union([Type.Integer(), Type.Null()], {
+    description: "callers' connections as of its last beat; null where it does not say",
+  }),
 });
 export type FleetNode = Static<typeof FleetNode>;
 

@@ -60,6 +60,7 @@ export const NodeBeat = Type.Object({
   ),
   ready: Type.Boolean(),
   draining: Type.Boolean(),
+  callers: Type.Optional(Type.Integer({ minimum: 0, description: "callers' connections now" })),
   goodbye: Type.Boolean(),
   version: Type.String(),
 });
@@ -108,6 +109,13 @@ export const listTunnels = defineQuestion(
       }),
     ),
   }),
+);
+
+/** Asks a node to drain: it answers when it has begun. Asked at `edge.node.drain.<node>`. */
+export const drainNode = defineQuestion(
+  'edge.node.drain',
+  Type.Object({}),
+  Type.Object({ node: Type.String(), draining: Type.Boolean() }),
 );
 
 /** Ends a client wherever it has tunnels; it exits with 0. */

@@ -36,7 +36,7 @@ export interface PresenceAnnouncerOptions {
   startedAt: string;
   version: string;
   /** What changes in a node's life; read at each beat. */
-  describe: () => Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining'>;
+  describe: () => Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers'>;
   onAnnounce?: (announcement: Announcement) => void;
   onError: (error: unknown) => void;
   clock?: Clock;

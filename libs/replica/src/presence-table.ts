@@ -81,6 +81,11 @@ export class PresenceTable {
     await Promise.all(this.#asking.values());
   }
 
+  /** No node is asked for its set at present. */
+  get isSettled(): boolean {
+    return this.#asking.size === 0;
+  }
+
   /** Every tunnel of the gateway; those of quiet nodes last. */
   tunnels(gatewayId: string): LocatedTunnel[] {
     const tunnels = this.#index.of(gatewayId);
@@ -111,6 +116,7 @@ export class PresenceTable {
           ready,
           draining,
           tunnels: tunnels.size,
+          callers: beat.callers ?? null,
         },
       ];
     });

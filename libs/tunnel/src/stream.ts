@@ -497,13 +497,19 @@ export class Stream implements PathEnd {
 
   /**
    * Moves the stream away from a session that still works, and is not usable any more: drain, rebalancing, or a token that
-   * is no longer good. It stays where there is no other, or while it waits to be accepted.
+   * is no longer good. It stays where there is no other as good, or while it waits to be accepted.
    */
   move(): void {
     if (this.#phase === 'over' || this.#phase === 'offered' || this.#session === null) return;
-    if (this.#host.findSession(this) === null) return;
+    const next = this.#host.findSession(this);
+    // A path of its own that still works is better than one through a relay, of which nobody knows whether it leads on.
+    if (next === null || (this.#isDirect(this.#session) && !this.#isDirect(next))) return;
     this.#leavePath();
     this.#losePath();
+  }
+
+  #isDirect({ peer }: Session): boolean {
+    return peer.id === this.peer.id && peer.bootId === this.peer.bootId;
   }
 
   /** The peer's RESUME, taken from a session that may speak for it. */

@@ -101,6 +101,7 @@ describe('the admin API', () => {
     await call('GET', '/fronts', 200);
     await call('GET', '/nodes', 200);
     await call('GET', '/nodes/edge-1', 200);
+    await call('POST', '/nodes/edge-1/drain', 200);
     await call('GET', '/health', 200);
 
     const pem = 'any';
@@ -131,6 +132,7 @@ describe('the admin API', () => {
     await call('GET', '/gateways?limit=0', 400);
     await call('POST', '/gateways', 400, { nme: 'x' });
     await call('GET', '/nodes/none', 404);
+    await call('POST', '/nodes/none/drain', 404);
     await call('GET', '/api-keys/none', 404);
     await call('GET', '/gateways/none/clients/none', 404);
   });

@@ -1,7 +1,8 @@
-/** What the node answers and hears on the bus: its live figures, the end of a client. */
+/** What the node answers and hears on the bus: its live figures, that it is to drain, the end of a client. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
   answer,
+  drainNode,
   endClient,
   listHealth,
   listTunnels,
@@ -28,6 +29,8 @@ export interface BusDeskParts {
   guard: Guard;
   clientDesk: ClientDesk;
   health: Health;
+  /** Begins to drain; does not wait. */
+  drain(): void;
   logger: Logger;
 }
 
@@ -67,6 +70,16 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
       bus,
       listHealth,
       ({ gatewayId, destinationIds }) => ({ items: health.list(gatewayId, destinationIds) }),
+      { suffix: node, onError },
+    ),
+    answer(
+      bus,
+      drainNode,
+      () => {
+        logger.info('an operator asked this node to drain');
+        parts.drain();
+        return { node, draining: true };
+      },
       { suffix: node, onError },
     ),
     listen(

@@ -82,6 +82,20 @@ export const edgeOptions = {
     placeholder: 'HOST',
     description: 'Hosts from which this node may fetch revocation lists that destinations name by URL.',
   }),
+  joinDelayMs: Type.Integer({
+    minimum: 0,
+    maximum: 60_000,
+    default: 1_500,
+    description:
+      'How long a node that starts listens for the other nodes before it takes callers; each says once a second that it is there.',
+  }),
+  drainDelayMs: Type.Integer({
+    minimum: 0,
+    maximum: 600_000,
+    default: 3_000,
+    description:
+      'How long a node that stops still takes callers where there are other nodes, so that balancers notice that it is not ready.',
+  }),
   drainGraceMs: milliseconds(
     30_000,
     'How long callers’ connections may go on after the first signal to stop.',

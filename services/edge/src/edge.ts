@@ -3,7 +3,7 @@
  *
  *     bus desk ─► certificate, identity, ticket keys, routes, policies ─► certificates that routes name
  *                 └── each waits for its owner, as long as it takes ──┘            │
- *                                   ready ◄─ fronts ◄─ connect port ◄─ tunnel port ◄┘
+ *          ready ◄─ fronts ◄─ connect port ◄─ the other nodes ◄─ link port, tunnel port ◄┘
  *
  * Nothing listens before the node can tell a valid ticket and an allowed caller from others. Once it can, it needs none
  * of them any more: with bus, acl, router and certstore gone its tunnels, streams and fronts go on, on what it knows.
@@ -20,7 +20,7 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { type Carrier, Endpoint, GoAwayCode, type Limits, ResetCode } from '@postern/tunnel';
+import { type Carrier, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
 import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
 import { RateLimit } from './admission.ts';
@@ -33,13 +33,16 @@ import { CloudStreams } from './cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
 import { ClientDesk } from './client-desk.ts';
 import { ConnectServer } from './connect-server.ts';
+import { Drain, type DrainParts } from './drain.ts';
 import { EdgeError } from './errors.ts';
+import { FleetNews } from './fleet-news.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './front-side.ts';
 import { Guard } from './guard.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
 import { httpBounds } from './http/bounds.ts';
+import { joinFleet } from './join.ts';
 import { LineLimit } from './line-limit.ts';
 import { Links } from './links.ts';
 import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
@@ -107,6 +110,8 @@ class EdgeNode implements Edge {
   readonly #identity: ServerCertificate;
   readonly #links: Links;
   readonly #relays: Relays;
+  readonly #drain: Drain;
+  readonly #fleetNews: FleetNews;
   readonly #gates: Record<GatedPort, HandshakeGate>;
   readonly #certificates: NodeCertificates;
   readonly #metrics: EdgeMetrics;
@@ -115,7 +120,6 @@ class EdgeNode implements Edge {
   #tunnelServer: TunnelServer | null = null;
   #connectServer: ConnectServer | null = null;
   #serving = false;
-  #draining = false;
   #stopping: Promise<void> | null = null;
 
   constructor(parts: EdgeParts) {
@@ -153,14 +157,18 @@ class EdgeNode implements Edge {
         address: this.#address(),
         ...this.#linkAddress(),
         ready: this.ready().ready,
-        draining: this.#draining,
+        draining: this.#drain.active,
+        callers: this.#callers.size,
       }),
       onTunnelElsewhere: (tunnel) => {
         this.#guard.handleTunnelElsewhere(tunnel);
         this.#endpoint.seekPaths(tunnel.gatewayId);
       },
       onAnnounce: (announcement) => this.#links.announce(announcement),
-      onNode: () => this.#links.dial(),
+      onNode: () => {
+        this.#links.dial();
+        this.#fleetNews.look();
+      },
       askOverLink: (node, after, signal) => this.#links.askPage(node, after, signal),
     });
     this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
@@ -244,7 +252,7 @@ class EdgeNode implements Edge {
       gates: this.#gates,
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
-      draining: () => this.#draining,
+      draining: () => this.#drain.closed,
       certificates: this.#certificates.held,
       certificate: this.#certificate,
       serve: (caller) => this.#callers.serve(caller),
@@ -258,6 +266,11 @@ class EdgeNode implements Edge {
       linkTo: (node) => this.#links.to(node),
       elsewhere: (gatewayId) => this.#presence.elsewhere(gatewayId),
       isQuiet: (node) => this.#presence.isQuiet(node),
+    });
+    this.#drain = this.#makeDrain();
+    this.#fleetNews = new FleetNews({
+      nodes: () => this.#presence.nodes(),
+      sessions: () => [...this.#tunnels.all()].map(({ session }) => session),
     });
     this.#handshake = this.#handshakeParts();
   }
@@ -283,6 +296,7 @@ class EdgeNode implements Edge {
       guard: this.#guard,
       clientDesk: this.#clientDesk,
       health: this.#health,
+      drain: () => void this.#drain.run(),
       logger: subsystemLogger(this.#parts.logger, 'bus'),
     });
     this.#subscriptions = [...desk, this.#health.listen()];
@@ -294,9 +308,10 @@ class EdgeNode implements Edge {
     ]);
     await this.#certificates.held.start(signal);
     if (signal.aborted) return;
-    await this.#listen();
+    await this.#listen(signal);
+    if (signal.aborted) return;
     this.#serving = true;
-    this.#presence.announce();
+    this.#presence.tellNews();
     this.#logger.info({ ...this.ports, fronts: this.#frontSide.fronts.size }, 'the node serves');
   }
 
@@ -308,7 +323,7 @@ class EdgeNode implements Edge {
       'routes from router': !this.#followers.routes.isSynced,
       'policies from acl': !this.#followers.policies.isSynced,
       listeners: !this.#serving,
-      draining: this.#draining,
+      draining: this.#drain.active,
     });
   }
 
@@ -320,7 +335,7 @@ class EdgeNode implements Edge {
         zone: options.zone,
         bootId: this.#bootId,
         version,
-        draining: this.#draining,
+        draining: this.#drain.active,
       },
       ports: this.ports,
       aclInReach: this.#aclReach.inReach,
@@ -340,11 +355,11 @@ class EdgeNode implements Edge {
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#drain();
+    this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  async #listen(): Promise<void> {
+  async #listen(signal: AbortSignal): Promise<void> {
     const { options, bus } = this.#parts;
     const certificate = this.#certificate.current;
     if (certificate === null) return;
@@ -367,7 +382,7 @@ class EdgeNode implements Edge {
       }),
       bus,
       nodes: () => this.#presence.nodes(),
-      draining: () => this.#draining,
+      draining: () => this.#drain.active,
       onCall: (code) => this.#metrics.called(code),
       logger: subsystemLogger(this.#parts.logger, 'connect'),
       lines: new LineLimit(linesPerSecondMax),
@@ -378,26 +393,30 @@ class EdgeNode implements Edge {
       tunnelServer.useCertificate(renewed);
       connectServer.useCertificate(renewed);
     });
-    // Links first: who comes with a tunnel is served by all nodes. The tunnel port next: an answer to a first call names it.
+    // Where clients and nodes find this one, then the others, then callers.
     const identity = this.#parts.alone === true ? null : this.#identity.current;
     if (identity !== null) await this.#links.open(identity);
     await tunnelServer.listen();
+    this.#presence.announce();
+    await this.#join(signal);
+    if (signal.aborted) return;
     await this.#frontSide.listen([...this.#followers.routes.items.values()]);
   }
 
-  async #drain(): Promise<void> {
-    this.#draining = true;
+  async #join(signal: AbortSignal): Promise<void> {
+    if (this.#parts.alone === true) return;
+    const isSettled = (): boolean =>
+      this.#presence.isSettled &&
+      this.#presence
+        .links()
+        .every(({ node }) => this.#presence.isQuiet(node) || this.#links.to(node) !== null);
+    await joinFleet({ joinDelayMs: this.#parts.options.joinDelayMs, isSettled, signal });
+  }
+
+  async #stop(): Promise<void> {
     this.#starting.abort();
-    if (this.#serving) this.#presence.tellNews();
-    this.#frontSide.drain();
-    for (const { session } of this.#tunnels.all())
-      session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
-    if (this.#callers.size > 0) this.#logger.info({ callers: this.#callers.size }, 'draining');
-    const { drainGraceMs } = this.#parts.options;
-    await Promise.all([this.#callers.drain(drainGraceMs), this.#cloudStreams.drain(drainGraceMs)]);
-    const cause = { code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' } as const;
-    this.#callers.close(cause);
-    this.#cloudStreams.close(cause);
+    await this.#drain.run();
+    this.#fleetNews.stop();
     await Promise.all([this.#followers.stop(), this.#presence.stop(), this.#certificates.held.stop()]);
     this.#frontSide.close();
     this.#connectServer?.close();
@@ -455,6 +474,44 @@ class EdgeNode implements Edge {
     };
   }
 
+  #makeDrain(): Drain {
+    const { options, logger } = this.#parts;
+    return new Drain({
+      drainDelayMs: options.drainDelayMs,
+      drainGraceMs: options.drainGraceMs,
+      tunnels: this.#tunnels,
+      callers: this.#allCallers(),
+      others: () => this.#presence.nodes(),
+      heldBy: ({ gatewayId, clientId, bootId }) => {
+        const held = this.#presence.elsewhere(gatewayId).filter(({ tunnel }) => {
+          return tunnel.clientId === clientId && tunnel.bootId === bootId;
+        });
+        return new Set(held.map(({ node }) => node));
+      },
+      tell: () => {
+        if (this.#serving) this.#presence.tellNews();
+      },
+      closeFronts: () => this.#frontSide.drain(),
+      leaveRelayed: (session, text) => this.#endpoint.resetRelayed(session, ResetCode.PathLost, text),
+      logger: subsystemLogger(logger, 'drain'),
+    });
+  }
+
+  /** Callers of fronts, and those of cloud destinations, whose callers are at a client. */
+  #allCallers(): DrainParts['callers'] {
+    const [callers, cloud] = [this.#callers, this.#cloudStreams];
+    return {
+      get size() {
+        return callers.size + cloud.size;
+      },
+      drain: async (graceMs) => void (await Promise.all([callers.drain(graceMs), cloud.drain(graceMs)])),
+      close: (cause) => {
+        callers.close(cause);
+        cloud.close(cause);
+      },
+    };
+  }
+
   #makeLinks(): Links {
     const { options, logger } = this.#parts;
     const setLink = (node: string, isUp: boolean): void => {
@@ -480,7 +537,7 @@ class EdgeNode implements Edge {
   }
 
   #whyClosed(): EdgeError | null {
-    if (this.#draining) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
+    if (this.#drain.active) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
     if (this.#tunnels.size < this.#parts.options.tunnelsMax) return null;
     return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
   }

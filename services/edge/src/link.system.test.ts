@@ -82,6 +82,7 @@ test('a relayed stream goes on through another node when the one in between goes
       assert.equal(String((await once(running, 'data'))[0]), 'b');
       assert.equal(statusOf(second).tunnels.count, 0);
       running.destroy();
+      client.close();
     });
   });
 });

@@ -16,7 +16,6 @@ import { connectTls } from '@postern/tls';
 import {
   type Carrier,
   type Endpoint,
-  GoAwayCode,
   type Peer,
   type Session,
   TunnelError,
@@ -158,12 +157,6 @@ export class Links {
     this.dial();
   }
 
-  /** Takes no more streams that others would have this node relay; what it relays moves away. */
-  drain(): void {
-    for (const { session } of this.#links.values())
-      session.goAway(GoAwayCode.ShuttingDown, 'this node is stopping');
-  }
-
   /** Ends all. */
   close(): void {
     this.#closing.abort();
@@ -175,8 +168,9 @@ export class Links {
   async #accept(carrier: Carrier, socket: TLSSocket): Promise<void> {
     const { endpoint, self } = this.#parts;
     // A node dials again only when its end is gone, whatever this end still believes.
-    const replace = (peer: Peer): void =>
+    const replace = (peer: Peer): void => {
       this.#links.get(peer.id)?.session.destroy(new TunnelError('TUNNEL_CLOSED', 'the node dialled anew'));
+    };
     try {
       this.#handleUp(await endpoint.accept(carrier, acceptingLink(self, socket, replace)));
     } catch (error) {

@@ -24,7 +24,7 @@ export interface PresenceParts {
   node: string;
   bootId: string;
   version: string;
-  describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining'>;
+  describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
   /** What is announced, for the links to the other nodes. */
@@ -116,6 +116,11 @@ export class Presence implements TunnelObserver {
   /** A gateway's tunnels at other nodes. */
   elsewhere(gatewayId: string): LocatedTunnel[] {
     return this.#table.tunnels(gatewayId).filter(({ node }) => node !== this.#parts.node);
+  }
+
+  /** No other node is asked for its tunnels at present. */
+  get isSettled(): boolean {
+    return this.#table.isSettled;
   }
 
   /** Whether a node was not heard of lately, or its link broke: it is tried last. */

@@ -178,6 +178,17 @@ onEachPlatform((booted) => {
     await call('DELETE', `/gateways/${id}`, 204);
   });
 
+  test('a node that is drained says so, and takes no more callers', async () => {
+    const name = 'edge-1';
+    await call('POST', '/nodes/none/drain', 404);
+    const node = await call<{ draining: boolean }>('POST', `/nodes/${name}/drain`, 200);
+    assert.equal(node.draining, true);
+    await until(
+      () => call<{ ready: boolean }>('GET', `/nodes/${name}`, 200),
+      ({ ready }) => !ready,
+    );
+  });
+
   test('no call is left out', () => {
     assert.deepEqual(description.uncalled, []);
   });

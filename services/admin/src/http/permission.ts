@@ -60,6 +60,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'GET /fronts': viewer('own'),
   'GET /nodes': viewer('platform'),
   'GET /nodes/:nodeName': viewer('platform'),
+  'POST /nodes/:nodeName/drain': operator('platform'),
 
   'GET /certificates': viewer('platform'),
   'POST /certificates': operator('platform'),

@@ -1,6 +1,6 @@
 /** What the platform serves: fronts and nodes, as the router sees them. */
 import type { Bus } from '@postern/bus';
-import { FleetNode, Front, ask, listFronts, listNodes } from '@postern/contracts';
+import { FleetNode, Front, ask, drainNode, listFronts, listNodes } from '@postern/contracts';
 import { Type } from 'typebox';
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
@@ -15,6 +15,11 @@ export function fleetEndpoints(bus: Bus): Endpoint[] {
   const nodes = async (): Promise<(FleetNode & { id: string })[]> => {
     const { items } = await ask(bus, listNodes, {});
     return items.map((node) => ({ id: node.name, ...node }));
+  };
+  const read = async (name: string): Promise<FleetNode & { id: string }> => {
+    const node = (await nodes()).find((one) => one.name === name);
+    if (node === undefined) throw adminError('ADMIN_NODE_UNKNOWN', `there is no node ${name}`);
+    return node;
   };
   return [
     endpoint({
@@ -59,11 +64,22 @@ export function fleetEndpoints(bus: Bus): Endpoint[] {
       summary: 'One node',
       status: 200,
       answer: NodeAnswer,
+      handle: async (call) => ({ body: await read(param(call, 'nodeName')) }),
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/nodes/:nodeName/drain',
+      operationId: 'drainNode',
+      tag: 'Nodes',
+      summary: 'Empty a node',
+      description:
+        'It takes no more clients, its clients open tunnels elsewhere, its callers finish within their grace. It stays so until it is started again; `tunnels` and `callers` of the node tell how far it is.',
+      status: 200,
+      answer: NodeAnswer,
       handle: async (call) => {
-        const name = param(call, 'nodeName');
-        const node = (await nodes()).find((one) => one.name === name);
-        if (node === undefined) throw adminError('ADMIN_NODE_UNKNOWN', `there is no node ${name}`);
-        return { body: node };
+        const node = await read(param(call, 'nodeName'));
+        const { draining } = await ask(bus, drainNode, {}, { suffix: node.name });
+        return { body: { ...node, draining } };
       },
     }),
   ];

@@ -20,7 +20,13 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
         ...host,
         ...flags({ name: place.name, zone: `zone-${place.name}` }),
         ...flags({ 'listen-host': place.address, 'advertise-host': place.address }),
-        ...flags({ 'connect-port': connectPort, 'tunnel-port': tunnelPort, 'link-port': linkPort }),
+        ...flags({
+          'connect-port': connectPort,
+          'tunnel-port': tunnelPort,
+          'link-port': linkPort,
+          'drain-delay-ms': 500,
+          'join-delay-ms': 1_100,
+        }),
       ];
     case 'router':
       return [

@@ -94,6 +94,14 @@ export async function nodesOf({ platform, gateway }: Site): Promise<string[]> {
   return clients.flatMap(({ tunnels }) => tunnels.map(({ node }) => node));
 }
 
+/** The same, without those of nodes that do not answer: a node that was killed is not forgotten. */
+export async function liveNodesOf({ platform, gateway }: Site): Promise<string[]> {
+  const clients = await platform.admin.clients(gateway.id);
+  return clients.flatMap(({ tunnels }) =>
+    tunnels.flatMap(({ node, streams }) => (streams === null ? [] : [node])),
+  );
+}
+
 /** Resolves when a caller of each of these nodes is served. */
 export async function served(
   site: Site,

@@ -1,0 +1,42 @@
+/** `postern nodes drain`: asks a node to drain and tells how far it is, until nothing runs there any more. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Api } from './api.ts';
+import { CliError } from './errors.ts';
+
+const lookMs = 500;
+
+/** A node as the API shows it, as far as it matters here. */
+interface ShownNode {
+  readonly bootId: string;
+  readonly draining: boolean;
+  readonly tunnels: number;
+  readonly callers: number | null;
+}
+
+/** Resolves with the node when it is empty, or at once without `wait`; `tell` gets a line each time that it got emptier. */
+export async function drainNode(
+  api: Api,
+  name: string,
+  wait: boolean,
+  tell: (line: string) => void,
+): Promise<unknown> {
+  const path = `/nodes/${encodeURIComponent(name)}`;
+  let node = (await api.call('POST', `${path}/drain`)) as ShownNode;
+  const { bootId } = node;
+  if (!wait) return node;
+  let told = '';
+  while (!isEmpty(node)) {
+    const line = `${name}: ${node.tunnels} tunnels, ${node.callers ?? 'unknown'} callers are left`;
+    if (line !== told) tell(line);
+    told = line;
+    await sleep(lookMs);
+    node = (await api.call('GET', path)) as ShownNode;
+    if (node.bootId !== bootId)
+      throw new CliError('CLI_NODE_RESTARTED', `${name} was started again meanwhile`);
+  }
+  return node;
+}
+
+function isEmpty({ draining, tunnels, callers }: ShownNode): boolean {
+  return draining && tunnels === 0 && callers === 0;
+}
