@@ -12,7 +12,7 @@ import { callOnAndOn, callOnce } from './traffic.ts';
 import { type Harm, type Verdict, judge } from './verdict.ts';
 import { type World, makeWorld, passed } from './world.ts';
 
-const CALLERS_PER_NODE = 3;
+const CALLERS_PER_NODE = 2;
 const PAUSE_MS_MAX = 1_500;
 const SERVED_WITHIN_MS = 60_000;
 
@@ -78,8 +78,8 @@ class Run {
     } catch (error) {
       this.#failures.push(`${fault.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    const { name, spares, nodes } = fault;
-    this.#harms.push({ name, spares, nodes, startedAt, endedAt: performance.now() });
+    const { name, spares, nodes, elsewhere } = fault;
+    this.#harms.push({ name, spares, nodes, elsewhere, startedAt, endedAt: performance.now() });
   }
 
   async #untilServed(node: number): Promise<void> {

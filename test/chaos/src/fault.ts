@@ -18,15 +18,19 @@ export interface Fault {
   readonly spares: Spares;
   /** The nodes whose callers may notice. */
   readonly nodes: readonly number[];
+  /** What it spares of callers of the other nodes. */
+  readonly elsewhere: Spares;
   harm(world: World): Promise<void>;
 }
 
-/** A fault of tunnels, of the client or of a node. */
+/** A fault of tunnels, of links, of a client or of a node. */
 export function drawPathFault(random: Random): Fault {
-  const node = random.between(0, 1);
+  const node = random.between(0, 2);
   const ms = random.between(200, 4_000);
-  const proxyOf = (world: World) => world.proxies[node]!;
-  const running = { spares: 'running', nodes: [node] } as const;
+  const proxyOf = (world: World) => world.tunnels[node]!;
+  const linkOf = (world: World) => world.links[node]!;
+  // Who calls at another node may be served through this one.
+  const running = { spares: 'running', nodes: [node], elsewhere: 'running' } as const;
   return random.pick<Fault>([
     {
       ...running,
@@ -68,18 +72,48 @@ export function drawPathFault(random: Random): Fault {
       },
     },
     {
-      name: 'the client is killed and started again',
+      ...running,
+      name: `the links that lead to node ${node} are cut, and refused for ${ms} ms`,
+      harm: async (world) => {
+        linkOf(world).refuse();
+        linkOf(world).cut();
+        await passed(ms);
+        linkOf(world).resume();
+      },
+    },
+    {
+      ...running,
+      name: `the links that lead to node ${node} swallow everything for ${3 * ms} ms`,
+      harm: async (world) => {
+        linkOf(world).blackHole();
+        await passed(3 * ms);
+        linkOf(world).resume();
+      },
+    },
+    {
+      name: `client ${node % 2} is killed and started again`,
       spares: 'nothing',
-      nodes: [0, 1],
-      harm: async ({ site }) => {
-        await site.client.kill();
-        await site.client.part.start();
+      nodes: [0, 1, 2],
+      elsewhere: 'nothing',
+      harm: async ({ clients }) => {
+        const client = clients[node % 2]!;
+        await client.kill();
+        await client.part.start();
+      },
+    },
+    {
+      ...running,
+      name: `node ${node} is drained, stopped and started again`,
+      harm: async ({ cluster }) => {
+        await cluster.part(`edge-${node + 1}`).stop();
+        await cluster.restart(`edge-${node + 1}`);
       },
     },
     {
       name: `node ${node} is killed and started again`,
       spares: 'nothing',
       nodes: [node],
+      elsewhere: 'running',
       harm: async ({ cluster }) => {
         await cluster.kill(`edge-${node + 1}`);
         await cluster.restart(`edge-${node + 1}`);
@@ -92,7 +126,7 @@ export function drawPathFault(random: Random): Fault {
 export function drawControlFault(random: Random): Fault {
   const name = random.pick(['nats-1', 'mongodb', 'router', 'acl', 'certstore', 'admin']);
   const ms = random.between(200, 4_000);
-  const all = { spares: 'all', nodes: [] } as const;
+  const all = { spares: 'all', nodes: [], elsewhere: 'all' } as const;
   return random.pick<Fault>([
     {
       ...all,

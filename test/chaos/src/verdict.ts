@@ -7,6 +7,8 @@ export interface Harm {
   readonly name: string;
   readonly spares: Spares;
   readonly nodes: readonly number[];
+  /** What it spares of callers of the other nodes. */
+  readonly elsewhere: Spares;
   readonly startedAt: number;
   readonly endedAt: number;
 }
@@ -43,8 +45,8 @@ function isExcused(call: Call, harms: readonly Harm[]): boolean {
   const { cause, node, startedAt, endedAt } = call;
   if (cause === null || cause === 'hung' || cause.includes('other bytes')) return false;
   return harms.some((harm) => {
-    if (!harm.nodes.includes(node) || startedAt > harm.endedAt || endedAt < harm.startedAt) return false;
-    switch (harm.spares) {
+    if (startedAt > harm.endedAt || endedAt < harm.startedAt) return false;
+    switch (harm.nodes.includes(node) ? harm.spares : harm.elsewhere) {
       case 'nothing':
         return true;
       case 'running':

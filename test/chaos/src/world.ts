@@ -1,14 +1,17 @@
 /**
- * What chaos happens to: a cluster of two nodes on real servers, each node's tunnel port behind a proxy that can be cut,
- * one client, and a resource that exchanges bytes which both ends check.
+ * What chaos happens to: a cluster of three nodes on real servers, each node's tunnel port and link port behind a proxy
+ * that can be cut, two clients with two tunnels each, and a resource that exchanges bytes which both ends check. So some
+ * callers are served by their own node, and some through another.
  */
 import {
+  type ClientProcess,
   type Cluster,
   CuttableProxy,
   type ExchangeServer,
   type Site,
   bootCluster,
   freePort,
+  startClient,
   startExchangeServer,
   startSite,
 } from '@postern/test-cluster';
@@ -23,24 +26,29 @@ export class World implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly resource: ExchangeServer;
   readonly site: Site;
+  readonly clients: readonly ClientProcess[];
   /** Before the tunnel port of each node. */
-  readonly proxies: readonly CuttableProxy[];
+  readonly tunnels: readonly CuttableProxy[];
+  /** Before the link port of each node: links from those with a lower name. */
+  readonly links: readonly CuttableProxy[];
 
-  constructor(parts: Pick<World, 'cluster' | 'resource' | 'site' | 'proxies'>) {
+  constructor(parts: Pick<World, 'cluster' | 'resource' | 'site' | 'clients' | 'tunnels' | 'links'>) {
     this.cluster = parts.cluster;
     this.resource = parts.resource;
     this.site = parts.site;
-    this.proxies = parts.proxies;
+    this.clients = parts.clients;
+    this.tunnels = parts.tunnels;
+    this.links = parts.links;
   }
 
   /** The nodes by number. */
   get nodes(): readonly number[] {
-    return [...this.proxies.keys()];
+    return [...this.tunnels.keys()];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.site.stop();
-    for (const proxy of this.proxies) await proxy.close();
+    for (const client of this.clients) await client.stop();
+    for (const proxy of [...this.tunnels, ...this.links]) await proxy.close();
     await this.cluster.stop();
     await this.resource.stop();
   }
@@ -49,19 +57,37 @@ export class World implements AsyncDisposable {
 /** Boots it. */
 export async function makeWorld(): Promise<World> {
   const resource = await startExchangeServer();
-  const port = await freePort();
-  // Clients are told this port of each node's address; what listens there is the proxy.
-  const cluster = await bootCluster({ nodes: 2, args: { edge: ['--advertise-port', String(port)] } });
-  const proxies: CuttableProxy[] = [];
+  const [tunnelPort, linkPort] = [await freePort(), await freePort()];
+  // Clients and nodes are told these ports of each node's address; what listens there is a proxy.
+  const advertised = ['--advertise-port', String(tunnelPort), '--link-advertise-port', String(linkPort)];
+  const cluster = await bootCluster({ nodes: 3, args: { edge: advertised }, stopWithinMs: 60_000 });
+  const [tunnels, links]: [CuttableProxy[], CuttableProxy[]] = [[], []];
+  const clients: ClientProcess[] = [];
   try {
     for (const host of cluster.nodeHosts) {
-      proxies.push(await CuttableProxy.listen({ host, port: cluster.layout.tunnelPort }, { host, port }));
+      const { layout } = cluster;
+      tunnels.push(await CuttableProxy.listen({ host, port: layout.tunnelPort }, { host, port: tunnelPort }));
+      links.push(await CuttableProxy.listen({ host, port: layout.linkPort }, { host, port: linkPort }));
     }
-    const args = ['--transport', 'direct', '--tunnels', '4'];
+    const args = ['--transport', 'direct', '--tunnels', '2'];
     const site = await startSite(cluster, { resources: { exchange: resource }, client: { args } });
-    return new World({ cluster, resource, site, proxies });
+    clients.push(site.client);
+    const { gateway, token } = site;
+    const { connectUrl, caFile } = cluster;
+    clients.push(
+      await startClient({
+        gatewayId: gateway.id,
+        token: token.token,
+        connectUrl,
+        caFile,
+        args,
+        name: 'second',
+      }),
+    );
+    return new World({ cluster, resource, site, clients, tunnels, links });
   } catch (error) {
-    for (const proxy of proxies) await proxy.close();
+    for (const client of clients) await client.stop();
+    for (const proxy of [...tunnels, ...links]) await proxy.close();
     await cluster.stop();
     await resource.stop();
     throw error;
