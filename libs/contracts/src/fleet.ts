@@ -3,6 +3,7 @@
  * when the node did not answer within half a second.
  */
 import { Type, type Static } from 'typebox';
+import { CloudListenerState } from './connect.ts';
 import { StreamProtocol } from './destination.ts';
 import { pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
@@ -48,6 +49,9 @@ export const ConnectedClient = Type.Object({
   address: Type.String(),
   connectedAt: Type.String(),
   ownAccessList: Type.Boolean({ description: 'whether it enforces a list of its own too' }),
+  listeners: Type.Array(CloudListenerState, {
+    description: 'for which cloud destinations it listens, and why not; empty where no node knows now',
+  }),
   tunnels: Type.Array(
     Type.Object({
       id: Type.String(),

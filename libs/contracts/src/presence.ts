@@ -5,7 +5,7 @@
  */
 import { Type, type Static } from 'typebox';
 import { AccessRule } from './access.ts';
-import { ClientFacts, NodeAddress } from './connect.ts';
+import { ClientFacts, NodeAddress, CloudListenerState } from './connect.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 
 /** One tunnel as others see it. */
@@ -99,6 +99,11 @@ export const listTunnels = defineQuestion(
         clientId: Type.String(),
         roundTripMs: Type.Union([Type.Number(), Type.Null()]),
         streams: Type.Integer(),
+        listeners: Type.Optional(
+          Type.Array(CloudListenerState, {
+            description: 'the client’s; only where one gateway was asked for',
+          }),
+        ),
       }),
     ),
     fronts: Type.Array(

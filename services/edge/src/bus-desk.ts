@@ -11,6 +11,7 @@ import {
   testAtClient,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import type { CloudBook } from './cloud-book.ts';
 import type { ClientDesk } from './client-desk.ts';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
@@ -26,6 +27,7 @@ export interface BusDeskParts {
   node: string;
   tunnels: Tunnels;
   fronts: Fronts;
+  cloudBook: CloudBook;
   guard: Guard;
   clientDesk: ClientDesk;
   health: Health;
@@ -36,7 +38,7 @@ export interface BusDeskParts {
 
 /** Serves the node's subjects until they are closed. */
 export function openBusDesk(parts: BusDeskParts): Subscription[] {
-  const { bus, node, tunnels, fronts, guard, clientDesk, health, logger } = parts;
+  const { bus, node, tunnels, fronts, cloudBook, guard, clientDesk, health, logger } = parts;
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
@@ -46,7 +48,11 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
         node,
         tunnels: [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))]
           .slice(0, listedMax)
-          .map(figuresOf),
+          .map((tunnel) =>
+            gatewayId === undefined
+              ? figuresOf(tunnel)
+              : { ...figuresOf(tunnel), listeners: [...cloudBook.statesOf(tunnel)] },
+          ),
         fronts: fronts
           .states()
           .slice(0, listedMax)

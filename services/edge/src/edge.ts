@@ -293,6 +293,7 @@ class EdgeNode implements Edge {
       node: options.name,
       tunnels: this.#tunnels,
       fronts: this.#frontSide.fronts,
+      cloudBook: this.#cloudBook,
       guard: this.#guard,
       clientDesk: this.#clientDesk,
       health: this.#health,

@@ -7,6 +7,7 @@ import type { Bus } from '@postern/bus';
 import {
   ask,
   listTunnels,
+  type CloudListenerState,
   type ConnectedClient,
   type FleetNode,
   type Front,
@@ -169,6 +170,7 @@ function showClient(
       address,
       connectedAt,
       ownAccessList: ownRules !== null,
+      listeners: listenersOf(byAge, figures),
       tunnels: byAge.map(({ node, tunnel }) => ({
         id: tunnel.tunnelId,
         node,
@@ -179,6 +181,16 @@ function showClient(
       })),
     },
   ];
+}
+
+/** As the client's newest tunnel tells it, of those whose node answered. */
+function listenersOf(
+  byAge: readonly { tunnel: TunnelPresence }[],
+  figures: readonly LiveFigures[],
+): CloudListenerState[] {
+  const all = new Map(figures.flatMap(({ tunnels }) => tunnels.map((one) => [one.tunnelId, one.listeners])));
+  const newest = byAge.findLast(({ tunnel }) => (all.get(tunnel.tunnelId)?.length ?? 0) > 0);
+  return newest === undefined ? [] : (all.get(newest.tunnel.tunnelId) ?? []);
 }
 
 function liveOf(

@@ -397,12 +397,13 @@ test('who listens is told what was made, changed and deleted', async (t) => {
 test('clients are shown from presence, with live figures of the nodes that answer', async (t) => {
   const { bus, gateway } = await setUp(t);
   for (const name of ['edge-1', 'edge-2']) startNode(t, bus, name).up(tunnel(gateway.id, name));
+  const listeners = [{ destinationId: 'd', listening: false, error: 'the port is taken' }];
   answer(
     bus,
     listTunnels,
     () => ({
       node: 'edge-1',
-      tunnels: [{ tunnelId: 'tunnel-of-edge-1', clientId: 'c', roundTripMs: 1.5, streams: 3 }],
+      tunnels: [{ tunnelId: 'tunnel-of-edge-1', clientId: 'c', roundTripMs: 1.5, streams: 3, listeners }],
       fronts: [],
     }),
     { suffix: 'edge-1' },
@@ -410,6 +411,7 @@ test('clients are shown from presence, with live figures of the nodes that answe
   await bus.flush(1_000);
   const { items } = await ask(bus, listClients, { gatewayId: gateway.id });
   const [client] = items;
+  assert.deepEqual(client?.listeners, listeners);
   assert.deepEqual(
     items.map(({ id, name, ownAccessList }) => [id, name, ownAccessList]),
     [['c', 'host', false]],

@@ -184,6 +184,11 @@ onEachPlatform(
         }),
       );
       assert.match(String(told.msg), /callers of wanted too cannot be taken; trying again/);
+      const [shown] = await until(
+        () => admin.clients(gateway.id),
+        ([one]) => typeof one?.listeners[0]?.error === 'string',
+      );
+      assert.match(String(shown?.listeners[0]?.error), /is taken/);
       const other = await toldAfter(client.part, ['listening for callers of wanted too'], () =>
         admin.deleteDestination(site.gateway.id, first.destination.id),
       );
