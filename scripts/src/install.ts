@@ -12,7 +12,10 @@ const marks = { present: 'already there', installed: 'installed', failed: 'FAILE
 
 await new Command('service:install')
   .description('Fetches the servers and programs that tests and bench need, into a cache outside the tree.')
-  .argument('[name...]', `only these: ${installerNames.join(', ')} (chromium only when it is named)`)
+  .argument(
+    '[name...]',
+    `only these: ${installerNames.join(', ')} (chromium and kubernetes only when they are named)`,
+  )
   .action(run)
   .parseAsync(ownArguments(), { from: 'user' });
 

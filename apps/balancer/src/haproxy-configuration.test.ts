@@ -45,10 +45,10 @@ test('where no node is ready, those that accept are used', () => {
 
 test('the caller’s address is told by PROXY protocol v2 only when that is asked for', () => {
   assert.doesNotMatch(haproxyConfiguration(two, optionsOf(), places), /send-proxy/);
-  assert.match(
-    haproxyConfiguration(two, optionsOf('--proxy-protocol'), places),
-    /server edge-1 10\.0\.0\.1:443 send-proxy-v2/,
-  );
+  const text = haproxyConfiguration(two, optionsOf('--proxy-protocol'), places);
+  assert.match(text, /backend connect-edge-1\n {4}server edge-1 10\.0\.0\.1:443 send-proxy-v2\n/);
+  assert.match(text, /backend fronts-unready\n {4}server edge-1 10\.0\.0\.1 send-proxy-v2\n/);
+  assert.match(text, /backend tunnel-edge-1\n {4}server edge-1 10\.0\.0\.1:9000\n/);
 });
 
 test('the same nodes make the same text, in whatever order they come', () => {

@@ -136,20 +136,26 @@ function balancedBackends(
       'http-check expect status 200',
       ...nodes.map(
         (node) =>
-          `${server(node, port, options)} check port ${options.nodeOpsPort} inter 500ms fall 2 rise 1`,
+          `${server(name, node, port, options)} check port ${options.nodeOpsPort} inter 500ms fall 2 rise 1`,
       ),
     ],
-    [`backend ${name}-unready`, ...nodes.map((node) => server(node, port, options))],
+    [`backend ${name}-unready`, ...nodes.map((node) => server(name, node, port, options))],
   ];
 }
 
 /** Tunnels of one node. They are not checked: a client whose node does not answer tries another name. */
 function nodeBackend(name: string, port: number, node: NodeEntry, options: BalancerOptions): Section {
-  return [`backend ${name}-${node.name}`, server(node, port, options)];
+  return [`backend ${name}-${node.name}`, server(name, node, port, options)];
 }
 
-function server({ name, address }: NodeEntry, port: number | null, options: BalancerOptions): string {
+function server(
+  kind: string,
+  { name, address }: NodeEntry,
+  port: number | null,
+  options: BalancerOptions,
+): string {
   const host = address.includes(':') ? `[${address}]` : address;
-  const proxy = options.proxyProtocol ? ' send-proxy-v2' : '';
+  // Nodes take a PROXY header on the connect port and on fronts; the tunnel port speaks TLS from its first byte.
+  const proxy = options.proxyProtocol && kind !== 'tunnel' ? ' send-proxy-v2' : '';
   return `server ${name} ${host}${port === null ? '' : `:${port}`}${proxy}`;
 }

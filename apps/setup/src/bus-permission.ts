@@ -14,15 +14,19 @@ import {
   getGateway,
   getNodeMaterial,
   gatewayFeed,
+  healthChanged,
   issueNodeCertificate,
   issueServerCertificate,
+  listHealth,
   listTicketKeys,
   listTunnels,
   nodeBeat,
   nodeSnapshot,
   openSession,
+  pingAtNode,
   policyFeed,
   routeFeed,
+  testAtClient,
   tunnelChanged,
 } from '@postern/contracts';
 
@@ -49,33 +53,30 @@ const each = ({ subject }: { subject: string }): string => `${subject}.*`;
 export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
   edge: {
     publish: [
-      ...[tunnelChanged, nodeBeat, openSession, listTicketKeys].map(({ subject }) => subject),
-      ...[issueServerCertificate, issueNodeCertificate].map(({ subject }) => subject),
+      ...[tunnelChanged, nodeBeat, healthChanged, openSession, listTicketKeys].map(({ subject }) => subject),
+      ...[issueServerCertificate, issueNodeCertificate, getNodeMaterial, getClientMaterial].map(
+        ({ subject }) => subject,
+      ),
       ...[routeFeed, policyFeed, certificateFeed].map(({ since }) => since.subject),
       each(nodeSnapshot),
-      // The certificates of fronts and of clients behind this node, sealed to who asks.
-      ...[getNodeMaterial, getClientMaterial].map(({ subject }) => subject),
     ],
     publishNot: [],
     subscribe: [
-      ...[tunnelChanged, nodeBeat].map(({ subject }) => subject),
-      ...[nodeSnapshot, listTunnels].map(each),
+      ...[tunnelChanged, nodeBeat, healthChanged].map(({ subject }) => subject),
+      each(nodeSnapshot),
       'edge.>',
-      ...[routeFeed, policyFeed].map(({ beat }) => beat.subject),
-      'certstore.*.beat',
-      'certstore.changed',
+      ...[routeFeed, policyFeed, certificateFeed].map(({ beat }) => beat.subject),
     ],
   },
   router: {
     publish: [
       'router.*.beat',
       'router.changed',
-      each(listTunnels),
-      each(nodeSnapshot),
       checkCertificates.subject,
+      ...[listTunnels, listHealth, pingAtNode, testAtClient, nodeSnapshot].map(each),
     ],
     publishNot: [],
-    subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject],
+    subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject, healthChanged.subject],
   },
   acl: {
     publish: [

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { routeFeed, gatewayFeed, policyFeed } from '@postern/contracts';
+import * as contracts from '@postern/contracts';
+import { certificateFeed, gatewayFeed, policyFeed, routeFeed } from '@postern/contracts';
 import { busPermissions, busServices, natsAuthorization } from './bus-permission.ts';
 import { documentServices, ownCollections } from './document-permission.ts';
 
@@ -35,6 +36,7 @@ test('the log of each feed is its owner’s', () => {
   for (const [service, feeds] of [
     ['router', [routeFeed, gatewayFeed]],
     ['acl', [policyFeed]],
+    ['certstore', [certificateFeed]],
   ] as const) {
     for (const { name } of feeds) {
       for (const part of ['counter', 'log']) {
@@ -43,6 +45,44 @@ test('the log of each feed is its owner’s', () => {
     }
   }
 });
+
+test('every question that a service names in its source it may ask, or answer in its room', () => {
+  const questions = Object.entries(contracts as Record<string, unknown>).flatMap(([name, value]) => {
+    const { subject, since } = (value ?? {}) as { subject?: string; since?: { subject: string } };
+    const asked = subject ?? since?.subject;
+    return asked === undefined ? [] : [{ name, subject: asked }];
+  });
+  assert(questions.length > 40);
+  for (const service of busServices.filter((one) => one !== 'setup')) {
+    const source = sourceOf(service);
+    for (const { name, subject } of questions) {
+      if (!new RegExp(`\\b${name}\\b`).test(source)) continue;
+      const { publish, publishNot, subscribe } = busPermissions[service];
+      const may = (list: readonly string[]): boolean =>
+        list.some((pattern) => matches(pattern, subject) || matches(pattern, `${subject}.x`));
+      assert(
+        (may(publish) && !may(publishNot)) || may(subscribe),
+        `${service} names ${name} (${subject}): add it to bus-permission.ts, or it will be denied`,
+      );
+    }
+  }
+});
+
+function sourceOf(service: string): string {
+  return globSync(`services/${service}/src/**/*.ts`, { cwd: root })
+    .filter((file) => !/\.test\.ts$|fixture|fake-/.test(file))
+    .map((file) => readFileSync(`${root}/${file}`, 'utf8'))
+    .join('\n');
+}
+
+function matches(pattern: string, subject: string): boolean {
+  const [wanted, tokens] = [pattern.split('.'), subject.split('.')];
+  for (const [index, want] of wanted.entries()) {
+    if (want === '>') return tokens.length > index;
+    if (want !== '*' && want !== tokens[index]) return false;
+  }
+  return wanted.length === tokens.length;
+}
 
 test('nobody may say or hear everything, nor hear the answers to another', () => {
   for (const service of busServices) {

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from './cache.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
+import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
 import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
 
@@ -26,6 +27,7 @@ interface Installer {
 const installers: readonly Installer[] = [
   { name: 'nats-server', install: installNats },
   { name: 'secantus', install: installSecantus },
+  { name: 'kubernetes', onRequest: true, install: installKubernetes },
   ...(Object.keys(debianPackages) as DebianPackage[]).map(debianInstaller),
 ];
 
@@ -73,6 +75,13 @@ async function installNats(cache: string): Promise<{ isNew: boolean; detail: str
     installOnce(cache, 'nats-server', NATS_VERSION, buildNats),
   );
   return { isNew, detail: NATS_VERSION };
+}
+
+async function installKubernetes(cache: string): Promise<{ isNew: boolean; detail: string }> {
+  const { isNew } = await withLock(cache, 'kubernetes', () =>
+    installOnce(cache, 'kubernetes', KUBERNETES_VERSION, buildKubernetes),
+  );
+  return { isNew, detail: KUBERNETES_VERSION };
 }
 
 /** Its wheels are for one Python: when that is gone, they are fetched anew for the present one. */

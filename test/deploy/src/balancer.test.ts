@@ -16,7 +16,14 @@ import {
 } from '@postern/test-cluster';
 import { echoed, timed, until } from './caller.ts';
 import { Machine } from './network/machine.ts';
-import { isInside, makeBridge, runInside, worldMissing } from './network/world.ts';
+import {
+  hardwareAddress,
+  hardwareOf,
+  isInside,
+  makeBridge,
+  runInside,
+  worldMissing,
+} from './network/world.ts';
 
 const net = '10.99.7';
 const staticAddress = `${net}.200`;
@@ -44,6 +51,7 @@ function inWorld(): void {
   let site: Site;
   let state: string;
   let front: { host: string; port: number };
+  let first: BalancerPlace;
 
   before(async () => {
     const own = [1, 2, 101, 102, 103, 104, 111, 121, 254].map((n) => `${net}.${n}`);
@@ -58,7 +66,12 @@ function inWorld(): void {
       frontPorts: { first: 15_000, last: 15_099 },
       args: {
         certstore: ['--certificate-addresses', [...own, staticAddress].join(',')],
-        edge: ['--advertise-host', staticAddress, '--certificate-names', staticAddress],
+        edge: Object.entries({
+          'advertise-host': staticAddress,
+          'certificate-names': staticAddress,
+          'trusted-balancers': balancers.map(({ address }) => address).join(','),
+          'proxy-protocol-ports': '8443,15000-15099',
+        }).flatMap(([flag, value]) => [`--${flag}`, value]),
       },
     });
     for (const place of balancers) machines.set(place.name, await startBalancer(place));
@@ -82,17 +95,32 @@ function inWorld(): void {
     assert.deepEqual(nodes, ['edge-1', 'edge-2']);
   });
 
+  test('source rules judge the caller’s own address, which the balancer tells by PROXY protocol', async () => {
+    const only = (source: string): Promise<unknown> =>
+      cluster.admin.putSourceRules(site.gateway.id, site.destination('echo').id, {
+        restricted: true,
+        rules: [{ source }],
+      });
+    await only(`${net}.20/30`);
+    await until('the caller is turned away', 10_000, async () => !(await echoed(front)));
+    await only(`${net}.0/28`);
+    await until('the caller is served', 10_000, () => echoed(front));
+  });
+
   test('the power of the machine that holds the address is cut: the same address answers within 2 s, callers are served once a tunnel is back', async () => {
-    await machines.get('balancer-1')?.cut();
+    first = holder();
+    await machines.get(first.name)?.cut();
     const answeredMs = await timed(until('the same address', 2_000, () => reaches(443)));
     const servedMs = await timed(until('a caller', 15_000, () => echoed(front)));
     say('power cut', answeredMs, answeredMs + servedMs);
   });
 
   test('the machine that comes back leaves the address where it is, and takes it within 2 s when the other is killed', async () => {
-    machines.set('balancer-1', await startBalancer(balancers[0]));
-    await until('it passes connections on', 20_000, () => echoed({ ...front, host: balancers[0].address }));
-    await machines.get('balancer-2')?.kill();
+    machines.set(first.name, await startBalancer(first));
+    await until('it passes connections on', 20_000, () => echoed({ ...front, host: first.address }));
+    const second = holder();
+    assert.notEqual(second.name, first.name);
+    await machines.get(second.name)?.kill();
     const answeredMs = await timed(until('the same address', 2_000, () => reaches(443)));
     const servedMs = await timed(until('a caller', 5_000, () => echoed(front)));
     say('killed', answeredMs, answeredMs + servedMs);
@@ -114,6 +142,14 @@ function inWorld(): void {
     process.stdout.write(
       `    ${what}: the address answered after ${answered}, a caller was served after ${served}\n`,
     );
+  }
+
+  /** Whose hardware answers for the static address. */
+  function holder(): BalancerPlace {
+    const hardware = hardwareOf(staticAddress);
+    const place = balancers.find(({ address }) => hardwareAddress(address) === hardware);
+    assert(place !== undefined, `nobody holds the address: ${hardware}`);
+    return place;
   }
 
   async function tunnelNodes(): Promise<string[]> {
@@ -141,7 +177,9 @@ function inWorld(): void {
       peers: peer,
       priority,
     };
-    const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    const args = ['--proxy-protocol'].concat(
+      Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]),
+    );
     return Machine.start({
       name,
       address,

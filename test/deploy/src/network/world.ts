@@ -59,10 +59,7 @@ export function makeBridge(addresses: readonly string[], hostsFile: string): voi
 /** Plugs the machine whose first process this is into the bridge, as its eth0 with that address. */
 export function plugIn(pid: number, address: string, name: string): void {
   // A machine keeps its hardware address over a restart; the others remember it.
-  const hardware = `02:00:${address
-    .split('.')
-    .map((part) => Number(part).toString(16).padStart(2, '0'))
-    .join(':')}`;
+  const hardware = hardwareAddress(address);
   ip(`link add ${name} type veth peer name eth0 address ${hardware} netns ${pid}`);
   ip(`link set ${name} master ${bridge} up`);
   const inside = (command: string): void => {
@@ -73,6 +70,18 @@ export function plugIn(pid: number, address: string, name: string): void {
   inside('link set lo up');
   inside(`addr add ${address}/24 dev eth0`);
   inside('link set eth0 up');
+}
+
+/** The hardware address that answers for an address now, by which a machine is known; null when nobody has. */
+export function hardwareOf(address: string): string | null {
+  const words = execFileSync('ip', ['neighbour', 'show', address], { encoding: 'utf8' });
+  return /lladdr (\S+)/.exec(words)?.[1] ?? null;
+}
+
+/** The hardware address of the machine with that address of its own. */
+export function hardwareAddress(address: string): string {
+  const parts = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return `02:00:${parts.join(':')}`;
 }
 
 /** Pulls its plug: what it sends from now on, its last words included, reaches nobody. */

@@ -1,0 +1,117 @@
+// The charts: lint, templates of several sets of values against the schemas of Kubernetes where they are cached, and the rules
+// of the Pod Security Standard `restricted`, whatever the values.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findCommand, kubernetesTools } from '@postern/scripts/install';
+import { parseAllDocuments } from 'yaml';
+
+const charts = fileURLToPath(new URL('../../../deploy/helm', import.meta.url));
+const tools = kubernetesTools();
+const helm = tools?.helm ?? findCommand('helm');
+const noHelm = helm === null ? 'SKIPPED: helm is not installed; pnpm service:install kubernetes' : false;
+const noSchemas =
+  tools === null
+    ? 'SKIPPED: the schemas of Kubernetes are not cached; pnpm service:install kubernetes'
+    : false;
+
+const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+const matrix: readonly { chart: string; set: readonly string[] }[] = [
+  { chart: 'postern', set: [] },
+  { chart: 'postern', set: ['secrets.create=true', 'service.loadBalancerIP=203.0.113.10'] },
+  { chart: 'postern', set: ['edge.autoscaling.enabled=true', 'edge.autoscaling.connections=true'] },
+  { chart: 'postern', set: ['service.type=NodePort', 'networkPolicy.enabled=false'] },
+  {
+    chart: 'postern',
+    set: ['monitoring.serviceMonitor=true', 'monitoring.prometheusRule=true', 'monitoring.dashboards=true'],
+  },
+  { chart: 'postern-client', set: client },
+  {
+    chart: 'postern-client',
+    set: [...client, 'accessList=acl allow a:1', 'hosts.erp=10.0.0.5', 'privateCa=true'],
+  },
+];
+
+interface Container {
+  readonly name: string;
+  readonly securityContext?: {
+    allowPrivilegeEscalation?: boolean;
+    readOnlyRootFilesystem?: boolean;
+    capabilities?: { drop?: string[] };
+  };
+  readonly resources?: { limits?: Record<string, string> };
+}
+interface PodSpec {
+  readonly automountServiceAccountToken?: boolean;
+  readonly enableServiceLinks?: boolean;
+  readonly securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type: string } };
+  readonly containers: readonly Container[];
+}
+interface Manifest {
+  readonly kind: string;
+  readonly spec?: { template?: { spec: PodSpec } } & Partial<PodSpec>;
+}
+
+function run(args: readonly string[]): string {
+  assert(helm !== null);
+  return execFileSync(helm, args, { cwd: charts, encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
+}
+
+function template(chart: string, set: readonly string[]): string {
+  return run([
+    'template',
+    'gateway',
+    chart,
+    '--kube-version',
+    '1.34.4',
+    ...set.flatMap((one) => ['--set', one]),
+  ]);
+}
+
+for (const { chart, set } of matrix) {
+  const name = `${chart} with ${set.join(' ') || 'its defaults'}`;
+  test(`${name} is linted, and runs without root, capabilities or a token`, { skip: noHelm }, () => {
+    run(['lint', chart, '--quiet', '--kube-version', '1.34.4', ...set.flatMap((one) => ['--set', one])]);
+    const manifests = parseAllDocuments(template(chart, set)).map(
+      (document) => document.toJS() as Manifest | null,
+    );
+    const pods = manifests.flatMap((one) => {
+      const pod = one?.spec?.template?.spec ?? (one?.kind === 'Pod' ? (one.spec as PodSpec) : null);
+      return pod === null ? [] : [pod];
+    });
+    assert(pods.length > 0);
+    for (const pod of pods) {
+      assert.equal(pod.automountServiceAccountToken, false);
+      assert.equal(pod.enableServiceLinks, false);
+      assert.equal(pod.securityContext?.runAsNonRoot, true);
+      assert.equal(pod.securityContext?.seccompProfile?.type, 'RuntimeDefault');
+      for (const { name: container, securityContext, resources } of pod.containers) {
+        assert.equal(securityContext?.allowPrivilegeEscalation, false, container);
+        assert.equal(securityContext?.readOnlyRootFilesystem, true, container);
+        assert.deepEqual(securityContext?.capabilities?.drop, ['ALL'], container);
+        assert(resources?.limits?.['memory'] !== undefined, `${container} has no limit of memory`);
+      }
+    }
+  });
+
+  test(`${name} fits the schemas of Kubernetes`, { skip: noSchemas }, () => {
+    assert(tools !== null);
+    const place = join(tools.schemas, '{{.ResourceKind}}{{.KindSuffix}}.json');
+    const own = ['-strict', '-kubernetes-version', '1.34.4', '-schema-location', place];
+    execFileSync(tools.kubeconform, [...own, '-skip', 'PodMonitor,PrometheusRule'], {
+      input: template(chart, set),
+      stdio: 'pipe',
+      timeout: 60_000,
+    });
+  });
+}
+
+test('values that cannot be right are refused by the schema', { skip: noHelm }, () => {
+  for (const wrong of ['edge.replicas=0', 'platformHost=', 'frontPorts.first=70000', 'edge.replica=3']) {
+    assert.throws(() => template('postern', [wrong]), /values don't meet the specifications|schema/i, wrong);
+  }
+  assert.throws(() => template('postern-client', []), /schema|specifications/i);
+});
