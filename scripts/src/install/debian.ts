@@ -29,6 +29,7 @@ export const debianPackages = {
   'openssh-server': ['sshd', 'sftp-server'],
   'openssh-client': ['ssh', 'sftp', 'ssh-keygen'],
   squid: ['squid', 'basic_ncsa_auth'],
+  microsocks: ['microsocks'],
   wrk: ['wrk'],
   iperf3: ['iperf3'],
   'apache2-utils': ['ab', 'htpasswd'],

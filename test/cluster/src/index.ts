@@ -10,7 +10,7 @@
  * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
  * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startDns, startRsyslog, startEcho,
  *             startExchangeServer
- * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT)
+ * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT), startMicrosocks (SOCKS)
  * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
  * processes   Part: ready by its own word, killed and started again by pid, gone when the test process is gone
  *
@@ -44,9 +44,10 @@ export { startEcho } from './server/echo.ts';
 export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
+export { startMicrosocks } from './server/microsocks.ts';
 export { type NginxOptions, startNginx } from './server/nginx.ts';
 export { type ServerPair, startPostgresql } from './server/postgresql.ts';
-export { startRedis } from './server/redis.ts';
+export { type ServerTls, startRedis } from './server/redis.ts';
 export { type Collector, startRsyslog } from './server/rsyslog.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';

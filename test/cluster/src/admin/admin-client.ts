@@ -127,6 +127,11 @@ export class AdminClient {
     return this.call('DELETE', `/gateways/${gatewayId}/destinations/${id}`);
   }
 
+  async uploadCertificate(name: string, pem: string, keyPem?: string): Promise<string> {
+    const body = { name, pem, ...(keyPem === undefined ? {} : { keyPem }) };
+    return (await this.call<{ id: string }>('POST', '/certificates', body)).id;
+  }
+
   testDestination(gatewayId: string, id: string, client?: string): Promise<DestinationTest> {
     const query = client === undefined ? '' : `?client=${client}`;
     return this.call('POST', `/gateways/${gatewayId}/destinations/${id}/test${query}`);
