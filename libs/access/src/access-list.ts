@@ -110,8 +110,15 @@ function compareRules(a: CompiledRule, b: CompiledRule): number {
     a.port.to - a.port.from - (b.port.to - b.port.from) ||
     (b.path?.[0].length ?? 0) - (a.path?.[0].length ?? 0) ||
     Number(a.action === 'allow') - Number(b.action === 'allow') ||
+    // Those that are left decide alike; which of them is named must not depend on their order.
+    compareText(a.text, b.text) ||
     a.index - b.index
   );
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** Higher is more specific. The bands cannot meet: a prefix has at most 128 bits, a name at most 253 characters. */
