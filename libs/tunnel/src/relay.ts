@@ -61,7 +61,7 @@ export function startRelay(
       far.awaits(FrameType.Resumed);
       target.sendControlFrame(encodeResume(far.id, { ...frame, limit }));
     } else {
-      far.awaits(FrameType.Opened);
+      far.awaits(FrameType.Opened, frame.attempt === 1);
       far.begin(0, limits.floorBytes);
       target.sendControlFrame(encodeOpen(far.id, { ...frame, limit }));
     }
@@ -90,6 +90,7 @@ export class RelaySide implements PathEnd {
   /** The answer that this side's peer owes; it says where data begins, so it is taken once. */
   #awaited: typeof FrameType.Opened | typeof FrameType.Resumed | null = null;
   // From this side's session:
+  #isFirstOpen = false;
   #arrived = 0;
   #granted = 0;
   #creditDue = false;
@@ -111,8 +112,9 @@ export class RelaySide implements PathEnd {
   }
 
   /** What is sent to this side's peer wants this answer. */
-  awaits(type: typeof FrameType.Opened | typeof FrameType.Resumed): void {
+  awaits(type: typeof FrameType.Opened | typeof FrameType.Resumed, isFirstOpen = false): void {
     this.#awaited = type;
+    this.#isFirstOpen = isFirstOpen;
   }
 
   /** Data towards this side begins at `offset`, and its receiver takes up to `limit`. Returns what the other side may be told. */
@@ -167,6 +169,12 @@ export class RelaySide implements PathEnd {
     this.#breakOff(ResetCode.PathLost, 'the relay lost the other side');
   }
 
+  /** The far end never took it: for a first OPEN that says that nothing was reached. */
+  handleNotTaken(cause: TunnelError): void {
+    if (!this.#isFirstOpen) return this.handlePathLost(cause);
+    this.#breakOff(ResetCode.NotRelayed, cause.message);
+  }
+
   acknowledge(): void {}
 
   get backlog(): number {
@@ -216,6 +224,7 @@ export class RelaySide implements PathEnd {
   #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
     if (type !== this.#awaited) return;
     this.#awaited = null;
+    this.#isFirstOpen = false;
     const other = this.#other as RelaySide;
     let limit: number;
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);

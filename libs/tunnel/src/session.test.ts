@@ -331,12 +331,10 @@ test('who hears GOAWAY keeps the streams that were taken, and opens those that w
   const taken = new TestOwner(node.open(session, {}), 0, 1);
   const untaken = new TestOwner(node.open(session, {}), 2, 3);
   await clock.advance(1);
+  const other = await RawPeer.join(clock, node);
   raw.send(encodeGoAway(2, GoAwayCode.ShuttingDown, 'draining'));
   await clock.advance(1);
   assert.equal(taken.stream.session, session);
-  assert.equal(untaken.stream.session, null);
-  const other = await RawPeer.join(clock, node);
-  await clock.advance(1);
   assert.equal(other.raw.payloads(FrameType.Open, 2).length, 1);
   assert.equal(untaken.stream.session, other.session);
 });
@@ -371,4 +369,14 @@ test('metadata that does not fit OPEN is refused and leaves nothing behind', asy
   const { node, session } = await world();
   assert.throws(() => node.open(session, 'x'.repeat(20_000)), { code: 'TUNNEL_CONTROL_TOO_LONG' });
   assert.deepEqual([session.streamCount, node.memory.receiveReserved, node.streams.size], [0, 0, 0]);
+});
+
+test('a first OPEN that a peer went away without taking is given back where no other session leads there', async () => {
+  const { clock, raw, session, node } = await world();
+  const owner = new TestOwner(node.open(session, {}), 0, 1);
+  raw.send(encodeGoAway(0, GoAwayCode.ShuttingDown, 'gone'));
+  await clock.advance(5);
+  assert.deepEqual([owner.reset?.code, owner.reset?.origin], [ResetCode.ShuttingDown, 'peer']);
+  assert.equal(node.streams.size, 0);
+  assert.equal(node.memory.receiveReserved, 0);
 });

@@ -38,6 +38,8 @@ export interface PathEnd extends Speaker {
   /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
   handleData(piece: Buffer, slab: Slab | null): void;
   handlePathLost(cause: TunnelError): void;
+  /** The peer went away and never took this path: what it began with reached nobody. */
+  handleNotTaken(cause: TunnelError): void;
   /** The delay for an acknowledgement is over. */
   acknowledge(): void;
 }
@@ -301,7 +303,7 @@ export class Session implements FrameSink {
       if ((id & 1) !== (this.#nextId & 1) || id <= lastStream) continue;
       this.#paths.delete(id);
       this.#leaveQueues(path);
-      path.handlePathLost(cause);
+      path.handleNotTaken(cause);
     }
   }
 

@@ -486,6 +486,21 @@ export class Stream implements PathEnd {
     this.#losePath();
   }
 
+  /**
+   * Looks for another path to this client; but a first OPEN that was not taken, where there is none that is sure, is given
+   * back so that it may go to another client.
+   */
+  handleNotTaken(cause: TunnelError): void {
+    if (this.#phase !== 'opening' || this.#attempt > 1) return this.handlePathLost(cause);
+    const next = this.#host.findSession(this);
+    if (next !== null && this.#isDirect(next)) return this.handlePathLost(cause);
+    const { ShuttingDown: code } = ResetCode;
+    this.#session = null;
+    this.#finish({ kind: 'reset', code, text: cause.message }, () =>
+      this.events.onReset?.(code, cause.message, 'peer'),
+    );
+  }
+
   /** Tries to move to a session that has come up. */
   seekPath(): void {
     if (this.#phase === 'over' || this.#session !== null || this.#phase === 'offered') return;
