@@ -26,6 +26,7 @@ export { Opening, type OpeningEvents } from './opening.ts';
 export type { Peer, Session } from './session.ts';
 export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts';
 export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';
+export type { Slab } from './slab.ts';
 export { tlsCarrier } from './tls-carrier.ts';
 export { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
 export { adoptSocket, connectSocket, readSocket, type ReadHandler } from './socket-reader.ts';

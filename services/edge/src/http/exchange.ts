@@ -24,6 +24,7 @@ import {
 import {
   type ProcessName,
   ResetCode,
+  type Slab,
   TunnelError,
   saysNothingReached,
   saysPathRefused,
@@ -138,13 +139,16 @@ export class Exchange implements RunningCaller, ConnectionUser {
 
   // ---- from the caller
 
-  /** A piece of the request's body, good for the call. Returns whether there is room for more. */
-  sendBody(piece: Buffer): boolean {
+  /**
+   * A piece of the request's body, good for the call; where it lies in a slab it is sent as it lies, which holds that.
+   * Returns whether there is room for more.
+   */
+  sendBody(piece: Buffer, slab: Slab | null = null): boolean {
     const connection = this.#connection;
     if (connection === null) return true;
     this.#quietSince = performance.now();
     this.#early?.push(Buffer.from(piece));
-    return connection.sendBody(piece);
+    return connection.sendBody(piece, slab);
   }
 
   /** The request is whole. */
@@ -299,7 +303,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
       authority: this.#names.resource,
     });
     connection.begin(this, request.method, request.framing, head);
-    for (const piece of this.#early ?? []) connection.sendBody(piece);
+    for (const piece of this.#early ?? []) connection.sendBody(piece, null);
     if (this.#requestEnded && request.framing.kind !== 'none')
       connection.endRequest(this.#earlyTrailers ?? []);
     if (this.#fresh) this.#early ??= [];
@@ -328,8 +332,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
     this.#sink.sendHead({ head, framing, fields: this.#forward(head) });
   }
 
-  onBody(piece: Buffer): void {
-    this.#sink.sendBody(piece);
+  onBody(piece: Buffer, slab: Slab | null): void {
+    this.#sink.sendBody(piece, slab);
   }
 
   onAnswered(trailers: readonly Field[]): void {

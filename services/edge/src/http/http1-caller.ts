@@ -26,18 +26,17 @@ import {
   skipEmptyLines,
   trackingField,
 } from '@postern/http';
-import { type ReadHandler, type Stream, joinSocket, readSocket } from '@postern/tunnel';
+import { type ReadHandler, type Slab, type Stream, joinSocket, readSocket } from '@postern/tunnel';
 import type { CallerCause } from '../errors.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
+import { Outgoing } from './outgoing.ts';
 import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
 
 /** What comes behind a request is kept up to this. */
 const heldBytesMax = 65_536;
-/** An answer up to this goes out as one copied piece. */
-const copiedBytesMax = 16_384;
 const lingerMsMax = 2_000;
 const crlf = Buffer.from('\r\n');
 /** Of HTTP/2. */
@@ -64,13 +63,14 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
   #since = performance.now();
   #chunkedAnswer = false;
-  #text = '';
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
+  /** What the bytes that are being taken lie in. */
+  #slab: Slab | null = null;
+  readonly #outgoing: Outgoing;
 
   constructor(door: HttpDoor, socket: Socket, facts: ConnectionFacts, id: string) {
     this.#door = door;
     this.#socket = socket;
+    this.#outgoing = new Outgoing(socket);
     this.facts = facts;
     this.#id = id;
     this.#stopReading = readSocket(socket, this.#handleRead);
@@ -119,10 +119,15 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   // ---- reading
 
   readonly #handleRead: ReadHandler = (bytes, slab) => {
-    const goesOn = this.#take(bytes);
-    slab?.release();
-    this.#paused = !goesOn;
-    return goesOn;
+    this.#slab = slab;
+    try {
+      const goesOn = this.#take(bytes);
+      this.#paused = !goesOn;
+      return goesOn;
+    } finally {
+      this.#slab = null;
+      slab?.release();
+    }
   };
 
   #take(fresh: Buffer): boolean {
@@ -130,6 +135,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const held = this.#held;
     this.#held = null;
     const bytes = held === null ? fresh : Buffer.concat([held, fresh]);
+    if (held !== null) this.#slab = null;
     this.#taking = true;
     try {
       return this.#takeAll(bytes);
@@ -225,7 +231,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   onBody(piece: Buffer): void {
-    this.#exchange?.sendBody(piece);
+    this.#exchange?.sendBody(piece, this.#slab);
   }
 
   #endRequest(reader: BodyReader): void {
@@ -255,6 +261,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     this.#state = 'closed';
     this.#stopReading();
     this.#exchange?.cancel(null);
+    this.#outgoing.drop();
     if (before !== 'switched') this.#door.onClosed(this);
   };
 
@@ -276,7 +283,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   sendInformation(status: number, fields: readonly Field[]): void {
     if (this.#head?.minor !== 1) return;
-    this.#text += `${statusLine(status, '')}${fieldLines(fields)}\r\n`;
+    this.#outgoing.addText(`${statusLine(status, '')}${fieldLines(fields)}\r\n`);
     this.flush();
   }
 
@@ -295,56 +302,30 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     else if (minor === 0) text += 'Connection: keep-alive\r\n';
     if (head.status === 426)
       text += 'Connection: upgrade\r\n' + fieldLines(head.fields.filter(({ key }) => key === 'upgrade'));
-    this.#text += `${text}\r\n`;
+    this.#outgoing.addText(`${text}\r\n`);
   }
 
-  sendBody(piece: Buffer): void {
+  sendBody(piece: Buffer, slab: Slab | null): void {
+    const outgoing = this.#outgoing;
     if (!this.#chunkedAnswer) {
-      this.#gather(piece);
+      outgoing.add(piece, slab);
       return;
     }
     const size = `${piece.length.toString(16)}\r\n`;
-    if (this.#pieces.length === 0) this.#text += size;
-    else this.#gather(Buffer.from(size, 'latin1'));
-    this.#gather(piece);
-    this.#gather(crlf);
+    if (outgoing.isText) outgoing.addText(size);
+    else outgoing.add(Buffer.from(size, 'latin1'));
+    outgoing.add(piece, slab);
+    outgoing.add(crlf);
   }
 
   sendEnd(trailers: readonly Field[]): void {
     if (!this.#chunkedAnswer) return;
-    if (trailers.length === 0) this.#gather(lastChunk);
-    else this.#gather(Buffer.from(`0\r\n${fieldLines(trailers)}\r\n`, 'latin1'));
+    if (trailers.length === 0) this.#outgoing.add(lastChunk);
+    else this.#outgoing.add(Buffer.from(`0\r\n${fieldLines(trailers)}\r\n`, 'latin1'));
   }
 
   flush(): boolean {
-    const socket = this.#socket;
-    const { length } = this.#text;
-    const bytes = length + this.#pieceBytes;
-    if (bytes === 0) return !socket.writableNeedDrain;
-    if (this.#pieceBytes === 0) socket.write(this.#text, 'latin1');
-    else if (bytes <= copiedBytesMax) {
-      const whole = Buffer.allocUnsafe(bytes);
-      let at = length === 0 ? 0 : whole.write(this.#text, 'latin1');
-      for (const piece of this.#pieces) {
-        whole.set(piece, at);
-        at += piece.length;
-      }
-      socket.write(whole);
-    } else {
-      socket.cork();
-      if (length > 0) socket.write(this.#text, 'latin1');
-      for (const piece of this.#pieces) socket.write(piece);
-      socket.uncork();
-    }
-    this.#text = '';
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-    return !socket.writableNeedDrain;
-  }
-
-  #gather(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#pieceBytes += piece.length;
+    return this.#outgoing.flush();
   }
 
   /** Where the request has a body that was not read, the next one cannot be found. */
@@ -356,6 +337,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   abort(): void {
     this.#keep = false;
     this.#state = 'closed';
+    this.#outgoing.drop();
     resetConnection(this.#socket);
   }
 
@@ -367,8 +349,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   ): Promise<Switched> {
     const socket = this.#socket;
     this.#state = 'switched';
-    this.#text += `${statusLine(head.status, head.reason)}${fieldLines(fields)}\r\n`;
-    if (rest.length > 0) this.#gather(rest);
+    this.#outgoing.addText(`${statusLine(head.status, head.reason)}${fieldLines(fields)}\r\n`);
+    if (rest.length > 0) this.#outgoing.add(rest);
     this.flush();
     stream.deliver(rest.length);
     this.#letGo();
@@ -427,8 +409,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
     text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;
     if (!this.#keep) text += 'Connection: close\r\n';
-    this.#text += `${text}\r\n`;
-    if (head?.method !== 'HEAD') this.#gather(body);
+    this.#outgoing.addText(`${text}\r\n`);
+    if (head?.method !== 'HEAD') this.#outgoing.add(body);
     this.flush();
   }
 

@@ -22,7 +22,7 @@ import {
   malformed,
   trackingField,
 } from '@postern/http';
-import { ResetCode, type Stream } from '@postern/tunnel';
+import { ResetCode, type Slab, type Stream } from '@postern/tunnel';
 import type { CallerCause } from '../errors.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { Exchange } from './exchange.ts';
@@ -179,8 +179,9 @@ class Http2Request implements AnswerSink, BodySink {
     stream.respond(headers, { endStream: framing.kind === 'none', waitForTrailers });
   }
 
-  sendBody(piece: Buffer): void {
-    if (this.#isOpen) this.#stream.write(piece);
+  /** Copied out of a slab: how long HTTP/2 needs a piece is Node's own affair, also when the stream ends early. */
+  sendBody(piece: Buffer, slab: Slab | null): void {
+    if (this.#isOpen) this.#stream.write(slab === null ? piece : Buffer.from(piece));
   }
 
   sendEnd(trailers: readonly Field[]): void {

@@ -1,7 +1,7 @@
 /** What a request is once it has been read, whichever version of HTTP brought it, and who takes its answer. */
 import type { Policy, Route } from '@postern/contracts';
 import type { CallerFacts, Field, Framing, ResponseHead } from '@postern/http';
-import type { Stream } from '@postern/tunnel';
+import type { Slab, Stream } from '@postern/tunnel';
 import type { CallerCause } from '../errors.ts';
 import type { CallerAddress } from '../judgement.ts';
 
@@ -51,7 +51,8 @@ export interface Answer {
 export interface AnswerSink {
   sendInformation(status: number, fields: readonly Field[]): void;
   sendHead(answer: Answer): void;
-  sendBody(piece: Buffer): void;
+  /** A piece in a slab is good for the call, and longer for who holds the slab; any other may be kept. */
+  sendBody(piece: Buffer, slab: Slab | null): void;
   sendEnd(trailers: readonly Field[]): void;
   /** Hands on what was gathered; false when the caller takes no more for now. Then the exchange's `readOn` is called. */
   flush(): boolean;

@@ -22,7 +22,7 @@ import {
   parseResponseHead,
   responseFraming,
 } from '@postern/http';
-import { ResetCode, type ResetOrigin, type Stream, type StreamEvents } from '@postern/tunnel';
+import { ResetCode, type ResetOrigin, type Slab, type Stream, type StreamEvents } from '@postern/tunnel';
 
 /** How a connection failed under its user. */
 export interface ConnectionFailure {
@@ -36,14 +36,16 @@ export interface ConnectionFailure {
 }
 
 /** Who sends a request over the connection. */
-export interface ConnectionUser extends BodySink {
+export interface ConnectionUser {
   onOpened(): void;
   /** A head with 1xx, but 101. */
   onInformation(head: ResponseHead): void;
   onHead(head: ResponseHead, framing: Framing): void;
+  /** A piece of the answer's body. In a slab it is good for the call, and longer for who holds the slab; any other may be kept. */
+  onBody(piece: Buffer, slab: Slab | null): void;
   /** The answer is whole. */
   onAnswered(trailers: readonly Field[]): void;
-  /** 101: from now on bytes. `rest` came behind the head. */
+  /** 101: from now on bytes. `rest` came behind the head, and may be kept. */
   onSwitched(head: ResponseHead, rest: Buffer): void;
   /** All of one piece of the stream has been handed on; false: take no more until `readOn`. */
   onPieceEnd(): boolean;
@@ -58,11 +60,13 @@ const headScratch = Buffer.allocUnsafeSlow(128 * 1024);
 const crlf = Buffer.from('\r\n');
 const noTrailers: readonly Field[] = [];
 const lastChunk = Buffer.from('0\r\n\r\n');
+/** Less of a body is copied: it would hold a whole slab until it is acknowledged. */
+const heldBytesMin = 8_192;
 /** Heads with 1xx for one request. */
 const informationMax = 16;
 
 /** A connection to a resource. */
-export class ResourceConnection implements StreamEvents {
+export class ResourceConnection implements StreamEvents, BodySink {
   readonly stream: Stream;
   readonly clientId: string;
   /** Which resource it leads to, told apart by everything that says how it is reached. */
@@ -84,6 +88,8 @@ export class ResourceConnection implements StreamEvents {
   #held: Buffer | null = null;
   #reader: BodyReader | null = null;
   #undelivered = 0;
+  /** What the piece that is being taken lies in. */
+  #slab: Slab | null = null;
 
   constructor(
     stream: Stream,
@@ -128,12 +134,19 @@ export class ResourceConnection implements StreamEvents {
     this.stream.writeCopy(headScratch.subarray(0, length));
   }
 
-  /** Sends a piece of the request's body. Returns whether there is room for more; else `onRoom` follows. */
-  sendBody(piece: Buffer): boolean {
+  /**
+   * Sends a piece of the request's body, good for the call. One in a slab goes as it lies: before it are eight bytes that
+   * nobody needs (a region's own, or the request's head), where the tunnel writes its header. Between chunks there are not.
+   * Returns whether there is room for more; else `onRoom` follows.
+   */
+  sendBody(piece: Buffer, slab: Slab | null): boolean {
     if (this.#requestFraming.kind === 'chunked') {
       this.stream.writeCopy(Buffer.from(`${piece.length.toString(16)}\r\n`, 'latin1'));
       this.stream.writeCopy(piece);
       this.stream.writeCopy(crlf);
+    } else if (slab !== null && piece.length >= heldBytesMin) {
+      slab.hold();
+      this.stream.write(piece, slab);
     } else this.stream.writeCopy(piece);
     return this.stream.room > 0;
   }
@@ -188,6 +201,15 @@ export class ResourceConnection implements StreamEvents {
     this.#user?.onRoom();
   }
 
+  onSlabData(piece: Buffer, slab: Slab): void {
+    this.#slab = slab;
+    try {
+      this.onData(piece);
+    } finally {
+      this.#slab = null;
+    }
+  }
+
   onData(piece: Buffer): void {
     if (this.#state === 'over') {
       this.stream.deliver(piece.length);
@@ -203,6 +225,10 @@ export class ResourceConnection implements StreamEvents {
     }
     if (this.#state === 'switched') return;
     if (this.#user === null || this.#user.onPieceEnd()) this.readOn();
+  }
+
+  onBody(piece: Buffer): void {
+    this.#user?.onBody(piece, this.#slab);
   }
 
   onEnd(): void {
@@ -261,7 +287,7 @@ export class ResourceConnection implements StreamEvents {
     const start = held === null ? from : 0;
     const end = findHeadEnd(bytes, start, this.#limits);
     if (end < 0) {
-      this.#held = held === null ? piece.subarray(from) : bytes;
+      this.#held = held === null ? this.#keep(piece.subarray(from)) : bytes;
       return piece.length;
     }
     this.#held = null;
@@ -270,11 +296,16 @@ export class ResourceConnection implements StreamEvents {
     return this.#state === ('switched' as State) ? piece.length : next;
   }
 
+  /** Bytes of the piece that is being taken, good for longer. */
+  #keep(bytes: Buffer): Buffer {
+    return this.#slab === null ? bytes : Buffer.from(bytes);
+  }
+
   #handleHead(head: ResponseHead, piece: Buffer, next: number): void {
     if (head.status === 101) {
       this.#state = 'switched';
       this.#undelivered = 0;
-      const rest = piece.subarray(next);
+      const rest = this.#keep(piece.subarray(next));
       this.stream.deliver(piece.length - rest.length);
       this.#user?.onSwitched(head, rest);
       return;
@@ -297,9 +328,8 @@ export class ResourceConnection implements StreamEvents {
 
   #takeBody(piece: Buffer, from: number): number {
     const reader = this.#reader;
-    const user = this.#user;
-    if (reader === null || user === null) return piece.length;
-    const next = reader.read(piece, from, user);
+    if (reader === null || this.#user === null) return piece.length;
+    const next = reader.read(piece, from, this);
     if (reader.done && this.#state === 'body') this.#handleAnswered(reader.trailers, next < piece.length);
     return next;
   }

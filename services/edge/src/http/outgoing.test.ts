@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Outgoing, type PieceHolder } from './outgoing.ts';
+
+class Holders implements PieceHolder {
+  count = 0;
+  /** Once nobody holds it the memory is somebody else's. */
+  readonly memory: Buffer;
+
+  constructor(bytes: number, value: number) {
+    this.memory = Buffer.alloc(bytes, value);
+  }
+
+  hold(): void {
+    this.count += 1;
+  }
+
+  release(): void {
+    this.count -= 1;
+    assert.ok(this.count >= 0, 'released more often than held');
+    if (this.count === 0) this.memory.fill(0xff);
+  }
+}
+
+async function withPair(work: (from: Socket, to: Socket) => Promise<void>): Promise<void> {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const from = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  from.on('error', () => {});
+  const [[to]] = (await Promise.all([once(server, 'connection'), once(from, 'connect')])) as [
+    [Socket],
+    unknown,
+  ];
+  to.on('error', () => {});
+  try {
+    await work(from, to);
+  } finally {
+    from.destroy();
+    to.destroy();
+    server.close();
+  }
+}
+
+test('a slab is held until its bytes have left, whether they are many, few or behind a slow reader', () =>
+  withPair(async (from, to) => {
+    const outgoing = new Outgoing(from);
+    const slabs: Holders[] = [];
+    const expected: Buffer[] = [];
+    // The reader has not begun: what the system does not take waits, and what comes behind that is copied.
+    for (let index = 0; index < 200; index += 1) {
+      const slab = new Holders(index % 3 === 0 ? 100 : 60_000, index);
+      slabs.push(slab);
+      const text = `head ${index}\r\n`;
+      expected.push(Buffer.from(text), Buffer.from(slab.memory));
+      outgoing.addText(text);
+      outgoing.add(slab.memory.subarray(0, 50), slab);
+      outgoing.add(slab.memory.subarray(50), slab);
+      assert.equal(slab.count, 1);
+      outgoing.flush();
+    }
+    assert.ok(from.writableLength > 0);
+    await setImmediate();
+    const held = slabs.filter(({ count }) => count > 0).length;
+    assert.equal(held, 1, `${held} slabs wait for a slow reader`);
+    from.end();
+    assert.ok((await buffer(to)).equals(Buffer.concat(expected)));
+    assert.deepEqual(new Set(slabs.map(({ count }) => count)), new Set([0]));
+  }));
+
+test('a slab is released once when the connection breaks under its bytes, or they are dropped', () =>
+  withPair(async (from) => {
+    const outgoing = new Outgoing(from);
+    const waiting = new Holders(16_777_216, 1);
+    outgoing.add(waiting.memory, waiting);
+    assert.equal(outgoing.flush(), false);
+    assert.equal(waiting.count, 1);
+    const dropped = new Holders(60_000, 2);
+    outgoing.add(dropped.memory, dropped);
+    outgoing.drop();
+    assert.equal(dropped.count, 0);
+    from.destroy();
+    await once(from, 'close');
+    assert.equal(waiting.count, 0);
+    const late = new Holders(60_000, 3);
+    outgoing.add(late.memory, late);
+    outgoing.flush();
+    await setImmediate();
+    assert.equal(late.count, 0);
+  }));

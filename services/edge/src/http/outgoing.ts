@@ -1,0 +1,101 @@
+/**
+ * What is to be written to a caller's HTTP/1.1 connection: gathered, and handed to the system by `flush`. Pieces that lie
+ * in a slab are written as they lie where that pays, and the slab is held until they have left; little, and all that is
+ * for a caller who does not keep up, is copied: a slow reader would hold a whole slab for each piece.
+ *
+ * Invariant: every slab that is held here is released once, when its bytes were copied, written or dropped.
+ */
+import type { Socket } from 'node:net';
+import type { Slab } from '@postern/tunnel';
+
+/** Up to this all goes out as one copied piece. */
+const copiedBytesMax = 16_384;
+
+/** What counts who uses the memory that a piece lies in. */
+export type PieceHolder = Pick<Slab, 'hold' | 'release'>;
+
+/** The pieces for one connection. */
+export class Outgoing {
+  readonly #socket: Socket;
+  #text = '';
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+  /** Held once each for `#pieces`. */
+  #slabs: PieceHolder[] = [];
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Whether nothing but text was gathered, to which more may be added. */
+  get isText(): boolean {
+    return this.#pieces.length === 0;
+  }
+
+  /** Latin-1, before all pieces. */
+  addText(text: string): void {
+    this.#text += text;
+  }
+
+  /** A piece that may be kept, or that lies in a slab. */
+  add(piece: Buffer, slab: PieceHolder | null = null): void {
+    this.#pieces.push(piece);
+    this.#pieceBytes += piece.length;
+    if (slab === null || this.#slabs.at(-1) === slab) return;
+    slab.hold();
+    this.#slabs.push(slab);
+  }
+
+  /** Writes all; false when the caller takes no more for now. */
+  flush(): boolean {
+    const socket = this.#socket;
+    const text = this.#text;
+    const pieces = this.#pieces;
+    const slabs = this.#slabs;
+    const bytes = text.length + this.#pieceBytes;
+    if (bytes === 0) return !socket.writableNeedDrain;
+    this.#reset();
+    if (pieces.length === 0) socket.write(text, 'latin1');
+    else if (bytes <= copiedBytesMax || (slabs.length > 0 && socket.writableLength > 0)) {
+      socket.write(copyOf(bytes, text, pieces));
+      releaseAll(slabs);
+    } else {
+      socket.cork();
+      if (text.length > 0) socket.write(text, 'latin1');
+      const last = pieces.pop() as Buffer;
+      for (const piece of pieces) socket.write(piece);
+      // Called when they have left, and when they never will.
+      socket.write(last, () => releaseAll(slabs));
+      socket.uncork();
+    }
+    return !socket.writableNeedDrain;
+  }
+
+  /** Nothing of it will be written. */
+  drop(): void {
+    const slabs = this.#slabs;
+    this.#reset();
+    releaseAll(slabs);
+  }
+
+  #reset(): void {
+    this.#text = '';
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    if (this.#slabs.length > 0) this.#slabs = [];
+  }
+}
+
+function copyOf(bytes: number, text: string, pieces: readonly Buffer[]): Buffer {
+  const whole = Buffer.allocUnsafe(bytes);
+  let at = text.length === 0 ? 0 : whole.write(text, 'latin1');
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+function releaseAll(slabs: readonly PieceHolder[]): void {
+  for (const slab of slabs) slab.release();
+}
