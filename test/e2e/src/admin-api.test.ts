@@ -135,6 +135,10 @@ onEachPlatform((booted) => {
     const nodes = new Set(client?.tunnels.map(({ node }) => node));
     assert.equal(nodes.size, booted().platform.nodeHosts.length);
     await call('GET', `${clients}/${site.client.clientId}`, 200);
+    const ping = await call<{ tunnels: unknown[] }>('POST', `${clients}/${site.client.clientId}/ping`, 200);
+    assert.equal(ping.tunnels.length, client?.tunnels.length);
+    const tested = `/gateways/${site.gateway.id}/destinations/${site.destination('echo').id}/test`;
+    await call('POST', tested, 200);
     await call('DELETE', `${clients}/${site.client.clientId}`, 204);
     assert.equal((await site.client.part.exited).code, 0);
     await until(
