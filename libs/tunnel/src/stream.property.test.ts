@@ -195,6 +195,8 @@ class Play {
       await this.clock.advance(1_000);
       if (![...this.node.sessions].some((s) => s.usable && s.peer.id === 'client')) await this.join(false);
     }
+    // What tells relays of paths that were left may still be on its way.
+    await this.clock.advance(1_000);
   }
 
   check(): void {
