@@ -92,6 +92,39 @@ export function answer<Request extends TSchema, Answer extends TSchema>(
   return bus.serve(subject, serve, options.queue === undefined ? {} : { queue: options.queue });
 }
 
+/** Answers one question with its handler. */
+export type Answerer = <Request extends TSchema, Answer extends TSchema>(
+  question: Question<Request, Answer>,
+  handler: (body: Static<Request>) => Promise<Static<Answer>>,
+) => Subscription;
+
+/**
+ * Answers the questions of one service: a queue of its replicas, each answer counted with `ok` or the code of its
+ * refusal, and what is no refusal given to `onError` with the question's subject.
+ */
+export function answererOf(parts: {
+  bus: Bus;
+  queue: string;
+  count: (subject: string, outcome: string) => void;
+  onError: (error: unknown, subject: string) => void;
+}): Answerer {
+  const { bus, queue, count, onError } = parts;
+  return (question, handler) => {
+    const { subject } = question;
+    const counted = async (body: Parameters<typeof handler>[0]): ReturnType<typeof handler> => {
+      try {
+        const result = await handler(body);
+        count(subject, 'ok');
+        return result;
+      } catch (error) {
+        count(subject, ServiceError.from(error).code);
+        throw error;
+      }
+    };
+    return answer(bus, question, counted, { queue, onError: (error) => onError(error, subject) });
+  };
+}
+
 /** Announces. Nobody may be listening; whoever missed it finds out by the revision (docs/ARCHITECTURE.md). */
 export function announce<Body extends TSchema>(bus: Bus, notice: Notice<Body>, body: Static<Body>): void {
   bus.publish(notice.subject, notice.checkBody(body));

@@ -1,9 +1,8 @@
 /** Which question is answered by what. All replicas of acl answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
-  ServiceError,
   addSourceRule,
-  answer,
+  answererOf,
   createApiKey,
   createToken,
   deleteApiKey,
@@ -19,10 +18,8 @@ import {
   putSourceRules,
   revokeToken,
   verifyApiKey,
-  type Question,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import type { Static, TSchema } from 'typebox';
 import type { AccessLists } from './access-lists.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { AclMetrics } from './metrics.ts';
@@ -49,25 +46,12 @@ export function answerQuestions(
   { sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
 ): Subscription[] {
   const { bus, logger, metrics } = parts;
-  const serve = <Request extends TSchema, Answer extends TSchema>(
-    question: Question<Request, Answer>,
-    handler: (body: Static<Request>) => Promise<Static<Answer>>,
-  ): Subscription =>
-    answer(
-      bus,
-      question,
-      async (body) => {
-        try {
-          const result = await handler(body);
-          metrics.answered(question.subject, 'ok');
-          return result;
-        } catch (error) {
-          metrics.answered(question.subject, ServiceError.from(error).code);
-          throw error;
-        }
-      },
-      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
-    );
+  const serve = answererOf({
+    bus,
+    queue,
+    count: (subject, outcome) => metrics.answered(subject, outcome),
+    onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
+  });
   return [
     serve(openSession, async (request) => {
       const session = await sessions.open(request);

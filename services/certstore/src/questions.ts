@@ -1,8 +1,7 @@
 /** Which question is answered by what. All replicas of certstore answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
-  ServiceError,
-  answer,
+  answererOf,
   checkCertificates,
   createCertificate,
   deleteCertificate,
@@ -15,11 +14,9 @@ import {
   listCertificates,
   startKeyRotation,
   updateCertificate,
-  type Question,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { sealText } from '@postern/tls';
-import type { Static, TSchema } from 'typebox';
 import type { Certificates } from './certificates.ts';
 import type { IntakeKey } from './intake-key.ts';
 import type { PairGenerator } from './pair-generator.ts';
@@ -44,25 +41,12 @@ export function answerQuestions(
   { certificates, materials, intake, pairs, rotation }: Answerers,
 ): Subscription[] {
   const { bus, logger, metrics } = parts;
-  const serve = <Request extends TSchema, Answer extends TSchema>(
-    question: Question<Request, Answer>,
-    handler: (body: Static<Request>) => Promise<Static<Answer>>,
-  ): Subscription =>
-    answer(
-      bus,
-      question,
-      async (body) => {
-        try {
-          const result = await handler(body);
-          metrics.answered(question.subject, 'ok');
-          return result;
-        } catch (error) {
-          metrics.answered(question.subject, ServiceError.from(error).code);
-          throw error;
-        }
-      },
-      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
-    );
+  const serve = answererOf({
+    bus,
+    queue,
+    count: (subject, outcome) => metrics.answered(subject, outcome),
+    onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
+  });
   return [
     serve(getIntakeKey, async () => ({ key: intake.publicKey })),
     serve(createCertificate, ({ name, sealed }) => certificates.create(name, sealed)),

@@ -1,8 +1,7 @@
 /** Which question is answered by what. All replicas of the router answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
-  ServiceError,
-  answer,
+  answererOf,
   createDestination,
   createGateway,
   deleteDestination,
@@ -19,10 +18,8 @@ import {
   testDestination,
   updateDestination,
   updateGateway,
-  type Question,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import type { Static, TSchema } from 'typebox';
 import type { Destinations } from './destinations.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Fleet } from './fleet.ts';
@@ -45,25 +42,12 @@ export function answerQuestions(
   { gateways, destinations, fleet, diagnosis }: Answerers,
 ): Subscription[] {
   const { bus, logger, metrics } = parts;
-  const serve = <Request extends TSchema, Answer extends TSchema>(
-    question: Question<Request, Answer>,
-    handler: (body: Static<Request>) => Promise<Static<Answer>>,
-  ): Subscription =>
-    answer(
-      bus,
-      question,
-      async (body) => {
-        try {
-          const result = await handler(body);
-          metrics.answered(question.subject, 'ok');
-          return result;
-        } catch (error) {
-          metrics.answered(question.subject, ServiceError.from(error).code);
-          throw error;
-        }
-      },
-      { queue, onError: (error) => logger.error({ error, subject: question.subject }, 'a question failed') },
-    );
+  const serve = answererOf({
+    bus,
+    queue,
+    count: (subject, outcome) => metrics.answered(subject, outcome),
+    onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
+  });
   return [
     serve(createGateway, (input) => gateways.create(input)),
     serve(getGateway, ({ id }) => gateways.get(id)),
