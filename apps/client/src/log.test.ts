@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createLogger } from '@postern/telemetry';
-import { LineLimit } from './line-limit.ts';
+import { LineLimit, createLogger } from '@postern/telemetry';
 import { maskedTitle } from './secret-title.ts';
 import { TroubleLog } from './trouble-log.ts';
 

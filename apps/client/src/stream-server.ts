@@ -12,7 +12,7 @@ import {
   denialNow,
   reachResource,
 } from '@postern/dial';
-import type { Logger } from '@postern/telemetry';
+import { LineLimit, type Logger } from '@postern/telemetry';
 import {
   EarlyDatagrams,
   type Joined,
@@ -22,7 +22,6 @@ import {
   resetCodeName,
 } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
-import { LineLimit } from './line-limit.ts';
 
 /**
  * The most resources that are being dialled at once for one gateway. Wide enough for every caller of a restarted

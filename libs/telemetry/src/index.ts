@@ -30,6 +30,7 @@ export {
   Metrics,
   type Sample,
 } from './metrics.ts';
+export { LineLimit } from './line-limit.ts';
 export { type LateServiceOptions, type Opened, lateService } from './late-service.ts';
 export { OpsServer, type OpsServerOptions } from './ops-server.ts';
 export { type RunOptions, runProgram } from './run-program.ts';

@@ -11,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Server as HttpsServer, createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Logger } from '@postern/telemetry';
+import type { LineLimit, Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocketServer } from 'ws';
@@ -20,7 +20,6 @@ import type { PlatformConnection } from './entrance.ts';
 import { type FirstCallParts, answerFirstCall } from './first-call.ts';
 import type { Pass } from './handshake-gate.ts';
 import type { CallerAddress } from './judgement.ts';
-import type { LineLimit } from './line-limit.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from './problem.ts';
 import type { HeldCertificate } from './server-certificate.ts';
 

@@ -43,7 +43,7 @@ import { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
 import { httpBounds } from './http/bounds.ts';
 import { joinFleet } from './join.ts';
-import { LineLimit } from './line-limit.ts';
+import { LineLimit } from '@postern/telemetry';
 import { Links } from './links.ts';
 import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
 import { advertisedHost, certificateNames, linkHost, tunnelServerName } from './names.ts';

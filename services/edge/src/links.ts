@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Announcement, AskPage } from '@postern/replica';
-import type { Logger } from '@postern/telemetry';
+import type { LineLimit, Logger } from '@postern/telemetry';
 import { connectTls } from '@postern/tls';
 import {
   type Carrier,
@@ -24,7 +24,6 @@ import {
 import type { HandshakeGate } from './handshake-gate.ts';
 import { type LinkSelf, acceptingLink, diallingLink, dialsLink, identityOf } from './link-handshake.ts';
 import { LinkPresence, type LinkPresenceParts } from './link-presence.ts';
-import type { LineLimit } from './line-limit.ts';
 import type { HeldCertificate, ServerCertificate } from './server-certificate.ts';
 import { TunnelServer } from './tunnel-server.ts';
 

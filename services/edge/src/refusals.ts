@@ -3,9 +3,8 @@
  * a line in the log for each, up to a bound per destination and second. A caller that hammers a closed front costs a
  * few numbers, not the disk.
  */
-import type { Logger } from '@postern/telemetry';
+import { LineLimit, type Logger } from '@postern/telemetry';
 import type { CallerCause, CallerCode } from './errors.ts';
-import { LineLimit } from './line-limit.ts';
 
 const lastPerDestinationMax = 16;
 const linesPerSecondMax = 20;

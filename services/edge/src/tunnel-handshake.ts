@@ -5,10 +5,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { NodeHello, Welcome } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
+import type { LineLimit, Logger } from '@postern/telemetry';
 import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
-import type { LineLimit } from './line-limit.ts';
 import { agreedVersion, protocolVersions } from './protocol-version.ts';
 import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
 import { Tunnel, newTunnelId } from './tunnels.ts';

@@ -8,7 +8,7 @@ import type { CloudDestination, CloudListenerState, Control } from '@postern/con
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, ResetCode, type Session, type Stream } from '@postern/tunnel';
 import type { AccessGuard } from '../access-guard.ts';
-import { LineLimit } from '../line-limit.ts';
+import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';
 import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
