@@ -69,6 +69,8 @@ const bad: [what: string, text: string][] = [
   ['data that is longer than its size', '5\r\nhello!\r\n'],
   ['data followed by a bare LF', '5\r\nhello\n0\r\n\r\n'],
   ['data followed by a bare CR', '5\r\nhello\r0\r\n\r\n'],
+  ['a length behind the body', '0\r\nContent-Length: 3\r\n\r\n'],
+  ['a coding behind the body', '0\r\ntransfer-encoding: chunked\r\n\r\n'],
   ['a trailer that is folded', '0\r\nX: 1\r\n 2\r\n\r\n'],
   ['a trailer with a space before the colon', '0\r\nX : 1\r\n\r\n'],
   ['a trailer that ends in a bare LF', '0\r\nX: 1\n\r\n'],

@@ -27,6 +27,8 @@ const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 const noTrailers: readonly Field[] = [];
+/** Fields that a reader needs before the body: behind it, one reader would heed them and another not. */
+const framing = new Set(['content-length', 'transfer-encoding', 'host']);
 
 /** Reads one body. */
 export class BodyReader {
@@ -141,6 +143,8 @@ export class BodyReader {
     const text = section.toString('latin1', 0, end);
     checkBytes(text);
     this.#trailers = parseFields(text, 2, this.#limits);
+    if (this.#trailers.some(({ key }) => framing.has(key)))
+      throw malformed('a trailer section must not say how the body is framed (RFC 9110, 6.5.1)');
     this.#state = 'done';
     return from + end - before;
   }
