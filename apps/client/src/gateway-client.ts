@@ -115,6 +115,7 @@ export class GatewayClient {
     this.#cloud = new CloudDesk({
       ...options,
       guard: this.#guard,
+      material: resource.material,
       logger: subsystemLogger(options.logger, 'cloud').child({ gatewayId: options.gatewayId }),
       sessions: () => this.#tunnels.values(),
       open: (session, metadata) => this.#endpointNow().open(session, metadata),

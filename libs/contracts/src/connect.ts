@@ -123,6 +123,16 @@ const requestId = Type.String({ minLength: 1, maxLength: 64 });
 /** What a stream of this protocol version carries: bytes, or datagrams. */
 const transport = Type.Union([Type.Literal('tcp'), Type.Literal('udp')]);
 
+/** How a client is to speak TLS with the callers of a cloud destination. */
+export const CloudListenerTls = Type.Object({
+  certificateId: Type.String({ minLength: 1, maxLength: 64 }),
+  clientCaIds: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+    maxItems: 4,
+    description: 'callers must show a certificate of one of these, where there are any',
+  }),
+});
+export type CloudListenerTls = Static<typeof CloudListenerTls>;
+
 /**
  * A cloud destination as the clients of its gateway are told it: where to listen, and what is judged. The list names those
  * that are enabled, all of them, and fits one frame of 64 KiB: so the name is cut.
@@ -135,6 +145,7 @@ export const CloudDestination = Type.Object({
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800 }),
+  tls: Type.Optional(CloudListenerTls),
 });
 export type CloudDestination = Static<typeof CloudDestination>;
 

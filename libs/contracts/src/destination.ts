@@ -125,6 +125,14 @@ const frontTls = {
   }),
 };
 
+const listenerTls = {
+  mode: Type.Union([Type.Literal('none'), Type.Literal('server'), Type.Literal('mutual')], {
+    default: 'none',
+  }),
+  certificateId: orNull(Type.String({ minLength: 1, maxLength: 64 })),
+  clientCaIds: ids(4),
+};
+
 const proxyProtocol = Type.Union([Type.Literal('off'), Type.Literal('v1'), Type.Literal('v2')], {
   default: 'off',
   description: 'what the resource is sent',
@@ -173,6 +181,9 @@ export const DestinationInput = Type.Object(
       ),
     ),
     clientPort: Type.Optional(clientPort),
+    listener: Type.Optional(
+      Type.Object({ tls: Type.Optional(Type.Partial(Type.Object(listenerTls, closed))) }, closed),
+    ),
     health: Type.Optional(Type.Partial(Type.Object(health, closed))),
   },
   closed,
@@ -200,6 +211,10 @@ export const DestinationFront = Type.Object({
 });
 export type DestinationFront = Static<typeof DestinationFront>;
 
+/** How the client takes callers of a cloud destination on `clientPort`, whole. */
+export const DestinationListener = Type.Object({ tls: Type.Object(listenerTls) });
+export type DestinationListener = Static<typeof DestinationListener>;
+
 /** How clients check a resource's health, whole. */
 export const DestinationHealth = Type.Object(health);
 export type DestinationHealth = Static<typeof DestinationHealth>;
@@ -212,7 +227,7 @@ export const DestinationWarning = Type.Object({
 });
 export type DestinationWarning = Static<typeof DestinationWarning>;
 
-/** A destination as it is shown; `front` is missing on cloud destinations, which have `clientPort` in its place. */
+/** A destination as it is shown; `front` is missing on cloud destinations, which have `clientPort` and `listener` in its place. */
 export const Destination = Type.Object({
   ...objectProperties,
   gatewayId: Type.String(),
@@ -227,6 +242,7 @@ export const Destination = Type.Object({
     }),
   ),
   clientPort: Type.Optional(clientPort),
+  listener: Type.Optional(DestinationListener),
   health: DestinationHealth,
   warnings: Type.Array(DestinationWarning),
 });

@@ -136,7 +136,9 @@ export interface RouteCertificate {
 }
 
 /** Every place where a route names a certificate. Who may have which contents is decided by this and nothing else. */
-export function certificateUses(route: Pick<Route, 'kind' | 'resource' | 'front'>): RouteCertificate[] {
+export function certificateUses(
+  route: Pick<Route, 'kind' | 'resource' | 'front' | 'listener'>,
+): RouteCertificate[] {
   const uses: RouteCertificate[] = [];
   const add = (
     id: string | null,
@@ -146,12 +148,16 @@ export function certificateUses(route: Pick<Route, 'kind' | 'resource' | 'front'
   ): void => {
     if (id !== null) uses.push({ id, field, role, holder });
   };
-  const { front, resource } = route;
+  const { front, listener, resource } = route;
   // The end that dials the resource verifies it and shows it the pair.
   const dials = route.kind === 'cloud' ? 'node' : 'client';
   add(front?.tls.certificateId ?? null, '/front/tls/certificateId', 'server', 'node');
   for (const [index, id] of (front?.tls.clientCaIds ?? []).entries()) {
     add(id, `/front/tls/clientCaIds/${index}`, 'ca', 'node');
+  }
+  add(listener?.tls.certificateId ?? null, '/listener/tls/certificateId', 'server', 'client');
+  for (const [index, id] of (listener?.tls.clientCaIds ?? []).entries()) {
+    add(id, `/listener/tls/clientCaIds/${index}`, 'ca', 'client');
   }
   for (const [index, id] of resource.tls.caCertificateIds.entries()) {
     add(id, `/resource/tls/caCertificateIds/${index}`, 'ca', dials);

@@ -1,6 +1,12 @@
 /** A destination as nodes need it: to serve its front, or to dial its resource for callers on premises. */
 import { Type, type Static } from 'typebox';
-import { DestinationFront, DestinationHealth, DestinationKind, DestinationResource } from './destination.ts';
+import {
+  DestinationFront,
+  DestinationHealth,
+  DestinationKind,
+  DestinationListener,
+  DestinationResource,
+} from './destination.ts';
 
 /**
  * One route, followed by every node (feed `router.routes`). `id` is the destination's. On-premises ones have a front,
@@ -18,6 +24,7 @@ export const Route = Type.Object({
   front: Type.Optional(DestinationFront),
   shared: Type.Boolean({ description: 'its front is on the platform’s port, told apart by its server name' }),
   clientPort: Type.Optional(Type.Integer()),
+  listener: Type.Optional(DestinationListener),
   health: DestinationHealth,
 });
 export type Route = Static<typeof Route>;

@@ -3,7 +3,13 @@
  * are enabled; it is told all of them when its tunnel comes up and whenever they are others, with the revision of the
  * routes, so that of what several nodes say the newest counts.
  */
-import type { CloudDestination, CloudListenerState, Control, Route } from '@postern/contracts';
+import type {
+  CloudDestination,
+  CloudListenerState,
+  CloudListenerTls,
+  Control,
+  Route,
+} from '@postern/contracts';
 import { cloudDestinationsMax } from '@postern/contracts';
 import type { Tunnel } from './tunnels.ts';
 
@@ -72,10 +78,15 @@ export class CloudBook {
   }
 }
 
-function listed({ id, name, enabled, clientPort, resource }: Route): CloudDestination[] {
+function listed({ id, name, enabled, clientPort, listener, resource }: Route): CloudDestination[] {
   if (!enabled || clientPort === undefined) return [];
   const { host, port, idleTimeoutSeconds } = resource;
   const protocol = resource.protocol === 'udp' ? 'udp' : 'tcp';
   const shortName = name.slice(0, nameLengthMax);
-  return [{ id, name: shortName, protocol, clientPort, host, port, idleTimeoutSeconds }];
+  return [{ id, name: shortName, protocol, clientPort, host, port, idleTimeoutSeconds, ...tlsOf(listener) }];
+}
+
+function tlsOf(listener: Route['listener']): { tls?: CloudListenerTls } {
+  const { certificateId = null, clientCaIds = [] } = listener?.tls ?? {};
+  return certificateId === null ? {} : { tls: { certificateId, clientCaIds } };
 }

@@ -231,6 +231,8 @@ export class CloudStreams {
     if (running.cause !== null) return this.#note(running, running.cause, 'a stream was cut');
     if (reset?.code === ResetCode.Refused)
       return this.#note(running, causeOfReset(reset.code, reset.text, true), 'a flow was cut');
+    if (reset?.code === ResetCode.TlsFailed)
+      return this.#note(running, causeOfReset(reset.code, reset.text, true), 'a stream was cut');
     // How callers and resources end their connections is theirs; a way that was lost is for the operator to know.
     if (reset?.code !== ResetCode.PathLost) return;
     this.#note(running, causeOfReset(reset.code, reset.text, true), 'a stream was cut');
@@ -297,6 +299,8 @@ function faultOf(error: unknown): [ResetCode, CallerCause] {
       return [reset, { code: 'EDGE_RESOURCE_TIMED_OUT', text, end: 'resource' }];
     case ResetCode.NotResolved:
       return [reset, { code: 'EDGE_RESOURCE_NOT_RESOLVED', text, end: 'edge' }];
+    case ResetCode.TlsFailed:
+      return [reset, { code: 'EDGE_RESOURCE_TLS', text, end: 'resource' }];
     case ResetCode.Denied:
       return [reset, { code: 'EDGE_ACCESS_DENIED', text, end: 'edge' }];
     default:

@@ -10,12 +10,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type Server, type TLSSocket, type TlsOptions, createServer } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
-import { contextOptions } from '@postern/tls';
+import { CallerGone, TlsAcceptor, callerHandshakeFault, contextOptions } from '@postern/tls/accept';
 import type { CallerTls } from './accepted-caller.ts';
 import { whyNotAllowed } from './caller-certificate.ts';
-import { describeHandshakeFault } from './caller-tls-fault.ts';
 import { TurnedAway } from './errors.ts';
 import type { RevocationLists } from './revocation-lists.ts';
 import type { HeldCertificate } from './server-certificate.ts';
@@ -132,59 +131,30 @@ interface Served {
   isMutual: boolean;
 }
 
-interface Waiting {
-  resolve(ended: EndedTls): void;
-  reject(error: unknown): void;
-}
-
 class TlsEnd {
   readonly key: string;
-  readonly #server: Server;
+  readonly #acceptor: TlsAcceptor;
   readonly #notAfter: string;
-  /** Handshakes under way, by the socket below. */
-  readonly #waiting = new WeakMap<Socket, Waiting>();
 
   constructor(served: Served, { id, front }: FrontRoute) {
     this.key = served.key;
     this.#notAfter = served.pair.notAfter;
     try {
-      this.#server = createServer(optionsOf(served, id, front.protocol));
+      this.#acceptor = new TlsAcceptor(optionsOf(served, id, front.protocol));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw unfit(`the front's certificates cannot be used together: ${why}`);
     }
-    this.#server.on('secureConnection', (socket) =>
-      this.#settle(socket, (one) => one.resolve(endedOf(socket))),
-    );
-    this.#server.on('tlsClientError', (error, socket) => {
-      socket.on('error', () => {});
-      this.#settle(socket, (one) => one.reject(this.#fault(error)));
-    });
   }
 
-  handshake(socket: Socket): Promise<EndedTls> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(socket, { resolve, reject });
-      socket.once('close', () => this.#waiting.get(socket)?.reject(new TurnedAway(null)));
-      // The server never listens; it only knows how to make handshakes.
-      this.#server.emit('connection', socket);
-    });
-  }
-
-  #settle(socket: TLSSocket, settle: (one: Waiting) => void): void {
-    const { _parent: below } = socket as TLSSocket & { _parent?: Socket };
-    const waiting = below === undefined ? undefined : this.#waiting.get(below);
-    if (below === undefined || waiting === undefined) {
-      socket.destroy();
-      return;
+  async handshake(socket: Socket): Promise<EndedTls> {
+    try {
+      return endedOf(await this.#acceptor.accept(socket));
+    } catch (error) {
+      if (error instanceof CallerGone) throw new TurnedAway(null);
+      const text = callerHandshakeFault(error as Error, 'front', this.#notAfter);
+      throw new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
     }
-    this.#waiting.delete(below);
-    settle(waiting);
-  }
-
-  #fault(error: Error): TurnedAway {
-    const text = describeHandshakeFault(error, this.#notAfter);
-    return new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
   }
 }
 
@@ -201,7 +171,6 @@ function optionsOf(served: Served, destinationId: string, protocol: string): Tls
 }
 
 function endedOf(socket: TLSSocket): EndedTls {
-  socket.on('error', () => {});
   const { alpnProtocol, servername } = socket as TLSSocket & { servername?: unknown };
   return {
     socket,

@@ -3,6 +3,11 @@ import { test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
 import { type DestinationForm, destinationForm, gatewayForm, patchDestination } from './form.ts';
 
+function withListener(tls: object, protocol: 'tcp' | 'udp' = 'tcp'): DestinationInput {
+  const resource = { ...input.resource, protocol };
+  return { ...input, kind: 'cloud', clientPort: 12000, resource, listener: { tls } };
+}
+
 function withResource(change: Partial<DestinationInput['resource']>): DestinationInput {
   return { name: 'db', resource: { host: '10.0.0.5', port: 5432, ...change } };
 }
@@ -73,7 +78,15 @@ test('a destination of name and resource has every other field by default', () =
 
 const unserved: [path: string, change: object][] = [
   ['/resource/protocol', { kind: 'cloud', clientPort: 12000, resource: { protocol: 'http' } }],
-  ['/resource/tls/mode', { kind: 'cloud', clientPort: 1, resource: { tls: { mode: 'tls' } } }],
+  [
+    '/resource/tls/mode',
+    { kind: 'cloud', clientPort: 1, resource: { protocol: 'udp', tls: { mode: 'tls' } } },
+  ],
+  ['/resource/tls/mode', { front: { protocol: 'udp' }, resource: { tls: { mode: 'tls' } } }],
+  [
+    '/resource/proxy',
+    { kind: 'cloud', clientPort: 1, resource: { proxy: { type: 'socks5', host: 'p', port: 1080 } } },
+  ],
   [
     '/resource/proxy/password',
     { resource: { proxy: { type: 'socks5', host: 'p', port: 1080, username: 'u', password: 'secret' } } },
@@ -118,6 +131,12 @@ const wrong: [path: string, input: DestinationInput][] = [
   ['/clientPort', { ...input, clientPort: 12000 }],
   ['/clientPort', { ...input, kind: 'cloud' }],
   ['/front', { ...input, kind: 'cloud', clientPort: 12000, front: {} }],
+  ['/listener', { ...input, listener: {} }],
+  ['/listener/tls/certificateId', withListener({ mode: 'server' })],
+  ['/listener/tls/certificateId', withListener({ certificateId: 'c' })],
+  ['/listener/tls/clientCaIds', withListener({ mode: 'mutual', certificateId: 'c' })],
+  ['/listener/tls/clientCaIds', withListener({ mode: 'server', certificateId: 'c', clientCaIds: ['a'] })],
+  ['/listener/tls/mode', withListener({ mode: 'server', certificateId: 'c' }, 'udp')],
   [
     '/resource/protocol',
     { ...input, front: { protocol: 'tcp' }, resource: { ...input.resource, protocol: 'http' } },
@@ -151,6 +170,7 @@ test('a cloud destination has a clientPort in place of a front, and its kind is 
   assert.equal('front' in cloud, false);
   assert(cloud.kind === 'cloud');
   assert.equal(cloud.clientPort, 12000);
+  assert.deepEqual(cloud.listener, { tls: { mode: 'none', certificateId: null, clientCaIds: [] } });
   const document = { ...cloud, id: 'd', revision: 1, createdAt: '', modifiedAt: '', gatewayId: 'g' };
   const patched = patchDestination(document, { clientPort: 12001, resource: { protocol: 'udp' } });
   assert.deepEqual(patched, {

@@ -8,6 +8,7 @@ import { isHost } from '@postern/access';
 import {
   type DestinationFront,
   DestinationInput,
+  type DestinationListener,
   GatewayInput,
   type StreamProtocol,
 } from '@postern/contracts';
@@ -32,9 +33,12 @@ export type FrontForm = Pick<
   port: number | null;
 };
 
-/** What a destination says, without what the router adds. It has a front, or a `clientPort` in its place. */
+/** What a destination says, without what the router adds. It has a front, or `clientPort` and `listener` in its place. */
 export type DestinationForm = Pick<DestinationDocument, 'name' | 'kind' | 'enabled' | 'resource' | 'health'> &
-  ({ kind: 'on-premises'; front: FrontForm } | { kind: 'cloud'; clientPort: number });
+  (
+    | { kind: 'on-premises'; front: FrontForm }
+    | { kind: 'cloud'; clientPort: number; listener: DestinationListener }
+  );
 
 /** The whole form of a gateway. */
 export function gatewayForm(input: GatewayInput): GatewayForm {
@@ -51,7 +55,7 @@ export function patchGateway(document: GatewayDocument, patch: unknown): Gateway
 
 /** The whole form of a destination. Throws `ROUTER_INVALID` or `ROUTER_NOT_SUPPORTED`. */
 export function destinationForm(input: DestinationInput): DestinationForm {
-  const { kind = 'on-premises', clientPort, front } = input;
+  const { kind = 'on-premises', clientPort, front, listener } = input;
   const misplaced = findMisplaced(input);
   if (misplaced !== null) throw invalid([misplaced]);
   const protocol = front?.protocol ?? input.resource.protocol ?? 'tcp';
@@ -63,7 +67,7 @@ export function destinationForm(input: DestinationInput): DestinationForm {
   };
   const form: DestinationForm =
     kind === 'cloud' && clientPort !== undefined
-      ? { ...common, kind, clientPort }
+      ? { ...common, kind, clientPort, listener: listenerForm(listener ?? {}) }
       : { ...common, kind: 'on-premises', front: frontForm(front ?? {}, protocol) };
   const fault = findFault(form);
   if (fault !== null) throw invalid([fault]);
@@ -74,8 +78,8 @@ export function destinationForm(input: DestinationInput): DestinationForm {
 
 /** The form of a destination with a merge patch applied; its front's host and port stay unless the patch gives others. */
 export function patchDestination(document: DestinationDocument, patch: unknown): DestinationForm {
-  const { name, kind, enabled, resource, front, clientPort, health } = document;
-  const place = front === undefined ? { clientPort } : { front };
+  const { name, kind, enabled, resource, front, clientPort, listener, health } = document;
+  const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
   const former = { name, kind, enabled, resource, ...place, health };
   const input = checkDestination(mergePatch(former, patch));
   if ((input.kind ?? 'on-premises') !== kind) {
@@ -143,6 +147,10 @@ function frontForm(input: NonNullable<DestinationInput['front']>, protocol: Stre
   };
 }
 
+function listenerForm({ tls }: NonNullable<DestinationInput['listener']>): DestinationListener {
+  return { tls: { mode: 'none', certificateId: null, clientCaIds: [], ...tls } };
+}
+
 const frontTlsDefaults: DestinationFront['tls'] = {
   mode: 'none',
   certificateId: null,
@@ -160,8 +168,14 @@ export function wholeFront(front: DestinationFront): DestinationFront {
 }
 
 /** A field that the kind of destination does not have, or lacks. */
-function findMisplaced({ kind, front, clientPort }: DestinationInput): BodyFault | null {
+function findMisplaced({ kind, front, clientPort, listener }: DestinationInput): BodyFault | null {
   if (kind !== 'cloud') {
+    if (listener !== undefined) {
+      return {
+        path: '/listener',
+        message: 'is for kind "cloud"; the caller of an on-premises one uses its front',
+      };
+    }
     return clientPort === undefined
       ? null
       : {
@@ -197,7 +211,25 @@ function findFault(form: DestinationForm): BodyFault | null {
   if (tls.mode === 'mutual' && tls.clientCertificateId === null) {
     return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
   }
-  return form.kind === 'cloud' ? null : findFrontFault(form);
+  return form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form);
+}
+
+function findListenerFault({ resource, listener }: DestinationForm & { kind: 'cloud' }): BodyFault | null {
+  const at = (field: string, message: string): BodyFault => ({ path: `/listener/tls/${field}`, message });
+  const { mode, certificateId, clientCaIds } = listener.tls;
+  if (mode !== 'none' && resource.protocol === 'udp') return at('mode', 'must be "none": UDP has no TLS');
+  if (mode === 'none' && certificateId !== null)
+    return at('certificateId', 'is for mode "server" or "mutual", not "none"');
+  if (mode !== 'none' && certificateId === null)
+    return at(
+      'certificateId',
+      `must be given for mode "${mode}": the platform's own is not given to clients`,
+    );
+  if (mode === 'mutual' && clientCaIds.length === 0)
+    return at('clientCaIds', 'must have at least one CA for mode "mutual"');
+  if (mode !== 'mutual' && clientCaIds.length > 0)
+    return at('clientCaIds', `is for mode "mutual", not "${mode}"`);
+  return null;
 }
 
 function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premises' }): BodyFault | null {
@@ -253,7 +285,7 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
   const byClient = form.kind === 'on-premises' && resource.protocol !== 'udp';
   const served: [path: string, value: unknown, isServed: boolean][] = [
     ['/resource/protocol', resource.protocol, form.kind !== 'cloud' || resource.protocol !== 'http'],
-    ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || byClient],
+    ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
     ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
     ['/resource/compress', resource.compress, !resource.compress],
     ['/health/kind', health.kind, health.kind === 'none' || byClient],

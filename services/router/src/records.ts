@@ -63,7 +63,7 @@ function recordOf({ id, name, enabled, requireToken }: GatewayDocument): Gateway
 }
 
 function routeOf(destination: DestinationDocument, gateway: GatewayDocument, isShared: IsShared): Route {
-  const { id, gatewayId, name, kind, enabled, resource, front, clientPort, health } = destination;
+  const { id, gatewayId, name, kind, enabled, resource, front, clientPort, listener, health } = destination;
   return {
     id,
     gatewayId,
@@ -76,6 +76,7 @@ function routeOf(destination: DestinationDocument, gateway: GatewayDocument, isS
     ...(front === undefined ? {} : { front: wholeFront(front) }),
     shared: front !== undefined && isShared(front),
     ...(clientPort === undefined ? {} : { clientPort }),
+    ...(listener === undefined ? {} : { listener }),
     health,
   };
 }

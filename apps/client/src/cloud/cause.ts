@@ -4,6 +4,9 @@ import { ResetCode, resetCodeName } from '@postern/tunnel';
 /** Codes of docs/ERRORS.md. A caller speaks a protocol that the client does not read: it gets a reset, the log the code. */
 export type CloudCode =
   | 'CLIENT_CALLERS_FULL'
+  | 'CLIENT_CALLER_CERTIFICATE'
+  | 'CLIENT_CALLER_TLS'
+  | 'CLIENT_LISTENER_CERTIFICATE'
   | 'CLIENT_NO_TUNNEL'
   | 'CLIENT_TUNNELS_FULL'
   | 'CLIENT_DENIED'
@@ -13,6 +16,7 @@ export type CloudCode =
   | 'CLIENT_RESOURCE_REFUSED'
   | 'CLIENT_RESOURCE_NOT_RESOLVED'
   | 'CLIENT_RESOURCE_TIMED_OUT'
+  | 'CLIENT_RESOURCE_TLS'
   | 'CLIENT_RESOURCE_UNREACHABLE'
   | 'CLIENT_RESOURCE_RESET'
   | 'CLIENT_PATH_LOST'
@@ -34,6 +38,8 @@ export function causeOfReset(code: number, text: string, opened: boolean): Cloud
       return { code: 'CLIENT_RESOURCE_NOT_RESOLVED', text };
     case ResetCode.TimedOut:
       return { code: 'CLIENT_RESOURCE_TIMED_OUT', text };
+    case ResetCode.TlsFailed:
+      return { code: 'CLIENT_RESOURCE_TLS', text };
     case ResetCode.Unreachable:
       return { code: 'CLIENT_RESOURCE_UNREACHABLE', text };
     case ResetCode.Denied:

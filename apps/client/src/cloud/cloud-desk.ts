@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
+import type { MaterialSource } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, ResetCode, type Session, type Stream } from '@postern/tunnel';
 import type { AccessGuard } from '../access-guard.ts';
@@ -13,6 +14,7 @@ import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';
 import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
 import { CloudListener } from './cloud-listener.ts';
+import { Handshakes } from './listener-tls.ts';
 
 const tickMs = 1_000;
 const refusalLinesPerSecondMax = 50;
@@ -23,6 +25,8 @@ export interface CloudDeskParts {
   /** The most callers at once. */
   readonly callersMax: number;
   readonly guard: AccessGuard;
+  /** Certificates for TLS with callers. */
+  readonly material: MaterialSource;
   readonly logger: Logger;
   sessions(): Iterable<Session>;
   open(session: Session, metadata: object): Stream;
@@ -43,6 +47,7 @@ export class CloudDesk {
   readonly #callers = new Set<CloudCaller>();
   readonly #lastRefusals = new Map<string, Refusal>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
+  readonly #handshakes = new Handshakes();
   readonly #timer: NodeJS.Timeout;
   readonly #callerParts: CloudCallerParts;
   #served = 0;
@@ -83,6 +88,7 @@ export class CloudDesk {
     const counts = Map.groupBy(this.#callers, ({ destination }) => destination.id);
     return {
       callers: this.#callers.size,
+      handshakes: this.#handshakes.size,
       served: this.#served,
       refused: this.#refused,
       destinations: [...this.#listeners.values()].map(({ destination, listening, error, udp }) => ({
@@ -129,12 +135,16 @@ export class CloudDesk {
 
   #listen(destination: CloudDestination): CloudListener {
     const { id: destinationId, name, clientPort, protocol } = destination;
-    const { logger, listenHost: host } = this.#parts;
+    const { logger, listenHost: host, material } = this.#parts;
     const about = { destinationId, clientPort, protocol, host };
     return new CloudListener(destination, {
       host,
       flowsMax: this.#parts.callersMax,
+      material,
+      handshakes: this.#handshakes,
       onCaller: (end) => this.#accept(destination, end),
+      onTlsFailed: (address, cause) =>
+        this.#refuse({ destination, trackingId: randomUUID(), address, opened: false }, cause),
       onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address),
       onState: (error) => {
         if (error === null) logger.info(about, `listening for callers of ${name}`);

@@ -8,10 +8,12 @@
  *        ▼ │ after retryDelay      │
  *      failed ─────────────────────┘
  */
-import { type Server, createServer } from 'node:net';
+import { type Server, type Socket, createServer } from 'node:net';
 import type { CloudDestination } from '@postern/contracts';
 import { errorText, systemCode } from '@postern/dial';
 import { type CallerEnd, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
+import type { CloudCause } from './cause.ts';
+import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-tls.ts';
 
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 5_000;
@@ -19,11 +21,13 @@ const keepAliveDelayMs = 60_000;
 const backlog = 1024;
 
 /** Where it listens and who is told. */
-export interface CloudListenerParts {
+export interface CloudListenerParts extends ListenerTlsParts {
   readonly host: string;
   /** UDP callers of one destination at once. */
   readonly flowsMax: number;
   onCaller(end: CallerEnd): void;
+  /** Its TLS failed; it has gone. */
+  onTlsFailed(address: CallerEnd['address'], cause: CloudCause): void;
   onFlowsFull(address: CallerEnd['address']): void;
   /** It listens now, or cannot. Called when that is another than before. */
   onState(error: string | null): void;
@@ -33,6 +37,7 @@ export interface CloudListenerParts {
 export class CloudListener {
   readonly destination: CloudDestination;
   readonly #parts: CloudListenerParts;
+  readonly #tls: ListenerTls | null;
   #server: Server | FlowListener | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
   #retryDelayMs = retryDelayMsMin;
@@ -42,6 +47,8 @@ export class CloudListener {
   constructor(destination: CloudDestination, parts: CloudListenerParts) {
     this.destination = destination;
     this.#parts = parts;
+    const { tls } = destination;
+    this.#tls = tls === undefined ? null : new ListenerTls(destination, tls, parts);
     this.#listen();
   }
 
@@ -79,10 +86,22 @@ export class CloudListener {
       keepAliveInitialDelay: keepAliveDelayMs,
       pauseOnConnect: true,
     });
-    server.on('connection', (socket) => this.#parts.onCaller(socketEnd(adoptSocket(socket))));
+    server.on('connection', (socket) => void this.#take(socket));
     server.on('error', (error) => this.#handleError(server, error));
     server.on('listening', () => this.#handleListening());
     return server.listen({ host: this.#parts.host, port: this.destination.clientPort, backlog });
+  }
+
+  async #take(socket: Socket): Promise<void> {
+    if (this.#tls === null) return this.#parts.onCaller(socketEnd(adoptSocket(socket)));
+    const address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    try {
+      const secured = await this.#tls.accept(socket);
+      this.#parts.onCaller(socketEnd(secured));
+    } catch (error) {
+      if (!(error instanceof CallerTlsFault)) throw error;
+      if (error.cause !== null) this.#parts.onTlsFailed(address, error.cause);
+    }
   }
 
   #listenForDatagrams(): FlowListener {
