@@ -1,0 +1,364 @@
+// The matrix: what the caller speaks × what the resource wants × the direction, each cell with every byte hashed both
+// ways; for each cell with certificates the wrong ones, with the cause that is told; and what is not served, refused by
+// name. The tables are whole: a cell that is neither served nor refused fails to compile.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { DestinationInput } from '@postern/contracts';
+import {
+  type Cluster,
+  type Endpoint,
+  type Resource,
+  type ShownDestination,
+  type Site,
+  bootCluster,
+  frontAt,
+  freePort,
+  startSite,
+} from '@postern/test-cluster';
+import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
+import { type DatagramEcho, startDatagramEcho } from './fixture/datagrams.ts';
+import {
+  type Application,
+  type Call,
+  type MatrixResource,
+  call,
+  startMatrixResource,
+} from './fixture/matrix-side.ts';
+import { until } from './fixture/told.ts';
+import { startVerifyingServer } from './fixture/verifying-server.ts';
+
+const directions = ['on-premises', 'cloud'] as const;
+const resourceSides = ['plain', 'tls', 'mutual'] as const;
+type Direction = (typeof directions)[number];
+type ResourceSide = (typeof resourceSides)[number];
+
+interface CallerSide {
+  readonly speaks: Call['speaks'];
+  readonly application: Application;
+  /** TLS that the gateway ends with the caller. */
+  readonly ends: 'none' | 'server' | 'mutual';
+  readonly passes: boolean;
+}
+
+const callerSides = {
+  tcp: { speaks: 'bytes', application: 'bytes', ends: 'none', passes: false },
+  tls: { speaks: 'bytes', application: 'bytes', ends: 'server', passes: false },
+  mutual: { speaks: 'bytes', application: 'bytes', ends: 'mutual', passes: false },
+  http: { speaks: 'http', application: 'http', ends: 'none', passes: false },
+  https: { speaks: 'http', application: 'http', ends: 'server', passes: false },
+  'https mutual': { speaks: 'http', application: 'http', ends: 'mutual', passes: false },
+  passthrough: { speaks: 'bytes', application: 'tls inside', ends: 'none', passes: true },
+  udp: { speaks: 'udp', application: 'bytes', ends: 'none', passes: false },
+} as const satisfies Record<string, CallerSide>;
+type Caller = keyof typeof callerSides;
+
+/** Served, or the field that is named in the refusal. */
+type Cell = 'served' | '/resource/tls/mode' | '/resource/protocol';
+type Row = Readonly<Record<ResourceSide, Cell>>;
+const all: Row = { plain: 'served', tls: 'served', mutual: 'served' };
+const datagrams: Row = { plain: 'served', tls: '/resource/tls/mode', mutual: '/resource/tls/mode' };
+const noHttp: Row = { plain: '/resource/protocol', tls: '/resource/protocol', mutual: '/resource/protocol' };
+
+const matrix: Readonly<Record<Direction, Readonly<Record<Caller, Row>>>> = {
+  'on-premises': {
+    tcp: all,
+    tls: all,
+    mutual: all,
+    http: all,
+    https: all,
+    'https mutual': all,
+    passthrough: all,
+    udp: datagrams,
+  },
+  // A client passes on what it does not end, so TLS that is passed through is TCP there.
+  cloud: {
+    tcp: all,
+    tls: all,
+    mutual: all,
+    http: noHttp,
+    https: noHttp,
+    'https mutual': noHttp,
+    passthrough: all,
+    udp: datagrams,
+  },
+};
+
+type ServerPair = 'right' | 'other CA' | 'expired' | 'wrong name';
+type ClientPair = 'right' | 'other CA' | 'expired' | 'none';
+
+/** What is wrong at the resource's side, and what is told of it. */
+const wrongResources: readonly {
+  sides: readonly ResourceSide[];
+  server: ServerPair;
+  client: ClientPair;
+  told: RegExp;
+}[] = [
+  {
+    sides: ['tls', 'mutual'],
+    server: 'other CA',
+    client: 'right',
+    told: /signed by Other CA, which is not a trusted CA/,
+  },
+  {
+    sides: ['tls', 'mutual'],
+    server: 'expired',
+    client: 'right',
+    told: /\(db\.corp\.example\) ended on .*: it must be renewed/,
+  },
+  {
+    sides: ['tls', 'mutual'],
+    server: 'wrong name',
+    client: 'right',
+    told: /shows a certificate for elsewhere\.example, not for db\.corp\.example/,
+  },
+  {
+    sides: ['mutual'],
+    server: 'right',
+    client: 'none',
+    told: /asks for a client certificate, and none is given/,
+  },
+  {
+    sides: ['mutual'],
+    server: 'right',
+    client: 'other CA',
+    told: /refused the client certificate \(CN=other, signed by CN=Other CA\)/,
+  },
+];
+
+/** What is wrong with the caller's certificate, where it must show one. */
+const wrongCallers: readonly { client: ClientPair; told: RegExp }[] = [
+  { client: 'none', told: /showed no certificate/ },
+  { client: 'other CA', told: /\(CN=other\) is signed by CN=Other CA, which is not one of the client CAs/ },
+  { client: 'expired', told: /\(CN=expired\) expired on / },
+];
+
+let cluster: Cluster;
+let site: Site;
+let udp: DatagramEcho;
+let verifying: Resource;
+let server: TestCa;
+let ids: { front: string; serverCa: string; clientCa: string; clients: Record<'right' | 'other CA', string> };
+let serverPairs: Record<ServerPair, Pair>;
+let clientPairs: Record<Exclude<ClientPair, 'none'>, Pair>;
+let frontPair: Pair;
+const resources = new Map<string, Promise<MatrixResource>>();
+
+before(async () => {
+  const [booted, ...cas] = await Promise.all([
+    bootCluster({ nodes: 2, args: { edge: ['--cloud-local'] } }),
+    TestCa.make('Server CA'),
+    TestCa.make('Client CA'),
+    TestCa.make('Other CA'),
+  ]);
+  cluster = booted;
+  const [ours, clients, other] = cas;
+  server = ours;
+  const notAfter = new Date(Date.now() - 60_000);
+  const name = { names: ['db.corp.example'], usage: 'server' } as const;
+  serverPairs = {
+    right: await ours.issue(name),
+    'other CA': await other.issue(name),
+    expired: await ours.issue({ ...name, notAfter }),
+    'wrong name': await ours.issue({ ...name, names: ['elsewhere.example'] }),
+  };
+  clientPairs = {
+    right: await clients.issue({ commonName: 'right', usage: 'client' }),
+    'other CA': await other.issue({ commonName: 'other', usage: 'client' }),
+    expired: await clients.issue({ commonName: 'expired', usage: 'client', notAfter }),
+  };
+  frontPair = await ours.issue({ names: ['*.corp.example'], usage: 'server' });
+  const keep = async (pair: { certPem: string; keyPem?: string }) =>
+    (await storeCertificate(cluster, pair)).id;
+  ids = {
+    front: await keep(frontPair),
+    serverCa: await keep({ certPem: ours.caPem }),
+    clientCa: await keep({ certPem: clients.caPem }),
+    clients: { right: await keep(clientPairs.right), 'other CA': await keep(clientPairs['other CA']) },
+  };
+  clientCaPem = clients.caPem;
+  otherCaPem = other.caPem;
+  udp = await startDatagramEcho();
+  verifying = await startVerifyingServer(serverPairs.right, clients.caPem);
+  site = await startSite(cluster, { resources: {} });
+  await cluster.admin.putAccessList(site.gateway.id, [{ action: 'allow', host: '*', port: '*' }]);
+});
+let clientCaPem: string;
+let otherCaPem: string;
+
+after(async () => {
+  await site?.stop();
+  await cluster?.stop();
+  await udp?.stop();
+  await verifying?.stop();
+  await Promise.all([...resources.values()].map(async (resource) => (await resource).stop()));
+});
+
+interface Spot {
+  readonly direction: Direction;
+  readonly caller: Caller;
+  readonly side: ResourceSide;
+}
+
+const spots: readonly Spot[] = directions.flatMap((direction) =>
+  (Object.keys(callerSides) as Caller[]).flatMap((caller) =>
+    resourceSides.map((side) => ({ direction, caller, side })),
+  ),
+);
+
+/** The resource of a cell; those that are alike are one. */
+function resourceOf({ caller, side }: Spot, pair: ServerPair): Promise<MatrixResource> {
+  const { application } = callerSides[caller];
+  const key = `${application} ${side} ${pair}`;
+  const found =
+    resources.get(key) ??
+    startMatrixResource({
+      application,
+      pair: side === 'plain' ? null : serverPairs[pair],
+      clientCa: side === 'mutual' ? clientCaPem : null,
+      inside: frontPair,
+    });
+  resources.set(key, found);
+  return found;
+}
+
+let count = 0;
+
+/** What the operator writes for a cell. */
+async function inputOf(
+  spot: Spot,
+  server: ServerPair = 'right',
+  client: ClientPair = 'right',
+): Promise<DestinationInput> {
+  const { direction, caller, side } = spot;
+  const { speaks, ends, passes } = callerSides[caller];
+  const stranger = side === 'mutual' && client === 'other CA';
+  const { host, port } = speaks === 'udp' ? udp : stranger ? verifying : await resourceOf(spot, server);
+  count += 1;
+  const label = `cell-${count}`;
+  const protocol = speaks === 'bytes' ? 'tcp' : speaks;
+  const clientCertificateId =
+    side === 'mutual' && (client === 'right' || client === 'other CA') ? ids.clients[client] : null;
+  const tls = {
+    mode: clientCertificateId === null ? ('tls' as const) : ('mutual' as const),
+    serverName: 'db.corp.example',
+    caCertificateIds: [ids.serverCa],
+    clientCertificateId,
+  };
+  const resource = { host, port, protocol, ...(side === 'plain' ? {} : { tls }) } as const;
+  const ended = {
+    mode: ends,
+    ...(ends === 'none' ? {} : { certificateId: ids.front }),
+    ...(ends === 'mutual' ? { clientCaIds: [ids.clientCa] } : {}),
+  };
+  if (direction === 'cloud') {
+    const listener = ends === 'none' ? {} : { listener: { tls: ended } };
+    return { name: label, kind: 'cloud', clientPort: await freePort(), resource, ...listener };
+  }
+  const shown = passes ? { mode: 'passthrough' as const } : ended;
+  return { name: label, resource, front: { protocol, host: `${label}.corp.example`, tls: shown } };
+}
+
+function placeOf(destination: ShownDestination): Endpoint {
+  const { clientPort } = destination;
+  return clientPort === undefined ? frontAt(cluster, destination) : { host: '127.0.0.1', port: clientPort };
+}
+
+/** Calls as the caller's side of a cell does, with this certificate where it must show one. */
+function callAs(
+  caller: Caller,
+  destination: ShownDestination,
+  client: ClientPair = 'right',
+  ca = server.caPem,
+): Promise<string> {
+  const { speaks, ends, passes } = callerSides[caller];
+  const pair = ends === 'mutual' && client !== 'none' ? clientPairs[client] : null;
+  const shown = pair === null ? {} : { cert: pair.certPem, key: pair.keyPem };
+  const tls = ends === 'none' && !passes ? null : { ca, ...shown };
+  const name = destination.front?.host ?? `${destination.name}.corp.example`;
+  return call(placeOf(destination), { speaks, tls, name });
+}
+
+async function make(input: Promise<DestinationInput>): Promise<ShownDestination> {
+  return cluster.admin.createDestination(site.gateway.id, await input);
+}
+
+/** Calls until the log of who takes callers tells this cause; what is told is bounded per second, so one call may go untold. */
+async function demandCause(
+  spot: Spot,
+  destination: ShownDestination,
+  told: { code: string; text: RegExp },
+  attempt: () => Promise<string>,
+): Promise<void> {
+  const part = spot.direction === 'cloud' ? site.client.part : cluster.part('edge-1');
+  const texts = [`"destinationId":"${destination.id}"`, `"code":"${told.code}"`].map((text) =>
+    RegExp.escape(text),
+  );
+  const ahead = [...texts, told.text.source].map((source) => `(?=.*${source})`).join('');
+  let isTold = false;
+  const line = part.line(new RegExp(`^${ahead}`), 60_000).then(() => (isTold = true));
+  const calls = until(attempt, () => isTold);
+  await Promise.race([line, calls]);
+  await line;
+  assert.notEqual(await calls, 'whole');
+}
+
+describe('the matrix', { concurrency: 8 }, () => {
+  for (const spot of spots) {
+    const { direction, caller, side } = spot;
+    const cell = matrix[direction][caller][side];
+    const title = `${direction}: ${caller} to ${side}`;
+    const { ends } = callerSides[caller];
+
+    if (cell !== 'served') {
+      test(`${title} is refused by name: ${cell}`, async () => {
+        const answer = await cluster.admin.send(
+          'POST',
+          `/gateways/${site.gateway.id}/destinations`,
+          await inputOf(spot),
+        );
+        const body = answer.body as { code: string; errors: { path: string }[] };
+        assert.deepEqual(
+          [answer.status, body.code, body.errors[0]?.path],
+          [422, 'ROUTER_NOT_SUPPORTED', cell],
+        );
+      });
+      continue;
+    }
+
+    test(`${title} carries every byte both ways`, async () => {
+      const destination = await make(inputOf(spot));
+      await until(
+        () => callAs(caller, destination),
+        (answer) => answer === 'whole',
+      );
+      if (ends !== 'none') {
+        assert.match(await callAs(caller, destination, 'right', otherCaPem), /UNABLE_TO_|SELF_SIGNED/);
+      }
+      if (ends !== 'mutual') return;
+      const code = direction === 'cloud' ? 'CLIENT_CALLER_CERTIFICATE' : 'EDGE_CLIENT_CERTIFICATE';
+      for (const { client, told } of wrongCallers) {
+        await demandCause(spot, destination, { code, text: told }, () => callAs(caller, destination, client));
+      }
+    });
+
+    for (const wrong of wrongResources.filter(({ sides }) => sides.includes(side))) {
+      const { server, client, told } = wrong;
+      const what = server === 'right' ? `client certificate: ${client}` : `resource's certificate: ${server}`;
+      test(`${title} is cut with the cause, ${what}`, async () => {
+        const destination = await make(inputOf(spot, server, client));
+        const code = direction === 'cloud' ? 'CLIENT_RESOURCE_TLS' : 'EDGE_RESOURCE_TLS';
+        await demandCause(spot, destination, { code, text: told }, () => callAs(caller, destination));
+      });
+    }
+  }
+
+  test('a key that is not the certificate’s is refused where it is given', async () => {
+    for (const one of [serverPairs.right, clientPairs.right]) {
+      const body = { name: 'mixed', pem: one.certPem, keyPem: clientPairs.expired.keyPem };
+      const answer = await cluster.admin.send('POST', '/certificates', body);
+      assert.equal(answer.status, 400);
+      assert.match(JSON.stringify(answer.body), /CERTSTORE_KEY_MISMATCH/);
+    }
+  });
+});
