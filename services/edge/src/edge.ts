@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '@postern/bus';
-import type { Control, NodeAddress, NodeBeat, Policy, Route } from '@postern/contracts';
+import type { Control, Policy, Route } from '@postern/contracts';
 import {
   type Logger,
   type Metrics,
@@ -20,10 +20,9 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { type Carrier, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
+import { Endpoint, type Limits, ResetCode } from '@postern/tunnel';
 import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
-import { RateLimit } from './admission.ts';
 import { Balancers } from './balancers.ts';
 import { openBusDesk } from './bus-desk.ts';
 import { Callers } from './callers.ts';
@@ -32,35 +31,27 @@ import { cloudReach } from './cloud-reach.ts';
 import { CloudStreams } from './cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
 import { ClientDesk } from './client-desk.ts';
-import { ConnectServer } from './connect-server.ts';
-import { Drain, type DrainParts } from './drain.ts';
-import { EdgeError } from './errors.ts';
+import { ClientSide } from './client-side.ts';
+import type { Drain } from './drain.ts';
+import { drainOf } from './node-drain.ts';
 import { FleetNews } from './fleet-news.ts';
+import { FleetSide } from './fleet-side.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './front-side.ts';
+import { makeGates } from './gates.ts';
 import { Guard } from './guard.ts';
-import { HandshakeGate } from './handshake-gate.ts';
+import type { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
 import { httpBounds } from './http/bounds.ts';
-import { joinFleet } from './join.ts';
-import { LineLimit } from '@postern/telemetry';
-import { Links } from './links.ts';
+import type { Links } from './links.ts';
 import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
-import { advertisedHost, certificateNames, linkHost, tunnelServerName } from './names.ts';
 import { NodeCertificates } from './node-certificates.ts';
-import { Presence } from './presence.ts';
+import type { Presence } from './presence.ts';
 import { Relays } from './relays.ts';
 import { Refusals } from './refusals.ts';
-import { ServerCertificate } from './server-certificate.ts';
 import { edgeStatus } from './status.ts';
 import { TicketKeys } from './ticket-keys.ts';
-import { TicketVerifier } from './ticket-verifier.ts';
-import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
-import { TunnelServer } from './tunnel-server.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
-
-/** Lines a second for what strangers do wrong, on each port. */
-const linesPerSecondMax = 20;
 
 /** What a node is made of. */
 export interface EdgeParts {
@@ -94,9 +85,11 @@ class EdgeNode implements Edge {
   readonly #starting = new AbortController();
   readonly #endpoint: Endpoint;
   readonly #followers: Followers;
+  readonly #fleetSide: FleetSide;
   readonly #presence: Presence;
   readonly #tunnels: Tunnels;
   readonly #clientDesk: ClientDesk;
+  readonly #clientSide: ClientSide;
   readonly #health: Health;
   readonly #refusals: Refusals;
   readonly #callers: Callers;
@@ -106,8 +99,6 @@ class EdgeNode implements Edge {
   readonly #guard: Guard;
   readonly #aclReach: AclReach;
   readonly #keys: TicketKeys;
-  readonly #certificate: ServerCertificate;
-  readonly #identity: ServerCertificate;
   readonly #links: Links;
   readonly #relays: Relays;
   readonly #drain: Drain;
@@ -115,10 +106,7 @@ class EdgeNode implements Edge {
   readonly #gates: Record<GatedPort, HandshakeGate>;
   readonly #certificates: NodeCertificates;
   readonly #metrics: EdgeMetrics;
-  readonly #handshake: TunnelHandshakeParts;
   #subscriptions: Subscription[] = [];
-  #tunnelServer: TunnelServer | null = null;
-  #connectServer: ConnectServer | null = null;
   #serving = false;
   #stopping: Promise<void> | null = null;
 
@@ -126,6 +114,8 @@ class EdgeNode implements Edge {
     this.#parts = parts;
     const { options, bus, logger } = parts;
     this.#logger = subsystemLogger(logger, 'edge');
+    this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
+    this.#gates = makeGates(options, (port, cause) => this.#metrics.evicted(port, cause));
     this.#endpoint = new Endpoint({
       self: { id: options.name, bootId: this.#bootId },
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
@@ -147,30 +137,15 @@ class EdgeNode implements Edge {
       onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
       onPolicy: (id) => this.#guard.handlePolicy(id),
     });
-    this.#presence = new Presence({
+    this.#certificates = new NodeCertificates({
       bus,
-      logger: subsystemLogger(logger, 'presence'),
-      node: options.name,
-      bootId: this.#bootId,
-      version: parts.version,
-      describe: () => ({
-        address: this.#address(),
-        ...this.#linkAddress(),
-        ready: this.ready().ready,
-        draining: this.#drain.active,
-        callers: this.#callers.size,
-      }),
-      onTunnelElsewhere: (tunnel) => {
-        this.#guard.handleTunnelElsewhere(tunnel);
-        this.#endpoint.seekPaths(tunnel.gatewayId);
-      },
-      onAnnounce: (announcement) => this.#links.announce(announcement),
-      onNode: () => {
-        this.#links.dial();
-        this.#fleetNews.look();
-      },
-      askOverLink: (node, after, signal) => this.#links.askPage(node, after, signal),
+      options,
+      tunnels: (gatewayId) => this.#tunnels.of(gatewayId),
+      logger: subsystemLogger(logger, 'certificate'),
     });
+    this.#fleetSide = this.#makeFleetSide();
+    this.#presence = this.#fleetSide.presence;
+    this.#links = this.#fleetSide.links;
     this.#tunnels = new Tunnels(this.#presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
       this.#handleControl(tunnel, body),
     );
@@ -218,31 +193,6 @@ class EdgeNode implements Edge {
     });
     this.#aclReach = new AclReach(bus);
     this.#keys = new TicketKeys({ bus, logger: subsystemLogger(logger, 'tickets') });
-    this.#certificate = new ServerCertificate({
-      bus,
-      logger: subsystemLogger(logger, 'certificate'),
-      node: options.name,
-      names: certificateNames(options),
-    });
-    this.#identity = new ServerCertificate({
-      bus,
-      logger: subsystemLogger(logger, 'certificate'),
-      node: options.name,
-      names: null,
-    });
-    this.#certificates = new NodeCertificates({
-      bus,
-      identity: this.#identity,
-      tunnels: (gatewayId) => this.#tunnels.of(gatewayId),
-      logger: subsystemLogger(logger, 'certificate'),
-    });
-    this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
-    this.#gates = {
-      connect: this.#gate('connect'),
-      tunnel: this.#gate('tunnel'),
-      link: this.#gate('link'),
-      front: this.#gate('front'),
-    };
     this.#frontSide = new FrontSide({
       bus,
       options,
@@ -254,11 +204,10 @@ class EdgeNode implements Edge {
       route: (destinationId) => this.#followers.routes.get(destinationId),
       draining: () => this.#drain.closed,
       certificates: this.#certificates.held,
-      certificate: this.#certificate,
+      certificate: this.#certificates.own,
       serve: (caller) => this.#callers.serve(caller),
-      servePlatform: (connection) => this.#connectServer?.serve(connection),
+      servePlatform: (connection) => this.#clientSide.serve(connection),
     });
-    this.#links = this.#makeLinks();
     this.#relays = new Relays({
       endpoint: this.#endpoint,
       tunnels: this.#tunnels,
@@ -267,18 +216,28 @@ class EdgeNode implements Edge {
       elsewhere: (gatewayId) => this.#presence.elsewhere(gatewayId),
       isQuiet: (node) => this.#presence.isQuiet(node),
     });
-    this.#drain = this.#makeDrain();
+    this.#drain = drainOf({
+      options,
+      logger,
+      endpoint: this.#endpoint,
+      tunnels: this.#tunnels,
+      callers: this.#callers,
+      cloudStreams: this.#cloudStreams,
+      presence: this.#presence,
+      serving: () => this.#serving,
+      closeFronts: () => this.#frontSide.drain(),
+    });
     this.#fleetNews = new FleetNews({
       nodes: () => this.#presence.nodes(),
       sessions: () => [...this.#tunnels.all()].map(({ session }) => session),
     });
-    this.#handshake = this.#handshakeParts();
+    this.#clientSide = this.#makeClientSide();
   }
 
   get ports(): { connect: number; tunnel: number; link: number } {
     return {
       connect: this.#frontSide.port,
-      tunnel: this.#tunnelServer?.port ?? 0,
+      tunnel: this.#clientSide.port,
       link: this.#links.port,
     };
   }
@@ -302,8 +261,8 @@ class EdgeNode implements Edge {
     });
     this.#subscriptions = [...desk, this.#health.listen()];
     await Promise.all([
-      this.#certificate.start(signal),
-      this.#identity.start(signal),
+      this.#certificates.own.start(signal),
+      this.#certificates.identity.start(signal),
       this.#keys.start(signal),
       this.#followers.start(signal),
     ]);
@@ -318,8 +277,8 @@ class EdgeNode implements Edge {
 
   ready(): Readiness {
     return readyWhen({
-      'certificate from certstore': this.#certificate.current === null,
-      'identity from certstore': this.#identity.current === null,
+      'certificate from certstore': this.#certificates.own.current === null,
+      'identity from certstore': this.#certificates.identity.current === null,
       'ticket keys from acl': !this.#keys.known,
       'routes from router': !this.#followers.routes.isSynced,
       'policies from acl': !this.#followers.policies.isSynced,
@@ -341,7 +300,7 @@ class EdgeNode implements Edge {
       ports: this.ports,
       aclInReach: this.#aclReach.inReach,
       ticketKeys: this.#keys.size,
-      certificate: this.#certificate,
+      certificate: this.#certificates.own,
       links: this.#links.nodes,
       certificates: this.#certificates.held,
       tunnels: this.#tunnels,
@@ -360,58 +319,16 @@ class EdgeNode implements Edge {
     return this.#stopping;
   }
 
+  /** Where clients and nodes find this one, then the others, then callers. */
   async #listen(signal: AbortSignal): Promise<void> {
-    const { options, bus } = this.#parts;
-    const certificate = this.#certificate.current;
+    const certificate = this.#certificates.own.current;
     if (certificate === null) return;
-    const common = {
-      host: options.listenHost,
-      certificate,
-      accept: (carrier: Carrier) => acceptTunnel(this.#handshake, carrier),
-      onTlsError: () => this.#metrics.handshakeFailed('TLS'),
-    };
-    const tunnelServer = new TunnelServer({ ...common, port: options.tunnelPort, gate: this.#gates.tunnel });
-    const callsPerMinute = options.connectCallsPerMinute;
-    const connectServer = new ConnectServer({
-      certificate,
-      accept: common.accept,
-      onTlsError: common.onTlsError,
-      callRate: new RateLimit({
-        perSecond: callsPerMinute / 60,
-        burst: callsPerMinute,
-        addressesMax: options.addressesMax,
-      }),
-      bus,
-      nodes: () => this.#presence.nodes(),
-      draining: () => this.#drain.active,
-      onCall: (code) => this.#metrics.called(code),
-      logger: subsystemLogger(this.#parts.logger, 'connect'),
-      lines: new LineLimit(linesPerSecondMax),
-    });
-    this.#tunnelServer = tunnelServer;
-    this.#connectServer = connectServer;
-    this.#certificate.onRenewed((renewed) => {
-      tunnelServer.useCertificate(renewed);
-      connectServer.useCertificate(renewed);
-    });
-    // Where clients and nodes find this one, then the others, then callers.
-    const identity = this.#parts.alone === true ? null : this.#identity.current;
-    if (identity !== null) await this.#links.open(identity);
-    await tunnelServer.listen();
+    await this.#fleetSide.listen();
+    await this.#clientSide.listen(certificate);
     this.#presence.announce();
-    await this.#join(signal);
+    await this.#fleetSide.join(signal);
     if (signal.aborted) return;
     await this.#frontSide.listen([...this.#followers.routes.items.values()]);
-  }
-
-  async #join(signal: AbortSignal): Promise<void> {
-    if (this.#parts.alone === true) return;
-    const isSettled = (): boolean =>
-      this.#presence.isSettled &&
-      this.#presence
-        .links()
-        .every(({ node }) => this.#presence.isQuiet(node) || this.#links.to(node) !== null);
-    await joinFleet({ joinDelayMs: this.#parts.options.joinDelayMs, isSettled, signal });
   }
 
   async #stop(): Promise<void> {
@@ -420,8 +337,7 @@ class EdgeNode implements Edge {
     this.#fleetNews.stop();
     await Promise.all([this.#followers.stop(), this.#presence.stop(), this.#certificates.held.stop()]);
     this.#frontSide.close();
-    this.#connectServer?.close();
-    this.#tunnelServer?.close();
+    this.#clientSide.close();
     this.#links.close();
     this.#endpoint.close();
     for (const subscription of this.#subscriptions) subscription.close();
@@ -449,125 +365,60 @@ class EdgeNode implements Edge {
     if (route === undefined) this.#refusals.forget(id);
   }
 
-  #handshakeParts(): TunnelHandshakeParts {
-    const { options, logger } = this.#parts;
-    return {
-      node: options.name,
+  #handleTunnel(tunnel: Tunnel): void {
+    this.#tunnels.add(tunnel);
+    this.#guard.handleTunnel(tunnel);
+    this.#certificates.forClients.handleTunnel(tunnel);
+    this.#health.handleTunnel(tunnel);
+    if (!tunnel.session.closed) this.#cloudBook.tell(tunnel);
+  }
+
+  #makeClientSide(): ClientSide {
+    const { bus, options, logger } = this.#parts;
+    return new ClientSide({
+      bus,
+      options,
+      logger,
       bootId: this.#bootId,
       endpoint: this.#endpoint,
-      verifier: new TicketVerifier({
-        node: options.name,
-        keys: this.#keys,
-        policy: (gatewayId) => this.#followers.policy(gatewayId),
-        aclInReach: () => this.#aclReach.inReach,
-      }),
-      logger: subsystemLogger(logger, 'tunnels'),
-      lines: new LineLimit(linesPerSecondMax),
-      whyClosed: () => this.#whyClosed(),
-      onTunnel: (tunnel) => {
-        this.#tunnels.add(tunnel);
-        this.#guard.handleTunnel(tunnel);
-        this.#certificates.forClients.handleTunnel(tunnel);
-        this.#health.handleTunnel(tunnel);
-        if (!tunnel.session.closed) this.#cloudBook.tell(tunnel);
-      },
-      onFailure: (code) => this.#metrics.handshakeFailed(code),
-    };
-  }
-
-  #makeDrain(): Drain {
-    const { options, logger } = this.#parts;
-    return new Drain({
-      drainDelayMs: options.drainDelayMs,
-      drainGraceMs: options.drainGraceMs,
+      certificate: this.#certificates.own,
+      gate: this.#gates.tunnel,
       tunnels: this.#tunnels,
-      callers: this.#allCallers(),
-      others: () => this.#presence.nodes(),
-      heldBy: ({ gatewayId, clientId, bootId }) => {
-        const held = this.#presence.elsewhere(gatewayId).filter(({ tunnel }) => {
-          return tunnel.clientId === clientId && tunnel.bootId === bootId;
-        });
-        return new Set(held.map(({ node }) => node));
-      },
-      tell: () => {
-        if (this.#serving) this.#presence.tellNews();
-      },
-      closeFronts: () => this.#frontSide.drain(),
-      leaveRelayed: (session, text) => this.#endpoint.resetRelayed(session, ResetCode.PathLost, text),
-      logger: subsystemLogger(logger, 'drain'),
+      metrics: this.#metrics,
+      keys: this.#keys,
+      policy: (gatewayId) => this.#followers.policy(gatewayId),
+      aclInReach: () => this.#aclReach.inReach,
+      nodes: () => this.#presence.nodes(),
+      draining: () => this.#drain.active,
+      onTunnel: (tunnel) => this.#handleTunnel(tunnel),
     });
   }
 
-  /** Callers of fronts, and those of cloud destinations, whose callers are at a client. */
-  #allCallers(): DrainParts['callers'] {
-    const [callers, cloud] = [this.#callers, this.#cloudStreams];
-    return {
-      get size() {
-        return callers.size + cloud.size;
-      },
-      drain: async (graceMs) => void (await Promise.all([callers.drain(graceMs), cloud.drain(graceMs)])),
-      close: (cause) => {
-        callers.close(cause);
-        cloud.close(cause);
-      },
-    };
-  }
-
-  #makeLinks(): Links {
-    const { options, logger } = this.#parts;
-    const setLink = (node: string, isUp: boolean): void => {
-      this.#presence.handleLink(node, isUp);
-      if (isUp) this.#endpoint.seekPaths();
-    };
-    return new Links({
-      self: { node: options.name, bootId: this.#bootId },
+  #makeFleetSide(): FleetSide {
+    const { bus, options, logger, version, alone } = this.#parts;
+    return new FleetSide({
+      bus,
+      options,
+      logger,
+      bootId: this.#bootId,
+      version,
+      alone: alone === true,
       endpoint: this.#endpoint,
-      certificate: this.#identity,
-      host: options.listenHost,
-      port: options.linkPort,
+      identity: this.#certificates.identity,
       gate: this.#gates.link,
-      logger: subsystemLogger(logger, 'links'),
-      lines: new LineLimit(linesPerSecondMax),
-      known: () => this.#presence.links(),
-      page: (after, bytesMax) => this.#presence.page(after, bytesMax),
-      onAnnounce: (announcement) => this.#presence.handleAnnouncement(announcement),
-      onUp: (node) => setLink(node, true),
-      onDown: (node) => setLink(node, false),
-      onFailure: (code) => this.#metrics.linkFailed(code),
+      metrics: this.#metrics,
+      tunnelPort: () => this.#clientSide.port,
+      describe: () => ({
+        ready: this.ready().ready,
+        draining: this.#drain.active,
+        callers: this.#callers.size,
+      }),
+      onTunnelElsewhere: (tunnel) => {
+        this.#guard.handleTunnelElsewhere(tunnel);
+        this.#endpoint.seekPaths(tunnel.gatewayId);
+      },
+      onNode: () => this.#fleetNews.look(),
     });
-  }
-
-  #whyClosed(): EdgeError | null {
-    if (this.#drain.active) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
-    if (this.#tunnels.size < this.#parts.options.tunnelsMax) return null;
-    return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
-  }
-
-  #gate(port: GatedPort): HandshakeGate {
-    const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = this.#parts.options;
-    const bounds = {
-      max: handshakesMax,
-      perAddressMax: handshakesPerAddressMax,
-      timeoutMs: handshakeTimeoutMs,
-    };
-    return new HandshakeGate(bounds, (cause) => this.#metrics.evicted(port, cause));
-  }
-
-  #address(): NodeAddress {
-    const { options } = this.#parts;
-    return {
-      node: options.name,
-      zone: options.zone,
-      host: advertisedHost(options),
-      port: options.advertisePort === 0 ? this.ports.tunnel : options.advertisePort,
-      serverName: tunnelServerName(options),
-    };
-  }
-
-  #linkAddress(): Pick<NodeBeat, 'link'> {
-    const { options } = this.#parts;
-    const port = options.linkAdvertisePort === 0 ? this.#links.port : options.linkAdvertisePort;
-    return port === 0 ? {} : { link: { host: linkHost(options), port } };
   }
 
   #metricSources() {

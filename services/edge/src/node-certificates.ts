@@ -1,33 +1,42 @@
 /**
- * Everything of this node that concerns operators' certificates: the contents that it serves with, asked for in the name
- * of its identity in the cluster, and what clients are told and passed on.
+ * Everything of this node that concerns certificates: its own from the platform's CA, its identity in the cluster, and
+ * those of operators: the contents that it serves with, asked for in the name of that identity, and what clients are told
+ * and passed on.
  */
 import type { Bus } from '@postern/bus';
 import type { Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { Certificates } from './certificates.ts';
 import { ClientCertificates } from './client-certificates.ts';
+import type { EdgeOptions } from './config.ts';
 import { MaterialDesk } from './material-desk.ts';
-import type { ServerCertificate } from './server-certificate.ts';
+import { certificateNames } from './names.ts';
+import { ServerCertificate } from './server-certificate.ts';
 import type { Tunnel } from './tunnels.ts';
 
 /** What it needs of the node. */
 export interface NodeCertificatesParts {
   readonly bus: Bus;
-  /** This node's certificate from the cluster's CA. */
-  readonly identity: ServerCertificate;
+  readonly options: EdgeOptions;
   readonly tunnels: (gatewayId: string) => Iterable<Tunnel>;
   readonly logger: Logger;
 }
 
 /** One for the node. */
 export class NodeCertificates {
+  /** What the node shows clients, from the platform's CA. */
+  readonly own: ServerCertificate;
+  /** What it shows other nodes and certstore, from the cluster's CA. */
+  readonly identity: ServerCertificate;
   /** What the node serves with. */
   readonly held: Certificates;
   readonly forClients: ClientCertificates;
 
-  constructor({ bus, identity, tunnels, logger }: NodeCertificatesParts) {
-    const desk = new MaterialDesk(bus, identity);
+  constructor({ bus, options, tunnels, logger }: NodeCertificatesParts) {
+    const node = options.name;
+    this.own = new ServerCertificate({ bus, logger, node, names: certificateNames(options) });
+    this.identity = new ServerCertificate({ bus, logger, node, names: null });
+    const desk = new MaterialDesk(bus, this.identity);
     this.held = new Certificates({
       bus,
       desk,
