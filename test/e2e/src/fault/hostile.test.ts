@@ -281,7 +281,7 @@ describe('an honest caller does not notice', () => {
       });
       for (const code of await Promise.all(resets)) codes.set(code, (codes.get(code) ?? 0) + 1);
     }
-    assert.deepEqual([...codes], [[ResetCode.NotSupported, 10_000]]);
+    assert.deepEqual([...codes], [[ResetCode.Protocol, 10_000]]);
     endpoint.close();
     await unnoticed();
   });
