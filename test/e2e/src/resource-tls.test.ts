@@ -123,7 +123,7 @@ test('curl gets a file from an nginx that wants a client certificate, by a name 
 test('a self-signed certificate is taken where the destination names it, and with a warning where nothing is verified', async () => {
   const folder = redis.folder;
   const [key, cert] = [join(folder, 'self.key'), join(folder, 'self.pem')];
-  const subject = ['-subj', '/CN=erp.corp', '-addext', 'subjectAltName=DNS:erp.corp', '-days', '9'];
+  const subject = ['-subj', '/CN=erp.corp', '-addext', 'subjectAltName=DNS:erp.corp', '-days', '90'];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   await run('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]);
   const pair = { chainPem: await run('cat', [cert]), keyPem: await run('cat', [key]) };
