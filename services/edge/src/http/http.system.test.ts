@@ -73,7 +73,7 @@ test('a body streams both ways without being gathered, chunked and by length, wi
     assert.match(await end.got('hello'), /\r\nTransfer-Encoding: chunked\r\n.*\r\n\r\n5\r\nhello\r\n$/s);
     end.answer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
     await one.got('3\r\nabc\r\n');
-    one.send('2\r\n, \r\n0\r\nX-Sum: 7\r\nContent-Length: 9\r\n\r\n');
+    one.send('2\r\n, \r\n0\r\nX-Sum: 7\r\nConnection: close\r\n\r\n');
     await end.got('2\r\n, \r\n0\r\nX-Sum: 7\r\n\r\n');
     end.answer('0\r\nX-After: 1\r\n\r\n');
     await one.got('0\r\nX-After: 1\r\n\r\n');

@@ -67,6 +67,10 @@ const refused: [what: string, bytes: string, status?: number][] = [
   ['a trailer that is folded', `POST / HTTP/1.1\r\n${host}${chunked}\r\n0\r\nX: y\r\n z\r\n\r\n`],
   ['CONNECT', `CONNECT b:25 HTTP/1.1\r\nHost: b:25\r\n\r\n`, 501],
   ['a version that is none', `GET / HTTP/1.9\r\n${host}\r\n`, 505],
+  [
+    'trailers that would frame',
+    `POST / HTTP/1.1\r\n${host}${chunked}\r\n1\r\na\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n`,
+  ],
 ];
 
 const passed: [what: string, bytes: string, line: string, body: string, answers: number][] = [
@@ -101,13 +105,6 @@ const passed: [what: string, bytes: string, line: string, body: string, answers:
   [
     'Chunked in capitals, with a tab',
     `POST / HTTP/1.1\r\n${host}Transfer-Encoding:\tCHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n`,
-    'POST / HTTP/1.1',
-    '1\r\na\r\n0\r\n\r\n',
-    1,
-  ],
-  [
-    'trailers that would frame',
-    `POST / HTTP/1.1\r\n${host}${chunked}\r\n1\r\na\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n`,
     'POST / HTTP/1.1',
     '1\r\na\r\n0\r\n\r\n',
     1,
