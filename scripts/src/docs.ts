@@ -1,5 +1,5 @@
 /**
- * `pnpm docs`: writes what is generated from the programs' schemas: docs/CONFIG.md, docs/CLI.md and libs/config's list of
+ * `pnpm run docs`: writes what is generated from the programs' schemas: docs/CONFIG.md, docs/CLI.md and libs/config's list of
  * known variables. `--check` writes nothing and fails when one of them is not up to date.
  */
 import { Command } from 'commander';
@@ -17,7 +17,7 @@ await new Command('docs')
 async function main({ check = false }: { check?: boolean }): Promise<void> {
   const stale = settleOutputs(rootFolder, await generateOutputs(rootFolder), check);
   for (const path of stale)
-    process.stdout.write(`${path} ${check ? 'is not up to date: run pnpm docs' : 'written'}\n`);
+    process.stdout.write(`${path} ${check ? 'is not up to date: run pnpm run docs' : 'written'}\n`);
   if (stale.length === 0) process.stdout.write('all generated pages are up to date\n');
   if (check && stale.length > 0) process.exitCode = 1;
 }

@@ -10,7 +10,7 @@ export function variablesFile({ programs }: ProgramList): string {
   const lines = [...names].toSorted().map((name) => `  '${name}',`);
   return `/**
  * Every environment variable that some Postern program reads, so that one program does not call another's variable
- * misspelt. Written by \`pnpm docs\` from the programs' schemas; a test compares both.
+ * misspelt. Written by \`pnpm run docs\` from the programs' schemas; a test compares both.
  */
 export const knownVariables: readonly string[] = [
 ${lines.join('\n')}
