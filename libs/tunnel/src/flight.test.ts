@@ -21,15 +21,15 @@ test('without short pieces bulk has no limit', () => {
   assert.equal(flightOf({ inFlight: 64_000 * kib }).flight.room(0, 1), Infinity);
 });
 
-test('beside a conversation of short pieces bulk waits while 384 KiB are in flight', () => {
+test('beside a conversation of short pieces bulk waits while 128 KiB are in flight', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
-  assert.equal(flight.room(301, 1), -16 * kib);
+  assert.equal(flight.room(301, 1), -272 * kib);
 });
 
 test('what the peer has read is no longer in flight', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   assert.ok(flight.handleRead(128 * kib, 1));
-  assert.equal(flight.room(301, null), 112 * kib);
+  assert.equal(flight.room(301, null), -144 * kib);
 });
 
 test('short pieces within 50 ms count once: what bulk begins with is no conversation', () => {
@@ -47,17 +47,27 @@ test('short pieces with little in flight set no limit, since they wait for nothi
   assert.equal(flightOf({ inFlight: 100 * kib, shortAt: [100, 200, 300] }).shorts.isOn(301), false);
 });
 
+test('once it has begun, a conversation goes on beside less', () => {
+  const { flight, shorts } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
+  flight.handleRead(200 * kib, 301);
+  flight.handleShort(() => 2_200);
+  assert.equal(shorts.isOn(2_400), true);
+  flight.handleRead(400 * kib, 2_401);
+  flight.handleShort(() => 4_100);
+  assert.equal(shorts.isOn(4_300), false);
+});
+
 test('a conversation on one session limits bulk on all of the process', () => {
   const { shorts } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   const other = new Flight(shorts);
   other.handleRead(0, 0);
-  assert.equal(other.room(301, null), 384 * kib);
+  assert.equal(other.room(301, null), 128 * kib);
 });
 
 test('the limit grows to what the path takes in a round trip, and a quarter more', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   flight.handleRead(400 * kib, 400); // 1 KiB/ms
-  assert.equal(flight.room(401, 50), (384 + 1.25 * 50) * kib);
+  assert.equal(flight.room(401, 50), (128 + 1.25 * 50) * kib);
 });
 
 test('a peer that never told, of an earlier version, sets no limit', () => {
@@ -75,10 +85,10 @@ test('a peer that has read more than was sent, or less than before, is told apar
   assert.equal(flight.handleRead(199 * kib, 1), false);
 });
 
-test('the peer is told each time that 128 KiB more were read', () => {
+test('the peer is told each time that 64 KiB more were read', () => {
   const flight = new Flight(new ShortTraffic());
-  assert.equal(flight.handleReceived(128 * kib - 1), false);
+  assert.equal(flight.handleReceived(64 * kib - 1), false);
   assert.equal(flight.handleReceived(1), true);
-  assert.equal(flight.tell(), 128 * kib);
+  assert.equal(flight.tell(), 64 * kib);
   assert.equal(flight.tellsNow, false);
 });

@@ -14,10 +14,12 @@
 
 /** A piece up to this size that leaves nothing behind it is a request, an answer or a keystroke. */
 export const shortBytesMax = 4_096;
-/** The peer says what it has read each time it has read this much more. */
-const tellBytes = 131_072;
+/** The peer says what it has read each time it has read this much more; less than bulk may always have in flight. */
+const tellBytes = 65_536;
 /** Bulk may always have this much in flight. */
-const flightBytesMin = 393_216;
+const flightBytesMin = 131_072;
+/** Behind this much a short piece would wait: that begins a conversation. Less would be begun by bulk's own small ends. */
+const busyBytesMin = 393_216;
 /** How long after a short piece bulk keeps to the limit. */
 const shortHoldMs = 2_000;
 /** Short pieces within one of these count once, and this many make a conversation: bulk itself begins and ends with a few. */
@@ -74,7 +76,10 @@ export class Flight {
 
   /** A short piece is about to go out; it matters only where it would have to wait for what is in flight. */
   handleShort(now: () => number): void {
-    if (this.#inFlight >= flightBytesMin) this.#shortTraffic.add(now());
+    const inFlight = this.#inFlight;
+    if (inFlight < flightBytesMin) return;
+    const at = now();
+    if (inFlight >= busyBytesMin || this.#shortTraffic.isOn(at)) this.#shortTraffic.add(at);
   }
 
   /** Bytes of bulk that may be sent now. `roundTripMs` is the shortest seen, or null. */
