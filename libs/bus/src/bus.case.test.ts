@@ -424,11 +424,13 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
 
 /** Both ends come back at their own time: until the other is there the server says that nobody serves it. */
 async function retried(ask: () => Promise<unknown>): Promise<unknown> {
+  const deadline = performance.now() + 30_000;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof BusError) || error.code !== 'BUS_NO_RESPONDER') throw error;
+      if (!(error instanceof BusError) || error.code !== 'BUS_NO_RESPONDER' || performance.now() > deadline)
+        throw error;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
