@@ -2,7 +2,14 @@
  * The client's side of a tunnel's handshake: reads the node's HELLO, proves with its key that the ticket is its own, and
  * reads WELCOME. Also what a refusal means for the next try. Everything that a node says is checked against its schema.
  */
-import { type AccessRule, type ClientHello, NodeHello, Welcome, helloProofText } from '@postern/contracts';
+import {
+  type AccessRule,
+  type ClientHello,
+  NodeHello,
+  Welcome,
+  helloProofText,
+  knownFeatures,
+} from '@postern/contracts';
 import { type ConnectHandshake, TunnelError } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { ClientError } from './errors.ts';
@@ -45,7 +52,8 @@ export function clientHandshake(options: HandshakeOptions): ConnectHandshake {
         throw malformed('WELCOME', { instancePath: '/gateway/id', message: 'is another gateway' });
       options.onWelcome(node.node, body);
       // A node of the platform speaks for the others too: it may bring streams that began at another.
-      return { scope: options.gatewayId, id: node.node, bootId: node.bootId, trusted: true };
+      const features = new Set(node.features);
+      return { scope: options.gatewayId, id: node.node, bootId: node.bootId, trusted: true, features };
     },
   };
 }
@@ -96,6 +104,7 @@ function makeHello(options: HandshakeOptions, node: NodeHello): ClientHello {
     bootId: identity.bootId,
     facts,
     ownRules: ownRules === null ? null : [...ownRules],
+    features: [...knownFeatures],
   };
 }
 

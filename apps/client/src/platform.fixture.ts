@@ -16,6 +16,7 @@ import {
   type ConnectRequest,
   type NodeAddress,
   helloProofText,
+  knownFeatures,
 } from '@postern/contracts';
 import {
   type Authority,
@@ -118,7 +119,7 @@ export class TestNode {
     const nonce = randomBytes(16).toString('base64url');
     try {
       const session = await this.endpoint.accept(carrier, {
-        hello: { protocol: [1], node: this.name, bootId: this.bootId, nonce },
+        hello: { protocol: [1], node: this.name, bootId: this.bootId, nonce, features: [...knownFeatures] },
         authenticate: async (body) => {
           if (this.refusal !== null)
             throw Object.assign(new Error(this.refusal.message), { code: this.refusal.code });

@@ -22,6 +22,7 @@ import {
 } from './material.ts';
 import { HealthCheck, HealthFinding, HttpAsk, TestStep, healthFindingsMax } from './diagnosis.ts';
 import { DialTarget } from './dial-target.ts';
+import { FeatureNames } from './feature.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 255, description });
 
@@ -87,6 +88,7 @@ export const NodeHello = Type.Object({
   node: name('the name of the node'),
   bootId: Type.String({ minLength: 8, maxLength: 64 }),
   nonce: Type.String({ minLength: 22, maxLength: 64, description: '16 random bytes or more, base64url' }),
+  features: Type.Optional(FeatureNames),
 });
 export type NodeHello = Static<typeof NodeHello>;
 
@@ -100,6 +102,7 @@ export const ClientHello = Type.Object({
   ownRules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()], {
     description: "the client's own access list, so that the platform can explain it; null when it has none",
   }),
+  features: Type.Optional(FeatureNames),
 });
 export type ClientHello = Static<typeof ClientHello>;
 

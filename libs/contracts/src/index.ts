@@ -10,6 +10,7 @@ export * from './connect.ts';
 export * from './destination.ts';
 export * from './diagnosis.ts';
 export * from './dial-target.ts';
+export * from './feature.ts';
 export * from './feed.ts';
 export * from './fleet.ts';
 export * from './gateway.ts';

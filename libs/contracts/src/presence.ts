@@ -6,6 +6,7 @@
 import { Type, type Static } from 'typebox';
 import { AccessRule } from './access.ts';
 import { ClientFacts, NodeAddress, CloudListenerState } from './connect.ts';
+import { FeatureNames } from './feature.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 
 /** One tunnel as others see it. */
@@ -20,6 +21,7 @@ export const TunnelPresence = Type.Object({
   connectedAt: Type.String(),
   facts: ClientFacts,
   ownRules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]),
+  features: Type.Optional(FeatureNames),
 });
 export type TunnelPresence = Static<typeof TunnelPresence>;
 

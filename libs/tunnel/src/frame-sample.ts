@@ -25,6 +25,13 @@ export const frameSamples: Readonly<Record<string, Buffer>> = {
     bootId: 'n0de-b00t',
     nonce: 'AAECAwQFBgcICQoLDA0ODw',
   }),
+  'hello-features': encodeBody(FrameType.Hello, {
+    protocol: [1],
+    node: 'edge-1',
+    bootId: 'n0de-b00t',
+    nonce: 'AAECAwQFBgcICQoLDA0ODw',
+    features: ['tls', 'proxy', 'udp'],
+  }),
   welcome: encodeBody(FrameType.Welcome, {
     protocol: 1,
     tunnelId: 't1',

@@ -53,6 +53,8 @@ export interface Peer {
   bootId: string;
   /** A node of the cluster, which may speak for others (relays). */
   trusted?: boolean;
+  /** What it announced in HELLO that it understands; the application's to name, none where it announced nothing. */
+  features?: ReadonlySet<string>;
 }
 
 /** What a session tells its endpoint. */

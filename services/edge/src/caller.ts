@@ -12,7 +12,7 @@
  * A caller that cannot be served is reset: the edge does not know its protocol, so there is nothing to say to it. The
  * cause goes to the log and to the destination's last refusals.
  */
-import type { FrontRoute, Policy, Route } from '@postern/contracts';
+import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
 import {
   type CallerEnd,
   type Joined,
@@ -27,8 +27,8 @@ import type { AcceptedCaller } from './accepted-caller.ts';
 import type { RunningCaller } from './callers.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
-import { openMetadataOf } from './open-metadata.ts';
-import { type Upstream, pickUpstream } from './upstream.ts';
+import { featuresToServe, openMetadataOf } from './open-metadata.ts';
+import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
 const triesMax = 8;
@@ -65,6 +65,7 @@ export class Caller implements RunningCaller {
   readonly #about: CallerAbout;
   readonly #route: FrontRoute;
   readonly #end: CallerEnd;
+  readonly #needs: readonly Feature[];
   readonly #tried = new Set<string>();
   #opening: ReturnType<CallerEnd['open']> | null = null;
   #stream: Stream | null = null;
@@ -84,6 +85,7 @@ export class Caller implements RunningCaller {
     this.#about = about;
     this.#route = route;
     this.#end = end;
+    this.#needs = featuresToServe(route);
     this.trackingId = trackingId;
     this.address = address;
     this.gatewayId = route.gatewayId;
@@ -182,7 +184,8 @@ export class Caller implements RunningCaller {
   #openNext(): void {
     const upstream = this.#pick();
     if (upstream === null) {
-      this.#refuse(this.#lastCause ?? noClient(this.#route));
+      const ways = this.#parts.upstreams(this.gatewayId);
+      this.#refuse(this.#lastCause ?? noClient(this.#route, ways, this.#needs));
       return;
     }
     this.#upstream = upstream;
@@ -206,7 +209,8 @@ export class Caller implements RunningCaller {
     const policy = this.#parts.policy(this.gatewayId);
     if (policy === undefined) return null;
     while (this.#tried.size < triesMax) {
-      const upstream = pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried, (clientId) =>
+      const ways = capable(this.#parts.upstreams(this.gatewayId), this.#needs);
+      const upstream = pickUpstream(ways, this.#tried, (clientId) =>
         this.#parts.isWell(clientId, this.destinationId),
       );
       if (upstream === null) return null;
@@ -263,13 +267,4 @@ function causeOfEnd(reset: NonNullable<Joined['reset']>, opened: boolean): Calle
   const code = reset.code as ResetCode;
   if (reset.origin === 'here' && code === ResetCode.Cancelled) return null;
   return causeOfReset(code, reset.text, opened);
-}
-
-/** The cause when there is no client to ask. */
-export function noClient(route: Route): CallerCause {
-  return {
-    code: 'EDGE_NO_CLIENT',
-    text: `no client of gateway ${route.gatewayName} is connected`,
-    end: 'edge',
-  };
 }

@@ -9,10 +9,13 @@ import {
   type HttpAsk,
   ServiceError,
   type TestStep,
+  featuresLacking,
+  featuresToDial,
   testConnectSecondsMax,
   testGraceMs,
 } from '@postern/contracts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
+import { outdated } from './upstream.ts';
 
 const questionsMax = 1_024;
 const pingDeadlineMs = 5_000;
@@ -34,12 +37,17 @@ export class ClientDesk {
     this.#tunnels = tunnels;
   }
 
-  /** Has a client dial a resource. Throws `EDGE_CLIENT_UNKNOWN`, `EDGE_CLIENT_SILENT` or `EDGE_QUESTIONS_FULL`. */
+  /** Has a client dial a resource. Throws `EDGE_CLIENT_UNKNOWN`, `EDGE_CLIENT_OUTDATED`, `EDGE_CLIENT_SILENT` or `EDGE_QUESTIONS_FULL`. */
   async test(
     who: { gatewayId: string; clientId: string },
     what: { target: DialTarget; http: HttpAsk | null },
   ): Promise<TestStep[]> {
     const tunnel = this.#quietest(who);
+    const lacking = featuresLacking(featuresToDial(what.target), tunnel.features);
+    if (lacking.length > 0) {
+      const { code, text } = outdated(who.clientId, lacking);
+      throw new ServiceError({ code, message: text, status: 409 });
+    }
     const answer = await this.#ask(
       tunnel,
       'tested',

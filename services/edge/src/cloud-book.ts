@@ -10,8 +10,9 @@ import type {
   Control,
   Route,
 } from '@postern/contracts';
-import { cloudDestinationsMax } from '@postern/contracts';
+import { cloudDestinationsMax, featuresLacking, featuresToListen } from '@postern/contracts';
 import type { Tunnel } from './tunnels.ts';
+import { outdated } from './upstream.ts';
 
 const nameLengthMax = 64;
 
@@ -28,6 +29,8 @@ export class CloudBook {
   readonly #byGateway = new Map<string, Map<string, Route>>();
   readonly #told = new WeakMap<Tunnel, string>();
   readonly #states = new WeakMap<Tunnel, readonly CloudListenerState[]>();
+  /** What a client was not told, and why. */
+  readonly #withheld = new WeakMap<Tunnel, readonly CloudListenerState[]>();
 
   constructor(parts: CloudBookParts) {
     this.#parts = parts;
@@ -44,9 +47,24 @@ export class CloudBook {
     for (const tunnel of this.#parts.tunnels(gatewayId)) this.tell(tunnel);
   }
 
-  /** Tells a client what there is, unless it has been told the same. */
+  /**
+   * Tells a client what there is, unless it has been told the same. What it would listen for in another way than it is asked
+   * (plainly, where TLS is wanted) it is not told.
+   */
   tell(tunnel: Tunnel): void {
-    const destinations = this.#listOf(tunnel.gatewayId);
+    const withheld: CloudListenerState[] = [];
+    const destinations = this.#listOf(tunnel.gatewayId).filter((destination) => {
+      const lacking = featuresLacking(featuresToListen(destination), tunnel.features);
+      if (lacking.length === 0) return true;
+      const { code, text } = outdated(tunnel.clientId, lacking);
+      withheld.push({
+        destinationId: destination.id,
+        listening: false,
+        error: `${code}: ${text}`.slice(0, 200),
+      });
+      return false;
+    });
+    this.#withheld.set(tunnel, withheld);
     const text = JSON.stringify(destinations);
     if (this.#told.get(tunnel) === text) return;
     this.#told.set(tunnel, text);
@@ -66,7 +84,10 @@ export class CloudBook {
 
   /** For which destinations the client at the other end of a tunnel listens. */
   statesOf(tunnel: Tunnel): readonly CloudListenerState[] {
-    return this.#states.get(tunnel) ?? [];
+    return [...(this.#states.get(tunnel) ?? []), ...(this.#withheld.get(tunnel) ?? [])].slice(
+      0,
+      cloudDestinationsMax,
+    );
   }
 
   #listOf(gatewayId: string): CloudDestination[] {

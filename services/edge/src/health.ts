@@ -13,12 +13,15 @@ import {
   type Route,
   announce,
   dialTargetOf,
+  featuresLacking,
+  featuresToDial,
   healthChanged,
   healthChecksMax,
   listen,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { Tunnel, Tunnels } from './tunnels.ts';
+import { outdated } from './upstream.ts';
 
 /** The most clients whose findings are kept; the one heard of longest ago is forgotten. */
 export const clientsKnownMax = 20_000;
@@ -77,14 +80,29 @@ export class Health {
     else this.#checks.set(gatewayId, checks);
     for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
       if (check === null) this.#clients.get(tunnel.clientId)?.findings.delete(destinationId);
-      tunnel.session.sendControl({ kind: 'check', destinationId, check });
+      this.#tell(tunnel, destinationId, check);
     }
   }
 
   /** A tunnel has come up: its client is told what to check. */
   handleTunnel(tunnel: Tunnel): void {
     for (const [destinationId, check] of this.#checks.get(tunnel.gatewayId) ?? [])
+      this.#tell(tunnel, destinationId, check);
+  }
+
+  /** A client that would check something else than it is asked is not asked; what is known of it is just that. */
+  #tell(tunnel: Tunnel, destinationId: string, check: HealthCheck | null): void {
+    const lacking = featuresLacking(featuresToDial(check?.target ?? {}), tunnel.features);
+    if (lacking.length === 0) {
       tunnel.session.sendControl({ kind: 'check', destinationId, check });
+      return;
+    }
+    tunnel.session.sendControl({ kind: 'check', destinationId, check: null });
+    const { code, text } = outdated(tunnel.clientId, lacking);
+    const since = new Date(this.#now()).toISOString();
+    this.#keep(tunnel.gatewayId, tunnel.clientId, [
+      { destinationId, ok: false, since, cause: `${code}: ${text}` },
+    ]);
   }
 
   /** A client tells what it found; false when the frame is about something else. */

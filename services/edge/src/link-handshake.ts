@@ -5,7 +5,7 @@
  */
 import type { TLSSocket } from 'node:tls';
 import { randomBytes } from 'node:crypto';
-import { LinkHello, LinkWelcome, nodeIdentityName } from '@postern/contracts';
+import { LinkHello, LinkWelcome, knownFeatures, nodeIdentityName } from '@postern/contracts';
 import { type AcceptHandshake, type ConnectHandshake, type Peer, linkScope } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { EdgeError } from './errors.ts';
@@ -74,7 +74,7 @@ export function diallingLink(self: LinkSelf, node: string): ConnectHandshake {
 
 function helloOf({ node, bootId }: LinkSelf): LinkHello {
   const nonce = randomBytes(nonceBytes).toString('base64url');
-  return { protocol: [...protocolVersions], node, bootId, nonce };
+  return { protocol: [...protocolVersions], node, bootId, nonce, features: [...knownFeatures] };
 }
 
 function readHello(body: unknown): LinkHello {
@@ -84,6 +84,6 @@ function readHello(body: unknown): LinkHello {
   throw new EdgeError('EDGE_HELLO_INVALID', `the HELLO of a link: ${what}`);
 }
 
-function peerOf({ node, bootId }: LinkHello): Peer {
-  return { scope: linkScope, id: node, bootId, trusted: true };
+function peerOf({ node, bootId, features }: LinkHello): Peer {
+  return { scope: linkScope, id: node, bootId, trusted: true, features: new Set(features) };
 }

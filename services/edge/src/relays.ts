@@ -127,6 +127,11 @@ class RelayUpstream implements Upstream {
     return this.#endpoint.streamCountOf(this.#tunnel.gatewayId, this.clientId);
   }
 
+  /** As the client's node told them; a node of a version before it told any knows of none. */
+  get features(): ReadonlySet<string> {
+    return knownFeaturesOf(this.#tunnel);
+  }
+
   get usable(): boolean {
     return this.#link.usable;
   }
@@ -139,6 +144,17 @@ class RelayUpstream implements Upstream {
     const { gatewayId, clientId, bootId } = this.#tunnel;
     return this.#endpoint.open(this.#link, metadata, { id: clientId, bootId }, gatewayId);
   }
+}
+
+const knownSets = new WeakMap<TunnelPresence, ReadonlySet<string>>();
+
+/** Announced features are read once, not for each caller. */
+function knownFeaturesOf(tunnel: TunnelPresence): ReadonlySet<string> {
+  const known = knownSets.get(tunnel);
+  if (known !== undefined) return known;
+  const features = new Set(tunnel.features);
+  knownSets.set(tunnel, features);
+  return features;
 }
 
 const knownLists = new WeakMap<readonly AccessRule[], AccessList | null>();

@@ -4,7 +4,7 @@
  * Whoever calls holds a pass of the handshake gate meanwhile.
  */
 import { randomBytes } from 'node:crypto';
-import type { NodeHello, Welcome } from '@postern/contracts';
+import { type NodeHello, type Welcome, knownFeatures } from '@postern/contracts';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
@@ -34,13 +34,20 @@ export interface TunnelHandshakeParts {
 export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier): Promise<Tunnel | null> {
   const tunnelId = newTunnelId();
   const nonce = randomBytes(nonceBytes).toString('base64url');
-  const hello: NodeHello = { protocol: [...protocolVersions], node: parts.node, bootId: parts.bootId, nonce };
+  const hello: NodeHello = {
+    protocol: [...protocolVersions],
+    node: parts.node,
+    bootId: parts.bootId,
+    nonce,
+    features: [...knownFeatures],
+  };
   let client: VerifiedClient | undefined;
   const authenticate = async (body: unknown) => {
     const closed = parts.whyClosed();
     if (closed !== null) throw closed;
     client = await parts.verifier.verify(body, nonce);
-    const peer = { scope: client.gatewayId, id: client.clientId, bootId: client.hello.bootId };
+    const { bootId, features } = client.hello;
+    const peer = { scope: client.gatewayId, id: client.clientId, bootId, features: new Set(features) };
     return { peer, welcome: welcomeFor(client, tunnelId) };
   };
   try {

@@ -19,6 +19,8 @@ import { ownListOf } from './rulebook.ts';
 import type { VerifiedClient } from './ticket-verifier.ts';
 import type { Upstream } from './upstream.ts';
 
+const noFeatures: ReadonlySet<string> = new Set();
+
 /** One tunnel: a way to its client. */
 export class Tunnel implements Upstream {
   readonly id: string;
@@ -54,6 +56,10 @@ export class Tunnel implements Upstream {
     return this.session.streamCount;
   }
 
+  get features(): ReadonlySet<string> {
+    return this.session.peer.features ?? noFeatures;
+  }
+
   get usable(): boolean {
     return this.session.usable;
   }
@@ -85,6 +91,7 @@ export class Tunnel implements Upstream {
       connectedAt: this.session.connectedAt.toISOString(),
       facts: this.facts,
       ownRules: this.#ownRules === null ? null : [...this.#ownRules],
+      features: [...this.features],
     };
   }
 

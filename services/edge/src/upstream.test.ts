@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Upstream, pickUpstream } from './upstream.ts';
+import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
-function way(clientId: string, streams: number, usable = true): Upstream {
+function way(clientId: string, streams: number, usable = true, features: string[] = []): Upstream {
   return {
     id: `${clientId} ${streams}`,
     clientId,
     streams,
     usable,
+    features: new Set(features),
     ownList: null,
     open: () => {
       throw new Error('not opened here');
@@ -54,4 +55,21 @@ test('a client whose check of the resource passes goes before one whose check fa
 test('where no check passes all are tried', () => {
   assert.equal(pickUpstream([[way('a', 0)], [way('b', 0)]], new Set(), () => false)?.clientId, 'a');
   assert.equal(pickUpstream([[way('a', 0)], [way('b', 0)]], new Set(['a']), () => false)?.clientId, 'b');
+});
+
+test('of clients only those count that announced what the destination needs, in whichever group', () => {
+  const groups = [[way('old', 0)], [way('new', 9, true, ['tls', 'of a later version'])]];
+  assert.equal(pickUpstream(capable(groups, ['tls']), new Set())?.clientId, 'new');
+  assert.equal(pickUpstream(capable(groups, ['tls', 'proxy']), new Set()), null);
+  assert.equal(pickUpstream(capable(groups, []), new Set())?.clientId, 'old');
+});
+
+test('the cause says which client knows too little, where one is connected, and else that none is', () => {
+  const about = { name: 'db', gatewayName: 'Site' };
+  const cause = noClient(about, [[], [way('old', 0)]], ['tls', 'udp']);
+  assert.deepEqual(
+    [cause.code, cause.text],
+    ['EDGE_CLIENT_OUTDATED', 'client old, for db, is of a version that does not know tls, udp: update it'],
+  );
+  assert.equal(noClient(about, [[], []], ['tls']).code, 'EDGE_NO_CLIENT');
 });

@@ -8,6 +8,8 @@
  * evenly, and two nodes that know the same clients do not march in step.
  */
 import type { AccessList } from '@postern/access';
+import { type Feature, type Route, featuresLacking } from '@postern/contracts';
+import type { CallerCause } from './errors.ts';
 import type { Stream } from '@postern/tunnel';
 
 /** One way to one client. */
@@ -19,6 +21,8 @@ export interface Upstream {
   readonly streams: number;
   /** Whether it takes one more. */
   readonly usable: boolean;
+  /** What the client announced that it understands. */
+  readonly features: ReadonlySet<string>;
   /** The client's own access list, where it has told one. */
   readonly ownList: AccessList | null;
   /** Opens a stream; throws `TunnelError` when there is no room for one. */
@@ -42,6 +46,41 @@ export function pickUpstream(
     failing ??= picked;
   }
   return failing;
+}
+
+/** Only the ways to clients that understand all of these. */
+export function* capable(
+  groups: Iterable<Iterable<Upstream>>,
+  needs: readonly Feature[],
+): Iterable<Iterable<Upstream>> {
+  if (needs.length === 0) return yield* groups;
+  for (const upstreams of groups)
+    yield [...upstreams].filter(({ features }) => featuresLacking(needs, features).length === 0);
+}
+
+/** The cause when there is no client to ask: none is connected, or none of those that are understands what it would be told. */
+export function noClient(
+  { name, gatewayName }: Pick<Route, 'name' | 'gatewayName'>,
+  groups: Iterable<Iterable<Upstream>>,
+  needs: readonly Feature[],
+): CallerCause {
+  for (const upstreams of groups) {
+    for (const { clientId, features } of upstreams) {
+      const lacking = featuresLacking(needs, features);
+      if (lacking.length > 0) return outdated(`${clientId}, for ${name},`, lacking);
+    }
+  }
+  const text = `no client of gateway ${gatewayName} is connected`;
+  return { code: 'EDGE_NO_CLIENT', text, end: 'edge' };
+}
+
+/** The cause when a client is of a version that would do something else than it is asked. */
+export function outdated(
+  who: string,
+  lacking: readonly Feature[],
+): CallerCause & { code: 'EDGE_CLIENT_OUTDATED' } {
+  const text = `client ${who} is of a version that does not know ${lacking.join(', ')}: update it`;
+  return { code: 'EDGE_CLIENT_OUTDATED', text, end: 'client' };
 }
 
 function pickOf(

@@ -10,7 +10,12 @@
  *      refused ◄──────── no node is left       reset
  */
 import { randomUUID } from 'node:crypto';
-import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
+import {
+  type CloudDestination,
+  type CloudOpenMetadata,
+  featuresLacking,
+  featuresToDial,
+} from '@postern/contracts';
 import {
   type CallerEnd,
   type Joined,
@@ -137,12 +142,17 @@ export class CloudCaller {
     this.#opening?.carry(stream);
   }
 
-  /** The quietest tunnel to a node that has not been tried. */
+  /** The quietest tunnel to a node that has not been tried; one that knows no datagrams would dial TCP. */
   #pick(): Session | null {
     if (this.#tried.size >= nodesTriedMax) return null;
+    const needs = featuresToDial({ protocol: this.destination.protocol });
     let best: Session | null = null;
     for (const session of this.#parts.sessions()) {
       if (!session.usable || this.#tried.has(session.peer.id)) continue;
+      if (featuresLacking(needs, session.peer.features ?? noFeatures).length > 0) {
+        this.#lastCause ??= nodeOutdated;
+        continue;
+      }
       if (best === null || session.streamCount < best.streamCount) best = session;
     }
     return best;
@@ -180,6 +190,13 @@ export class CloudCaller {
     return { destinationId, protocol, trackingId: this.trackingId, caller: this.address };
   }
 }
+
+const noFeatures: ReadonlySet<string> = new Set();
+
+const nodeOutdated: CloudCause = {
+  code: 'CLIENT_NODE_OUTDATED',
+  text: 'the node is of a version that does not know UDP destinations: update it',
+};
 
 const noTunnel: CloudCause = { code: 'CLIENT_NO_TUNNEL', text: 'no tunnel to the platform is up' };
 

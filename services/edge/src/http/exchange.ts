@@ -11,7 +11,7 @@
  * A request that may have reached its resource is never sent again, whatever its method: only a RESET that says that
  * nothing was reached leads to the next client.
  */
-import type { Route } from '@postern/contracts';
+import type { Feature, Route } from '@postern/contracts';
 import {
   type Field,
   type Framing,
@@ -29,13 +29,12 @@ import {
   saysNothingReached,
   saysPathRefused,
 } from '@postern/tunnel';
-import { noClient } from '../caller.ts';
 import type { RunningCaller } from '../callers.ts';
 import { type CallerCause, causeOfReset } from '../errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
-import { openMetadataOf } from '../open-metadata.ts';
+import { featuresToServe, openMetadataOf } from '../open-metadata.ts';
 import { accessListOf } from '../rulebook.ts';
-import { type Upstream, pickUpstream } from '../upstream.ts';
+import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
 import { type HttpParts, type ResourceNames, namesOf, resourceKeyOf } from './parts.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
@@ -56,6 +55,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
   readonly #request: HttpRequest;
   readonly #sink: AnswerSink;
   readonly #names: ResourceNames;
+  readonly #needs: readonly Feature[];
   readonly #tried = new Set<string>();
   #connection: ResourceConnection | null = null;
   #upstream: Upstream | null = null;
@@ -81,6 +81,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
     this.#request = request;
     this.#sink = sink;
     this.#names = namesOf(route, request.caller);
+    this.#needs = featuresToServe(route);
     this.trackingId = request.trackingId;
     this.address = request.address;
     this.gatewayId = route.gatewayId;
@@ -249,7 +250,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
       const policy = this.#parts.policy(this.gatewayId);
       const upstream = this.#tried.size < triesMax ? this.#pick() : null;
       if (upstream === null || policy === undefined) {
-        this.#fail(this.#lastCause ?? noClient(this.#route));
+        const ways = this.#parts.upstreams(this.gatewayId);
+        this.#fail(this.#lastCause ?? noClient(this.#route, ways, this.#needs));
         return;
       }
       const denied = judgeOwn(policy, upstream.ownList, this.target);
@@ -273,9 +275,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
   }
 
   #pick(): Upstream | null {
-    return pickUpstream(this.#parts.upstreams(this.gatewayId), this.#tried, (clientId) =>
-      this.#parts.isWell(clientId, this.destinationId),
-    );
+    const ways = capable(this.#parts.upstreams(this.gatewayId), this.#needs);
+    return pickUpstream(ways, this.#tried, (clientId) => this.#parts.isWell(clientId, this.destinationId));
   }
 
   #open(upstream: Upstream): ResourceConnection {
