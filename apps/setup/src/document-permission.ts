@@ -18,6 +18,8 @@ export const ownCollections: Readonly<Record<DocumentService, readonly string[]>
     'router_gateways_log',
     'router_routes_counter',
     'router_routes_log',
+    'router_migration',
+    'router_restore',
   ],
   acl: [
     'policies',
@@ -28,6 +30,8 @@ export const ownCollections: Readonly<Record<DocumentService, readonly string[]>
     'apiKeys',
     'acl_policies_counter',
     'acl_policies_log',
+    'acl_migration',
+    'acl_restore',
   ],
   certstore: [
     'certstore_authorities',
@@ -38,6 +42,8 @@ export const ownCollections: Readonly<Record<DocumentService, readonly string[]>
     'certstore_expiry',
     'certstore_certificates_counter',
     'certstore_certificates_log',
+    'certstore_migration',
+    'certstore_restore',
   ],
   admin: ['admin_idempotency'],
 };

@@ -1,8 +1,18 @@
 export { documentBytesMax, pageItemsMax } from './document.ts';
 export { connectMongo, type MongoOptions } from './mongo-store.ts';
+export { type MigratedCollection, type MigrateOptions, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError, type StoreErrorCode } from './store-error.ts';
-export type { Collection, CollectionOptions, Filter, Page, Store, StoredDocument } from './store.ts';
+export type {
+  Collection,
+  CollectionOptions,
+  DocumentStep,
+  Filter,
+  Page,
+  Store,
+  StoredDocument,
+} from './store.ts';
 export { TurnQueue } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
+export { checkReadable, upgrade, versionOf } from './versioned.ts';

@@ -95,6 +95,11 @@ export function mongoCollection<T extends StoredDocument>(
         if (done.matchedCount === 1) return document;
         throw (await one(byId(input.id))) === null ? notFound(name, input.id) : stale(name, input.id);
       }),
+    put: (input) =>
+      operate(async () => {
+        const { document } = checkDocument(input);
+        await driver.replaceOne(byId(input.id), encodeDocument(document), { ...inSession, upsert: true });
+      }),
     delete: (id, revision) =>
       operate(async () => {
         const done = await driver.deleteOne(byId(id, revision), inSession);

@@ -15,6 +15,7 @@ import { runTransaction } from './mongo-transaction.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, CollectionOptions, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
+import { type Steps, versioned } from './versioned.ts';
 
 /** What `connectMongo` takes beside the URL. */
 export interface MongoOptions {
@@ -86,7 +87,7 @@ function tlsFiles({ caFile, certFile, keyFile }: NonNullable<MongoOptions['tls']
 class MongoStore implements Store {
   readonly #client: MongoClient;
   readonly #database: Db;
-  readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
+  readonly #drivers = new WeakMap<object, { driver: DriverCollection<MongoDocument>; steps: Steps }>();
 
   /** The driver would connect again for an operation after its close. */
   #closed = false;
@@ -103,21 +104,29 @@ class MongoStore implements Store {
     checkName(name);
     await this.#run(name, () => prepareCollection(this.#database, name, options));
     const driver = this.#database.collection<MongoDocument>(name);
-    const collection = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
-    this.#drivers.set(collection, driver);
+    const { steps = [] } = options;
+    const plain = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
+    const collection = versioned(name, steps, plain);
+    this.#drivers.set(collection, { driver, steps });
     return collection;
   }
 
   transaction<R>(
     work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,
+    options: { withinMs?: number } = {},
   ): Promise<R> {
     return this.#run('a transaction', () =>
-      runTransaction(this.#client, (scope, session) =>
-        work(<T extends StoredDocument>(collection: Collection<T>) => {
-          const driver = this.#drivers.get(collection);
-          assert(driver !== undefined, 'a collection of another store');
-          return mongoCollection<T>(driver, (operation) => scope.operate(operation), session);
-        }),
+      runTransaction(
+        this.#client,
+        (scope, session) =>
+          work(<T extends StoredDocument>(collection: Collection<T>) => {
+            const known = this.#drivers.get(collection);
+            assert(known !== undefined, 'a collection of another store');
+            const { driver, steps } = known;
+            const seen = mongoCollection<T>(driver, (operation) => scope.operate(operation), session);
+            return versioned(driver.collectionName, steps, seen);
+          }),
+        options.withinMs,
       ),
     );
   }

@@ -14,12 +14,13 @@ const pauseMsMax = 100;
 export async function runTransaction<R>(
   client: MongoClient,
   work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
+  withinMs = transactionMsMax,
 ): Promise<R> {
-  const deadline = Date.now() + transactionMsMax;
+  const deadline = Date.now() + withinMs;
   const session = client.startSession();
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await tryOnce(session, work, deadline);
+      const outcome = await tryOnce(session, work, { deadline, withinMs });
       if ('result' in outcome) return outcome.result;
       if (!hasLabel(outcome.retry, 'TransientTransactionError') || Date.now() > deadline) throw outcome.error;
       await delay(Math.random() * Math.min(attempt * 5, pauseMsMax));
@@ -35,7 +36,7 @@ type Outcome<R> = { result: R } | { retry: unknown; error: unknown };
 async function tryOnce<R>(
   session: ClientSession,
   work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
-  deadline: number,
+  { deadline, withinMs }: { deadline: number; withinMs: number },
 ): Promise<Outcome<R>> {
   const scope = new TransactionScope();
   session.startTransaction({
@@ -44,7 +45,7 @@ async function tryOnce<R>(
   });
   let result: R;
   try {
-    result = await scope.run(() => work(scope, session));
+    result = await scope.run(() => work(scope, session), withinMs);
   } catch (error) {
     await session.abortTransaction().catch(() => undefined);
     return { retry: scope.failure ?? error, error: mongoError(error, 'a transaction') };

@@ -4,19 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { openSqlite } from './index.ts';
-import { testStore } from './store.case.test.ts';
+import { testMigration } from './migrate.case.test.ts';
+import { type StorePlace, testStore } from './store.case.test.ts';
 
 async function scratch(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'postern-store-'));
 }
 
-testStore('SQLite', async () => {
+async function place(): Promise<StorePlace> {
   const folder = await scratch();
   return {
     open: async () => openSqlite(join(folder, 'documents.db')),
     close: () => rm(folder, { recursive: true }),
   };
-});
+}
+
+testStore('SQLite', place);
+testMigration('SQLite', place);
 
 it('refuses a file that is open already, with STORE_LOCKED, and takes it when it was closed', async () => {
   const folder = await scratch();

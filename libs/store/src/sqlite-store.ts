@@ -14,6 +14,7 @@ import { StoreError } from './store-error.ts';
 import type { Collection, CollectionOptions, Filter, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
 import { TurnQueue } from './turn-queue.ts';
+import { type Steps, versioned } from './versioned.ts';
 
 /** Opens or makes the file (mode 0600), or `:memory:`. Throws `STORE_LOCKED` when another process has it. */
 export function openSqlite(file: string): Store {
@@ -41,7 +42,7 @@ function openDatabase(file: string): DatabaseSync {
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #turns = new TurnQueue();
-  readonly #tables = new WeakMap<object, unknown>();
+  readonly #tables = new WeakMap<object, { table: unknown; steps: Steps }>();
   #closed = false;
 
   constructor(database: DatabaseSync) {
@@ -60,24 +61,34 @@ class SqliteStore implements Store {
         throw sqliteError(error, name, new Map());
       }
     });
-    const collection = view(table, (operation) => this.#turn(operation));
-    this.#tables.set(collection, table);
+    const { steps = [] } = options;
+    const collection = versioned(
+      name,
+      steps,
+      view(table, (operation) => this.#turn(operation)),
+    );
+    this.#tables.set(collection, { table, steps });
     return collection;
   }
 
   async transaction<R>(
     work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,
+    options: { withinMs?: number } = {},
   ): Promise<R> {
     return this.#turn(async () => {
       const scope = new TransactionScope();
       this.#database.exec('BEGIN IMMEDIATE');
       try {
-        const result = await scope.run(() =>
-          work(<T extends StoredDocument>(collection: Collection<T>) => {
-            const table = this.#tables.get(collection);
-            assert(table !== undefined, 'a collection of another store');
-            return view(table as SqliteTable<T>, (operation) => scope.operate(operation));
-          }),
+        const result = await scope.run(
+          () =>
+            work(<T extends StoredDocument>(collection: Collection<T>) => {
+              const known = this.#tables.get(collection);
+              assert(known !== undefined, 'a collection of another store');
+              const table = known.table as SqliteTable<T>;
+              const seen = view(table, (operation) => scope.operate(operation));
+              return versioned(table.name, known.steps, seen);
+            }),
+          options.withinMs,
         );
         this.#database.exec('COMMIT');
         return result;
@@ -121,6 +132,7 @@ function view<T extends StoredDocument>(
     count: (filter) => run(() => table.count(filter)),
     insert: (document) => run(() => table.insert(document)),
     replace: (document) => run(() => table.replace(document)),
+    put: (document) => run(() => table.put(document)),
     delete: (id, revision) => run(() => table.delete(id, revision)),
   };
 }

@@ -82,6 +82,14 @@ export class SqliteTable<T extends StoredDocument> {
     throw this.get(input.id) === null ? notFound(this.name, input.id) : stale(this.name, input.id);
   }
 
+  put(input: T): void {
+    const { text, document } = checkDocument(input);
+    this.#run(
+      `INSERT INTO ${this.#table} (id, revision, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, body = excluded.body`,
+      (statement) => statement.run(document.id, document.revision, text),
+    );
+  }
+
   delete(id: string, revision?: number): boolean {
     const where = revision === undefined ? 'id = ?' : 'id = ? AND revision = ?';
     const values = revision === undefined ? [id] : [id, revision];

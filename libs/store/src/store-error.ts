@@ -2,6 +2,7 @@
 export type StoreErrorCode =
   | 'STORE_CLOSED'
   | 'STORE_DOCUMENT_INVALID'
+  | 'STORE_DOCUMENT_NEWER'
   | 'STORE_DUPLICATE'
   | 'STORE_LOCKED'
   | 'STORE_NOT_FOUND'

@@ -401,6 +401,22 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
       }));
   });
 
+  describe(`${name}: put`, () => {
+    it('stores a document as it is, whether there is one or not, and holds it to unique keys', () =>
+      opened(async (store, things) => {
+        await things.put({ id: 'a', revision: 7, name: 'one' });
+        assert.deepEqual(await things.get('a'), { id: 'a', revision: 7, name: 'one' });
+        await store.transaction(async (within) => {
+          await within(things).delete('a');
+          await within(things).put({ id: 'a', revision: 3, name: 'two' });
+          await within(things).put({ id: 'b', revision: 9, name: 'one' });
+        });
+        assert.deepEqual(await things.get('a'), { id: 'a', revision: 3, name: 'two' });
+        assert.deepEqual(await things.replace({ id: 'b', revision: 9 }), { id: 'b', revision: 10 });
+        await assert.rejects(things.put({ id: 'c', revision: 1, name: 'two' }), duplicate(['name']));
+      }));
+  });
+
   describe(`${name}: close`, () => {
     it('answers a ping until it is closed, which can be done twice; then STORE_CLOSED', () =>
       opened(async (store, things) => {

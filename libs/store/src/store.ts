@@ -19,6 +19,19 @@ export type Filter = Record<string, string | number | boolean | null>;
 export interface CollectionOptions {
   unique?: readonly (readonly string[])[];
   indexes?: readonly (readonly string[])[];
+  /** What brings older documents up to date; see `DocumentStep`. Without any, the collection is of version 1. */
+  steps?: readonly DocumentStep[];
+}
+
+/**
+ * One step of a collection's documents to the next version: the first makes version 2. Steps are only ever added. A read
+ * shows every document in the program's own version; `migrate` brings those that are stored.
+ */
+export interface DocumentStep {
+  /** Makes the next version. Pure, and the same again when it is run on its own result. */
+  change: (document: StoredDocument & Record<string, unknown>) => StoredDocument;
+  /** Whether programs of the version before can work with the result, so that they run beside newer ones. */
+  compatible: boolean;
 }
 
 /** One page of a list, in the order of IDs (which are made to sort by creation; see `newId`). */
@@ -28,7 +41,10 @@ export interface Page<T> {
   nextCursor: string | null;
 }
 
-/** A collection, or one seen through a transaction. All may reject with `StoreError` `STORE_UNREACHABLE`. */
+/**
+ * A collection, or one seen through a transaction. All may reject with `StoreError` `STORE_UNREACHABLE`, reads with
+ * `STORE_DOCUMENT_NEWER`.
+ */
 export interface Collection<T extends StoredDocument> {
   get(id: string): Promise<T | null>;
   /** The first that matches. */
@@ -39,6 +55,8 @@ export interface Collection<T extends StoredDocument> {
   insert(document: T): Promise<T>;
   /** Replaces the document that has `document.revision`; the new one has that plus one. `STORE_STALE` when another was faster, `STORE_NOT_FOUND`. */
   replace(document: T): Promise<T>;
+  /** Stores it as it is, its revision too, in place of what has its ID; for restoring and migrating. */
+  put(document: T): Promise<void>;
   /** With `revision`, only that one (`STORE_STALE`). Returns false when there was none. */
   delete(id: string, revision?: number): Promise<boolean>;
 }
@@ -50,12 +68,13 @@ export interface Store {
   /**
    * All or nothing: `work` sees the same collections by `within(collection)`, and its writes are seen by others
    * all at once, majority-written. It is run again on a write conflict, so it must have no effects outside, and it
-   * waits for nothing but these collections: with SQLite everybody else waits for it, `transactionMsMax` at most.
+   * waits for nothing but these collections: with SQLite everybody else waits for it, `withinMs` at most (10 s).
    * A duplicate ends it, even when `work` catches that; try the whole transaction again. Only `within(…)` may be used
    * inside. When it rejects with `STORE_UNREACHABLE` or `STORE_TIMEOUT` the change may have been made all the same.
    */
   transaction<R>(
     work: (within: <T extends StoredDocument>(collection: Collection<T>) => Collection<T>) => Promise<R>,
+    options?: { withinMs?: number },
   ): Promise<R>;
   /** Resolves when the store answers; rejects with `STORE_UNREACHABLE`. */
   ping(): Promise<void>;

@@ -11,7 +11,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { StoreError } from './store-error.ts';
 import { TurnQueue } from './turn-queue.ts';
 
-/** Longest that the work of a transaction may take. */
+/** Longest that the work of a transaction may take, unless it says otherwise. */
 export const transactionMsMax = 10_000;
 
 const running = new AsyncLocalStorage<TransactionScope>();
@@ -23,12 +23,12 @@ export class TransactionScope {
   #open = true;
 
   /** Runs `work`; rejects with what it rejects with, with what broke the transaction, or `STORE_TIMEOUT`. */
-  async run<R>(work: () => Promise<R>): Promise<R> {
+  async run<R>(work: () => Promise<R>, withinMs = transactionMsMax): Promise<R> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new StoreError('STORE_TIMEOUT', `a transaction took longer than ${transactionMsMax} ms`));
-      }, transactionMsMax);
+        reject(new StoreError('STORE_TIMEOUT', `a transaction took longer than ${withinMs} ms`));
+      }, withinMs);
     });
     try {
       const result = await Promise.race([running.run(this, work), late]);

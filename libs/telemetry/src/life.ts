@@ -90,8 +90,7 @@ export class Life implements Ending {
         await Promise.race([part.start(), this.#asked.promise]);
       } catch (error) {
         this.#logger.fatal({ subsystem: 'life', part: part.name, error }, `${part.name} could not start`);
-        const exitCode = error instanceof ExitError ? error.exitCode : ExitCode.internal;
-        this.end(exitCode, `${part.name} could not start`);
+        this.end(exitCodeOf(error), `${part.name} could not start`);
       }
     }
   }
@@ -125,4 +124,11 @@ export class Life implements Ending {
       this.#exitCode = ExitCode.internal;
     }
   }
+}
+
+/** Documents of a newer version are a matter of which program was started on them. */
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof ExitError) return error.exitCode;
+  const isNewer = error instanceof Error && 'code' in error && error.code === 'STORE_DOCUMENT_NEWER';
+  return isNewer ? ExitCode.configuration : ExitCode.internal;
 }

@@ -13,12 +13,12 @@ import {
   issueServerCertificate,
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
-import { StoreError, untilReachable, type Store } from '@postern/store';
+import { StoreError, migrate, untilReachable, type Store } from '@postern/store';
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { Certificates, certificateSource } from './certificates.ts';
-import { openDocuments, type Documents } from './document.ts';
+import { openDocuments, ownedCollections, type Documents } from './document.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
@@ -166,6 +166,7 @@ class Certstore implements Service {
       this.#logger.warn({ error }, 'what others follow could not be read');
     const open = async (): Promise<Opened> => {
       const ring = (this.#ring ??= await openRing(options));
+      await migrate(store, { room: 'certstore', collections: await ownedCollections(store) });
       await checkKey(store, ring);
       const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
       const documents = await openDocuments(store);

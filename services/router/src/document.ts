@@ -1,6 +1,13 @@
 /** The documents that the router owns, and their collections. */
 import type { Destination, DestinationFront } from '@postern/contracts';
-import type { Collection, Store } from '@postern/store';
+import {
+  type Collection,
+  type DocumentStep,
+  type MigratedCollection,
+  type Store,
+  type StoredDocument,
+  migrate,
+} from '@postern/store';
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -38,11 +45,32 @@ export interface Documents {
   fronts: Collection<FrontDocument>;
 }
 
-/** Makes the collections when they are missing. */
+/** What brings each collection's documents from one version to the next; nothing has changed yet. */
+const steps = { gateways: [], destinations: [], fronts: [] } satisfies Record<
+  keyof Documents,
+  DocumentStep[]
+>;
+
+/** Makes the collections when they are missing, and brings their documents up to date. */
 export async function openDocuments(store: Store): Promise<Documents> {
-  return {
-    gateways: await store.collection<GatewayDocument>('gateways'),
-    destinations: await store.collection<DestinationDocument>('destinations', { indexes: [['gatewayId']] }),
-    fronts: await store.collection<FrontDocument>('fronts'),
+  const { gateways, destinations, fronts } = steps;
+  const documents = {
+    gateways: await store.collection<GatewayDocument>('gateways', { steps: gateways }),
+    destinations: await store.collection<DestinationDocument>('destinations', {
+      indexes: [['gatewayId']],
+      steps: destinations,
+    }),
+    fronts: await store.collection<FrontDocument>('fronts', { steps: fronts }),
   };
+  await migrate(store, { room: 'router', collections: ownedCollections(documents) });
+  return documents;
+}
+
+/** The same by name, as migration and backup go through them. */
+export function ownedCollections(documents: Documents): MigratedCollection[] {
+  return (Object.keys(steps) as (keyof Documents)[]).map((name) => ({
+    name,
+    collection: documents[name] as unknown as Collection<StoredDocument>,
+    steps: steps[name],
+  }));
 }

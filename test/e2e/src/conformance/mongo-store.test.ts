@@ -1,9 +1,13 @@
 /** The store's conformance suite against a MongoDB-wire server, or the real MongoDB of POSTERN_TEST_MONGODB_URL. */
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { connectMongo, type StoredDocument } from '@postern/store';
-import { testStore } from '@postern/store/conformance';
+import { type StorePlace, testStore } from '@postern/store/conformance';
+import { testMigration } from '@postern/store/conformance/migration';
 import {
   type DocumentServer,
   freePort,
@@ -11,6 +15,10 @@ import {
   removeScratch,
   startMongodb,
 } from '@postern/test-cluster';
+
+interface Thing extends StoredDocument {
+  [key: string]: unknown;
+}
 
 let folder: string;
 let server: DocumentServer;
@@ -25,10 +33,13 @@ after(async () => {
   removeScratch(folder);
 });
 
-testStore('MongoDB', async () => {
+async function place(): Promise<StorePlace> {
   const database = `${server.database}_${randomBytes(4).toString('hex')}`;
   return { open: () => connectMongo(server.url, { database }), close: async () => {} };
-});
+}
+
+testStore('MongoDB', place);
+testMigration('MongoDB', place);
 
 describe('MongoDB', () => {
   it('rejects with STORE_UNREACHABLE after one try when it is not to wait', async () => {
@@ -67,6 +78,40 @@ describe('MongoDB', () => {
     await part.start();
     assert.deepEqual(await things.get('a'), { id: 'a', revision: 1 });
     await things.insert({ id: 'c', revision: 0 });
+    await store.close();
+  });
+
+  it('lets a migration that was killed be brought to its end by the next process', async () => {
+    const database = `${server.database}_migration`;
+    const store = await connectMongo(server.url, { database });
+    const things = await store.collection<Thing>('things');
+    for (let n = 0; n < 130; n += 1)
+      await things.insert({ id: String(n).padStart(3, '0'), revision: 1, old: n });
+    const source = `
+      import { connectMongo, migrate } from '@postern/store';
+      const store = await connectMongo(${JSON.stringify(server.url)}, { database: ${JSON.stringify(database)} });
+      const steps = [{ compatible: false, change: ({ old, ...rest }) => ({ now: old, ...rest }) }];
+      const collection = await store.collection('things', { steps });
+      const onProgress = ({ documents }) => console.log('brought on ' + documents);
+      await migrate(store, { room: 'box', collections: [{ name: 'things', collection, steps }], leaseMs: 500, onProgress });
+      const { items } = await collection.list({ limit: 1000 });
+      console.log('all ' + items.filter(({ now }) => typeof now === 'number').length);
+      await store.close();`;
+    const start = (): ChildProcess =>
+      spawn(process.execPath, ['--input-type=module', '-e', source], {
+        cwd: import.meta.dirname,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+    const killed = start();
+    for await (const chunk of killed.stdout ?? []) {
+      if (String(chunk).includes('brought on')) killed.kill('SIGKILL');
+    }
+    const left = await things.count({ documentVersion: null });
+    assert(left < 130, 'something was brought on before the kill');
+    const [next, other] = [start(), start()];
+    const told = await Promise.all([next, other].map((one) => text(one.stdout as Readable)));
+    for (const lines of told) assert.match(lines, /all 130/);
+    assert.equal(await things.count({ documentVersion: 2 }), 130);
     await store.close();
   });
 });

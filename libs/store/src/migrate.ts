@@ -1,0 +1,184 @@
+/**
+ * Brings stored documents to the version of the program, at its start and by itself, forward only. One process at a time
+ * does it, the holder of a lease; the others wait until nothing is left. It may be killed at any point: what is done is
+ * done, each document says its version, and the next holder goes on with the rest once the lease is over.
+ *
+ *   <room>_migration   { id: 'versions', versions }           what the newest program made of the collections
+ *                      { id: 'lease', holder, until }         while somebody is at it
+ *
+ * A program that is older than the stored versions, and cannot work with them, is refused before it has read anything.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { newId } from './new-id.ts';
+import { StoreError } from './store-error.ts';
+import type { Collection, Store, StoredDocument } from './store.ts';
+import { type Steps, checkReadable, readableFrom, versionField, versionOf } from './versioned.ts';
+
+/** A collection as its owner has opened it, and the steps with which it has. */
+export interface MigratedCollection {
+  readonly name: string;
+  readonly collection: Collection<StoredDocument>;
+  readonly steps: Steps;
+}
+
+/** What is to be migrated. */
+export interface MigrateOptions {
+  /** The owner; the collection `<room>_migration` is its own. */
+  readonly room: string;
+  readonly collections: readonly MigratedCollection[];
+  /** How long a holder that says nothing keeps the lease. */
+  readonly leaseMs?: number;
+  readonly signal?: AbortSignal;
+  /** Told after each batch: how many documents of which collection this process has brought up to date. */
+  readonly onProgress?: (progress: { name: string; version: number; documents: number }) => void;
+}
+
+interface Versions extends StoredDocument {
+  versions: Record<string, { version: number; readableFrom: number }>;
+}
+
+interface Lease extends StoredDocument {
+  holder: string;
+  until: number;
+}
+
+const leaseMsDefault = 30_000;
+const pollMs = 250;
+const batchDocuments = 50;
+
+/**
+ * Resolves when no document is older than its collection's steps, with how many this process changed. Rejects with
+ * `STORE_DOCUMENT_NEWER` when the stored ones are newer and not for this program.
+ */
+export async function migrate(store: Store, options: MigrateOptions): Promise<number> {
+  const { room, collections, leaseMs = leaseMsDefault, signal } = options;
+  const records = await store.collection<Versions | Lease>(`${room}_migration`);
+  await checkVersions(records, collections);
+  const holder = newId();
+  let changed = 0;
+  while (await isLeft(records, collections)) {
+    signal?.throwIfAborted();
+    const lease = await take(records, holder, leaseMs);
+    if (lease === null) {
+      await wait(pollMs, undefined, signal === undefined ? {} : { signal });
+      continue;
+    }
+    changed += await sweep(store, records, lease, options);
+  }
+  return changed;
+}
+
+async function checkVersions(
+  records: Collection<Versions | Lease>,
+  collections: readonly MigratedCollection[],
+): Promise<void> {
+  const { versions = {} } = ((await records.get('versions')) ?? {}) as Partial<Versions>;
+  for (const { name, steps } of collections) {
+    const { version, readableFrom: oldest } = versions[name] ?? { version: 1, readableFrom: 1 };
+    checkReadable(`the collection ${name}`, version, oldest, steps);
+  }
+}
+
+async function isLeft(
+  records: Collection<Versions | Lease>,
+  collections: readonly MigratedCollection[],
+): Promise<boolean> {
+  const stepped = collections.filter(({ steps }) => steps.length > 0);
+  if (stepped.length === 0) return false;
+  const { versions = {} } = ((await records.get('versions')) ?? {}) as Partial<Versions>;
+  if (stepped.some(({ name, steps }) => (versions[name]?.version ?? 1) < versionOf(steps))) return true;
+  for (const one of stepped) if ((await older(one.collection, one.steps)).length > 0) return true;
+  return false;
+}
+
+/** A few of those that are stored in an earlier version: a program of that version may still be running. */
+async function older(collection: Collection<StoredDocument>, steps: Steps): Promise<StoredDocument[]> {
+  for (let version = 1; version < versionOf(steps); version += 1) {
+    const filter = { [versionField]: version === 1 ? null : version };
+    const { items } = await collection.list({ filter, limit: batchDocuments });
+    if (items.length > 0) return items;
+  }
+  return [];
+}
+
+async function take(
+  records: Collection<Versions | Lease>,
+  holder: string,
+  leaseMs: number,
+): Promise<Lease | null> {
+  const found = (await records.get('lease')) as Lease | null;
+  const wanted = { id: 'lease', revision: found?.revision ?? 1, holder, until: Date.now() + leaseMs };
+  if (found !== null && found.holder !== holder && found.until > Date.now()) return null;
+  try {
+    return (await (found === null ? records.insert(wanted) : records.replace(wanted))) as Lease;
+  } catch (error) {
+    if (error instanceof StoreError && lost.has(error.code)) return null;
+    throw error;
+  }
+}
+
+const lost: ReadonlySet<string> = new Set(['STORE_DUPLICATE', 'STORE_STALE', 'STORE_NOT_FOUND']);
+
+/** Goes on until nothing is left or another has the lease. */
+async function sweep(
+  store: Store,
+  records: Collection<Versions | Lease>,
+  first: Lease,
+  { collections, leaseMs = leaseMsDefault, signal, onProgress }: MigrateOptions,
+): Promise<number> {
+  let lease: Lease | null = first;
+  let changed = 0;
+  for (const { name, collection, steps } of collections) {
+    let documents = 0;
+    for (;;) {
+      signal?.throwIfAborted();
+      const batch = await older(collection, steps);
+      if (batch.length === 0) break;
+      await putAll(store, collection, batch);
+      documents += batch.length;
+      changed += batch.length;
+      onProgress?.({ name, version: versionOf(steps), documents });
+      lease = await take(records, lease.holder, leaseMs);
+      if (lease === null) return changed;
+    }
+  }
+  await finish(store, records, lease, collections);
+  return changed;
+}
+
+/** Each as it is now, which others may have changed meanwhile; reading brings it up to date, storing keeps that. */
+function putAll(
+  store: Store,
+  collection: Collection<StoredDocument>,
+  batch: readonly StoredDocument[],
+): Promise<void> {
+  return store.transaction(async (within) => {
+    const documents = within(collection);
+    for (const { id } of batch) {
+      const now = await documents.get(id);
+      if (now !== null) await documents.put(now);
+    }
+  });
+}
+
+/** What the versions are now, and no lease. */
+function finish(
+  store: Store,
+  records: Collection<Versions | Lease>,
+  lease: Lease,
+  collections: readonly MigratedCollection[],
+): Promise<void> {
+  return store.transaction(async (within) => {
+    const all = within(records);
+    const known = ((await all.get('versions')) ?? { versions: {} }) as Pick<Versions, 'versions'>;
+    const versions = { ...known.versions };
+    for (const { name, steps } of collections) {
+      const version = versionOf(steps);
+      if ((versions[name]?.version ?? 0) < version)
+        versions[name] = { version, readableFrom: readableFrom(steps) };
+    }
+    await all.put({ id: 'versions', revision: 1, versions });
+    const now = await all.get('lease');
+    if (now !== null && (now as Lease).holder === lease.holder) await all.delete('lease');
+  });
+}
