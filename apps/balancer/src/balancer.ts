@@ -143,10 +143,10 @@ class Balancer implements Service {
 type NodeSource = (signal: AbortSignal) => Promise<readonly NodeEntry[]>;
 
 function nodeSource(options: BalancerOptions): NodeSource {
-  const { adminUrl, adminKey, adminCaFile, nodes, nodeAddress } = options;
+  const { adminUrl, adminKey, adminCaFile, nodes, nodeAddress, nodeWorkers } = options;
   if (adminUrl !== undefined && adminKey !== undefined) {
     const place = { url: adminUrl, key: adminKey, caFile: adminCaFile };
-    return async (signal) => nodesByName(await fetchNodeNames(place, signal), nodeAddress);
+    return async (signal) => nodesByName(await fetchNodeNames(place, signal), nodeAddress, nodeWorkers);
   }
   const listed = nodeList(Object.entries(nodes).map(([name, address]) => ({ name, address })));
   if (listed.length > 0 && adminUrl === undefined) return () => Promise.resolve(listed);

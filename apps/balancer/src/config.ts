@@ -62,6 +62,19 @@ export const balancerOptions = {
   nodeHttpPort: port(0, 'The HTTP port of the nodes; the same as here when 0.', 0),
   nodeTunnelPort: port(0, 'The tunnel port of the nodes; the same as here when 0.', 0),
   nodeOpsPort: port(9101, 'The ops port of the nodes, whose /readyz says whether they take connections.'),
+  nodeWorkers: Type.Integer({
+    minimum: 1,
+    maximum: 64,
+    default: 1,
+    description:
+      'Workers of each machine (POSTERN_EDGE_WORKERS there). Nodes are machines then: their workers NAME-1 and so on are found by their server names, at ports of their own.',
+  }),
+  nodeWorkerPortStep: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 10,
+    description: 'How far the ports of one worker are from those of the next, as the nodes have it.',
+  }),
   proxyProtocol: Type.Boolean({
     default: false,
     description:

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { program } from './config.ts';
 import { haproxyConfiguration } from './haproxy-configuration.ts';
 import { keepalivedConfiguration } from './keepalived-configuration.ts';
-import { nodeList, nodesMax } from './node-list.ts';
+import { nodeList, nodesByName, nodesMax } from './node-list.ts';
 
 const places = { statusSocket: '/state/haproxy.sock', asRoot: false };
 const two = nodeList([
@@ -79,4 +79,24 @@ test('static addresses stay where they are until their holder is gone', () => {
   assert.match(text, /advert_int 0\.20/);
   assert.match(text, /unicast_src_ip 10\.0\.0\.3\n {4}unicast_peer \{\n {8}10\.0\.0\.4\n/);
   assert.match(text, /virtual_ipaddress \{\n {8}10\.0\.0\.100\/24 dev eth0\n/);
+});
+
+test('workers of a machine share its fronts; a tunnel goes to the worker that its server name means', () => {
+  const machines = nodesByName(['edge-1-2', 'edge-1-1'], '{name}.gw', 2);
+  assert.deepEqual(machines, [{ name: 'edge-1', address: 'edge-1.gw' }]);
+  const text = haproxyConfiguration(machines, optionsOf('--node-workers', '2'), places);
+  for (const [worker, tunnel, ops] of [
+    [1, 9000, 9111],
+    [2, 9010, 9121],
+  ]) {
+    const name = `edge-1-${worker}`;
+    assert.ok(text.includes(`use_backend tunnel-${name} if { req.ssl_sni -i ${name}.tunnel.gw.example }`));
+    assert.ok(text.includes(`backend tunnel-${name}\n    server ${name} edge-1.gw:${tunnel}\n`));
+    assert.ok(text.includes(`server ${name} edge-1.gw:${tunnel} check port ${ops} `));
+    assert.ok(text.includes(`backend connect-${name}\n    server ${name} edge-1.gw:443\n`));
+  }
+  assert.match(
+    text,
+    /status 200\n {4}server edge-1 edge-1\.gw check port 9101 inter 500ms fall 2 rise 1\n\n/,
+  );
 });

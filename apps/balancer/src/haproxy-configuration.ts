@@ -43,10 +43,12 @@ export function haproxyConfiguration(
     ...(httpPort === 0 ? [] : balancedBackends('http', options.nodeHttpPort || httpPort, nodes, options)),
     // Without a port the server is dialled at the one that the caller dialled.
     ...balancedBackends('fronts', null, nodes, options),
-    ...nodes.flatMap((node) => [
-      nodeBackend('connect', options.nodeConnectPort || connectPort, node, options),
-      nodeBackend('tunnel', options.nodeTunnelPort || tunnelPort, node, options),
-    ]),
+    ...nodes
+      .flatMap((node) => workersOf(node, options))
+      .flatMap((node) => [
+        nodeBackend('connect', options.nodeConnectPort || connectPort, node, options),
+        nodeBackend('tunnel', (options.nodeTunnelPort || tunnelPort) + node.tunnelSteps, node, options),
+      ]),
   ];
   return `# Made by postern-balancer: what is changed here is overwritten.\n\n${sections.map(section).join('\n\n')}\n`;
 }
@@ -103,10 +105,12 @@ function namedFrontend(
     bind(String(port), options),
     'tcp-request inspect-delay 5s',
     'tcp-request content accept if { req.ssl_hello_type 1 }',
-    ...nodes.map((node) => {
-      const serverName = `${node.name}.tunnel.${options.platformHost}`.toLowerCase();
-      return `use_backend ${name}-${node.name} if { req.ssl_sni -i ${serverName} }`;
-    }),
+    ...nodes
+      .flatMap((node) => workersOf(node, options))
+      .map((node) => {
+        const serverName = `${node.name}.tunnel.${options.platformHost}`.toLowerCase();
+        return `use_backend ${name}-${node.name} if { req.ssl_sni -i ${serverName} }`;
+      }),
     ...choice(name),
   ];
 }
@@ -129,18 +133,40 @@ function balancedBackends(
   nodes: readonly NodeEntry[],
   options: BalancerOptions,
 ): Section[] {
+  // Tunnels end at a worker; all else is the machine's, whose workers share its ports.
+  const servers =
+    name === 'tunnel' && port !== null
+      ? nodes
+          .flatMap((node) => workersOf(node, options))
+          .map((node) => ({ text: server(name, node, port + node.tunnelSteps, options), ops: node.opsPort }))
+      : nodes.map((node) => ({ text: server(name, node, port, options), ops: options.nodeOpsPort }));
   return [
     [
       `backend ${name}`,
       'option httpchk GET /readyz',
       'http-check expect status 200',
-      ...nodes.map(
-        (node) =>
-          `${server(name, node, port, options)} check port ${options.nodeOpsPort} inter 500ms fall 2 rise 1`,
-      ),
+      ...servers.map(({ text, ops }) => `${text} check port ${ops} inter 500ms fall 2 rise 1`),
     ],
-    [`backend ${name}-unready`, ...nodes.map((node) => server(name, node, port, options))],
+    [`backend ${name}-unready`, ...servers.map(({ text }) => text)],
   ];
+}
+
+/** A node of a machine, and how far its ports are from those of the machine. */
+interface WorkerEntry extends NodeEntry {
+  readonly tunnelSteps: number;
+  readonly opsPort: number;
+}
+
+/** The nodes of a machine: itself, or its workers with the names and ports that the edge gives them. */
+function workersOf(machine: NodeEntry, options: BalancerOptions): WorkerEntry[] {
+  const { nodeWorkers, nodeWorkerPortStep: step, nodeOpsPort } = options;
+  if (nodeWorkers === 1) return [{ ...machine, tunnelSteps: 0, opsPort: nodeOpsPort }];
+  return Array.from({ length: nodeWorkers }, (_, index) => ({
+    name: `${machine.name}-${index + 1}`,
+    address: machine.address,
+    tunnelSteps: index * step,
+    opsPort: nodeOpsPort + (index + 1) * step,
+  }));
 }
 
 /** Tunnels of one node. They are not checked: a client whose node does not answer tries another name. */

@@ -33,7 +33,13 @@ export function nodeList(entries: Iterable<NodeEntry>): NodeEntry[] {
   return nodes.toSorted((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
 }
 
-/** Nodes whose address follows from their name. */
-export function nodesByName(names: readonly string[], nodeAddress: string): NodeEntry[] {
-  return nodeList(names.map((name) => ({ name, address: nodeAddress.replaceAll('{name}', name) })));
+/** Nodes whose address follows from their name; machines, where each has `workers` nodes, NAME-1 and so on. */
+export function nodesByName(names: readonly string[], nodeAddress: string, workers = 1): NodeEntry[] {
+  const machines = new Set(names.map((name) => machineOf(name, workers)));
+  return nodeList([...machines].map((name) => ({ name, address: nodeAddress.replaceAll('{name}', name) })));
+}
+
+function machineOf(name: string, workers: number): string {
+  const [, machine = '', number = ''] = /^(.+)-([1-9][0-9]?)$/.exec(name) ?? [];
+  return workers > 1 && machine !== '' && Number(number) <= workers ? machine : name;
 }

@@ -16,6 +16,8 @@ export interface LoggerOptions {
   /** The program: `postern-edge`. */
   name: string;
   level?: LogLevel;
+  /** Which of several processes of one program this is. */
+  worker?: number;
   /** Where lines go; stderr unless a test says otherwise. */
   destination?: DestinationStream;
 }
@@ -24,7 +26,11 @@ export interface LoggerOptions {
 export function createLogger(options: LoggerOptions): Logger {
   return pino(
     {
-      base: { name: options.name, pid: process.pid },
+      base: {
+        name: options.name,
+        pid: process.pid,
+        ...(options.worker === undefined ? {} : { worker: options.worker }),
+      },
       level: options.level ?? 'info',
       timestamp: stdTimeFunctions.isoTime,
       errorKey: 'error',

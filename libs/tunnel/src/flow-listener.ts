@@ -14,6 +14,8 @@ const receiveBufferBytes = 4_194_304;
 export interface FlowListenerParts {
   readonly host: string;
   readonly port: number;
+  /** Whether other processes may take callers of the same port; each caller stays with one while all are there. */
+  readonly reusePort?: boolean;
   readonly flowsMax: number;
   /** A caller that is not known yet; its first datagram follows at once. */
   onFlow(flow: Flow): void;
@@ -36,7 +38,11 @@ export class FlowListener {
   constructor(parts: FlowListenerParts) {
     this.#parts = parts;
     const type = isIPv6(parts.host) ? 'udp6' : 'udp4';
-    this.#socket = createSocket({ type, recvBufferSize: receiveBufferBytes });
+    this.#socket = createSocket({
+      type,
+      recvBufferSize: receiveBufferBytes,
+      reusePort: parts.reusePort === true,
+    });
     this.#socket.on('message', (payload, from) => this.#handleMessage(payload, from));
     this.#socket.on('error', (error) => this.#handleError(error));
     this.#socket.on('listening', () => {

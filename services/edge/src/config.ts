@@ -158,7 +158,40 @@ const optionsSchema = Type.Object(edgeOptions);
 /** The settings that shape an edge wherever it runs. */
 export type EdgeOptions = Static<typeof optionsSchema>;
 
-const schema = Type.Object({ ...logSettings, ...opsSettings(9101), ...natsSettings, ...edgeOptions });
+/** Of a node that is several processes; standalone is one. */
+const workerOptions = {
+  workers: Type.Integer({
+    minimum: 1,
+    maximum: 64,
+    default: 1,
+    description:
+      'Processes of this machine that share the connect port and the fronts (SO_REUSEPORT: Linux, FreeBSD). Each is a node of its own, NAME-1 and so on; every bound here is that of one process.',
+  }),
+  worker: Type.Integer({
+    minimum: 0,
+    maximum: 64,
+    default: 0,
+    description:
+      'Which of the workers this process is, where something else starts them one by one; 0 starts and watches all.',
+  }),
+  workerPortStep: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 10,
+    description:
+      'How far the ports of one worker are from those of the next: tunnel and link port from those given on, the ops port one step above the one given, which is the supervisor’s.',
+  }),
+} as const;
+
+const schema = Type.Object({
+  ...logSettings,
+  ...opsSettings(9101),
+  ...natsSettings,
+  ...edgeOptions,
+  ...workerOptions,
+});
+/** All settings of the program. */
+export type EdgeSettings = Static<typeof schema>;
 
 /** The program `postern-edge`. */
 export const program = defineProgram({

@@ -62,6 +62,8 @@ export interface EdgeParts {
   version: string;
   /** There are no other nodes (standalone): no link port, no relays. */
   alone?: boolean;
+  /** Other processes of this machine listen on the connect port and the fronts as well. */
+  sharesPorts?: boolean;
   /** Bounds of the tunnels, for tests. */
   limits?: Partial<Limits>;
 }
@@ -196,6 +198,7 @@ class EdgeNode implements Edge {
     this.#frontSide = new FrontSide({
       bus,
       options,
+      reusePort: parts.sharesPorts === true,
       logger,
       callers: this.#callers,
       refusals: this.#refusals,

@@ -29,6 +29,8 @@ export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
   /** The node's own. */
   certificate: ServerCertificate;
   options: EdgeOptions;
+  /** Whether other processes may listen on the same ports; the system deals connections among them. */
+  reusePort: boolean;
   callers: Callers;
   refusals: Refusals;
   gates: { connect: HandshakeGate; front: HandshakeGate };
@@ -50,7 +52,7 @@ export class FrontSide {
   readonly #gates: FrontSideParts['gates'];
 
   constructor(parts: FrontSideParts) {
-    const { options, gates } = parts;
+    const { options, gates, reusePort } = parts;
     const logger = subsystemLogger(parts.logger, 'fronts');
     this.#gates = gates;
     this.#revocationLists = new RevocationLists({ hosts: options.revocationListHosts, logger });
@@ -68,6 +70,7 @@ export class FrontSide {
     });
     this.fronts = new Fronts({
       host: options.frontHost === '' ? options.listenHost : options.frontHost,
+      reusePort,
       logger,
       sharedListening: () => this.#sharedPort.listening,
       flowsPerFrontMax: options.flowsPerFrontMax,
@@ -89,6 +92,7 @@ export class FrontSide {
     this.#sharedPort = new SharedPort({
       host: options.listenHost,
       port: options.connectPort,
+      reusePort,
       onConnection: (socket) => entrance.enterShared(socket),
     });
   }

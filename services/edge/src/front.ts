@@ -21,6 +21,7 @@ const backlog = 1024;
 /** Where fronts listen and who takes their connections, which are paused and unread. */
 export interface FrontParts {
   host: string;
+  reusePort: boolean;
   logger: Logger;
   onConnection(front: Front, socket: Socket): void;
 }
@@ -106,7 +107,8 @@ export class Front {
     server.on('connection', (socket) => this.#parts.onConnection(this, socket));
     server.on('error', (error: NodeJS.ErrnoException) => this.#handleError(server, error));
     server.on('listening', () => this.#handleListening());
-    server.listen({ host: this.#parts.host, port: this.#route.front.port, backlog });
+    const { host, reusePort } = this.#parts;
+    server.listen({ host, port: this.#route.front.port, reusePort, backlog });
   }
 
   #handleListening(): void {

@@ -1,28 +1,81 @@
-/** The program `postern-edge`: settings, the bus, then the node. The bus goes last: a node says goodbye on it. */
+/**
+ * The program `postern-edge`: settings, then either one node, or the workers of this machine, which are this program
+ * again. Of a node: the bus first, and it goes last, because a node says goodbye on it.
+ */
 import { connectNats } from '@postern/bus';
 import { natsConnection } from '@postern/config';
-import { Metrics, createLogger, lateService, runProgram, type Opened } from '@postern/telemetry';
-import { program } from './config.ts';
+import { ExitError, Metrics, type Opened, createLogger, lateService, runProgram } from '@postern/telemetry';
+import { type EdgeSettings, program } from './config.ts';
 import { createEdge } from './edge.ts';
+import { supervisorMetrics } from './metrics.ts';
+import { Supervisor } from './workers/supervisor.ts';
+import { tellSupervisor } from './workers/worker-channel.ts';
+import { settingsOfWorker } from './workers/worker-settings.ts';
 
-const settings = program.parse();
+const given = program.parse();
 const { name, version } = program;
-const logger = createLogger({ name, level: settings.logLevel });
+const { workers, worker } = given;
+const sharesPorts = workers > 1;
+const logger = createLogger({
+  name,
+  level: given.logLevel,
+  ...(sharesPorts && worker > 0 ? { worker } : {}),
+});
 const metrics = new Metrics().collectProcess();
 
-await runProgram({
-  name,
-  version,
-  logger,
-  ops: { host: settings.opsHost, port: settings.opsPort, metrics },
-  parts: [lateService({ name: 'edge', waitsFor: ['bus'], open })],
-});
+if (sharesPorts && worker === 0) await runSupervisor();
+else await runNode();
 
-async function open(signal: AbortSignal): Promise<Opened> {
+async function runSupervisor(): Promise<void> {
+  await runProgram({
+    name,
+    version,
+    logger,
+    ops: { host: given.opsHost, port: given.opsPort, metrics },
+    parts: (ending) => {
+      const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)] as const;
+      const supervisor = new Supervisor({ settings: given, command, ending, logger });
+      supervisorMetrics(metrics, supervisor);
+      return [supervisor];
+    },
+  });
+}
+
+async function runNode(): Promise<void> {
+  const settings = ownSettings();
+  await runProgram({
+    name,
+    version,
+    logger,
+    ops: { host: settings.opsHost, port: settings.opsPort, metrics },
+    parts: (ending) => {
+      const node = lateService({
+        name: 'edge',
+        waitsFor: ['bus'],
+        open: (signal) => openNode(settings, signal),
+      });
+      tellSupervisor(ending, () => node.ready());
+      return [node];
+    },
+  });
+}
+
+async function openNode(settings: EdgeSettings, signal: AbortSignal): Promise<Opened> {
   const onError = (error: unknown): void => logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
   const bus = await connectNats({ ...natsConnection(settings), name, signal, onError });
   return {
-    service: createEdge({ options: settings, bus, logger, metrics, version }),
+    service: createEdge({ options: settings, bus, logger, metrics, version, sharesPorts }),
     close: () => bus.close(),
   };
+}
+
+/** The settings of this very process; ends it where they cannot be. */
+function ownSettings(): EdgeSettings {
+  try {
+    return settingsOfWorker(given, Math.max(worker, 1));
+  } catch (error) {
+    if (!(error instanceof ExitError)) throw error;
+    logger.fatal({ subsystem: 'life' }, error.message);
+    return process.exit(error.exitCode);
+  }
 }

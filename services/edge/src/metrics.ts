@@ -71,6 +71,24 @@ export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetri
   };
 }
 
+/** Registers what a supervisor counts; its workers have the rest, each at its own ops port. */
+export function supervisorMetrics(
+  metrics: Metrics,
+  sources: { readonly counts: { ready: number; waiting: number }; readonly restarts: number },
+): void {
+  metrics.gauge({
+    name: 'postern_edge_workers',
+    help: 'Workers of this machine, by whether they are ready.',
+    labels: ['state'],
+    read: () => Object.entries(sources.counts).map(([state, value]) => ({ value, labels: { state } })),
+  });
+  metrics.counter({
+    name: 'postern_edge_worker_restarts_total',
+    help: 'Workers that died and were started again.',
+    read: () => sources.restarts,
+  });
+}
+
 function registerGauges(metrics: Metrics, sources: MetricSources): void {
   const gauge = (name: string, help: string, label: string, read: () => object) =>
     metrics.gauge({

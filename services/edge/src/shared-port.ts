@@ -12,6 +12,7 @@ const keepAliveDelayMs = 60_000;
 export interface SharedPortParts {
   host: string;
   port: number;
+  reusePort: boolean;
   onConnection(socket: Socket): void;
 }
 
@@ -43,8 +44,8 @@ export class SharedPort {
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#parts;
-    this.#server.listen({ host, port, backlog });
+    const { host, port, reusePort } = this.#parts;
+    this.#server.listen({ host, port, reusePort, backlog });
     await once(this.#server, 'listening');
   }
 

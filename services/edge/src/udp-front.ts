@@ -18,6 +18,7 @@ const retryDelayMsMax = 5_000;
 /** Where UDP fronts listen and who takes their flows. */
 export interface UdpFrontParts {
   host: string;
+  reusePort: boolean;
   logger: Logger;
   flowsPerFrontMax: number;
   onFlow(front: UdpFront, flow: Flow): void;
@@ -90,12 +91,13 @@ export class UdpFront {
   }
 
   #listen(): void {
-    const { host, flowsPerFrontMax } = this.#parts;
+    const { host, reusePort, flowsPerFrontMax } = this.#parts;
     const { id, name, gatewayId, front } = this.#route;
     const about = { destinationId: id, gatewayId, port: front.port, protocol: 'udp' };
     const listener: FlowListener = new FlowListener({
       host,
       port: front.port,
+      reusePort,
       flowsMax: flowsPerFrontMax,
       onFlow: (flow) => this.#parts.onFlow(this, flow),
       onFull: (address) => this.#parts.onFlowsFull(this, address),

@@ -4,7 +4,7 @@ import { ownArguments } from '@postern/scripts/arguments';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { command } from './command/control.ts';
 import { type RunOptions, runCluster } from './command/run.ts';
-import { natsMax, nodesMax } from './platform/layout.ts';
+import { natsMax, nodesMax, workersMax } from './platform/layout.ts';
 
 const program = new Command('cluster')
   .description(
@@ -14,7 +14,7 @@ const program = new Command('cluster')
   .option('--state <DIR>', 'the folder that keeps everything')
   .option('--nodes <N>', 'edge nodes', within(1, nodesMax), 2)
   .option('--nats <N>', 'NATS servers', within(1, natsMax), 1)
-  .option('--workers <N>', 'processes of each node; only 1 in this version', within(1, 1), 1)
+  .option('--workers <N>', 'processes of each node, edge-1.1 and so on', within(1, workersMax), 1)
   .option('--net <A.B.C>', 'the loopback net: node N listens on A.B.C.N', '127.0.1')
   .enablePositionalOptions()
   .exitOverride()

@@ -13,6 +13,7 @@ import { isRunning, serveControl } from './control.ts';
 export interface RunOptions {
   readonly state: string;
   readonly nodes: number;
+  readonly workers: number;
   readonly nats: number;
   readonly net: string;
 }

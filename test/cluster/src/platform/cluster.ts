@@ -26,6 +26,8 @@ export interface ClusterOptions {
   /** Keeps everything; a temporary folder that goes with the cluster when none is given. */
   readonly state?: string;
   readonly nodes?: number;
+  /** Processes of each node. */
+  readonly workers?: number;
   readonly nats?: number;
   /** The loopback net, like `127.0.1`; a free one when none is given. */
   readonly net?: string;
@@ -100,7 +102,11 @@ export class Cluster implements Platform {
   }
 
   get nodeHosts(): readonly string[] {
-    return this.layout.edges.map((edge) => edge.address);
+    return [...new Set(this.layout.edges.map((edge) => edge.address))];
+  }
+
+  get nodeCount(): number {
+    return this.layout.edges.length;
   }
 
   get admin(): AdminClient {
@@ -126,7 +132,7 @@ export class Cluster implements Platform {
     });
   }
 
-  /** The process of that name: `edge-1`, `router`, `nats-1`, `mongodb`. */
+  /** The process of that name: `edge-1`, with workers `edge-1.2`, `router`, `nats-1`, `mongodb`. */
   part(name: string): Part {
     const member = this.#members.get(name);
     if (member === undefined) {
@@ -197,6 +203,7 @@ export async function bootCluster(options: ClusterOptions = {}): Promise<Cluster
   const frontPorts = options.frontPorts ?? { first: 15_000, last: 16_999 };
   const layout = await layOut(net, {
     nodes: options.nodes ?? 2,
+    workers: options.workers ?? 1,
     nats: options.nats ?? 1,
     frontPortFirst: frontPorts.first,
     frontPortLast: frontPorts.last,

@@ -11,6 +11,8 @@ export interface Platform extends AsyncDisposable {
   readonly admin: AdminClient;
   /** The address of each node; all of them serve every front. */
   readonly nodeHosts: readonly string[];
+  /** How many nodes there are, where several share an address. */
+  readonly nodeCount?: number;
   /** Ends everything that was booted with it. */
   stop(): Promise<void>;
 }

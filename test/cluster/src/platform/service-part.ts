@@ -26,7 +26,12 @@ export function servicePart(
   { args, environment, logFolder, stopWithinMs }: ServiceSettings,
 ): Part {
   const main = join(rootFolder, 'services', place.kind, 'src', 'main.ts');
-  const ops = ['--ops-host', place.address, '--ops-port', String(place.opsPort)];
+  const ops = [
+    '--ops-host',
+    place.address,
+    '--ops-port',
+    String(place.worker?.opsPortGiven ?? place.opsPort),
+  ];
   return new Part({
     name: place.name,
     command: process.execPath,

@@ -18,7 +18,7 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
     case 'edge':
       return [
         ...host,
-        ...flags({ name: place.name, zone: `zone-${place.name}` }),
+        ...edgeFlags(place, layout.workers),
         ...flags({ 'listen-host': place.address, 'advertise-host': place.address }),
         ...flags({
           'connect-port': connectPort,
@@ -48,6 +48,12 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
     case 'mongodb':
       return [];
   }
+}
+
+/** A worker has its zone from the machine that it is on. */
+function edgeFlags({ name, worker }: Place, workers: number): string[] {
+  if (worker === undefined) return flags({ name, zone: `zone-${name}` });
+  return flags({ name: worker.node, zone: `zone-${worker.node}`, workers, worker: worker.number });
 }
 
 function flags(values: Readonly<Record<string, string | number>>): string[] {

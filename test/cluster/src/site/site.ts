@@ -98,11 +98,12 @@ export async function untilServed(
   destinations: readonly ShownDestination[],
 ): Promise<void> {
   const deadline = Date.now() + 15_000;
+  const nodes = platform.nodeCount ?? platform.nodeHosts.length;
   const wanted = new Set(destinations.map(({ id }) => id));
   for (;;) {
     const fronts = (await platform.admin.fronts()).filter(({ destinationId }) => wanted.has(destinationId));
     const served = fronts.filter(({ listening }) => {
-      return listening.filter((one) => one.listening).length >= platform.nodeHosts.length;
+      return listening.filter((one) => one.listening).length >= nodes;
     });
     if (served.length === wanted.size) return;
     if (Date.now() > deadline) throw new Error(`fronts are not served: ${JSON.stringify(fronts)}`);

@@ -1,0 +1,119 @@
+/**
+ * One worker as the supervisor sees it: a process that is started, tells of itself over a channel, ends, and is started
+ * again. The channel is also how a worker learns that its supervisor is gone: it drains then, so that it never stands in
+ * the way of the next supervisor's workers.
+ *
+ *     start ──► running ──died──► waiting (backoff) ──► running …
+ *                  └── stop: SIGTERM, SIGKILL when late ──► ended
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Compile } from 'typebox/compile';
+import { Type } from 'typebox';
+import type { Logger, Readiness } from '@postern/telemetry';
+import { Backoff } from './backoff.ts';
+
+/** What a worker tells, each time that it changes. */
+const wordSchema = Type.Object({
+  ready: Type.Boolean(),
+  waitingFor: Type.Array(Type.String()),
+});
+
+const word = Compile(wordSchema);
+
+/** How a worker's process ended. */
+export interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** What it needs to run its worker. */
+export interface WorkerProcessParts {
+  readonly worker: number;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly logger: Logger;
+  /** It has ended without being asked; false when it is not to be started again. */
+  onDied(end: WorkerEnd, wasReady: boolean): boolean;
+}
+
+/** One worker over all its processes. */
+export class WorkerProcess {
+  readonly worker: number;
+  readonly #parts: WorkerProcessParts;
+  readonly #backoff = new Backoff();
+  #child: ChildProcess | null = null;
+  #ended: Promise<WorkerEnd> = Promise.resolve({ code: 0, signal: null });
+  #word: Readiness = { ready: false, waitingFor: ['start'] };
+  #restartTimer: NodeJS.Timeout | undefined;
+  #restarts = 0;
+  #stopping = false;
+  /** In any of its processes. */
+  #wasReady = false;
+
+  constructor(parts: WorkerProcessParts) {
+    this.worker = parts.worker;
+    this.#parts = parts;
+  }
+
+  get ready(): boolean {
+    return this.#child !== null && this.#word.ready;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get status(): { worker: number; pid: number | null; restarts: number } & Readiness {
+    const { worker } = this;
+    return { worker, pid: this.#child?.pid ?? null, restarts: this.#restarts, ...this.#word };
+  }
+
+  start(): void {
+    const { command, args, worker, logger } = this.#parts;
+    this.#backoff.started();
+    this.#word = { ready: false, waitingFor: ['start'] };
+    // A group of its own: what a terminal sends to the supervisor reaches a worker once, from there.
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+    this.#child = child;
+    logger.info({ worker, workerPid: child.pid }, 'a worker is started');
+    child.on('message', (message) => {
+      if (this.#child !== child || !word.Check(message)) return;
+      this.#word = message;
+      this.#wasReady ||= message.ready;
+    });
+    const { promise, resolve } = Promise.withResolvers<WorkerEnd>();
+    this.#ended = promise;
+    child.once('error', (error) => {
+      logger.error({ worker, error }, 'a worker cannot be started or signalled');
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    void promise.then((end) => this.#handleEnd(end));
+  }
+
+  /** Asks it to drain, kills it when it has not ended in time; resolves with how it ended. Idempotent. */
+  async stop(withinMs: number): Promise<WorkerEnd> {
+    this.#stopping = true;
+    clearTimeout(this.#restartTimer);
+    this.#child?.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), withinMs);
+    const end = await this.#ended;
+    clearTimeout(timer);
+    return end;
+  }
+
+  #handleEnd(end: WorkerEnd): void {
+    const { worker, logger } = this.#parts;
+    this.#child = null;
+    this.#word = { ready: false, waitingFor: ['restart'] };
+    if (this.#stopping) {
+      logger.info({ worker, ...end }, 'a worker has ended');
+      return;
+    }
+    if (!this.#parts.onDied(end, this.#wasReady)) return;
+    const afterMs = this.#backoff.next();
+    logger.error({ worker, ...end, afterMs }, 'a worker has died; it is started again');
+    this.#restarts += 1;
+    this.#restartTimer = setTimeout(() => this.start(), afterMs);
+  }
+}
