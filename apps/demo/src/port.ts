@@ -11,9 +11,11 @@ const frontPortLast = 16_999;
 /** The flags that give standalone its ports. A folder that was used before has ports of its own. */
 export async function portFlags(state: string, fronts: number): Promise<string[]> {
   if (existsSync(join(state, 'ports.json'))) return freeFlags;
-  const [connect, tunnel, admin] = [process.getuid?.() === 0 ? 443 : 8443, 9000, 7443];
+  const isRoot = process.getuid?.() === 0;
+  const [connect, http, tunnel, admin] = [isRoot ? 443 : 8443, isRoot ? 80 : 8080, 9000, 7443];
   const ports = {
     '--connect-port': (await isFree(connect)) ? connect : await orFree(8443),
+    '--http-port': await orFree(http),
     '--tunnel-port': await orFree(tunnel),
     '--admin-port': await orFree(admin),
     '--front-port-first': await freeRange(fronts),
@@ -22,7 +24,16 @@ export async function portFlags(state: string, fronts: number): Promise<string[]
 }
 
 /** Whatever is free, or was taken at an earlier start. */
-export const freeFlags = ['--connect-port', '0', '--tunnel-port', '0', '--admin-port', '0'];
+export const freeFlags = [
+  '--connect-port',
+  '0',
+  '--http-port',
+  '0',
+  '--tunnel-port',
+  '0',
+  '--admin-port',
+  '0',
+];
 
 async function orFree(port: number): Promise<number> {
   return (await isFree(port)) ? port : 0;

@@ -19,6 +19,7 @@ const {
   platformHost: _host,
   listenHost: _listenHost,
   connectPort: _connectPort,
+  httpPort: _httpPort,
   tunnelPort: _tunnelPort,
   frontHost: _frontHost,
   certificateNames: _certificateNames,
@@ -29,6 +30,7 @@ const {
   frontHost: _shownHost,
   reservedPorts: _reserved,
   sharedPort: _shared,
+  sharedHttpPort: _sharedHttp,
   ...routerBounds
 } = routerOptions;
 const { firstApiKey: _firstApiKey, ...aclBounds } = aclOptions;
@@ -54,6 +56,13 @@ const platformOptions = {
       ...port,
       description:
         'Where clients make their first call. Unless given, 443 for root where it is free, else 8443. 0 takes a free one. What was taken is kept in the folder.',
+    }),
+  ),
+  httpPort: Type.Optional(
+    Type.Integer({
+      ...port,
+      description:
+        'Where plain HTTP fronts that share a port are called, told apart by Host. Unless given, 80 for root, else 8080, and a free one where that is taken. 0 takes a free one. What was taken is kept in the folder.',
     }),
   ),
   tunnelPort: Type.Integer({

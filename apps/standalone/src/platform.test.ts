@@ -10,7 +10,7 @@ import { type TestContext, describe, it } from 'node:test';
 import type { Operator } from './operator.ts';
 import { type Platform, createPlatform } from './platform.ts';
 
-const anyPorts = { connectPort: 0, tunnelPort: 0, adminPort: 0 };
+const anyPorts = { connectPort: 0, httpPort: 0, tunnelPort: 0, adminPort: 0 };
 
 function makeFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'postern-standalone-'));

@@ -20,7 +20,7 @@ import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { platformSettingsOf, type PlatformSettings } from './config.ts';
-import { chooseConnectPort, freePort } from './connect-port.ts';
+import { chooseConnectPort, chooseHttpPort, freePort } from './port-choice.ts';
 import { startError } from './errors.ts';
 import type { Operator } from './operator.ts';
 import {
@@ -144,14 +144,16 @@ class StandalonePlatform implements Platform {
     return { edge, admin };
   }
 
-  /** What is set counts; 0, and a connect port that is not set, are what they were at the last start. */
+  /** What is set counts; 0, and a shared port that is not set, are what they were at the last start. */
   async #choosePorts(folder: StateFolder): Promise<Ports> {
     const kept = folder.ports();
-    const { connectPort, tunnelPort, adminPort, listenHost } = this.#settings;
+    const { connectPort, httpPort, tunnelPort, adminPort, listenHost } = this.#settings;
     const connect = connectPort || (kept.connect ?? connectPort ?? (await chooseConnectPort(listenHost)));
+    const http = httpPort || (kept.http ?? httpPort ?? (await chooseHttpPort(listenHost)));
     return {
-      // The router must know it before the edge listens: fronts share it.
+      // The router must know them before the edge listens: fronts share them.
       connect: connect || (await freePort(listenHost)),
+      http: http || (await freePort(listenHost)),
       tunnel: tunnelPort || (kept.tunnel ?? 0),
       admin: adminPort || (kept.admin ?? 0),
     };

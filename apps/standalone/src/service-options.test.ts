@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { platformSettingsOf as settings } from './config.ts';
 import { certstoreOptionsOf, connectUrlOf, edgeOptionsOf, routerOptionsOf } from './service-options.ts';
 
-const ports = { connect: 8443, tunnel: 9000, admin: 0 };
+const ports = { connect: 8443, http: 8080, tunnel: 9000, admin: 0 };
 
 describe('what services are told', () => {
   it('sends clients to the address that is listened on while the platform has no name of its own', () => {
@@ -15,7 +15,7 @@ describe('what services are told', () => {
   });
 
   it('keeps the platform’s own ports from fronts', () => {
-    assert.deepEqual(routerOptionsOf(settings({}), ports).reservedPorts, [80, 443, 9000, 8443]);
+    assert.deepEqual(routerOptionsOf(settings({}), ports).reservedPorts, [80, 443, 9000, 8443, 8080]);
   });
 
   it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {

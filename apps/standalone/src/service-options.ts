@@ -15,6 +15,7 @@ const wellKnownPorts = [80, 443, 9000];
 /** The ports to listen on; 0 takes a free one. */
 export interface Ports {
   readonly connect: number;
+  readonly http: number;
   readonly tunnel: number;
   readonly admin: number;
 }
@@ -26,6 +27,7 @@ export function edgeOptionsOf(settings: PlatformSettings, ports: Ports): EdgeOpt
     name: 'edge-1',
     zone: '',
     connectPort: ports.connect,
+    httpPort: ports.http,
     tunnelPort: ports.tunnel,
     advertiseHost: settings.advertiseHost === '' ? publicHost(settings) : settings.advertiseHost,
     // The only node has no others to talk to.
@@ -46,6 +48,7 @@ export function routerOptionsOf(settings: PlatformSettings, ports: Ports): Route
     ...settings,
     reservedPorts: [...new Set([...wellKnownPorts, ...own])],
     sharedPort: ports.connect,
+    sharedHttpPort: ports.http,
   };
 }
 

@@ -5,7 +5,7 @@
  *     postern.db                documents
  *     key-encryption-key        what private keys in them are encrypted under; without it they are lost
  *     api-key                   the first API key; taken away, the next start makes another
- *     ports.json                the ports that were taken for 0, and the connect port
+ *     ports.json                the ports that were taken for 0, and the shared ones
  *     operator.json, ca.pem     for operators; written anew at each start
  */
 import { randomBytes } from 'node:crypto';
@@ -18,6 +18,7 @@ import type { Operator } from './operator.ts';
 /** The ports that a platform keeps over its starts. */
 export interface KeptPorts {
   connect?: number;
+  http?: number;
   tunnel?: number;
   admin?: number;
 }
@@ -76,8 +77,8 @@ export class StateFolder {
     const text = this.#read('ports.json');
     if (text === null) return {};
     try {
-      const { connect, tunnel, admin } = JSON.parse(text) as Record<string, unknown>;
-      return { ...port({ connect }), ...port({ tunnel }), ...port({ admin }) };
+      const { connect, http, tunnel, admin } = JSON.parse(text) as Record<string, unknown>;
+      return { ...port({ connect }), ...port({ http }), ...port({ tunnel }), ...port({ admin }) };
     } catch (error) {
       throw standaloneError(
         'STANDALONE_STATE_UNUSABLE',

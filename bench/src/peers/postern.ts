@@ -70,6 +70,7 @@ async function startStandalone(stage: Stage): Promise<OperatorFile> {
     state,
     'admin-port': admin,
     'connect-port': connect,
+    'http-port': 0,
     'tunnel-port': tunnel,
     'advertise-port': leg,
     'log-level': 'warn',

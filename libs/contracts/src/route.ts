@@ -22,7 +22,10 @@ export const Route = Type.Object({
   gatewayEnabled: Type.Boolean(),
   resource: DestinationResource,
   front: Type.Optional(DestinationFront),
-  shared: Type.Boolean({ description: 'its front is on the platform’s port, told apart by its server name' }),
+  shared: Type.Boolean({
+    description:
+      'its front is on a port of the platform’s, told apart by its server name or, without TLS, by Host',
+  }),
   clientPort: Type.Optional(Type.Integer()),
   listener: Type.Optional(DestinationListener),
   health: DestinationHealth,

@@ -12,8 +12,6 @@ export interface CallerFacts {
   scheme: 'http' | 'https';
   /** Host and port as the caller named them. */
   authority: string;
-  /** The port of the front. */
-  port: number;
   /** The fields by which a balancer tells of its own callers are believed. */
   trusted: boolean;
   /** The verified certificate of a caller, in DER, where it is to be passed on (RFC 9440). */
@@ -31,6 +29,8 @@ export interface RequestForward {
   version: string;
   /** Host and port of the resource. */
   authority: string;
+  /** The port that the caller called. */
+  port: number;
   caller: CallerFacts;
   /** The protocols to change to, where the caller asks for it. */
   upgrade: string | null;
@@ -124,11 +124,11 @@ function isBalancers(key: string): boolean {
 }
 
 function callerFields(
-  { caller, version, trackingId }: RequestForward,
+  { caller, port, version, trackingId }: RequestForward,
   before: Partial<Record<'forwarded' | 'x-forwarded-for', string>>,
   keepsOthers: boolean,
 ): string {
-  const { address, scheme, authority, port, certificate } = caller;
+  const { address, scheme, authority, certificate } = caller;
   const node = address.includes(':') ? `"[${address}]"` : address;
   const host = authority === '' ? '' : `;host=${/^[\w.-]+$/.test(authority) ? authority : `"${authority}"`}`;
   let text = `Forwarded: ${listed(before.forwarded)}for=${node}${host};proto=${scheme}\r\n`;

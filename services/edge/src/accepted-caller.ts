@@ -39,3 +39,6 @@ export interface AcceptedCaller {
   /** Its place among the callers is free again. Idempotent. */
   leave(): void;
 }
+
+/** A caller of the port that plain HTTP fronts share: each of its requests says whom it is for. */
+export type NamelessCaller = Omit<AcceptedCaller, 'route'>;

@@ -7,7 +7,7 @@ import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
-import type { AcceptedCaller } from './accepted-caller.ts';
+import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller } from './caller.ts';
 import type { CallerCause } from './errors.ts';
 import type { HttpBounds } from './http/bounds.ts';
@@ -37,6 +37,8 @@ export interface CallersParts {
   trusts(address: string): boolean;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
+  /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
+  named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether a client's check of the destination passes, as far as it is known. */
   isWell(clientId: string, destinationId: string): boolean;
@@ -89,20 +91,18 @@ export class Callers {
       trusts: (address) => parts.trusts(address),
       policy: (gatewayId) => parts.policy(gatewayId),
       route: (destinationId) => parts.route(destinationId),
+      named: (host) => parts.named(host),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       whyFull: () => this.#whyOpeningFull(),
       onStart: (caller) => this.#add(caller),
       onOpened: (caller) => this.#handleOpened(caller),
       onOver: (caller, cause) => this.#remove(caller, cause),
-      onRefused: (destinationId, trackingId, { caller }, cause) =>
-        parts.refusals.add(
-          destinationId,
-          trackingId,
-          `${caller.address}:${caller.port}`,
-          cause,
-          'a request was refused',
-        ),
+      onRefused: (destinationId, trackingId, { caller }, cause) => {
+        const from = `${caller.address}:${caller.port}`;
+        if (destinationId === null) parts.refusals.addStranger(trackingId, from, cause);
+        else parts.refusals.add(destinationId, trackingId, from, cause, 'a request was refused');
+      },
     });
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
@@ -153,6 +153,11 @@ export class Callers {
     const { head, socket } = accepted;
     const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
     this.#start(new Caller(this.#callerParts, accepted, socketEnd(socket, first)));
+  }
+
+  /** Carries the requests of a caller of the port that plain HTTP fronts share. */
+  serveNameless(accepted: NamelessCaller): void {
+    this.#http.acceptNameless(accepted);
   }
 
   /** Carries the datagrams of a caller that a UDP front has not heard before. */

@@ -36,6 +36,10 @@ export const edgeOptions = {
     443,
     'Where clients make their first call and open WebSocket tunnels; 0 takes a free one.',
   ),
+  httpPort: port(
+    80,
+    'Where plain HTTP fronts that share a port are called, told apart by Host; 0 takes a free one.',
+  ),
   tunnelPort: port(9000, 'Where tunnels end; 0 takes a free one.'),
   advertiseHost: Type.String({
     default: '',

@@ -71,7 +71,7 @@ export interface EdgeParts {
 /** A node. */
 export interface Edge extends Service {
   /** The ports that it took; 0 before it listens. */
-  readonly ports: { connect: number; tunnel: number; link: number };
+  readonly ports: { connect: number; http: number; tunnel: number; link: number };
 }
 
 /** Makes a node; `start` brings it to life. */
@@ -166,6 +166,7 @@ class EdgeNode implements Edge {
       trusts: (address) => balancers.trusts(address),
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
+      named: (host) => this.#frontSide.fronts.httpNames.find(host),
       upstreams: (gatewayId) => this.#relays.upstreams(gatewayId),
       isWell: (clientId, destinationId) => this.#health.isWell(clientId, destinationId),
       refusals: this.#refusals,
@@ -209,6 +210,7 @@ class EdgeNode implements Edge {
       certificates: this.#certificates.held,
       certificate: this.#certificates.own,
       serve: (caller) => this.#callers.serve(caller),
+      serveNameless: (caller) => this.#callers.serveNameless(caller),
       servePlatform: (connection) => this.#clientSide.serve(connection),
     });
     this.#relays = new Relays({
@@ -237,9 +239,9 @@ class EdgeNode implements Edge {
     this.#clientSide = this.#makeClientSide();
   }
 
-  get ports(): { connect: number; tunnel: number; link: number } {
+  get ports(): { connect: number; http: number; tunnel: number; link: number } {
     return {
-      connect: this.#frontSide.port,
+      ...this.#frontSide.ports,
       tunnel: this.#clientSide.port,
       link: this.#links.port,
     };

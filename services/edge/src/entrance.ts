@@ -3,8 +3,9 @@
  *
  *     own port ────────┬─► PROXY header ─► limits ─► source rules ─► TLS as the destination says ─► byte pipe or HTTP
  *                      │  from balancers     ▲       access list     none, passthrough: nothing
- *     the shared port ─┘  that are trusted ──┼──► ClientHello: server name
- *                                            └─ a destination's ─┘└─ any other ─► the platform itself
+ *     the shared port ─┤  that are trusted ──┼──► ClientHello: server name
+ *                      │                     └─ a destination's ─┘└─ any other ─► the platform itself
+ *     plain HTTP's ────┘ ─► limits ─► HTTP, which finds the destination of each request by its Host
  *
  * Who is turned away is reset, as the edge does not know the caller's protocol; the cause goes to the destination's
  * refusals and to the log. Limits count the caller's own address, so where a balancer is in between they come after
@@ -14,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { adoptSocket, resetSocket } from '@postern/tunnel';
-import type { AcceptedCaller, CallerTls } from './accepted-caller.ts';
+import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
 import type { Balancers } from './balancers.ts';
 import type { Callers } from './callers.ts';
 import { type CallerCause, TurnedAway } from './errors.ts';
@@ -48,6 +49,8 @@ export interface EntranceParts {
   endTls(route: FrontRoute, socket: Socket): Promise<EndedTls>;
   /** Has the connection from now on. */
   serve(caller: AcceptedCaller): void;
+  /** The same of the port that plain HTTP fronts share. */
+  serveNameless(caller: NamelessCaller): void;
   /** The connection is for the platform itself. */
   servePlatform(connection: PlatformConnection): void;
 }
@@ -83,6 +86,26 @@ export class Entrance {
   enterShared(accepted: Socket): void {
     const arrival = this.#arrive(accepted);
     if (arrival !== null) void this.#run(arrival, this.#enterShared(arrival));
+  }
+
+  /** A connection on the port that plain HTTP fronts share. */
+  enterHttp(accepted: Socket): void {
+    const arrival = this.#arrive(accepted);
+    if (arrival === null) return;
+    if (arrival.introduced) void this.#run(arrival, this.#enterIntroducedHttp(arrival));
+    else this.#guard(arrival, () => this.#serveNameless(arrival));
+  }
+
+  async #enterIntroducedHttp(arrival: Arrival): Promise<void> {
+    arrival.pass(this.#parts.sharedGate);
+    await readIntroduction(arrival);
+    this.#serveNameless(arrival);
+  }
+
+  /** Who sends nothing from here on is HTTP's to bound, among the callers that are counted. */
+  #serveNameless(arrival: Arrival): void {
+    this.#enter(arrival);
+    this.#parts.serveNameless(arrival.acceptNameless(null));
   }
 
   #arrive(accepted: Socket): Arrival | null {
@@ -171,14 +194,19 @@ export class Entrance {
   /** Limits, then source rules and access list. */
   #admit(arrival: Arrival, route: FrontRoute): void {
     if (arrival.leave !== null) return;
-    const place = this.#parts.callers.admit(arrival.address.address);
-    if (typeof place !== 'function') throw new TurnedAway(place);
-    arrival.leave = place;
+    this.#enter(arrival);
     const policy = this.#parts.policy(route.gatewayId);
     // Of HTTP each request is judged, and answered with the cause; here only who is to have no handshake is turned away.
     const judge = route.front.protocol === 'http' ? judgeHandshake : judgeNew;
     const cause = judge(route, policy, arrival.address);
     if (cause !== null) throw new TurnedAway(cause);
+  }
+
+  /** Takes a place among the callers. */
+  #enter(arrival: Arrival): void {
+    const place = this.#parts.callers.admit(arrival.address.address);
+    if (typeof place !== 'function') throw new TurnedAway(place);
+    arrival.leave = place;
   }
 
   async #run(arrival: Arrival, work: Promise<void>): Promise<void> {
@@ -282,12 +310,15 @@ class Arrival {
   }
 
   accept(route: FrontRoute, ended: EndedTls | null): AcceptedCaller {
+    return { ...this.acceptNameless(ended), route };
+  }
+
+  acceptNameless(ended: EndedTls | null): NamelessCaller {
     const { trackingId, address, called, introduced, serverName, head } = this;
     const leave = this.leave ?? (() => {});
     const tls: CallerTls | null = ended?.tls ?? null;
     return {
       trackingId,
-      route,
       address,
       called,
       throughBalancer: introduced,

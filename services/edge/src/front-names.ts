@@ -1,5 +1,5 @@
 /**
- * Which destination owns a name on a shared port. An exact name goes before a wildcard, and a wildcard stands for one
+ * Which destination owns a name on a shared port: a server name of TLS, or a Host of plain HTTP. An exact name goes before a wildcard, and a wildcard stands for one
  * label: `*.example.com` has `a.example.com`, neither `a.b.example.com` nor `example.com`. The router sees to it that
  * no two have the same name; should two be told here (one is being deleted, the other made), the later one has it.
  */

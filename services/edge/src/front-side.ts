@@ -3,13 +3,14 @@
  * the byte pipe, HTTP, the platform itself, is told to it as functions.
  *
  *     Fronts (own ports) ──┐                          ┌─► serve: byte pipe or HTTP
- *     SharedPort ──────────┴─► Entrance ─► TlsEnds ───┤
+ *     SharedPort, for TLS ─┼─► Entrance ─► TlsEnds ───┤
+ *     SharedPort, for HTTP ┘                          ├─► serveNameless: HTTP, by the Host of each request
  *                                                     └─► servePlatform: first calls, WebSocket tunnels
  */
 import type { Bus } from '@postern/bus';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import type { AcceptedCaller } from './accepted-caller.ts';
+import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Balancers } from './balancers.ts';
 import type { Callers } from './callers.ts';
 import type { EdgeOptions } from './config.ts';
@@ -39,6 +40,7 @@ export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
   route(destinationId: string): Route | undefined;
   draining(): boolean;
   serve(caller: AcceptedCaller): void;
+  serveNameless(caller: NamelessCaller): void;
   servePlatform(connection: PlatformConnection): void;
 }
 
@@ -46,6 +48,7 @@ export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
 export class FrontSide {
   readonly fronts: Fronts;
   readonly #sharedPort: SharedPort;
+  readonly #httpPort: SharedPort;
   readonly #tlsEnds: TlsEnds;
   readonly #revocationLists: RevocationLists;
   readonly #platformCertificates: PlatformCertificates;
@@ -72,7 +75,7 @@ export class FrontSide {
       host: options.frontHost === '' ? options.listenHost : options.frontHost,
       reusePort,
       logger,
-      sharedListening: () => this.#sharedPort.listening,
+      sharedListening: (by) => (by === 'tls' ? this.#sharedPort : this.#httpPort).listening,
       flowsPerFrontMax: options.flowsPerFrontMax,
       onConnection: (front, socket) => entrance.enterOwn(front.route, socket),
       onFlow: (front, flow) => parts.callers.serveFlow(front.route, flow),
@@ -95,16 +98,22 @@ export class FrontSide {
       reusePort,
       onConnection: (socket) => entrance.enterShared(socket),
     });
+    this.#httpPort = new SharedPort({
+      host: options.listenHost,
+      port: options.httpPort,
+      onConnection: (socket) => entrance.enterHttp(socket),
+    });
   }
 
-  /** The port that is shared; 0 before it listens. */
-  get port(): number {
-    return this.#sharedPort.port;
+  /** The ports that are shared; 0 before they listen. */
+  get ports(): { connect: number; http: number } {
+    return { connect: this.#sharedPort.port, http: this.#httpPort.port };
   }
 
   /** The shared port first: the platform itself is served there. */
   async listen(routes: Iterable<Route>): Promise<void> {
     await this.#sharedPort.listen();
+    await this.#httpPort.listen();
     for (const route of routes) this.#applyTls(route.id, route);
     await this.fronts.open(routes);
   }
@@ -118,6 +127,7 @@ export class FrontSide {
   /** Takes no more callers. Idempotent. */
   drain(): void {
     this.fronts.close();
+    this.#httpPort.close();
     this.#gates.front.close();
   }
 

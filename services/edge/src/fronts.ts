@@ -1,7 +1,7 @@
 /**
  * The fronts of this node: one for each on-premises destination that it knows, opened, changed and closed as the routes
- * change, without a restart. Most have a port of their own; those on the platform's port only have a name there. Ports
- * that are given up are given up before others are taken, so that a port can pass from one destination to another in
+ * change, without a restart. Most have a port of their own; those on a port of the platform's only have a name there.
+ * Ports that are given up are given up before others are taken, so that a port can pass from one destination to another in
  * one change.
  */
 import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
@@ -9,15 +9,18 @@ import { FrontNames } from './front-names.ts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
 import { UdpFront, type UdpFrontParts } from './udp-front.ts';
 
-/** Where fronts listen; those that share the platform's port need no listener of their own. */
+/** Where fronts listen; those that share a port of the platform's need no listener of their own. */
 export interface FrontsParts extends FrontParts, UdpFrontParts {
-  sharedListening(): boolean;
+  /** Whether the port that server names, or that Hosts tell apart listens. */
+  sharedListening(by: 'tls' | 'http'): boolean;
 }
 
 /** All fronts. */
 export class Fronts {
-  /** The names on the shared port. */
+  /** The names on the shared port, which server names tell apart. */
   readonly names = new FrontNames();
+  /** The names on the port that plain HTTP fronts share. */
+  readonly httpNames = new FrontNames();
   readonly #parts: FrontsParts;
   readonly #fronts = new Map<string, Front | UdpFront>();
   readonly #shared = new Map<string, FrontRoute>();
@@ -95,19 +98,25 @@ export class Fronts {
   #applyShared(destinationId: string, route: FrontRoute | null): void {
     if (route === null) this.#shared.delete(destinationId);
     else this.#shared.set(destinationId, route);
-    this.names.apply(destinationId, route);
+    this.names.apply(destinationId, route !== null && sharedBy(route) === 'tls' ? route : null);
+    this.httpNames.apply(destinationId, route !== null && sharedBy(route) === 'http' ? route : null);
   }
 
-  #sharedState({ id, name, front, enabled, gatewayEnabled }: FrontRoute): FrontState {
+  #sharedState(route: FrontRoute): FrontState {
+    const { id, name, front, enabled, gatewayEnabled } = route;
     return {
       destinationId: id,
       name,
       port: front.port,
       enabled: enabled && gatewayEnabled,
-      listening: this.#open && this.#parts.sharedListening(),
+      listening: this.#open && this.#parts.sharedListening(sharedBy(route)),
       error: null,
     };
   }
+}
+
+function sharedBy({ front }: FrontRoute): 'tls' | 'http' {
+  return front.tls.mode === 'none' ? 'http' : 'tls';
 }
 
 function isUdp({ front }: FrontRoute): boolean {

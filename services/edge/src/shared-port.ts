@@ -1,6 +1,6 @@
 /**
- * The platform's own port, shared with the fronts that a server name tells apart. It listens and hands each connection
- * to the entrance, unread; who it is for is decided there.
+ * A port that many share: the platform's own, with the fronts that a server name tells apart, and the one of the plain
+ * HTTP fronts, which Host tells apart. It listens and hands each connection to the entrance, unread.
  */
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';

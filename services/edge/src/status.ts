@@ -14,7 +14,7 @@ const shownMax = 1_000;
 /** Where it is read. */
 export interface StatusSources {
   node: { name: string; zone: string; bootId: string; version: string; draining: boolean };
-  ports: { connect: number; tunnel: number; link: number };
+  ports: { connect: number; http: number; tunnel: number; link: number };
   /** The nodes to which a link is up. */
   links: readonly string[];
   aclInReach: boolean;

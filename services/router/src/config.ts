@@ -43,6 +43,12 @@ export const routerOptions = {
     description:
       'The platform’s own port as callers see it. TLS fronts share it, told apart by the server name; they get it unless they ask for another.',
   }),
+  sharedHttpPort: Type.Integer({
+    ...port,
+    default: 80,
+    description:
+      'The platform’s port for plain HTTP as callers see it. HTTP fronts without TLS that ask for it share it, told apart by Host.',
+  }),
   portRestDays: Type.Integer({
     minimum: 0,
     maximum: 3650,

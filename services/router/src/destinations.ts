@@ -4,6 +4,7 @@
  * rests. A cloud destination has no front; its `clientPort` is one of its gateway's alone. A destination belongs to its gateway for life: asked for behind another, it does not exist.
  */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Destination,
   type DestinationFront,
@@ -45,6 +46,7 @@ export interface DestinationOptions {
   platformHost: string;
   frontHost: string;
   sharedPort: number;
+  sharedHttpPort: number;
   destinationsPerGatewayMax: number;
 }
 
@@ -151,9 +153,10 @@ export class Destinations {
   }
 
   #hostOf(name: string, front: FrontForm, gatewayId: string): string {
-    const { frontHost, platformHost } = this.#options;
-    // Names matter where there is TLS; a plain front is reached wherever its port is.
-    const plainHost = front.tls.mode === 'none' ? frontHost : '';
+    const { frontHost, platformHost, sharedHttpPort } = this.#options;
+    // Names matter where there is TLS, or where Host tells fronts apart; others are reached wherever their port is.
+    const byHost = front.protocol === 'http' && front.port === sharedHttpPort;
+    const plainHost = front.tls.mode === 'none' && !byHost ? frontHost : '';
     return front.host ?? (plainHost || defaultHost(name, gatewayId, platformHost));
   }
 
@@ -177,16 +180,19 @@ export class Destinations {
     { name, front }: DestinationForm & { kind: 'on-premises' },
     claimant: Claimant,
   ): Promise<DestinationFront> {
-    const { sharedPort, platformHost } = this.#options;
+    const { sharedPort } = this.#options;
     if (front.host !== null) this.#claims.checkHost(front.host, claimant.gatewayId);
     const host = this.#hostOf(name, front, claimant.gatewayId);
     const port = front.port ?? (front.tls.mode === 'none' || isIP(host) !== 0 ? null : sharedPort);
     if (port === null) {
       const { transport } = portOf({ ...front, port: 0 });
-      return { ...front, host, port: await this.#claims.allot(draft.fronts, transport, claimant) };
+      const allotted = await this.#claims.allot(draft.fronts, transport, claimant);
+      const own = { ...front, host, port: allotted };
+      this.#checkName(own);
+      return own;
     }
     const taken = { ...front, host, port };
-    checkName(taken, platformHost);
+    this.#checkName(taken);
     await this.#claims.claim(draft.fronts, this.#claims.placeOf(taken), claimant);
     return taken;
   }
@@ -199,13 +205,23 @@ export class Destinations {
   ): Promise<DestinationFront> {
     const moved = { ...wanted, host: wanted.host ?? former.host, port: wanted.port ?? former.port };
     if (moved.host !== former.host) this.#claims.checkHost(moved.host, claimant.gatewayId);
-    checkName(moved, this.#options.platformHost);
+    this.#checkName(moved);
     const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
-    if (from.port !== to.port || from.transport !== to.transport || from.host !== to.host) {
+    if (!isDeepStrictEqual(from, to)) {
       await this.#claims.claim(draft.fronts, to, claimant);
       await this.#claims.release(draft.fronts, from, claimant.destinationId);
     }
     return moved;
+  }
+
+  #checkName(front: DestinationFront): void {
+    const { host, tls } = front;
+    checkCertificateName(front, this.#options.platformHost);
+    if (tls.mode !== 'none') return;
+    const { name } = this.#claims.placeOf(front);
+    if (name !== undefined && isIP(host) !== 0) throw invalid([{ path: '/front/host', message: wantsName }]);
+    if (name === undefined && host.startsWith('*.'))
+      throw invalid([{ path: '/front/host', message: wantsShared }]);
   }
 
   /** Every change raises the routes' counter, so of two that want one port at once the later one reads again. */
@@ -231,8 +247,12 @@ export class Destinations {
   }
 }
 
+const wantsName = 'must be a name where the port is shared: Host tells the fronts there apart';
+const wantsShared =
+  'may be a wildcard only on the port that plain HTTP fronts share, where Host is held against it';
+
 /** A front without a certificate of its own has the platform's, which is good for one label below its host. */
-function checkName({ host, tls }: DestinationFront, platformHost: string): void {
+function checkCertificateName({ host, tls }: DestinationFront, platformHost: string): void {
   if ((tls.mode !== 'server' && tls.mode !== 'mutual') || tls.certificateId !== null) return;
   const below = `.${platformHost}`.toLowerCase();
   const label = host.toLowerCase().endsWith(below) ? host.slice(0, -below.length) : '.';

@@ -242,10 +242,12 @@ function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premi
   return findTlsFault(front) ?? findProxyFault(front);
 }
 
-/** `*.example.com`: only a server name can be held against it. */
-function isWildcard({ host, tls }: FrontForm): boolean {
+/** `*.example.com`: only a server name or a Host can be held against it. */
+function isWildcard({ host, protocol, tls }: FrontForm): boolean {
   const rest = host?.startsWith('*.') === true ? host.slice(2) : '';
-  return tls.mode !== 'none' && rest.includes('.') && isHost(rest) && isIP(rest) === 0;
+  return (
+    (tls.mode !== 'none' || protocol === 'http') && rest.includes('.') && isHost(rest) && isIP(rest) === 0
+  );
 }
 
 /** What a mode of TLS has no use for is refused, so that nobody believes that it is in force. */

@@ -14,6 +14,7 @@ async function setUp() {
     frontPortLast: 15002,
     reservedPorts: [443, 15001],
     sharedPort: 443,
+    sharedHttpPort: 80,
     portRestDays: 30,
   };
   const { fronts } = await openDocuments(openSqlite(':memory:'));
@@ -166,6 +167,44 @@ test('fronts: a TLS front on another port has it alone, and a plain one never ha
   const { tls, ...front } = tlsFront('a.example');
   const plain = claims.placeOf({ ...front, tls: { ...tls, mode: 'none' } });
   await assert.rejects(claims.claim(fronts, plain, a), { code: 'ROUTER_FRONT_RESERVED' });
+});
+
+const httpFront = (host: string, port = 80) => {
+  const { tls, ...front } = tlsFront(host, port);
+  return { ...front, protocol: 'http' as const, tls: { ...tls, mode: 'none' as const } };
+};
+
+test('fronts: many names share the port of plain HTTP, each belongs to one, and TLS there is none', async () => {
+  const { claims, fronts } = await setUp();
+  const one = claims.placeOf(httpFront('a.example'));
+  await claims.claim(fronts, one, a);
+  await claims.claim(fronts, claims.placeOf(httpFront('b.example')), b);
+  await assert.rejects(claims.claim(fronts, claims.placeOf(httpFront('A.example.')), b), {
+    code: 'ROUTER_FRONT_TAKEN',
+    message: /a\.example:80/,
+  });
+  assert.deepEqual(claims.placeOf(httpFront('a.example', 5000)), { transport: 'tcp', port: 5000 });
+  for (const front of [tlsFront('a.example', 80), { ...httpFront('a.example'), protocol: 'tcp' as const }]) {
+    await assert.rejects(claims.claim(fronts, claims.placeOf(front), a), { code: 'ROUTER_FRONT_RESERVED' });
+  }
+});
+
+test('fronts: a name that one gateway has for TLS is no other’s for plain HTTP, nor the other way round', async () => {
+  const { claims, fronts, clock } = await setUp();
+  const pairs = [
+    [claims.placeOf(tlsFront('a.example')), claims.placeOf(httpFront('a.example'))],
+    [claims.placeOf(httpFront('b.example')), claims.placeOf(tlsFront('b.example'))],
+  ] as const;
+  for (const [first, second] of pairs) {
+    await claims.claim(fronts, first, a);
+    await assert.rejects(claims.claim(fronts, second, b), { code: 'ROUTER_FRONT_TAKEN' });
+    await claims.claim(fronts, second, { ...a, destinationId: 'a2' });
+    await claims.release(fronts, second, 'a2');
+    await claims.release(fronts, first, 'a');
+    await assert.rejects(claims.claim(fronts, second, b), { code: 'ROUTER_FRONT_RESTING' });
+  }
+  clock.now += 31 * dayMs;
+  for (const [, second] of pairs) await claims.claim(fronts, second, b);
 });
 
 test('fronts: a host in the form of a gateway’s default hosts is that gateway’s alone', async () => {

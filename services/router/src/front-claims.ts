@@ -1,6 +1,6 @@
 /**
- * Who holds which front: a port, or a name on the platform's port, which server names tell apart. It is taken by
- * inserting its document, so the store decides between two who want it; a freed one stays as a document that rests,
+ * Who holds which front: a port, or a name on one of the platform's two ports, where server names tell TLS fronts apart
+ * and Host tells plain HTTP ones. A name belongs to one gateway on both. A front is taken by inserting its document, so the store decides between two who want it; a freed one stays as a document that rests,
  * and its gateway alone may have it back until then.
  *
  *            claim                    release
@@ -24,14 +24,16 @@ export interface FrontClaimOptions {
   reservedPorts: readonly number[];
   /** The platform's own port, shared by the fronts that a server name tells apart. */
   sharedPort: number;
+  /** The port that plain HTTP fronts share, told apart by Host. */
+  sharedHttpPort: number;
   portRestDays: number;
 }
 
-/** A port as the system knows it: those of TCP and of UDP are apart. With a host it is that name on a shared port. */
+/** A port as the system knows it: those of TCP and of UDP are apart. With a name it is that name on a shared port. */
 export interface FrontPort {
   transport: 'tcp' | 'udp';
   port: number;
-  host?: string;
+  name?: { by: 'tls' | 'http'; host: string };
 }
 
 /** Who claims. */
@@ -56,8 +58,9 @@ export class FrontClaims {
 
   /** Takes this port for the claimant. Throws `ROUTER_FRONT_RESERVED`, `ROUTER_FRONT_TAKEN` or `ROUTER_FRONT_RESTING`. */
   async claim(fronts: Collection<FrontDocument>, wanted: FrontPort, claimant: Claimant): Promise<void> {
-    const { port, host } = wanted;
-    if (host === undefined && this.#options.reservedPorts.includes(port)) throw frontReserved(`port ${port}`);
+    const { port, name } = wanted;
+    if (name === undefined && this.#isReserved(port)) throw frontReserved(`port ${port}`);
+    if (name !== undefined) await this.#checkOtherPort(fronts, name, claimant);
     const held: FrontDocument = { id: frontId(wanted), revision: 1, port, ...claimant, restsUntil: null };
     const found = await fronts.get(held.id);
     if (found === null) {
@@ -77,15 +80,14 @@ export class FrontClaims {
     transport: FrontPort['transport'],
     claimant: Claimant,
   ): Promise<number> {
-    const { frontPortFirst, frontPortLast, reservedPorts } = this.#options;
-    const taken = new Set(reservedPorts);
+    const { frontPortFirst, frontPortLast } = this.#options;
+    const taken = new Set<number>();
     for await (const front of everyFront(fronts)) {
       if (!front.id.startsWith(`${transport}:`)) continue;
       if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
     }
-    taken.add(this.#options.sharedPort);
     for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
-      if (taken.has(port)) continue;
+      if (taken.has(port) || this.#isReserved(port)) continue;
       await this.claim(fronts, { transport, port }, claimant);
       return port;
     }
@@ -100,11 +102,34 @@ export class FrontClaims {
     await fronts.replace({ ...found, destinationId: null, restsUntil });
   }
 
-  /** Where a front is: a port of its own, or its name on the shared port where a server name can tell it apart. */
+  /** Where a front is: a port of its own, or its name on a shared port where server name or Host can tell it apart. */
   placeOf(front: Pick<DestinationFront, 'protocol' | 'host' | 'port' | 'tls'>): FrontPort {
-    const { host, port, tls } = front;
-    if (tls.mode === 'none' || port !== this.#options.sharedPort) return portOf(front);
-    return { transport: 'tcp', port, host: plainHost(host) };
+    const { host, port } = front;
+    const by = this.#sharedBy(front);
+    return by === null ? portOf(front) : { transport: 'tcp', port, name: { by, host: plainHost(host) } };
+  }
+
+  #sharedBy({ protocol, port, tls }: Pick<DestinationFront, 'protocol' | 'port' | 'tls'>) {
+    const { sharedPort, sharedHttpPort } = this.#options;
+    if (tls.mode !== 'none') return port === sharedPort ? 'tls' : null;
+    return protocol === 'http' && port === sharedHttpPort ? 'http' : null;
+  }
+
+  /** Who has a name for TLS has it for plain HTTP too: nobody else is to answer for it there, and the other way round. */
+  async #checkOtherPort(
+    fronts: Collection<FrontDocument>,
+    { by, host }: NonNullable<FrontPort['name']>,
+    { gatewayId }: Claimant,
+  ): Promise<void> {
+    const { sharedPort, sharedHttpPort } = this.#options;
+    const other: FrontPort =
+      by === 'tls'
+        ? { transport: 'tcp', port: sharedHttpPort, name: { by: 'http', host } }
+        : { transport: 'tcp', port: sharedPort, name: { by: 'tls', host } };
+    const found = await fronts.get(frontId(other));
+    if (found === null || found.gatewayId === gatewayId) return;
+    if (found.destinationId !== null) throw frontTaken(frontText(other));
+    if (this.#rests(found)) throw frontResting(frontText(other), found.restsUntil ?? '');
   }
 
   /**
@@ -135,6 +160,11 @@ export class FrontClaims {
     return swept;
   }
 
+  #isReserved(port: number): boolean {
+    const { reservedPorts, sharedPort, sharedHttpPort } = this.#options;
+    return reservedPorts.includes(port) || port === sharedPort || port === sharedHttpPort;
+  }
+
   #rests(front: FrontDocument): boolean {
     return front.restsUntil !== null && Date.parse(front.restsUntil) > this.#now();
   }
@@ -157,12 +187,12 @@ export function portOf({ protocol, port }: { protocol: StreamProtocol; port: num
   return { transport: protocol === 'udp' ? 'udp' : 'tcp', port };
 }
 
-function frontId({ transport, port, host }: FrontPort): string {
-  return host === undefined ? `${transport}:${port}` : `tls:${port}:${host}`;
+function frontId({ transport, port, name }: FrontPort): string {
+  return name === undefined ? `${transport}:${port}` : `${name.by}:${port}:${name.host}`;
 }
 
-function frontText({ transport, port, host }: FrontPort): string {
-  if (host !== undefined) return `${host}:${port}`;
+function frontText({ transport, port, name }: FrontPort): string {
+  if (name !== undefined) return `${name.host}:${port}`;
   return transport === 'udp' ? `port ${port} (udp)` : `port ${port}`;
 }
 

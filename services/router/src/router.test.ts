@@ -38,6 +38,7 @@ const defaults: RouterOptions = {
   frontPortLast: 15009,
   reservedPorts: [443],
   sharedPort: 443,
+  sharedHttpPort: 80,
   portRestDays: 30,
   gatewaysMax: 5,
   destinationsPerGatewayMax: 12,
@@ -214,6 +215,43 @@ test('a TLS front shares the platform’s port by its name, and nodes are told s
   assert.deepEqual(
     [named, own, address, plain].map(({ id }) => shared.get(id)),
     [true, true, false, false],
+  );
+});
+
+test('an HTTP front that asks for the shared port has a name there, and another port otherwise', async (t) => {
+  const { bus, gateway } = await setUp(t, { frontHost: '127.0.0.1' });
+  const gatewayId = gateway.id;
+  const make = (name: string, front: object) =>
+    ask(bus, createDestination, {
+      gatewayId,
+      input: { ...input, name, front: { protocol: 'http', ...front } },
+    });
+  const named = await make('web', { port: 80 });
+  assert.equal(named.front?.url, `http://web-${gatewayId}.p.example:80`);
+  const wild = await make('wild', { port: 80, host: '*.corp.example' });
+  const own = await make('own', {});
+  assert.equal(own.front?.url, 'http://127.0.0.1:15000');
+  await assert.rejects(make('address', { port: 80, host: '192.0.2.1' }), {
+    code: 'ROUTER_INVALID',
+    message: /\/front\/host must be a name/,
+  });
+  await assert.rejects(make('lonely', { host: '*.other.example' }), {
+    code: 'ROUTER_INVALID',
+    message: /\/front\/host may be a wildcard only/,
+  });
+  await assert.rejects(make('taken', { port: 80, host: '*.Corp.example' }), { code: 'ROUTER_FRONT_TAKEN' });
+  const move = (patch: object) =>
+    ask(bus, updateDestination, { gatewayId, id: own.id, patch: { front: patch } });
+  await assert.rejects(move({ port: 80 }), { code: 'ROUTER_INVALID', message: /must be a name/ });
+  assert.equal((await move({ port: 80, host: 'own.example' })).front?.url, 'http://own.example:80');
+  const routes = (await ask(bus, routeFeed.since, { epoch: '', revision: 0 })).items as {
+    id: string;
+    shared: boolean;
+  }[];
+  const shared = new Map(routes.map((route) => [route.id, route.shared]));
+  assert.deepEqual(
+    [named, wild, own].map(({ id }) => shared.get(id)),
+    [true, true, true],
   );
 });
 

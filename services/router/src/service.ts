@@ -119,7 +119,7 @@ class Router implements Service {
         feed: routeFeed,
         store,
         bus,
-        source: routeSource(documents, (front) => claims.placeOf(front).host !== undefined),
+        source: routeSource(documents, (front) => claims.placeOf(front).name !== undefined),
         onError,
       }),
     };

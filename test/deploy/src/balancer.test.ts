@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -32,6 +33,8 @@ const balancers = [
   { name: 'balancer-2', address: `${net}.22`, peer: `${net}.21`, priority: 100 },
 ] as const;
 type BalancerPlace = (typeof balancers)[number];
+
+const mangled = 'EDGE_HTTP_ANSWER_MALFORMED';
 
 const missing = isInside ? null : worldMissing();
 
@@ -70,7 +73,7 @@ function inWorld(): void {
           'advertise-host': staticAddress,
           'certificate-names': staticAddress,
           'trusted-balancers': balancers.map(({ address }) => address).join(','),
-          'proxy-protocol-ports': '8443,15000-15099',
+          'proxy-protocol-ports': '8080,8443,15000-15099',
         }).flatMap(([flag, value]) => [`--${flag}`, value]),
       },
     });
@@ -105,6 +108,19 @@ function inWorld(): void {
     await until('the caller is turned away', 10_000, async () => !(await echoed(front)));
     await only(`${net}.0/28`);
     await until('the caller is served', 10_000, () => echoed(front));
+  });
+
+  test('plain HTTP on port 80 reaches the front that its Host names, and the nodes know who calls', async () => {
+    const { host, port } = echo;
+    const { httpPort } = cluster.layout;
+    await cluster.admin.createDestination(site.gateway.id, {
+      name: 'web',
+      resource: { host, port },
+      front: { protocol: 'http', host: 'web.example', port: httpPort },
+    });
+    // The echo is no HTTP, which the node tells who called by name; another name is nobody's.
+    await until('the name is known', 10_000, async () => (await codeFor('web.example')) === mangled);
+    assert.equal(await codeFor('other.example'), 'EDGE_HTTP_NAME_UNKNOWN');
   });
 
   test('the power of the machine that holds the address is cut: the same address answers within 2 s, callers are served once a tunnel is back', async () => {
@@ -157,6 +173,18 @@ function inWorld(): void {
     return [...new Set(clients.flatMap(({ tunnels }) => tunnels.map(({ node }) => node)))].toSorted();
   }
 
+  /** The code of the problem that a request gets on port 80. */
+  function codeFor(name: string): Promise<string | null> {
+    return new Promise((resolve) => {
+      const socket = connect({ host: staticAddress, port: 80 });
+      socket.on('error', () => resolve(null));
+      let received = '';
+      socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+      socket.on('close', () => resolve(/"code":"(\w+)"/.exec(received)?.[1] ?? null));
+      socket.end(`GET / HTTP/1.1\r\nHost: ${name}\r\nConnection: close\r\n\r\n`);
+    });
+  }
+
   function reaches(port: number, host: string = staticAddress): Promise<boolean> {
     return echoed({ host, port }, { connectOnly: true });
   }
@@ -171,6 +199,7 @@ function inWorld(): void {
       'admin-ca-file': cluster.caFile,
       'node-address': '{name}',
       'node-connect-port': cluster.layout.connectPort,
+      'node-http-port': cluster.layout.httpPort,
       'node-tunnel-port': cluster.layout.tunnelPort,
       'virtual-addresses': `${staticAddress}/24`,
       'own-address': address,

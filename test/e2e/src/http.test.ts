@@ -6,9 +6,8 @@ import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, type Server, createServer, request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { Agent } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -22,98 +21,13 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
+import { type Application, startApplication } from './fixture/http-application.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { until } from './fixture/told.ts';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
-
-/** The application behind the gateway, with what a test has to know of it. */
-interface Application extends Endpoint {
-  readonly server: Server;
-  /** Connections that it has got. */
-  connections: number;
-  /** Requests of `/held`, which it answers only when told. */
-  readonly held: { request: IncomingMessage; answer: () => void; gone: Promise<unknown> }[];
-  /** Writes one event to every caller of `/events`. */
-  readonly send: (event: string) => void;
-}
-
-async function startApplication(): Promise<Application> {
-  const events = new Set<(event: string) => void>();
-  const held: Application['held'] = [];
-  const server = createServer((incoming, answer) => {
-    const url = new URL(incoming.url ?? '/', 'http://app');
-    switch (url.pathname) {
-      case '/echo':
-        answer.setHeader('content-type', 'application/json');
-        answer.end(JSON.stringify({ method: incoming.method, url: incoming.url, headers: incoming.headers }));
-        break;
-      case '/hash': {
-        const hash = createHash('sha256');
-        incoming.on('data', (chunk: Buffer) => hash.update(chunk));
-        incoming.on('end', () => answer.end(hash.digest('hex')));
-        break;
-      }
-      case '/redirect':
-        answer.writeHead(302, { location: `http://127.0.0.1:${port}/echo?from=redirect` }).end();
-        break;
-      case '/trailers':
-        answer.writeHead(200, { trailer: 'x-sum' });
-        answer.write('body');
-        answer.addTrailers({ 'x-sum': '42' });
-        answer.end();
-        break;
-      case '/events':
-        answer.writeHead(200, { 'content-type': 'text/event-stream' });
-        answer.flushHeaders();
-        events.add((event) => answer.write(`data: ${event}\n\n`));
-        break;
-      case '/held':
-        held.push({
-          request: incoming,
-          answer: () => answer.end('at last'),
-          gone: closed(incoming.socket),
-        });
-        break;
-      default:
-        answer.writeHead(404).end('the application does not know this path\n');
-    }
-  });
-  server.on('checkContinue', (incoming: IncomingMessage, answer) => {
-    if (incoming.headers['x-refuse'] !== undefined) {
-      answer.writeHead(403).end('not wanted');
-      return;
-    }
-    answer.writeContinue();
-    server.emit('request', incoming, answer);
-  });
-  const sockets = new WebSocketServer({ server, path: '/ws' });
-  sockets.on('connection', (socket) => {
-    socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }));
-  });
-  const application = {
-    server,
-    connections: 0,
-    held,
-    host: '127.0.0.1',
-    port: 0,
-    send: (event: string) => events.forEach((one) => one(event)),
-  };
-  server.on('connection', () => (application.connections += 1));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return Object.assign(application, { port });
-}
-
-/** Resolves when it is closed, be it by a reset. */
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.on('error', () => {}).once('close', () => resolve());
-  });
-}
 
 let nginx: ProcessResource;
 let application: Application;
@@ -406,6 +320,61 @@ onEachPlatform((booted) => {
     assert.equal(echoed.toString(), 'hello');
     socket.close();
     await once(socket, 'close');
+  });
+
+  test('plain HTTP fronts share one port by name: exact before wildcard, nobody’s name and no name are the platform’s', async () => {
+    const { platform } = booted();
+    const at = { nginx, app: application };
+    const make = (name: string, to: keyof typeof at, host: string | null = null) =>
+      platform.admin.createDestination(site.gateway.id, {
+        name,
+        resource: { host: '127.0.0.1', port: at[to].port },
+        front: { protocol: 'http', host, port: platform.httpPort },
+      });
+    const own = await make('named', 'app');
+    const exact = await make('exact', 'nginx', 'a.corp.example');
+    await make('wild', 'app', '*.corp.example');
+    const node = `${platform.nodeHosts.at(-1)}:${platform.httpPort}`;
+    const get = (host: string, path = '/', ...more: string[]) =>
+      curl('-H', `Host: ${host}`, '-w', '\n%{http_code}', ...more, `http://${node}${path}`);
+    const is = (host: string, text: RegExp, path?: string) =>
+      until(
+        () => get(host, path),
+        (answer) => text.test(answer),
+      );
+    const unknown = /EDGE_HTTP_NAME_UNKNOWN.*\n404$/;
+    const ofNginx = /^hello from behind the gateway\n\n200$/;
+    const ofApplication = /"x-forwarded-host":"[^"]+".*\n200$/;
+    await is(own.front?.host ?? '', ofApplication, '/echo');
+    await is('a.corp.example', ofNginx);
+    await is('A.Corp.Example:1234', ofNginx);
+    await is('b.corp.example', ofApplication, '/echo');
+    for (const name of [
+      'corp.example',
+      'x.b.corp.example',
+      'localhost',
+      '127.0.0.1',
+      platform.platformHost,
+    ]) {
+      assert.match(await get(name), unknown, name);
+    }
+    assert.match(await get('b.corp.example', '/', '--request-target', 'http://a.corp.example/'), /\n400$/);
+    const absolute = ['--request-target', 'http://b.corp.example/echo'];
+    assert.match(await get('b.corp.example', '/', ...absolute), ofApplication);
+    assert.match(await curl('--http1.0', '-H', 'Host:', `http://${node}/`), /EDGE_HTTP_NAME_UNKNOWN/);
+    assert.match(await get('a.corp.example', '/', '--http1.0'), ofNginx);
+    assert.match(await get('b.corp.example', '/echo', '--http2-prior-knowledge'), ofApplication);
+    const page = await get('nobody.example', '/', '-H', 'Accept: text/html');
+    assert.match(page, /^<!doctype html>.*EDGE_HTTP_NAME_UNKNOWN.*Tracking ID/s);
+
+    const change = (patch: object) => platform.admin.updateDestination(site.gateway.id, exact.id, patch);
+    await change({ enabled: false });
+    await is('a.corp.example', /EDGE_DESTINATION_DISABLED.*\n503$/);
+    await change({ enabled: true, front: { host: 'c.other.example' } });
+    await is('c.other.example', ofNginx);
+    await is('a.corp.example', ofApplication, '/echo');
+    await platform.admin.deleteDestination(site.gateway.id, exact.id);
+    await is('c.other.example', unknown);
   });
 
   test('a client that is killed in the middle of a request ends it with the cause; the next finds none', async () => {

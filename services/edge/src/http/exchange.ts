@@ -302,6 +302,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
       ...request,
       target: `${request.path}${request.query}`,
       authority: this.#names.resource,
+      port: this.#route.front?.port ?? 0,
     });
     connection.begin(this, request.method, request.framing, head);
     for (const piece of this.#early ?? []) connection.sendBody(piece, null);

@@ -1,12 +1,13 @@
 /**
  * HTTP on this node: takes callers' connections from the fronts, finds the destination of each request, and keeps the
  * connections to resources. A connection is no destination's: each request on it is judged by the rules as they are
- * when it comes.
+ * when it comes, and on the port that plain HTTP fronts share it is for whom its Host names.
  */
 import type { Socket } from 'node:net';
-import type { Policy, Route } from '@postern/contracts';
+import type { FrontRoute, Policy, Route } from '@postern/contracts';
+import { hostOf } from '@postern/http';
 import { ResetCode } from '@postern/tunnel';
-import type { AcceptedCaller } from '../accepted-caller.ts';
+import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { RunningCaller } from '../callers.ts';
 import type { CallerCause } from '../errors.ts';
 import { judgeKept } from '../judgement.ts';
@@ -27,13 +28,21 @@ export interface HttpDeskParts {
   trusts(address: string): boolean;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
+  /** The front that owns a name on the shared port. */
+  named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
   whyFull(): CallerCause | null;
   onStart(caller: RunningCaller): void;
   onOpened(caller: RunningCaller): void;
   onOver(caller: RunningCaller, cause: CallerCause | null): void;
-  onRefused(destinationId: string, trackingId: string, facts: ConnectionFacts, cause: CallerCause): void;
+  /** Without a destination where the request named none. */
+  onRefused(
+    destinationId: string | null,
+    trackingId: string,
+    facts: ConnectionFacts,
+    cause: CallerCause,
+  ): void;
 }
 
 /** Counts since the start. */
@@ -49,9 +58,12 @@ export interface HttpCounts {
   overNew: number;
 }
 
-/** Where a connection's requests go. */
+/** Finds the destination of a request. */
+type FindRoute = (request: HttpRequest) => Route | CallerCause;
+
+/** A connection, as it is kept. */
 interface Connection {
-  destinationId: string;
+  door: HttpDoor;
   onClosed: () => void;
 }
 
@@ -97,10 +109,21 @@ export class HttpDesk {
 
   /** Takes a connection to a destination's front. */
   accept(accepted: AcceptedCaller): void {
-    const { trackingId, route, socket, tls, head } = accepted;
-    const facts = this.#factsOf(accepted);
-    const known = { destinationId: route.id, onClosed: () => accepted.leave() };
-    const door = this.#door(route.id, trackingId);
+    const { id, front } = accepted.route;
+    const door = this.#door(id, accepted.trackingId, () => this.#route(id, front.port));
+    this.#take(accepted, door, front.tls.passClientCertificate);
+  }
+
+  /** Takes a connection to the port that plain HTTP fronts share. */
+  acceptNameless(accepted: NamelessCaller): void {
+    const door = this.#door(null, accepted.trackingId, (request) => this.#routeByHost(request));
+    this.#take(accepted, door, false);
+  }
+
+  #take(accepted: NamelessCaller, door: HttpDoor, passCertificate: boolean): void {
+    const { trackingId, socket, tls, head } = accepted;
+    const facts = this.#factsOf(accepted, passCertificate);
+    const known = { door, onClosed: () => accepted.leave() };
     if (tls?.protocol === 'h2') {
       this.#connections.set(new Http2Caller(door, socket, facts, trackingId), known);
       return;
@@ -111,12 +134,11 @@ export class HttpDesk {
   }
 
   /** What a PROXY header told is the caller's own address, who is nobody that is trusted. */
-  #factsOf({ address, route, tls, serverName, throughBalancer }: AcceptedCaller): ConnectionFacts {
-    const { port, tls: frontTls } = route.front;
-    const certificate = frontTls.passClientCertificate ? (tls?.certificate ?? null) : null;
+  #factsOf(accepted: NamelessCaller, passCertificate: boolean): ConnectionFacts {
+    const { address, tls, serverName, throughBalancer } = accepted;
+    const certificate = passCertificate ? (tls?.certificate ?? null) : null;
     return {
       caller: address,
-      frontPort: port,
       secure: tls !== null,
       serverName: tls === null ? null : serverName,
       certificate: certificate?.raw ?? null,
@@ -167,11 +189,11 @@ export class HttpDesk {
     this.#pool.closeAll();
   }
 
-  #door(destinationId: string, trackingId: string): HttpDoor {
+  #door(destinationId: string | null, trackingId: string, route: FindRoute): HttpDoor {
     return {
       parts: this.#parts,
       draining: () => this.#draining,
-      route: (request) => this.#route(destinationId, request),
+      route,
       onRefused: (connection, requestId, cause) => {
         this.#countAnswer(statusOf(cause));
         this.#desk.onRefused(destinationId, requestId, connection.facts, cause);
@@ -189,18 +211,30 @@ export class HttpDesk {
       known.onClosed();
       return;
     }
-    const door = this.#door(known.destinationId, trackingId);
-    this.#connections.set(new Http2Caller(door, socket, former.facts, trackingId), known);
+    this.#connections.set(new Http2Caller(known.door, socket, former.facts, trackingId), known);
   }
 
   /** The destination as it is now; a connection that came to a port which it has left is not served. */
-  #route(destinationId: string, { caller }: HttpRequest): Route | CallerCause {
+  #route(destinationId: string, port: number): Route | CallerCause {
     const route = this.#desk.route(destinationId);
     if (route === undefined) {
       return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
     }
-    if (route.front?.protocol === 'http' && route.front.port === caller.port) return route;
+    if (route.front?.protocol === 'http' && route.front.port === port) return route;
     return { code: 'EDGE_HTTP_MISDIRECTED', text: 'the front has moved to another port', end: 'edge' };
+  }
+
+  /**
+   * Whom a request of the shared port is for, by Host or by the host of its absolute target, which agree. The tokens of
+   * ACME (http-01, `/.well-known/acme-challenge/`) will be answered here, before a front is looked for.
+   */
+  #routeByHost({ caller }: HttpRequest): Route | CallerCause {
+    const host = hostOf(caller.authority).replace(/\.$/, '');
+    const text =
+      host === ''
+        ? 'the request names no host, and this port serves many'
+        : 'no HTTP front of this platform has the name that the request asks for';
+    return this.#desk.named(host) ?? { code: 'EDGE_HTTP_NAME_UNKNOWN', text, end: 'edge' };
   }
 
   #handleStart(exchange: Exchange): void {

@@ -36,7 +36,6 @@ export function readRequest(
       address: facts.caller.address,
       scheme: facts.secure ? 'https' : 'http',
       authority: authority ?? '',
-      port: facts.frontPort,
       trusted: facts.trusted,
       certificate: facts.certificate,
     },

@@ -8,8 +8,6 @@ import type { CallerAddress } from '../judgement.ts';
 /** A connection of a caller, as what came before HTTP knows it. */
 export interface ConnectionFacts {
   caller: CallerAddress;
-  /** The port that the front has. */
-  frontPort: number;
   /** Whether the connection is TLS. */
   secure: boolean;
   /** The name that the caller asked for in TLS. */

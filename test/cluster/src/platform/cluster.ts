@@ -97,6 +97,10 @@ export class Cluster implements Platform {
     return `https://${this.nodeHosts[0]}:${this.layout.connectPort}`;
   }
 
+  get httpPort(): number {
+    return this.layout.httpPort;
+  }
+
   get caFile(): string {
     return join(this.state, 'ca.pem');
   }

@@ -9,6 +9,7 @@ import { AdminClient } from '../admin/admin-client.ts';
 import { takeLoopbackNet } from '../network/loopback-net.ts';
 import { makeScratch, removeScratch } from '../process/scratch.ts';
 import type { Platform } from './platform.ts';
+import { keptHttpPort } from './standalone-process.ts';
 
 /** How a platform in this process is to be. */
 export interface InProcessOptions {
@@ -34,6 +35,7 @@ export async function bootInProcess(options: InProcessOptions = {}): Promise<Pla
       adminHost: host,
       frontHost: host,
       connectPort: 0,
+      httpPort: 0,
       tunnelPort: 0,
       adminPort: 0,
       ...options.settings,
@@ -69,6 +71,7 @@ export async function bootInProcess(options: InProcessOptions = {}): Promise<Pla
     platformHost,
     admin,
     nodeHosts: [host],
+    httpPort: keptHttpPort(state),
     stop: close,
     [Symbol.asyncDispose]: close,
   };

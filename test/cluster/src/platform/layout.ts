@@ -1,7 +1,7 @@
 /**
  * Who is where in a cluster: addresses and ports, decided once at its start and kept over restarts of its parts.
  *
- *   NET.1 … NET.99     nodes, all with the same connect, tunnel and ops port; their workers ten ports apart
+ *   NET.1 … NET.99     nodes, all with the same connect, HTTP, tunnel and ops port; their workers ten ports apart
  *   NET.101 … NET.104  router, acl, certstore, admin
  *   NET.111 …          NATS servers
  *   NET.121            MongoDB-wire server
@@ -38,6 +38,7 @@ export interface Layout {
   readonly natsAddresses: readonly string[];
   readonly mongodbAddress: string;
   readonly connectPort: number;
+  readonly httpPort: number;
   readonly tunnelPort: number;
   readonly linkPort: number;
   readonly adminPort: number;
@@ -84,6 +85,7 @@ export async function layOut(net: LoopbackNet, options: LayoutOptions): Promise<
     natsAddresses: count(options.nats).map((n) => net.address(110 + n)),
     mongodbAddress: net.address(121),
     connectPort: await commonPort(nodeAddresses, 8443),
+    httpPort: await commonPort(nodeAddresses, 8080),
     tunnelPort: await commonPort(nodeAddresses, 9000, steps),
     linkPort: await commonPort(nodeAddresses, 9001, steps),
     adminPort: await commonPort([net.address(104)], 7443),

@@ -13,6 +13,8 @@ export interface Platform extends AsyncDisposable {
   readonly nodeHosts: readonly string[];
   /** How many nodes there are, where several share an address. */
   readonly nodeCount?: number;
+  /** The port that plain HTTP fronts share, of each node. */
+  readonly httpPort: number;
   /** Ends everything that was booted with it. */
   stop(): Promise<void>;
 }

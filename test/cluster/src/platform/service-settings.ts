@@ -13,7 +13,7 @@ export function serviceEnvironment(state: string): Record<string, string> {
 /** The flags of one service. */
 export function serviceArguments(place: Place, layout: Layout, platformHost: string): string[] {
   const host = ['--platform-host', platformHost];
-  const { connectPort, tunnelPort, linkPort, adminPort, frontPortFirst, frontPortLast } = layout;
+  const { connectPort, httpPort, tunnelPort, linkPort, adminPort, frontPortFirst, frontPortLast } = layout;
   switch (place.kind) {
     case 'edge':
       return [
@@ -22,6 +22,7 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
         ...flags({ 'listen-host': place.address, 'advertise-host': place.address }),
         ...flags({
           'connect-port': connectPort,
+          'http-port': httpPort,
           'tunnel-port': tunnelPort,
           'link-port': linkPort,
           'drain-delay-ms': 500,
@@ -33,7 +34,7 @@ export function serviceArguments(place: Place, layout: Layout, platformHost: str
         ...host,
         // Plain TCP fronts can be called at the first node as they are shown.
         ...flags({ 'front-host': layout.edges[0]?.address ?? '' }),
-        ...flags({ 'shared-port': connectPort }),
+        ...flags({ 'shared-port': connectPort, 'shared-http-port': httpPort }),
         ...flags({ 'front-port-first': frontPortFirst, 'front-port-last': frontPortLast }),
       ];
     case 'admin':

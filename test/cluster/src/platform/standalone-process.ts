@@ -37,7 +37,7 @@ export async function bootStandalone(options: StandaloneOptions = {}): Promise<S
   const state = options.state ?? (await makeScratch('standalone'));
   const host = net.address(1);
   const where = ['--listen-host', host, '--admin-host', host, '--front-host', host];
-  const ports = ['--connect-port', '0', '--tunnel-port', '0', '--admin-port', '0'];
+  const ports = ['--connect-port', '0', '--http-port', '0', '--tunnel-port', '0', '--admin-port', '0'];
   const part = new Part({
     name: 'standalone',
     command: process.execPath,
@@ -84,7 +84,13 @@ export async function bootStandalone(options: StandaloneOptions = {}): Promise<S
     part,
     state,
     nodeHosts: [host],
+    httpPort: keptHttpPort(state),
     stop: close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The port of plain HTTP that a standalone took, out of its folder. */
+export function keptHttpPort(state: string): number {
+  return (JSON.parse(readFileSync(join(state, 'ports.json'), 'utf8')) as { http: number }).http;
 }

@@ -1,13 +1,16 @@
-/** The connect port where none is set: 443 for root where nobody has it, else 8443. */
+/** The shared ports where none is set: those that everybody knows for root where nobody has them, else others. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-const preferred = 443;
-const otherwise = 8443;
-
-/** Chooses it. */
+/** The connect port: 443 for root where it is free, else 8443. */
 export async function chooseConnectPort(host: string, userId = process.getuid?.()): Promise<number> {
-  return userId === 0 && (await isFree(host, preferred)) ? preferred : otherwise;
+  return userId === 0 && (await isFree(host, 443)) ? 443 : 8443;
+}
+
+/** The port of plain HTTP: 80 for root, 8080 for all others, any where that is taken. Nobody need know it beforehand. */
+export async function chooseHttpPort(host: string, userId = process.getuid?.()): Promise<number> {
+  const preferred = userId === 0 ? 80 : 8080;
+  return (await isFree(host, preferred)) ? preferred : freePort(host);
 }
 
 /** One that nobody has now. */
