@@ -169,7 +169,7 @@ const workerOptions = {
     maximum: 64,
     default: 1,
     description:
-      'Processes of this machine that share the connect port and the fronts (SO_REUSEPORT: Linux, FreeBSD). Each is a node of its own, NAME-1 and so on; every bound here is that of one process.',
+      'Processes of this machine that share the connect port, the HTTP port and the fronts (SO_REUSEPORT: Linux, FreeBSD). Each is a node of its own, NAME-1 and so on; every bound here is that of one process.',
   }),
   worker: Type.Integer({
     minimum: 0,

@@ -101,6 +101,7 @@ export class FrontSide {
     this.#httpPort = new SharedPort({
       host: options.listenHost,
       port: options.httpPort,
+      reusePort,
       onConnection: (socket) => entrance.enterHttp(socket),
     });
   }

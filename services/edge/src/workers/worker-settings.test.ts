@@ -56,6 +56,7 @@ test('a port that is free to take is each worker’s own, and a port that balanc
 for (const [why, worker, argv] of [
   ['there is no worker 3 of 2', 3, ['--workers', '2']],
   ['workers share the connect port', 1, ['--workers', '2', '--connect-port', '0']],
+  ['workers share the HTTP port', 1, ['--workers', '2', '--http-port', '0']],
   ['too long', 1, ['--workers', '2', '--name', 'e'.repeat(62)]],
   ['tunnelPort of worker 2 would be 65540', 2, ['--workers', '2', '--tunnel-port', '65530']],
 ] as const) {

@@ -19,6 +19,7 @@ export function settingsOfWorker(settings: EdgeSettings, worker: number): EdgeSe
   if (worker > workers) throw unusable(`there is no worker ${worker} of ${workers}`);
   if (workers === 1) return settings;
   if (settings.connectPort === 0) throw unusable('workers share the connect port: give it a number, not 0');
+  if (settings.httpPort === 0) throw unusable('workers share the HTTP port: give it a number, not 0');
   const workerName = `${name}-${worker}`;
   if (workerName.length > nameCharactersMax) throw unusable(`the node name ${workerName} is too long`);
   const moved = (
