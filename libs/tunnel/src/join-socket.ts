@@ -166,7 +166,7 @@ class Joint implements StreamEvents {
     if (pieces.length > 0) {
       const slabs = this.#slabs;
       this.#pieces = [];
-      if (slabs.length > 0) this.#slabs = [];
+      this.#slabs = [];
       this.#write(pieces, slabs);
     }
     if (this.#ended) this.#socket.end(() => this.#stream.deliverEnd());

@@ -29,6 +29,13 @@ test('a slab is used again only when its reader and every payload have let it go
   assert.equal(Slab.take(), slab);
 });
 
+test('a slab that nobody has can be neither held nor released', () => {
+  const slab = Slab.take();
+  slab.release();
+  assert.throws(() => slab.hold(), /held/);
+  assert.throws(() => slab.release(), /released/);
+});
+
 test('a pinned slab is never used again', () => {
   const slab = Slab.take();
   slab.pin();

@@ -61,6 +61,7 @@ export class Slab {
 
   /** One more holder, who calls `release` once. */
   hold(): void {
+    if (this.#holders === 0) throw new Error('a slab was held that nobody had');
     this.#holders += 1;
   }
 
@@ -70,6 +71,8 @@ export class Slab {
   }
 
   release(): void {
+    // Once too often would give memory to two connections at once: rather no connection at all.
+    if (this.#holders === 0) throw new Error('a slab was released more often than it was held');
     this.#holders -= 1;
     if (this.#holders > 0 || this.#pinned || pool.length >= poolMax) return;
     pool.push(this);

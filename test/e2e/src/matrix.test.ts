@@ -359,6 +359,23 @@ describe('the matrix', { concurrency: 8 }, () => {
     }
   }
 
+  test('no byte of one caller ever comes to another, whatever they speak, however many call at once', async () => {
+    const kinds = ['tcp', 'tls', 'http', 'https'] as const;
+    const destinations = await Promise.all(
+      kinds.map((caller) => make(inputOf({ direction: 'on-premises', caller, side: 'tls' }))),
+    );
+    const callers = kinds.flatMap((caller, index) => {
+      const destination = destinations[index] as ShownDestination;
+      return Array.from({ length: 3 }, () => () => callAs(caller, destination));
+    });
+    await Promise.all(
+      callers.map(async (attempt) => {
+        await until(attempt, (answer) => answer === 'whole');
+        for (let calls = 0; calls < 20; calls += 1) assert.equal(await attempt(), 'whole');
+      }),
+    );
+  });
+
   test('a key that is not the certificate’s is refused where it is given', async () => {
     for (const one of [serverPairs.right, clientPairs.right]) {
       const body = { name: 'mixed', pem: one.certPem, keyPem: clientPairs.expired.keyPem };

@@ -91,3 +91,17 @@ test('a slab is released once when the connection breaks under its bytes, or the
     await setImmediate();
     assert.equal(late.count, 0);
   }));
+
+test('what has no slab and still waits to leave does not let go the slab of what follows', () =>
+  withPair(async (from) => {
+    const outgoing = new Outgoing(from);
+    outgoing.add(Buffer.alloc(60_000));
+    outgoing.flush();
+    const next = new Holders(60_000, 1);
+    outgoing.add(next.memory, next);
+    await setImmediate();
+    assert.equal(next.count, 1);
+    outgoing.flush();
+    await setImmediate();
+    assert.equal(next.count, 0);
+  }));

@@ -82,7 +82,8 @@ export class Outgoing {
     this.#text = '';
     this.#pieces = [];
     this.#pieceBytes = 0;
-    if (this.#slabs.length > 0) this.#slabs = [];
+    // A new one always: whoever waits for the former to be written releases it as it was.
+    this.#slabs = [];
   }
 }
 
