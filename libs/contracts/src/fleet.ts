@@ -22,7 +22,10 @@ export const Front = Type.Object({
     Type.Object({
       node: Type.String(),
       listening: Type.Boolean(),
-      error: Type.Union([Type.String(), Type.Null()]),
+      error: Type.Union([Type.String(), Type.Null()], {
+        description:
+          'what keeps it from serving: a port that is taken, a certificate that is not at the node',
+      }),
     }),
   ),
 });

@@ -76,6 +76,7 @@ export class FrontSide {
       reusePort,
       logger,
       sharedListening: (by) => (by === 'tls' ? this.#sharedPort : this.#httpPort).listening,
+      whyNoTls: (route) => this.#tlsEnds.whyNot(route),
       flowsPerFrontMax: options.flowsPerFrontMax,
       onConnection: (front, socket) => entrance.enterOwn(front.route, socket),
       onFlow: (front, flow) => parts.callers.serveFlow(front.route, flow),

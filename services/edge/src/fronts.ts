@@ -13,6 +13,8 @@ import { UdpFront, type UdpFrontParts } from './udp-front.ts';
 export interface FrontsParts extends FrontParts, UdpFrontParts {
   /** Whether the port that server names, or that Hosts tell apart listens. */
   sharedListening(by: 'tls' | 'http'): boolean;
+  /** Why the TLS of a front cannot be ended now; null where it can, or need not. */
+  whyNoTls(route: FrontRoute): string | null;
 }
 
 /** All fronts. */
@@ -65,9 +67,11 @@ export class Fronts {
     }
   }
 
-  /** Whether each listens, and if not why. */
+  /** Whether each listens, and what keeps it from serving. */
   states(): FrontState[] {
-    const own = [...this.#fronts.values()].map((front) => front.state);
+    const own = [...this.#fronts.values()].map(({ state, route }) => {
+      return state.error === null ? { ...state, error: this.#parts.whyNoTls(route) } : state;
+    });
     return [...own, ...[...this.#shared.values()].map((route) => this.#sharedState(route))];
   }
 
@@ -110,7 +114,7 @@ export class Fronts {
       port: front.port,
       enabled: enabled && gatewayEnabled,
       listening: this.#open && this.#parts.sharedListening(sharedBy(route)),
-      error: null,
+      error: this.#parts.whyNoTls(route),
     };
   }
 }

@@ -66,6 +66,20 @@ export class TlsEnds {
     return { ...ended, tls: { ...ended.tls, certificate } };
   }
 
+  /** Why this node cannot end the TLS of a front now, in words; null where it can, or need not. */
+  whyNot(route: FrontRoute): string | null {
+    const { mode } = route.front.tls;
+    if (mode !== 'server' && mode !== 'mutual') return null;
+    try {
+      this.#pairOf(route);
+      if (mode === 'mutual') this.#clientCas(route);
+      return null;
+    } catch (error) {
+      if (error instanceof TurnedAway) return error.message;
+      throw error;
+    }
+  }
+
   /** The destination is gone, or has no TLS any more. */
   forget(destinationId: string): void {
     this.#ends.delete(destinationId);
@@ -83,13 +97,22 @@ export class TlsEnds {
   #served(route: FrontRoute): Served {
     const { id, front } = route;
     const { tls, protocol } = front;
-    const pair = tls.certificateId === null ? this.#platform(route) : this.#pair(tls.certificateId);
+    const pair = this.#pairOf(route);
     const isMutual = tls.mode === 'mutual';
-    const cas = isMutual ? tls.clientCaIds.map((one) => this.#material(one, 'client CA')) : [];
+    const cas = isMutual ? this.#clientCas(route) : [];
     const lists = isMutual ? this.#parts.revocationLists.of(id, tls) : [];
     const named = [pair.version, protocol, tls.mode, cas.map((ca) => `${ca.id} ${ca.revision}`), lists];
     const key = createHash('sha256').update(JSON.stringify(named)).digest('base64');
     return { key, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
+  }
+
+  #pairOf(route: FrontRoute): Pair {
+    const { certificateId } = route.front.tls;
+    return certificateId === null ? this.#platform(route) : this.#pair(certificateId);
+  }
+
+  #clientCas({ front }: FrontRoute): FrontMaterial[] {
+    return front.tls.clientCaIds.map((id) => this.#material(id, 'client CA'));
   }
 
   #pair(id: string): Pair {

@@ -103,7 +103,7 @@ export async function untilServed(
   for (;;) {
     const fronts = (await platform.admin.fronts()).filter(({ destinationId }) => wanted.has(destinationId));
     const served = fronts.filter(({ listening }) => {
-      return listening.filter((one) => one.listening).length >= nodes;
+      return listening.filter((one) => one.listening && one.error === null).length >= nodes;
     });
     if (served.length === wanted.size) return;
     if (Date.now() > deadline) throw new Error(`fronts are not served: ${JSON.stringify(fronts)}`);
