@@ -49,6 +49,17 @@ const resource: Field = {
   body: (value) => ({ resource: parseTarget(value) }),
 };
 
+const compress: Field = {
+  flags: '--compress',
+  description: 'compress data between node and client',
+  body: () => ({ resource: { compress: true } }),
+};
+const noCompression: Field = {
+  flags: '--without-compression',
+  description: 'carry data between node and client as it is',
+  body: () => ({ resource: { compress: false } }),
+};
+
 const cloud: Field = {
   flags: '--client-port <PORT>',
   description:
@@ -114,8 +125,8 @@ export const nouns: readonly Noun[] = [
         body: (value) => ({ resource: parseTarget(value) }),
       },
     ],
-    create: [frontHost, frontPort, cloud, disable, data],
-    update: [name, resource, frontHost, frontPort, cloud, enable, disable, data],
+    create: [frontHost, frontPort, cloud, compress, disable, data],
+    update: [name, resource, frontHost, frontPort, cloud, compress, noCompression, enable, disable, data],
   },
   {
     name: 'certificates',

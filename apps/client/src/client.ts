@@ -17,6 +17,7 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
+import { Compression } from '@postern/tunnel';
 import type { ClientOptions, GatewayOptions } from './config.ts';
 import { Dialer } from './dialer.ts';
 import { errorText } from '@postern/dial';
@@ -76,6 +77,7 @@ class Client implements ClientService {
   readonly #logger: Logger;
   readonly #identity: Identity;
   readonly #sealing: { sealing: SealingKey; trust: MaterialTrust };
+  readonly #compression = new Compression();
   readonly #members: Member[];
 
   constructor(parts: ClientParts, lists: readonly (AccessList | null)[]) {
@@ -158,6 +160,7 @@ class Client implements ClientService {
         },
         dialer,
         hosts: options.hosts,
+        compression: this.#compression,
         listenHost: options.listenHost,
         callersMax: options.callersMax,
         tunnels: options.tunnels,

@@ -9,7 +9,15 @@
 import assert from 'node:assert/strict';
 import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
+import {
+  type Compression,
+  Endpoint,
+  GoAwayCode,
+  ResetCode,
+  type Session,
+  TunnelError,
+  defaultLimits,
+} from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
 import { AccessGuard } from './access-guard.ts';
@@ -54,6 +62,8 @@ export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
   readonly facts: { name: string; version: string; platform: string };
   readonly dialer: Dialer;
   readonly hosts: Hosts;
+  /** The process's, shared by its gateways. */
+  readonly compression: Compression;
   /** This process's key for what is sealed to it, and whom it believes. */
   readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
   /** The address on which callers of cloud destinations are taken, and how many at once. */
@@ -110,7 +120,7 @@ export class GatewayClient {
       material: (ids, signal) => this.#certificates.source(ids, signal),
       end: clientEnd,
     };
-    this.#streams = new StreamServer({ ...resource, logger: streamLogger });
+    this.#streams = new StreamServer({ ...resource, logger: streamLogger, compression: options.compression });
     this.#diagnosis = new Diagnosis({ resource, logger: streamLogger });
     this.#cloud = new CloudDesk({
       ...options,

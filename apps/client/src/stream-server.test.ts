@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
-import { Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
+import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
 import { Hosts } from '@postern/dial';
 import { StreamServer } from './stream-server.ts';
@@ -30,6 +30,7 @@ async function pair(pendingDialsMax: number) {
     hosts: new NeverResolving({}),
     material: async () => [],
     logger: silentLogger,
+    compression: new Compression(),
     pendingDialsMax,
   });
   const node = new Endpoint({ self: { id: 'node', bootId: 'boot-node' } });

@@ -14,6 +14,7 @@ import {
 } from '@postern/dial';
 import { LineLimit, type Logger } from '@postern/telemetry';
 import {
+  type Compression,
   EarlyDatagrams,
   type Joined,
   ResetCode,
@@ -40,6 +41,7 @@ export const clientEnd: DialingEnd = {
 /** What a server of streams needs. */
 export interface StreamServerOptions extends Omit<ResourceParts, 'end' | 'onStep'> {
   readonly logger: Logger;
+  readonly compression: Compression;
   readonly pendingDialsMax?: number;
 }
 
@@ -103,6 +105,15 @@ export class StreamServer {
         new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
       );
     }
+    const { compression } = this.#options;
+    if (metadata.compress !== undefined && !compression.hasRoom) {
+      const text = `the client has ${compression.counts.streams} compressed streams already`;
+      return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text));
+    }
+    await this.#serve(metadata.compress === undefined ? stream : compression.wrap(stream), metadata);
+  }
+
+  async #serve(stream: Stream, metadata: OpenMetadata): Promise<void> {
     const early = new EarlyDatagrams();
     const reached = await this.#dial(stream, metadata, early);
     if (reached === null) early.clear();

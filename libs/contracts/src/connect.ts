@@ -126,6 +126,9 @@ const requestId = Type.String({ minLength: 1, maxLength: 64 });
 /** What a stream of this protocol version carries: bytes, or datagrams. */
 const transport = Type.Union([Type.Literal('tcp'), Type.Literal('udp')]);
 
+/** How a stream's data is compressed in the tunnel, both ways; plain where it is missing. */
+const compress = Type.Optional(Type.Literal('zstd'));
+
 /** How a client is to speak TLS with the callers of a cloud destination. */
 export const CloudListenerTls = Type.Object({
   certificateId: Type.String({ minLength: 1, maxLength: 64 }),
@@ -148,6 +151,9 @@ export const CloudDestination = Type.Object({
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800 }),
+  compress: Type.Optional(
+    Type.Boolean({ description: 'whether streams are to be compressed where the node knows how' }),
+  ),
   tls: Type.Optional(CloudListenerTls),
 });
 export type CloudDestination = Static<typeof CloudDestination>;
@@ -249,6 +255,7 @@ const caller = Type.Object({
 export const OpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
   protocol: Type.Optional(transport),
+  compress,
   ...DialTarget.properties,
   trackingId: Type.String({ maxLength: 64 }),
   caller,
@@ -259,6 +266,7 @@ export type OpenMetadata = Static<typeof OpenMetadata>;
 export const CloudOpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
   protocol: Type.Optional(transport),
+  compress,
   trackingId: Type.String({ maxLength: 64 }),
   caller,
 });

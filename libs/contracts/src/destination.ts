@@ -86,7 +86,11 @@ const resourceOptions = {
     default: 60,
     description: 'silence after which TCP asks whether the resource is still there; 0 never',
   }),
-  compress: Type.Boolean({ default: false }),
+  compress: Type.Boolean({
+    default: false,
+    description:
+      'whether data is compressed between node and client (zstd), where the client knows how; not for UDP, nor where TLS is passed through',
+  }),
 };
 
 const frontTls = {

@@ -10,12 +10,13 @@ export const FeatureNames = Type.Array(Type.String({ minLength: 1, maxLength: 64
 
 /**
  * What each name says that its end understands: in OPEN's metadata, tests and checks `tls`, `proxy`, `protocol: udp`; in
- * CONTROL `cloudDestinations` the listener's `tls` and `protocol: udp`.
+ * CONTROL `cloudDestinations` the listener's `tls` and `protocol: udp`. `compress` is asked for where it is announced, and
+ * goes without where it is not.
  */
-export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls';
+export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress';
 
 /** What the programs of this version understand. */
-export const knownFeatures: readonly Feature[] = ['tls', 'proxy', 'udp', 'listenerTls'];
+export const knownFeatures: readonly Feature[] = ['tls', 'proxy', 'udp', 'listenerTls', 'compress'];
 
 /** What a client must understand to dial this. */
 export function featuresToDial(target: {

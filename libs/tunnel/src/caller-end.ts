@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net';
 import { joinSocket, resetSocket, type Joined } from './join-socket.ts';
 import { Opening, type OpeningEvents } from './opening.ts';
-import type { Stream } from './stream.ts';
+import type { StreamEnd } from './stream-end.ts';
 
 /** One caller's end. */
 export interface CallerEnd {
@@ -17,9 +17,9 @@ export interface CallerEnd {
   /** Carries what comes before a stream is taken, over one stream after the other. */
   open(events: OpeningEvents): Pick<Opening, 'carry' | 'close'>;
   /** Pumps both ways once a stream is taken; resolves when that is over. */
-  join(stream: Stream): Promise<Joined>;
+  join(stream: StreamEnd): Promise<Joined>;
   /** Bytes that the caller sent, and got. */
-  bytes(stream: Stream | null): { fromCaller: number; toCaller: number };
+  bytes(stream: StreamEnd | null): { fromCaller: number; toCaller: number };
   /** Ends it so that the caller notices where it can. Idempotent. */
   reset(): void;
 }

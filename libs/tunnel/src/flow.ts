@@ -9,7 +9,7 @@ import { EarlyDatagrams } from './early-datagrams.ts';
 import type { ResetCode } from './error.ts';
 import type { Joined } from './join-socket.ts';
 import type { OpeningEvents } from './opening.ts';
-import type { Stream } from './stream.ts';
+import type { StreamEnd } from './stream-end.ts';
 
 /** What waits in the system for a network that does not take it. */
 const sendQueueBytesMax = 4_194_304;
@@ -31,7 +31,7 @@ export class Flow implements CallerEnd {
   readonly #onOver: () => void;
   readonly #early = new EarlyDatagrams();
   readonly #bytes = { fromCaller: 0, toCaller: 0 };
-  #stream: Stream | null = null;
+  #stream: StreamEnd | null = null;
   #opened = false;
   #over = false;
 
@@ -60,7 +60,7 @@ export class Flow implements CallerEnd {
     this.#stream?.sendDatagram(payload);
   }
 
-  open(events: OpeningEvents): { carry(stream: Stream): void; close(): void } {
+  open(events: OpeningEvents): { carry(stream: StreamEnd): void; close(): void } {
     return {
       carry: (stream) => {
         this.#stream = stream;
@@ -82,7 +82,7 @@ export class Flow implements CallerEnd {
     };
   }
 
-  join(stream: Stream): Promise<Joined> {
+  join(stream: StreamEnd): Promise<Joined> {
     const { promise, resolve } = Promise.withResolvers<Joined>();
     const over = (reset: Joined['reset']): void => {
       this.#leave(stream);
@@ -114,7 +114,7 @@ export class Flow implements CallerEnd {
     this.#counts.dropped += this.#early.dropped - dropped;
   }
 
-  #leave(stream: Stream): void {
+  #leave(stream: StreamEnd): void {
     if (this.#stream !== stream) return;
     this.#counts.dropped += stream.datagramsDropped;
     this.#stream = null;

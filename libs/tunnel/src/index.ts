@@ -5,6 +5,7 @@
 export { socketEnd, type CallerEnd } from './caller-end.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export { systemClock, type Clock } from './clock.ts';
+export { Compression, type CompressionCounts } from './compression.ts';
 export { Endpoint, type AcceptHandshake, type ConnectHandshake, type EndpointOptions } from './endpoint.ts';
 export { EarlyDatagrams } from './early-datagrams.ts';
 export {
@@ -24,7 +25,9 @@ export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
 export type { Peer, Session } from './session.ts';
-export type { ProcessName, ResetOrigin, Stream, StreamEvents } from './stream.ts';
+export type { ProcessName, ResetOrigin, StreamEvents } from './stream.ts';
+// Owners know a stream by what it does for them, compressed or not.
+export type { StreamEnd as Stream } from './stream-end.ts';
 export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';
 export type { Slab } from './slab.ts';
 export { tlsCarrier } from './tls-carrier.ts';

@@ -6,7 +6,7 @@ import type { Socket as DatagramSocket } from 'node:dgram';
 import type { EarlyDatagrams } from './early-datagrams.ts';
 import { ResetCode } from './error.ts';
 import type { Joined } from './join-socket.ts';
-import type { Stream } from './stream.ts';
+import type { StreamEnd } from './stream-end.ts';
 
 const sendQueueBytesMax = 4_194_304;
 
@@ -18,7 +18,7 @@ export interface JoinedDatagrams extends Joined {
 
 /** Takes the socket over, sends what came early, and resolves when the stream is over. The stream is accepted by the caller. */
 export function joinDatagrams(
-  stream: Stream,
+  stream: StreamEnd,
   socket: DatagramSocket,
   early: EarlyDatagrams,
   what: string,

@@ -12,7 +12,8 @@ import { TLSSocket } from 'node:tls';
 import { ResetCode, resetCodeName } from './error.ts';
 import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
-import type { ResetOrigin, Stream, StreamEvents } from './stream.ts';
+import type { StreamEnd } from './stream-end.ts';
+import type { ResetOrigin, StreamEvents } from './stream.ts';
 
 /** A piece up to this size is written at once when it is the first of its turn. */
 const urgentBytesMax = 8_192;
@@ -41,7 +42,7 @@ export interface JoinOptions {
  * Joins them until both directions have ended or one end was reset; then the socket is closed or reset too.
  * Set before the stream's first bytes can arrive: right after `Endpoint.open`, or before `Stream.accept`.
  */
-export function joinSocket(stream: Stream, socket: Socket, options: JoinOptions = {}): Promise<Joined> {
+export function joinSocket(stream: StreamEnd, socket: Socket, options: JoinOptions = {}): Promise<Joined> {
   return new Promise((resolve) => {
     const joint = new Joint(stream, socket, resolve, options);
     stream.events = joint;
@@ -50,7 +51,7 @@ export function joinSocket(stream: Stream, socket: Socket, options: JoinOptions 
 }
 
 class Joint implements StreamEvents {
-  readonly #stream: Stream;
+  readonly #stream: StreamEnd;
   readonly #socket: Socket;
   readonly #resolve: (joined: Joined) => void;
   readonly #options: JoinOptions;
@@ -63,7 +64,7 @@ class Joint implements StreamEvents {
   #flushing = false;
   #ended = false;
 
-  constructor(stream: Stream, socket: Socket, resolve: (joined: Joined) => void, options: JoinOptions) {
+  constructor(stream: StreamEnd, socket: Socket, resolve: (joined: Joined) => void, options: JoinOptions) {
     this.#stream = stream;
     this.#socket = socket;
     this.#resolve = resolve;

@@ -10,11 +10,11 @@
 import type { Socket } from 'node:net';
 import { ResetCode } from './error.ts';
 import { readSocket } from './socket-reader.ts';
-import type { Stream } from './stream.ts';
+import type { StreamEnd } from './stream-end.ts';
 
 /** How the opening of one stream ended. */
 export interface OpeningEvents {
-  onOpened(stream: Stream): void;
+  onOpened(stream: StreamEnd): void;
   /** The stream was reset; `from` says by whom. */
   onRefused(code: ResetCode, text: string, from: 'here' | 'peer'): void;
 }
@@ -26,7 +26,7 @@ export class Opening {
   readonly #stopReading: () => void;
   #early: Buffer[];
   #ended = false;
-  #stream: Stream | null = null;
+  #stream: StreamEnd | null = null;
 
   /** `first` goes before what is read: what was read already, or what the resource is told. */
   constructor(socket: Socket, events: OpeningEvents, first: readonly Buffer[] = []) {
@@ -40,7 +40,7 @@ export class Opening {
   }
 
   /** Sends what has come so far over this stream, and what comes until it is opened. */
-  carry(stream: Stream): void {
+  carry(stream: StreamEnd): void {
     this.#stream = stream;
     stream.events = {
       onOpened: () => this.#handleOpened(stream),
@@ -63,7 +63,7 @@ export class Opening {
   }
 
   /** Before OPENED a stream takes 16 KiB and one chunk; that is what is kept at most. */
-  #readOn(stream: Stream): void {
+  #readOn(stream: StreamEnd): void {
     if (stream.room > 0) this.#socket.resume();
   }
 
@@ -87,7 +87,7 @@ export class Opening {
     this.#stream?.reset(ResetCode.Cancelled, "the caller's connection was closed");
   };
 
-  #handleOpened(stream: Stream): void {
+  #handleOpened(stream: StreamEnd): void {
     this.close();
     this.#events.onOpened(stream);
   }

@@ -41,6 +41,7 @@ import { gatewayFor } from './link-scope.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { SendBuffer } from './send-buffer.ts';
 import type { Slab } from './slab.ts';
+import type { StreamEnd } from './stream-end.ts';
 import type { PathEnd, Session } from './session.ts';
 import type { Budget } from './budget.ts';
 
@@ -90,10 +91,11 @@ export interface StreamEvents {
   onDatagram?(payload: Buffer): void;
 }
 
-type Phase = 'opening' | 'offered' | 'open' | 'over';
+/** What has become of it at this end. */
+export type StreamPhase = 'opening' | 'offered' | 'open' | 'over';
 
 /** One end of a stream. Made by `Endpoint.open`, or given to `onOpen`. */
-export class Stream implements PathEnd {
+export class Stream implements PathEnd, StreamEnd {
   readonly key: string;
   readonly opener: boolean;
   readonly metadata: unknown;
@@ -105,7 +107,7 @@ export class Stream implements PathEnd {
   /** When the path was lost; null while there is one. */
   pathLostAt: number | null = null;
   readonly #host: StreamHost;
-  #phase: Phase;
+  #phase: StreamPhase;
   #session: Session | null = null;
   #id = 0;
   #attempt = 0;
@@ -179,7 +181,7 @@ export class Stream implements PathEnd {
     return stream;
   }
 
-  get phase(): Phase {
+  get phase(): StreamPhase {
     return this.#phase;
   }
 

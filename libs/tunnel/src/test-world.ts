@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts';
 import { Endpoint, type EndpointOptions } from './endpoint.ts';
 import type { Session } from './session.ts';
 import { Slab } from './slab.ts';
+import type { StreamEnd } from './stream-end.ts';
 import type { Stream } from './stream.ts';
 
 interface Entry {
@@ -175,8 +176,8 @@ export function patternBytes(seed: number, offset: number, length: number): Buff
 }
 
 /** The owner of one stream end in a test: writes the pattern, checks what comes, delivers when it reads. */
-export class TestOwner {
-  readonly stream: Stream;
+export class TestOwner<End extends StreamEnd = Stream> {
+  readonly stream: End;
   readonly seedOut: number;
   readonly seedIn: number;
   written = 0;
@@ -190,7 +191,7 @@ export class TestOwner {
   #undelivered = 0;
   #endUndelivered = false;
 
-  constructor(stream: Stream, seedOut: number, seedIn: number) {
+  constructor(stream: End, seedOut: number, seedIn: number) {
     this.stream = stream;
     this.seedOut = seedOut;
     this.seedIn = seedIn;

@@ -15,6 +15,7 @@
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
 import {
   type CallerEnd,
+  type Compression,
   type Joined,
   type ProcessName,
   ResetCode,
@@ -27,7 +28,7 @@ import type { AcceptedCaller } from './accepted-caller.ts';
 import type { RunningCaller } from './callers.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
-import { featuresToServe, openMetadataOf } from './open-metadata.ts';
+import { featuresToServe, openMetadataOf, openStream } from './open-metadata.ts';
 import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
@@ -47,6 +48,7 @@ export interface CallerParts {
   /** The ways to the gateway's clients, in groups, best first. */
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
+  compression: Compression;
   /** A client has taken the stream. */
   onOpened(caller: Caller): void;
   /** The caller has gone. `cause` is null when both directions ended in order, or the caller itself went. */
@@ -192,7 +194,8 @@ export class Caller implements RunningCaller {
     this.#quietSince = performance.now();
     let stream: Stream;
     try {
-      stream = upstream.open(openMetadataOf(this.#route, this.trackingId, this.address));
+      const metadata = openMetadataOf(this.#route, this.trackingId, this.address);
+      stream = openStream(upstream, this.#route, metadata, this.#parts.compression);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };

@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
+import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
-import { Caller } from './caller.ts';
+import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
 import type { HttpBounds } from './http/bounds.ts';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
@@ -42,6 +42,7 @@ export interface CallersParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether a client's check of the destination passes, as far as it is known. */
   isWell(clientId: string, destinationId: string): boolean;
+  compression: Compression;
   refusals: Refusals;
   logger: Logger;
 }
@@ -70,6 +71,7 @@ export class Callers {
   readonly #counts: AddressCount;
   readonly #rate: RateLimit;
   readonly #byGateway = new Map<string, Set<RunningCaller>>();
+  readonly #callerParts: CallerParts;
   readonly #http: HttpDesk;
   readonly #timer: NodeJS.Timeout;
   #opening = 0;
@@ -79,7 +81,7 @@ export class Callers {
   constructor(parts: CallersParts) {
     this.#parts = parts;
     const { bounds } = parts;
-    this.#callerParts.flowIdleMs = bounds.flowIdleMs;
+    this.#callerParts = this.#partsOfCallers();
     this.#counts = new AddressCount({
       max: bounds.connectionsMax,
       perAddressMax: bounds.connectionsPerAddressMax,
@@ -94,6 +96,7 @@ export class Callers {
       named: (host) => parts.named(host),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
+      compression: parts.compression,
       whyFull: () => this.#whyOpeningFull(),
       onStart: (caller) => this.#add(caller),
       onOpened: (caller) => this.#handleOpened(caller),
@@ -232,14 +235,18 @@ export class Callers {
     this.#http.close();
   }
 
-  readonly #callerParts = {
-    flowIdleMs: 0,
-    policy: (gatewayId: string) => this.#parts.policy(gatewayId),
-    upstreams: (gatewayId: string) => this.#parts.upstreams(gatewayId),
-    isWell: (clientId: string, destinationId: string) => this.#parts.isWell(clientId, destinationId),
-    onOpened: (caller: Caller) => this.#handleOpened(caller),
-    onOver: (caller: Caller, cause: CallerCause | null) => this.#handleOver(caller, cause),
-  };
+  #partsOfCallers(): CallerParts {
+    const { bounds, compression } = this.#parts;
+    return {
+      flowIdleMs: bounds.flowIdleMs,
+      compression,
+      policy: (gatewayId) => this.#parts.policy(gatewayId),
+      upstreams: (gatewayId) => this.#parts.upstreams(gatewayId),
+      isWell: (clientId, destinationId) => this.#parts.isWell(clientId, destinationId),
+      onOpened: (caller) => this.#handleOpened(caller),
+      onOver: (caller, cause) => this.#remove(caller, cause),
+    };
+  }
 
   #whyFull(address: string): CallerCause | null {
     if (!this.#rate.take(address)) {
@@ -282,10 +289,6 @@ export class Callers {
     if (!this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId } = caller;
     this.#parts.logger.debug({ trackingId, destinationId, clientId }, 'a stream is open');
-  }
-
-  #handleOver(caller: Caller, cause: CallerCause | null): void {
-    this.#remove(caller, cause);
   }
 
   #remove(caller: RunningCaller, cause: CallerCause | null): void {

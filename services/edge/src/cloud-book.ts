@@ -101,10 +101,22 @@ export class CloudBook {
 
 function listed({ id, name, enabled, clientPort, listener, resource }: Route): CloudDestination[] {
   if (!enabled || clientPort === undefined) return [];
-  const { host, port, idleTimeoutSeconds } = resource;
+  const { host, port, idleTimeoutSeconds, compress } = resource;
   const protocol = resource.protocol === 'udp' ? 'udp' : 'tcp';
   const shortName = name.slice(0, nameLengthMax);
-  return [{ id, name: shortName, protocol, clientPort, host, port, idleTimeoutSeconds, ...tlsOf(listener) }];
+  return [
+    {
+      id,
+      name: shortName,
+      protocol,
+      clientPort,
+      host,
+      port,
+      idleTimeoutSeconds,
+      ...(compress ? { compress } : {}),
+      ...tlsOf(listener),
+    },
+  ];
 }
 
 function tlsOf(listener: Route['listener']): { tls?: CloudListenerTls } {

@@ -21,7 +21,7 @@ import {
   type ResourceGuard,
   reachResource,
 } from '@postern/dial';
-import { EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
+import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { CloudReach } from './cloud-reach.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
@@ -37,6 +37,7 @@ export interface CloudStreamsParts {
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
   hosts: Pick<Hosts, 'resolve'>;
+  compression: Compression;
   reach: CloudReach;
   /** Certificates for TLS to the resource. */
   material: MaterialSource;
@@ -107,8 +108,19 @@ export class CloudStreams {
       return;
     }
     const early = new EarlyDatagrams();
-    const running: Running = { early, stream, route, metadata, abort: null, address: null, cause: null };
-    const cause = this.#whyNot(running);
+    const { compression } = this.#parts;
+    const isFull = metadata.compress !== undefined && !compression.hasRoom;
+    const plain = metadata.compress === undefined || isFull ? stream : compression.wrap(stream);
+    const running: Running = {
+      early,
+      stream: plain,
+      route,
+      metadata,
+      abort: null,
+      address: null,
+      cause: null,
+    };
+    const cause = isFull ? compressionFull : this.#whyNot(running);
     if (cause !== null) return this.#refuse(running, resetOf(cause), cause);
     this.#running.add(running);
     try {
@@ -268,6 +280,12 @@ export class CloudStreams {
     };
   }
 }
+
+const compressionFull: CallerCause = {
+  code: 'EDGE_OPENING_FULL',
+  text: 'the node has as many compressed streams as it may',
+  end: 'edge',
+};
 
 function protocolOf({ resource }: Route): 'tcp' | 'udp' {
   return resource.protocol === 'udp' ? 'udp' : 'tcp';

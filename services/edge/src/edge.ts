@@ -20,7 +20,7 @@ import {
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
-import { Endpoint, type Limits, ResetCode } from '@postern/tunnel';
+import { Compression, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
 import { Hosts } from '@postern/dial';
 import { AclReach } from './acl-reach.ts';
 import { Balancers } from './balancers.ts';
@@ -96,6 +96,7 @@ class EdgeNode implements Edge {
   readonly #refusals: Refusals;
   readonly #callers: Callers;
   readonly #frontSide: FrontSide;
+  readonly #compression = new Compression();
   readonly #cloudBook: CloudBook;
   readonly #cloudStreams: CloudStreams;
   readonly #guard: Guard;
@@ -169,6 +170,7 @@ class EdgeNode implements Edge {
       named: (host) => this.#frontSide.fronts.httpNames.find(host),
       upstreams: (gatewayId) => this.#relays.upstreams(gatewayId),
       isWell: (clientId, destinationId) => this.#health.isWell(clientId, destinationId),
+      compression: this.#compression,
       refusals: this.#refusals,
       logger: subsystemLogger(logger, 'callers'),
     });
@@ -180,6 +182,7 @@ class EdgeNode implements Edge {
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
       hosts: new Hosts({}),
+      compression: this.#compression,
       reach: cloudReach(options),
       material: (ids) => this.#certificates.held.source(ids),
       refusals: this.#refusals,
@@ -316,6 +319,7 @@ class EdgeNode implements Edge {
       bounds: options,
       refusals: this.#refusals,
       memory: this.#endpoint.memory,
+      compression: this.#compression.counts,
     });
   }
 
@@ -443,6 +447,7 @@ class EdgeNode implements Edge {
       datagrams: () => this.#frontSide.fronts.datagrams(),
       cloud: () => ({ size: this.#cloudStreams.size, ...this.#cloudStreams.totals }),
       http: () => this.#callers.http,
+      compression: () => this.#compression.counts,
     };
   }
 }

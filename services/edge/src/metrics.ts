@@ -3,6 +3,7 @@
  * addresses or IDs, so that strangers cannot grow the list.
  */
 import type { Counter, Metrics, Sample } from '@postern/telemetry';
+import type { CompressionCounts } from '@postern/tunnel';
 import type { Eviction } from './handshake-gate.ts';
 import type { HttpCounts } from './http/http-desk.ts';
 
@@ -28,6 +29,7 @@ export interface MetricSources {
   };
   datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number };
   http(): HttpCounts;
+  compression(): CompressionCounts;
 }
 
 /** What is counted as it happens. */
@@ -180,6 +182,20 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
     read: () => {
       const { fromCallers, toCallers } = sources.totals();
       return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
+    },
+  });
+  metrics.gauge({
+    name: 'postern_edge_compressed_streams',
+    help: 'Streams whose data is compressed in the tunnel.',
+    read: () => sources.compression().streams,
+  });
+  metrics.counter({
+    name: 'postern_edge_compressed_bytes_total',
+    help: 'Bytes of compressed streams: as callers and resources have them, and as they were in the tunnel.',
+    labels: ['side'],
+    read: () => {
+      const { plainBytes, tunnelBytes } = sources.compression();
+      return samples('side', { plain: plainBytes, tunnel: tunnelBytes });
     },
   });
   metrics.counter({

@@ -1,4 +1,6 @@
 /** What a client is told in OPEN: how the resource is reached, and for whom. */
+import type { Compression, Stream } from '@postern/tunnel';
+import type { Upstream } from './upstream.ts';
 import {
   type Feature,
   type OpenMetadata,
@@ -15,6 +17,21 @@ export function openMetadataOf(
 ): OpenMetadata {
   const udp = route.resource.protocol === 'udp' ? ({ protocol: 'udp' } as const) : {};
   return { destinationId: route.id, ...udp, ...dialTargetOf(route.resource), trackingId, caller };
+}
+
+/**
+ * Opens a caller's stream at a client: compressed where the destination asks for it, the client knows how, and this process
+ * has room for one more. Throws `TunnelError` when there is no room for a stream.
+ */
+export function openStream(
+  upstream: Upstream,
+  route: Pick<Route, 'resource'>,
+  metadata: OpenMetadata,
+  compression: Compression,
+): Stream {
+  const compresses = route.resource.compress && upstream.features.has('compress') && compression.hasRoom;
+  if (!compresses) return upstream.open(metadata);
+  return compression.wrap(upstream.open({ ...metadata, compress: 'zstd' }));
 }
 
 /** What a client must understand to serve this destination's callers. */

@@ -1,6 +1,7 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
 import type { CallerBounds, Callers } from './callers.ts';
 import type { Certificates } from './certificates.ts';
+import type { CompressionCounts } from '@postern/tunnel';
 import type { CloudBook } from './cloud-book.ts';
 import type { CloudStreams } from './cloud-streams.ts';
 import type { Fronts } from './fronts.ts';
@@ -29,6 +30,7 @@ export interface StatusSources {
   bounds: CallerBounds;
   refusals: Refusals;
   memory: { receiveReserved: number; sendReserved: number };
+  compression: CompressionCounts;
 }
 
 /** The status of the node. */
@@ -55,6 +57,7 @@ export function edgeStatus(sources: StatusSources): object {
       shown: shownCloud(sources),
     },
     memory: sources.memory,
+    compression: sources.compression,
     refusals: Object.fromEntries(sources.refusals.counts),
     tunnels: { count: sources.tunnels.size, shown: shownTunnels(sources.tunnels) },
     fronts: { count: sources.fronts.size, shown: shownFronts(sources.fronts, sources.refusals) },

@@ -91,7 +91,6 @@ const unserved: [path: string, change: object][] = [
     '/resource/proxy/password',
     { resource: { proxy: { type: 'socks5', host: 'p', port: 1080, username: 'u', password: 'secret' } } },
   ],
-  ['/resource/compress', { resource: { compress: true } }],
   ['/health/kind', { health: { kind: 'tcp' }, front: { protocol: 'udp' } }],
 ];
 
@@ -110,6 +109,8 @@ for (const [path, change] of unserved) {
 }
 
 const wrong: [path: string, input: DestinationInput][] = [
+  ['/resource/compress', { ...withResource({ compress: true }), front: { protocol: 'udp' } }],
+  ['/resource/compress', { ...withResource({ compress: true }), front: { tls: { mode: 'passthrough' } } }],
   ['/resource/proxy/host', withResource({ proxy: { type: 'socks5', host: 'a b', port: 1 } })],
   ['/resource/tls/clientCertificateId', withResource({ tls: { mode: 'mutual' } })],
   ['/resource/tls/serverName', withResource({ tls: { mode: 'tls', serverName: 'a b' } })],

@@ -211,7 +211,18 @@ function findFault(form: DestinationForm): BodyFault | null {
   if (tls.mode === 'mutual' && tls.clientCertificateId === null) {
     return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
   }
-  return form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form);
+  return findCompressFault(form) ?? (form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form));
+}
+
+/** What is secret already cannot be made smaller, and what has no order cannot be read again. */
+function findCompressFault(form: DestinationForm): BodyFault | null {
+  const { compress, protocol } = form.resource;
+  const at = (message: string): BodyFault => ({ path: '/resource/compress', message });
+  if (!compress) return null;
+  if (protocol === 'udp') return at('must be false: datagrams are not compressed');
+  if (form.kind === 'on-premises' && form.front.tls.mode === 'passthrough')
+    return at('must be false where TLS is passed through: encrypted bytes do not get smaller');
+  return null;
 }
 
 function findListenerFault({ resource, listener }: DestinationForm & { kind: 'cloud' }): BodyFault | null {
@@ -289,7 +300,6 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
     ['/resource/protocol', resource.protocol, form.kind !== 'cloud' || resource.protocol !== 'http'],
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
     ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
-    ['/resource/compress', resource.compress, !resource.compress],
     ['/health/kind', health.kind, health.kind === 'none' || byClient],
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];

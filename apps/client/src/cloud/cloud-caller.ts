@@ -18,6 +18,7 @@ import {
 } from '@postern/contracts';
 import {
   type CallerEnd,
+  type Compression,
   type Joined,
   ResetCode,
   type Session,
@@ -39,6 +40,7 @@ export interface CloudCallerParts {
   readonly guard: AccessGuard;
   sessions(): Iterable<Session>;
   open(session: Session, metadata: CloudOpenMetadata): Stream;
+  readonly compression: Compression;
   /** The caller has gone. `cause` is null when it ended in order, or the caller itself went. */
   onOver(caller: CloudCaller, cause: CloudCause | null): void;
 }
@@ -132,7 +134,7 @@ export class CloudCaller {
     this.#quietSince = performance.now();
     let stream: Stream;
     try {
-      stream = this.#parts.open(session, this.#metadata());
+      stream = this.#open(session);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'CLIENT_TUNNELS_FULL', text: error.message };
@@ -140,6 +142,15 @@ export class CloudCaller {
     }
     this.#stream = stream;
     this.#opening?.carry(stream);
+  }
+
+  /** Compressed where the destination asks for it, the node knows how, and this process has room. */
+  #open(session: Session): Stream {
+    const { compression } = this.#parts;
+    const knows = session.peer.features?.has('compress') === true;
+    const compresses = this.destination.compress === true && knows && compression.hasRoom;
+    if (!compresses) return this.#parts.open(session, this.#metadata());
+    return compression.wrap(this.#parts.open(session, { ...this.#metadata(), compress: 'zstd' }));
   }
 
   /** The quietest tunnel to a node that has not been tried; one that knows no datagrams would dial TCP. */

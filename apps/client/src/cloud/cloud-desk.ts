@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
 import type { MaterialSource } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
-import { type CallerEnd, ResetCode, type Session, type Stream } from '@postern/tunnel';
+import { type CallerEnd, type Compression, ResetCode, type Session, type Stream } from '@postern/tunnel';
 import type { AccessGuard } from '../access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
@@ -25,6 +25,7 @@ export interface CloudDeskParts {
   /** The most callers at once. */
   readonly callersMax: number;
   readonly guard: AccessGuard;
+  readonly compression: Compression;
   /** Certificates for TLS with callers. */
   readonly material: MaterialSource;
   readonly logger: Logger;
@@ -58,6 +59,7 @@ export class CloudDesk {
     this.#parts = parts;
     this.#callerParts = {
       guard: parts.guard,
+      compression: parts.compression,
       sessions: () => parts.sessions(),
       open: (session, metadata) => parts.open(session, metadata),
       onOver: (caller, cause) => this.#handleOver(caller, cause),

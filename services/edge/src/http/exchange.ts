@@ -32,7 +32,7 @@ import {
 import type { RunningCaller } from '../callers.ts';
 import { type CallerCause, causeOfReset } from '../errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
-import { featuresToServe, openMetadataOf } from '../open-metadata.ts';
+import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';
 import { accessListOf } from '../rulebook.ts';
 import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
 import { type HttpParts, type ResourceNames, namesOf, resourceKeyOf } from './parts.ts';
@@ -281,8 +281,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
 
   #open(upstream: Upstream): ResourceConnection {
     const metadata = { ...openMetadataOf(this.#route, this.trackingId, this.address), somePath: true };
-    const { pool, bounds } = this.#parts;
-    const stream = upstream.open(metadata);
+    const { pool, bounds, compression } = this.#parts;
+    const stream = openStream(upstream, this.#route, metadata, compression);
     return new ResourceConnection(
       stream,
       upstream.clientId,

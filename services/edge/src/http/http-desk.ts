@@ -11,6 +11,7 @@ import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { RunningCaller } from '../callers.ts';
 import type { CallerCause } from '../errors.ts';
 import { judgeKept } from '../judgement.ts';
+import type { Compression } from '@postern/tunnel';
 import type { Upstream } from '../upstream.ts';
 import type { HttpBounds } from './bounds.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -32,6 +33,7 @@ export interface HttpDeskParts {
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
+  compression: Compression;
   whyFull(): CallerCause | null;
   onStart(caller: RunningCaller): void;
   onOpened(caller: RunningCaller): void;
@@ -85,6 +87,7 @@ export class HttpDesk {
     this.#parts = {
       bounds: parts.bounds,
       pool: this.#pool,
+      compression: parts.compression,
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),

@@ -1,6 +1,7 @@
 /** What HTTP needs of the node, and how a destination's resource is called in HTTP. */
 import type { Policy, Route } from '@postern/contracts';
 import { type AnswerNames, type CallerFacts, authorityOf } from '@postern/http';
+import type { Compression } from '@postern/tunnel';
 import type { CallerCause } from '../errors.ts';
 import type { Upstream } from '../upstream.ts';
 import type { HttpBounds } from './bounds.ts';
@@ -11,6 +12,7 @@ import type { Exchange } from './exchange.ts';
 export interface HttpParts {
   bounds: HttpBounds;
   pool: ConnectionPool;
+  compression: Compression;
   policy(gatewayId: string): Policy | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether the client has found the resource well, or does not check it. */

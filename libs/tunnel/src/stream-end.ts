@@ -1,0 +1,41 @@
+/**
+ * A stream as its owner sees it: what a caller's socket, a resource's socket or an HTTP message is joined with. It is
+ * implemented by `Stream`, and by `CompressedStream` around one.
+ */
+import type { ResetCode } from './error.ts';
+import type { Slab } from './slab.ts';
+import type { ProcessName, StreamEvents, StreamPhase } from './stream.ts';
+
+/** One end of a stream. Offsets and counts are of the bytes that its owner gives and gets. */
+export interface StreamEnd {
+  readonly metadata: unknown;
+  /** Gateway and process at the other end. */
+  readonly scope: string;
+  readonly peer: ProcessName;
+  events: StreamEvents;
+  readonly phase: StreamPhase;
+  /** When the path was lost; null while there is one. */
+  readonly pathLostAt: number | null;
+  /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
+  readonly room: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Datagrams dropped here for want of room. */
+  readonly datagramsDropped: number;
+  /** The owner takes the stream that was offered. */
+  accept(): void;
+  /** Sends bytes; takes the buffer over, and releases its slab when it is no longer needed. */
+  write(bytes: Buffer, slab?: Slab | null): void;
+  /** Sends a copy of bytes; for small ones, out of a buffer that is used again. */
+  writeCopy(bytes: Uint8Array): void;
+  /** No more bytes will be written. */
+  end(): void;
+  /** Ends both directions at once, and says why to the other end. */
+  reset(code: ResetCode, text: string): void;
+  /** `bytes` of what `onData` gave have left this process. */
+  deliver(bytes: number): void;
+  /** The end that `onEnd` told of has been passed on. */
+  deliverEnd(): void;
+  /** Sends one datagram, or drops the oldest that waits when there are too many. */
+  sendDatagram(payload: Uint8Array): void;
+}
