@@ -10,7 +10,7 @@ import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
-import type { HttpBounds } from './http/bounds.ts';
+import type { HttpBounds } from '@postern/exchange';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
@@ -101,8 +101,8 @@ export class Callers {
       onStart: (caller) => this.#add(caller),
       onOpened: (caller) => this.#handleOpened(caller),
       onOver: (caller, cause) => this.#remove(caller, cause),
-      onRefused: (destinationId, trackingId, { caller }, cause) => {
-        const from = `${caller.address}:${caller.port}`;
+      onRefused: (destinationId, trackingId, { address, port }, cause) => {
+        const from = `${address}:${port}`;
         if (destinationId === null) parts.refusals.addStranger(trackingId, from, cause);
         else parts.refusals.add(destinationId, trackingId, from, cause, 'a request was refused');
       },

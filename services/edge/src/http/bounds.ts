@@ -1,25 +1,6 @@
-/** The bounds of HTTP fronts, as the settings give them. */
-import type { HeadLimits } from '@postern/http';
+/** The bounds of HTTP fronts, out of the settings. */
+import type { HttpBounds } from '@postern/exchange';
 import type { EdgeOptions } from '../config.ts';
-
-/** What a caller and a resource may take in bytes, numbers and time. */
-export interface HttpBounds {
-  head: HeadLimits;
-  /** From a connection's or a request's first byte to the end of its head. */
-  headTimeoutMs: number;
-  /** Between two pieces of a request's body. */
-  bodyTimeoutMs: number;
-  /** From the end of a request to the head of its answer. */
-  answerTimeoutMs: number;
-  /** Between two requests of a caller's connection. */
-  keepAliveMs: number;
-  /** Requests at once on one HTTP/2 connection. */
-  requestsPerConnectionMax: number;
-  /** How long a connection to a resource is kept for the next request. */
-  resourceKeepAliveMs: number;
-  /** How many of one destination are kept. */
-  resourceKeptMax: number;
-}
 
 /** The bounds out of the settings. */
 export function httpBounds(options: EdgeOptions): HttpBounds {

@@ -3,25 +3,25 @@
  * connections to resources. A connection is no destination's: each request on it is judged by the rules as they are
  * when it comes, and on the port that plain HTTP fronts share it is for whom its Host names.
  */
-import type { Socket } from 'node:net';
-import type { FrontRoute, Policy, Route } from '@postern/contracts';
+import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
+import {
+  type Cause,
+  ConnectionPool,
+  Connections,
+  type ConnectionFacts,
+  type Errand,
+  type HttpBounds,
+  type HttpRequest,
+} from '@postern/exchange';
 import { hostOf } from '@postern/http';
-import { ResetCode } from '@postern/tunnel';
+import { type Compression, ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { RunningCaller } from '../callers.ts';
 import type { CallerCause } from '../errors.ts';
-import { judgeKept } from '../judgement.ts';
-import type { Compression } from '@postern/tunnel';
+import { type CallerAddress, judgeKept } from '../judgement.ts';
 import type { Upstream } from '../upstream.ts';
-import type { HttpBounds } from './bounds.ts';
-import { ConnectionPool } from './connection-pool.ts';
-import type { HttpConnection, HttpDoor } from './door.ts';
-import type { Exchange } from './exchange.ts';
-import { Http1Caller } from './http1-caller.ts';
-import { Http2Caller } from './http2-caller.ts';
-import type { HttpParts } from './parts.ts';
-import { statusOf } from './refusal-page.ts';
-import type { ConnectionFacts, HttpRequest } from './request.ts';
+import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
+import { callerCauseOf, edgeVoice } from './voice.ts';
 
 /** What the desk needs of the node. */
 export interface HttpDeskParts {
@@ -42,7 +42,7 @@ export interface HttpDeskParts {
   onRefused(
     destinationId: string | null,
     trackingId: string,
-    facts: ConnectionFacts,
+    caller: CallerAddress,
     cause: CallerCause,
   ): void;
 }
@@ -61,41 +61,32 @@ export interface HttpCounts {
 }
 
 /** Finds the destination of a request. */
-type FindRoute = (request: HttpRequest) => Route | CallerCause;
-
-/** A connection, as it is kept. */
-interface Connection {
-  door: HttpDoor;
-  onClosed: () => void;
-}
+type FindRoute = (request: HttpRequest) => FrontRoute | CallerCause;
 
 /** HTTP. */
 export class HttpDesk {
   readonly #desk: HttpDeskParts;
-  readonly #parts: HttpParts;
+  readonly #errandParts: FrontErrandParts;
   readonly #pool: ConnectionPool;
-  readonly #connections = new Map<HttpConnection, Connection>();
+  readonly #connections: Connections;
   readonly #answers = new Map<string, number>();
   #running = 0;
   #overKept = 0;
   #overNew = 0;
-  #draining = false;
 
   constructor(parts: HttpDeskParts) {
     this.#desk = parts;
     this.#pool = new ConnectionPool(parts.bounds);
-    this.#parts = {
-      bounds: parts.bounds,
-      pool: this.#pool,
+    this.#connections = new Connections({ bounds: parts.bounds, pool: this.#pool, voice: edgeVoice });
+    this.#errandParts = {
       compression: parts.compression,
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       whyFull: () => parts.whyFull(),
-      statusOf,
-      onStart: (exchange) => this.#handleStart(exchange),
-      onOpened: (exchange, fresh) => this.#handleOpened(exchange, fresh),
-      onOver: (exchange, cause) => this.#handleOver(exchange, cause),
+      onStart: (errand) => this.#handleStart(errand),
+      onOpened: (errand, fresh) => this.#handleOpened(errand, fresh),
+      onOver: (errand, cause) => this.#handleOver(errand, cause),
     };
   }
 
@@ -113,27 +104,39 @@ export class HttpDesk {
   /** Takes a connection to a destination's front. */
   accept(accepted: AcceptedCaller): void {
     const { id, front } = accepted.route;
-    const door = this.#door(id, accepted.trackingId, () => this.#route(id, front.port));
-    this.#take(accepted, door, front.tls.passClientCertificate);
+    this.#take(accepted, id, () => this.#route(id, front.port), front.tls.passClientCertificate);
   }
 
   /** Takes a connection to the port that plain HTTP fronts share. */
   acceptNameless(accepted: NamelessCaller): void {
-    const door = this.#door(null, accepted.trackingId, (request) => this.#routeByHost(request));
-    this.#take(accepted, door, false);
+    this.#take(accepted, null, (request) => this.#routeByHost(request), false);
   }
 
-  #take(accepted: NamelessCaller, door: HttpDoor, passCertificate: boolean): void {
-    const { trackingId, socket, tls, head } = accepted;
-    const facts = this.#factsOf(accepted, passCertificate);
-    const known = { door, onClosed: () => accepted.leave() };
-    if (tls?.protocol === 'h2') {
-      this.#connections.set(new Http2Caller(door, socket, facts, trackingId), known);
-      return;
-    }
-    const connection = new Http1Caller(door, socket, facts, trackingId);
-    this.#connections.set(connection, known);
-    connection.start(head);
+  #take(
+    accepted: NamelessCaller,
+    destinationId: string | null,
+    find: FindRoute,
+    passCertificate: boolean,
+  ): void {
+    const { trackingId, socket, head, tls, address } = accepted;
+    this.#connections.accept({
+      trackingId,
+      socket,
+      head,
+      facts: this.#factsOf(accepted, passCertificate),
+      http2: tls?.protocol === 'h2',
+      errand: (request) => this.#errand(find, request),
+      onRefused: (requestId, cause) => {
+        this.#countAnswer(edgeVoice.statusOf(cause.code));
+        this.#desk.onRefused(destinationId, requestId, address, callerCauseOf(cause));
+      },
+      onClosed: () => accepted.leave(),
+    });
+  }
+
+  #errand(find: FindRoute, request: HttpRequest): Errand | Cause {
+    const route = find(request);
+    return 'code' in route ? route : new FrontErrand(this.#errandParts, route, request);
   }
 
   /** What a PROXY header told is the caller's own address, who is nobody that is trusted. */
@@ -146,7 +149,6 @@ export class HttpDesk {
       serverName: tls === null ? null : serverName,
       certificate: certificate?.raw ?? null,
       trusted: !throughBalancer && this.#desk.trusts(address.address),
-      allowed: null,
     };
   }
 
@@ -169,7 +171,7 @@ export class HttpDesk {
         destinationId,
         ResetCode.Disabled,
         text,
-        (one) => clientId === null || one.clientId === clientId,
+        (one) => clientId === null || one.peerId === clientId,
       );
     }
   }
@@ -177,53 +179,27 @@ export class HttpDesk {
   /** Called about once a second. */
   tick(now: number): void {
     this.#pool.tick(now);
-    for (const connection of this.#connections.keys()) connection.tick(now);
+    this.#connections.tick(now);
   }
 
   /** Takes no more requests: connections end when what is under way is answered. */
   drain(): void {
-    this.#draining = true;
-    for (const connection of this.#connections.keys()) connection.drain();
+    this.#connections.drain();
   }
 
   /** Ends all. */
   close(): void {
-    for (const connection of this.#connections.keys()) connection.close();
+    this.#connections.close();
     this.#pool.closeAll();
   }
 
-  #door(destinationId: string | null, trackingId: string, route: FindRoute): HttpDoor {
-    return {
-      parts: this.#parts,
-      draining: () => this.#draining,
-      route,
-      onRefused: (connection, requestId, cause) => {
-        this.#countAnswer(statusOf(cause));
-        this.#desk.onRefused(destinationId, requestId, connection.facts, cause);
-      },
-      onClosed: (connection) => this.#handleClosed(connection),
-      takeHttp2: (former, socket) => this.#takeHttp2(former, socket, trackingId),
-    };
-  }
-
-  #takeHttp2(former: HttpConnection, socket: Socket, trackingId: string): void {
-    const known = this.#connections.get(former);
-    if (known === undefined) return;
-    this.#connections.delete(former);
-    if (socket.destroyed) {
-      known.onClosed();
-      return;
-    }
-    this.#connections.set(new Http2Caller(known.door, socket, former.facts, trackingId), known);
-  }
-
   /** The destination as it is now; a connection that came to a port which it has left is not served. */
-  #route(destinationId: string, port: number): Route | CallerCause {
+  #route(destinationId: string, port: number): FrontRoute | CallerCause {
     const route = this.#desk.route(destinationId);
     if (route === undefined) {
       return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
     }
-    if (route.front?.protocol === 'http' && route.front.port === port) return route;
+    if (hasFront(route) && route.front.protocol === 'http' && route.front.port === port) return route;
     return { code: 'EDGE_HTTP_MISDIRECTED', text: 'the front has moved to another port', end: 'edge' };
   }
 
@@ -231,7 +207,7 @@ export class HttpDesk {
    * Whom a request of the shared port is for, by Host or by the host of its absolute target, which agree. The tokens of
    * ACME (http-01, `/.well-known/acme-challenge/`) will be answered here, before a front is looked for.
    */
-  #routeByHost({ caller }: HttpRequest): Route | CallerCause {
+  #routeByHost({ caller }: HttpRequest): FrontRoute | CallerCause {
     const host = hostOf(caller.authority).replace(/\.$/, '');
     const text =
       host === ''
@@ -240,32 +216,25 @@ export class HttpDesk {
     return this.#desk.named(host) ?? { code: 'EDGE_HTTP_NAME_UNKNOWN', text, end: 'edge' };
   }
 
-  #handleStart(exchange: Exchange): void {
+  #handleStart(errand: FrontErrand): void {
     this.#running += 1;
-    this.#desk.onStart(exchange);
+    this.#desk.onStart(errand);
   }
 
-  #handleOpened(exchange: Exchange, fresh: boolean): void {
+  #handleOpened(errand: FrontErrand, fresh: boolean): void {
     if (fresh) this.#overNew += 1;
     else this.#overKept += 1;
-    this.#desk.onOpened(exchange);
+    this.#desk.onOpened(errand);
   }
 
-  #handleOver(exchange: Exchange, cause: CallerCause | null): void {
+  #handleOver(errand: FrontErrand, cause: CallerCause | null): void {
     this.#running -= 1;
-    if (exchange.status > 0) this.#countAnswer(exchange.status);
-    this.#desk.onOver(exchange, cause);
+    if (errand.status > 0) this.#countAnswer(errand.status);
+    this.#desk.onOver(errand, cause);
   }
 
   #countAnswer(status: number): void {
     const label = `${String(status).charAt(0)}xx`;
     this.#answers.set(label, (this.#answers.get(label) ?? 0) + 1);
-  }
-
-  #handleClosed(connection: HttpConnection): void {
-    const known = this.#connections.get(connection);
-    if (known === undefined) return;
-    this.#connections.delete(connection);
-    known.onClosed();
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Connections to resources that wait for the next request, by destination. One is only ever used again for the
- * destination that it was opened for, as that is now, and through the same client. The one used last is taken first,
+ * destination that it was opened for, as that is now, and through the same process. The one used last is taken first,
  * so that a quiet time lets the others go.
  */
 import { ResetCode } from '@postern/tunnel';
@@ -12,7 +12,7 @@ const keepAliveMarginMs = 1_000;
 /** One that was ended in order and is not over by then is reset. */
 const closingMsMax = 5_000;
 
-/** All kept connections of a node. */
+/** All kept connections of one end. */
 export class ConnectionPool {
   readonly #bounds: HttpBounds;
   readonly #idle = new Map<string, ResourceConnection[]>();
@@ -28,13 +28,13 @@ export class ConnectionPool {
     return this.#size;
   }
 
-  /** Takes one to this resource through this client. */
-  take(destinationId: string, clientId: string, resourceKey: string): ResourceConnection | null {
+  /** Takes one to this resource by this process. */
+  take(destinationId: string, peerId: string, resourceKey: string): ResourceConnection | null {
     const idle = this.#idle.get(destinationId);
     if (idle === undefined) return null;
     for (let index = idle.length - 1; index >= 0; index -= 1) {
       const connection = idle[index] as ResourceConnection;
-      if (connection.clientId !== clientId || connection.resourceKey !== resourceKey || !connection.usable)
+      if (connection.peerId !== peerId || connection.resourceKey !== resourceKey || !connection.usable)
         continue;
       this.#removeAt(destinationId, idle, index);
       return connection;
@@ -108,7 +108,7 @@ export class ConnectionPool {
   /** Ends all. */
   closeAll(): void {
     for (const destinationId of this.destinations()) {
-      this.reset(destinationId, ResetCode.ShuttingDown, 'the node stopped', () => true);
+      this.reset(destinationId, ResetCode.ShuttingDown, 'the program is stopping', () => true);
     }
   }
 

@@ -10,7 +10,7 @@ import {
   single,
   upgradeOf,
 } from '@postern/http';
-import type { CallerCause } from '../errors.ts';
+import type { Cause, Voice } from './cause.ts';
 import type { ConnectionFacts, HttpRequest } from './request.ts';
 
 /** The request of a head. Throws `HttpFault`. */
@@ -45,19 +45,20 @@ export function readRequest(
 }
 
 /** Why a request may not come over this connection: its TLS was set up for another name. */
-export function misdirected({ serverName }: ConnectionFacts, request: HttpRequest): CallerCause | null {
+export function misdirected(
+  { serverName }: ConnectionFacts,
+  request: HttpRequest,
+  voice: Voice,
+): Cause | null {
   const { authority } = request.caller;
   if (serverName === null || authority === '' || hostOf(authority) === serverName.toLowerCase()) return null;
-  return {
-    code: 'EDGE_HTTP_MISDIRECTED',
-    text: 'the host of the request is not the name that the connection was opened for',
-    end: 'edge',
-  };
+  const text = 'the host of the request is not the name that the connection was opened for';
+  return voice.causeOf('misdirected', text);
 }
 
 /** The cause of a fault in what the caller sent. */
-export function causeOfFault(fault: HttpFault): CallerCause {
-  return { code: fault.code, text: `the request is not taken: ${fault.message}`, end: 'edge' };
+export function causeOfFault(fault: HttpFault, { end }: Voice): Cause {
+  return { code: fault.code, text: `the request is not taken: ${fault.message}`, end };
 }
 
 function checkExpectation(fields: readonly Field[]): void {

@@ -68,7 +68,8 @@ const informationMax = 16;
 /** A connection to a resource. */
 export class ResourceConnection implements StreamEvents, BodySink {
   readonly stream: Stream;
-  readonly clientId: string;
+  /** The process at the other end of the stream, which dialled. */
+  readonly peerId: string;
   /** Which resource it leads to, told apart by everything that says how it is reached. */
   readonly resourceKey: string;
   /** Since when it is idle. */
@@ -93,13 +94,13 @@ export class ResourceConnection implements StreamEvents, BodySink {
 
   constructor(
     stream: Stream,
-    clientId: string,
+    peerId: string,
     resourceKey: string,
     limits: HeadLimits,
     onOver: (connection: ResourceConnection) => void,
   ) {
     this.stream = stream;
-    this.clientId = clientId;
+    this.peerId = peerId;
     this.resourceKey = resourceKey;
     this.#limits = limits;
     this.#onOver = onOver;
@@ -110,7 +111,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
     return this.stream.phase === 'open';
   }
 
-  /** Whether a request may be sent on it: it is idle, alive and has a path to its client. */
+  /** Whether a request may be sent on it: it is idle, alive and has a path to its other end. */
   get usable(): boolean {
     return this.#state === 'idle' && this.stream.phase === 'open' && this.stream.pathLostAt === null;
   }

@@ -23,7 +23,7 @@ import {
   trackingField,
 } from '@postern/http';
 import { ResetCode, type Slab, type Stream } from '@postern/tunnel';
-import type { CallerCause } from '../errors.ts';
+import type { Cause } from './cause.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { Exchange } from './exchange.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
@@ -107,28 +107,28 @@ class Http2Request implements AnswerSink, BodySink {
 
   start(raw: readonly string[], ended: boolean): void {
     const { door, facts } = this.#caller;
-    let cause: CallerCause | null;
+    const { voice } = door.parts;
+    let cause: Cause;
     try {
       const head = readHead(raw);
       this.#fields = head.fields;
       const request = readRequest(head, framingOf(head, ended), '2.0', facts, this.#trackingId);
-      cause = misdirected(facts, request);
-      const route = cause ?? door.route(request);
-      if (!('code' in route)) {
-        this.#exchange = new Exchange(door.parts, route, request, this);
+      const errand = misdirected(facts, request, voice) ?? door.errand(request);
+      if (!('code' in errand)) {
+        this.#exchange = new Exchange(door.parts, errand, request, this);
         this.#listen();
         this.#exchange.start();
         if (!ended) this.#read();
         return;
       }
-      cause = route;
+      cause = errand;
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      cause = causeOfFault(error);
+      cause = causeOfFault(error, voice);
     }
     this.sendRefusal(cause);
     if (!ended) this.#dropRest();
-    door.onRefused(this.#caller, this.#trackingId, cause);
+    door.onRefused(this.#trackingId, cause);
   }
 
   onBody(piece: Buffer): void {
@@ -193,9 +193,10 @@ class Http2Request implements AnswerSink, BodySink {
     return !this.#isOpen || !this.#stream.writableNeedDrain;
   }
 
-  sendRefusal(cause: CallerCause): void {
+  sendRefusal(cause: Cause): void {
     if (!this.#isOpen) return;
-    const { status, type, body } = refusalAnswer(cause, this.#trackingId, acceptOf(this.#fields));
+    const status = this.#caller.door.parts.voice.statusOf(cause.code);
+    const { type, body } = refusalAnswer(cause, status, this.#trackingId, acceptOf(this.#fields));
     const headers: Record<string, string | number> = { ':status': status, 'content-type': type };
     for (const [name, value] of Object.entries(refusalFields)) headers[name.toLowerCase()] = value;
     headers['content-length'] = body.length;

@@ -2,16 +2,15 @@
  * One request and its answer, from judgement to the last byte. Both messages stream at once and neither is gathered; an
  * answer may come before the request is whole.
  *
- *     judged ──► sent to a client ──OPENED──► answered ──► over
+ *     judged ──► sent by a way    ──OPENED──► answered ──► over
  *        │          │     ▲                      │ 101: bytes both ways
  *        │          └─────┘ nothing was reached  │
  *        ▼              (the same bytes again)   ▼
  *      refused, with a page                    aborted: the caller sees that the answer is not whole
  *
  * A request that may have reached its resource is never sent again, whatever its method: only a RESET that says that
- * nothing was reached leads to the next client.
+ * nothing was reached leads to the next way.
  */
-import type { Feature, Route } from '@postern/contracts';
 import {
   type Field,
   type Framing,
@@ -21,45 +20,22 @@ import {
   formatRequestHead,
   trackingField,
 } from '@postern/http';
-import {
-  type ProcessName,
-  ResetCode,
-  type Slab,
-  TunnelError,
-  saysNothingReached,
-  saysPathRefused,
-} from '@postern/tunnel';
-import type { RunningCaller } from '../callers.ts';
-import { type CallerCause, causeOfReset } from '../errors.ts';
-import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
-import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';
-import { accessListOf } from '../rulebook.ts';
-import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
-import { type HttpParts, type ResourceNames, namesOf, resourceKeyOf } from './parts.ts';
+import { type ProcessName, ResetCode, type Slab, TunnelError, saysNothingReached } from '@postern/tunnel';
+import type { Cause, Trouble } from './cause.ts';
+import type { HttpParts } from './door.ts';
+import type { Errand, Way } from './errand.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
 
-const triesMax = 8;
-const connectTimeoutSecondsMax = 180;
-const answerGraceSeconds = 5;
-
 /** One request. */
-export class Exchange implements RunningCaller, ConnectionUser {
-  readonly trackingId: string;
-  readonly address: CallerAddress;
-  readonly gatewayId: string;
-  readonly destinationId: string;
-  readonly target: Target;
+export class Exchange implements ConnectionUser {
   readonly #parts: HttpParts;
-  readonly #route: Route;
+  readonly #errand: Errand;
   readonly #request: HttpRequest;
   readonly #sink: AnswerSink;
-  readonly #names: ResourceNames;
-  readonly #needs: readonly Feature[];
-  readonly #tried = new Set<string>();
   #connection: ResourceConnection | null = null;
-  #upstream: Upstream | null = null;
-  /** What was sent before the client took the stream, for the next client. */
+  #way: Way | null = null;
+  /** What was sent before the other end took the stream, for the next way. */
   #early: Buffer[] | null = null;
   #earlyTrailers: readonly Field[] | null = null;
   #fresh = false;
@@ -68,34 +44,22 @@ export class Exchange implements RunningCaller, ConnectionUser {
   #headSent = false;
   #switched = false;
   #over = false;
-  #cause: CallerCause | null = null;
-  #lastCause: CallerCause | null = null;
+  #cause: Cause | null = null;
   #status = 0;
   #bytesBefore = { sent: 0, received: 0 };
   #bytesSeen = 0;
   #quietSince = performance.now();
 
-  constructor(parts: HttpParts, route: Route, request: HttpRequest, sink: AnswerSink) {
+  constructor(parts: HttpParts, errand: Errand, request: HttpRequest, sink: AnswerSink) {
     this.#parts = parts;
-    this.#route = route;
+    this.#errand = errand;
     this.#request = request;
     this.#sink = sink;
-    this.#names = namesOf(route, request.caller);
-    this.#needs = featuresToServe(route);
-    this.trackingId = request.trackingId;
-    this.address = request.address;
-    this.gatewayId = route.gatewayId;
-    this.destinationId = route.id;
-    const { host, port } = route.resource;
-    this.target = request.path === '*' ? { host, port } : { host, port, path: request.path };
     this.#requestEnded = request.framing.kind === 'none';
   }
 
-  get clientId(): string | null {
-    return this.#upstream?.clientId ?? null;
-  }
-
-  get clientProcess(): ProcessName | null {
+  /** The start of the process that holds the other end of its stream. */
+  get process(): ProcessName | null {
     return this.#connection?.stream.peer ?? null;
   }
 
@@ -103,6 +67,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
     return this.#opened;
   }
 
+  /** Whether the other end took a new stream for it. */
   get tookStream(): boolean {
     return this.#opened && this.#fresh;
   }
@@ -121,21 +86,10 @@ export class Exchange implements RunningCaller, ConnectionUser {
 
   /** Judges the request and sends it. */
   start(): void {
-    const cause = this.#parts.whyFull() ?? this.#judge();
-    this.#parts.onStart(this);
+    const cause = this.#errand.whyNot();
+    this.#errand.onStart(this);
     if (cause === null) this.#sendNext();
     else this.#fail(cause);
-  }
-
-  /** The rules are the same objects until they change, and so is their answer where no rule has a path. */
-  #judge(): CallerCause | null {
-    const policy = this.#parts.policy(this.gatewayId);
-    const { connection } = this.#request;
-    if (connection.allowed?.route === this.#route && connection.allowed.policy === policy) return null;
-    const cause = judgeNew(this.#route, policy, this.address, this.target);
-    const lasts = cause === null && policy !== undefined && !accessListOf(policy).hasPaths;
-    connection.allowed = lasts ? { route: this.#route, policy } : null;
-    return cause;
   }
 
   // ---- from the caller
@@ -173,7 +127,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
   }
 
   /** The caller has gone, or what it sent can be read no further. */
-  cancel(cause: CallerCause | null): void {
+  cancel(cause: Cause | null): void {
     if (this.#over) return;
     this.#cause = cause;
     this.#drop(ResetCode.Cancelled, cause?.text ?? "the caller's connection was closed");
@@ -184,46 +138,29 @@ export class Exchange implements RunningCaller, ConnectionUser {
 
   // ---- from whoever rules
 
-  judgeAgain(route: Route | undefined): void {
-    const cause = judgeRunning(route, this.#parts.policy(this.gatewayId), this.address, this.target);
-    if (cause !== null) this.end(cause);
-  }
-
-  end(cause: CallerCause, code: ResetCode = ResetCode.Disabled): void {
+  /** Ends it at once, both ways; a caller that has had nothing of an answer gets the cause as one. */
+  end(cause: Cause, code: ResetCode = ResetCode.Disabled): void {
     if (this.#over) return;
     this.#drop(code, `${cause.code}: ${cause.text}`);
     this.#fail(cause);
   }
 
+  /** Called about once a second: ends what waits too long, for whomever it waits. */
   tick(now: number): void {
     if (this.#over) return;
     const quietMs = now - this.#quietSince;
-    const { connectTimeoutSeconds, idleTimeoutSeconds } = this.#route.resource;
+    const { answerSeconds, idleTimeoutSeconds } = this.#errand;
     const { answerTimeoutMs, bodyTimeoutMs } = this.#parts.bounds;
     if (!this.#opened) {
-      const seconds = (connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
-      if (quietMs >= seconds * 1000)
-        this.#endLate(
-          'EDGE_CLIENT_SILENT',
-          `client ${this.clientId} gave no answer for ${seconds} s`,
-          'client',
-        );
+      if (quietMs >= answerSeconds * 1000) this.end(this.#errand.silence(), ResetCode.Cancelled);
       return;
     }
     if (!this.#headSent && this.#requestEnded && quietMs >= answerTimeoutMs) {
-      this.#endLate(
-        'EDGE_HTTP_ANSWER_LATE',
-        `the resource gave no answer for ${answerTimeoutMs / 1000} s`,
-        'resource',
-      );
+      this.#endLate('answer late', `the resource gave no answer for ${answerTimeoutMs / 1000} s`);
       return;
     }
     if (!this.#requestEnded && this.hasRoom && quietMs >= bodyTimeoutMs) {
-      this.#endLate(
-        'EDGE_HTTP_BODY_SLOW',
-        `nothing of the request's body came for ${bodyTimeoutMs / 1000} s`,
-        'edge',
-      );
+      this.#endLate('body slow', `nothing of the request's body came for ${bodyTimeoutMs / 1000} s`);
       return;
     }
     if (idleTimeoutSeconds > 0) this.#tickIdle(now, idleTimeoutSeconds);
@@ -235,60 +172,41 @@ export class Exchange implements RunningCaller, ConnectionUser {
       this.#bytesSeen = fromCaller + toCaller;
       this.#quietSince = now;
     } else if (now - this.#quietSince >= seconds * 1000) {
-      this.#endLate('EDGE_IDLE', `no byte for ${seconds} s, the destination's idle time-out`, 'edge');
+      this.#endLate('idle', `no byte for ${seconds} s, the destination's idle time-out`);
     }
   }
 
-  #endLate(code: CallerCause['code'], text: string, end: CallerCause['end']): void {
-    this.end({ code, text, end }, ResetCode.Cancelled);
+  #endLate(trouble: Trouble, text: string): void {
+    this.end(this.#parts.voice.causeOf(trouble, text), ResetCode.Cancelled);
   }
 
-  // ---- to a client
+  // ---- to the process that reaches the resource
 
   #sendNext(): void {
     for (;;) {
-      const policy = this.#parts.policy(this.gatewayId);
-      const upstream = this.#tried.size < triesMax ? this.#pick() : null;
-      if (upstream === null || policy === undefined) {
-        const ways = this.#parts.upstreams(this.gatewayId);
-        this.#fail(this.#lastCause ?? noClient(this.#route, ways, this.#needs));
+      const way = this.#errand.nextWay();
+      if ('code' in way) {
+        this.#fail(way);
         return;
       }
-      const denied = judgeOwn(policy, upstream.ownList, this.target);
-      if (denied !== null) {
-        this.#lastCause = denied;
-        this.#tried.add(upstream.clientId);
-        continue;
-      }
-      this.#upstream = upstream;
-      const { clientId } = upstream;
-      const kept = this.#parts.pool.take(this.destinationId, clientId, resourceKeyOf(this.#route));
+      this.#way = way;
+      const { destinationId, resourceKey } = this.#errand;
+      const kept = this.#parts.pool.take(destinationId, way.peerId, resourceKey);
       try {
-        this.#sendOver(kept ?? this.#open(upstream));
+        this.#sendOver(kept ?? this.#open(way));
         return;
       } catch (error) {
         if (!(error instanceof TunnelError)) throw error;
-        this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };
-        this.#tried.add(upstream.id);
+        way.onRefused(null, error.message);
       }
     }
   }
 
-  #pick(): Upstream | null {
-    const ways = capable(this.#parts.upstreams(this.gatewayId), this.#needs);
-    return pickUpstream(ways, this.#tried, (clientId) => this.#parts.isWell(clientId, this.destinationId));
-  }
-
-  #open(upstream: Upstream): ResourceConnection {
-    const metadata = { ...openMetadataOf(this.#route, this.trackingId, this.address), somePath: true };
-    const { pool, bounds, compression } = this.#parts;
-    const stream = openStream(upstream, this.#route, metadata, compression);
-    return new ResourceConnection(
-      stream,
-      upstream.clientId,
-      resourceKeyOf(this.#route),
-      bounds.head,
-      (connection) => pool.forget(this.destinationId, connection),
+  #open(way: Way): ResourceConnection {
+    const { pool, bounds } = this.#parts;
+    const { destinationId, resourceKey } = this.#errand;
+    return new ResourceConnection(way.open(), way.peerId, resourceKey, bounds.head, (connection) =>
+      pool.forget(destinationId, connection),
     );
   }
 
@@ -301,8 +219,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
     const head = formatRequestHead({
       ...request,
       target: `${request.path}${request.query}`,
-      authority: this.#names.resource,
-      port: this.#route.front?.port ?? 0,
+      authority: this.#errand.names.resource,
+      port: this.#errand.port,
     });
     connection.begin(this, request.method, request.framing, head);
     for (const piece of this.#early ?? []) connection.sendBody(piece, null);
@@ -319,7 +237,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
     if (this.#opened) return;
     this.#opened = true;
     this.#quietSince = performance.now();
-    this.#parts.onOpened(this, this.#fresh);
+    this.#errand.onOpened(this.#fresh);
   }
 
   onInformation(head: ResponseHead): void {
@@ -344,7 +262,8 @@ export class Exchange implements RunningCaller, ConnectionUser {
     const connection = this.#connection;
     if (connection !== null) {
       connection.leave();
-      if (connection.reusable && !this.#isPersonal) this.#parts.pool.put(this.destinationId, connection);
+      if (connection.reusable && !this.#isPersonal)
+        this.#parts.pool.put(this.#errand.destinationId, connection);
       else if (this.#requestEnded) this.#parts.pool.close(connection);
       else connection.reset(ResetCode.Cancelled, 'the answer came before the request was whole');
     }
@@ -355,7 +274,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
     const connection = this.#connection;
     if (connection === null || this.#request.upgrade === null) {
       const text = 'the resource changed to a protocol that was not asked for';
-      this.#cause = { code: 'EDGE_HTTP_ANSWER_MALFORMED', text, end: 'resource' };
+      this.#cause = this.#parts.voice.causeOf('answer malformed', text);
       connection?.reset(ResetCode.Protocol, text);
       return;
     }
@@ -369,7 +288,10 @@ export class Exchange implements RunningCaller, ConnectionUser {
     ];
     void this.#sink.switchProtocols(head, fields, connection.stream, rest).then((ended) => {
       const inOrder = ended === null || (ended.origin === 'here' && ended.code === ResetCode.Cancelled);
-      this.#finish(this.#cause ?? (inOrder ? null : causeOfReset(ended.code, ended.text, true)));
+      this.#finish(
+        this.#cause ??
+          (inOrder ? null : this.#errand.causeOfReset(ended.code as ResetCode, ended.text, true)),
+      );
     });
   }
 
@@ -391,29 +313,26 @@ export class Exchange implements RunningCaller, ConnectionUser {
       cut !== true &&
       saysNothingReached(code)
     ) {
-      this.#lastCause = causeOfReset(code, text, false);
-      // What the path refused the same client may take by another.
-      const refused = saysPathRefused(code) ? this.#upstream?.id : this.#upstream?.clientId;
-      if (refused !== undefined) this.#tried.add(refused);
+      this.#way?.onRefused(code, text);
       this.#sendNext();
       return;
     }
     this.#fail(this.#cause ?? this.#causeOf(failure));
   }
 
-  #causeOf({ code, text, fault, cut }: ConnectionFailure): CallerCause {
-    if (fault !== undefined)
-      return { code: 'EDGE_HTTP_ANSWER_MALFORMED', text: `the resource's answer: ${text}`, end: 'resource' };
-    if (cut === true) return { code: 'EDGE_HTTP_ANSWER_CUT', text, end: 'resource' };
-    return causeOfReset(code, text, this.#opened);
+  #causeOf({ code, text, fault, cut }: ConnectionFailure): Cause {
+    const { voice } = this.#parts;
+    if (fault !== undefined) return voice.causeOf('answer malformed', `the resource's answer: ${text}`);
+    if (cut === true) return voice.causeOf('answer cut', text);
+    return this.#errand.causeOfReset(code, text, this.#opened);
   }
 
   #forward(head: ResponseHead): Field[] {
     const fields: Field[] = [];
-    forwardAnswer(head.fields, head.minor === 1 ? '1.1' : '1.0', this.#names, (name, value) => {
+    forwardAnswer(head.fields, head.minor === 1 ? '1.1' : '1.0', this.#errand.names, (name, value) => {
       fields.push({ name, key: '', value });
     });
-    fields.push({ name: trackingField, key: '', value: this.trackingId });
+    fields.push({ name: trackingField, key: '', value: this.#request.trackingId });
     return fields;
   }
 
@@ -434,7 +353,7 @@ export class Exchange implements RunningCaller, ConnectionUser {
     connection.reset(code, text);
   }
 
-  #fail(cause: CallerCause): void {
+  #fail(cause: Cause): void {
     if (this.#over) return;
     this.#cause = cause;
     if (!this.#headSent) this.#refuse(cause);
@@ -442,17 +361,17 @@ export class Exchange implements RunningCaller, ConnectionUser {
     this.#finish(cause);
   }
 
-  #refuse(cause: CallerCause): void {
+  #refuse(cause: Cause): void {
     this.#headSent = true;
-    this.#status = this.#parts.statusOf(cause);
+    this.#status = this.#parts.voice.statusOf(cause.code);
     this.#sink.sendRefusal(cause);
   }
 
-  #finish(cause: CallerCause | null): void {
+  #finish(cause: Cause | null): void {
     if (this.#over) return;
     this.#over = true;
     this.#early = null;
-    this.#parts.onOver(this, cause);
+    this.#errand.onOver(cause);
     this.#sink.onOver();
   }
 }

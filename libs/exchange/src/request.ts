@@ -1,9 +1,13 @@
 /** What a request is once it has been read, whichever version of HTTP brought it, and who takes its answer. */
-import type { Policy, Route } from '@postern/contracts';
 import type { CallerFacts, Field, Framing, ResponseHead } from '@postern/http';
 import type { Slab, Stream } from '@postern/tunnel';
-import type { CallerCause } from '../errors.ts';
-import type { CallerAddress } from '../judgement.ts';
+import type { Cause } from './cause.ts';
+
+/** Who calls. */
+export interface CallerAddress {
+  address: string;
+  port: number;
+}
 
 /** A connection of a caller, as what came before HTTP knows it. */
 export interface ConnectionFacts {
@@ -16,8 +20,6 @@ export interface ConnectionFacts {
   certificate: Buffer | null;
   /** The caller is a balancer whose word on its own callers is taken. */
   trusted: boolean;
-  /** What a request of this connection was last allowed by, where its path did not matter: the next need not be judged. */
-  allowed: { route: Route; policy: Policy } | null;
 }
 
 /** A request on its way to its resource. */
@@ -54,8 +56,8 @@ export interface AnswerSink {
   sendEnd(trailers: readonly Field[]): void;
   /** Hands on what was gathered; false when the caller takes no more for now. Then the exchange's `readOn` is called. */
   flush(): boolean;
-  /** An answer of the edge's own, in place of the resource's. */
-  sendRefusal(cause: CallerCause): void;
+  /** An answer of the serving end's own, in place of the resource's. */
+  sendRefusal(cause: Cause): void;
   /** The answer cannot be completed, and the caller must see that. */
   abort(): void;
   /** The resource has changed to another protocol. Returns when both ends are joined, and says how that ended. */

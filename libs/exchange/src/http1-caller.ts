@@ -27,7 +27,7 @@ import {
   trackingField,
 } from '@postern/http';
 import { type ReadHandler, type Slab, type Stream, joinSocket, readSocket } from '@postern/tunnel';
-import type { CallerCause } from '../errors.ts';
+import type { Cause } from './cause.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
@@ -110,7 +110,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const { headTimeoutMs, keepAliveMs } = this.#door.parts.bounds;
     if (this.#held !== null && quietMs >= headTimeoutMs) {
       const text = `the head of a request did not come within ${headTimeoutMs / 1000} s`;
-      this.#refuseUnread({ code: 'EDGE_HTTP_HEAD_SLOW', text, end: 'edge' });
+      this.#refuseUnread(this.#door.parts.voice.causeOf('head slow', text));
     } else if (this.#held === null && quietMs >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) {
       this.#linger();
     }
@@ -193,7 +193,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   #begin(text: string): void {
     this.#trackingId = this.#nextTrackingId();
-    const { bounds } = this.#door.parts;
+    const { bounds, voice } = this.#door.parts;
     const head = parseRequestHead(text, bounds.head);
     this.#head = head;
     const framing = requestFraming(head);
@@ -207,14 +207,13 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const connection = listOf(head.fields, 'connection');
     if (connection.includes('close') || (head.minor === 0 && !connection.includes('keep-alive')))
       this.#keep = false;
-    const cause = misdirected(this.facts, request);
-    const route = cause ?? this.#door.route(request);
-    if ('code' in route) {
-      this.#refuseUnread(route);
+    const errand = misdirected(this.facts, request, voice) ?? this.#door.errand(request);
+    if ('code' in errand) {
+      this.#refuseUnread(errand);
       return;
     }
     if (framing.kind !== 'none') this.#reader = new BodyReader(framing, bounds.head);
-    this.#exchange = new Exchange(this.#door.parts, route, request, this);
+    this.#exchange = new Exchange(this.#door.parts, errand, request, this);
     this.#exchange.start();
     if (this.#reader?.done === true) this.#endRequest(this.#reader);
   }
@@ -240,7 +239,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   #handleFault(fault: HttpFault): void {
-    const cause = causeOfFault(fault);
+    const cause = causeOfFault(fault, this.#door.parts.voice);
     this.#keep = false;
     if (this.#exchange === null) this.#refuseUnread(cause);
     else this.#exchange.cancel(cause);
@@ -329,7 +328,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   /** Where the request has a body that was not read, the next one cannot be found. */
-  sendRefusal(cause: CallerCause): void {
+  sendRefusal(cause: Cause): void {
     if (this.#reader !== null || this.#door.draining()) this.#keep = false;
     this.#writeRefusal(cause);
   }
@@ -389,22 +388,20 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     if (this.#callerEnded && this.#exchange === null && this.#state === 'open') this.#linger();
   }
 
-  #refuseUnread(cause: CallerCause): void {
+  #refuseUnread(cause: Cause): void {
     this.#keep = false;
     if (this.#trackingId === '') this.#trackingId = this.#nextTrackingId();
     this.#writeRefusal(cause);
-    this.#door.onRefused(this, this.#trackingId, cause);
+    this.#door.onRefused(this.#trackingId, cause);
     this.#linger();
   }
 
-  #writeRefusal(cause: CallerCause): void {
+  #writeRefusal(cause: Cause): void {
     const head = this.#head;
     const trackingId = this.#trackingId;
-    const { status, type, body } = refusalAnswer(
-      cause,
-      trackingId,
-      head === null ? '' : acceptOf(head.fields),
-    );
+    const status = this.#door.parts.voice.statusOf(cause.code);
+    const accept = head === null ? '' : acceptOf(head.fields);
+    const { type, body } = refusalAnswer(cause, status, trackingId, accept);
     let text = statusLine(status, STATUS_CODES[status] ?? 'Error');
     for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
     text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;

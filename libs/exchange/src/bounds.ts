@@ -1,0 +1,21 @@
+/** The bounds of HTTP with callers and resources. */
+import type { HeadLimits } from '@postern/http';
+
+/** What a caller and a resource may take in bytes, numbers and time. */
+export interface HttpBounds {
+  head: HeadLimits;
+  /** From a connection's or a request's first byte to the end of its head. */
+  headTimeoutMs: number;
+  /** Between two pieces of a request's body. */
+  bodyTimeoutMs: number;
+  /** From the end of a request to the head of its answer. */
+  answerTimeoutMs: number;
+  /** Between two requests of a caller's connection. */
+  keepAliveMs: number;
+  /** Requests at once on one HTTP/2 connection. */
+  requestsPerConnectionMax: number;
+  /** How long a connection to a resource is kept for the next request. */
+  resourceKeepAliveMs: number;
+  /** How many of one destination are kept. */
+  resourceKeptMax: number;
+}

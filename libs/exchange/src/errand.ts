@@ -1,0 +1,46 @@
+/**
+ * What a request is for, as the end that took it knows it: how it is judged, which ways lead to its resource, and who
+ * hears what became of it. The node has one kind (front, clients), the client another (its listener, nodes); the
+ * exchange does not know which it runs.
+ */
+import type { AnswerNames } from '@postern/http';
+import type { ResetCode, Stream } from '@postern/tunnel';
+import type { Cause } from './cause.ts';
+import type { Exchange } from './exchange.ts';
+
+/** One way to the process that reaches the resource. */
+export interface Way {
+  /** Connections are kept by it: a process that dials, be it by one path or another. */
+  readonly peerId: string;
+  /** Opens a stream; throws `TunnelError` where there is no room for one. */
+  open(): Stream;
+  /** Nothing reached the resource by it: `code` says why, null that no stream could be opened here. */
+  onRefused(code: ResetCode | null, text: string): void;
+}
+
+/** One request's errand. */
+export interface Errand {
+  readonly destinationId: string;
+  /** Connections to the resource are shared only where it is the same. */
+  readonly resourceKey: string;
+  readonly names: AnswerNames;
+  /** The port that the caller called. */
+  readonly port: number;
+  /** How long the other end may take to say whether it has reached the resource, in seconds. */
+  readonly answerSeconds: number;
+  /** A request without a byte for so long is ended; 0 never. */
+  readonly idleTimeoutSeconds: number;
+  /** Why the request may not be sent; null when it may. Asked once, before all else. */
+  whyNot(): Cause | null;
+  /** The best way that has not been tried, or why there is none. */
+  nextWay(): Way | Cause;
+  /** The other end gave no answer for `answerSeconds`. */
+  silence(): Cause;
+  /** The cause in a RESET. `opened`: the resource had been reached. */
+  causeOfReset(code: ResetCode, text: string, opened: boolean): Cause;
+  onStart(exchange: Exchange): void;
+  /** The other end has taken the request; `fresh`: over a new stream. */
+  onOpened(fresh: boolean): void;
+  /** The request is over; `cause` is null when in order, or when the caller itself went. */
+  onOver(cause: Cause | null): void;
+}

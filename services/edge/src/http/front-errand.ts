@@ -1,0 +1,193 @@
+/**
+ * A request to an HTTP front: judged by the gateway's rules and each client's own list, sent by a client's tunnel or
+ * another node's relay. To the node it is a caller like any other, which rules, clients and operators may end.
+ */
+import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
+import type { Cause, ConnectionFacts, Errand, Exchange, HttpRequest, Way } from '@postern/exchange';
+import type { AnswerNames } from '@postern/http';
+import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
+import type { RunningCaller } from '../callers.ts';
+import { type CallerCause, causeOfReset } from '../errors.ts';
+import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
+import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';
+import { accessListOf } from '../rulebook.ts';
+import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
+import { namesOf, resourceKeyOf } from './resource-names.ts';
+import { callerCauseOf } from './voice.ts';
+
+const triesMax = 8;
+const connectTimeoutSecondsMax = 180;
+const answerGraceSeconds = 5;
+
+/** What an errand needs of the node. */
+export interface FrontErrandParts {
+  compression: Compression;
+  policy(gatewayId: string): Policy | undefined;
+  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** Whether the client has found the resource well, or does not check it. */
+  isWell(clientId: string, destinationId: string): boolean;
+  /** Why no further request may wait for a client; null when it may. */
+  whyFull(): CallerCause | null;
+  onStart(errand: FrontErrand): void;
+  onOpened(errand: FrontErrand, fresh: boolean): void;
+  onOver(errand: FrontErrand, cause: CallerCause | null): void;
+}
+
+/** What a request of a connection was last allowed by, where its path did not matter: the next need not be judged. */
+const allowed = new WeakMap<ConnectionFacts, { route: Route; policy: Policy }>();
+
+/** One request's. */
+export class FrontErrand implements Errand, RunningCaller {
+  readonly trackingId: string;
+  readonly address: CallerAddress;
+  readonly gatewayId: string;
+  readonly destinationId: string;
+  readonly target: Target;
+  readonly resourceKey: string;
+  readonly names: AnswerNames;
+  readonly port: number;
+  readonly answerSeconds: number;
+  readonly idleTimeoutSeconds: number;
+  readonly #parts: FrontErrandParts;
+  readonly #route: FrontRoute;
+  readonly #connection: ConnectionFacts;
+  readonly #needs: readonly Feature[];
+  readonly #tried = new Set<string>();
+  #exchange: Exchange | null = null;
+  #upstream: Upstream | null = null;
+  #lastCause: CallerCause | null = null;
+
+  constructor(parts: FrontErrandParts, route: FrontRoute, request: HttpRequest) {
+    this.#parts = parts;
+    this.#route = route;
+    this.#connection = request.connection;
+    this.#needs = featuresToServe(route);
+    this.trackingId = request.trackingId;
+    this.address = request.address;
+    this.gatewayId = route.gatewayId;
+    this.destinationId = route.id;
+    const { host, port, connectTimeoutSeconds, idleTimeoutSeconds } = route.resource;
+    this.target = request.path === '*' ? { host, port } : { host, port, path: request.path };
+    this.resourceKey = resourceKeyOf(route);
+    this.names = namesOf(route, request.caller);
+    this.port = route.front.port;
+    this.answerSeconds = (connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
+    this.idleTimeoutSeconds = idleTimeoutSeconds;
+  }
+
+  // ---- for the exchange
+
+  /** The rules are the same objects until they change, and so is their answer where no rule has a path. */
+  whyNot(): Cause | null {
+    const full = this.#parts.whyFull();
+    if (full !== null) return full;
+    const policy = this.#parts.policy(this.gatewayId);
+    const last = allowed.get(this.#connection);
+    if (last?.route === this.#route && last.policy === policy) return null;
+    const cause = judgeNew(this.#route, policy, this.address, this.target);
+    if (cause === null && policy !== undefined && !accessListOf(policy).hasPaths)
+      allowed.set(this.#connection, { route: this.#route, policy });
+    else allowed.delete(this.#connection);
+    return cause;
+  }
+
+  nextWay(): Way | Cause {
+    for (;;) {
+      const policy = this.#parts.policy(this.gatewayId);
+      const upstream = this.#tried.size < triesMax ? this.#pick() : null;
+      if (upstream === null || policy === undefined) {
+        const ways = this.#parts.upstreams(this.gatewayId);
+        return this.#lastCause ?? noClient(this.#route, ways, this.#needs);
+      }
+      const denied = judgeOwn(policy, upstream.ownList, this.target);
+      if (denied === null) return this.#wayBy(upstream);
+      this.#lastCause = denied;
+      this.#tried.add(upstream.clientId);
+    }
+  }
+
+  #pick(): Upstream | null {
+    const ways = capable(this.#parts.upstreams(this.gatewayId), this.#needs);
+    return pickUpstream(ways, this.#tried, (clientId) => this.#parts.isWell(clientId, this.destinationId));
+  }
+
+  #wayBy(upstream: Upstream): Way {
+    this.#upstream = upstream;
+    const { id, clientId } = upstream;
+    return {
+      peerId: clientId,
+      open: () => {
+        const metadata = { ...openMetadataOf(this.#route, this.trackingId, this.address), somePath: true };
+        return openStream(upstream, this.#route, metadata, this.#parts.compression);
+      },
+      onRefused: (code, text) => {
+        if (code === null) this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text, end: 'edge' };
+        else this.#lastCause = causeOfReset(code, text, false);
+        // What the path refused the same client may take by another.
+        this.#tried.add(code === null || saysPathRefused(code) ? id : clientId);
+      },
+    };
+  }
+
+  silence(): CallerCause {
+    const text = `client ${this.clientId} gave no answer for ${this.answerSeconds} s`;
+    return { code: 'EDGE_CLIENT_SILENT', text, end: 'client' };
+  }
+
+  causeOfReset(code: ResetCode, text: string, opened: boolean): CallerCause {
+    return causeOfReset(code, text, opened);
+  }
+
+  onStart(exchange: Exchange): void {
+    this.#exchange = exchange;
+    this.#parts.onStart(this);
+  }
+
+  onOpened(fresh: boolean): void {
+    this.#parts.onOpened(this, fresh);
+  }
+
+  onOver(cause: Cause | null): void {
+    this.#parts.onOver(this, cause === null ? null : callerCauseOf(cause));
+  }
+
+  // ---- for whoever rules
+
+  /** The status of the answer; 0 before it. */
+  get status(): number {
+    return this.#exchange?.status ?? 0;
+  }
+
+  get clientId(): string | null {
+    return this.#upstream?.clientId ?? null;
+  }
+
+  get clientProcess(): ProcessName | null {
+    return this.#exchange?.process ?? null;
+  }
+
+  get opened(): boolean {
+    return this.#exchange?.opened === true;
+  }
+
+  get tookStream(): boolean {
+    return this.#exchange?.tookStream === true;
+  }
+
+  get bytes(): { fromCaller: number; toCaller: number } {
+    return this.#exchange?.bytes ?? { fromCaller: 0, toCaller: 0 };
+  }
+
+  judgeAgain(route: Route | undefined): void {
+    const cause = judgeRunning(route, this.#parts.policy(this.gatewayId), this.address, this.target);
+    if (cause !== null) this.end(cause);
+  }
+
+  end(cause: CallerCause, code?: ResetCode): void {
+    this.#exchange?.end(cause, code);
+  }
+
+  tick(now: number): void {
+    this.#exchange?.tick(now);
+  }
+}
