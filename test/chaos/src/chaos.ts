@@ -85,7 +85,8 @@ class Run {
   async #untilServed(node: number): Promise<void> {
     const deadline = performance.now() + SERVED_WITHIN_MS;
     for (;;) {
-      const { ok, cause } = await callOnce(this.#world, node, { sendBytes: 1, receiveBytes: 1, seed: 1 });
+      const least = { sendBytes: 1, receiveBytes: 1, seed: 1 };
+      const { ok, cause } = await callOnce(this.#world, node, 'tcp', least);
       if (ok) return;
       if (performance.now() > deadline) {
         throw new Error(`callers of node ${node} are not served within a minute: ${cause}`);

@@ -1,7 +1,7 @@
-/** Callers who come all the time to both nodes, send and fetch random sizes, and check every byte. */
-import { type ExchangeResult, exchange } from '@postern/test-cluster';
+/** Callers who come all the time to every node, over TCP, TLS and HTTP, send and fetch random sizes, and check every byte. */
+import type { Exchange, ExchangeResult } from '@postern/test-cluster';
 import type { Random } from './random.ts';
-import { type World, passed } from './world.ts';
+import { type Entry, type World, entries, passed } from './world.ts';
 
 const BYTES_MAX = 3 * 1024 * 1024;
 const PAUSE_MS_MAX = 50;
@@ -13,6 +13,7 @@ const HANGS_AFTER_MS = 120_000;
 /** One exchange and when it was. */
 export interface Call extends ExchangeResult {
   readonly node: number;
+  readonly entry: Entry;
   readonly startedAt: number;
   readonly endedAt: number;
 }
@@ -28,7 +29,7 @@ export async function callOnAndOn(
   while (!until.aborted) {
     const size = (): number => Math.floor(random.next() ** 4 * BYTES_MAX);
     const wanted = { sendBytes: size(), receiveBytes: size(), seed: random.between(1, 1_000_000) };
-    const call = await callOnce(world, node, wanted);
+    const call = await callOnce(world, node, random.pick<Entry>(entries), wanted);
     calls.push(call);
     await passed(call.ok ? random.between(0, PAUSE_MS_MAX) : TURNED_AWAY_PAUSE_MS);
   }
@@ -36,17 +37,13 @@ export async function callOnAndOn(
 }
 
 /** One exchange; never rejects. */
-export async function callOnce(
-  world: World,
-  node: number,
-  wanted: Parameters<typeof exchange>[1],
-): Promise<Call> {
+export async function callOnce(world: World, node: number, entry: Entry, wanted: Exchange): Promise<Call> {
   const startedAt = performance.now();
   const { promise, resolve } = Promise.withResolvers<ExchangeResult>();
   const timer = setTimeout(() => {
     resolve({ ok: false, sent: 0, received: 0, milliseconds: HANGS_AFTER_MS, cause: 'hung' });
   }, HANGS_AFTER_MS);
-  const result = await Promise.race([exchange(world.site.front('exchange', node), wanted), promise]);
+  const result = await Promise.race([world.exchange(node, entry, wanted), promise]);
   clearTimeout(timer);
-  return { ...result, node, startedAt, endedAt: performance.now() };
+  return { ...result, node, entry, startedAt, endedAt: performance.now() };
 }

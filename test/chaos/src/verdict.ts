@@ -1,6 +1,7 @@
 /** Judges a run: every call that failed needs a fault that excuses it, and some failures have no excuse. */
 import type { Spares } from './fault.ts';
 import type { Call } from './traffic.ts';
+import { entries } from './world.ts';
 
 /** A fault as it was, from its first harm until callers were served again. */
 export interface Harm {
@@ -31,7 +32,9 @@ const OPENING_MS = 1_000;
 export function judge(calls: readonly Call[], harms: readonly Harm[], others: readonly string[]): Verdict {
   const failed = calls.filter(({ ok }) => !ok);
   const wrong = failed.filter((call) => !isExcused(call, harms));
-  const faults = [...others, ...wrong.map(describe)];
+  const unserved = entries.filter((entry) => !calls.some((call) => call.ok && call.entry === entry));
+  const never = unserved.map((entry) => `no call over ${entry} was ever whole`);
+  const faults = [...others, ...never, ...wrong.map(describe)];
   return {
     ok: faults.length === 0,
     calls: calls.length,
@@ -57,7 +60,7 @@ function isExcused(call: Call, harms: readonly Harm[]): boolean {
   });
 }
 
-function describe({ node, cause, sent, received, startedAt, endedAt }: Call): string {
+function describe({ node, entry, cause, sent, received, startedAt, endedAt }: Call): string {
   const from = `${(startedAt / 1_000).toFixed(1)} s to ${(endedAt / 1_000).toFixed(1)} s`;
-  return `a call of node ${node}, ${from}: ${cause} (${sent} bytes sent, ${received} received)`;
+  return `a call of node ${node} over ${entry}, ${from}: ${cause} (${sent} bytes sent, ${received} received)`;
 }

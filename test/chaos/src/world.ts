@@ -1,19 +1,28 @@
 /**
  * What chaos happens to: a cluster of three nodes on real servers, each node's tunnel port and link port behind a proxy
- * that can be cut, two clients with two tunnels each, and a resource that exchanges bytes which both ends check. So some
- * callers are served by their own node, and some through another.
+ * that can be cut, two clients with two tunnels each, and resources that exchange bytes which both ends check, through
+ * fronts of TCP, TLS and HTTP. So some callers are served by their own node, and some through another.
  */
+import { readFile } from 'node:fs/promises';
 import {
   type ClientProcess,
   type Cluster,
   CuttableProxy,
+  type Exchange,
+  type ExchangeResult,
   type ExchangeServer,
+  type ShownDestination,
   type Site,
   bootCluster,
+  exchange,
+  frontAt,
   freePort,
+  httpExchange,
   startClient,
   startExchangeServer,
+  startHttpExchangeServer,
   startSite,
+  untilServed,
 } from '@postern/test-cluster';
 
 /** How long a pause is a part of a fault; never to wait for a state. */
@@ -21,21 +30,35 @@ export function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** How a caller comes in. */
+export const entries = ['tcp', 'tls', 'http'] as const;
+export type Entry = (typeof entries)[number];
+
 /** Everything that there is. */
 export class World implements AsyncDisposable {
   readonly cluster: Cluster;
-  readonly resource: ExchangeServer;
+  readonly resources: readonly ExchangeServer[];
   readonly site: Site;
+  /** The fronts that are not of the site's own. */
+  readonly #fronts: Readonly<Record<'tls' | 'http', ShownDestination>>;
+  readonly #ca: string;
   readonly clients: readonly ClientProcess[];
   /** Before the tunnel port of each node. */
   readonly tunnels: readonly CuttableProxy[];
   /** Before the link port of each node: links from those with a lower name. */
   readonly links: readonly CuttableProxy[];
 
-  constructor(parts: Pick<World, 'cluster' | 'resource' | 'site' | 'clients' | 'tunnels' | 'links'>) {
+  constructor(
+    parts: Pick<World, 'cluster' | 'resources' | 'site' | 'clients' | 'tunnels' | 'links'> & {
+      fronts: Readonly<Record<'tls' | 'http', ShownDestination>>;
+      ca: string;
+    },
+  ) {
     this.cluster = parts.cluster;
-    this.resource = parts.resource;
+    this.resources = parts.resources;
     this.site = parts.site;
+    this.#fronts = parts.fronts;
+    this.#ca = parts.ca;
     this.clients = parts.clients;
     this.tunnels = parts.tunnels;
     this.links = parts.links;
@@ -46,17 +69,31 @@ export class World implements AsyncDisposable {
     return [...this.tunnels.keys()];
   }
 
+  /** One exchange with a resource, through a node. Never rejects. */
+  exchange(node: number, entry: Entry, wanted: Exchange): Promise<ExchangeResult> {
+    switch (entry) {
+      case 'tcp':
+        return exchange(this.site.front('exchange', node), wanted);
+      case 'tls': {
+        const tls = { ca: this.#ca, servername: this.#fronts.tls.front?.host ?? '' };
+        return exchange({ ...frontAt(this.cluster, this.#fronts.tls, node), tls }, wanted);
+      }
+      case 'http':
+        return httpExchange(frontAt(this.cluster, this.#fronts.http, node), wanted);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.clients) await client.stop();
     for (const proxy of [...this.tunnels, ...this.links]) await proxy.close();
     await this.cluster.stop();
-    await this.resource.stop();
+    for (const resource of this.resources) await resource.stop();
   }
 }
 
 /** Boots it. */
 export async function makeWorld(): Promise<World> {
-  const resource = await startExchangeServer();
+  const [raw, web] = [await startExchangeServer(), await startHttpExchangeServer()];
   const [tunnelPort, linkPort] = [await freePort(), await freePort()];
   // Clients and nodes are told these ports of each node's address; what listens there is a proxy.
   const advertised = ['--advertise-port', String(tunnelPort), '--link-advertise-port', String(linkPort)];
@@ -70,9 +107,24 @@ export async function makeWorld(): Promise<World> {
       links.push(await CuttableProxy.listen({ host, port: layout.linkPort }, { host, port: linkPort }));
     }
     const args = ['--transport', 'direct', '--tunnels', '2'];
-    const site = await startSite(cluster, { resources: { exchange: resource }, client: { args } });
+    const site = await startSite(cluster, { resources: { exchange: raw }, client: { args } });
     clients.push(site.client);
     const { gateway, token } = site;
+    const { admin } = cluster;
+    await admin.putAccessList(gateway.id, [{ action: 'allow', host: '127.0.0.1', port: '*' }]);
+    const [tls, http] = await Promise.all([
+      admin.createDestination(gateway.id, {
+        name: 'tls',
+        resource: { host: raw.host, port: raw.port },
+        front: { tls: { mode: 'server' } },
+      }),
+      admin.createDestination(gateway.id, {
+        name: 'http',
+        resource: { host: web.host, port: web.port, protocol: 'http' },
+        front: { protocol: 'http' },
+      }),
+    ]);
+    await untilServed(cluster, [tls, http]);
     const { connectUrl, caFile } = cluster;
     clients.push(
       await startClient({
@@ -84,12 +136,14 @@ export async function makeWorld(): Promise<World> {
         name: 'second',
       }),
     );
-    return new World({ cluster, resource, site, clients, tunnels, links });
+    const [fronts, resources, ca] = [{ tls, http }, [raw, web], await readFile(caFile, 'utf8')];
+    return new World({ cluster, resources, site, clients, tunnels, links, fronts, ca });
   } catch (error) {
     for (const client of clients) await client.stop();
     for (const proxy of [...tunnels, ...links]) await proxy.close();
     await cluster.stop();
-    await resource.stop();
+    await raw.stop();
+    await web.stop();
     throw error;
   }
 }

@@ -60,4 +60,5 @@ export {
   exchange,
   startExchangeServer,
 } from './traffic/exchange.ts';
+export { httpExchange, startHttpExchangeServer } from './traffic/http-exchange.ts';
 export { pattern, patternBuffer, patternHash } from './traffic/pattern.ts';

@@ -10,6 +10,7 @@
 import { once } from 'node:events';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { newHash, pattern, patternHash } from './pattern.ts';
 
 const REQUEST_BYTES_MAX = 1_024;
@@ -69,18 +70,25 @@ export async function startExchangeServer(): Promise<ExchangeServer> {
   };
 }
 
+/** Where an exchange goes; with `tls`, over TLS to a front of that name, whose certificate is verified. */
+export interface ExchangeTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly ca: string; readonly servername: string };
+}
+
 /** Makes one exchange; never rejects. */
-export async function exchange(
-  target: { readonly host: string; readonly port: number },
-  wanted: Exchange,
-): Promise<ExchangeResult> {
+export async function exchange(target: ExchangeTarget, wanted: Exchange): Promise<ExchangeResult> {
   const startedAt = performance.now();
-  const socket = connect({ host: target.host, port: target.port, allowHalfOpen: true, noDelay: true });
+  const { host, port, tls } = target;
+  const to = { host, port, allowHalfOpen: true };
+  const socket = tls === undefined ? connect({ ...to, noDelay: true }) : connectTls({ ...to, ...tls });
   socket.on('error', () => {});
   const progress = { sent: 0, received: 0 };
   let cause: string | null = null;
   try {
-    const sending = sendCaller(socket, wanted, progress);
+    const connected = once(socket, tls === undefined ? 'connect' : 'secureConnect');
+    const sending = connected.then(() => sendCaller(socket, wanted, progress));
     const [answer] = await Promise.all([receiveAnswer(socket, wanted.receiveBytes, progress), sending]);
     cause = compare(wanted, answer);
   } catch (error) {
@@ -97,7 +105,6 @@ function callerSeed(seed: number): number {
 }
 
 async function sendCaller(socket: Socket, wanted: Exchange, progress: { sent: number }): Promise<void> {
-  await once(socket, 'connect');
   socket.write(`${JSON.stringify({ bytes: wanted.receiveBytes, seed: wanted.seed })}\n`);
   for (const chunk of pattern(callerSeed(wanted.seed), wanted.sendBytes)) {
     if (!socket.write(chunk)) await drained(socket);
