@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { createApi, type Api } from './api.ts';
+import { backupCommands } from './backup/command.ts';
 import { addCertificateCommands } from './certificate-command.ts';
 import { type ContextOptions, readContext } from './context.ts';
 import { drainNode } from './drain.ts';
@@ -55,7 +56,12 @@ for (const noun of nouns) {
   if (noun.name === 'clients') group.addCommand(pingCommand());
   command.addCommand(group);
 }
-for (const one of [accessListCommand(), explainCommand(), healthCommand()]) {
+for (const one of [
+  accessListCommand(),
+  explainCommand(),
+  healthCommand(),
+  ...backupCommands({ api, printOne }),
+]) {
   command.addCommand(one.copyInheritedSettings(command));
 }
 

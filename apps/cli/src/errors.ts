@@ -17,9 +17,13 @@ type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 export type CliCode =
   | 'CLI_ANSWER_INVALID'
   | 'CLI_ARGUMENT_INVALID'
+  | 'CLI_BACKUP_DAMAGED'
+  | 'CLI_BACKUP_NEWER'
+  | 'CLI_BACKUP_UNUSABLE'
   | 'CLI_CONTEXT_INVALID'
   | 'CLI_CONTEXT_MISSING'
   | 'CLI_NODE_RESTARTED'
+  | 'CLI_RESTORE_UNFINISHED'
   | 'CLI_UNREACHABLE';
 
 /** The command line itself could not do it. */
@@ -65,11 +69,15 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof CliError)) return ExitCode.internal;
   switch (error.code) {
     case 'CLI_ARGUMENT_INVALID':
+    case 'CLI_BACKUP_DAMAGED':
+    case 'CLI_BACKUP_NEWER':
+    case 'CLI_BACKUP_UNUSABLE':
       return ExitCode.usage;
     case 'CLI_CONTEXT_INVALID':
     case 'CLI_CONTEXT_MISSING':
       return ExitCode.configuration;
     case 'CLI_NODE_RESTARTED':
+    case 'CLI_RESTORE_UNFINISHED':
     case 'CLI_UNREACHABLE':
       return ExitCode.unavailable;
     case 'CLI_ANSWER_INVALID':

@@ -114,7 +114,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'acl.changed',
       'certstore.changed',
       'edge.changed',
-      ...[certificateExpires, nodeBeat].map(({ subject }) => subject),
+      ...[certificateExpires, nodeBeat, certificateFeed.beat].map(({ subject }) => subject),
     ],
   },
   setup: { publish: [getCa.subject], publishNot: [], subscribe: [] },

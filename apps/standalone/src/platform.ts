@@ -9,13 +9,15 @@
  * ticket keys. admin last, since it answers for all of them. Each would wait for those it needs in any order; in this
  * one nobody waits. The stop goes the other way: no more changes, callers are drained, then the owners go.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { MemoryHub, type MemoryBus } from '@postern/bus';
 import { createAcl } from '@postern/acl';
 import { createAdmin, type AdminService } from '@postern/admin';
 import { createCertstore } from '@postern/certstore';
 import { Secret } from '@postern/config';
-import { ask, getCa } from '@postern/contracts';
+import { ServiceError, ask, certificateFeed, getCa } from '@postern/contracts';
 import { createEdge, type Edge } from '@postern/edge';
+import { watchEpoch } from '@postern/replica';
 import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
@@ -32,6 +34,8 @@ import {
   type Ports,
 } from './service-options.ts';
 import { StateFolder } from './state-folder.ts';
+
+const retryMs = 250;
 
 /** How a platform is to be. */
 export interface PlatformOptions {
@@ -120,7 +124,7 @@ class StandalonePlatform implements Platform {
     if (this.#stopping !== null) return;
     const adminUrl = admin.url ?? '';
     folder.keepPorts({ ...edge.ports, admin: Number(new URL(adminUrl).port || 443) });
-    folder.writeCa((await ask(this.#connect(), getCa, {})).pem);
+    await this.#keepCa(folder);
     this.#operator = this.#describe({ folder, apiKey, adminUrl, ports: edge.ports });
     folder.writeOperator(this.#operator);
   }
@@ -157,6 +161,27 @@ class StandalonePlatform implements Platform {
       tunnel: tunnelPort || (kept.tunnel ?? 0),
       admin: adminPort || (kept.admin ?? 0),
     };
+  }
+
+  /** The CA for operators and clients: another one once a backup was restored. */
+  async #keepCa(folder: StateFolder): Promise<void> {
+    const bus = this.#connect();
+    folder.writeCa((await ask(bus, getCa, {})).pem);
+    const onError = (error: unknown): void =>
+      this.#logger.warn({ error }, 'the CA after a restore could not be written to the folder');
+    const rewrite = async (): Promise<void> => {
+      while (this.#stopping === null) {
+        try {
+          folder.writeCa((await ask(bus, getCa, {})).pem);
+          return;
+        } catch (error) {
+          // certstore loads what was restored.
+          if (!(error instanceof ServiceError) || error.body.status !== 503) return onError(error);
+        }
+        await pause(retryMs, undefined, { ref: false });
+      }
+    };
+    watchEpoch(bus, certificateFeed, () => void rewrite(), onError);
   }
 
   #describe(parts: {

@@ -2,6 +2,7 @@
 export * from './access.ts';
 export * from './access-list.ts';
 export * from './api-key.ts';
+export * from './backup.ts';
 export * from './certificate.ts';
 export * from './certificates.ts';
 export * from './change.ts';

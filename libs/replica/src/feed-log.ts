@@ -34,12 +34,10 @@ interface Entry extends StoredDocument {
 
 /** The counter and the log of one feed. */
 export class FeedLog {
-  readonly #store: Store;
   readonly #counter: Collection<Counter>;
   readonly #entries: Collection<Entry>;
 
-  private constructor(store: Store, counter: Collection<Counter>, entries: Collection<Entry>) {
-    this.#store = store;
+  private constructor(counter: Collection<Counter>, entries: Collection<Entry>) {
     this.#counter = counter;
     this.#entries = entries;
   }
@@ -48,7 +46,7 @@ export class FeedLog {
   static async open(store: Store, feedName: string): Promise<FeedLog> {
     const name = feedName.replaceAll('.', '_');
     const counter = await store.collection<Counter>(`${name}_counter`);
-    const log = new FeedLog(store, counter, await store.collection<Entry>(`${name}_log`));
+    const log = new FeedLog(counter, await store.collection<Entry>(`${name}_log`));
     if ((await counter.get('counter')) === null) await log.#create();
     return log;
   }
@@ -90,12 +88,10 @@ export class FeedLog {
     return ids;
   }
 
-  /** Makes every follower fetch everything: for an owner whose documents were restored or replaced from outside. */
-  async renewEpoch(): Promise<void> {
-    await this.#store.transaction(async (within) => {
-      const counter = within(this.#counter);
-      await counter.replace({ ...(await current(counter)), epoch: newId() });
-    });
+  /** Makes every follower fetch everything, as part of the transaction that restores the owner's documents. */
+  async renewEpoch(within: Within): Promise<void> {
+    const counter = within(this.#counter);
+    await counter.replace({ ...(await current(counter)), epoch: newId() });
   }
 
   async #create(): Promise<void> {

@@ -32,6 +32,8 @@ export interface FeedOwnerOptions<Schema extends TSchema> {
   source: FeedSource<Static<Schema> & Identified>;
   /** Told when the store cannot be read; followers go on with what they have. */
   onError: (error: unknown) => void;
+  /** Told once the documents were restored, by whichever replica: what was loaded of them is to be loaded anew. */
+  onRestored?: () => void;
   clock?: Clock;
 }
 
@@ -50,6 +52,8 @@ export class FeedOwner {
   readonly #bus: Bus;
   readonly #source: FeedSource<Identified>;
   readonly #onError: (error: unknown) => void;
+  readonly #onRestored: () => void;
+  readonly #openedEpoch: string;
   readonly #serving: Subscription;
   readonly #stopBeats: () => void;
   #position: Position;
@@ -63,6 +67,8 @@ export class FeedOwner {
     this.#bus = options.bus;
     this.#source = options.source;
     this.#onError = options.onError;
+    this.#onRestored = options.onRestored ?? (() => {});
+    this.#openedEpoch = position.epoch;
     this.#position = position;
     this.#serving = answer(this.#bus, this.#feed.since, (request) => this.#answer(request), {
       queue: this.#feed.name,
@@ -95,10 +101,14 @@ export class FeedOwner {
     this.#beating ??= this.#beats().finally(() => (this.#beating = null));
   }
 
-  /** Makes every follower fetch everything, after documents were restored or imported behind the owner's back. */
-  async renewEpoch(): Promise<void> {
-    await this.#log.renewEpoch();
-    this.beat();
+  /** Makes every follower fetch everything, as part of the transaction that restores documents. The next beat tells. */
+  renewEpoch(within: Within): Promise<void> {
+    return this.#log.renewEpoch(within);
+  }
+
+  /** Whether the documents are still those that were there at `open`: not restored since, by any replica. */
+  async isCurrent(): Promise<boolean> {
+    return (await this.#log.position()).epoch === this.#openedEpoch;
   }
 
   /** Answers no more, and resolves when nothing of it runs. */
@@ -113,8 +123,10 @@ export class FeedOwner {
     while (this.#beatAgain && !this.#stopped) {
       this.#beatAgain = false;
       try {
+        const { epoch } = this.#position;
         this.#position = await this.#log.position();
         announce(this.#bus, this.#feed.beat, this.#position);
+        if (this.#position.epoch !== epoch) this.#onRestored();
       } catch (error) {
         this.#onError(error);
       }

@@ -37,6 +37,12 @@ export class FeedWorld {
     return this.#documents;
   }
 
+  /** What a restore does once its documents are in place, and the beat after it. */
+  async renew(owner: FeedOwner): Promise<void> {
+    await this.store.transaction((within) => owner.renewEpoch(within));
+    owner.beat();
+  }
+
   /** Another replica of the owner. */
   async owner(bus = this.hub.connect()): Promise<FeedOwner> {
     const documents = await this.documents();

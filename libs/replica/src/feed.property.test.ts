@@ -60,7 +60,7 @@ async function run(
     case 'beat':
       return owner.beat();
     case 'renew':
-      return owner.renewEpoch();
+      return world.renew(owner);
     case 'restartOwner':
       await owner.stop();
       owners[0] = await world.owner();

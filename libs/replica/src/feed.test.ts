@@ -149,7 +149,7 @@ it('fetches everything when the epoch is another, or the store was set back', ()
     await follower.synced;
     const documents = await world.documents();
     await documents.delete('a');
-    await owner.renewEpoch();
+    await world.renew(owner);
     await settle();
     assert.deepEqual(items(), ['b:1']);
     const counters = await world.store.collection<{ id: string; revision: number; epoch: string }>(
@@ -219,7 +219,7 @@ it('does not tell of what came again as it was', () =>
     const { follower, changes } = world.follow();
     await follower.synced;
     await world.change(owner, { a: '1', b: '2' });
-    await owner.renewEpoch();
+    await world.renew(owner);
     await settle();
     assert.deepEqual(
       changes.map(({ changed }) => changed.map(({ now }) => now.id)),

@@ -7,3 +7,4 @@ export { PresenceAnnouncer, type Announcement, type PresenceAnnouncerOptions } f
 export { askOnBus, type AskPage } from './presence-snapshot.ts';
 export { PresenceTable, type PresenceTableOptions } from './presence-table.ts';
 export type { LocatedTunnel } from './tunnel-index.ts';
+export { watchEpoch } from './watch-epoch.ts';

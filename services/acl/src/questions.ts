@@ -1,6 +1,7 @@
 /** Which question is answered by what. All replicas of acl answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
+  type Answerer,
   addSourceRule,
   answererOf,
   createApiKey,
@@ -40,18 +41,30 @@ export interface Answerers {
   apiKeys: ApiKeys;
 }
 
-/** Answers every question that acl is asked, until the subscriptions are closed. */
-export function answerQuestions(
-  parts: { bus: Bus; logger: Logger; metrics: AclMetrics },
-  { sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
-): Subscription[] {
-  const { bus, logger, metrics } = parts;
-  const serve = answererOf({
+/** What answering needs. */
+export interface AnsweringParts {
+  bus: Bus;
+  logger: Logger;
+  metrics: AclMetrics;
+}
+
+/** Answers in the queue of the replicas; what fails is counted and logged. */
+export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer {
+  return answererOf({
     bus,
     queue,
     count: (subject, outcome) => metrics.answered(subject, outcome),
     onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
   });
+}
+
+/** Answers every question that acl is asked, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: AnsweringParts,
+  { sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
+): Subscription[] {
+  const { logger } = parts;
+  const serve = answererFor(parts);
   return [
     serve(openSession, async (request) => {
       const session = await sessions.open(request);

@@ -4,6 +4,7 @@
  * ever given can be verified. It needs the router for gateways that it has not heard of yet, and for nothing else:
  * with the router gone, known clients connect as before.
  */
+import { type BackupSource, serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import {
   gatewayFeed,
@@ -27,11 +28,11 @@ import {
 import { AccessLists } from './access-lists.ts';
 import { ApiKeys } from './api-keys.ts';
 import type { AclOptions } from './config.ts';
-import { openDocuments } from './document.ts';
+import { type Documents, openDocuments, ownedCollections } from './document.ts';
 import { Journal } from './journal.ts';
 import { aclMetrics, type AclMetrics } from './metrics.ts';
 import { Policies, policySource } from './policies.ts';
-import { answerQuestions } from './questions.ts';
+import { answerQuestions, answererFor } from './questions.ts';
 import { Sessions } from './sessions.ts';
 import { SourceRules } from './source-rules.ts';
 import { TicketKeys } from './ticket-keys.ts';
@@ -157,7 +158,17 @@ class Acl implements Service {
     };
     const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys });
     await kept.upkeep.sweep();
-    const subscriptions = answerQuestions({ bus, logger: this.#logger, metrics: this.#metrics }, answerers);
+    const questions = { bus, logger: this.#logger, metrics: this.#metrics };
+    const subscriptions = [
+      ...answerQuestions(questions, answerers),
+      ...(await serveBackup({
+        ...questions,
+        store,
+        source: backupSource(documents, owner),
+        serve: answererFor(questions),
+        onError: this.#told('a piece of a backup could not be read'),
+      })),
+    ];
     return { policies: owner, presence, subscriptions, ...kept };
   }
 
@@ -204,4 +215,12 @@ function ownLists(presence: PresenceTable, gatewayId: string): (readonly AccessR
     presence.tunnels(gatewayId).map(({ tunnel }) => [tunnel.clientId, tunnel.ownRules]),
   );
   return [...byClient.values()];
+}
+
+/** All but the keys of tickets, which are of this platform's own starts. */
+function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
+  const collections = ownedCollections(documents)
+    .filter(({ name }) => name !== 'ticketKeys')
+    .map((one) => ({ ...one, restore: 'replace' as const, fills: one.name === 'tokens' }));
+  return { room: 'acl', collections, feeds: [policies] };
 }

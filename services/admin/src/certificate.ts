@@ -6,7 +6,8 @@
 import { isIP } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
-import { ask, issueServerCertificate } from '@postern/contracts';
+import { ask, certificateFeed, issueServerCertificate } from '@postern/contracts';
+import { watchEpoch } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import { createSigningRequest, generateKey } from '@postern/tls';
 
@@ -47,14 +48,32 @@ export async function keepCertificate(options: CertificateOptions): Promise<void
 }
 
 async function renew(options: CertificateOptions, first: HeldCertificate): Promise<void> {
+  const { signal } = options;
+  const restored = watchRestores(options);
   let current: HeldCertificate | null = first;
   while (current !== null) {
     const leftMs: number = Date.parse(current.renewAt) - Date.now();
     // One that is due at once, by a clock that is wrong, must not be asked for again and again.
-    await (options.wait ?? pause)(Math.min(Math.max(leftMs, retryMsMax), waitMsMax), options.signal);
-    if (options.signal.aborted) return;
-    if (Date.parse(current.renewAt) <= Date.now()) current = await obtain(options);
+    const waitMs = Math.min(Math.max(leftMs, retryMsMax), waitMsMax);
+    const due = restored();
+    if (!due.aborted) await (options.wait ?? pause)(waitMs, AbortSignal.any([signal, due]));
+    if (signal.aborted) return;
+    if (due.aborted || Date.parse(current.renewAt) <= Date.now()) current = await obtain(options);
   }
+}
+
+/** Each call gives the signal of the next restore: certstore's CA may be another then. */
+function watchRestores({ bus, signal, logger }: CertificateOptions): () => AbortSignal {
+  let next = new AbortController();
+  const onError = (error: unknown): void =>
+    logger.debug({ error }, 'certstore told something else than its position');
+  const watch = watchEpoch(bus, certificateFeed, () => next.abort(), onError);
+  signal.addEventListener('abort', () => watch.close(), { once: true });
+  return () => {
+    const { signal: due } = next;
+    if (due.aborted) next = new AbortController();
+    return due;
+  };
 }
 
 async function obtain(options: CertificateOptions): Promise<HeldCertificate | null> {

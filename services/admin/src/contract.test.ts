@@ -7,6 +7,11 @@ import { Description, type DescriptionDocument } from './fixture/description.ts'
 import { permissions } from './http/permission.ts';
 import { testKeys, testPlatform, type TestPlatform } from './fixture/platform.ts';
 
+interface Part {
+  readonly room: string;
+  readonly handle: string;
+}
+
 describe('the admin API', () => {
   let platform: TestPlatform;
   let description: Description;
@@ -117,6 +122,17 @@ describe('the admin API', () => {
     await call('GET', '/key-rotation', 200);
     await call('POST', '/key-rotation', 200);
 
+    const backup = (await call('POST', '/backups', 201)).json<{ parts: Part[] }>();
+    const parts = backup.parts.map(({ handle: _handle, ...part }) => part);
+    const restore = (await call('POST', '/restores', 201, { parts })).json<{ id: string }>();
+    for (const { room, handle } of backup.parts) {
+      const piece = (await call('GET', `/backups/${room}/${handle}`, 200)).json<{ data: string }>();
+      await call('POST', `/restores/${restore.id}/pieces`, 204, { room, index: 0, data: piece.data });
+    }
+    for (const { room } of parts) await call('POST', `/restores/${restore.id}/check`, 204, { room });
+    for (const { room } of parts) await call('POST', `/restores/${restore.id}/commit`, 204, { room });
+    await call('DELETE', `/restores/${restore.id}`, 204);
+
     const key = (await call('POST', '/api-keys', 201, { name: 'ci', role: 'viewer' })).json<{ id: string }>();
     await call('GET', '/api-keys', 200);
     await call('GET', `/api-keys/${key.id}`, 200);
@@ -135,5 +151,7 @@ describe('the admin API', () => {
     await call('POST', '/nodes/none/drain', 404);
     await call('GET', '/api-keys/none', 404);
     await call('GET', '/gateways/none/clients/none', 404);
+    await call('GET', '/backups/acl/none.none', 404);
+    await call('POST', '/restores/0123456789abcdef/commit', 404, { room: 'acl' });
   });
 });

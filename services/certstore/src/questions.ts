@@ -1,6 +1,7 @@
 /** Which question is answered by what. All replicas of certstore answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
+  type Answerer,
   answererOf,
   checkCertificates,
   createCertificate,
@@ -35,18 +36,29 @@ export interface Answerers {
   rotation: Rotation;
 }
 
-/** Answers what concerns operators' certificates, until the subscriptions are closed. */
-export function answerQuestions(
-  parts: { bus: Bus; logger: Logger; metrics: CertstoreMetrics },
-  { certificates, materials, intake, pairs, rotation }: Answerers,
-): Subscription[] {
-  const { bus, logger, metrics } = parts;
-  const serve = answererOf({
+/** What answering needs. */
+export interface AnsweringParts {
+  bus: Bus;
+  logger: Logger;
+  metrics: CertstoreMetrics;
+}
+
+/** Answers in the queue of the replicas; what fails is counted and logged. */
+export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer {
+  return answererOf({
     bus,
     queue,
     count: (subject, outcome) => metrics.answered(subject, outcome),
     onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
   });
+}
+
+/** Answers what concerns operators' certificates, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: AnsweringParts,
+  { certificates, materials, intake, pairs, rotation }: Answerers,
+): Subscription[] {
+  const serve = answererFor(parts);
   return [
     serve(getIntakeKey, async () => ({ key: intake.publicKey })),
     serve(createCertificate, ({ name, sealed }) => certificates.create(name, sealed)),

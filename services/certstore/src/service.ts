@@ -3,6 +3,7 @@
  * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
  * While the store is out of reach it waits and tries again; a wrong key ends the program.
  */
+import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import {
   ServiceError,
@@ -17,8 +18,10 @@ import { StoreError, migrate, untilReachable, type Store } from '@postern/store'
 import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
+import { backupSource } from './backup.ts';
 import { Certificates, certificateSource } from './certificates.ts';
 import { openDocuments, ownedCollections, type Documents } from './document.ts';
+import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
@@ -31,7 +34,7 @@ import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
 import { namePolicy, platformNames, type NamePolicyOptions } from './name-policy.ts';
 import { PairGenerator } from './pair-generator.ts';
-import { answerQuestions } from './questions.ts';
+import { answerQuestions, answererFor } from './questions.ts';
 import { Rotation } from './rotation.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';
 import { Usage } from './usage.ts';
@@ -106,6 +109,7 @@ class Certstore implements Service {
   #issuedCount: number | null = null;
   #feed: FeedOwner | null = null;
   #usage: Usage | null = null;
+  #restoring: Promise<void> = Promise.resolve();
 
   constructor(parts: CertstoreParts) {
     this.#parts = parts;
@@ -119,11 +123,15 @@ class Certstore implements Service {
   }
 
   async start(): Promise<void> {
+    await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
     const opened = await this.#open();
     if (opened === null) return;
-    const { issued, authorities } = opened;
-    this.#serve(new Issuer(this.#issuerParts(authorities, issued)));
-    this.#serveCertificates(opened);
+    const { issued, authorities, feed } = opened;
+    this.#serve(new Issuer(this.#issuerParts(authorities, issued)), feed);
+    await this.#serveCertificates(opened);
     this.#sweepTimer = setInterval(() => void this.#sweep(issued), sweepIntervalMs).unref();
     await this.#sweep(issued);
     const { platform } = authorities;
@@ -149,6 +157,21 @@ class Certstore implements Service {
 
   async stop(): Promise<void> {
     this.#stopped.abort();
+    await this.#restoring;
+    await this.#end();
+  }
+
+  /** The documents were restored: CAs and keys are others now. */
+  #handleRestored(): void {
+    this.#logger.warn({}, 'the documents were restored: certificates and keys are loaded anew');
+    this.#restoring = this.#restoring.then(async () => {
+      if (this.#stopped.signal.aborted) return;
+      await this.#end();
+      await this.#begin();
+    });
+  }
+
+  async #end(): Promise<void> {
     clearInterval(this.#sweepTimer);
     for (const subscription of this.#subscriptions) subscription.close();
     this.#subscriptions = [];
@@ -173,7 +196,8 @@ class Certstore implements Service {
       const intake = await IntakeKey.open(documents, ring);
       const authorities = await openAuthorities(store, ring);
       const source = certificateSource(documents);
-      const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError });
+      const onRestored = (): void => this.#handleRestored();
+      const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError, onRestored });
       return { ring, issued, authorities, documents, intake, feed };
     };
     try {
@@ -202,29 +226,29 @@ class Certstore implements Service {
     return { platformHost, names: certificateNames, addresses: certificateAddresses };
   }
 
-  #serve(issuer: Issuer): void {
+  #serve(issuer: Issuer, feed: FeedOwner): void {
     const { bus } = this.#parts;
     const onError = (error: unknown): void =>
       this.#logger.error({ error }, 'a question could not be answered');
     const options = { queue, onError };
     this.#subscriptions = [
-      answer(bus, getCa, () => this.#ca(), options),
+      answer(bus, getCa, () => this.#ca(feed), options),
       answer(
         bus,
         issueServerCertificate,
-        (o) => this.#watch('platform', o.holder.name, issuer.issueServer(o)),
+        (o) => this.#watch('platform', o.holder.name, () => issuer.issueServer(o), feed),
         options,
       ),
       answer(
         bus,
         issueNodeCertificate,
-        (o) => this.#watch('cluster', o.holder.name, issuer.issueNode(o)),
+        (o) => this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed),
         options,
       ),
     ];
   }
 
-  #serveCertificates({ ring, authorities, documents, intake, feed }: Opened): void {
+  async #serveCertificates({ ring, authorities, documents, intake, feed }: Opened): Promise<void> {
     const { bus, store, options, now = () => new Date() } = this.#parts;
     const wrapper = ring;
     const rotation = this.#makeRotation(ring);
@@ -258,6 +282,14 @@ class Certstore implements Service {
     });
     const parts = { bus, logger: this.#logger, metrics: this.#metrics };
     this.#subscriptions.push(...answerQuestions(parts, { certificates, materials, intake, pairs, rotation }));
+    const backup = {
+      bus,
+      store,
+      source: await backupSource(store, ring, feed),
+      serve: answererFor(parts),
+      onError: (error: unknown) => this.#logger.warn({ error }, 'a piece of a backup could not be read'),
+    };
+    this.#subscriptions.push(...(await serveBackup(backup)));
   }
 
   #makeRotation(ring: KeyRing): Rotation {
@@ -276,9 +308,9 @@ class Certstore implements Service {
     return rotation;
   }
 
-  #ca(): { pem: string; fingerprint: string; notAfter: string } {
+  async #ca(feed: FeedOwner): Promise<{ pem: string; fingerprint: string; notAfter: string }> {
     const platform = this.#authorities?.platform;
-    if (platform === undefined) throw new Error('stopped');
+    if (platform === undefined || !(await feed.isCurrent())) throw restored();
     return {
       pem: platform.certificatePem,
       fingerprint: platform.fingerprint,
@@ -289,10 +321,12 @@ class Certstore implements Service {
   async #watch<T extends { fingerprint: string; notAfter: string }>(
     authority: AuthorityName,
     holder: string,
-    work: Promise<T>,
+    issue: () => Promise<T>,
+    feed: FeedOwner,
   ): Promise<T> {
     try {
-      const { fingerprint, notAfter, ...rest } = await work;
+      if (!(await feed.isCurrent())) throw restored();
+      const { fingerprint, notAfter, ...rest } = await issue();
       this.#metrics.issued(authority);
       this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
       return { fingerprint, notAfter, ...rest } as T;
@@ -312,6 +346,14 @@ class Certstore implements Service {
       this.#logger.warn({ error }, 'certificates could not be looked through');
     }
   }
+}
+
+/** Nobody is given a certificate of a CA that is not this platform's any more. */
+function restored(): Error {
+  return certstoreError(
+    'CERTSTORE_RESTORED',
+    'the documents were restored a moment ago and are loaded anew: ask again',
+  );
 }
 
 /** A transit server that cannot be reached is waited for, as the documents are: without it none can be read. */

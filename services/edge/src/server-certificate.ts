@@ -2,13 +2,20 @@
  * A certificate that this node shows, and keeps valid: on the connect port and the tunnel port from the platform's CA, or
  * on links to other nodes its identity from the cluster's. The key is made here, lives in memory and never leaves;
  * certstore gets a signing request. At two thirds of its life the next one is asked for, with a new key; new handshakes
- * take it, and running tunnels do not notice. When certstore cannot be asked the old one serves on, and the question is
+ * take it, and running tunnels do not notice. The same when certstore's documents were restored, and its CAs with them. When certstore cannot be asked the old one serves on, and the question is
  * repeated until it is answered.
  */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
-import { ask, issueNodeCertificate, issueServerCertificate, nodeIdentityName } from '@postern/contracts';
+import {
+  ask,
+  certificateFeed,
+  issueNodeCertificate,
+  issueServerCertificate,
+  nodeIdentityName,
+} from '@postern/contracts';
+import { watchEpoch } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import { createSigningRequest, generateKey } from '@postern/tls';
 
@@ -44,6 +51,9 @@ export class ServerCertificate {
   readonly #users = new Set<(certificate: HeldCertificate) => void>();
   #current: HeldCertificate | null = null;
   #fault: string | null = null;
+  /** Set when the CA may be another. */
+  #isDue = false;
+  #wake = new AbortController();
 
   constructor(options: ServerCertificateOptions) {
     this.#options = options;
@@ -61,8 +71,22 @@ export class ServerCertificate {
 
   /** Resolves with the first certificate; renews it until the signal is aborted. */
   async start(signal: AbortSignal): Promise<void> {
+    const { bus, logger } = this.#options;
+    const watch = watchEpoch(
+      bus,
+      certificateFeed,
+      () => this.#renewNow(),
+      (error) => logger.debug({ error }, 'certstore told something else than its position'),
+    );
+    signal.addEventListener('abort', () => watch.close(), { once: true });
     await this.#obtain(signal);
     void this.#renew(signal);
+  }
+
+  /** certstore's documents were restored: the CA that signed this one may not be the platform's any more. */
+  #renewNow(): void {
+    this.#isDue = true;
+    this.#wake.abort();
   }
 
   /** `apply` gets each renewed certificate. */
@@ -72,9 +96,12 @@ export class ServerCertificate {
 
   async #renew(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const waitMs = Date.parse(this.#current?.renewAt ?? '') - Date.now();
-      if (waitMs > 0) await pause(Math.min(waitMs, waitMsMax), signal);
-      else {
+      const waitMs = this.#isDue ? 0 : Date.parse(this.#current?.renewAt ?? '') - Date.now();
+      if (waitMs > 0) {
+        this.#wake = new AbortController();
+        await pause(Math.min(waitMs, waitMsMax), AbortSignal.any([signal, this.#wake.signal]));
+      } else {
+        this.#isDue = false;
         await this.#obtain(signal);
         const current = this.#current;
         // A certificate that is due at once would be asked for again and again.

@@ -1,6 +1,7 @@
 /** Which question is answered by what. All replicas of the router answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
+  type Answerer,
   answererOf,
   createDestination,
   createGateway,
@@ -36,18 +37,29 @@ export interface Answerers {
   diagnosis: Diagnosis;
 }
 
-/** Answers every question that the router is asked, until the subscriptions are closed. */
-export function answerQuestions(
-  parts: { bus: Bus; logger: Logger; metrics: RouterMetrics },
-  { gateways, destinations, fleet, diagnosis }: Answerers,
-): Subscription[] {
-  const { bus, logger, metrics } = parts;
-  const serve = answererOf({
+/** What answering needs. */
+export interface AnsweringParts {
+  bus: Bus;
+  logger: Logger;
+  metrics: RouterMetrics;
+}
+
+/** Answers in the queue of the replicas; what fails is counted and logged. */
+export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer {
+  return answererOf({
     bus,
     queue,
     count: (subject, outcome) => metrics.answered(subject, outcome),
     onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
   });
+}
+
+/** Answers every question that the router is asked, until the subscriptions are closed. */
+export function answerQuestions(
+  parts: AnsweringParts,
+  { gateways, destinations, fleet, diagnosis }: Answerers,
+): Subscription[] {
+  const serve = answererFor(parts);
   return [
     serve(createGateway, (input) => gateways.create(input)),
     serve(getGateway, ({ id }) => gateways.get(id)),

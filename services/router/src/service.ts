@@ -4,6 +4,7 @@
  * A router holds nothing that another replica of it lacks: fronts and gateways are in the store, presence is
  * heard by all of them.
  */
+import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import { gatewayFeed, routeFeed } from '@postern/contracts';
 import { FeedOwner, PresenceTable } from '@postern/replica';
@@ -21,13 +22,13 @@ import type { RouterOptions } from './config.ts';
 import { certificateCheck } from './certificate-check.ts';
 import { Destinations } from './destinations.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { openDocuments, type Documents } from './document.ts';
+import { openDocuments, ownedCollections, type Documents } from './document.ts';
 import { Fleet } from './fleet.ts';
 import { FrontClaims } from './front-claims.ts';
 import { Gateways } from './gateways.ts';
 import { Journal } from './journal.ts';
 import { routerMetrics, type RouterMetrics } from './metrics.ts';
-import { answerQuestions } from './questions.ts';
+import { answerQuestions, answererFor } from './questions.ts';
 import { gatewaySource, routeSource } from './records.ts';
 
 const sweepIntervalMs = 3_600_000;
@@ -142,6 +143,21 @@ class Router implements Service {
       fleet,
       diagnosis: new Diagnosis({ bus, documents, presence }),
     });
+    subscriptions.push(
+      ...(await serveBackup({
+        ...questions,
+        store,
+        source: {
+          room: 'router',
+          collections: ownedCollections(documents).map((one) => {
+            return { ...one, restore: 'replace', fills: one.name === 'gateways' };
+          }),
+          feeds: [feeds.gateways, feeds.routes],
+        },
+        serve: answererFor(questions),
+        onError,
+      })),
+    );
     const sweep = () => void this.#sweep(claims, documents);
     sweep();
     return {

@@ -114,6 +114,18 @@ onEachPlatform((booted) => {
     await call('GET', '/key-rotation', 200);
     await call('POST', '/key-rotation', 200);
 
+    const backup = await call<{ parts: { room: string; handle: string }[] }>('POST', '/backups', 201);
+    const parts = backup.parts.map(({ handle: _handle, ...part }) => part);
+    await call('POST', '/restores', 409, { parts });
+    const restore = await call<{ id: string }>('POST', '/restores', 201, { parts, overwrite: true });
+    for (const { room, handle } of backup.parts) {
+      const { data } = await call<{ data: string }>('GET', `/backups/${room}/${handle}`, 200);
+      await call('POST', `/restores/${restore.id}/pieces`, 204, { room, index: 0, data });
+      await call('POST', `/restores/${restore.id}/check`, 204, { room });
+    }
+    await call('DELETE', `/restores/${restore.id}`, 204);
+    await call('POST', `/restores/${restore.id}/commit`, 404, { room: 'acl' });
+
     const key = await call<{ id: string }>('POST', '/api-keys', 201, { name: 'ci', role: 'viewer' });
     await call('GET', '/api-keys', 200);
     await call('GET', `/api-keys/${key.id}`, 200);

@@ -71,6 +71,14 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'GET /key-rotation': viewer('platform'),
   'POST /key-rotation': owner('platform'),
 
+  'POST /backups': owner('platform'),
+  'GET /backups/:room/:handle': owner('platform'),
+  'POST /restores': owner('platform'),
+  'POST /restores/:restoreId/pieces': owner('platform'),
+  'POST /restores/:restoreId/check': owner('platform'),
+  'POST /restores/:restoreId/commit': owner('platform'),
+  'DELETE /restores/:restoreId': owner('platform'),
+
   'GET /api-keys': owner('platform'),
   'POST /api-keys': owner('platform'),
   'GET /api-keys/:apiKeyId': owner('platform'),

@@ -4,6 +4,7 @@ import type { Store } from '@postern/store';
 import type { Endpoint } from '../http/endpoint.ts';
 import { accessListEndpoints } from './access-list.ts';
 import { apiKeyEndpoints } from './api-key.ts';
+import { backupEndpoints } from './backup.ts';
 import { certificateEndpoints } from './certificate.ts';
 import { clientEndpoints } from './client.ts';
 import { destinationEndpoints } from './destination.ts';
@@ -26,6 +27,7 @@ export function allEndpoints(parts: { bus: Bus; store: Store; version: string })
     ...fleetEndpoints(bus),
     ...certificateEndpoints(bus),
     ...apiKeyEndpoints(bus),
+    ...backupEndpoints(bus, version),
     ...healthEndpoints(bus, store, version),
   ];
 }

@@ -94,7 +94,7 @@ export function frontAt(platform: Platform, destination: ShownDestination, node 
 
 /** Resolves when all nodes serve these fronts. A change is announced, so this is a matter of milliseconds. */
 export async function untilServed(
-  platform: Platform,
+  platform: Pick<Platform, 'admin' | 'nodeCount' | 'nodeHosts'>,
   destinations: readonly ShownDestination[],
 ): Promise<void> {
   const deadline = Date.now() + 15_000;

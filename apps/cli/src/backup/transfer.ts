@@ -1,0 +1,134 @@
+/**
+ * Backup and restore over the admin API, step by step. A restore that is broken off before its last step has changed
+ * nothing; one that was broken off in it is ended by doing the same again, which no owner refuses for the same file.
+ */
+import { type BackupPart, type HeldBackupPart, backupPieceBytes } from '@postern/contracts';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Api } from '../api.ts';
+import { ApiError, CliError } from '../errors.ts';
+import { type BackupFile, type Header, demandFree, writeBackup } from './file.ts';
+import { Progress } from './progress.ts';
+
+const triesMax = 10;
+const pauseMs = 1_000;
+
+/** What was backed up. */
+export interface BackupReport {
+  readonly file: string;
+  readonly bytes: number;
+  readonly documents: number;
+  readonly madeAt: string;
+  /** The key-encryption keys that a restore needs. */
+  readonly keyIds: readonly string[];
+}
+
+/** Takes a backup of the platform into a file. */
+export async function takeBackup(api: Api, path: string, force: boolean): Promise<BackupReport> {
+  if (!force) demandFree(path);
+  const progress = new Progress();
+  const { version, madeAt, parts } = (await api.call('POST', '/backups')) as {
+    version: string;
+    madeAt: string;
+    parts: HeldBackupPart[];
+  };
+  const header: Header = {
+    madeAt,
+    platformVersion: version,
+    parts: parts.map(({ handle: _handle, ...part }) => part),
+  };
+  const bytes = await writeBackup(path, header, piecesOf(api, parts, progress), force);
+  return { file: path, bytes, madeAt, ...countOf(header) };
+}
+
+/** Puts a backup in place of what the platform has. */
+export async function restoreBackup(api: Api, file: BackupFile, overwrite: boolean): Promise<void> {
+  const { parts } = file.header;
+  const { id } = (await api.call('POST', '/restores', { parts, overwrite })) as { id: string };
+  const progress = new Progress();
+  try {
+    for (const part of parts) await givePart(api, id, file, part, progress);
+    for (const { room } of parts) await api.call('POST', `/restores/${id}/check`, { room });
+    progress.done('the backup is whole, and the platform can use it');
+  } catch (error) {
+    await api.call('DELETE', `/restores/${id}`).catch(() => undefined);
+    throw error;
+  }
+  await commit(api, id, parts, progress);
+}
+
+/** Documents and keys of a backup. */
+export function countOf({ parts }: Header): { documents: number; keyIds: string[] } {
+  const documents = parts.reduce((sum, part) => sum + part.documents, 0);
+  return { documents, keyIds: [...new Set(parts.flatMap(({ keyIds }) => keyIds))] };
+}
+
+async function* piecesOf(
+  api: Api,
+  parts: readonly HeldBackupPart[],
+  progress: Progress,
+): AsyncGenerator<Buffer> {
+  for (const { room, handle, bytes, documents } of parts) {
+    for (let offset: number | null = 0; offset !== null;) {
+      const piece = (await api.call('GET', `/backups/${room}/${handle}?offset=${offset}`)) as {
+        data: string;
+        nextOffset: number | null;
+      };
+      yield Buffer.from(piece.data, 'base64');
+      offset = piece.nextOffset;
+      progress.show(`reading ${room}`, offset ?? bytes, bytes);
+    }
+    progress.done(`${room}: ${documents} documents`);
+  }
+}
+
+async function givePart(
+  api: Api,
+  id: string,
+  file: BackupFile,
+  { room, bytes, documents }: BackupPart,
+  progress: Progress,
+): Promise<void> {
+  for (let offset = 0, index = 0; offset < bytes; offset += backupPieceBytes, index += 1) {
+    const piece = await file.read(room, offset, Math.min(backupPieceBytes, bytes - offset));
+    await api.call('POST', `/restores/${id}/pieces`, { room, index, data: piece.toString('base64') });
+    progress.show(`giving ${room}`, offset + piece.length, bytes);
+  }
+  progress.done(`${room}: ${documents} documents given`);
+}
+
+/** From here on it must come to its end: an owner that does not answer is asked again, and does it once. */
+async function commit(api: Api, id: string, parts: readonly BackupPart[], progress: Progress): Promise<void> {
+  const done: string[] = [];
+  for (const { room } of parts) {
+    try {
+      await persistently(() => api.call('POST', `/restores/${id}/commit`, { room }));
+    } catch (error) {
+      if (done.length === 0) throw error;
+      const words = error instanceof Error ? error.message : String(error);
+      throw new CliError(
+        'CLI_RESTORE_UNFINISHED',
+        `${done.join(' and ')} has the backup's documents now, and ${room} does not: ${words}. Run the same command again`,
+        { cause: error },
+      );
+    }
+    done.push(room);
+    progress.done(`${room}: restored`);
+  }
+}
+
+async function persistently(work: () => Promise<unknown>): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (tried === triesMax || !isPassing(error)) throw error;
+      await wait(pauseMs);
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof ApiError) return error.problem.status === 503;
+  return error instanceof CliError && error.code === 'CLI_UNREACHABLE';
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { MemoryHub } from '@postern/bus';
+import {
+  type BackupPart,
+  type HeldBackupPart,
+  answererOf,
+  ask,
+  backupPieceBytes,
+  backupQuestions,
+} from '@postern/contracts';
+import { type Collection, type DocumentStep, type StoredDocument, newId, openSqlite } from '@postern/store';
+import { digestOf } from './part.ts';
+import { serveBackup } from './serve.ts';
+
+interface Thing extends StoredDocument {
+  [key: string]: unknown;
+}
+
+const questions = backupQuestions('acl');
+const splitName: DocumentStep = {
+  compatible: false,
+  change: ({ name, ...rest }) => ({ ...rest, names: [name] }),
+};
+
+/** An owner of `things`, whose program knows these steps. */
+async function owner(steps: readonly DocumentStep[] = []) {
+  const store = openSqlite(':memory:');
+  const bus = new MemoryHub().connect();
+  const things: Collection<Thing> = await store.collection('things', { steps });
+  const collection = things as unknown as Collection<StoredDocument>;
+  const onError = (error: unknown): void => assert.fail(String(error));
+  const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
+  const collections = [{ name: 'things', collection, steps, restore: 'replace', fills: true } as const];
+  await serveBackup({ bus, store, source: { room: 'acl', collections, feeds: [] }, serve, onError });
+  return { bus, things };
+}
+
+type Owner = Awaited<ReturnType<typeof owner>>;
+
+async function read({ bus }: Owner, { handle }: HeldBackupPart): Promise<Buffer> {
+  const [suffix = '', snapshot = ''] = handle.split('.');
+  const pieces: Buffer[] = [];
+  for (let offset: number | null = 0; offset !== null;) {
+    const piece: { data: string; nextOffset: number | null } = await ask(
+      bus,
+      questions.read,
+      { snapshot, offset },
+      { suffix },
+    );
+    pieces.push(Buffer.from(piece.data, 'base64'));
+    offset = piece.nextOffset;
+  }
+  return Buffer.concat(pieces);
+}
+
+async function taken(from: Owner): Promise<{ part: BackupPart; bytes: Buffer }> {
+  const held = await ask(from.bus, questions.begin, {});
+  const { handle: _handle, ...part } = held;
+  return { part, bytes: await read(from, held) };
+}
+
+/** Up to the commit; gives the restore's ID. */
+async function given({ bus }: Owner, part: BackupPart, bytes: Buffer, overwrite = false): Promise<string> {
+  const restoreId = newId();
+  await ask(bus, questions.beginRestore, { restoreId, part, overwrite });
+  for (let index = 0; index * backupPieceBytes < bytes.length; index += 1) {
+    const piece = bytes.subarray(index * backupPieceBytes, (index + 1) * backupPieceBytes);
+    await ask(bus, questions.chunk, { restoreId, index, data: piece.toString('base64') });
+  }
+  await ask(bus, questions.check, { restoreId });
+  return restoreId;
+}
+
+const commit = ({ bus }: Owner, restoreId: string) => ask(bus, questions.commit, { restoreId });
+
+it('gives back what was there, revisions too, and takes away what was not, in as many pieces as it needs', async () => {
+  const [from, to] = [await owner(), await owner()];
+  const noise = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString('base64');
+  for (let n = 0; n < 12; n += 1) await from.things.put({ id: `t${n}`, revision: n + 1, noise: noise() });
+  await to.things.put({ id: 'old', revision: 1 });
+  const { part, bytes } = await taken(from);
+  assert(bytes.length > 2 * backupPieceBytes);
+  await commit(to, await given(to, part, bytes, true));
+  assert.deepEqual(await to.things.list(), await from.things.list());
+});
+
+it('refuses a platform in use unless it may overwrite, or is at the same file again', async () => {
+  const [from, to] = [await owner(), await owner()];
+  await from.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(from);
+  const first = await given(to, part, bytes);
+  await to.things.put({ id: 'b', revision: 1 });
+  await assert.rejects(commit(to, first), { code: 'BACKUP_PLATFORM_FILLED' });
+  await assert.rejects(given(to, part, bytes), { code: 'BACKUP_PLATFORM_FILLED' });
+  await to.things.delete('b');
+  const second = await given(to, part, bytes);
+  await commit(to, second);
+  await commit(to, second);
+  await commit(to, await given(to, part, bytes));
+  assert.deepEqual((await to.things.list()).items, [{ id: 'a', revision: 1 }]);
+});
+
+it('brings older documents up to date, and refuses newer ones', async () => {
+  const [older, newer] = [await owner(), await owner([splitName])];
+  await older.things.put({ id: 'a', revision: 3, name: 'x' });
+  const { part, bytes } = await taken(older);
+  await commit(newer, await given(newer, part, bytes));
+  assert.deepEqual(await newer.things.get('a'), { id: 'a', revision: 3, names: ['x'] });
+  const back = await taken(newer);
+  await assert.rejects(given(older, back.part, back.bytes, true), { code: 'BACKUP_NEWER' });
+});
+
+it('refuses a part that is not whole or not what it says, and changes nothing', async () => {
+  const [from, to] = [await owner(), await owner()];
+  await from.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(from);
+  const lines = gunzipSync(bytes).toString().split('\n');
+  const forged = (text: string): [BackupPart, Buffer] => {
+    const packed = gzipSync(text);
+    return [{ ...part, bytes: packed.length, sha256: digestOf(packed) }, packed];
+  };
+  const wrong: [BackupPart, Buffer][] = [
+    [part, bytes.subarray(1)],
+    [{ ...part, bytes: part.bytes + backupPieceBytes }, bytes],
+    forged(`${lines[0]}\n`),
+    forged(`${lines[0]}\n${lines[1]}\n${lines[1]}\n`),
+    forged(`${lines[0]}\n["others",{"id":"a","revision":1}]\n`),
+    forged(`${lines[0]}\n{"id":1}\n`),
+    forged('{"room":"router","collections":{}}\n'),
+    forged('not JSON'),
+  ];
+  for (const [head, contents] of wrong)
+    await assert.rejects(given(to, head, contents), { code: 'BACKUP_DAMAGED' });
+  assert.equal(await to.things.count(), 0);
+  await assert.rejects(commit(to, newId()), { code: 'BACKUP_RESTORE_UNKNOWN' });
+});
+
+it('forgets what is abandoned, and holds two snapshots at most', async () => {
+  const from = await owner();
+  await from.things.put({ id: 'a', revision: 1 });
+  const held = [];
+  for (let n = 0; n < 3; n += 1) held.push(await ask(from.bus, questions.begin, {}));
+  const [first, , third] = held;
+  assert(first !== undefined && third !== undefined);
+  await assert.rejects(read(from, first), { code: 'BACKUP_SNAPSHOT_GONE' });
+  const bytes = await read(from, third);
+  const { handle: _handle, ...part } = third;
+  const restoreId = await given(from, part, bytes, true);
+  await ask(from.bus, questions.abandon, { restoreId });
+  await assert.rejects(commit(from, restoreId), { code: 'BACKUP_RESTORE_UNKNOWN' });
+});

@@ -1,0 +1,134 @@
+/**
+ * The contents of a part: compressed lines of JSON. The first says which collections there are, in which version and
+ * with how many documents; the others are the documents, each `[collection, document]`.
+ *
+ *   {"room":"router","collections":{"gateways":{"version":1,"documents":2},…}}
+ *   ["gateways",{"id":…}]
+ */
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { type BackupPart, type BackupRoom, backupPartBytesMax } from '@postern/contracts';
+import { type StoredDocument, documentBytesMax, upgrade, versionOf } from '@postern/store';
+import { backupError } from './errors.ts';
+import type { BackedUpCollection } from './source.ts';
+
+/** Most bytes of a part's lines, which are one text in memory; checked while they are unpacked. */
+const unpackedBytesMax = 384 * 1024 * 1024;
+
+/** Documents by collection. */
+export type Contents = Map<string, StoredDocument[]>;
+
+/** Lines and digest of these documents. */
+export async function packPart(
+  room: BackupRoom,
+  collections: readonly BackedUpCollection[],
+  contents: Contents,
+): Promise<{ bytes: Buffer; part: Omit<BackupPart, 'keyIds'> }> {
+  const head: Head = { room, collections: {} };
+  let documents = 0;
+  let size = 0;
+  const lines: string[] = [''];
+  for (const { name, steps } of collections) {
+    const own = contents.get(name) ?? [];
+    head.collections[name] = { version: versionOf(steps), documents: own.length };
+    documents += own.length;
+    for (const document of own) {
+      const line = JSON.stringify([name, document]);
+      size += Buffer.byteLength(line) + 1;
+      lines.push(line);
+    }
+    if (size > unpackedBytesMax) throw tooLarge(room, unpackedBytesMax);
+  }
+  lines[0] = JSON.stringify(head);
+  const bytes = await promisify(gzip)(`${lines.join('\n')}\n`);
+  if (bytes.length > backupPartBytesMax) throw tooLarge(room, backupPartBytesMax);
+  return { bytes, part: { room, bytes: bytes.length, sha256: digestOf(bytes), documents } };
+}
+
+/**
+ * The documents of a part in the versions of these collections. Throws `BACKUP_DAMAGED`, and `BACKUP_NEWER` when it has
+ * collections or versions that this program does not know.
+ */
+export async function unpackPart(
+  part: Pick<BackupPart, 'room' | 'sha256' | 'documents'>,
+  collections: readonly BackedUpCollection[],
+  bytes: Buffer,
+): Promise<Contents> {
+  const { room } = part;
+  if (digestOf(bytes) !== part.sha256) throw damaged(room, 'its digest is another');
+  const text = await promisify(gunzip)(bytes, { maxOutputLength: unpackedBytesMax }).catch(
+    (cause: unknown) => {
+      throw damaged(room, 'it cannot be unpacked', cause);
+    },
+  );
+  const [first = '', ...lines] = text.toString('utf8').trimEnd().split('\n');
+  const head = readHead(room, first);
+  const known = new Map(collections.map((one) => [one.name, one]));
+  for (const [name, { version }] of Object.entries(head.collections)) {
+    const collection = known.get(name);
+    if (collection === undefined || version > versionOf(collection.steps)) throw newer(room, name);
+  }
+  const contents: Contents = new Map(collections.map(({ name }) => [name, []]));
+  for (const line of lines) {
+    const [name, document] = readLine(room, line);
+    const [collection, entry] = [known.get(name), head.collections[name]];
+    if (collection === undefined || entry === undefined)
+      throw damaged(room, `it has a document of ${name}, which its head does not`);
+    contents.get(name)?.push(upgrade(document, entry.version, collection.steps));
+  }
+  for (const [name, { documents }] of Object.entries(head.collections)) {
+    if (contents.get(name)?.length !== documents) throw damaged(room, `documents of ${name} are missing`);
+  }
+  return contents;
+}
+
+/** SHA-256, hexadecimal. */
+export function digestOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+interface Head {
+  room: BackupRoom;
+  collections: Record<string, { version: number; documents: number }>;
+}
+
+function readHead(room: BackupRoom, line: string): Head {
+  try {
+    const head = JSON.parse(line) as Head;
+    const entries = Object.values(head.collections);
+    const isWell = entries.every(({ version, documents }) => version >= 1 && documents >= 0);
+    if (head.room === room && isWell) return head;
+  } catch {
+    // Told below.
+  }
+  throw damaged(room, 'its head cannot be read');
+}
+
+function readLine(room: BackupRoom, line: string): [string, StoredDocument] {
+  if (line.length <= 2 * documentBytesMax) {
+    try {
+      const [name, document] = JSON.parse(line) as [unknown, Partial<StoredDocument> | null];
+      const isDocument = typeof document?.id === 'string' && Number.isSafeInteger(document.revision);
+      if (typeof name === 'string' && isDocument) return [name, document as StoredDocument];
+    } catch {
+      // Told below.
+    }
+  }
+  throw damaged(room, 'a line of it is no document');
+}
+
+function tooLarge(room: BackupRoom, bytesMax: number): Error {
+  return backupError('BACKUP_TOO_LARGE', `the documents of ${room} have more than ${bytesMax} bytes`);
+}
+
+function damaged(room: BackupRoom, why: string, cause?: unknown): Error {
+  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`, cause);
+}
+
+function newer(room: BackupRoom, name: string): Error {
+  return backupError(
+    'BACKUP_NEWER',
+    `the backup was made by a newer version of Postern: its ${name} are of a version that this ${room} does not know`,
+  );
+}

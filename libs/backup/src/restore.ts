@@ -1,0 +1,172 @@
+/**
+ * A restore at its owner. What is given is kept piece by piece in `<room>_restore`, whichever replica takes it, and looked
+ * at as a whole; only then it takes the place of what is there, in one transaction that also has everybody who follows
+ * fetch anew. So nobody ever sees a part of it, and a restore that is broken off has changed nothing.
+ *
+ *   (none) ── begin ──► given ── check ──► given ── commit ──► done     a new begin takes the place of any of them
+ */
+import { type BackupPart, backupPieceBytes } from '@postern/contracts';
+import { type Collection, type Store, type StoredDocument, pageItemsMax } from '@postern/store';
+import { backupError } from './errors.ts';
+import { type Contents, unpackPart } from './part.ts';
+import { transactionMs } from './snapshot.ts';
+import type { BackedUpCollection, BackupSource } from './source.ts';
+
+interface State extends StoredDocument {
+  restoreId: string;
+  state: 'given' | 'done';
+  part: BackupPart;
+  overwrite: boolean;
+}
+
+interface Chunk extends StoredDocument {
+  restoreId: string;
+  data: string;
+}
+
+type Within = <T extends StoredDocument>(collection: Collection<T>) => Collection<T>;
+
+/** The restores of one owner. */
+export class Restores {
+  readonly #store: Store;
+  readonly #source: BackupSource;
+  readonly #kept: Collection<State | Chunk>;
+
+  private constructor(store: Store, source: BackupSource, kept: Collection<State | Chunk>) {
+    this.#store = store;
+    this.#source = source;
+    this.#kept = kept;
+  }
+
+  /** Opens the collection of what is given. */
+  static async open(store: Store, source: BackupSource): Promise<Restores> {
+    return new Restores(store, source, await store.collection(`${source.room}_restore`));
+  }
+
+  /** Begins one. Throws `BACKUP_PLATFORM_FILLED`. */
+  async begin(restoreId: string, part: BackupPart, overwrite: boolean): Promise<void> {
+    const former = (await this.#kept.get(stateId)) as State | null;
+    // A restore that was done here and not at every owner is done again without being asked for.
+    const isAgain = former?.state === 'done' && former.part.sha256 === part.sha256;
+    await this.#drop();
+    const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain };
+    if (!state.overwrite) await this.#demandEmpty((collection) => collection);
+    await this.#kept.put({ ...state, state: 'given' });
+  }
+
+  /** Keeps a piece; all but the last are `backupPieceBytes` long. */
+  async keep(restoreId: string, index: number, data: string): Promise<void> {
+    const { part } = await this.#given(restoreId);
+    if (index >= chunksOf(part)) throw damaged(this.#source.room, 'it is longer than it says');
+    await this.#kept.put({ id: chunkId(index), revision: 1, restoreId, data });
+  }
+
+  /** Throws unless what was given is whole and can be used here. */
+  async check(restoreId: string): Promise<void> {
+    await this.#read(await this.#given(restoreId));
+  }
+
+  /** Does it. Done already, it stays done. */
+  async commit(restoreId: string): Promise<void> {
+    const former = (await this.#kept.get(stateId)) as State | null;
+    if (former?.restoreId === restoreId && former.state === 'done') return;
+    const state = await this.#given(restoreId);
+    const contents = await this.#read(state);
+    await this.#store.transaction(
+      async (within) => {
+        if (!state.overwrite) await this.#demandEmpty(within);
+        for (const collection of this.#source.collections)
+          await put(within, collection, contents.get(collection.name) ?? []);
+        for (const feed of this.#source.feeds) await feed.renewEpoch(within);
+        await within(this.#kept).put({ ...state, state: 'done' });
+      },
+      { withinMs: transactionMs },
+    );
+    await this.#drop();
+  }
+
+  /** Forgets what was given. */
+  async abandon(restoreId: string): Promise<void> {
+    const state = (await this.#kept.get(stateId)) as State | null;
+    if (state?.restoreId !== restoreId || state.state === 'done') return;
+    await this.#kept.delete(stateId);
+    await this.#drop();
+  }
+
+  async #given(restoreId: string): Promise<State> {
+    const state = (await this.#kept.get(stateId)) as State | null;
+    if (state?.restoreId === restoreId && state.state === 'given') return state;
+    throw backupError('BACKUP_RESTORE_UNKNOWN', 'this restore was not begun here, or another one was since');
+  }
+
+  async #read({ restoreId, part }: State): Promise<Contents> {
+    const { room, collections, check } = this.#source;
+    const pieces: Buffer[] = [];
+    for (let index = 0; index < chunksOf(part); index += 1) {
+      const chunk = (await this.#kept.get(chunkId(index))) as Chunk | null;
+      if (chunk?.restoreId !== restoreId) throw damaged(room, 'a piece of it was not given');
+      pieces.push(Buffer.from(chunk.data, 'base64'));
+    }
+    const contents = await unpackPart(part, collections, Buffer.concat(pieces));
+    await check?.(contents);
+    return contents;
+  }
+
+  async #demandEmpty(within: Within): Promise<void> {
+    for (const { name, collection, fills } of this.#source.collections) {
+      if (!fills || (await within(collection).count()) === 0) continue;
+      throw backupError(
+        'BACKUP_PLATFORM_FILLED',
+        `this platform is in use: there are ${name}. A restore would take their place; ask for it with --overwrite`,
+      );
+    }
+  }
+
+  /** All pieces; the state stays. */
+  async #drop(): Promise<void> {
+    for (;;) {
+      const { items } = await this.#kept.list({ limit: 20 });
+      const pieces = items.filter(({ id }) => id !== stateId);
+      for (const { id } of pieces) await this.#kept.delete(id);
+      if (pieces.length === 0) return;
+    }
+  }
+}
+
+const stateId = 'state';
+
+function chunkId(index: number): string {
+  return `piece-${String(index).padStart(5, '0')}`;
+}
+
+function chunksOf({ bytes }: BackupPart): number {
+  return Math.ceil(bytes / backupPieceBytes);
+}
+
+async function put(
+  within: Within,
+  { collection, restore }: BackedUpCollection,
+  documents: readonly StoredDocument[],
+): Promise<void> {
+  const own = within(collection);
+  if (restore === 'replace') {
+    const stay = new Set(documents.map(({ id }) => id));
+    for (const id of await idsOf(own)) if (!stay.has(id)) await own.delete(id);
+  }
+  for (const document of documents) await own.put(document);
+}
+
+async function idsOf(collection: Collection<StoredDocument>): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await collection.list({ cursor, limit: pageItemsMax });
+    ids.push(...page.items.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return ids;
+}
+
+function damaged(room: string, why: string): Error {
+  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`);
+}

@@ -1,0 +1,24 @@
+/** What an owner says of its documents, so that they can be backed up and restored. */
+import type { FeedOwner } from '@postern/replica';
+import type { MigratedCollection, StoredDocument } from '@postern/store';
+import type { BackupRoom } from '@postern/contracts';
+
+/** A collection, and what a restore does with what is there. */
+export interface BackedUpCollection extends MigratedCollection {
+  /** `replace`: afterwards there is what is in the backup and nothing else. `add`: what is there beside it stays. */
+  readonly restore: 'replace' | 'add';
+  /** Whether a document in it means that the platform is in use, and may be overwritten only when that is asked for. */
+  readonly fills: boolean;
+}
+
+/** An owner. */
+export interface BackupSource {
+  readonly room: BackupRoom;
+  readonly collections: readonly BackedUpCollection[];
+  /** Everybody who follows them fetches everything after a restore. */
+  readonly feeds: readonly FeedOwner[];
+  /** The key-encryption keys that a collection's documents are under. */
+  readonly keyIdOf?: (collection: string, document: StoredDocument) => string | null;
+  /** Throws unless this owner can use the documents; nothing has been written yet. */
+  readonly check?: (documents: ReadonlyMap<string, readonly StoredDocument[]>) => Promise<void>;
+}

@@ -1,0 +1,80 @@
+/**
+ * What certstore has backed up: CAs, certificates and secrets, the latter as the envelopes that they are. A restore needs
+ * the key-encryption keys that they are under, and is refused before anything is written where one is not here.
+ */
+import { type BackupSource, backupError } from '@postern/backup';
+import type { FeedOwner } from '@postern/replica';
+import type { Store, StoredDocument } from '@postern/store';
+import { authorityCollection } from './authority.ts';
+import { ownedCollections, secretCollection } from './document.ts';
+import { envelopeKeyId, openSecret } from './envelope.ts';
+import { keyCheckPlace } from './key-check.ts';
+import type { KeyRing } from './key-ring.ts';
+
+interface Sealed extends StoredDocument {
+  sealed?: string;
+  sealedKey?: string;
+  version?: number;
+  keyVersion?: number;
+}
+
+/** The owner's side of it. What is under which key here stays: the key check is this platform's own. */
+export async function backupSource(store: Store, ring: KeyRing, feed: FeedOwner): Promise<BackupSource> {
+  const owned = await ownedCollections(store);
+  return {
+    room: 'certstore',
+    collections: owned
+      .filter(({ name }) => name !== keyCheckPlace.collection)
+      .map((one) => ({
+        ...one,
+        // What was signed here stays in the list.
+        restore: one.name === 'certstore_issued' ? 'add' : 'replace',
+        fills: one.name === 'certstore_certificates',
+      })),
+    feeds: [feed],
+    keyIdOf: (name, document) => (isSealed(name) ? envelopeKeyId(envelopeOf(document)) : null),
+    check: (documents) => checkKeys(documents, ring),
+  };
+}
+
+/** One secret of each key is opened, so that a key of the same name that is another is found too. */
+async function checkKeys(
+  contents: ReadonlyMap<string, readonly StoredDocument[]>,
+  ring: KeyRing,
+): Promise<void> {
+  const opened = new Set<string>();
+  for (const [name, documents] of contents) {
+    if (!isSealed(name)) continue;
+    for (const document of documents as readonly Sealed[]) {
+      const { id, version, keyVersion } = document;
+      const keyId = envelopeKeyId(envelopeOf(document));
+      if (opened.has(keyId)) continue;
+      const place = { collection: name, id, version: version ?? keyVersion ?? 1 };
+      try {
+        (await openSecret(ring, place, envelopeOf(document))).fill(0);
+      } catch (cause) {
+        if (!ring.isFor(keyId)) throw keyMissing(keyId, ring, cause);
+        throw cause;
+      }
+      opened.add(keyId);
+    }
+  }
+}
+
+function isSealed(collection: string): boolean {
+  return collection === secretCollection || collection === authorityCollection;
+}
+
+function envelopeOf(document: StoredDocument): string {
+  const { sealed, sealedKey } = document as Sealed;
+  return sealed ?? sealedKey ?? '';
+}
+
+function keyMissing(keyId: string, ring: KeyRing, cause: unknown): Error {
+  return backupError(
+    'BACKUP_KEY_MISSING',
+    `the private keys of the backup are under the key-encryption key ${keyId}, and certstore has ${ring.keyIds.join(', ')}: ` +
+      'put the key of the platform that was backed up below its own, one a line, restart certstore, and restore again',
+    cause,
+  );
+}

@@ -1,0 +1,274 @@
+// Backup and restore, as an operator does them: `postern backup` of a platform that is in use, on SQLite, and `postern
+// restore` into an empty one on MongoDB, with two nodes, and back again. Files that are not whole are refused.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
+import { gunzipSync } from 'node:zlib';
+import {
+  AdminClient,
+  type Cluster,
+  type ExchangeServer,
+  type Platform,
+  type ShownDestination,
+  type Site,
+  type StandaloneProcess,
+  bootCluster,
+  bootInProcess,
+  bootStandalone,
+  exchange,
+  frontAt,
+  makeScratch,
+  removeScratch,
+  startClient,
+  startExchangeServer,
+  startSite,
+  untilServed,
+} from '@postern/test-cluster';
+import { TestCa, storeCertificate } from './fixture/certificate-store.ts';
+import { until } from './fixture/told.ts';
+
+const cliMain = join(import.meta.dirname, '../../../apps/cli/src/main.ts');
+const wanted = { sendBytes: 200_003, receiveBytes: 300_007, seed: 1 };
+const secureHost = 'secure.corp.example';
+
+let folder: string;
+let file: string;
+let resource: ExchangeServer;
+let former: StandaloneProcess;
+let site: Site;
+let secure: ShownDestination;
+let ca: TestCa;
+let formerCa: string;
+let apiKey: string;
+
+before(async () => {
+  folder = await makeScratch('backup');
+  file = join(folder, 'first.backup');
+  [resource, former, ca] = await Promise.all([
+    startExchangeServer(),
+    bootStandalone(),
+    TestCa.make('Front CA'),
+  ]);
+  site = await startSite(former, { resources: { exchange: resource } });
+  const pair = await ca.issue({ names: [secureHost], usage: 'server' });
+  const { id: certificateId } = await storeCertificate(former, pair);
+  secure = await former.admin.createDestination(site.gateway.id, {
+    name: 'secure',
+    resource: { host: resource.host, port: resource.port },
+    front: { host: secureHost, port: 15_991, tls: { mode: 'server', certificateId } },
+  });
+  apiKey = (await former.admin.createApiKey({ name: 'kept', role: 'owner' })).key;
+  formerCa = join(folder, 'former-ca.pem');
+  await copyFile(former.caFile, formerCa);
+});
+after(async () => {
+  await site?.stop();
+  await former?.stop();
+  await resource?.stop();
+  removeScratch(folder);
+});
+
+test('a backup of a platform that is being changed is of one moment, and has no secret in clear', async () => {
+  const changing = new AbortController();
+  const changes = change(former, changing.signal);
+  const taken = await postern(former, ['backup', file]);
+  changing.abort();
+  await changes;
+  assert.equal(taken.code, 0, taken.stderr);
+  assert.match(taken.stderr, /router: \d+ documents\nacl: \d+ documents\ncertstore: \d+ documents\n/);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  const contents = await contentsOf(file);
+  const gateways = new Set(contents.get('gateways')?.map(({ id }) => id));
+  const destinations = contents.get('destinations') ?? [];
+  const fronts = new Set(contents.get('fronts')?.map(({ destinationId }) => destinationId));
+  assert(destinations.length > 2);
+  for (const { id, gatewayId } of destinations) assert(gateways.has(gatewayId) && fronts.has(id));
+  const whole = JSON.stringify([...contents]);
+  for (const secret of [site.token.token, apiKey, former.apiKey, 'PRIVATE KEY'])
+    assert(!whole.includes(secret));
+  const again = await postern(former, ['backup', file]);
+  assert.deepEqual([again.code, codeOf(again)], [64, 'CLI_BACKUP_UNUSABLE']);
+});
+
+test('a file that was changed, cut short, made by a newer version, or is none, is refused with a sentence', async () => {
+  const whole = await readFile(file);
+  const changed = Buffer.from(whole);
+  changed[whole.length - 100] = (whole[whole.length - 100] ?? 0) ^ 1;
+  const newer = Buffer.from(
+    whole.toString('latin1').replace('postern-backup 1 ', 'postern-backup 2 '),
+    'latin1',
+  );
+  const files: Record<string, [Buffer, string, RegExp]> = {
+    changed: [changed, 'CLI_BACKUP_DAMAGED', /digest is another/],
+    short: [whole.subarray(0, -1), 'CLI_BACKUP_DAMAGED', /digest is another/],
+    empty: [Buffer.alloc(0), 'CLI_BACKUP_DAMAGED', /no end/],
+    other: [Buffer.from('#!/bin/sh\nexit 0\n'), 'CLI_BACKUP_DAMAGED', /does not begin/],
+    newer: [newer, 'CLI_BACKUP_NEWER', /version 2, and this program knows 1/],
+  };
+  for (const [name, [bytes, code, words]] of Object.entries(files)) {
+    const path = join(folder, name);
+    await writeFile(path, bytes);
+    const refused = await postern(former, ['restore', path, '--overwrite']);
+    assert.deepEqual([refused.code, codeOf(refused)], [64, code], name);
+    assert.match(refused.stderr, words);
+  }
+  const checked = await postern(former, ['--json', 'restore', file, '--check']);
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.equal((JSON.parse(checked.stdout) as { state: string }).state, 'whole');
+  assert.equal((await former.admin.destination(site.gateway.id, secure.id)).name, 'secure');
+});
+
+test('a platform without the key-encryption key says so and stays as it was', async () => {
+  await using other = await bootInProcess();
+  const refused = await postern(other, ['restore', file]);
+  assert.deepEqual([refused.code, codeOf(refused)], [64, 'BACKUP_KEY_MISSING']);
+  assert.match(refused.stderr, /put the key of the platform that was backed up below its own/);
+  assert.deepEqual((await other.admin.call<{ items: unknown[] }>('GET', '/gateways')).items, []);
+});
+
+test('an empty cluster takes the place of the former platform, and that the place of the cluster', async () => {
+  await using cluster = await emptyCluster();
+  const restored = await postern(cluster, ['restore', file]);
+  assert.equal(restored.code, 0, restored.stderr);
+  const caPem = await readFile(formerCa, 'utf8');
+  const admin = new AdminClient({ adminUrl: cluster.adminUrl, apiKey, caPem });
+  try {
+    // The API has a certificate of the former platform's CA, and knows its keys.
+    await until(
+      () => admin.gateway(site.gateway.id).catch(() => null),
+      (gateway) => gateway !== null,
+    );
+    const same = await admin.destination(site.gateway.id, secure.id);
+    assert.deepEqual([same.front?.host, same.front?.port], [secureHost, 15_991]);
+    const former = site.destination('exchange');
+    assert.deepEqual((await admin.destination(site.gateway.id, former.id)).front, former.front);
+    assert.deepEqual((await admin.accessList(site.gateway.id)).rules.length, 1);
+    await untilServed({ admin, nodeHosts: cluster.nodeHosts }, [former, secure]);
+    await using client = await startClient({
+      gatewayId: site.gateway.id,
+      connectUrl: cluster.connectUrl,
+      caFile: formerCa,
+      token: site.token.token,
+    });
+    assert.notEqual(client.clientId, '');
+    for (const node of cluster.nodeHosts.keys()) {
+      const result = await exchange(frontAt(cluster, former, node), wanted);
+      assert.equal(result.cause, null);
+      assert.equal(await fingerprintAt(frontAt(cluster, secure, node)), await fingerprintOf(site.platform));
+    }
+    await backAgain(cluster, admin, caPem);
+  } finally {
+    admin.close();
+  }
+});
+
+/** From the cluster to where it came from, which is in use. */
+async function backAgain(cluster: Cluster, admin: AdminClient, caPem: string): Promise<void> {
+  const made = await admin.createGateway({ name: 'made in the cluster' });
+  const second = join(folder, 'second.backup');
+  const taken = await postern({ adminUrl: cluster.adminUrl, apiKey, caFile: formerCa }, ['backup', second]);
+  assert.equal(taken.code, 0, taken.stderr);
+  const refused = await postern(former, ['restore', second]);
+  assert.deepEqual([refused.code, codeOf(refused)], [64, 'BACKUP_PLATFORM_FILLED']);
+  await assert.rejects(former.admin.gateway(made.id), { code: 'ROUTER_GATEWAY_NOT_FOUND' });
+  const restored = await postern(former, ['restore', second, '--overwrite']);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal((await former.admin.gateway(made.id)).name, 'made in the cluster');
+  const result = await exchange(site.front('exchange'), wanted);
+  assert.equal(result.cause, null, 'its own client goes on');
+  assert.equal(await readFile(former.caFile, 'utf8'), caPem);
+}
+
+/** Other databases, and the former platform's key-encryption key. */
+async function emptyCluster(): Promise<Cluster> {
+  const state = join(folder, 'cluster');
+  await mkdir(state, { mode: 0o700 });
+  await copyFile(join(former.state, 'key-encryption-key'), join(state, 'key-encryption-key'));
+  return bootCluster({ state, nodes: 2 });
+}
+
+/** Gateways with a destination each, until it is enough. */
+async function change({ admin }: Platform, signal: AbortSignal): Promise<void> {
+  for (let n = 0; !signal.aborted; n += 1) {
+    const gateway = await admin.createGateway({ name: `changed ${n}` });
+    const at = { name: 'x', resource: { host: '127.0.0.1', port: 9 } };
+    await admin.createDestination(gateway.id, at);
+    if (n % 3 === 0) await admin.deleteGateway(gateway.id);
+  }
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The command line, on that platform. */
+async function postern(
+  { adminUrl, apiKey: key, caFile }: Pick<Platform, 'adminUrl' | 'apiKey' | 'caFile'>,
+  args: readonly string[],
+): Promise<Ended> {
+  const keyFile = join(folder, 'key');
+  await writeFile(keyFile, key, { mode: 0o600 });
+  const where = ['--url', adminUrl, '--key-file', keyFile, '--ca', caFile];
+  const child = spawn(process.execPath, [cliMain, ...where, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { code, stdout, stderr };
+}
+
+function codeOf({ stderr }: Ended): string {
+  return /^postern: ([A-Z_]+): /m.exec(stderr)?.[1] ?? stderr;
+}
+
+interface Stored {
+  readonly id: string;
+  readonly gatewayId: string;
+  readonly destinationId: string;
+}
+
+/** The documents of a backup by collection. */
+async function contentsOf(path: string): Promise<Map<string, Stored[]>> {
+  const bytes = await readFile(path);
+  const end = bytes.indexOf(10, bytes.indexOf(10) + 1) + 1;
+  const head = JSON.parse(bytes.toString('utf8', bytes.indexOf(10) + 1, end)) as {
+    parts: { bytes: number }[];
+  };
+  const contents = new Map<string, Stored[]>();
+  let offset = end;
+  for (const part of head.parts) {
+    const lines = gunzipSync(bytes.subarray(offset, offset + part.bytes))
+      .toString()
+      .trimEnd()
+      .split('\n');
+    offset += part.bytes;
+    for (const line of lines.slice(1)) {
+      const [name, document] = JSON.parse(line) as [string, Stored];
+      contents.set(name, [...(contents.get(name) ?? []), document]);
+    }
+  }
+  return contents;
+}
+
+/** Of the certificate that a TLS front serves, which the CA must have signed. */
+async function fingerprintAt({ host, port }: { host: string; port: number }): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect({ host, port, servername: secureHost, ca: ca.caPem }, () => {
+    resolve(socket.getPeerCertificate().fingerprint256);
+  });
+  socket.on('error', reject);
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function fingerprintOf(platform: Platform): Promise<string> {
+  return fingerprintAt(frontAt(platform, secure));
+}
