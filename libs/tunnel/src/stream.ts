@@ -303,13 +303,13 @@ export class Stream implements PathEnd, StreamEnd {
   /** Writes one turn's worth into the batch; returns whether there is more that could go now. Called by the session. */
   writeTo(batch: Batch, quantum: number): boolean {
     if (this.#phase === 'over') return false;
+    if (this.#resuming || this.#phase === 'offered') return false;
     if (this.#creditDue) {
       if (!batch.takesFrames) return true;
       this.#creditDue = false;
       this.#writeCredit(batch);
       if (this.#isOver()) return false;
     }
-    if (this.#resuming || this.#phase === 'offered') return false;
     while (this.#datagrams?.first !== undefined) {
       if (!batch.takesFrames) return true;
       batch.addFrame(encodeFrame(FrameType.Datagram, this.#id, this.#datagrams.shift() as Buffer));

@@ -26,9 +26,11 @@ export function runCommand(
   command: string,
   args: readonly string[],
   environment: Record<string, string> = {},
+  folder?: string,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
+      cwd: folder,
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

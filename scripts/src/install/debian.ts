@@ -37,6 +37,8 @@ export const debianPackages = {
   rsyslog: ['rsyslogd'],
   'dnsmasq-base': ['dnsmasq'],
   'bind9-dnsutils': ['dig'],
+  spin: ['spin'],
+  'build-essential': ['gcc'],
   chromium: ['chromium'],
 } as const satisfies Record<string, readonly string[]>;
 

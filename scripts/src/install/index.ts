@@ -1,4 +1,4 @@
 export { cacheFolder } from './cache.ts';
-export { findCommand } from './command.ts';
+export { findCommand, runCommand } from './command.ts';
 export { hasTool, secantusLaunch, tool, type Launch, type ToolName } from './tool.ts';
 export { kubernetesTools, type KubernetesTools } from './kubernetes.ts';
