@@ -21,6 +21,13 @@ export function findCommand(name: string, searchPath = process.env['PATH'] ?? ''
   return null;
 }
 
+/** The same; fails where it is nowhere. */
+export function requireCommand(name: string): string {
+  const path = findCommand(name);
+  if (path === null) throw new Error(`${name} was not found`);
+  return path;
+}
+
 /** Runs a program to its end and returns its stdout; fails with its last words otherwise. */
 export function runCommand(
   command: string,
