@@ -14,7 +14,7 @@ await new Command('service:install')
   .description('Fetches the servers and programs that tests and bench need, into a cache outside the tree.')
   .argument(
     '[name...]',
-    `only these: ${installerNames.join(', ')} (chromium and kubernetes only when they are named)`,
+    `only these: ${installerNames.join(', ')} (chromium, kubernetes and otel-collector only when they are named)`,
   )
   .action(run)
   .parseAsync(ownArguments(), { from: 'user' });

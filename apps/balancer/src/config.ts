@@ -1,5 +1,12 @@
 /** The settings of a balancer: which nodes, which ports, and the static address that it may hold. */
-import { defineProgram, logSettings, opsSettings, platformSettings, secret } from '@postern/config';
+import {
+  defineProgram,
+  logSettings,
+  opsSettings,
+  platformSettings,
+  secret,
+  telemetrySettings,
+} from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = (value: number, description: string, minimum = 1) =>
@@ -160,7 +167,12 @@ const optionsSchema = Type.Object(balancerOptions);
 /** The settings that shape a balancer. */
 export type BalancerOptions = Static<typeof optionsSchema>;
 
-const schema = Type.Object({ ...logSettings, ...opsSettings(9106), ...balancerOptions });
+const schema = Type.Object({
+  ...logSettings,
+  ...telemetrySettings,
+  ...opsSettings(9106),
+  ...balancerOptions,
+});
 
 /** The program `postern-balancer`. */
 export const program = defineProgram({

@@ -1,5 +1,5 @@
 /** The program `postern-balancer`: settings, then haproxy and keepalived for as long as it runs. */
-import { Metrics, createLogger, runProgram } from '@postern/telemetry';
+import { Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
 import { createBalancer } from './balancer.ts';
 import { program } from './config.ts';
 import { balancerMetrics } from './metrics.ts';
@@ -8,6 +8,7 @@ const settings = program.parse();
 const { name, version } = program;
 const logger = createLogger({ name, level: settings.logLevel });
 const metrics = new Metrics().collectProcess();
+const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 
 await runProgram({
   name,
@@ -16,6 +17,7 @@ await runProgram({
   ops: { host: settings.opsHost, port: settings.opsPort, metrics },
   stopTimeoutMs: settings.drainGraceMs + 30_000,
   parts: (ending) => [
+    telemetry,
     createBalancer({ options: settings, logger, metrics: balancerMetrics(metrics), ending }),
   ],
 });

@@ -12,15 +12,21 @@ export interface BalancerMetrics {
 export function balancerMetrics(metrics: Metrics): BalancerMetrics {
   return {
     // How many nodes connections are passed to.
-    nodes: metrics.gauge({ name: 'postern_balancer_nodes', help: 'Nodes that connections are passed to.' }),
+    nodes: metrics.gauge({
+      name: 'postern.balancer.nodes',
+      unit: '{node}',
+      help: 'Nodes that connections are passed to.',
+    }),
     // How often the list of nodes changed.
     reloads: metrics.counter({
-      name: 'postern_balancer_configurations_total',
+      name: 'postern.balancer.configurations',
+      unit: '{configuration}',
       help: 'Configurations that haproxy was given, the first included.',
     }),
     // How often the admin API did not say which nodes there are.
     pollFailures: metrics.counter({
-      name: 'postern_balancer_poll_failures_total',
+      name: 'postern.balancer.poll_failures',
+      unit: '{question}',
       help: 'Questions to the admin API for the nodes that failed.',
     }),
   };

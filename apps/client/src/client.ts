@@ -12,6 +12,7 @@ import {
   type Ending,
   ExitCode,
   type Logger,
+  type Metrics,
   type Readiness,
   type Service,
   readyWhen,
@@ -25,13 +26,18 @@ import { ClientError } from './errors.ts';
 import { GatewayClient, type GatewayEnd } from './gateway-client.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { MaterialTrust } from './material-trust.ts';
+import { clientMetrics } from './metrics.ts';
 import { SealingKey } from './sealing-key.ts';
+import type { TracingSource } from './traces.ts';
 
 /** What the client is made with. */
 export interface ClientParts {
   readonly options: ClientOptions;
   readonly version: string;
   readonly logger: Logger;
+  /** Null where no traces are wanted. */
+  readonly tracing?: TracingSource;
+  readonly metrics?: Metrics;
   readonly ending: Pick<Ending, 'end'>;
   /** A gateway's first tunnel is up. */
   readonly onConnected: (gatewayId: string, clientId: string) => void;
@@ -96,6 +102,8 @@ class Client implements ClientService {
     this.#members = options.gateways.map((gateway, index) =>
       this.#makeMember(gateway, lists[index] ?? null, dialer),
     );
+    if (parts.metrics !== undefined)
+      clientMetrics(parts.metrics, () => this.#members.map(({ client }) => client.counts()));
   }
 
   async start(): Promise<void> {
@@ -141,7 +149,7 @@ class Client implements ClientService {
   }
 
   #makeMember(gateway: GatewayOptions, ownList: AccessList | null, dialer: Dialer): Member {
-    const { options, version, logger, onConnected } = this.#parts;
+    const { options, version, logger, tracing = () => null, onConnected } = this.#parts;
     const member: Member = {
       options: gateway,
       everUp: false,
@@ -166,6 +174,7 @@ class Client implements ClientService {
         tunnels: options.tunnels,
         transport: options.transport,
         reconnect: options.reconnect,
+        tracing,
         memoryShare: 1 / options.gateways.length,
         logger: logger.child({}, { level: gateway.logLevel }),
         onConnected: (clientId) => {

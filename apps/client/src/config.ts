@@ -14,6 +14,7 @@ import {
   defineProgram,
   readSecretFile,
   secret,
+  telemetrySettings,
 } from '@postern/config';
 import type { LogLevel } from '@postern/telemetry';
 import { type Static, Type } from 'typebox';
@@ -138,6 +139,21 @@ const schema = Type.Object({
       description: 'A file to log to, in place of stderr.',
     }),
   ),
+  opsHost: Type.String({
+    minLength: 1,
+    default: '127.0.0.1',
+    placeholder: 'HOST',
+    description: 'The address that serves /healthz, /readyz, /metrics and /status. Not meant for the public.',
+  }),
+  opsPort: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      placeholder: 'PORT',
+      description: 'Their port, 0 for a free one; they are not served unless it is given.',
+    }),
+  ),
+  ...telemetrySettings,
   gateways: Type.Optional(
     Type.Array(
       Type.Object(

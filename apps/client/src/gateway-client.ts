@@ -35,6 +35,8 @@ import { StreamServer, clientEnd } from './stream-server.ts';
 import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
 import { TunnelKeeper } from './tunnel-keeper.ts';
 import { TroubleLog } from './trouble-log.ts';
+import type { GatewayCounts } from './metrics.ts';
+import type { TracingSource } from './traces.ts';
 import { openTunnel, wayText } from './tunnel-opener.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
@@ -72,6 +74,8 @@ export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
   /** The part of the process's tunnel memory that this gateway may use. */
   readonly memoryShare: number;
   readonly logger: Logger;
+  /** Null where no traces are wanted. */
+  readonly tracing: TracingSource;
   /** The first tunnel is up. */
   readonly onConnected: (clientId: string) => void;
   /** The platform refused the last first call, or (null) no longer does. */
@@ -120,7 +124,13 @@ export class GatewayClient {
       material: (ids, signal) => this.#certificates.source(ids, signal),
       end: clientEnd,
     };
-    this.#streams = new StreamServer({ ...resource, logger: streamLogger, compression: options.compression });
+    this.#streams = new StreamServer({
+      ...resource,
+      logger: streamLogger,
+      compression: options.compression,
+      tracing: options.tracing,
+      clientId: () => this.#endpoint?.self.id ?? '',
+    });
     this.#diagnosis = new Diagnosis({ resource, logger: streamLogger });
     this.#cloud = new CloudDesk({
       ...options,
@@ -167,6 +177,21 @@ export class GatewayClient {
   }
 
   /** What `/status` and status lines show. */
+  /** What metrics show. */
+  counts(): GatewayCounts {
+    const { served, refused, bytesFromResource, bytesToResource } = this.#streams.counts;
+    return {
+      gatewayId: this.#options.gatewayId,
+      tunnels: this.tunnelCount,
+      streams: this.#streams.runningCount,
+      dials: this.#streams.pendingCount,
+      served,
+      refused,
+      bytesFromResource,
+      bytesToResource,
+    };
+  }
+
   status(): object {
     return {
       gatewayId: this.#options.gatewayId,

@@ -2,7 +2,7 @@
 import { openSync, writeSync } from 'node:fs';
 import process from 'node:process';
 import { ConfigError } from '@postern/config';
-import { ExitCode, ExitError, createLogger, runProgram } from '@postern/telemetry';
+import { ExitCode, ExitError, Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
 import {
   type ClientOptions,
@@ -26,6 +26,11 @@ const logger = createLogger({
   level: rootLogLevel(options),
   ...(settings.logFile === undefined ? {} : { destination: openLogFile(settings.logFile) }),
 });
+const { name, version } = program;
+const metrics = new Metrics();
+const telemetry = createTelemetry({ name, version, settings, metrics, logger });
+// Nobody pays for what nobody reads.
+if (settings.opsPort !== undefined || telemetry.sendsMetrics) metrics.collectProcess();
 const ignored = withoutEffect(settings);
 if (ignored.length > 0)
   logger.info(
@@ -34,14 +39,17 @@ if (ignored.length > 0)
   );
 
 await runProgram({
-  name: program.name,
-  version: program.version,
+  name,
+  version,
   logger,
+  ...(settings.opsPort === undefined
+    ? {}
+    : { ops: { host: settings.opsHost, port: settings.opsPort, metrics } }),
   parts: (ending) => {
     const client = makeClient(ending);
     // The owner's way to change what this client allows without cutting what runs.
     process.on('SIGHUP', () => client.reload());
-    return [client];
+    return [telemetry, client];
   },
 });
 
@@ -51,6 +59,8 @@ function makeClient(ending: Parameters<typeof createClient>[0]['ending']): Clien
       options,
       version: program.version,
       logger,
+      tracing: () => telemetry.tracing,
+      metrics,
       ending,
       onConnected: (gatewayId, clientId) => process.stdout.write(`connected ${gatewayId} ${clientId}\n`),
     });

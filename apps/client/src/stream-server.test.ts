@@ -31,6 +31,8 @@ async function pair(pendingDialsMax: number) {
     material: async () => [],
     logger: silentLogger,
     compression: new Compression(),
+    tracing: () => null,
+    clientId: () => 'client',
     pendingDialsMax,
   });
   const node = new Endpoint({ self: { id: 'node', bootId: 'boot-node' } });
@@ -73,6 +75,17 @@ describe('stream server', () => {
     t.after(close);
     assert.equal(await open({ host: 1 }).reset, 'Protocol');
     assert.equal(await open({ ...metadata, port: 0 }).reset, 'Protocol');
+    assert.equal(await open({ ...metadata, traceparent: `01-${'a'.repeat(52)}` }).reset, 'Protocol');
+    assert.equal(await open({ ...metadata, traceparent: 'x'.repeat(1000) }).reset, 'Protocol');
+  });
+
+  it('passes over what a later version has put into OPEN', async (t) => {
+    const { server, open, close } = await pair(1);
+    t.after(close);
+    const { stream } = open({ ...metadata, later: 'unknown' });
+    assert.equal(await open(metadata).reset, 'Limit');
+    assert.equal(server.pendingCount, 1);
+    stream.reset(1, 'gone');
   });
 
   it('dials no more than its bound at once, and frees a place when a stream has gone', async (t) => {

@@ -5,6 +5,7 @@
  */
 import { OpenMetadata } from '@postern/contracts';
 import {
+  type DialStep,
   type DialingEnd,
   type Reached,
   ResourceError,
@@ -12,7 +13,7 @@ import {
   denialNow,
   reachResource,
 } from '@postern/dial';
-import { LineLimit, type Logger } from '@postern/telemetry';
+import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import {
   type Compression,
   EarlyDatagrams,
@@ -23,6 +24,7 @@ import {
   resetCodeName,
 } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
+import { type TracingSource, startDial, startServe, tellStep } from './traces.ts';
 
 /**
  * The most resources that are being dialled at once for one gateway. Wide enough for every caller of a restarted
@@ -42,6 +44,8 @@ export const clientEnd: DialingEnd = {
 export interface StreamServerOptions extends Omit<ResourceParts, 'end' | 'onStep'> {
   readonly logger: Logger;
   readonly compression: Compression;
+  readonly tracing: TracingSource;
+  readonly clientId: () => string;
   readonly pendingDialsMax?: number;
 }
 
@@ -49,6 +53,7 @@ interface Running {
   readonly stream: Stream;
   readonly metadata: OpenMetadata;
   readonly address: string | null;
+  readonly span: TraceSpan | null;
 }
 
 /** Counts since the start, for status lines. */
@@ -98,35 +103,40 @@ export class StreamServer {
         new ResourceError(ResetCode.Protocol, 'OPEN does not say what to dial'),
       );
     }
+    const span = startServe(this.#options.tracing, this.#options.clientId(), metadata);
     if (this.#pending.size >= (this.#options.pendingDialsMax ?? pendingDialsMax)) {
       return this.#refuse(
         stream,
         metadata,
         new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
+        span,
       );
     }
     const { compression } = this.#options;
     if (metadata.compress !== undefined && !compression.hasRoom) {
       const text = `the client has ${compression.counts.streams} compressed streams already`;
-      return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text));
+      return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text), span);
     }
-    await this.#serve(metadata.compress === undefined ? stream : compression.wrap(stream), metadata);
+    const plain = metadata.compress === undefined ? stream : compression.wrap(stream);
+    await this.#serve(plain, metadata, span);
   }
 
-  async #serve(stream: Stream, metadata: OpenMetadata): Promise<void> {
+  async #serve(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<void> {
     const early = new EarlyDatagrams();
-    const reached = await this.#dial(stream, metadata, early);
+    const reached = await this.#dial(stream, metadata, early, span);
     if (reached === null) early.clear();
-    else await this.#join(stream, metadata, reached, early);
+    else await this.#join({ stream, metadata, address: reached.address, span }, reached, early);
+    // Whoever gave up meanwhile has told why in its own span.
+    span?.end();
   }
 
   /** A list has changed: streams that it denies are reset. */
   recheck(): void {
-    for (const { stream, metadata, address } of this.#running) {
+    for (const { stream, metadata, address, span } of this.#running) {
       const denial = denialNow(this.#options.guard, metadata, address);
       if (denial === null) continue;
       const text = `${metadata.host}:${metadata.port} is no longer allowed by ${denial.reason}`;
-      this.#options.logger.warn({ ...tags(metadata), rule: denial.rule }, text);
+      this.#options.logger.warn({ ...tags(metadata, span), rule: denial.rule }, text);
       stream.reset(ResetCode.Denied, text);
     }
   }
@@ -136,9 +146,16 @@ export class StreamServer {
     for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
   }
 
-  async #dial(stream: Stream, metadata: OpenMetadata, early: EarlyDatagrams): Promise<Reached | null> {
+  async #dial(
+    stream: Stream,
+    metadata: OpenMetadata,
+    early: EarlyDatagrams,
+    span: TraceSpan | null,
+  ): Promise<Reached | null> {
     const abort = new AbortController();
     this.#pending.add(abort);
+    const dial = startDial(this.#options.tracing, span, metadata);
+    const onStep = dial === null ? {} : { onStep: (step: DialStep) => tellStep(dial, step) };
     let over = false;
     stream.events = {
       onReset: () => {
@@ -148,47 +165,54 @@ export class StreamServer {
       onDatagram: (payload) => early.push(payload),
     };
     try {
-      const reached = await reachResource({ ...this.#options, end: clientEnd }, metadata, abort.signal);
+      const reached = await reachResource(
+        { ...this.#options, end: clientEnd, ...onStep },
+        metadata,
+        abort.signal,
+      );
+      dial?.end();
       if (!over) return reached;
       reached.close();
     } catch (error) {
+      const fault = asResourceError(error);
+      dial?.end({ type: resetCodeName(fault.reset), message: fault.message });
       if (over) return null;
-      this.#refuse(stream, metadata, asResourceError(error));
+      this.#refuse(stream, metadata, fault, span);
     } finally {
       this.#pending.delete(abort);
     }
     return null;
   }
 
-  async #join(
-    stream: Stream,
-    metadata: OpenMetadata,
-    reached: Reached,
-    early: EarlyDatagrams,
-  ): Promise<void> {
-    const running: Running = { stream, metadata, address: reached.address };
+  async #join(running: Running, reached: Reached, early: EarlyDatagrams): Promise<void> {
+    const { stream, metadata, span } = running;
     this.#running.add(running);
     this.counts.served += 1;
-    this.#options.logger.debug(tags(metadata), `connected to ${metadata.host}:${metadata.port}`);
+    this.#options.logger.debug(tags(metadata, span), `connected to ${metadata.host}:${metadata.port}`);
     try {
       const joined = reached.join(stream, early);
       stream.accept();
       const result = await joined;
-      this.#account(metadata, result);
+      this.#account(running, result);
     } catch (error) {
       reached.close();
-      this.#options.logger.error({ ...tags(metadata), error }, 'a stream failed');
+      this.#options.logger.error({ ...tags(metadata, span), error }, 'a stream failed');
       stream.reset(ResetCode.Internal, 'the client failed; its log has the cause');
     } finally {
       this.#running.delete(running);
     }
   }
 
-  #account(metadata: OpenMetadata, { received, sent, dropped, reset }: Joined & { dropped: number }): void {
+  #account(
+    { metadata, span }: Running,
+    { received, sent, dropped, reset }: Joined & { dropped: number },
+  ): void {
     this.counts.bytesFromResource += received;
     this.counts.bytesToResource += sent;
     this.counts.datagramsDropped += dropped;
-    const fields = { ...tags(metadata), bytesFromResource: received, bytesToResource: sent };
+    const fields = { ...tags(metadata, span), bytesFromResource: received, bytesToResource: sent };
+    span?.set({ 'postern.bytes.from_resource': received, 'postern.bytes.to_resource': sent });
+    if (reset !== null) span?.event('reset', { code: resetCodeName(reset.code), text: reset.text });
     const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
     // A network that was gone for too long is for the operator to know; how applications end is theirs.
     if (reset?.code === ResetCode.PathLost && this.#lines.take() !== null)
@@ -196,13 +220,19 @@ export class StreamServer {
     else this.#options.logger.debug(fields, text);
   }
 
-  #refuse(stream: Stream, metadata: OpenMetadata | null, error: ResourceError): void {
+  #refuse(
+    stream: Stream,
+    metadata: OpenMetadata | null,
+    error: ResourceError,
+    span: TraceSpan | null = null,
+  ): void {
     this.counts.refused += 1;
     stream.reset(error.reset, error.message);
+    span?.end({ type: resetCodeName(error.reset), message: error.message });
     const leftOut = this.#lines.take();
     if (leftOut === null) return;
     const fields = {
-      ...(metadata === null ? {} : tags(metadata)),
+      ...(metadata === null ? {} : tags(metadata, span)),
       reset: resetCodeName(error.reset),
       rule: error.decision?.rule ?? undefined,
     };
@@ -213,8 +243,8 @@ export class StreamServer {
   }
 }
 
-function tags({ destinationId, trackingId, caller }: OpenMetadata): object {
-  return { destinationId, trackingId, caller: `${caller.address}:${caller.port}` };
+function tags({ destinationId, trackingId, caller }: OpenMetadata, span: TraceSpan | null): object {
+  return { destinationId, trackingId, ...span?.logFields, caller: `${caller.address}:${caller.port}` };
 }
 
 function asResourceError(error: unknown): ResourceError {

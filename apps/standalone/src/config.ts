@@ -5,7 +5,7 @@
  */
 import { aclOptions } from '@postern/acl';
 import { adminOptions } from '@postern/admin';
-import { defineProgram, logSettings, platformSettings, secret } from '@postern/config';
+import { defineProgram, logSettings, platformSettings, secret, telemetrySettings } from '@postern/config';
 import { edgeOptions } from '@postern/edge';
 import { routerOptions } from '@postern/router';
 import { Type, type Static } from 'typebox';
@@ -112,6 +112,7 @@ export function platformSettingsOf(given: Partial<PlatformSettings>): PlatformSe
 const schema = Type.Object({
   state: Type.String({ minLength: 1, placeholder: 'DIR', description: 'The folder that keeps everything.' }),
   ...logSettings,
+  ...telemetrySettings,
   opsHost: Type.String({
     minLength: 1,
     default: '127.0.0.1',

@@ -20,7 +20,7 @@ import { createEdge, type Edge } from '@postern/edge';
 import { watchEpoch } from '@postern/replica';
 import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
-import type { Logger, Readiness, Service } from '@postern/telemetry';
+import type { Logger, Readiness, Service, Tracing } from '@postern/telemetry';
 import { platformSettingsOf, type PlatformSettings } from './config.ts';
 import { chooseConnectPort, chooseHttpPort, freePort } from './port-choice.ts';
 import { startError } from './errors.ts';
@@ -48,6 +48,8 @@ export interface PlatformOptions {
   readonly version: string;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Asked once the parts before it have started. */
+  readonly tracing?: () => Tracing | null;
 }
 
 /** A platform in this process. */
@@ -142,7 +144,14 @@ class StandalonePlatform implements Platform {
     });
     const router = createRouter({ ...parts(), config: routerOptionsOf(settings, ports) });
     const acl = createAcl({ ...parts(), config: { ...settings, firstApiKey: new Secret(apiKey) } });
-    const edge = createEdge({ ...parts(), options: edgeOptionsOf(settings, ports), version, alone: true });
+    const tracing = this.#options.tracing?.() ?? null;
+    const edge = createEdge({
+      ...parts(),
+      options: edgeOptionsOf(settings, ports),
+      version,
+      alone: true,
+      tracing,
+    });
     const admin = createAdmin({ ...parts(), options: adminOptionsOf(settings, ports), version });
     this.#services = [certstore, router, acl, edge, admin];
     return { edge, admin };

@@ -1,5 +1,5 @@
 /** `postern-standalone`, once its code is loaded: settings, then the platform. */
-import { Metrics, createLogger, runProgram } from '@postern/telemetry';
+import { Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
 import { program } from './config.ts';
 import { createPlatform } from './platform.ts';
 
@@ -7,6 +7,7 @@ const { state, logLevel, opsHost, opsPort, keyEncryptionKey, ...settings } = pro
 const { name, version } = program;
 const logger = createLogger({ name, level: logLevel });
 const metrics = new Metrics().collectProcess();
+const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 
 const platform = createPlatform({
   state,
@@ -15,6 +16,7 @@ const platform = createPlatform({
   version,
   logger,
   metrics,
+  tracing: () => telemetry.tracing,
 });
 
 await runProgram({
@@ -22,6 +24,6 @@ await runProgram({
   version,
   logger,
   ...(opsPort === undefined ? {} : { ops: { host: opsHost, port: opsPort, metrics } }),
-  parts: [platform],
+  parts: [telemetry, platform],
   onRunning: () => process.stdout.write('ready\n'),
 });

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@nats-io/transport-node';
 import { warnOfError } from './answering.ts';
 import { BusError } from './bus-error.ts';
-import type { Bus } from './bus.ts';
 import { NatsBus } from './nats-bus.ts';
 import { natsError } from './nats-error.ts';
 import { connectionOptions, type NatsOptions } from './nats-options.ts';
@@ -16,7 +15,7 @@ const pauseMsMax = 5_000;
  * `signal` ends the waiting, and without `waitOnFirstConnect` with `BUS_UNREACHABLE` after one try.
  * Once connected the bus finds a server again by itself, for as long as it takes.
  */
-export async function connectNats(options: NatsOptions): Promise<Bus> {
+export async function connectNats(options: NatsOptions): Promise<NatsBus> {
   const onError = options.onError ?? warnOfError;
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
     try {

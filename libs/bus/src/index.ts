@@ -8,7 +8,9 @@ export { BusError, type BusErrorCode } from './bus-error.ts';
 export type { Bus, Subscription } from './bus.ts';
 export { MemoryBus } from './memory-bus.ts';
 export { MemoryHub } from './memory-hub.ts';
+export type { BusStats } from './bus-stats.ts';
 export { connectNats } from './connect-nats.ts';
+export type { NatsBus } from './nats-bus.ts';
 export type { NatsOptions } from './nats-options.ts';
 
 /** An in-process bus with one connection; those who need several make a `MemoryHub` and connect to it. */

@@ -13,6 +13,7 @@ import {
 import { Answering, replyError, warnOfError, type OnError } from './answering.ts';
 import { BusError } from './bus-error.ts';
 import type { Bus, Subscription } from './bus.ts';
+import type { BusStats } from './bus-stats.ts';
 import { decodeBody, encodeBody } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
 import { natsError } from './nats-error.ts';
@@ -36,6 +37,7 @@ export class NatsBus implements Bus {
   readonly #connection = new ConnectionState(true);
   readonly #subscriptions = new Set<NatsSubscription>();
   #unflushedBytes = 0;
+  #reconnects = 0;
   #flushing = false;
   #closing: Promise<void> | null = null;
 
@@ -48,6 +50,20 @@ export class NatsBus implements Bus {
 
   get connected(): boolean {
     return this.#connection.connected;
+  }
+
+  get stats(): BusStats {
+    const { inMsgs, outMsgs, inBytes, outBytes } = this.#nats.stats();
+    return {
+      connected: this.connected,
+      reconnects: this.#reconnects,
+      pending: this.#pending.size,
+      outcomes: this.#pending.outcomes,
+      messagesIn: inMsgs,
+      messagesOut: outMsgs,
+      bytesIn: inBytes,
+      bytesOut: outBytes,
+    };
   }
 
   request(subject: string, body: unknown, options: RequestOptions): Promise<unknown> {
@@ -177,10 +193,15 @@ export class NatsBus implements Bus {
     this.#pending.disconnect();
   }
 
+  #handleReconnect(): void {
+    this.#reconnects += 1;
+    this.#connection.set(true);
+  }
+
   async #follow(): Promise<void> {
     for await (const status of this.#nats.status()) {
       if (status.type === 'disconnect') this.#handleDisconnect();
-      if (status.type === 'reconnect') this.#connection.set(true);
+      if (status.type === 'reconnect') this.#handleReconnect();
       if (status.type === 'error') this.#onError(natsError(status.error, 'connection'));
     }
     this.#pending.close();

@@ -24,6 +24,8 @@ export interface Settle {
 
 /** The requests of one connection. */
 export class PendingRequests {
+  /** How requests ended since the start: `ok`, or the code of a `BusError`. */
+  readonly outcomes = new Map<string, number>();
   readonly #pending = new Set<Settle>();
   #closed = false;
 
@@ -53,8 +55,16 @@ export class PendingRequests {
       };
       const settle: Settle = {
         isSent: false,
-        resolve: (body) => finish() && resolve(body),
-        reject: (error) => finish() && reject(error),
+        resolve: (body) => {
+          if (!finish()) return;
+          this.#count('ok');
+          resolve(body);
+        },
+        reject: (error) => {
+          if (!finish()) return;
+          this.#count(error.code);
+          reject(error);
+        },
       };
       const onAbort = (): void => settle.reject(aborted(subject, options.signal));
       const timer = setTimeout(() => {
@@ -70,6 +80,10 @@ export class PendingRequests {
         if (finish()) reject(error);
       }
     });
+  }
+
+  #count(outcome: string): void {
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
   }
 
   /** Rejects those whose reply was lost with the connection; the others are sent when it is back. */

@@ -43,5 +43,6 @@ export {
   natsSettings,
   opsSettings,
   platformSettings,
+  telemetrySettings,
 } from './shared-settings.ts';
 export { describeType } from './value.ts';

@@ -12,8 +12,8 @@ import type { TObject, TSchema } from 'typebox';
 export interface SettingAnnotations {
   /** Help and docs show it; every setting must have one. */
   description?: string;
-  /** The variable's whole name where it is shared by programs, e.g. `POSTERN_NATS_URL`. */
-  environment?: `POSTERN_${string}`;
+  /** The variable's whole name where it is shared by programs, e.g. `POSTERN_NATS_URL`, or is OpenTelemetry's. */
+  environment?: `POSTERN_${string}` | `OTEL_${string}`;
   /** A short flag: `-F`. */
   short?: `-${string}`;
   /** Further flags that mean the same, hidden from help: `['--aclfile']`. */

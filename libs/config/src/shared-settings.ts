@@ -43,6 +43,85 @@ export function opsSettings(port: number): { opsHost: TString; opsPort: TInteger
   };
 }
 
+const httpUrl = (environment: `OTEL_${string}`, description: string) =>
+  Type.Optional(
+    Type.String({
+      environment,
+      pattern: '^https?://[^\\s@]+$',
+      maxLength: 1000,
+      placeholder: 'URL',
+      description,
+    }),
+  );
+
+/** Where traces and metrics go, by OpenTelemetry's own variables. Those that are not here the SDK reads by itself. */
+export const telemetrySettings = {
+  otlpEndpoint: httpUrl(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'The OpenTelemetry collector (OTLP over HTTP), such as http://collector:4318. Without one nothing is sent, and OpenTelemetry’s SDK is not even loaded.',
+  ),
+  otlpTracesEndpoint: httpUrl(
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    'The whole URL for traces, where it is another.',
+  ),
+  otlpMetricsEndpoint: httpUrl(
+    'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
+    'The whole URL for metrics, where it is another.',
+  ),
+  otlpHeaders: Type.Optional(
+    secret({
+      environment: 'OTEL_EXPORTER_OTLP_HEADERS',
+      maxLength: 8192,
+      description: 'Further header fields for the collector, name=value divided by commas.',
+    }),
+  ),
+  tracesExporter: Type.Union([Type.Literal('otlp'), Type.Literal('none')], {
+    environment: 'OTEL_TRACES_EXPORTER',
+    default: 'otlp',
+    description: 'Whether traces are sent where there is an endpoint.',
+  }),
+  tracesSampler: Type.Union(
+    [
+      Type.Literal('always_on'),
+      Type.Literal('always_off'),
+      Type.Literal('traceidratio'),
+      Type.Literal('parentbased_always_on'),
+      Type.Literal('parentbased_always_off'),
+      Type.Literal('parentbased_traceidratio'),
+    ],
+    {
+      environment: 'OTEL_TRACES_SAMPLER',
+      default: 'parentbased_traceidratio',
+      description:
+        'Which callers are traced; parentbased: what began elsewhere is traced as was decided there.',
+    },
+  ),
+  tracesSamplerArg: Type.Number({
+    environment: 'OTEL_TRACES_SAMPLER_ARG',
+    minimum: 0,
+    maximum: 1,
+    default: 0.01,
+    description: 'The share of callers that is traced, from 0 to 1.',
+  }),
+  metricsExporter: Type.Union([Type.Literal('otlp'), Type.Literal('none')], {
+    environment: 'OTEL_METRICS_EXPORTER',
+    default: 'otlp',
+    description: 'Whether metrics are sent where there is an endpoint; /metrics shows them in any case.',
+  }),
+  metricExportIntervalMs: Type.Integer({
+    environment: 'OTEL_METRIC_EXPORT_INTERVAL',
+    minimum: 100,
+    maximum: 3_600_000,
+    default: 60_000,
+    description: 'How often metrics are sent.',
+  }),
+  otelDisabled: Type.Boolean({
+    environment: 'OTEL_SDK_DISABLED',
+    default: false,
+    description: 'Sends neither traces nor metrics, whatever the other settings say.',
+  }),
+};
+
 /** The name that the whole platform goes by; every service must be told the same. */
 export const platformSettings = {
   platformHost: Type.String({

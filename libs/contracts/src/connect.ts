@@ -251,6 +251,14 @@ const caller = Type.Object({
   port: Type.Integer({ minimum: 0, maximum: 65535 }),
 });
 
+/**
+ * The trace that a stream is a part of, as W3C Trace Context writes it; only of streams that are traced. Who does not know
+ * it passes it over, as any member of the metadata that a later version brings.
+ */
+const traceparent = Type.Optional(
+  Type.String({ minLength: 55, maxLength: 55, pattern: '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' }),
+);
+
 /** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
 export const OpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
@@ -258,6 +266,7 @@ export const OpenMetadata = Type.Object({
   compress,
   ...DialTarget.properties,
   trackingId: Type.String({ maxLength: 64 }),
+  traceparent,
   caller,
 });
 export type OpenMetadata = Static<typeof OpenMetadata>;
@@ -268,6 +277,7 @@ export const CloudOpenMetadata = Type.Object({
   protocol: Type.Optional(transport),
   compress,
   trackingId: Type.String({ maxLength: 64 }),
+  traceparent,
   caller,
 });
 export type CloudOpenMetadata = Static<typeof CloudOpenMetadata>;

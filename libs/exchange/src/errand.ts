@@ -12,6 +12,8 @@ import type { Exchange } from './exchange.ts';
 export interface Way {
   /** Connections are kept by it: a process that dials, be it by one path or another. */
   readonly peerId: string;
+  /** The trace as the resource is told of it; null: what the caller told is passed on. */
+  readonly trace?: { readonly traceparent: string; readonly tracestate?: string | undefined } | null;
   /** Opens a stream; throws `TunnelError` where there is no room for one. */
   open(): Stream;
   /** Nothing reached the resource by it: `code` says why, null that no stream could be opened here. */

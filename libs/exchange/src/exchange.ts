@@ -221,6 +221,7 @@ export class Exchange implements ConnectionUser {
       target: `${request.path}${request.query}`,
       authority: this.#errand.names.resource,
       port: this.#errand.port,
+      trace: this.#way?.trace ?? null,
     });
     connection.begin(this, request.method, request.framing, head);
     for (const piece of this.#early ?? []) connection.sendBody(piece, null);

@@ -35,6 +35,8 @@ export interface RequestForward {
   /** The protocols to change to, where the caller asks for it. */
   upgrade: string | null;
   trackingId: string;
+  /** The trace as the resource is told of it, in place of what the caller told; null: that is passed on as it is. */
+  trace?: { readonly traceparent: string; readonly tracestate?: string | undefined } | null;
 }
 
 /** The name of this program in Via. */
@@ -60,7 +62,7 @@ const kept = new Set(['close', 'keep-alive', 'upgrade', 'te', 'host', 'content-l
 
 /** The head, with its empty line, in Latin-1. */
 export function formatRequestHead(request: RequestForward): string {
-  const { fields, caller } = request;
+  const { fields, caller, trace = null } = request;
   const named = nominated(fields);
   let text = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
   let wantsTrailers = false;
@@ -72,6 +74,7 @@ export function formatRequestHead(request: RequestForward): string {
       continue;
     }
     if (named !== null && named.has(key)) continue;
+    if (trace !== null && (key === 'traceparent' || key === 'tracestate')) continue;
     if (isTold(key)) {
       if (caller.trusted && (key === 'forwarded' || key === 'x-forwarded-for')) {
         before[key] = before[key] === undefined ? value : `${before[key]}, ${value}`;
@@ -84,6 +87,10 @@ export function formatRequestHead(request: RequestForward): string {
   if (request.framing.kind === 'length') text += `Content-Length: ${request.framing.length}\r\n`;
   else if (request.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   text += callerFields(request, before, caller.trusted && has(fields, 'x-forwarded-proto'));
+  if (trace !== null) {
+    text += `traceparent: ${trace.traceparent}\r\n`;
+    if (trace.tracestate !== undefined) text += `tracestate: ${trace.tracestate}\r\n`;
+  }
   if (!requestId) text += `X-Request-ID: ${request.trackingId}\r\n`;
   if (request.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
   else if (wantsTrailers) text += 'Connection: TE\r\nTE: trailers\r\n';

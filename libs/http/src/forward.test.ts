@@ -12,7 +12,11 @@ function fields(...lines: string[]): Field[] {
   });
 }
 
-function sent(lines: string[], change: Partial<RequestForward['caller']> = {}): string[] {
+function sent(
+  lines: string[],
+  change: Partial<RequestForward['caller']> = {},
+  trace: RequestForward['trace'] = null,
+): string[] {
   const caller = {
     address: '192.0.2.7',
     scheme: 'https',
@@ -32,11 +36,23 @@ function sent(lines: string[], change: Partial<RequestForward['caller']> = {}): 
     caller,
     upgrade: null,
     trackingId: 't.1',
+    trace,
   };
   const text = formatRequestHead(request);
   assert.ok(text.endsWith('\r\n\r\n'));
   return text.split('\r\n').slice(0, -2);
 }
+
+test('the trace that a request is a part of is told in place of what the caller told; without one that is passed on', () => {
+  const outside = ['Traceparent: theirs', 'tracestate: a=1', 'tracestate: b=2'];
+  const told = (lines: string[]): string[] => lines.filter((line) => /^trace/i.test(line));
+  assert.deepEqual(told(sent(outside)), outside);
+  assert.deepEqual(told(sent(outside, {}, { traceparent: 'ours' })), ['traceparent: ours']);
+  assert.deepEqual(told(sent([], {}, { traceparent: 'ours', tracestate: 'c=3' })), [
+    'traceparent: ours',
+    'tracestate: c=3',
+  ]);
+});
 
 test('who called is told by the gateway alone', () => {
   const outside = [

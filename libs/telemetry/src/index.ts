@@ -25,13 +25,24 @@ export {
 export {
   type Counter,
   type Gauge,
-  type Histogram,
+  type MetricDescription,
+  type MetricKind,
   type MetricOptions,
   Metrics,
   type Sample,
 } from './metrics.ts';
+export { type BusSource, busMetrics } from './bus-metrics.ts';
+export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';
 export { LineLimit } from './line-limit.ts';
 export { type LateServiceOptions, type Opened, lateService } from './late-service.ts';
+export {
+  type SamplerName,
+  type Telemetry,
+  type TelemetryOptions,
+  type TelemetrySettings,
+  createTelemetry,
+} from './telemetry.ts';
+export type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from './tracing.ts';
 export { OpsServer, type OpsServerOptions } from './ops-server.ts';
 export { type RunOptions, runProgram } from './run-program.ts';
 export { type Readiness, type Service, combineReadiness, readyWhen } from './service.ts';

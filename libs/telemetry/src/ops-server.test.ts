@@ -15,8 +15,10 @@ async function withOps(
     status,
   };
   const metrics = new Metrics();
-  metrics.counter({ name: 'postern_things_total', help: 'Things.', labels: ['kind'] }).inc({ kind: 'a' }, 2);
-  metrics.gauge({ name: 'postern_live', help: 'Live.', read: () => 7 });
+  metrics
+    .counter({ name: 'postern.things', unit: '{thing}', help: 'Things.', labels: ['kind'] })
+    .inc({ kind: 'a' }, 2);
+  metrics.gauge({ name: 'postern.live', unit: '{thing}', help: 'Live.', read: () => 7 });
   const ops = new OpsServer({
     name: 'postern-test',
     version: '1.2.3',

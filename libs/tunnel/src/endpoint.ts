@@ -23,7 +23,7 @@ import { defaultLimits, type Limits } from './limit.ts';
 import { ShortTraffic } from './flight.ts';
 import { Multimap } from './multimap.ts';
 import { gatewayFor, linkScope } from './link-scope.ts';
-import { RelaySide, startRelay } from './relay.ts';
+import { RelaySide, type RelayedOpen, startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
 import { newStreamKey } from './stream-key.ts';
 import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
@@ -65,6 +65,8 @@ export interface EndpointOptions {
     session: Session,
     request: { scope: string; to: ProcessName; metadata: unknown },
   ): Session | 'restarted' | null;
+  /** An OPEN is passed on: with other metadata, and told how it was answered, where that is wanted. */
+  onRelay?(metadata: unknown, to: ProcessName): RelayedOpen | null;
   /** A session by which `stream` can go on when none to its peer is left (through another node). */
   findDetour?(stream: Stream): Session | null;
 }
@@ -395,8 +397,11 @@ export class Endpoint implements SessionOwner, StreamHost {
     if (target === null || !target.usable)
       return refuse(session, id, noWay, 'no way from here to the other end');
     const { gateway: _, ...rest } = body;
-    const passedOn = { ...rest, ...gatewayFor(target.peer, scope), relayed: true };
-    startRelay(this.limits, { session, id }, target, { ...frame, body: passedOn }, noWay);
+    const other = 'received' in frame ? null : (this.#options.onRelay?.(body.meta, body.to) ?? null);
+    const meta = other === null ? {} : { meta: other.metadata };
+    const passedOn = { ...rest, ...meta, ...gatewayFor(target.peer, scope), relayed: true };
+    const onAnswer = other?.onAnswer ?? null;
+    startRelay(this.limits, { session, id }, target, { ...frame, body: passedOn }, noWay, onAnswer);
   }
 
   #tick(): void {

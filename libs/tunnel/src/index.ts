@@ -24,6 +24,7 @@ export { FlowListener, type FlowListenerParts } from './flow-listener.ts';
 export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
+export type { RelayedOpen } from './relay.ts';
 export type { Peer, Session } from './session.ts';
 export type { ProcessName, ResetOrigin, StreamEvents } from './stream.ts';
 // Owners know a stream by what it does for them, compressed or not.

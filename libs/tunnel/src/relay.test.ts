@@ -61,6 +61,43 @@ async function rawChain(limits: Partial<Limits> = {}) {
   return { clock, middle, near, far: far.raw, farSession: far.session, to };
 }
 
+/** A relay that gives each OPEN other metadata, and what it is told of the answers. */
+async function tellingRelay(accepts: boolean) {
+  const clock = new TestClock();
+  const answers: (string | null)[] = [];
+  const seen: unknown[] = [];
+  const middle: Endpoint = testEndpoint(clock, 'middle', {
+    relayTo: (_session, { to }) => [...middle.sessions].find((s) => s.usable && s.peer.id === to.id) ?? null,
+    onRelay: (metadata) => ({
+      metadata: { ...(metadata as object), by: 'middle' },
+      onAnswer: (refusal) => answers.push(refusal),
+    }),
+  });
+  const node = testEndpoint(clock, 'node');
+  const client = testEndpoint(clock, 'client', {
+    onOpen: (stream) => {
+      seen.push(stream.metadata);
+      if (accepts) stream.accept();
+      else stream.reset(ResetCode.Refused, 'test');
+    },
+  });
+  await connect(clock, node, middle, { trusted: true, scope: linkScope });
+  await connect(clock, middle, client, { trusted: true });
+  const owner = new TestOwner(node.open([...node.sessions][0] as Session, { a: 1 }, client.self, 'g'), 0, 1);
+  await clock.advance(10);
+  return { clock, owner, answers, seen };
+}
+
+test('an OPEN can be passed on with other metadata, and the relay is told once how it was answered', async () => {
+  const taken = await tellingRelay(true);
+  assert.deepEqual(taken.seen, [{ a: 1, by: 'middle' }]);
+  taken.owner.stream.reset(ResetCode.Cancelled, 'test');
+  await taken.clock.advance(50);
+  assert.deepEqual(taken.answers, [null]);
+  const refused = await tellingRelay(false);
+  assert.deepEqual(refused.answers, ['Refused']);
+});
+
 /** Why a test ends a session. */
 const gone = new TunnelError('TUNNEL_CLOSED', 'test');
 

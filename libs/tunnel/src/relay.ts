@@ -11,10 +11,11 @@
 import type { Batch } from './batch.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
-import { ResetCode, TunnelError } from './error.ts';
+import { ResetCode, TunnelError, resetCodeName } from './error.ts';
 import {
   decodeAnswer,
   decodeCredit,
+  decodeReset,
   encodeAnswer,
   encodeCredit,
   encodeFrame,
@@ -33,6 +34,13 @@ import type { Outbox } from './outbox.ts';
 import type { PathEnd, Session } from './session.ts';
 import type { Slab } from './slab.ts';
 
+/** An OPEN that is passed on with other metadata than it came with, for who wants to know how it was answered. */
+export interface RelayedOpen {
+  readonly metadata: object;
+  /** Called once: null when the far end took it, else why not. */
+  readonly onAnswer: (refusal: string | null) => void;
+}
+
 /**
  * Passes an OPEN or RESUME on to `target` and stays in between from then on. Nobody keeps the relay: the two
  * sessions hold its sides until the stream ends or a side is lost. `noRoom` answers when it cannot be taken.
@@ -43,11 +51,13 @@ export function startRelay(
   target: Session,
   frame: Open | Resume,
   noRoom: ResetCode,
+  onAnswer: RelayedOpen['onAnswer'] | null = null,
 ): void {
   const taken = from.session.receiveBudget.take(limits.floorBytes);
   if (!taken || !target.reserve()) {
     if (taken) from.session.receiveBudget.give(limits.floorBytes);
     from.session.sendControlFrame(encodeReset(from.id, noRoom, 'the relay takes no more streams'));
+    onAnswer?.(resetCodeName(noRoom));
     return;
   }
   const near = new RelaySide(from.session, limits);
@@ -61,7 +71,7 @@ export function startRelay(
       far.awaits(FrameType.Resumed);
       target.sendControlFrame(encodeResume(far.id, { ...frame, limit }));
     } else {
-      far.awaits(FrameType.Opened, frame.attempt === 1);
+      far.awaits(FrameType.Opened, frame.attempt === 1, onAnswer);
       far.begin(0, limits.floorBytes);
       target.sendControlFrame(encodeOpen(far.id, { ...frame, limit }));
     }
@@ -91,6 +101,7 @@ export class RelaySide implements PathEnd {
   #awaited: typeof FrameType.Opened | typeof FrameType.Resumed | null = null;
   // From this side's session:
   #isFirstOpen = false;
+  #onAnswer: RelayedOpen['onAnswer'] | null = null;
   #arrived = 0;
   #granted = 0;
   #creditDue = false;
@@ -112,9 +123,14 @@ export class RelaySide implements PathEnd {
   }
 
   /** What is sent to this side's peer wants this answer. */
-  awaits(type: typeof FrameType.Opened | typeof FrameType.Resumed, isFirstOpen = false): void {
+  awaits(
+    type: typeof FrameType.Opened | typeof FrameType.Resumed,
+    isFirstOpen = false,
+    onAnswer: RelayedOpen['onAnswer'] | null = null,
+  ): void {
     this.#awaited = type;
     this.#isFirstOpen = isFirstOpen;
+    this.#onAnswer = onAnswer;
   }
 
   /** Data towards this side begins at `offset`, and its receiver takes up to `limit`. Returns what the other side may be told. */
@@ -155,6 +171,7 @@ export class RelaySide implements PathEnd {
         other.#session.schedule(other);
         break;
       case FrameType.Reset:
+        if (this.#onAnswer !== null) this.#answer(resetCodeName(decodeReset(payload).code));
         this.#forget();
         other.#session.sendControlFrame(encodeFrame(type, other.id, payload));
         break;
@@ -225,6 +242,7 @@ export class RelaySide implements PathEnd {
     if (type !== this.#awaited) return;
     this.#awaited = null;
     this.#isFirstOpen = false;
+    this.#answer(null);
     const other = this.#other as RelaySide;
     let limit: number;
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
@@ -234,6 +252,12 @@ export class RelaySide implements PathEnd {
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
+  }
+
+  #answer(refusal: string | null): void {
+    const onAnswer = this.#onAnswer;
+    this.#onAnswer = null;
+    onAnswer?.(refusal);
   }
 
   #handleCredit({ delivered, limit }: { delivered: number; limit: number }): void {
@@ -281,6 +305,7 @@ export class RelaySide implements PathEnd {
     this.#other = null;
     other.#other = null;
     for (const side of [this, other]) {
+      side.#answer('ended');
       side.#queue.clear();
       side.#session.receiveBudget.give(side.#window);
       side.#session.detach(side.id);

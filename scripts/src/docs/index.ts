@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { helpPage } from './help-page.ts';
+import { metricsPage } from './metrics-page.ts';
 import { type Output, betweenMarks } from './output.ts';
 import { listPrograms } from './program-list.ts';
 import { settingsPage } from './settings-page.ts';
@@ -17,6 +18,7 @@ export async function generateOutputs(root: string): Promise<Output[]> {
   return [
     page('docs/CONFIG.md', settingsPage(list.programs)),
     page('docs/CLI.md', helpPage(list)),
+    page('docs/METRICS.md', await metricsPage(root)),
     { path: 'libs/config/src/known-variables.ts', text: variablesFile(list) },
   ];
 }

@@ -39,6 +39,7 @@ export const debianPackages = {
   'bind9-dnsutils': ['dig'],
   spin: ['spin'],
   'build-essential': ['gcc'],
+  prometheus: ['promtool'],
   chromium: ['chromium'],
 } as const satisfies Record<string, readonly string[]>;
 

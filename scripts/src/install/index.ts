@@ -1,4 +1,5 @@
 export { cacheFolder } from './cache.ts';
+export { collectorBinary } from './collector.ts';
 export { findCommand, runCommand } from './command.ts';
 export { hasTool, secantusLaunch, tool, type Launch, type ToolName } from './tool.ts';
 export { kubernetesTools, type KubernetesTools } from './kubernetes.ts';

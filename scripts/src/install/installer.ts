@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from './cache.ts';
+import { buildCollector, COLLECTOR_VERSION } from './collector.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
 import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
@@ -25,9 +26,18 @@ interface Installer {
 }
 
 const installers: readonly Installer[] = [
-  { name: 'nats-server', install: installNats },
+  { name: 'nats-server', install: (cache) => installCached(cache, 'nats-server', NATS_VERSION, buildNats) },
   { name: 'secantus', install: installSecantus },
-  { name: 'kubernetes', onRequest: true, install: installKubernetes },
+  {
+    name: 'kubernetes',
+    onRequest: true,
+    install: (cache) => installCached(cache, 'kubernetes', KUBERNETES_VERSION, buildKubernetes),
+  },
+  {
+    name: 'otel-collector',
+    onRequest: true,
+    install: (cache) => installCached(cache, 'otel-collector', COLLECTOR_VERSION, buildCollector),
+  },
   ...(Object.keys(debianPackages) as DebianPackage[]).map(debianInstaller),
 ];
 
@@ -70,18 +80,14 @@ async function attempt(installer: Installer, cache: string): Promise<Outcome> {
   }
 }
 
-async function installNats(cache: string): Promise<{ isNew: boolean; detail: string }> {
-  const { isNew } = await withLock(cache, 'nats-server', () =>
-    installOnce(cache, 'nats-server', NATS_VERSION, buildNats),
-  );
-  return { isNew, detail: NATS_VERSION };
-}
-
-async function installKubernetes(cache: string): Promise<{ isNew: boolean; detail: string }> {
-  const { isNew } = await withLock(cache, 'kubernetes', () =>
-    installOnce(cache, 'kubernetes', KUBERNETES_VERSION, buildKubernetes),
-  );
-  return { isNew, detail: KUBERNETES_VERSION };
+async function installCached(
+  cache: string,
+  name: string,
+  version: string,
+  build: (folder: string) => Promise<Record<string, string>>,
+): Promise<{ isNew: boolean; detail: string }> {
+  const { isNew } = await withLock(cache, name, () => installOnce(cache, name, version, build));
+  return { isNew, detail: version };
 }
 
 /** Its wheels are for one Python: when that is gone, they are fetched anew for the present one. */

@@ -2,6 +2,7 @@
 import {
   defineProgram,
   logSettings,
+  telemetrySettings,
   mongodbSettings,
   natsSettings,
   opsSettings,
@@ -52,6 +53,7 @@ export type AclOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
   ...logSettings,
+  ...telemetrySettings,
   ...opsSettings(9103),
   ...natsSettings,
   ...mongodbSettings,

@@ -11,7 +11,8 @@ export interface AclMetrics {
 export function aclMetrics(metrics: Metrics): AclMetrics {
   // First calls are among the questions: `acl.session.open` with `ACL_TOKEN_…` counts refused clients.
   const questions = metrics.counter({
-    name: 'postern_acl_questions_total',
+    name: 'postern.acl.questions',
+    unit: '{question}',
     help: 'Questions answered, by subject and by ok or the code of the refusal.',
     labels: ['question', 'outcome'],
   });

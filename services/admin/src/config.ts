@@ -2,6 +2,7 @@
 import {
   defineProgram,
   logSettings,
+  telemetrySettings,
   mongodbSettings,
   natsSettings,
   opsSettings,
@@ -64,6 +65,7 @@ export type AdminOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
   ...logSettings,
+  ...telemetrySettings,
   ...opsSettings(9105),
   ...natsSettings,
   ...mongodbSettings,

@@ -2,6 +2,7 @@
 import {
   defineProgram,
   logSettings,
+  telemetrySettings,
   mongodbSettings,
   natsSettings,
   opsSettings,
@@ -12,6 +13,7 @@ import { Type, type Static } from 'typebox';
 
 const schema = Type.Object({
   ...logSettings,
+  ...telemetrySettings,
   ...opsSettings(9104),
   ...natsSettings,
   ...mongodbSettings,

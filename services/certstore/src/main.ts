@@ -1,9 +1,17 @@
 /** The program `postern-certstore`: settings, bus and documents, then the service. */
-import { connectNats } from '@postern/bus';
+import { type NatsBus, connectNats } from '@postern/bus';
 import { readFileSync } from 'node:fs';
 import { type Secret, mongodbConnection, natsConnection, readSecretFile } from '@postern/config';
 import { connectMongo } from '@postern/store';
-import { Metrics, createLogger, lateService, runProgram, type Opened } from '@postern/telemetry';
+import {
+  Metrics,
+  busMetrics,
+  createLogger,
+  createTelemetry,
+  lateService,
+  runProgram,
+  type Opened,
+} from '@postern/telemetry';
 import { program } from './config.ts';
 import { type CertstoreOptions, checkKeyEncryptionKey, createCertstore } from './service.ts';
 
@@ -11,6 +19,9 @@ const settings = program.parse();
 const { name, version } = program;
 const logger = createLogger({ name, level: settings.logLevel });
 const metrics = new Metrics().collectProcess();
+const telemetry = createTelemetry({ name, version, settings, metrics, logger });
+let bus: NatsBus | null = null;
+busMetrics(metrics, () => bus?.stats ?? null);
 
 await runProgram({
   name,
@@ -20,7 +31,7 @@ await runProgram({
   parts: () => {
     // A key that can never be right is told before anything is waited for.
     checkKeyEncryptionKey(options());
-    return [lateService({ name: 'certstore', waitsFor: ['bus', 'documents'], open })];
+    return [telemetry, lateService({ name: 'certstore', waitsFor: ['bus', 'documents'], open })];
   },
 });
 
@@ -50,18 +61,19 @@ function current(secret: Secret | undefined): string {
 async function open(signal: AbortSignal): Promise<Opened> {
   const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
   const documents = mongodbConnection(settings);
-  const bus = await connectNats({ ...natsConnection(settings), name, signal, onError });
+  const connected = await connectNats({ ...natsConnection(settings), name, signal, onError });
+  bus = connected;
   try {
     const store = await connectMongo(documents.url, { ...documents.options, name, signal, onError });
-    const service = createCertstore({ bus, store, options: options(), logger, metrics });
+    const service = createCertstore({ bus: connected, store, options: options(), logger, metrics });
     // The documents first: what is being answered may still need the bus.
     const close = async (): Promise<void> => {
       await store.close();
-      await bus.close();
+      await connected.close();
     };
     return { service, close };
   } catch (error) {
-    await bus.close();
+    await connected.close();
     throw error;
   }
 }

@@ -18,25 +18,29 @@ export function certstoreMetrics(
 ): CertstoreMetrics {
   // How many certificates each CA signed.
   const issued = metrics.counter({
-    name: 'postern_certstore_certificates_issued_total',
+    name: 'postern.certstore.certificates_issued',
+    unit: '{certificate}',
     help: 'Certificates signed, by CA.',
     labels: ['authority'],
   });
   // How many requests were refused, by error code.
   const refused = metrics.counter({
-    name: 'postern_certstore_requests_refused_total',
+    name: 'postern.certstore.requests_refused',
+    unit: '{request}',
     help: 'Signing requests refused, by error code.',
     labels: ['code'],
   });
   // Every question about operators' certificates, with how it ended.
   const answered = metrics.counter({
-    name: 'postern_certstore_questions_total',
+    name: 'postern.certstore.questions',
+    unit: '{question}',
     help: 'Questions answered about certificates, by subject and result.',
     labels: ['subject', 'result'],
   });
   // When each CA ends, so that an alert can come in time.
   metrics.gauge({
-    name: 'postern_certstore_authority_not_after_seconds',
+    name: 'postern.certstore.authority_not_after',
+    unit: 's',
     help: 'End of a CA certificate, in seconds since 1970.',
     labels: ['authority'],
     read: () =>
@@ -47,7 +51,8 @@ export function certstoreMetrics(
   });
   // When each certificate ends that does so within 30 days.
   metrics.gauge({
-    name: 'postern_certstore_certificate_not_after_seconds',
+    name: 'postern.certstore.certificate_not_after',
+    unit: 's',
     help: 'End of a certificate that ends within 30 days, in seconds since 1970.',
     labels: ['id', 'name'],
     read: () =>

@@ -23,6 +23,8 @@ export interface CallerTls {
 export interface AcceptedCaller {
   readonly trackingId: string;
   readonly route: FrontRoute;
+  /** When its connection was taken, in milliseconds since 1970. */
+  readonly arrivedAt: number;
   /** The caller's own, also where a balancer is in between. */
   readonly address: CallerAddress;
   /** The address that it called. */

@@ -24,11 +24,13 @@ import {
   saysNothingReached,
   saysPathRefused,
 } from '@postern/tunnel';
+import type { TraceSpan } from '@postern/telemetry';
 import type { AcceptedCaller } from './accepted-caller.ts';
 import type { RunningCaller } from './callers.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { featuresToServe, openMetadataOf, openStream } from './open-metadata.ts';
+import { type Traces, endCaller, errorOf } from './traces.ts';
 import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
@@ -38,7 +40,7 @@ const connectTimeoutSecondsMax = 180;
 const answerGraceSeconds = 5;
 
 /** Who calls whom; `leave` frees its place. */
-export type CallerAbout = Pick<AcceptedCaller, 'trackingId' | 'route' | 'address' | 'leave'>;
+export type CallerAbout = Pick<AcceptedCaller, 'trackingId' | 'route' | 'address' | 'arrivedAt' | 'leave'>;
 
 /** What a caller needs of the node. */
 export interface CallerParts {
@@ -49,6 +51,8 @@ export interface CallerParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
   compression: Compression;
+  /** Null where no traces are wanted. */
+  traces: Traces | null;
   /** A client has taken the stream. */
   onOpened(caller: Caller): void;
   /** The caller has gone. `cause` is null when both directions ended in order, or the caller itself went. */
@@ -63,6 +67,7 @@ export class Caller implements RunningCaller {
   readonly destinationId: string;
   readonly target: Target;
   readonly idleTimeoutMs: number;
+  readonly span: TraceSpan | null;
   readonly #parts: CallerParts;
   readonly #about: CallerAbout;
   readonly #route: FrontRoute;
@@ -71,6 +76,7 @@ export class Caller implements RunningCaller {
   readonly #tried = new Set<string>();
   #opening: ReturnType<CallerEnd['open']> | null = null;
   #stream: Stream | null = null;
+  #openingSpan: TraceSpan | null = null;
   #upstream: Upstream | null = null;
   #opened = false;
   #over = false;
@@ -96,6 +102,7 @@ export class Caller implements RunningCaller {
     const idleMs = route.resource.idleTimeoutSeconds * 1000;
     this.idleTimeoutMs = end.protocol === 'udp' && idleMs === 0 ? parts.flowIdleMs : idleMs;
     this.#quietSince = performance.now();
+    this.span = parts.traces?.startCaller(about, end.protocol) ?? null;
   }
 
   /** The client that has the stream, or is asked to take it. */
@@ -193,12 +200,15 @@ export class Caller implements RunningCaller {
     this.#upstream = upstream;
     this.#quietSince = performance.now();
     let stream: Stream;
+    if (this.span !== null)
+      this.#openingSpan = this.#parts.traces?.startOpening(this.span, 'open', upstream, {}) ?? null;
     try {
-      const metadata = openMetadataOf(this.#route, this.trackingId, this.address);
+      const metadata = openMetadataOf(this.#route, this.trackingId, this.address, this.#openingSpan);
       stream = openStream(upstream, this.#route, metadata, this.#parts.compression);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text: error.message, end: 'edge' };
+      this.#endOpeningSpan(this.#lastCause);
       this.#tried.add(upstream.id);
       this.#openNext();
       return;
@@ -229,6 +239,7 @@ export class Caller implements RunningCaller {
     this.#stream = null;
     if (from === 'peer' && saysNothingReached(code)) {
       this.#lastCause = causeOfReset(code, text, false);
+      this.#endOpeningSpan(this.#lastCause);
       // What the path refused the same client may take by another.
       const refused = saysPathRefused(code) ? this.#upstream?.id : this.#upstream?.clientId;
       if (refused !== undefined) this.#tried.add(refused);
@@ -241,6 +252,7 @@ export class Caller implements RunningCaller {
   #join(stream: Stream): void {
     this.#opened = true;
     this.#opening = null;
+    this.#endOpeningSpan(null);
     this.#quietSince = performance.now();
     this.#parts.onOpened(this);
     void this.#end.join(stream).then((joined) => this.#handleJoined(joined));
@@ -248,6 +260,11 @@ export class Caller implements RunningCaller {
 
   #handleJoined(joined: Joined): void {
     this.#finish(joined.reset === null ? null : (this.#cause ?? causeOfEnd(joined.reset, true)));
+  }
+
+  #endOpeningSpan(cause: CallerCause | null): void {
+    this.#openingSpan?.end(errorOf(cause));
+    this.#openingSpan = null;
   }
 
   #refuse(cause: CallerCause): void {
@@ -261,6 +278,8 @@ export class Caller implements RunningCaller {
     this.#opening = null;
     if (cause !== null || !this.#opened) this.#end.reset();
     this.#about.leave();
+    this.#endOpeningSpan(cause);
+    if (this.span !== null) endCaller(this.span, this.bytes, cause);
     this.#parts.onOver(this, cause);
   }
 }

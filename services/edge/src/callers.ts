@@ -4,20 +4,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
+import type { AnsweredRequest, Logger, TraceSpan } from '@postern/telemetry';
 import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
+import { type EndedCaller, GatewayTotals } from './gateway-totals.ts';
 import type { HttpBounds } from '@postern/exchange';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
 import type { Refusals } from './refusals.ts';
+import type { Traces } from './traces.ts';
 import type { Upstream } from './upstream.ts';
 
 const tickMs = 1_000;
+const noBytes = { fromCaller: 0, toCaller: 0 };
 
 /** The bounds of the fronts. */
 export interface CallerBounds {
@@ -44,6 +47,10 @@ export interface CallersParts {
   isWell(clientId: string, destinationId: string): boolean;
   compression: Compression;
   refusals: Refusals;
+  /** Null where no traces are wanted. */
+  traces: Traces | null;
+  /** An HTTP request was answered. */
+  onAnswered(request: AnsweredRequest): void;
   logger: Logger;
 }
 
@@ -60,6 +67,8 @@ export interface RunningCaller {
   /** Whether a client took a new stream for it. */
   readonly tookStream: boolean;
   readonly bytes: { fromCaller: number; toCaller: number };
+  /** Where it is traced. */
+  readonly span: TraceSpan | null;
   judgeAgain(route: Route | undefined): void;
   end(cause: CallerCause, code?: ResetCode): void;
   tick(now: number): void;
@@ -76,7 +85,7 @@ export class Callers {
   readonly #timer: NodeJS.Timeout;
   #opening = 0;
   #drained: (() => void) | null = null;
-  readonly #ended = { streams: 0, fromCallers: 0, toCallers: 0 };
+  readonly #ended = new GatewayTotals();
 
   constructor(parts: CallersParts) {
     this.#parts = parts;
@@ -98,6 +107,8 @@ export class Callers {
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       compression: parts.compression,
       whyFull: () => this.#whyOpeningFull(),
+      traces: parts.traces,
+      onAnswered: (request) => parts.onAnswered(request),
       onStart: (caller) => this.#add(caller),
       onOpened: (caller) => this.#handleOpened(caller),
       onOver: (caller, cause) => this.#remove(caller, cause),
@@ -123,7 +134,7 @@ export class Callers {
 
   /** Streams and bytes since the start, running ones included. */
   totals(): { streams: number; fromCallers: number; toCallers: number } {
-    const totals = { ...this.#ended };
+    const totals = { ...this.#ended.all };
     for (const caller of this.#all()) {
       if (!caller.opened) continue;
       const { fromCaller, toCaller } = caller.bytes;
@@ -132,6 +143,12 @@ export class Callers {
       totals.toCallers += toCaller;
     }
     return totals;
+  }
+
+  /** What was counted for each gateway, those of `known` included, and how many callers it has now. */
+  *gateways(known: Iterable<string>): Iterable<EndedCaller & { gatewayId: string; callers: number }> {
+    for (const row of this.#ended.rows(known))
+      yield { ...row, callers: this.#byGateway.get(row.gatewayId)?.size ?? 0 };
   }
 
   /** Lets one more connection in: returns what frees its place, idempotent, or why there is none. */
@@ -172,7 +189,13 @@ export class Callers {
       this.refuse(route, address, leave);
       return;
     }
-    this.#start(new Caller(this.#callerParts, { route, address, trackingId: randomUUID(), leave }, flow));
+    this.#start(
+      new Caller(
+        this.#callerParts,
+        { route, address, trackingId: randomUUID(), arrivedAt: Date.now(), leave },
+        flow,
+      ),
+    );
   }
 
   /** Notes a caller that a front could not even take. */
@@ -236,10 +259,11 @@ export class Callers {
   }
 
   #partsOfCallers(): CallerParts {
-    const { bounds, compression } = this.#parts;
+    const { bounds, compression, traces } = this.#parts;
     return {
       flowIdleMs: bounds.flowIdleMs,
       compression,
+      traces,
       policy: (gatewayId) => this.#parts.policy(gatewayId),
       upstreams: (gatewayId) => this.#parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => this.#parts.isWell(clientId, destinationId),
@@ -287,38 +311,40 @@ export class Callers {
   #handleOpened(caller: RunningCaller): void {
     this.#opening -= 1;
     if (!this.#parts.logger.isLevelEnabled('debug')) return;
-    const { trackingId, destinationId, clientId } = caller;
-    this.#parts.logger.debug({ trackingId, destinationId, clientId }, 'a stream is open');
+    const { trackingId, destinationId, clientId, span } = caller;
+    this.#parts.logger.debug({ trackingId, destinationId, clientId, ...span?.logFields }, 'a stream is open');
   }
 
   #remove(caller: RunningCaller, cause: CallerCause | null): void {
     const siblings = this.#byGateway.get(caller.gatewayId);
     siblings?.delete(caller);
     if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
-    this.#count(caller);
+    this.#count(caller, cause);
     this.#report(caller, cause);
   }
 
-  #count(caller: RunningCaller): void {
-    if (!caller.opened) {
-      this.#opening -= 1;
-      return;
-    }
-    const { fromCaller, toCaller } = caller.bytes;
-    if (caller.tookStream) this.#ended.streams += 1;
-    this.#ended.fromCallers += fromCaller;
-    this.#ended.toCallers += toCaller;
+  #count(caller: RunningCaller, cause: CallerCause | null): void {
+    if (!caller.opened) this.#opening -= 1;
+    const { fromCaller, toCaller } = caller.opened ? caller.bytes : noBytes;
+    this.#ended.add(caller.gatewayId, {
+      streams: caller.tookStream ? 1 : 0,
+      fromCallers: fromCaller,
+      toCallers: toCaller,
+      refused: cause === null ? 0 : 1,
+    });
   }
 
   #report(caller: RunningCaller, cause: CallerCause | null): void {
     if (cause === null && !this.#parts.logger.isLevelEnabled('debug')) return;
-    const { trackingId, destinationId, clientId, address, opened } = caller;
+    const { trackingId, destinationId, clientId, address, opened, span } = caller;
     if (cause === null) {
-      this.#parts.logger.debug({ trackingId, destinationId, clientId, ...caller.bytes }, 'a stream is over');
+      const fields = { trackingId, destinationId, clientId, ...caller.bytes, ...span?.logFields };
+      this.#parts.logger.debug(fields, 'a stream is over');
       return;
     }
     const what = opened ? 'a stream was cut' : 'a caller was turned away';
-    this.#parts.refusals.add(destinationId, trackingId, `${address.address}:${address.port}`, cause, what);
+    const from = `${address.address}:${address.port}`;
+    this.#parts.refusals.add(destinationId, trackingId, from, cause, what, span?.logFields);
   }
 
   #tick(): void {

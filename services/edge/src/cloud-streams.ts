@@ -13,6 +13,7 @@
 import { decide, decideResolved, fromList } from '@postern/access';
 import { CloudOpenMetadata, type Policy, type Route, dialTargetOf } from '@postern/contracts';
 import {
+  type DialStep,
   type DialingEnd,
   type Hosts,
   type MaterialSource,
@@ -21,6 +22,7 @@ import {
   type ResourceGuard,
   reachResource,
 } from '@postern/dial';
+import type { TraceSpan } from '@postern/telemetry';
 import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { CloudReach } from './cloud-reach.ts';
@@ -28,6 +30,7 @@ import { type CallerCause, causeOfReset } from './errors.ts';
 import { judgeNew, judgeRunning } from './judgement.ts';
 import type { Refusals } from './refusals.ts';
 import { accessListOf } from './rulebook.ts';
+import { type Traces, errorOf } from './traces.ts';
 
 const metadataCheck = Compile(CloudOpenMetadata);
 const end: DialingEnd = { name: 'the node', nameRemedy: 'mend DNS where the node runs' };
@@ -42,6 +45,8 @@ export interface CloudStreamsParts {
   /** Certificates for TLS to the resource. */
   material: MaterialSource;
   refusals: Refusals;
+  /** Null where no traces are wanted. */
+  traces: Traces | null;
   /** The most resources that are dialled at once. */
   dialsMax: number;
 }
@@ -59,6 +64,7 @@ interface Running {
   readonly stream: Stream;
   readonly route: Route;
   readonly metadata: CloudOpenMetadata;
+  readonly span: TraceSpan | null;
   /** Gives up the dial; null once it has ended. */
   abort: AbortController | null;
   /** Where the resource was reached. */
@@ -111,11 +117,13 @@ export class CloudStreams {
     const { compression } = this.#parts;
     const isFull = metadata.compress !== undefined && !compression.hasRoom;
     const plain = metadata.compress === undefined || isFull ? stream : compression.wrap(stream);
+    const span = this.#startSpan(route, metadata);
     const running: Running = {
       early,
       stream: plain,
       route,
       metadata,
+      span,
       abort: null,
       address: null,
       cause: null,
@@ -128,6 +136,7 @@ export class CloudStreams {
       if (reached !== null) await this.#join(running, reached);
     } finally {
       early.clear();
+      span?.end(errorOf(running.cause));
       this.#running.delete(running);
       if (this.#running.size === 0) this.#drained?.();
     }
@@ -213,7 +222,12 @@ export class CloudStreams {
     };
     const { hosts, material } = this.#parts;
     try {
-      const parts = { guard: this.#guard(route.gatewayId), hosts, material, end };
+      const { span } = running;
+      const onStep =
+        span === null
+          ? {}
+          : { onStep: ({ name, ok, ms, text }: DialStep) => span.event(name, { ok, ms, text }) };
+      const parts = { guard: this.#guard(route.gatewayId), hosts, material, end, ...onStep };
       const target = { ...dialTargetOf(route.resource), protocol: protocolOf(route) };
       const reached = await reachResource(parts, target, abort.signal);
       if (!over) return reached;
@@ -257,12 +271,28 @@ export class CloudStreams {
 
   #refuse(running: Running, code: ResetCode, cause: CallerCause): void {
     running.stream.reset(code, `${cause.code}: ${cause.text}`);
+    running.span?.end(errorOf(cause));
     this.#note(running, cause, 'a caller was turned away');
   }
 
-  #note({ route, metadata }: Running, cause: CallerCause, message: string): void {
+  #startSpan(route: Route, { traceparent, trackingId, caller }: CloudOpenMetadata): TraceSpan | null {
+    const { host, port } = route.resource;
+    return (
+      this.#parts.traces?.startCloud(traceparent, {
+        'postern.gateway.id': route.gatewayId,
+        'postern.destination.id': route.id,
+        'postern.tracking_id': trackingId,
+        'client.address': caller.address,
+        'server.address': host,
+        'server.port': port,
+      }) ?? null
+    );
+  }
+
+  #note({ route, metadata, span }: Running, cause: CallerCause, message: string): void {
     const { trackingId, caller } = metadata;
-    this.#parts.refusals.add(route.id, trackingId, `${caller.address}:${caller.port}`, cause, message);
+    const from = `${caller.address}:${caller.port}`;
+    this.#parts.refusals.add(route.id, trackingId, from, cause, message, span?.logFields);
   }
 
   #guard(gatewayId: string): ResourceGuard {

@@ -1,5 +1,12 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
-import { defineProgram, logSettings, natsSettings, opsSettings, platformSettings } from '@postern/config';
+import {
+  defineProgram,
+  logSettings,
+  natsSettings,
+  opsSettings,
+  platformSettings,
+  telemetrySettings,
+} from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = (value: number, description: string) =>
@@ -155,6 +162,11 @@ export const edgeOptions = {
     'How long a connection to a resource is kept for the next request; less where the resource says so.',
   ),
   httpResourceKeptMax: bound(256, 'Connections kept for each HTTP destination.', 10_000),
+  trustTraceparent: Type.Boolean({
+    default: false,
+    description:
+      'Whether the trace that an HTTP caller names in its traceparent is gone on with, as the caller decided that it be sampled. Else each request begins a trace of its own, with a link to the caller’s.',
+  }),
   addressesMax: bound(65_536, 'Addresses whose rate is remembered; the one unheard for longest makes room.'),
 } as const;
 
@@ -189,6 +201,7 @@ const workerOptions = {
 
 const schema = Type.Object({
   ...logSettings,
+  ...telemetrySettings,
   ...opsSettings(9101),
   ...natsSettings,
   ...edgeOptions,

@@ -17,6 +17,7 @@ import {
   type Metrics,
   type Readiness,
   type Service,
+  type Tracing,
   readyWhen,
   subsystemLogger,
 } from '@postern/telemetry';
@@ -44,13 +45,15 @@ import type { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
 import { httpBounds } from './http/bounds.ts';
 import type { Links } from './links.ts';
-import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
+import type { GatewayCounts } from './gateway-totals.ts';
+import { type EdgeMetrics, type GatedPort, type MetricSources, edgeMetrics } from './metrics.ts';
 import { NodeCertificates } from './node-certificates.ts';
 import type { Presence } from './presence.ts';
-import { Relays } from './relays.ts';
+import { Relays, tracedRelay } from './relays.ts';
 import { Refusals } from './refusals.ts';
 import { edgeStatus } from './status.ts';
 import { TicketKeys } from './ticket-keys.ts';
+import { Traces } from './traces.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 
 /** What a node is made of. */
@@ -64,6 +67,8 @@ export interface EdgeParts {
   alone?: boolean;
   /** Other processes of this machine listen on the connect port and the fronts as well. */
   sharesPorts?: boolean;
+  /** Null where no traces are wanted. */
+  tracing?: Tracing | null;
   /** Bounds of the tunnels, for tests. */
   limits?: Partial<Limits>;
 }
@@ -118,6 +123,8 @@ class EdgeNode implements Edge {
     const { options, bus, logger } = parts;
     this.#logger = subsystemLogger(logger, 'edge');
     this.#metrics = edgeMetrics(parts.metrics, this.#metricSources());
+    const { tracing = null } = parts;
+    const traces = tracing === null ? null : new Traces(tracing, options);
     this.#gates = makeGates(options, (port, cause) => this.#metrics.evicted(port, cause));
     this.#endpoint = new Endpoint({
       self: { id: options.name, bootId: this.#bootId },
@@ -133,6 +140,7 @@ class EdgeNode implements Edge {
       onGoAway: (session) => this.#links.handleGoAway(session),
       relayTo: (session, { scope, to }) => this.#relays.onward(session, scope, to),
       findDetour: (stream) => this.#relays.detour(stream),
+      ...(traces === null ? {} : { onRelay: (metadata, to) => tracedRelay(traces, metadata, to) }),
     });
     this.#followers = new Followers({
       bus,
@@ -172,6 +180,8 @@ class EdgeNode implements Edge {
       isWell: (clientId, destinationId) => this.#health.isWell(clientId, destinationId),
       compression: this.#compression,
       refusals: this.#refusals,
+      traces,
+      onAnswered: (request) => this.#metrics.answered(request),
       logger: subsystemLogger(logger, 'callers'),
     });
     this.#cloudBook = new CloudBook({
@@ -186,6 +196,7 @@ class EdgeNode implements Edge {
       reach: cloudReach(options),
       material: (ids) => this.#certificates.held.source(ids),
       refusals: this.#refusals,
+      traces,
       dialsMax: options.openingMax,
     });
     this.#guard = new Guard({
@@ -430,13 +441,20 @@ class EdgeNode implements Edge {
     });
   }
 
-  #metricSources() {
+  *#gatewayCounts(): Iterable<GatewayCounts> {
+    for (const row of this.#callers.gateways(this.#followers.policies.items.keys()))
+      yield { ...row, tunnels: [...this.#tunnels.of(row.gatewayId)].length };
+  }
+
+  #metricSources(): MetricSources {
     return {
       tunnels: () => this.#tunnels.byTransport(),
       callers: () => ({ open: this.#callers.size, opening: this.#callers.opening }),
       totals: () => this.#callers.totals(),
+      gateways: () => this.#gatewayCounts(),
       refusals: () => this.#refusals.counts,
       links: () => this.#links.nodes.length,
+      relayed: () => this.#relays.passedOn,
       handshakes: () => ({
         connect: this.#gates.connect.size,
         tunnel: this.#gates.tunnel.size,

@@ -245,6 +245,7 @@ const unnamedPostgres =
 /** One connection on its way in. */
 class Arrival {
   readonly trackingId = randomUUID();
+  readonly arrivedAt = Date.now();
   readonly socket: Socket;
   /** It comes from a balancer that must say who calls. */
   readonly introduced: boolean;
@@ -314,11 +315,12 @@ class Arrival {
   }
 
   acceptNameless(ended: EndedTls | null): NamelessCaller {
-    const { trackingId, address, called, introduced, serverName, head } = this;
+    const { trackingId, arrivedAt, address, called, introduced, serverName, head } = this;
     const leave = this.leave ?? (() => {});
     const tls: CallerTls | null = ended?.tls ?? null;
     return {
       trackingId,
+      arrivedAt,
       address,
       called,
       throughBalancer: introduced,

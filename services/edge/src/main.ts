@@ -2,9 +2,19 @@
  * The program `postern-edge`: settings, then either one node, or the workers of this machine, which are this program
  * again. Of a node: the bus first, and it goes last, because a node says goodbye on it.
  */
-import { connectNats } from '@postern/bus';
+import { type NatsBus, connectNats } from '@postern/bus';
 import { natsConnection } from '@postern/config';
-import { ExitError, Metrics, type Opened, createLogger, lateService, runProgram } from '@postern/telemetry';
+import {
+  ExitError,
+  Metrics,
+  type Opened,
+  type Telemetry,
+  busMetrics,
+  createLogger,
+  createTelemetry,
+  lateService,
+  runProgram,
+} from '@postern/telemetry';
 import { type EdgeSettings, program } from './config.ts';
 import { createEdge } from './edge.ts';
 import { supervisorMetrics } from './metrics.ts';
@@ -26,6 +36,10 @@ const metrics = new Metrics().collectProcess();
 if (sharesPorts && worker === 0) await runSupervisor();
 else await runNode();
 
+function telemetryOf(settings: EdgeSettings): Telemetry {
+  return createTelemetry({ name, version, instanceId: settings.name, settings, metrics, logger });
+}
+
 async function runSupervisor(): Promise<void> {
   await runProgram({
     name,
@@ -36,13 +50,16 @@ async function runSupervisor(): Promise<void> {
       const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)] as const;
       const supervisor = new Supervisor({ settings: given, command, ending, logger });
       supervisorMetrics(metrics, supervisor);
-      return [supervisor];
+      return [telemetryOf(given), supervisor];
     },
   });
 }
 
 async function runNode(): Promise<void> {
   const settings = ownSettings();
+  const telemetry = telemetryOf(settings);
+  let bus: NatsBus | null = null;
+  busMetrics(metrics, () => bus?.stats ?? null);
   await runProgram({
     name,
     version,
@@ -52,19 +69,25 @@ async function runNode(): Promise<void> {
       const node = lateService({
         name: 'edge',
         waitsFor: ['bus'],
-        open: (signal) => openNode(settings, signal),
+        open: async (signal) => {
+          bus = await openBus(settings, signal);
+          return openNode(settings, bus, telemetry);
+        },
       });
       tellSupervisor(ending, () => node.ready());
-      return [node];
+      return [telemetry, node];
     },
   });
 }
 
-async function openNode(settings: EdgeSettings, signal: AbortSignal): Promise<Opened> {
+async function openBus(settings: EdgeSettings, signal: AbortSignal): Promise<NatsBus> {
   const onError = (error: unknown): void => logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
-  const bus = await connectNats({ ...natsConnection(settings), name, signal, onError });
+  return connectNats({ ...natsConnection(settings), name, signal, onError });
+}
+
+function openNode(settings: EdgeSettings, bus: NatsBus, { tracing }: Telemetry): Opened {
   return {
-    service: createEdge({ options: settings, bus, logger, metrics, version, sharesPorts }),
+    service: createEdge({ options: settings, bus, logger, metrics, version, sharesPorts, tracing }),
     close: () => bus.close(),
   };
 }

@@ -1,9 +1,10 @@
 /**
- * The edge's metrics. What the data path counts is plain numbers, read when scraped; labels are codes and ports, never
- * addresses or IDs, so that strangers cannot grow the list.
+ * The edge's metrics. What the data path counts is plain numbers, read when scraped; labels are codes, ports and the IDs
+ * of gateways, which operators make; never addresses or names from outside, so that strangers cannot grow the list.
  */
-import type { Counter, Metrics, Sample } from '@postern/telemetry';
+import { type AnsweredRequest, HttpServerDurations, type Metrics, type Sample } from '@postern/telemetry';
 import type { CompressionCounts } from '@postern/tunnel';
+import type { GatewayCounts } from './gateway-totals.ts';
 import type { Eviction } from './handshake-gate.ts';
 import type { HttpCounts } from './http/http-desk.ts';
 
@@ -15,8 +16,10 @@ export interface MetricSources {
   tunnels(): { direct: number; websocket: number };
   callers(): { open: number; opening: number };
   totals(): { streams: number; fromCallers: number; toCallers: number };
+  gateways(): Iterable<GatewayCounts>;
   refusals(): ReadonlyMap<string, number>;
   links(): number;
+  relayed(): number;
   handshakes(): { connect: number; tunnel: number; link: number };
   memory(): { receiveReserved: number; sendReserved: number };
   fronts(): { listening: number; failed: number };
@@ -38,38 +41,44 @@ export interface EdgeMetrics {
   linkFailed(code: string): void;
   evicted(port: GatedPort, cause: Eviction): void;
   called(code: string): void;
+  answered(request: AnsweredRequest): void;
 }
 
 /** Registers the edge's metrics. */
 export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetrics {
   registerGauges(metrics, sources);
-  registerTotals(metrics, sources);
-  const failures = count(metrics, 'handshake_failures_total', 'Tunnel handshakes that failed, by code.', [
+  registerCallers(metrics, sources);
+  registerGateways(metrics, sources);
+  registerHttp(metrics, sources);
+  registerDatagrams(metrics, sources);
+  registerCloud(metrics, sources);
+  const count = (name: string, unit: string, help: string, labels: string[]) =>
+    metrics.counter({ name: `postern.edge.${name}`, unit, help, labels });
+  const failures = count('handshake_failures', '{handshake}', 'Tunnel handshakes that failed, by code.', [
     'code',
   ]);
-  const linkFailures = count(
-    metrics,
-    'link_failures_total',
-    'Links to other nodes that were not made, by code.',
-    ['code'],
-  );
+  const linkFailures = count('link_failures', '{link}', 'Links to other nodes that were not made, by code.', [
+    'code',
+  ]);
   const evictions = count(
-    metrics,
-    'handshake_evictions_total',
+    'handshake_evictions',
+    '{connection}',
     'Connections cut before they showed what they are for.',
     ['port', 'cause'],
   );
   const calls = count(
-    metrics,
-    'first_calls_total',
+    'first_calls',
+    '{call}',
     'First calls and WebSocket upgrades, by code; ok for those answered.',
     ['code'],
   );
+  const answers = new HttpServerDurations(metrics);
   return {
     handshakeFailed: (code) => failures.inc({ code }),
     linkFailed: (code) => linkFailures.inc({ code }),
     evicted: (port, cause) => evictions.inc({ port, cause }),
     called: (code) => calls.inc({ code }),
+    answered: (request) => answers.observe(request),
   };
 }
 
@@ -79,104 +88,68 @@ export function supervisorMetrics(
   sources: { readonly counts: { ready: number; waiting: number }; readonly restarts: number },
 ): void {
   metrics.gauge({
-    name: 'postern_edge_workers',
+    name: 'postern.edge.workers',
+    unit: '{worker}',
     help: 'Workers of this machine, by whether they are ready.',
     labels: ['state'],
     read: () => Object.entries(sources.counts).map(([state, value]) => ({ value, labels: { state } })),
   });
   metrics.counter({
-    name: 'postern_edge_worker_restarts_total',
+    name: 'postern.edge.worker_restarts',
+    unit: '{worker}',
     help: 'Workers that died and were started again.',
     read: () => sources.restarts,
   });
 }
 
 function registerGauges(metrics: Metrics, sources: MetricSources): void {
-  const gauge = (name: string, help: string, label: string, read: () => object) =>
+  const gauge = (name: string, unit: string, help: string, label: string, read: () => object) =>
     metrics.gauge({
-      name: `postern_edge_${name}`,
+      name: `postern.edge.${name}`,
+      unit,
       help,
       labels: [label],
       read: () => samples(label, read()),
     });
-  gauge('tunnels', 'Tunnels that end here.', 'transport', () => sources.tunnels());
-  gauge('callers', 'Callers’ connections; opening are those that wait for a client.', 'state', () =>
-    sources.callers(),
+  gauge('tunnels', '{tunnel}', 'Tunnels that end here.', 'transport', () => sources.tunnels());
+  gauge(
+    'callers',
+    '{connection}',
+    'Callers’ connections; opening are those that wait for a client.',
+    'state',
+    () => sources.callers(),
   );
-  gauge('handshakes', 'Connections that have not yet shown what they are for.', 'port', () =>
+  gauge('handshakes', '{connection}', 'Connections that have not yet shown what they are for.', 'port', () =>
     sources.handshakes(),
   );
-  gauge('buffered_bytes', 'Bytes promised to senders and bytes kept for peers, all streams.', 'kind', () =>
+  gauge('buffered', 'By', 'Bytes promised to senders and bytes kept for peers, all streams.', 'kind', () =>
     sources.memory(),
   );
-  gauge(
-    'http',
-    'Requests under way, callers’ HTTP connections, and connections kept to resources.',
-    'kind',
-    () => {
-      const { running, connections, kept } = sources.http();
-      return { requests: running, connections, kept };
-    },
-  );
-  gauge('fronts', 'Fronts that listen, and those that cannot.', 'state', () => sources.fronts());
-}
-
-function registerTotals(metrics: Metrics, sources: MetricSources): void {
+  gauge('fronts', '{front}', 'Fronts that listen, and those that cannot.', 'state', () => sources.fronts());
   metrics.gauge({
-    name: 'postern_edge_links',
+    name: 'postern.edge.links',
+    unit: '{link}',
     help: 'Other nodes to which a link is up.',
     read: () => sources.links(),
   });
-  metrics.gauge({
-    name: 'postern_edge_udp_flows',
-    help: 'UDP callers of fronts, by address and port.',
-    read: () => sources.datagrams().flows,
-  });
   metrics.counter({
-    name: 'postern_edge_udp_datagrams_total',
-    help: 'Datagrams from and to callers of the fronts that there are.',
-    labels: ['direction'],
-    read: () => {
-      const { fromCallers, toCallers } = sources.datagrams();
-      return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
-    },
+    name: 'postern.edge.relays',
+    unit: '{stream}',
+    help: 'Streams that were passed on for another node or client, repeats after a broken path included.',
+    read: () => sources.relayed(),
   });
+}
+
+function registerCallers(metrics: Metrics, sources: MetricSources): void {
   metrics.counter({
-    name: 'postern_edge_udp_dropped_total',
-    help: 'Datagrams that found no room, no flow or no way at this node, by the side of their destination.',
-    labels: ['side'],
-    read: () =>
-      samples('side', {
-        front: sources.datagrams().dropped,
-        cloud: sources.cloud().datagramsDropped,
-      }),
-  });
-  metrics.gauge({
-    name: 'postern_edge_cloud_streams',
-    help: 'Streams that clients opened for cloud destinations, running or dialling.',
-    read: () => sources.cloud().size,
-  });
-  metrics.counter({
-    name: 'postern_edge_cloud_streams_total',
-    help: 'Streams of cloud destinations that reached their resource.',
-    read: () => sources.cloud().streams,
-  });
-  metrics.counter({
-    name: 'postern_edge_cloud_bytes_total',
-    help: 'Bytes from and to the resources of cloud destinations, of streams that are over.',
-    labels: ['direction'],
-    read: () => {
-      const { bytesFromResources, bytesToResources } = sources.cloud();
-      return samples('direction', { from_resource: bytesFromResources, to_resource: bytesToResources });
-    },
-  });
-  metrics.counter({
-    name: 'postern_edge_streams_total',
+    name: 'postern.edge.streams',
+    unit: '{stream}',
     help: 'Streams that a client took.',
     read: () => sources.totals().streams,
   });
   metrics.counter({
-    name: 'postern_edge_bytes_total',
+    name: 'postern.edge.bytes',
+    unit: 'By',
     help: 'Bytes from and to callers.',
     labels: ['direction'],
     read: () => {
@@ -185,12 +158,14 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
     },
   });
   metrics.gauge({
-    name: 'postern_edge_compressed_streams',
+    name: 'postern.edge.compressed_streams',
+    unit: '{stream}',
     help: 'Streams whose data is compressed in the tunnel.',
     read: () => sources.compression().streams,
   });
   metrics.counter({
-    name: 'postern_edge_compressed_bytes_total',
+    name: 'postern.edge.compressed_bytes',
+    unit: 'By',
     help: 'Bytes of compressed streams: as callers and resources have them, and as they were in the tunnel.',
     labels: ['side'],
     read: () => {
@@ -199,13 +174,78 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
     },
   });
   metrics.counter({
-    name: 'postern_edge_http_answers_total',
-    help: 'Answers to HTTP requests, by the class of their status.',
-    labels: ['status'],
-    read: () => [...sources.http().answers].map(([status, value]) => ({ value, labels: { status } })),
+    name: 'postern.edge.refusals',
+    unit: '{caller}',
+    help: 'Callers turned away or cut, by code.',
+    labels: ['code'],
+    read: () => [...sources.refusals()].map(([code, value]) => ({ value, labels: { code } })),
+  });
+}
+
+function registerGateways(metrics: Metrics, sources: MetricSources): void {
+  const read = (key: 'tunnels' | 'callers' | 'streams' | 'refused') => () =>
+    [...sources.gateways()].map((one) => ({
+      value: one[key],
+      labels: { postern_gateway_id: one.gatewayId },
+    }));
+  const labels = ['postern.gateway.id'];
+  metrics.gauge({
+    name: 'postern.gateway.tunnels',
+    unit: '{tunnel}',
+    help: 'Tunnels of each gateway that end at this node.',
+    labels,
+    read: read('tunnels'),
+  });
+  metrics.gauge({
+    name: 'postern.gateway.callers',
+    unit: '{caller}',
+    help: 'Callers, or HTTP requests, that this node serves for each gateway.',
+    labels,
+    read: read('callers'),
   });
   metrics.counter({
-    name: 'postern_edge_http_requests_total',
+    name: 'postern.gateway.streams',
+    unit: '{stream}',
+    help: 'Streams that each gateway’s clients took; once they are over.',
+    labels,
+    read: read('streams'),
+  });
+  metrics.counter({
+    name: 'postern.gateway.refusals',
+    unit: '{caller}',
+    help: 'Callers, or HTTP requests, of each gateway that were turned away or cut after the entrance.',
+    labels,
+    read: read('refused'),
+  });
+  metrics.counter({
+    name: 'postern.gateway.bytes',
+    unit: 'By',
+    help: 'Bytes from and to each gateway’s callers, of streams and requests that are over.',
+    labels: [...labels, 'direction'],
+    read: () =>
+      [...sources.gateways()].flatMap(({ gatewayId, fromCallers, toCallers }) =>
+        samples('direction', { from_caller: fromCallers, to_caller: toCallers }).map((sample) => ({
+          value: sample.value,
+          labels: { ...sample.labels, postern_gateway_id: gatewayId },
+        })),
+      ),
+  });
+}
+
+function registerHttp(metrics: Metrics, sources: MetricSources): void {
+  metrics.gauge({
+    name: 'postern.edge.http',
+    unit: '{item}',
+    help: 'Requests under way, callers’ HTTP connections, and connections kept to resources.',
+    labels: ['kind'],
+    read: () => {
+      const { running, connections, kept } = sources.http();
+      return samples('kind', { requests: running, connections, kept });
+    },
+  });
+  metrics.counter({
+    name: 'postern.edge.http_requests',
+    unit: '{request}',
     help: 'HTTP requests that a client took, by the connection to the resource: a new one, or a kept one.',
     labels: ['connection'],
     read: () => {
@@ -213,16 +253,61 @@ function registerTotals(metrics: Metrics, sources: MetricSources): void {
       return samples('connection', { kept: overKept, new: overNew });
     },
   });
+}
+
+function registerDatagrams(metrics: Metrics, sources: MetricSources): void {
+  metrics.gauge({
+    name: 'postern.edge.udp_flows',
+    unit: '{flow}',
+    help: 'UDP callers of fronts, by address and port.',
+    read: () => sources.datagrams().flows,
+  });
   metrics.counter({
-    name: 'postern_edge_refusals_total',
-    help: 'Callers turned away or cut, by code.',
-    labels: ['code'],
-    read: () => [...sources.refusals()].map(([code, value]) => ({ value, labels: { code } })),
+    name: 'postern.edge.udp_datagrams',
+    unit: '{datagram}',
+    help: 'Datagrams from and to callers of the fronts that there are.',
+    labels: ['direction'],
+    read: () => {
+      const { fromCallers, toCallers } = sources.datagrams();
+      return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
+    },
+  });
+  metrics.counter({
+    name: 'postern.edge.udp_dropped',
+    unit: '{datagram}',
+    help: 'Datagrams that found no room, no flow or no way at this node, by the side of their destination.',
+    labels: ['side'],
+    read: () =>
+      samples('side', {
+        front: sources.datagrams().dropped,
+        cloud: sources.cloud().datagramsDropped,
+      }),
   });
 }
 
-function count(metrics: Metrics, name: string, help: string, labels: string[]): Counter {
-  return metrics.counter({ name: `postern_edge_${name}`, help, labels });
+function registerCloud(metrics: Metrics, sources: MetricSources): void {
+  metrics.gauge({
+    name: 'postern.edge.cloud_streams_open',
+    unit: '{stream}',
+    help: 'Streams that clients opened for cloud destinations, running or dialling.',
+    read: () => sources.cloud().size,
+  });
+  metrics.counter({
+    name: 'postern.edge.cloud_streams',
+    unit: '{stream}',
+    help: 'Streams of cloud destinations that reached their resource.',
+    read: () => sources.cloud().streams,
+  });
+  metrics.counter({
+    name: 'postern.edge.cloud_bytes',
+    unit: 'By',
+    help: 'Bytes from and to the resources of cloud destinations, of streams that are over.',
+    labels: ['direction'],
+    read: () => {
+      const { bytesFromResources, bytesToResources } = sources.cloud();
+      return samples('direction', { from_resource: bytesFromResources, to_resource: bytesToResources });
+    },
+  });
 }
 
 function samples(label: string, values: object): Sample[] {

@@ -1,4 +1,5 @@
-/** What a client is told in OPEN: how the resource is reached, and for whom. */
+/** What a client is told in OPEN: how the resource is reached, for whom, and in which trace. */
+import type { TraceSpan } from '@postern/telemetry';
 import type { Compression, Stream } from '@postern/tunnel';
 import type { Upstream } from './upstream.ts';
 import {
@@ -9,14 +10,16 @@ import {
   featuresToDial,
 } from '@postern/contracts';
 
-/** Metadata of OPEN for one caller. */
+/** Metadata of OPEN for one caller; `span` is the opening's where it is traced. */
 export function openMetadataOf(
   route: Pick<Route, 'id' | 'resource'>,
   trackingId: string,
   caller: OpenMetadata['caller'],
+  span: TraceSpan | null = null,
 ): OpenMetadata {
   const udp = route.resource.protocol === 'udp' ? ({ protocol: 'udp' } as const) : {};
-  return { destinationId: route.id, ...udp, ...dialTargetOf(route.resource), trackingId, caller };
+  const traced = span === null ? {} : { traceparent: span.context.traceparent };
+  return { destinationId: route.id, ...udp, ...dialTargetOf(route.resource), trackingId, ...traced, caller };
 }
 
 /**

@@ -3,7 +3,7 @@
  * a line in the log for each, up to a bound per destination and second. A caller that hammers a closed front costs a
  * few numbers, not the disk.
  */
-import { LineLimit, type Logger } from '@postern/telemetry';
+import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import type { CallerCause, CallerCode } from './errors.ts';
 
 const lastPerDestinationMax = 16;
@@ -39,7 +39,14 @@ export class Refusals {
   }
 
   /** Writes one down. `message` says in a few words what happened to the caller. */
-  add(destinationId: string, trackingId: string, caller: string, cause: CallerCause, message: string): void {
+  add(
+    destinationId: string,
+    trackingId: string,
+    caller: string,
+    cause: CallerCause,
+    message: string,
+    trace?: TraceSpan['logFields'],
+  ): void {
     this.#counts.set(cause.code, (this.#counts.get(cause.code) ?? 0) + 1);
     const book = this.#book(destinationId);
     book.last.push({ at: new Date().toISOString(), trackingId, caller, ...cause });
@@ -48,7 +55,7 @@ export class Refusals {
     if (leftOut === null) return;
     const { code, text, end, rule } = cause;
     this.#logger.warn(
-      { destinationId, trackingId, caller, code, end, rule, ...(leftOut > 0 ? { leftOut } : {}) },
+      { destinationId, trackingId, ...trace, caller, code, end, rule, ...(leftOut > 0 ? { leftOut } : {}) },
       `${message}: ${text}`,
     );
   }

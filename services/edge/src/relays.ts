@@ -10,9 +10,17 @@
 import type { AccessList } from '@postern/access';
 import type { AccessRule, Policy, TunnelPresence } from '@postern/contracts';
 import type { LocatedTunnel } from '@postern/replica';
-import { type Endpoint, type ProcessName, type Session, type Stream, linkScope } from '@postern/tunnel';
+import {
+  type Endpoint,
+  type ProcessName,
+  type RelayedOpen,
+  type Session,
+  type Stream,
+  linkScope,
+} from '@postern/tunnel';
 import { ownListOf } from './rulebook.ts';
 import { whyInvalid } from './ticket-verifier.ts';
+import type { Traces } from './traces.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -32,6 +40,7 @@ export interface RelaysParts {
 /** Decides who passes on what to whom. */
 export class Relays {
   readonly #parts: RelaysParts;
+  #passedOn = 0;
 
   constructor(parts: RelaysParts) {
     this.#parts = parts;
@@ -58,6 +67,17 @@ export class Relays {
 
   /** Where to pass on a stream that came over `session` and is for another process. */
   onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
+    const target = this.#onward(session, scope, to);
+    if (target !== null && target !== 'restarted') this.#passedOn += 1;
+    return target;
+  }
+
+  /** How many streams were passed on, resumed ones each time. */
+  get passedOn(): number {
+    return this.#passedOn;
+  }
+
+  #onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
     if (session.peer.scope === linkScope) return this.#quietest(scope, to)?.session ?? null;
     const link = this.#parts.linkTo(to.id);
     return link === null || link.peer.bootId === to.bootId ? link : 'restarted';
@@ -144,6 +164,16 @@ class RelayUpstream implements Upstream {
     const { gatewayId, clientId, bootId } = this.#tunnel;
     return this.#endpoint.open(this.#link, metadata, { id: clientId, bootId }, gatewayId);
   }
+}
+
+/** The span of a stream that is passed on, and its metadata with that span in place of the former. */
+export function tracedRelay(traces: Traces, metadata: unknown, to: ProcessName): RelayedOpen | null {
+  const span = traces.startRelay(metadata, to.id);
+  if (span === null) return null;
+  return {
+    metadata: { ...(metadata as object), traceparent: span.context.traceparent },
+    onAnswer: (refusal) => span.end(refusal === null ? null : { type: refusal, message: refusal }),
+  };
 }
 
 const knownSets = new WeakMap<TunnelPresence, ReadonlySet<string>>();

@@ -17,6 +17,8 @@ export interface Upstream {
   /** Tells this way from the others. */
   readonly id: string;
   readonly clientId: string;
+  /** The node that passes on, where it is not this node's own tunnel. */
+  readonly node?: string;
   /** Streams on this way now. */
   readonly streams: number;
   /** Whether it takes one more. */

@@ -2,6 +2,7 @@
 import {
   defineProgram,
   logSettings,
+  telemetrySettings,
   mongodbSettings,
   natsSettings,
   opsSettings,
@@ -75,6 +76,7 @@ export type RouterOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
   ...logSettings,
+  ...telemetrySettings,
   ...opsSettings(9102),
   ...natsSettings,
   ...mongodbSettings,

@@ -14,13 +14,15 @@ export function routerMetrics(
 ): RouterMetrics {
   // Which questions are asked and how often they are refused, and why.
   const questions = metrics.counter({
-    name: 'postern_router_questions_total',
+    name: 'postern.router.questions',
+    unit: '{question}',
     help: 'Questions answered, by subject and by ok or the code of the refusal.',
     labels: ['question', 'outcome'],
   });
   // The fleet as this replica sees it: replicas that differ for long have lost the bus.
   metrics.gauge({
-    name: 'postern_router_connected',
+    name: 'postern.router.connected',
+    unit: '{member}',
     help: 'Clients and nodes that this router sees.',
     labels: ['kind'],
     read: (): Sample[] => {

@@ -44,6 +44,7 @@ export { startEcho } from './server/echo.ts';
 export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
+export { startOtelCollector } from './server/otel-collector.ts';
 export { startMicrosocks } from './server/microsocks.ts';
 export { type NginxOptions, startNginx } from './server/nginx.ts';
 export { type ServerPair, startPostgresql } from './server/postgresql.ts';

@@ -16,6 +16,7 @@ import {
   featuresLacking,
   featuresToDial,
 } from '@postern/contracts';
+import type { TraceSpan } from '@postern/telemetry';
 import {
   type CallerEnd,
   type Compression,
@@ -27,6 +28,7 @@ import {
   saysNothingReached,
 } from '@postern/tunnel';
 import type { AccessGuard } from '../access-guard.ts';
+import { type TracingSource, startCloudCaller, startCloudOpening } from '../traces.ts';
 import { type CloudCause, causeOfReset } from './cause.ts';
 
 const nodesTriedMax = 8;
@@ -38,6 +40,7 @@ const answerSecondsMax = 185;
 /** What a caller needs of its gateway's client. */
 export interface CloudCallerParts {
   readonly guard: AccessGuard;
+  readonly tracing: TracingSource;
   sessions(): Iterable<Session>;
   open(session: Session, metadata: CloudOpenMetadata): Stream;
   readonly compression: Compression;
@@ -50,11 +53,14 @@ export class CloudCaller {
   readonly destination: CloudDestination;
   readonly trackingId = randomUUID();
   readonly address: CallerEnd['address'];
+  /** Where it is traced. */
+  readonly span: TraceSpan | null;
   readonly #parts: CloudCallerParts;
   readonly #end: CallerEnd;
   readonly #tried = new Set<string>();
   #opening: ReturnType<CallerEnd['open']> | null = null;
   #stream: Stream | null = null;
+  #openingSpan: TraceSpan | null = null;
   #opened = false;
   #over = false;
   #cause: CloudCause | null = null;
@@ -67,6 +73,7 @@ export class CloudCaller {
     this.destination = destination;
     this.#end = end;
     this.address = end.address;
+    this.span = startCloudCaller(parts.tracing, destination, this.trackingId, end.address);
   }
 
   /** Whether a node has reached the resource for it. */
@@ -132,12 +139,14 @@ export class CloudCaller {
     if (session === null) return this.#finish(this.#lastCause ?? noTunnel);
     this.#tried.add(session.peer.id);
     this.#quietSince = performance.now();
+    this.#openingSpan = startCloudOpening(this.#parts.tracing, this.span, session.peer.id);
     let stream: Stream;
     try {
       stream = this.#open(session);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       this.#lastCause = { code: 'CLIENT_TUNNELS_FULL', text: error.message };
+      this.#endOpeningSpan(this.#lastCause);
       return this.#openNext();
     }
     this.#stream = stream;
@@ -173,6 +182,7 @@ export class CloudCaller {
     this.#stream = null;
     if (from === 'peer' && saysNothingReached(code)) {
       this.#lastCause = causeOfReset(code, text, false);
+      this.#endOpeningSpan(this.#lastCause);
       return this.#openNext();
     }
     this.#finish(this.#cause ?? causeOfEnd({ code, text, origin: from }, false));
@@ -181,6 +191,7 @@ export class CloudCaller {
   #join(stream: Stream): void {
     this.#opened = true;
     this.#opening = null;
+    this.#endOpeningSpan(null);
     this.#quietSince = performance.now();
     void this.#end
       .join(stream)
@@ -193,12 +204,28 @@ export class CloudCaller {
     this.#opening?.close();
     this.#opening = null;
     if (cause !== null || !this.#opened) this.#end.reset();
+    this.#endOpeningSpan(cause);
+    this.#endSpan(cause);
     this.#parts.onOver(this, cause);
+  }
+
+  #endOpeningSpan(cause: CloudCause | null): void {
+    this.#openingSpan?.end(cause === null ? null : { type: cause.code, message: cause.text });
+    this.#openingSpan = null;
+  }
+
+  #endSpan(cause: CloudCause | null): void {
+    if (this.span === null) return;
+    const { fromCaller, toCaller } = this.#end.bytes(this.#stream);
+    this.span.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
+    this.span.end(cause === null ? null : { type: cause.code, message: cause.text });
   }
 
   #metadata(): CloudOpenMetadata {
     const { id: destinationId, protocol } = this.destination;
-    return { destinationId, protocol, trackingId: this.trackingId, caller: this.address };
+    const traceparent = this.#openingSpan?.context.traceparent;
+    const traced = traceparent === undefined ? {} : { traceparent };
+    return { destinationId, protocol, trackingId: this.trackingId, ...traced, caller: this.address };
   }
 }
 

@@ -12,6 +12,7 @@ import type { AccessGuard } from '../access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';
+import type { TracingSource } from '../traces.ts';
 import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
 import { CloudListener } from './cloud-listener.ts';
 import { Handshakes } from './listener-tls.ts';
@@ -29,6 +30,7 @@ export interface CloudDeskParts {
   /** Certificates for TLS with callers. */
   readonly material: MaterialSource;
   readonly logger: Logger;
+  readonly tracing: TracingSource;
   sessions(): Iterable<Session>;
   open(session: Session, metadata: object): Stream;
 }
@@ -60,6 +62,7 @@ export class CloudDesk {
     this.#callerParts = {
       guard: parts.guard,
       compression: parts.compression,
+      tracing: parts.tracing,
       sessions: () => parts.sessions(),
       open: (session, metadata) => parts.open(session, metadata),
       onOver: (caller, cause) => this.#handleOver(caller, cause),

@@ -173,6 +173,7 @@ function watchRequests(app: FastifyInstance, { metrics }: ServerParts): void {
     const route = request.routeOptions.url ?? 'none';
     metrics.observe({
       method: request.method,
+      scheme: 'https',
       route,
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,

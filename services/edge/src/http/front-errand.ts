@@ -5,12 +5,14 @@
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Cause, ConnectionFacts, Errand, Exchange, HttpRequest, Way } from '@postern/exchange';
 import type { AnswerNames } from '@postern/http';
+import type { AnsweredRequest, TraceSpan } from '@postern/telemetry';
 import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
 import type { RunningCaller } from '../callers.ts';
 import { type CallerCause, causeOfReset } from '../errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
 import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';
 import { accessListOf } from '../rulebook.ts';
+import { type Traces, endRequest, errorOf, statusAttributes } from '../traces.ts';
 import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
 import { namesOf, resourceKeyOf } from './resource-names.ts';
 import { callerCauseOf } from './voice.ts';
@@ -26,6 +28,8 @@ export interface FrontErrandParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether the client has found the resource well, or does not check it. */
   isWell(clientId: string, destinationId: string): boolean;
+  /** Null where no traces are wanted. */
+  traces: Traces | null;
   /** Why no further request may wait for a client; null when it may. */
   whyFull(): CallerCause | null;
   onStart(errand: FrontErrand): void;
@@ -48,10 +52,18 @@ export class FrontErrand implements Errand, RunningCaller {
   readonly port: number;
   readonly answerSeconds: number;
   readonly idleTimeoutSeconds: number;
+  /** Where it is traced. */
+  readonly span: TraceSpan | null;
   readonly #parts: FrontErrandParts;
   readonly #route: FrontRoute;
   readonly #connection: ConnectionFacts;
   readonly #needs: readonly Feature[];
+  readonly #request: Pick<HttpRequest, 'method' | 'caller'>;
+  readonly #startedAt = performance.now();
+  /** Where there are traces: the request's context, sampled or not. */
+  readonly #trace: TraceSpan | null;
+  /** What is asked of a client now, where the request is traced. */
+  #askingSpan: TraceSpan | null = null;
   readonly #tried = new Set<string>();
   #exchange: Exchange | null = null;
   #upstream: Upstream | null = null;
@@ -62,6 +74,9 @@ export class FrontErrand implements Errand, RunningCaller {
     this.#route = route;
     this.#connection = request.connection;
     this.#needs = featuresToServe(route);
+    this.#request = request;
+    this.#trace = parts.traces?.startRequest(route, request) ?? null;
+    this.span = this.#trace?.sampled === true ? this.#trace : null;
     this.trackingId = request.trackingId;
     this.address = request.address;
     this.gatewayId = route.gatewayId;
@@ -114,19 +129,37 @@ export class FrontErrand implements Errand, RunningCaller {
   #wayBy(upstream: Upstream): Way {
     this.#upstream = upstream;
     const { id, clientId } = upstream;
+    const asking = this.#startAsking(upstream);
     return {
       peerId: clientId,
+      trace: (asking ?? this.#trace)?.context ?? null,
       open: () => {
-        const metadata = { ...openMetadataOf(this.#route, this.trackingId, this.address), somePath: true };
-        return openStream(upstream, this.#route, metadata, this.#parts.compression);
+        const metadata = openMetadataOf(this.#route, this.trackingId, this.address, asking);
+        const { compression } = this.#parts;
+        return openStream(upstream, this.#route, { ...metadata, somePath: true }, compression);
       },
       onRefused: (code, text) => {
         if (code === null) this.#lastCause = { code: 'EDGE_CLIENT_LIMIT', text, end: 'edge' };
         else this.#lastCause = causeOfReset(code, text, false);
+        this.#endAsking(this.#lastCause);
         // What the path refused the same client may take by another.
         this.#tried.add(code === null || saysPathRefused(code) ? id : clientId);
       },
     };
+  }
+
+  #startAsking(upstream: Upstream): TraceSpan | null {
+    if (this.span === null) return null;
+    const { method } = this.#request;
+    const { host, port } = this.#route.resource;
+    const attributes = { 'http.request.method': method, 'server.address': host, 'server.port': port };
+    this.#askingSpan = this.#parts.traces?.startOpening(this.span, method, upstream, attributes) ?? null;
+    return this.#askingSpan;
+  }
+
+  #endAsking(cause: CallerCause | null): void {
+    this.#askingSpan?.end(errorOf(cause));
+    this.#askingSpan = null;
   }
 
   silence(): CallerCause {
@@ -144,11 +177,18 @@ export class FrontErrand implements Errand, RunningCaller {
   }
 
   onOpened(fresh: boolean): void {
+    this.#askingSpan?.set({ 'postern.connection': fresh ? 'new' : 'kept' });
     this.#parts.onOpened(this, fresh);
   }
 
   onOver(cause: Cause | null): void {
-    this.#parts.onOver(this, cause === null ? null : callerCauseOf(cause));
+    const known = cause === null ? null : callerCauseOf(cause);
+    if (this.span !== null) {
+      this.#askingSpan?.set(statusAttributes(this.status));
+      this.#endAsking(known);
+      endRequest(this.span, this.status, this.bytes, known);
+    }
+    this.#parts.onOver(this, known);
   }
 
   // ---- for whoever rules
@@ -156,6 +196,14 @@ export class FrontErrand implements Errand, RunningCaller {
   /** The status of the answer; 0 before it. */
   get status(): number {
     return this.#exchange?.status ?? 0;
+  }
+
+  /** What was asked and answered; null before the answer. */
+  get answered(): AnsweredRequest | null {
+    if (this.status === 0) return null;
+    const { method, caller } = this.#request;
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return { method, scheme: caller.scheme, status: this.status, route: '', seconds };
   }
 
   get clientId(): string | null {

@@ -14,11 +14,13 @@ import {
   type HttpRequest,
 } from '@postern/exchange';
 import { hostOf } from '@postern/http';
+import type { AnsweredRequest } from '@postern/telemetry';
 import { type Compression, ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { RunningCaller } from '../callers.ts';
 import type { CallerCause } from '../errors.ts';
 import { type CallerAddress, judgeKept } from '../judgement.ts';
+import type { Traces } from '../traces.ts';
 import type { Upstream } from '../upstream.ts';
 import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
 import { callerCauseOf, edgeVoice } from './voice.ts';
@@ -34,10 +36,14 @@ export interface HttpDeskParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
   compression: Compression;
+  /** Null where no traces are wanted. */
+  traces: Traces | null;
   whyFull(): CallerCause | null;
   onStart(caller: RunningCaller): void;
   onOpened(caller: RunningCaller): void;
   onOver(caller: RunningCaller, cause: CallerCause | null): void;
+  /** A request was answered, by its resource or by the edge. */
+  onAnswered(request: AnsweredRequest): void;
   /** Without a destination where the request named none. */
   onRefused(
     destinationId: string | null,
@@ -49,8 +55,6 @@ export interface HttpDeskParts {
 
 /** Counts since the start. */
 export interface HttpCounts {
-  /** Requests that were answered, by the first digit of the status. */
-  answers: ReadonlyMap<string, number>;
   running: number;
   connections: number;
   /** Connections to resources that wait. */
@@ -69,7 +73,6 @@ export class HttpDesk {
   readonly #errandParts: FrontErrandParts;
   readonly #pool: ConnectionPool;
   readonly #connections: Connections;
-  readonly #answers = new Map<string, number>();
   #running = 0;
   #overKept = 0;
   #overNew = 0;
@@ -80,6 +83,7 @@ export class HttpDesk {
     this.#connections = new Connections({ bounds: parts.bounds, pool: this.#pool, voice: edgeVoice });
     this.#errandParts = {
       compression: parts.compression,
+      traces: parts.traces,
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
@@ -92,7 +96,6 @@ export class HttpDesk {
 
   get counts(): HttpCounts {
     return {
-      answers: this.#answers,
       running: this.#running,
       connections: this.#connections.size,
       kept: this.#pool.size,
@@ -127,7 +130,10 @@ export class HttpDesk {
       http2: tls?.protocol === 'h2',
       errand: (request) => this.#errand(find, request),
       onRefused: (requestId, cause) => {
-        this.#countAnswer(edgeVoice.statusOf(cause.code));
+        const status = edgeVoice.statusOf(cause.code);
+        // What could not be read to its end has no method that could be believed.
+        const scheme = tls === null ? 'http' : 'https';
+        this.#desk.onAnswered({ method: '', scheme, status, route: '', seconds: 0 });
         this.#desk.onRefused(destinationId, requestId, address, callerCauseOf(cause));
       },
       onClosed: () => accepted.leave(),
@@ -229,12 +235,8 @@ export class HttpDesk {
 
   #handleOver(errand: FrontErrand, cause: CallerCause | null): void {
     this.#running -= 1;
-    if (errand.status > 0) this.#countAnswer(errand.status);
+    const { answered } = errand;
+    if (answered !== null) this.#desk.onAnswered(answered);
     this.#desk.onOver(errand, cause);
-  }
-
-  #countAnswer(status: number): void {
-    const label = `${String(status).charAt(0)}xx`;
-    this.#answers.set(label, (this.#answers.get(label) ?? 0) + 1);
   }
 }

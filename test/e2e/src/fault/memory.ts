@@ -13,10 +13,14 @@ export interface MemoryUse {
 export async function memoryOf(cluster: Cluster, name: string): Promise<MemoryUse> {
   const opsUrl = cluster.processes.find((one) => one.name === name)?.opsUrl;
   const text = await fetchText(`${opsUrl}/metrics`);
-  const metric = (key: string): number => Number(new RegExp(`^${key} (.+)$`, 'm').exec(text)?.[1]);
+  const metric = (key: string): number => {
+    const found = [...text.matchAll(new RegExp(`^${key}(?:\\{[^}]*\\})? (.+)$`, 'gm'))];
+    if (found.length === 0) throw new Error(`${name} does not tell ${key}`);
+    return found.reduce((sum, [, value]) => sum + Number(value), 0);
+  };
   return {
-    heapBytes: metric('nodejs_heap_size_used_bytes') + metric('nodejs_external_memory_bytes'),
-    residentBytes: metric('process_resident_memory_bytes'),
+    heapBytes: metric('v8js_memory_heap_used_bytes') + metric('postern_process_external_memory_bytes'),
+    residentBytes: metric('process_memory_usage_bytes'),
   };
 }
 
