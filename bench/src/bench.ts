@@ -9,7 +9,7 @@ import { measurements } from './figures/index.ts';
 import type { Effort } from './figures/measurement.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { noisyCores, withNoise } from './noise.ts';
-import type { Peer } from './peers/peer.ts';
+import { type Peer, takesPart } from './peers/peer.ts';
 import { describeMachine, type Entry, type Report } from './report.ts';
 import { startResources } from './resource.ts';
 import { schedule, type Turn } from './schedule.ts';
@@ -44,7 +44,7 @@ export async function bench(options: BenchOptions): Promise<Report> {
     const keys = await makeKeys(keyDirectory);
     const resources = await startResources(join(directory, 'resources'));
     try {
-      for (const turn of schedule(options.peers, options.groups, options.rounds)) {
+      for (const turn of schedule(options.peers, options.groups, options.rounds, takesPart)) {
         const entry = await take(turn, {
           directory,
           keys,

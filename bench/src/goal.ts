@@ -41,6 +41,10 @@ export const goals: readonly Goal[] = [
   row('requests', haproxy, 1.2),
   row('requests-p99', { kind: 'best' }, 0.5),
   row('connections', { kind: 'peer', name: 'ssh' }, 1),
+  row('tls-requests', { kind: 'best' }, 1.2),
+  ...(['tls-bytes', 'tls-new', 'tls-resumed'] as const).map((figure) => row(figure, { kind: 'best' }, 0.9)),
+  row('web-requests', { kind: 'best' }, 1.2),
+  row('web-bytes', { kind: 'best' }, 0.9),
   row('ping-p50', stunnel, 1.4),
   ...(['ping-up-p50', 'ping-up-p99', 'ping-down-p50', 'ping-down-p99'] as const).map((figure) =>
     row(figure, stunnel, 1),

@@ -23,7 +23,7 @@ export interface Keys {
 
 const stepTimeoutMs = 20_000;
 const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-const extensions = `subjectAltName=IP:127.0.0.1,DNS:localhost
+const extensions = `subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:bench.example
 extendedKeyUsage=serverAuth,clientAuth
 basicConstraints=CA:FALSE
 `;

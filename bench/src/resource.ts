@@ -1,4 +1,4 @@
-// The resources behind every peer, started once for a run: nginx with a body of 128 bytes, and our own endpoint.
+// The resources behind every peer, started once for a run: nginx with bodies of 128 bytes, 1 KiB and 1 MiB, and our own endpoint.
 // iperf3's server is started for each of its tests; only its port is decided here.
 
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -18,6 +18,7 @@ export async function startResources(directory: string): Promise<{ ports: Ports;
   await mkdir(directory, { recursive: true });
   const ports = { bulk: await freePort(), http: await freePort(), echo: await freePort() };
   const config = join(directory, 'nginx.conf');
+  await writeFile(join(directory, '1m'), Buffer.alloc(2 ** 20, 'x'));
   await writeFile(config, nginxConfig(directory, ports.http));
   const log = join(directory, 'resources.log');
   const started = [
@@ -58,6 +59,8 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096;
     default_type text/plain;
+    location = /1m { root ${directory}; sendfile on; tcp_nopush on; open_file_cache max=4; }
+    location = /1k { return 200 "${'x'.repeat(1024)}"; }
     location / { return 200 "${'x'.repeat(128)}"; }
   }
 }

@@ -14,3 +14,13 @@ test('peers take turns within each group, and each round begins with another pee
   assert.equal(peersOf(1, 'memory'), 'abc');
   assert.equal(peersOf(2, 'bytes'), 'bca');
 });
+
+test('a peer that takes no part in a group has no turn in it', () => {
+  const turns = [
+    ...schedule(['a', 'b'], ['bytes', 'tls'], 1, (peer, group) => peer === 'a' || group === 'bytes'),
+  ];
+  assert.deepEqual(
+    turns.map(({ group, peer }) => `${group} ${peer}`),
+    ['bytes a', 'bytes b', 'tls a'],
+  );
+});

@@ -8,12 +8,15 @@ import type { Measurement } from './measurement.ts';
 import { measureMemory } from './memory.ts';
 import { measureConnections, measureRequests } from './requests.ts';
 import { measureStalled } from './stalled.ts';
+import { measureTls, measureWeb } from './web.ts';
 
 /** The measurement of each group. */
 export const measurements: Readonly<Record<Group, Measurement>> = {
   bytes: measureBytes,
   requests: measureRequests,
   connections: measureConnections,
+  tls: measureTls,
+  web: measureWeb,
   latency: measureLatency,
   memory: measureMemory,
   distance: measureDistance,

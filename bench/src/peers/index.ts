@@ -6,6 +6,7 @@ import { frp } from './frp.ts';
 import { gost } from './gost.ts';
 import { haproxy } from './haproxy.ts';
 import { findProgram, type Peer } from './peer.ts';
+import { nginx } from './nginx.ts';
 import { piko } from './piko.ts';
 import { postern } from './postern.ts';
 import { rathole } from './rathole.ts';
@@ -18,6 +19,7 @@ export const peers: readonly Peer[] = [
   direct,
   postern,
   haproxy,
+  nginx,
   stunnel,
   ssh,
   wstunnel,

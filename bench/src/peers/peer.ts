@@ -4,6 +4,7 @@
 
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Group } from '../figure.ts';
 import type { Ports, Stage } from '../stage.ts';
 
 /** A tunnel that can be measured. */
@@ -13,14 +14,34 @@ export interface Peer {
   readonly encryption: string | null;
   /** Programs that must be found before it can be started. */
   readonly needs: readonly string[];
+  /** The groups of figures that it is measured in, where those are not the groups that every tunnel is in. */
+  readonly groups?: readonly Group[];
   /** Starts both ends; resolves when the fronts are listened on. */
   start(stage: Stage): Promise<Started>;
+}
+
+/** Groups of figures for which a front must do more than pass bytes on. */
+export const webGroups: readonly Group[] = ['tls', 'web'];
+
+/** Whether a peer is measured in a group. */
+export function takesPart({ groups, encryption }: Peer, group: Group): boolean {
+  return (
+    groups?.includes(group) ?? !(webGroups.includes(group) || (encryption === null && group === 'memory'))
+  );
+}
+
+/** Fronts of the HTTP resource that end TLS, and that speak HTTP. */
+export interface WebFronts {
+  readonly tls: number;
+  readonly http: number;
 }
 
 /** A peer that runs. */
 export interface Started {
   /** Where callers reach the resources. */
   readonly fronts: Ports;
+  /** Of a peer that is in `webGroups`. */
+  readonly web?: WebFronts;
   /** Starts further tunnels that carry nothing and resolves with their number when they are up. */
   readonly addIdleTunnels?: (count: number) => Promise<number>;
 }

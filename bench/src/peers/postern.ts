@@ -4,10 +4,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AdminClient } from '@postern/test-cluster';
+import { groups } from '../figure.ts';
 import { tcpSockets } from '../proc.ts';
 import type { Program } from '../program.ts';
 import type { Ports, ResourceName, Stage } from '../stage.ts';
-import type { Peer, Started } from './peer.ts';
+import type { Peer, Started, WebFronts } from './peer.ts';
 
 const apps = join(import.meta.dirname, '..', '..', '..', 'apps');
 const standalone = join(apps, 'standalone', 'src', 'main.ts');
@@ -37,6 +38,7 @@ export const postern: Peer = {
   name: 'postern',
   encryption: 'TLS 1.3, server certificate, signed ticket and token; all streams over two connections',
   needs: [],
+  groups,
   async start(stage: Stage): Promise<Started> {
     const operator = await startStandalone(stage);
     const { adminUrl, apiKey, caFile } = operator;
@@ -45,17 +47,18 @@ export const postern: Peer = {
     try {
       const gateway = await createGateway(admin, 'bench');
       const fronts = await createFronts(admin, gateway.id, stage.resources);
+      const web = await createWebFronts(admin, gateway.id, stage);
       const idle: GatewayAccess[] = [];
       while (idle.length * tunnelsPerGateway < stage.idleTunnels) {
         idle.push(await createGateway(admin, `idle ${idle.length}`));
       }
       await startClient(stage, operator, 'client', [gateway]);
-      await stage.listening(Object.values(fronts));
+      await stage.listening([...Object.values(fronts), ...Object.values(web)]);
       await stage.waitFor('both tunnels', async () => {
         const clients = await admin.clients(gateway.id);
         return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
       });
-      return { fronts, addIdleTunnels: () => startIdleTunnels(stage, operator, idle) };
+      return { fronts, web, addIdleTunnels: () => startIdleTunnels(stage, operator, idle) };
     } finally {
       admin.close();
     }
@@ -101,6 +104,30 @@ async function createFronts(admin: AdminClient, gatewayId: string, resources: Po
     return front.port;
   };
   return { bulk: await create('bulk'), http: await create('http'), echo: await create('echo') };
+}
+
+/** With ports and the certificate that the others have. */
+async function createWebFronts(
+  admin: AdminClient,
+  gatewayId: string,
+  { keys, resources }: Stage,
+): Promise<WebFronts> {
+  const [pem, keyPem] = [
+    await readFile(keys.serverCertificate, 'utf8'),
+    await readFile(keys.serverKey, 'utf8'),
+  ];
+  const certificateId = await admin.uploadCertificate('bench', pem, keyPem);
+  const resource = { host: '127.0.0.1', port: resources.http };
+  const plain = await admin.createDestination(gatewayId, { name: 'tls', resource });
+  const front = { host: 'bench.example', tls: { mode: 'server', certificateId } };
+  const tls = await admin.updateDestination(gatewayId, plain.id, { front });
+  const http = await admin.createDestination(gatewayId, {
+    name: 'web',
+    resource: { ...resource, protocol: 'http' },
+    front: { protocol: 'http' },
+  });
+  if (tls.front === undefined || http.front === undefined) throw new Error('a destination has no front');
+  return { tls: tls.front.port, http: http.front.port };
 }
 
 /** Resolves when each gateway's first tunnel is up, and the connections of the others are. */

@@ -10,33 +10,38 @@ export const stunnel: Peer = {
   encryption: 'TLS 1.3, certificates on both sides; a TLS connection for each stream',
   needs: ['stunnel4'],
   async start(stage: Stage): Promise<Started> {
-    const { serverCertificate, serverKey, clientCertificate, clientKey } = stage.keys;
-    const inner = await stage.ports();
-    await startSide(
-      stage,
-      'client',
-      inner,
-      stage.resources,
-      `cert = ${serverCertificate}\nkey = ${serverKey}\n`,
-    );
-    await stage.listening(Object.values(inner));
-    const legs = {
-      bulk: await stage.leg(inner.bulk),
-      http: await stage.leg(inner.http),
-      echo: await stage.leg(inner.echo),
-    };
-    const fronts = await stage.ports();
-    await startSide(
-      stage,
-      'edge',
-      fronts,
-      legs,
-      `client = yes\ncert = ${clientCertificate}\nkey = ${clientKey}\n`,
-    );
-    await stage.listening(Object.values(fronts));
-    return { fronts };
+    return { fronts: await startStunnelPair(stage) };
   },
 };
+
+/** Starts both ends and resolves with where callers reach the resources. */
+export async function startStunnelPair(stage: Stage): Promise<Ports> {
+  const { serverCertificate, serverKey, clientCertificate, clientKey } = stage.keys;
+  const inner = await stage.ports();
+  await startSide(
+    stage,
+    'client',
+    inner,
+    stage.resources,
+    `cert = ${serverCertificate}\nkey = ${serverKey}\n`,
+  );
+  await stage.listening(Object.values(inner));
+  const legs = {
+    bulk: await stage.leg(inner.bulk),
+    http: await stage.leg(inner.http),
+    echo: await stage.leg(inner.echo),
+  };
+  const fronts = await stage.ports();
+  await startSide(
+    stage,
+    'edge',
+    fronts,
+    legs,
+    `client = yes\ncert = ${clientCertificate}\nkey = ${clientKey}\n`,
+  );
+  await stage.listening(Object.values(fronts));
+  return fronts;
+}
 
 async function startSide(
   stage: Stage,
