@@ -1,6 +1,6 @@
 /** Every noun that is a collection of the API. A new one is a new entry here. */
 import type { Field, Noun } from './noun.ts';
-import { parseData, parseNumber, parseTarget } from './value.ts';
+import { parseData, parseNumber, parseProxy, parseTarget, readSecret } from './value.ts';
 
 const data: Field = {
   flags: '--data <JSON>',
@@ -49,6 +49,21 @@ const resource: Field = {
   body: (value) => ({ resource: parseTarget(value) }),
 };
 
+const proxy: Field = {
+  flags: '--proxy <URL>',
+  description: 'the SOCKS proxy before the resource: socks5://USER@HOST:PORT, or socks4, socks4a',
+  body: (value) => ({ resource: { proxy: parseProxy(value) } }),
+};
+const proxyPassword: Field = {
+  flags: '--proxy-password-file <FILE>',
+  description: 'its password is the first line of this file; it is stored encrypted and never shown',
+  body: (value) => ({ resource: { proxy: { password: readSecret(value) } } }),
+};
+const noProxy: Field = {
+  flags: '--without-proxy',
+  description: 'reach the resource without a proxy',
+  body: () => ({ resource: { proxy: null } }),
+};
 const compress: Field = {
   flags: '--compress',
   description: 'compress data between node and client',
@@ -125,8 +140,22 @@ export const nouns: readonly Noun[] = [
         body: (value) => ({ resource: parseTarget(value) }),
       },
     ],
-    create: [frontHost, frontPort, cloud, compress, disable, data],
-    update: [name, resource, frontHost, frontPort, cloud, compress, noCompression, enable, disable, data],
+    create: [frontHost, frontPort, cloud, proxy, proxyPassword, compress, disable, data],
+    update: [
+      name,
+      resource,
+      frontHost,
+      frontPort,
+      cloud,
+      proxy,
+      proxyPassword,
+      noProxy,
+      compress,
+      noCompression,
+      enable,
+      disable,
+      data,
+    ],
   },
   {
     name: 'certificates',

@@ -1,4 +1,5 @@
 /** Texts of arguments as values of the API; each throws `CLI_ARGUMENT_INVALID` with what would be right. */
+import { readFileSync } from 'node:fs';
 import { type AccessRule, parseAclFile } from '@postern/access';
 import { CliError } from './errors.ts';
 
@@ -9,6 +10,28 @@ export function parseTarget(text: string): { host: string; port: number; path?: 
   const host = match?.[1] ?? match?.[2];
   if (host === undefined || port < 1 || port > 65_535) throw invalid(`${text} is no HOST:PORT`);
   return { host, port, ...(match?.[4] === undefined ? {} : { path: match[4] }) };
+}
+
+/** `socks5://USER@HOST:PORT`, also socks4 and socks4a; a password in it is refused, since others see arguments. */
+export function parseProxy(text: string): { type: string; host: string; port: number; username?: string } {
+  const match = /^(socks4a?|socks5):\/\/(?:([^@/]*)@)?(.+)$/.exec(text);
+  if (match === null) throw invalid(`${text} is no socks4://, socks4a:// or socks5:// URL`);
+  const [, type = '', user, target = ''] = match;
+  if (user?.includes(':') === true)
+    throw invalid('a password does not belong into an argument: give it by --proxy-password-file');
+  const { host, port } = parseTarget(target);
+  return { type, host, port, ...(user === undefined ? {} : { username: decodeURIComponent(user) }) };
+}
+
+/** The first line of a file. */
+export function readSecret(file: string): string {
+  try {
+    const [line = ''] = readFileSync(file, 'utf8').split(/\r?\n/, 1);
+    if (line !== '') return line;
+  } catch (error) {
+    throw invalid(`${file} cannot be read: ${error instanceof Error ? error.message : ''}`, error);
+  }
+  throw invalid(`${file} is empty`);
 }
 
 /** A whole number of at least 0. */

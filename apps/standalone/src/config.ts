@@ -106,7 +106,8 @@ export type PlatformSettings = Static<typeof platformSchema>;
 
 /** All of them; what is not given is as by default. Throws where one is not as its schema says. */
 export function platformSettingsOf(given: Partial<PlatformSettings>): PlatformSettings {
-  return Value.Parse(platformSchema, Value.Default(platformSchema, { ...given }));
+  // What was given may be frozen, lists in it too, and defaults are filled in where they lie.
+  return Value.Parse(platformSchema, Value.Default(platformSchema, Value.Clone({ ...given })));
 }
 
 const schema = Type.Object({

@@ -14,6 +14,11 @@ describe('what services are told', () => {
     assert.equal(edgeOptionsOf(settings({ listenHost: '127.0.0.7' }), ports).advertiseHost, '127.0.0.7');
   });
 
+  it('takes settings as the command line gives them, frozen with their lists', () => {
+    const given = Object.freeze({ cloudDenied: Object.freeze(['10.0.0.0/8']) as unknown as string[] });
+    assert.deepEqual(edgeOptionsOf(settings(given), ports).cloudDenied, ['10.0.0.0/8']);
+  });
+
   it('keeps the platform’s own ports from fronts', () => {
     assert.deepEqual(routerOptionsOf(settings({}), ports).reservedPorts, [80, 443, 9000, 8443, 8080]);
   });

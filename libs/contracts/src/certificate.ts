@@ -13,6 +13,7 @@ import {
   pageOf,
   pageRequestProperties,
 } from './object.ts';
+import { PasswordPlace } from './password.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 
 /** The longest upload, all files together. */
@@ -205,6 +206,7 @@ export const CertificateRole = Type.Union([
   Type.Literal('server', { description: 'shown to callers: needs a key and a server usage' }),
   Type.Literal('client', { description: 'shown to the resource: needs a key and a client usage' }),
   Type.Literal('ca', { description: 'others are verified by it: a CA, or a self-signed certificate' }),
+  Type.Literal('password', { description: 'shown to the proxy before the resource; no certificate' }),
 ]);
 export type CertificateRole = Static<typeof CertificateRole>;
 
@@ -214,6 +216,7 @@ export const CertificateUse = Type.Object({
   field: Type.String(),
   role: CertificateRole,
   host: Type.Optional(Type.String({ description: 'the host that a server certificate must cover' })),
+  place: Type.Optional(PasswordPlace),
 });
 export type CertificateUse = Static<typeof CertificateUse>;
 

@@ -14,6 +14,7 @@ import {
   pageOf,
   pageRequestProperties,
 } from './object.ts';
+import { passwordIdPrefix } from './password.ts';
 import { defineQuestion } from './question.ts';
 
 const closed = { additionalProperties: false };
@@ -61,20 +62,44 @@ const resourceProxy = {
   type: Type.Union([Type.Literal('socks4'), Type.Literal('socks4a'), Type.Literal('socks5')]),
   host,
   port,
-  username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  username: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'SOCKS 4 and 4a: the user ID; SOCKS 5: the user',
+    }),
+  ),
+  passwordId: Type.Optional(
+    Type.String({
+      pattern: `^${passwordIdPrefix}[0-9a-z]+$`,
+      maxLength: 64,
+      description:
+        'which stored password the proxy is shown; good for this gateway, proxy and user only. The password itself is never shown',
+    }),
+  ),
 };
 const ResourceProxy = Type.Union([Type.Object(resourceProxy), Type.Null()], { default: null });
-/** The password is refused by name as yet: there is no place where it could be kept sealed. */
-const ResourceProxyInput = Type.Union(
+/** A password goes to certstore before anything else sees it; what is left of it is its ID. */
+export const ResourceProxyInput = Type.Union(
   [
     Type.Object(
-      { ...resourceProxy, password: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) },
+      {
+        ...resourceProxy,
+        password: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 255,
+            description: 'SOCKS 5 (RFC 1929): stored encrypted, and shown by its passwordId from then on',
+          }),
+        ),
+      },
       closed,
     ),
     Type.Null(),
   ],
   { default: null },
 );
+export type ResourceProxyInput = Static<typeof ResourceProxyInput>;
 
 const resourceOptions = {
   proxy: ResourceProxy,

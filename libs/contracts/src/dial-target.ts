@@ -21,6 +21,7 @@ export const DialTarget = Type.Object({
       host,
       port,
       username: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+      passwordId: Type.Optional(certificateId),
     }),
   ),
   tls: Type.Optional(

@@ -9,24 +9,33 @@ import { Type } from 'typebox';
 export const FeatureNames = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 64 });
 
 /**
- * What each name says that its end understands: in OPEN's metadata, tests and checks `tls`, `proxy`, `protocol: udp`; in
+ * What each name says that its end understands: in OPEN's metadata, tests and checks `tls`, `proxy` (`proxyPassword`: its
+ * `passwordId`), `protocol: udp`; in
  * CONTROL `cloudDestinations` the listener's `tls` and `protocol: udp`. `compress` is asked for where it is announced, and
  * goes without where it is not.
  */
-export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress';
+export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress' | 'proxyPassword';
 
 /** What the programs of this version understand. */
-export const knownFeatures: readonly Feature[] = ['tls', 'proxy', 'udp', 'listenerTls', 'compress'];
+export const knownFeatures: readonly Feature[] = [
+  'tls',
+  'proxy',
+  'udp',
+  'listenerTls',
+  'compress',
+  'proxyPassword',
+];
 
 /** What a client must understand to dial this. */
 export function featuresToDial(target: {
   readonly protocol?: string | undefined;
   readonly tls?: unknown;
-  readonly proxy?: unknown;
+  readonly proxy?: { readonly passwordId?: string | undefined } | undefined;
 }): Feature[] {
   const needs: Feature[] = [];
   if (target.tls !== undefined) needs.push('tls');
   if (target.proxy !== undefined) needs.push('proxy');
+  if (target.proxy?.passwordId !== undefined) needs.push('proxyPassword');
   if (target.protocol === 'udp') needs.push('udp');
   return needs;
 }

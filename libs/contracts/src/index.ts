@@ -18,6 +18,7 @@ export * from './gateway.ts';
 export * from './link.ts';
 export * from './material.ts';
 export * from './object.ts';
+export * from './password.ts';
 export * from './presence.ts';
 export * from './question.ts';
 export * from './route.ts';

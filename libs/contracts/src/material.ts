@@ -38,6 +38,12 @@ export const Material = Type.Object({
   }),
   fingerprint: Type.String(),
   notAfter: Type.String(),
+  proxy: Type.Optional(
+    Type.Object(
+      { host: Type.String(), port: Type.Integer(), username: Type.String(), password: Type.String() },
+      { description: 'a password, and whom it may be shown to; then there is no certificate' },
+    ),
+  ),
 });
 export type Material = Static<typeof Material>;
 
@@ -135,7 +141,7 @@ export interface RouteCertificate {
   readonly holder: 'node' | 'client';
 }
 
-/** Every place where a route names a certificate. Who may have which contents is decided by this and nothing else. */
+/** Every place where a route names a certificate, or the password of a proxy. Who may have which contents is decided by this and nothing else. */
 export function certificateUses(
   route: Pick<Route, 'kind' | 'resource' | 'front' | 'listener'>,
 ): RouteCertificate[] {
@@ -163,5 +169,6 @@ export function certificateUses(
     add(id, `/resource/tls/caCertificateIds/${index}`, 'ca', dials);
   }
   add(resource.tls.clientCertificateId, '/resource/tls/clientCertificateId', 'client', dials);
+  add(resource.proxy?.passwordId ?? null, '/resource/proxy/passwordId', 'password', dials);
   return uses;
 }

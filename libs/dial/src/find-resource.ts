@@ -18,6 +18,8 @@ export interface ResourceGuard {
   denialOf(target: AccessTarget, address: string): AccessDecision | null;
   /** Why a proxy on the way may not be used; null when it may. Where there is no such method, every one may. */
   denialOfProxy?(proxy: AccessTarget): AccessDecision | null;
+  /** The same of an address that the proxy resolved to. */
+  denialOfProxyAddress?(address: string): AccessDecision | null;
 }
 
 /** What decides and resolves. */

@@ -8,6 +8,15 @@ export interface TlsMaterial {
   readonly chainPem: string;
   readonly keyPem: string | null;
   readonly notAfter: string;
+  /** A password, and whom it may be shown to; then there is no certificate. */
+  readonly proxy?:
+    | {
+        readonly host: string;
+        readonly port: number;
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
 }
 
 /** Gives the contents of certificates by ID, in that order; rejects where one cannot be had in time. */

@@ -5,14 +5,15 @@
  *     access list ─► resolve ─► access by address ─► connect ─┬─► TLS ─► socket
  *          └───────► proxy: resolve it, connect, SOCKS ───────┘
  *
- * Behind a proxy the access list is asked for the host as configured only: the proxy resolves it, so nobody here knows
- * the address. SOCKS 4 cannot take a name: there it is resolved here, and asked about by address too. The proxy itself is
+ * Behind a proxy the access list is asked for the host as configured: the proxy resolves a name, so nobody here knows its
+ * address; a host that is an address is asked about as one. SOCKS 4 cannot take a name: there it is resolved here, and asked about by address too. The proxy itself is
  * chosen by whoever makes the destination; an owner's list, where there is one, must allow it (`denialOfProxy`).
  */
-import type { Socket } from 'node:net';
+import { type Socket, isIP } from 'node:net';
 import type { AccessDecision } from '@postern/access';
 import { ResetCode } from '@postern/tunnel';
 import { Deadline } from './deadline.ts';
+import { errorText } from './error-text.ts';
 import {
   type FindingParts,
   type ResourceGuard,
@@ -129,15 +130,20 @@ async function connectByProxy(
   deadline: Deadline,
   signal: AbortSignal,
 ): Promise<{ socket: Socket; address: string | null }> {
-  const { port } = target;
+  const { host, port } = target;
+  if (isIP(host) !== 0) {
+    const denial = parts.guard.denialOf(askedOf(target), host);
+    if (denial !== null) throw deniedFault(parts.end, { host, port }, denial);
+  }
   const address = proxy.type === 'socks4' ? await findForSocks4(parts, target, deadline, signal) : null;
+  const password = await passwordOf(parts, proxy, deadline, signal);
   const socket = await takeStep(
     parts.onStep,
     'proxy',
     async () => {
       const connected = await connectToProxy(parts, target, proxy, deadline, signal);
       const to = { host: address ?? target.host, port };
-      return throughSocks(connected, { end: parts.end, proxy, to }, deadline.leftMs, signal);
+      return throughSocks(connected, { end: parts.end, proxy, password, to }, deadline.leftMs, signal);
     },
     () => `${proxy.host}:${proxy.port} connected to ${address ?? target.host}:${port}`,
   );
@@ -155,13 +161,39 @@ async function connectToProxy(
   if (denial !== null) throw deniedFault(parts.end, { host, port }, denial);
   const way = { ...target, host, port };
   try {
-    const addresses = await resolveName(parts, way, deadline, signal);
-    return (await connectToFirst(parts, way, { addresses, faults: [] }, deadline, signal)).socket;
+    const addresses: string[] = [];
+    const faults: ResourceError[] = [];
+    for (const address of await resolveName(parts, way, deadline, signal)) {
+      const denied = parts.guard.denialOfProxyAddress?.(address) ?? null;
+      if (denied === null) addresses.push(address);
+      else faults.push(deniedFault(parts.end, { host, port }, denied));
+    }
+    return (await connectToFirst(parts, way, { addresses, faults }, deadline, signal)).socket;
   } catch (error) {
     if (!(error instanceof ResourceError)) throw error;
     throw new ResourceError(ResetCode.ProxyFailed, `the proxy cannot be used: ${error.message}`, {
       cause: error,
     });
+  }
+}
+
+/** Null where the destination has none. Rejects with ResourceError, or the signal's reason. */
+async function passwordOf(
+  { material }: ResourceParts,
+  { host, port, username, passwordId }: ResourceProxy,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (passwordId === undefined) return null;
+  try {
+    const [held] = await deadline.run(signal, (limited) => material([passwordId], limited));
+    const given = held?.proxy;
+    if (given?.host === host && given.port === port && given.username === username) return given.password;
+    throw new Error('it was given for another proxy or user: give it again for this one');
+  } catch (error) {
+    signal.throwIfAborted();
+    const text = `the password for the proxy ${host}:${port} is not here: ${errorText(error)}`;
+    throw new ResourceError(ResetCode.ProxyFailed, text, { cause: error });
   }
 }
 

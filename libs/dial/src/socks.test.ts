@@ -30,13 +30,24 @@ async function play(t: TestContext, turns: [sent: string, answer: string][]): Pr
   return (server.address() as AddressInfo).port;
 }
 
+const nothing = { revision: 1, chainPem: '', keyPem: null, notAfter: '' };
+/** The password of the user `u` at the proxy on this port. */
+const passwordFor = (port: number) => ({
+  id: 'passwordx',
+  ...nothing,
+  proxy: { host: 'proxy.corp', port, username: 'u', password: 'pw' },
+});
+
 function dial(proxy: Omit<ResourceProxy, 'host'>, host = 'db.corp', seconds = 5): Promise<Dialled> {
   return dialResource(
     {
       guard: { decide: () => allowed, denialOf: () => null },
       hosts: { resolve: async (name) => (name === 'proxy.corp' ? ['127.0.0.1'] : ['::1', '10.0.0.5']) },
       end: { name: 'the client', nameRemedy: 'mend it' },
-      material: async () => [],
+      material: async ([id]) => {
+        if (id !== 'passwordx') throw new Error('the platform does not give it');
+        return [passwordFor(proxy.port)];
+      },
     },
     { host, port: 5432, connectTimeoutSeconds: seconds, proxy: { ...proxy, host: 'proxy.corp' } },
     new AbortController().signal,
@@ -70,7 +81,7 @@ describe('SOCKS proxy', () => {
     ],
     [
       'SOCKS 5 takes user name and password',
-      { type: 'socks5', username: 'u', password: 'pw' },
+      { type: 'socks5', username: 'u', passwordId: 'passwordx' },
       [
         ['05020002', '0502'],
         [`0101${hex('u')}02${hex('pw')}`, '0100'],
@@ -119,6 +130,24 @@ describe('SOCKS proxy', () => {
       assert.match(await fault(dial({ type: 'socks5', port: await play(t, turns) })), text);
     });
   }
+
+  it('says so when there is no password to show, and shows none', async (t) => {
+    const proxy = { type: 'socks5', username: 'u', passwordId: 'other', port: await play(t, []) } as const;
+    assert.match(
+      await fault(dial(proxy)),
+      /^ProxyFailed: the password for the proxy .* is not here: the platform/,
+    );
+  });
+
+  it('shows a password to no proxy and no user but those that it was given for', async (t) => {
+    const proxy = {
+      type: 'socks5',
+      username: 'v',
+      passwordId: 'passwordx',
+      port: await play(t, []),
+    } as const;
+    assert.match(await fault(dial(proxy)), /is not here: it was given for another proxy or user/);
+  });
 
   it('says so when the proxy takes no connections', async () => {
     assert.match(

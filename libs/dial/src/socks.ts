@@ -15,13 +15,25 @@ export interface ResourceProxy {
   readonly host: string;
   readonly port: number;
   readonly username?: string | undefined;
-  readonly password?: string | undefined;
+  /** Which password it is shown, by ID. */
+  readonly passwordId?: string | undefined;
 }
 
 /** Asks the proxy at the other end of `socket` for a connection. On failure the socket is destroyed; rejects with ResourceError or the signal's reason. */
 export async function throughSocks(
   socket: Socket,
-  { end, proxy, to }: { end: DialingEnd; proxy: ResourceProxy; to: { host: string; port: number } },
+  {
+    end,
+    proxy,
+    password,
+    to,
+  }: {
+    end: DialingEnd;
+    proxy: ResourceProxy;
+    /** Null for none. */
+    password: string | null;
+    to: { host: string; port: number };
+  },
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Socket> {
@@ -40,7 +52,7 @@ export async function throughSocks(
       existing_socket: socket,
       destination: to,
       timeout: Math.ceil(timeoutMs),
-      proxy: { host: proxy.host, port: proxy.port, ...credentialsOf(proxy) },
+      proxy: { host: proxy.host, port: proxy.port, ...credentialsOf(proxy, password) },
     });
     // It listens by now.
     socket.resume();
@@ -57,11 +69,11 @@ export async function throughSocks(
   }
 }
 
-function credentialsOf({ type, username, password }: ResourceProxy) {
+function credentialsOf({ type, username }: ResourceProxy, password: string | null) {
   return {
     type: type === 'socks5' ? (5 as const) : (4 as const),
     ...(username === undefined ? {} : { userId: username }),
-    ...(password === undefined ? {} : { password }),
+    ...(password === null ? {} : { password }),
   };
 }
 

@@ -24,6 +24,7 @@ import { certstoreError } from './errors.ts';
 import { misfitOf, warningsOf } from './fitness.ts';
 import type { IntakeKey } from './intake-key.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
+import type { Passwords } from './passwords.ts';
 import { readUpload } from './upload.ts';
 import type { Usage } from './usage.ts';
 
@@ -42,6 +43,7 @@ export interface CertificatesParts {
   readonly wrapper: KeyWrapper;
   readonly now: () => Date;
   readonly certificatesMax: number;
+  readonly passwords: Pick<Passwords, 'misfitOf'>;
 }
 
 /** Operators' certificates. */
@@ -163,12 +165,18 @@ export class Certificates {
     const faults: { path: string; code: string; message: string }[] = [];
     const warnings: typeof faults = [];
     for (const use of uses) {
+      if (use.role === 'password') {
+        const fault = await this.#parts.passwords.misfitOf(use.id, use.place);
+        if (fault !== null) faults.push({ path: use.field, ...fault });
+        continue;
+      }
+      const { role } = use;
       const document = await this.#parts.documents.certificates.get(use.id);
       const path = use.field;
       const fault =
         document === null
           ? { code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message: `there is no certificate ${use.id}` }
-          : misfitOf(document, use);
+          : misfitOf(document, { ...use, role });
       if (fault !== null) faults.push({ path, ...fault });
       else if (document !== null) {
         warnings.push(...warningsOf(document, this.#parts.now()).map((warning) => ({ path, ...warning })));
@@ -231,6 +239,7 @@ export class Certificates {
     const { usage } = this.#parts;
     await usage.demandFresh();
     for (const { route, role, field } of usage.of(document.id)) {
+      if (role === 'password') continue;
       const host = role === 'server' ? route.front?.host : undefined;
       const misfit = misfitOf(document, { role, ...(host === undefined ? {} : { host }) });
       if (misfit === null) continue;

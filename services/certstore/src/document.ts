@@ -8,11 +8,13 @@ export type CertificateDocument = Omit<Certificate, 'usedBy' | 'warnings'> & {
   chainPem: string;
 };
 
-/** A private key as an envelope, under the ID of what it belongs to. */
+/** A private key or a password as an envelope, under the ID of what it belongs to. */
 export interface SecretDocument extends StoredDocument {
   /** Counts replacements; the envelope is bound to it. */
   version: number;
   sealed: string;
+  /** When it came; of passwords. */
+  storedAt?: string;
 }
 
 /** The name of the collection that secrets are in; part of what their envelopes are bound to. */

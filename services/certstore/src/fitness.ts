@@ -17,7 +17,7 @@ export interface Fault {
 /** The first reason why the certificate does not do for this use; null when it does. */
 export function misfitOf(
   document: CertificateDocument,
-  { role, host }: Pick<CertificateUse, 'role' | 'host'>,
+  { role, host }: { role: Exclude<CertificateUse['role'], 'password'>; host?: string },
 ): Fault | null {
   const name = JSON.stringify(document.name);
   if (role === 'ca') {

@@ -11,6 +11,7 @@ import {
   ServiceError,
   type SealedMaterial,
   type getClientMaterial,
+  isPasswordId,
   materialRequestText,
   nodeIdentityName,
   sealingKeyText,
@@ -20,6 +21,7 @@ import type { Authorities, AuthorityName } from './authority.ts';
 import type { Certificates } from './certificates.ts';
 import { certstoreError } from './errors.ts';
 import type { MaterialSigner } from './material-signer.ts';
+import type { Passwords } from './passwords.ts';
 import type { Use, Usage } from './usage.ts';
 
 const thumbprintCharacters = 20;
@@ -32,6 +34,7 @@ type ClientQuestion = ReturnType<(typeof getClientMaterial)['checkRequest']>;
 /** What it needs. */
 export interface MaterialsParts {
   readonly certificates: Certificates;
+  readonly passwords: Passwords;
   readonly usage: Usage;
   readonly authorities: Authorities;
   readonly signer: MaterialSigner;
@@ -103,8 +106,10 @@ export class Materials {
     return { items, refused };
   }
 
-  async #sealOne(id: string, { key, trusts, mayHave }: Recipient): Promise<SealedMaterial> {
+  async #sealOne(id: string, recipient: Recipient): Promise<SealedMaterial> {
+    const { key, trusts, mayHave } = recipient;
     const { certificates, usage, signer } = this.#parts;
+    if (isPasswordId(id)) return this.#sealPassword(id, recipient);
     const document = await certificates.document(id);
     if (document === null) {
       throw certstoreError('CERTSTORE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id}`);
@@ -118,6 +123,19 @@ export class Materials {
     const keyPem = isShown && hasKey ? await certificates.keyPem(document) : null;
     const material: Material = { id, revision, chainPem, keyPem, fingerprint, notAfter };
     return signer.seal(trusts, key, material);
+  }
+
+  async #sealPassword(id: string, { key, trusts, mayHave }: Recipient): Promise<SealedMaterial> {
+    const { passwords, usage, signer } = this.#parts;
+    const routes = usage
+      .of(id)
+      .filter(mayHave)
+      .map(({ route }) => route);
+    const { place, password } = await passwords.open(id, routes);
+    const { host, port, username } = place;
+    const nothing = { chainPem: '', keyPem: null, fingerprint: '', notAfter: '' };
+    const proxy = { host, port, username, password };
+    return signer.seal(trusts, key, { id, revision: 1, ...nothing, proxy });
   }
 }
 

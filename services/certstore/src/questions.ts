@@ -5,7 +5,9 @@ import {
   answererOf,
   checkCertificates,
   createCertificate,
+  createPassword,
   deleteCertificate,
+  deletePassword,
   generateCertificate,
   getCertificate,
   getClientMaterial,
@@ -22,6 +24,7 @@ import type { Certificates } from './certificates.ts';
 import type { IntakeKey } from './intake-key.ts';
 import type { PairGenerator } from './pair-generator.ts';
 import type { Materials } from './materials.ts';
+import type { Passwords } from './passwords.ts';
 import type { Rotation } from './rotation.ts';
 import type { CertstoreMetrics } from './metrics.ts';
 
@@ -31,6 +34,7 @@ const queue = 'certstore';
 export interface Answerers {
   certificates: Certificates;
   materials: Materials;
+  passwords: Passwords;
   intake: IntakeKey;
   pairs: PairGenerator;
   rotation: Rotation;
@@ -56,7 +60,7 @@ export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer 
 /** Answers what concerns operators' certificates, until the subscriptions are closed. */
 export function answerQuestions(
   parts: AnsweringParts,
-  { certificates, materials, intake, pairs, rotation }: Answerers,
+  { certificates, materials, passwords, intake, pairs, rotation }: Answerers,
 ): Subscription[] {
   const serve = answererFor(parts);
   return [
@@ -74,6 +78,11 @@ export function answerQuestions(
     serve(generateCertificate, async ({ sealed, recipient }) => {
       const { certificate, download } = await pairs.generate(await intake.open(sealed));
       return { certificate, sealedDownload: await sealText(recipient, JSON.stringify(download)) };
+    }),
+    serve(createPassword, async ({ sealed }) => ({ id: await passwords.create(sealed) })),
+    serve(deletePassword, async ({ id }) => {
+      await passwords.delete(id);
+      return {};
     }),
     serve(getKeyRotation, async () => rotation.current()),
     serve(startKeyRotation, async () => rotation.start()),

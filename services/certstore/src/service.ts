@@ -34,6 +34,7 @@ import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
 import { namePolicy, platformNames, type NamePolicyOptions } from './name-policy.ts';
 import { PairGenerator } from './pair-generator.ts';
+import { Passwords } from './passwords.ts';
 import { answerQuestions, answererFor } from './questions.ts';
 import { Rotation } from './rotation.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';
@@ -110,6 +111,7 @@ class Certstore implements Service {
   #feed: FeedOwner | null = null;
   #usage: Usage | null = null;
   #restoring: Promise<void> = Promise.resolve();
+  #passwords: Passwords | null = null;
 
   constructor(parts: CertstoreParts) {
     this.#parts = parts;
@@ -258,6 +260,8 @@ class Certstore implements Service {
     usage.start();
     this.#usage = usage;
     const certificatesMax = options.certificatesMax ?? 2_000;
+    const passwords = new Passwords({ documents, usage, intake, wrapper, now });
+    this.#passwords = passwords;
     const certificates = new Certificates({
       bus,
       store,
@@ -268,10 +272,11 @@ class Certstore implements Service {
       wrapper,
       now,
       certificatesMax,
+      passwords,
     });
     this.#expiry = new ExpiryWatch({ bus, store, documents, usage, logger: this.#logger, now });
     const signer = new MaterialSigner(authorities);
-    const materials = new Materials({ certificates, usage, authorities, signer, now });
+    const materials = new Materials({ certificates, passwords, usage, authorities, signer, now });
     const pairs = new PairGenerator({
       bus,
       certificates,
@@ -281,7 +286,9 @@ class Certstore implements Service {
       now,
     });
     const parts = { bus, logger: this.#logger, metrics: this.#metrics };
-    this.#subscriptions.push(...answerQuestions(parts, { certificates, materials, intake, pairs, rotation }));
+    this.#subscriptions.push(
+      ...answerQuestions(parts, { certificates, materials, passwords, intake, pairs, rotation }),
+    );
     const backup = {
       bus,
       store,
@@ -341,6 +348,7 @@ class Certstore implements Service {
   async #sweep(issued: IssuedList): Promise<void> {
     try {
       await this.#expiry?.look();
+      await this.#passwords?.sweep();
       this.#issuedCount = await issued.sweep((this.#parts.now ?? (() => new Date()))());
     } catch (error) {
       this.#logger.warn({ error }, 'certificates could not be looked through');

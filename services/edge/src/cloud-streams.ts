@@ -307,6 +307,7 @@ export class CloudStreams {
         const denied = list === null ? null : decideResolved(list, target, address);
         return denied === null ? this.#parts.reach(address) : fromList('gateway', denied);
       },
+      denialOfProxyAddress: (address) => this.#parts.reach(address),
     };
   }
 }
@@ -349,6 +350,8 @@ function faultOf(error: unknown): [ResetCode, CallerCause] {
       return [reset, { code: 'EDGE_RESOURCE_NOT_RESOLVED', text, end: 'edge' }];
     case ResetCode.TlsFailed:
       return [reset, { code: 'EDGE_RESOURCE_TLS', text, end: 'resource' }];
+    case ResetCode.ProxyFailed:
+      return [reset, { code: 'EDGE_RESOURCE_PROXY', text, end: 'resource' }];
     case ResetCode.Denied:
       return [reset, { code: 'EDGE_ACCESS_DENIED', text, end: 'edge' }];
     default:

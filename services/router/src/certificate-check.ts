@@ -12,12 +12,12 @@ import { invalid } from './errors.ts';
 export type Naming = Pick<Route, 'kind' | 'resource' | 'front'>;
 
 /** Throws `ROUTER_INVALID` that names each field, or what asking threw. `before` is the destination as it is. */
-export type CheckCertificates = (naming: Naming, before?: Naming) => Promise<void>;
+export type CheckCertificates = (gatewayId: string, naming: Naming, before?: Naming) => Promise<void>;
 
 /** Asks certstore. */
 export function certificateCheck(bus: Bus): CheckCertificates {
-  return async (naming, before) => {
-    const uses = usesOf(naming);
+  return async (gatewayId, naming, before) => {
+    const uses = usesOf(naming, gatewayId);
     if (uses.length === 0 || (before !== undefined && namesTheSame(naming, before))) return;
     const { faults } = await ask(bus, checkCertificates, { uses });
     if (faults.length > 0) throw invalid(faults.map(({ path, message }) => ({ path, message })));
@@ -26,14 +26,16 @@ export function certificateCheck(bus: Bus): CheckCertificates {
 
 /** Whether both name the same certificates in the same places, for the same host. */
 export function namesTheSame(one: Naming, other: Naming): boolean {
-  return isDeepStrictEqual(usesOf(one), usesOf(other));
+  return isDeepStrictEqual(usesOf(one, ''), usesOf(other, ''));
 }
 
-function usesOf(naming: Naming): CertificateUse[] {
+function usesOf(naming: Naming, gatewayId: string): CertificateUse[] {
+  const { host = '', port = 0, username = '' } = naming.resource.proxy ?? {};
   return certificateUses(naming).map(({ id, field, role }) => ({
     id,
     field,
     role,
     ...(role === 'server' && naming.front !== undefined ? { host: naming.front.host } : {}),
+    ...(role === 'password' ? { place: { gatewayId, host, port, username } } : {}),
   }));
 }

@@ -72,7 +72,7 @@ export class Destinations {
   /** Makes one and takes its front. */
   async create(gatewayId: string, input: DestinationInput): Promise<Destination> {
     const form = destinationForm(input);
-    await this.#checkCertificates(this.#naming(form, gatewayId));
+    await this.#checkCertificates(gatewayId, this.#naming(form, gatewayId));
     const { destinationsPerGatewayMax } = this.#options;
     const document = await this.#journal.change(async (draft) => {
       if ((await draft.gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
@@ -118,7 +118,7 @@ export class Destinations {
     const before = await find(this.#journal.documents.destinations, gatewayId, id, revision);
     // Asked outside of the transaction, which waits for nothing but documents.
     const checked = this.#naming(patchDestination(before, patch), gatewayId);
-    await this.#checkCertificates(checked, before);
+    await this.#checkCertificates(gatewayId, checked, before);
     const document = await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       const form = patchDestination(found, patch);

@@ -85,7 +85,7 @@ const unserved: [path: string, change: object][] = [
   ['/resource/tls/mode', { front: { protocol: 'udp' }, resource: { tls: { mode: 'tls' } } }],
   [
     '/resource/proxy',
-    { kind: 'cloud', clientPort: 1, resource: { proxy: { type: 'socks5', host: 'p', port: 1080 } } },
+    { front: { protocol: 'udp' }, resource: { proxy: { type: 'socks5', host: 'p', port: 1080 } } },
   ],
   [
     '/resource/proxy/password',
@@ -108,7 +108,14 @@ for (const [path, change] of unserved) {
   });
 }
 
+const proxy = { host: 'p', port: 1080, username: 'u', passwordId: 'passwordx' };
+
 const wrong: [path: string, input: DestinationInput][] = [
+  ['/resource/proxy/password', withResource({ proxy: { ...proxy, type: 'socks4a' } })],
+  [
+    '/resource/proxy/username',
+    withResource({ proxy: { type: 'socks5', host: 'p', port: 1080, passwordId: 'passwordx' } }),
+  ],
   ['/resource/compress', { ...withResource({ compress: true }), front: { protocol: 'udp' } }],
   ['/resource/compress', { ...withResource({ compress: true }), front: { tls: { mode: 'passthrough' } } }],
   ['/resource/proxy/host', withResource({ proxy: { type: 'socks5', host: 'a b', port: 1 } })],

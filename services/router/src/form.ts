@@ -82,6 +82,7 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
   const former = { name, kind, enabled, resource, ...place, health };
   const input = checkDestination(mergePatch(former, patch));
+  demandSamePlace(resource.proxy, input.resource.proxy ?? null);
   if ((input.kind ?? 'on-premises') !== kind) {
     throw invalid([{ path: '/kind', message: `is fixed: this destination is ${kind}` }]);
   }
@@ -89,6 +90,16 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   if (form.kind === 'cloud' || front === undefined) return form;
   const { host, port } = form.front;
   return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? front.port } };
+}
+
+type Proxy = DestinationForm['resource']['proxy'];
+
+/** A password was given for one proxy and user, and certstore shows it to no other. */
+function demandSamePlace(former: Proxy, now: Proxy): void {
+  if (former?.passwordId === undefined || now?.passwordId !== former.passwordId) return;
+  if (now.host === former.host && now.port === former.port && now.username === former.username) return;
+  const message = 'must be given again for another proxy or user, or null for none';
+  throw invalid([{ path: '/resource/proxy/password', message }]);
 }
 
 const checkGateway = checker(GatewayInput);
@@ -132,8 +143,14 @@ function proxyForm(
 ): DestinationForm['resource']['proxy'] {
   if (input === null) return null;
   if (input.password !== undefined) throw notSupported('/resource/proxy/password', '(hidden)');
-  const { type, host, port, username } = input;
-  return { type, host, port, ...(username === undefined ? {} : { username }) };
+  const { type, host, port, username, passwordId } = input;
+  return {
+    type,
+    host,
+    port,
+    ...(username === undefined ? {} : { username }),
+    ...(passwordId === undefined ? {} : { passwordId }),
+  };
 }
 
 function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
@@ -202,9 +219,8 @@ function findFault(form: DestinationForm): BodyFault | null {
   }
   if (!isHost(resource.host)) return { path: '/resource/host', message: 'is no address and no host name' };
   const { proxy, tls } = resource;
-  if (proxy !== null && !isHost(proxy.host)) {
-    return { path: '/resource/proxy/host', message: 'is no address and no host name' };
-  }
+  const proxyFault = findResourceProxyFault(proxy);
+  if (proxyFault !== null) return proxyFault;
   if (tls.serverName !== null && !isHost(tls.serverName)) {
     return { path: '/resource/tls/serverName', message: 'is no address and no host name' };
   }
@@ -212,6 +228,16 @@ function findFault(form: DestinationForm): BodyFault | null {
     return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
   }
   return findCompressFault(form) ?? (form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form));
+}
+
+function findResourceProxyFault(proxy: DestinationForm['resource']['proxy']): BodyFault | null {
+  if (proxy === null) return null;
+  const at = (field: string, message: string): BodyFault => ({ path: `/resource/proxy/${field}`, message });
+  const { type, host, username, passwordId } = proxy;
+  if (!isHost(host)) return at('host', 'is no address and no host name');
+  if (passwordId === undefined) return null;
+  if (type !== 'socks5') return at('password', `is for type "socks5"; SOCKS 4 has a user ID alone`);
+  return username === undefined ? at('username', 'must be given where there is a password') : null;
 }
 
 /** What is secret already cannot be made smaller, and what has no order cannot be read again. */
@@ -299,7 +325,7 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
   const served: [path: string, value: unknown, isServed: boolean][] = [
     ['/resource/protocol', resource.protocol, form.kind !== 'cloud' || resource.protocol !== 'http'],
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
-    ['/resource/proxy', resource.proxy, resource.proxy === null || byClient],
+    ['/resource/proxy', resource.proxy, resource.proxy === null || resource.protocol !== 'udp'],
     ['/health/kind', health.kind, health.kind === 'none' || byClient],
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { DestinationInput } from '@postern/contracts';
 import {
   type ProcessResource,
   type Resource,
@@ -22,8 +23,10 @@ import {
   untilServed,
 } from '@postern/test-cluster';
 import { tryEcho } from './fixture/caller.ts';
+import { filesBelow, foundIn, textNeedle } from './fixture/needles.ts';
 import { refusal } from './fixture/refusal.ts';
 import { run } from './fixture/run.ts';
+import { toldAfter, until } from './fixture/told.ts';
 
 const FILE_BYTES = 8 * 1024 * 1024 + 5;
 
@@ -35,7 +38,7 @@ let nginx: ProcessResource;
 
 before(async () => {
   [platform, proxy, echo, nginx] = await Promise.all([
-    bootStandalone(),
+    bootStandalone({ args: ['--cloud-local', '--cloud-denied', '127.0.0.9'], logLevel: 'trace' }),
     startMicrosocks(),
     startEcho(),
     startNginx(),
@@ -110,13 +113,100 @@ test('what a proxy cannot do is told in its words', async () => {
   }
 });
 
-test('a password is refused by name, and not repeated', async () => {
-  const secret = 'correct horse';
-  const proxyWithPassword = { ...by('socks5'), username: 'u', password: secret };
-  const answer = await platform.admin.send('POST', `/gateways/${site.gateway.id}/destinations`, {
-    name: 'secret',
-    resource: { host: 'localhost', port: echo.port, proxy: proxyWithPassword },
-  });
-  assert.equal(answer.status, 422);
-  assert.ok(!JSON.stringify(answer.body).includes(secret));
+const secret = 'correct horse battery';
+const signed = (port: number, password?: string) => ({
+  ...by('socks5', port),
+  username: 'postern',
+  ...(password === undefined ? {} : { password }),
+});
+const withProxy = { user: 'postern', password: secret };
+
+/** The last step of a test by the client, once it is as wanted: a password may be on its way still. */
+const lastStep = (destination: ShownDestination, wanted: RegExp) =>
+  until(
+    async () => {
+      const { clients } = await platform.admin.testDestination(site.gateway.id, destination.id);
+      return clients[0]?.steps.at(-1)?.text ?? '';
+    },
+    (text) => wanted.test(text),
+  );
+
+test('a proxy that asks for a user and a password is given them', async () => {
+  await using locked = await startMicrosocks(withProxy);
+  const proxy = signed(locked.port, secret);
+  const destination = await make('locked', { host: 'localhost', port: echo.port, proxy });
+  assert.match(destination.resource.proxy?.passwordId ?? '', /^password/);
+  await lastStep(destination, /connected to localhost/);
+  assert.equal(await tryEcho(frontAt(platform, destination)), 'echoed');
+
+  // Another password is another ID; the wrong one is told in words.
+  const update = (password: string | null) =>
+    platform.admin.updateDestination(site.gateway.id, destination.id, { resource: { proxy: { password } } });
+  const changed = await update('a wrong one');
+  assert.notEqual(changed.resource.proxy?.passwordId, destination.resource.proxy?.passwordId);
+  await lastStep(destination, /refused the credentials of the destination/);
+  const without = await update(null);
+  assert.equal(without.resource.proxy?.passwordId, undefined);
+  await update(secret);
+  await lastStep(destination, /connected to localhost/);
+});
+
+test('a password is shown to no proxy but the one that it was given for', async () => {
+  await using locked = await startMicrosocks(withProxy);
+  await using other = await startMicrosocks(withProxy);
+  const resource = { host: 'localhost', port: echo.port };
+  const destination = await make('bound', { ...resource, proxy: signed(locked.port, secret) });
+  const path = `/gateways/${site.gateway.id}/destinations/${destination.id}`;
+  const patch = { resource: { proxy: { port: other.port } } };
+  const { status, body } = await platform.admin.send('PATCH', path, patch);
+  const { errors } = body as { errors: { path: string }[] };
+  assert.deepEqual([status, errors[0]?.path], [400, '/resource/proxy/password']);
+  // By its ID in another destination either, or behind another gateway.
+  const { passwordId } = destination.resource.proxy ?? {};
+  const elsewhere = await platform.admin.createGateway({ name: 'elsewhere' });
+  const attempts: [gatewayId: string, port: number][] = [
+    [site.gateway.id, other.port],
+    [elsewhere.id, locked.port],
+  ];
+  for (const [gatewayId, port] of attempts) {
+    const answer = await platform.admin.send('POST', `/gateways/${gatewayId}/destinations`, {
+      name: 'stolen',
+      resource: { ...resource, proxy: { ...signed(port), passwordId } },
+    });
+    assert.equal(answer.status, 400);
+    assert.match(JSON.stringify(answer.body), /was given for another gateway, proxy or user/);
+  }
+});
+
+test('a node reaches a cloud resource through a proxy with its password, at an address that it may dial', async () => {
+  await using locked = await startMicrosocks(withProxy);
+  const cloud = async (name: string, proxy: object) => {
+    const clientPort = await freePort();
+    const resource = { host: 'localhost', port: echo.port, proxy } as DestinationInput['resource'];
+    await platform.admin.createDestination(site.gateway.id, { name, kind: 'cloud', clientPort, resource });
+    return { host: '127.0.0.1', port: clientPort };
+  };
+  const at = await cloud('cloud', signed(locked.port, secret));
+  await until(
+    () => tryEcho(at),
+    (answer) => answer === 'echoed',
+  );
+  // Where a node may not dial, no proxy is either.
+  const elsewhere = await cloud('denied-proxy', { ...by('socks5', locked.port), host: '127.0.0.9' });
+  const line = await toldAfter(platform.part, ['EDGE_RESOURCE_PROXY', '127.0.0.9'], () =>
+    until(
+      () => tryEcho(elsewhere),
+      (answer) => answer === 'ECONNRESET',
+    ),
+  );
+  assert.match(String(line.msg), /127\.0\.0\.9 is in cloudDenied of this node/);
+});
+
+test('no password is in an answer, in the documents, or in a log', async () => {
+  const path = `/gateways/${site.gateway.id}/destinations`;
+  const shown = JSON.stringify(await platform.admin.call('GET', path));
+  assert.ok(shown.includes('passwordId'));
+  const needles = [textNeedle('the password of the proxy', secret)];
+  assert.deepEqual(foundIn(shown, needles), []);
+  for (const [file, text] of filesBelow(platform.state)) assert.deepEqual(foundIn(text, needles), [], file);
 });

@@ -14,6 +14,7 @@ export type CloudCode =
   | 'CLIENT_EDGE_DENIED'
   | 'CLIENT_EDGE_REFUSED'
   | 'CLIENT_EDGE_SILENT'
+  | 'CLIENT_RESOURCE_PROXY'
   | 'CLIENT_RESOURCE_REFUSED'
   | 'CLIENT_RESOURCE_NOT_RESOLVED'
   | 'CLIENT_RESOURCE_TIMED_OUT'
@@ -41,6 +42,8 @@ export function causeOfReset(code: number, text: string, opened: boolean): Cloud
       return { code: 'CLIENT_RESOURCE_TIMED_OUT', text };
     case ResetCode.TlsFailed:
       return { code: 'CLIENT_RESOURCE_TLS', text };
+    case ResetCode.ProxyFailed:
+      return { code: 'CLIENT_RESOURCE_PROXY', text };
     case ResetCode.Unreachable:
       return { code: 'CLIENT_RESOURCE_UNREACHABLE', text };
     case ResetCode.Denied:

@@ -21,7 +21,9 @@ export function patchSchema(whole: TObject, title: string): TUnsafe<MergePatch> 
 function orNull(schema: Plain): Plain {
   const { default: _, ...rest } = schema;
   if (schema.anyOf !== undefined) {
-    const others = schema.anyOf.filter((part) => part.type !== 'null');
+    const others = schema.anyOf
+      .filter((part) => part.type !== 'null')
+      .map((part) => (part.properties === undefined ? part : { ...partsOf(part), type: 'object' }));
     return { ...rest, anyOf: [...others, { type: 'null' }] };
   }
   const type = [schema.type, 'null'] as unknown as string;

@@ -22,6 +22,7 @@ import {
   updateDestination,
 } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
+import { withPassword } from '../proxy-password.ts';
 import { certificateWarnings } from './certificate-warning.ts';
 import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
@@ -99,7 +100,11 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       answer: DestinationAnswer,
       handle: async (call) => {
         const gatewayId = param(call, 'gatewayId');
-        const destination = await ask(bus, createDestination, { gatewayId, input: call.body });
+        const destination = await withPassword(
+          bus,
+          { body: call.body, gatewayId, former: async () => null },
+          (input) => ask(bus, createDestination, { gatewayId, input }),
+        );
         const location = `/gateways/${gatewayId}/destinations/${destination.id}`;
         return { ...(await show(destination)), location };
       },
@@ -129,8 +134,11 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       handle: async (call) => {
         const one = oneOf(call);
         const revision = await expectedRevision(call.ifMatch, () => revisionOf(one));
+        const former = async () => (await ask(bus, getDestination, one)).resource.proxy;
         return show(
-          await ask(bus, updateDestination, { ...one, patch: call.body, ...withRevision(revision) }),
+          await withPassword(bus, { body: call.body, gatewayId: one.gatewayId, former }, (patch) =>
+            ask(bus, updateDestination, { ...one, patch, ...withRevision(revision) }),
+          ),
         );
       },
     }),

@@ -1,0 +1,73 @@
+/**
+ * The password of a proxy on its way from an operator to certstore. It is taken out of the body before the router is asked,
+ * sealed, and the body goes on with its ID; so nobody but certstore ever sees it. When the router does not take the body,
+ * the password is dropped again.
+ */
+import type { Bus } from '@postern/bus';
+import {
+  type PasswordContents,
+  type ResourceProxyInput,
+  ask,
+  createPassword,
+  deletePassword,
+} from '@postern/contracts';
+import { withSealed } from './certstore-intake.ts';
+import { adminError } from './errors.ts';
+
+type Proxy = NonNullable<ResourceProxyInput>;
+interface Body {
+  readonly resource?:
+    | { readonly proxy?: Partial<Record<keyof Proxy, unknown>> | null | undefined }
+    | undefined;
+}
+
+/** Where a password is found in a body, and what the proxy is to be: of a patch, with what it has already. */
+export interface Carried<Sent> {
+  readonly body: Sent;
+  readonly gatewayId: string;
+  /** The proxy as it is now; null for a new destination. */
+  readonly former: () => Promise<Partial<Proxy> | null>;
+}
+
+/** Has `send` ask with a body that names the password by its ID. `password: null` is `passwordId: null`. */
+export async function withPassword<Sent extends Body, Result>(
+  bus: Bus,
+  { body, gatewayId, former }: Carried<Sent>,
+  send: (body: Sent) => Promise<Result>,
+): Promise<Result> {
+  const given = body.resource?.proxy;
+  if (given === undefined || given === null || given.password === undefined) return send(body);
+  const { password, ...rest } = given;
+  const named = (passwordId: string | null): Sent => ({
+    ...body,
+    resource: { ...body.resource, proxy: { ...rest, passwordId } },
+  });
+  if (password === null) return send(named(null));
+  const contents = contentsOf(gatewayId, { ...(await former()), ...rest }, password);
+  const { id } = await withSealed(bus, contents, (sealed) => ask(bus, createPassword, { sealed }));
+  try {
+    return await send(named(id));
+  } catch (error) {
+    // certstore drops it by itself where this does not reach it.
+    await ask(bus, deletePassword, { id }).catch(() => {});
+    throw error;
+  }
+}
+
+function contentsOf(
+  gatewayId: string,
+  { host, port, username }: Partial<Record<keyof Proxy, unknown>>,
+  password: unknown,
+): PasswordContents {
+  if (typeof password !== 'string' || password.length === 0 || password.length > 255)
+    throw refused('/resource/proxy/password', 'must be 1 to 255 characters');
+  if (typeof username !== 'string' || username === '')
+    throw refused('/resource/proxy/username', 'must be given where there is a password');
+  if (typeof host !== 'string' || typeof port !== 'number')
+    throw refused('/resource/proxy/host', 'must be given, with port');
+  return { place: { gatewayId, host, port, username }, password };
+}
+
+function refused(path: string, message: string): Error {
+  return adminError('ADMIN_BODY_INVALID', `${path} ${message}`, { errors: [{ path, message }] });
+}

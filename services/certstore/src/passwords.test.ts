@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Route } from '@postern/contracts';
+import { type Store, openSqlite } from '@postern/store';
+import { routeNaming } from './fixture/route-owner.ts';
+import { type Documents, openDocuments } from './document.ts';
+import { KeyRing, localKeys } from './key-ring.ts';
+import { Passwords, unnamedLifeMs } from './passwords.ts';
+import type { Use } from './usage.ts';
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === expected;
+const place = { gatewayId: 'g1', host: 'proxy.corp', port: 1080, username: 'u' };
+const contents = { place, password: 'correct horse' };
+
+describe('passwords of proxies', () => {
+  let store: Store;
+  let documents: Documents;
+  let passwords: Passwords;
+  let now = Date.parse('2026-01-01T00:00:00Z');
+  const named = new Set<string>();
+
+  beforeEach(async () => {
+    store = openSqlite(':memory:');
+    documents = await openDocuments(store);
+    named.clear();
+    passwords = new Passwords({
+      documents,
+      usage: {
+        of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
+        demandFresh: async () => {},
+      },
+      // What was sealed, opened.
+      intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
+      wrapper: await KeyRing.open(async () => localKeys(randomBytes(32).toString('base64'))),
+      now: () => new Date(now),
+    });
+  });
+  afterEach(() => store.close());
+
+  const create = (body: object = contents): Promise<string> => passwords.create(JSON.stringify(body));
+  function route(change: Partial<typeof place> = {}): Route {
+    const { gatewayId, ...proxy } = { ...place, ...change };
+    const one = routeNaming({});
+    return { ...one, gatewayId, resource: { ...one.resource, proxy: { type: 'socks5', ...proxy } } };
+  }
+
+  it('are stored as envelopes, and given for the gateway, proxy and user that they were given for', async () => {
+    const id = await create();
+    assert.ok(!JSON.stringify(await documents.secrets.get(id)).includes('correct'));
+    assert.deepEqual(await passwords.open(id, [route({ port: 1 }), route()]), contents);
+    assert.equal(await passwords.misfitOf(id, place), null);
+  });
+
+  const others: Partial<typeof place>[] = [
+    { gatewayId: 'g2' },
+    { host: 'evil.example' },
+    { port: 1081 },
+    { username: 'v' },
+  ];
+  for (const other of others) {
+    it(`are given to nobody else: ${JSON.stringify(other)}`, async () => {
+      const id = await create();
+      await assert.rejects(passwords.open(id, [route(other)]), code('CERTSTORE_NOT_NEEDED'));
+      assert.equal((await passwords.misfitOf(id, { ...place, ...other }))?.code, 'CERTSTORE_NOT_NEEDED');
+    });
+  }
+
+  it('that are none are refused: wrong contents, an unknown ID, no route', async () => {
+    await assert.rejects(create({ place, password: '' }), code('CERTSTORE_INTAKE_INVALID'));
+    await assert.rejects(create({ ...contents, more: 1 }), code('CERTSTORE_INTAKE_INVALID'));
+    assert.equal((await passwords.misfitOf('passwordx', place))?.code, 'CERTSTORE_CERTIFICATE_NOT_FOUND');
+    await assert.rejects(passwords.open(await create(), []), code('CERTSTORE_NOT_NEEDED'));
+  });
+
+  it('that no destination names are dropped after a while, others and keys stay', async () => {
+    const [used, unused] = [await create(), await create()];
+    named.add(used);
+    await documents.secrets.insert({ id: 'key', revision: 1, version: 1, sealed: '' });
+    await passwords.sweep();
+    assert.equal(await documents.secrets.count(), 3);
+    now += unnamedLifeMs + 1;
+    await passwords.sweep();
+    assert.equal(await documents.secrets.get(unused), null);
+    assert.notEqual(await documents.secrets.get(used), null);
+    assert.notEqual(await documents.secrets.get('key'), null);
+    await passwords.delete(used);
+    assert.notEqual(await documents.secrets.get(used), null);
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * Passwords of proxies. Each is a secret like a private key, an envelope of its own, and never changes: another password
+ * is another ID. Whom it may be shown to (gateway, proxy, user) is sealed with it, so that whoever may change a
+ * destination cannot have it sent to a proxy of his own. One that no destination names is dropped by the sweep.
+ */
+import {
+  PasswordContents,
+  type PasswordPlace,
+  type Route,
+  passwordIdPrefix,
+  isPasswordId,
+} from '@postern/contracts';
+import { newId } from '@postern/store';
+import { Compile } from 'typebox/compile';
+import { type Documents, secretCollection } from './document.ts';
+import { openSecret, sealSecret } from './envelope.ts';
+import { certstoreError } from './errors.ts';
+import type { Fault } from './fitness.ts';
+import type { IntakeKey } from './intake-key.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+import type { Usage } from './usage.ts';
+
+/** The most passwords, those included that the next sweep drops. */
+export const passwordsMax = 10_000;
+/** A password may be there for so long before a destination names it. */
+export const unnamedLifeMs = 3_600_000;
+
+const version = 1;
+const pageItems = 100;
+const contentsCheck = Compile(PasswordContents);
+
+/** What they need. */
+export interface PasswordsParts {
+  readonly documents: Pick<Documents, 'secrets'>;
+  readonly usage: Pick<Usage, 'of' | 'demandFresh'>;
+  readonly intake: Pick<IntakeKey, 'open'>;
+  readonly wrapper: KeyWrapper;
+  readonly now: () => Date;
+}
+
+/** All of them. */
+export class Passwords {
+  readonly #parts: PasswordsParts;
+
+  constructor(parts: PasswordsParts) {
+    this.#parts = parts;
+  }
+
+  /** Stores what admin sealed; resolves with its ID. */
+  async create(sealed: string): Promise<string> {
+    const { documents, intake, wrapper, now } = this.#parts;
+    const contents = await intake.open(sealed);
+    if (!contentsCheck.Check(contents))
+      throw certstoreError('CERTSTORE_INTAKE_INVALID', 'what was sent is not the password of a proxy');
+    if ((await documents.secrets.count()) >= passwordsMax)
+      throw certstoreError('CERTSTORE_LIMIT', `there may be at most ${passwordsMax} keys and passwords`);
+    const id = newId(passwordIdPrefix);
+    const bytes = Buffer.from(JSON.stringify(contents));
+    const envelope = await sealSecret(wrapper, { collection: secretCollection, id, version }, bytes);
+    bytes.fill(0);
+    await documents.secrets.insert({
+      id,
+      revision: 1,
+      version,
+      sealed: envelope,
+      storedAt: now().toISOString(),
+    });
+    return id;
+  }
+
+  /** Drops one that nothing names. */
+  async delete(id: string): Promise<void> {
+    const { documents, usage } = this.#parts;
+    await usage.demandFresh();
+    if (isPasswordId(id) && usage.of(id).length === 0) await documents.secrets.delete(id);
+  }
+
+  /** The password, for whoever dials for one of these routes. Rejects where it is none of theirs. */
+  async open(id: string, routes: readonly Route[]): Promise<PasswordContents> {
+    const contents = await this.#read(id);
+    if (contents !== null && routes.some((route) => isSame(contents.place, placeOf(route)))) return contents;
+    throw certstoreError('CERTSTORE_NOT_NEEDED', misplaced(id));
+  }
+
+  /** Why a destination may not name it; null when it may. */
+  async misfitOf(id: string, place: PasswordPlace | undefined): Promise<Fault | null> {
+    const contents = await this.#read(id);
+    if (contents === null) {
+      const message = `there is no password ${id}: give the password itself`;
+      return { code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message };
+    }
+    return isSame(contents.place, place) ? null : { code: 'CERTSTORE_NOT_NEEDED', message: misplaced(id) };
+  }
+
+  async #read(id: string): Promise<PasswordContents | null> {
+    const { documents, wrapper } = this.#parts;
+    const secret = await documents.secrets.get(id);
+    if (secret === null) return null;
+    const bytes = await openSecret(wrapper, { collection: secretCollection, id, version }, secret.sealed);
+    const contents: unknown = JSON.parse(bytes.toString('utf8'));
+    bytes.fill(0);
+    return contentsCheck.Check(contents) ? contents : null;
+  }
+
+  /** Drops what no destination names. */
+  async sweep(): Promise<void> {
+    const { documents, now } = this.#parts;
+    const before = new Date(now().getTime() - unnamedLifeMs).toISOString();
+    for (let cursor: string | null = null; ;) {
+      const page = await documents.secrets.list({ cursor, limit: pageItems });
+      for (const { id, storedAt } of page.items)
+        if (isPasswordId(id) && storedAt !== undefined && storedAt < before) await this.delete(id);
+      cursor = page.nextCursor;
+      if (cursor === null) return;
+    }
+  }
+}
+
+function placeOf({ gatewayId, resource: { proxy } }: Route): Partial<PasswordPlace> {
+  if (proxy === null) return {};
+  const { host, port, username } = proxy;
+  return { gatewayId, host, port, ...(username === undefined ? {} : { username }) };
+}
+
+function isSame(one: PasswordPlace, other: Partial<PasswordPlace> | undefined): boolean {
+  return (
+    one.gatewayId === other?.gatewayId &&
+    one.host === other.host &&
+    one.port === other.port &&
+    one.username === other.username
+  );
+}
+
+function misplaced(id: string): string {
+  return `the password ${id} was given for another gateway, proxy or user: give it again for this one`;
+}
