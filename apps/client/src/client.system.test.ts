@@ -8,11 +8,13 @@ import { type TestContext, describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { ResetCode, type Session, type Stream, joinSocket, resetCodeName } from '@postern/tunnel';
 import { type ClientService, createClient } from './client.ts';
-import type { ClientOptions } from './config.ts';
+import { type ClientOptions, program, readOptions } from './config.ts';
 import { Hosts } from '@postern/dial';
 import { type TestNode, TestPlatform } from './platform.fixture.ts';
 import { proxyChooser } from './proxy-choice.ts';
 import { startConnectProxy } from './proxy.fixture.ts';
+
+const defaults = readOptions(program.parse(['g1', '--connect', 'https://gw.example'], {}), {});
 
 interface Bench {
   readonly platform: TestPlatform;
@@ -65,6 +67,7 @@ async function start(t: TestContext, options: BenchOptions = {}): Promise<Bench>
       tunnels: 2,
       listenHost: '127.0.0.1',
       callersMax: 100,
+      http: defaults.http,
       name: 'test',
       state: join(folder, 'state'),
       ...rest,

@@ -171,6 +171,7 @@ class Client implements ClientService {
         compression: this.#compression,
         listenHost: options.listenHost,
         callersMax: options.callersMax,
+        http: options.http,
         tunnels: options.tunnels,
         transport: options.transport,
         reconnect: options.reconnect,

@@ -12,6 +12,7 @@ import {
   type Environment,
   Secret,
   defineProgram,
+  httpSettings,
   readSecretFile,
   secret,
   telemetrySettings,
@@ -19,6 +20,7 @@ import {
 import type { LogLevel } from '@postern/telemetry';
 import { type Static, Type } from 'typebox';
 import { Hosts } from '@postern/dial';
+import { type HttpBounds, httpBounds } from '@postern/exchange';
 import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './proxy-choice.ts';
 
 const gatewayIdPattern = '^[A-Za-z0-9]{1,64}$';
@@ -116,6 +118,7 @@ const schema = Type.Object({
     default: 4096,
     description: 'Callers of cloud destinations at once, for each gateway.',
   }),
+  ...httpSettings,
   tunnels: Type.Integer({
     minimum: 1,
     maximum: 8,
@@ -256,6 +259,7 @@ export interface ClientOptions {
   readonly tunnels: number;
   readonly listenHost: string;
   readonly callersMax: number;
+  readonly http: HttpBounds;
   readonly name: string;
   readonly state: string;
 }
@@ -301,6 +305,7 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
     tunnels,
     listenHost,
     callersMax,
+    http: httpBounds(settings),
     name,
     state: stateFolder(settings, environment),
   };

@@ -20,6 +20,7 @@ import {
 } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { AccessList } from '@postern/access';
+import type { HttpBounds } from '@postern/exchange';
 import { AccessGuard } from './access-guard.ts';
 import { Certificates, type CertificatesParts } from './certificates.ts';
 import { CloudDesk } from './cloud/cloud-desk.ts';
@@ -71,6 +72,8 @@ export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
   /** The address on which callers of cloud destinations are taken, and how many at once. */
   readonly listenHost: string;
   readonly callersMax: number;
+  /** The bounds of HTTP with callers of cloud destinations. */
+  readonly http: HttpBounds;
   /** The part of the process's tunnel memory that this gateway may use. */
   readonly memoryShare: number;
   readonly logger: Logger;

@@ -38,6 +38,7 @@ export type { Origins, Resolution } from './resolve.ts';
 export { Secret, secret } from './secret.ts';
 export type { Setting, SettingAnnotations, SettingKind } from './setting.ts';
 export {
+  httpSettings,
   logSettings,
   mongodbSettings,
   natsSettings,

@@ -214,3 +214,31 @@ export const mongodbSettings = {
     }),
   ),
 };
+
+const bound = (value: number, description: string, maximum: number) =>
+  Type.Integer({ minimum: 1, maximum, default: value, description });
+const milliseconds = (value: number, description: string) =>
+  Type.Integer({ minimum: 10, maximum: 3_600_000, default: value, description });
+
+/** The bounds of HTTP, for whoever speaks it with callers. */
+export const httpSettings = {
+  httpHeadBytesMax: bound(
+    32_768,
+    'Bytes of a head in HTTP: of a request, of an answer, and of trailers.',
+    65_536,
+  ),
+  httpFieldsMax: bound(128, 'Fields of a head in HTTP.', 1_000),
+  httpHeadTimeoutMs: milliseconds(10_000, 'How long the head of a request may take to come.'),
+  httpBodyTimeoutMs: milliseconds(60_000, 'How long nothing of a request’s body may come.'),
+  httpAnswerTimeoutMs: milliseconds(
+    120_000,
+    'How long a resource may take from a whole request to the head of its answer.',
+  ),
+  httpKeepAliveMs: milliseconds(60_000, 'How long a caller’s HTTP connection is kept without a request.'),
+  httpRequestsPerConnectionMax: bound(100, 'Requests at once on one HTTP/2 connection.', 1_000),
+  httpResourceKeepAliveMs: milliseconds(
+    4_000,
+    'How long a connection to a resource is kept for the next request; less where the resource says so.',
+  ),
+  httpResourceKeptMax: bound(256, 'Connections kept for each HTTP destination.', 10_000),
+};

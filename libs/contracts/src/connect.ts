@@ -126,6 +126,9 @@ const requestId = Type.String({ minLength: 1, maxLength: 64 });
 /** What a stream of this protocol version carries: bytes, or datagrams. */
 const transport = Type.Union([Type.Literal('tcp'), Type.Literal('udp')]);
 
+/** What the callers of a cloud destination speak. */
+const cloudProtocol = Type.Union([...transport.anyOf, Type.Literal('http')]);
+
 /** How a stream's data is compressed in the tunnel, both ways; plain where it is missing. */
 const compress = Type.Optional(Type.Literal('zstd'));
 
@@ -146,7 +149,13 @@ export type CloudListenerTls = Static<typeof CloudListenerTls>;
 export const CloudDestination = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 64 }),
   name: Type.String({ maxLength: 64 }),
-  protocol: transport,
+  protocol: cloudProtocol,
+  http: Type.Optional(
+    Type.Object(
+      { host: Type.String({ minLength: 1, maxLength: 255 }), secure: Type.Boolean() },
+      { description: 'of protocol http: what the resource is called in Host, and whether TLS leads to it' },
+    ),
+  ),
   clientPort: Type.Integer({ minimum: 1, maximum: 65535 }),
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
@@ -274,7 +283,18 @@ export type OpenMetadata = Static<typeof OpenMetadata>;
 /** Metadata of OPEN for a cloud destination, from the client: whose resource the node is to dial, and for whom. */
 export const CloudOpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
-  protocol: Type.Optional(transport),
+  protocol: Type.Optional(cloudProtocol),
+  resource: Type.Optional(
+    Type.Object(
+      {
+        host: Type.String({ minLength: 1, maxLength: 255 }),
+        port: Type.Integer({ minimum: 1, maximum: 65535 }),
+      },
+      {
+        description: 'of protocol http: whose paths the client asks the lists about; the node dials no other',
+      },
+    ),
+  ),
   compress,
   trackingId: Type.String({ maxLength: 64 }),
   traceparent,

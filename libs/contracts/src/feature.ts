@@ -10,11 +10,10 @@ export const FeatureNames = Type.Array(Type.String({ minLength: 1, maxLength: 64
 
 /**
  * What each name says that its end understands: in OPEN's metadata, tests and checks `tls`, `proxy` (`proxyPassword`: its
- * `passwordId`), `protocol: udp`; in
- * CONTROL `cloudDestinations` the listener's `tls` and `protocol: udp`. `compress` is asked for where it is announced, and
- * goes without where it is not.
+ * `passwordId`), `protocol: udp`; in CONTROL `cloudDestinations` the listener's `tls`, `protocol: udp` and `protocol: http`
+ * (`cloudHttp`, of nodes in OPEN too). `compress` is asked for where it is announced, and goes without where it is not.
  */
-export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress' | 'proxyPassword';
+export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress' | 'proxyPassword' | 'cloudHttp';
 
 /** What the programs of this version understand. */
 export const knownFeatures: readonly Feature[] = [
@@ -24,6 +23,7 @@ export const knownFeatures: readonly Feature[] = [
   'listenerTls',
   'compress',
   'proxyPassword',
+  'cloudHttp',
 ];
 
 /** What a client must understand to dial this. */
@@ -40,6 +40,12 @@ export function featuresToDial(target: {
   return needs;
 }
 
+/** What a node must understand to dial a cloud destination's resource for callers of this protocol. */
+export function featuresToDialCloud(protocol: string): Feature[] {
+  if (protocol === 'http') return ['cloudHttp'];
+  return featuresToDial({ protocol });
+}
+
 /** What a client must understand to listen for callers of this cloud destination. */
 export function featuresToListen(destination: {
   readonly protocol?: string | undefined;
@@ -48,6 +54,7 @@ export function featuresToListen(destination: {
   const needs: Feature[] = [];
   if (destination.tls !== undefined) needs.push('listenerTls');
   if (destination.protocol === 'udp') needs.push('udp');
+  if (destination.protocol === 'http') needs.push('cloudHttp');
   return needs;
 }
 

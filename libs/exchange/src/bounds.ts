@@ -19,3 +19,30 @@ export interface HttpBounds {
   /** How many of one destination are kept. */
   resourceKeptMax: number;
 }
+
+/** The settings that bound HTTP, as programs have them (libs/config, `httpSettings`). */
+export interface HttpSettings {
+  httpHeadBytesMax: number;
+  httpFieldsMax: number;
+  httpHeadTimeoutMs: number;
+  httpBodyTimeoutMs: number;
+  httpAnswerTimeoutMs: number;
+  httpKeepAliveMs: number;
+  httpRequestsPerConnectionMax: number;
+  httpResourceKeepAliveMs: number;
+  httpResourceKeptMax: number;
+}
+
+/** The bounds out of the settings. */
+export function httpBounds(options: HttpSettings): HttpBounds {
+  return {
+    head: { headBytesMax: options.httpHeadBytesMax, fieldsMax: options.httpFieldsMax },
+    headTimeoutMs: options.httpHeadTimeoutMs,
+    bodyTimeoutMs: options.httpBodyTimeoutMs,
+    answerTimeoutMs: options.httpAnswerTimeoutMs,
+    keepAliveMs: options.httpKeepAliveMs,
+    requestsPerConnectionMax: options.httpRequestsPerConnectionMax,
+    resourceKeepAliveMs: options.httpResourceKeepAliveMs,
+    resourceKeptMax: options.httpResourceKeptMax,
+  };
+}

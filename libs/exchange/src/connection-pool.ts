@@ -68,6 +68,14 @@ export class ConnectionPool {
     if (idle !== undefined && index >= 0) this.#removeAt(destinationId, idle, index);
   }
 
+  /** Ends those of a destination in order that nobody will use any more. */
+  end(destinationId: string, which: (connection: ResourceConnection) => boolean): void {
+    for (const connection of (this.#idle.get(destinationId) ?? []).filter(which)) {
+      this.forget(destinationId, connection);
+      this.close(connection);
+    }
+  }
+
   /** Resets those of a destination that may not be used any more. */
   reset(
     destinationId: string,

@@ -3,7 +3,7 @@
  * requests one by one, their answers, connections to resources that are kept. What a request is for, who may send it
  * and which ways lead there its `Errand` says.
  */
-export type { HttpBounds } from './bounds.ts';
+export { type HttpBounds, type HttpSettings, httpBounds } from './bounds.ts';
 export type { Cause, Trouble, Voice } from './cause.ts';
 export { ConnectionPool } from './connection-pool.ts';
 export { Connections, type HttpArrival } from './connections.ts';

@@ -20,6 +20,11 @@ const statuses: Readonly<Record<HttpFaultCode, number>> = {
   HTTP_EXPECTATION: 417,
 };
 
+/** The status that answers a fault of this code; null for a code that is none. */
+export function statusOfFault(code: string): number | null {
+  return (statuses as Readonly<Record<string, number>>)[code] ?? null;
+}
+
 /** A message that is not taken. The text names the rule and never repeats what the message said. */
 export class HttpFault extends Error {
   readonly code: HttpFaultCode;

@@ -101,8 +101,7 @@ export class CloudBook {
 
 function listed({ id, name, enabled, clientPort, listener, resource }: Route): CloudDestination[] {
   if (!enabled || clientPort === undefined) return [];
-  const { host, port, idleTimeoutSeconds, compress } = resource;
-  const protocol = resource.protocol === 'udp' ? 'udp' : 'tcp';
+  const { host, port, protocol, idleTimeoutSeconds, compress } = resource;
   const shortName = name.slice(0, nameLengthMax);
   return [
     {
@@ -114,9 +113,16 @@ function listed({ id, name, enabled, clientPort, listener, resource }: Route): C
       port,
       idleTimeoutSeconds,
       ...(compress ? { compress } : {}),
+      ...(protocol === 'http' ? { http: calledIn(resource) } : {}),
       ...tlsOf(listener),
     },
   ];
+}
+
+/** As fronts call their resources (http/resource-names.ts). */
+function calledIn({ host, tls }: Route['resource']): NonNullable<CloudDestination['http']> {
+  const secure = tls.mode !== 'none';
+  return { host: secure ? (tls.serverName ?? host) : host, secure };
 }
 
 function tlsOf(listener: Route['listener']): { tls?: CloudListenerTls } {

@@ -109,6 +109,29 @@ test('a node judges for itself: access list, source rules, and addresses that it
   );
 });
 
+test('a stream for requests is judged as for some path, and reaches no other resource than the client asked about', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    const session = await withCloud(world, client);
+    const { resource, ...route } = cloudRoute(world);
+    world.platform.setRoute({ ...route, resource: { ...resource, protocol: 'http' } });
+    await told(client, () => JSON.stringify(client.controls.at(-1)).includes('"protocol":"http"'));
+    const { host, port } = resource;
+    const asked = { protocol: 'http', resource: { host, port } };
+    assert.equal(await call(client, session, 'c1', asked), 'hello');
+    const other = await call(client, session, 'c1', { protocol: 'http', resource: { host, port: 1 } });
+    assert.match(other, /EDGE_CLIENT_FAILED.*another resource now/);
+    assert.match(await call(client, session, 'c1', { protocol: 'http' }), /another resource now/);
+    assert.match(await call(client, session), /the destination is http now/);
+    const withPath = { action: 'allow' as const, host: '*', port: '*', path: '/orders' };
+    world.platform.setPolicy(policyOf({ accessList: [withPath], accessListRevision: 2 }));
+    assert.equal(await call(client, session, 'c1', asked), 'hello');
+    world.platform.setPolicy(policyOf({ accessList: [], accessListRevision: 3 }));
+    while (!(await call(client, session, 'c1', asked)).includes('EDGE_ACCESS_DENIED'));
+    client.close();
+  });
+});
+
 test('no more resources are dialled at once than the bound says', async () => {
   await withWorld(
     async (world) => {

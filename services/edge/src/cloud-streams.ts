@@ -27,7 +27,7 @@ import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream }
 import { Compile } from 'typebox/compile';
 import type { CloudReach } from './cloud-reach.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
-import { judgeNew, judgeRunning } from './judgement.ts';
+import { type Target, judgeNew, judgeRunning } from './judgement.ts';
 import type { Refusals } from './refusals.ts';
 import { accessListOf } from './rulebook.ts';
 import { type Traces, errorOf } from './traces.ts';
@@ -149,10 +149,10 @@ export class CloudStreams {
       const { route, metadata, address } = running;
       const policy = this.#parts.policy(gatewayId);
       const now = this.#parts.route(route.id);
-      const cause = judgeRunning(now, policy, metadata.caller, route.resource);
+      const cause = judgeRunning(now, policy, metadata.caller, targetOf(route));
       if (cause !== null) this.#end(running, cause);
       else if (address !== null) {
-        const denial = this.#guard(gatewayId).denialOf(route.resource, address);
+        const denial = this.#guard(gatewayId).denialOf(targetOf(route), address);
         if (denial !== null) {
           this.#end(running, { code: 'EDGE_ACCESS_DENIED', text: denial.reason, end: 'edge' });
         }
@@ -199,12 +199,11 @@ export class CloudStreams {
     if (this.#dialling >= this.#parts.dialsMax) {
       return { code: 'EDGE_OPENING_FULL', text: 'too many resources are being dialled already', end: 'edge' };
     }
-    const protocol = protocolOf(route);
-    if ((metadata.protocol ?? 'tcp') !== protocol) {
-      const text = `the destination is ${protocol} now: the client has not heard of it yet`;
-      return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
-    }
-    return judgeNew(route, this.#parts.policy(route.gatewayId), metadata.caller);
+    const { protocol } = route.resource;
+    if ((metadata.protocol ?? 'tcp') !== protocol) return outdated(`is ${protocol} now`);
+    // A request's path was asked about for that resource, and no other.
+    if (protocol === 'http' && !isFor(metadata.resource, route)) return outdated('has another resource now');
+    return judgeNew(route, this.#parts.policy(route.gatewayId), metadata.caller, targetOf(route));
   }
 
   async #dial(running: Running): Promise<Reached | null> {
@@ -228,7 +227,7 @@ export class CloudStreams {
           ? {}
           : { onStep: ({ name, ok, ms, text }: DialStep) => span.event(name, { ok, ms, text }) };
       const parts = { guard: this.#guard(route.gatewayId), hosts, material, end, ...onStep };
-      const target = { ...dialTargetOf(route.resource), protocol: protocolOf(route) };
+      const target = { ...dialTargetOf(route.resource), ...targetOf(route), protocol: protocolOf(route) };
       const reached = await reachResource(parts, target, abort.signal);
       if (!over) return reached;
       reached.close();
@@ -317,6 +316,21 @@ const compressionFull: CallerCause = {
   text: 'the node has as many compressed streams as it may',
   end: 'edge',
 };
+
+/** What the lists are asked about: where requests follow, their paths are the client's to ask about, which reads them. */
+function targetOf({ resource }: Route): Target {
+  const { host, port, protocol } = resource;
+  return protocol === 'http' ? { host, port, somePath: true } : { host, port };
+}
+
+function isFor(asked: CloudOpenMetadata['resource'], { resource }: Route): boolean {
+  return asked?.host === resource.host && asked.port === resource.port;
+}
+
+function outdated(what: string): CallerCause {
+  const text = `the destination ${what}: the client has not heard of it yet`;
+  return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
+}
 
 function protocolOf({ resource }: Route): 'tcp' | 'udp' {
   return resource.protocol === 'udp' ? 'udp' : 'tcp';

@@ -1,6 +1,7 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
 import {
   defineProgram,
+  httpSettings,
   logSettings,
   natsSettings,
   opsSettings,
@@ -143,25 +144,7 @@ export const edgeOptions = {
     description:
       'Further addresses and blocks that this node never dials for cloud destinations: the platform’s own bus, documents and services.',
   }),
-  httpHeadBytesMax: bound(
-    32_768,
-    'Bytes of a head in HTTP: of a request, of an answer, and of trailers.',
-    65_536,
-  ),
-  httpFieldsMax: bound(128, 'Fields of a head in HTTP.', 1_000),
-  httpHeadTimeoutMs: milliseconds(10_000, 'How long the head of a request may take to come.'),
-  httpBodyTimeoutMs: milliseconds(60_000, 'How long nothing of a request’s body may come.'),
-  httpAnswerTimeoutMs: milliseconds(
-    120_000,
-    'How long a resource may take from a whole request to the head of its answer.',
-  ),
-  httpKeepAliveMs: milliseconds(60_000, 'How long a caller’s HTTP connection is kept without a request.'),
-  httpRequestsPerConnectionMax: bound(100, 'Requests at once on one HTTP/2 connection.', 1_000),
-  httpResourceKeepAliveMs: milliseconds(
-    4_000,
-    'How long a connection to a resource is kept for the next request; less where the resource says so.',
-  ),
-  httpResourceKeptMax: bound(256, 'Connections kept for each HTTP destination.', 10_000),
+  ...httpSettings,
   trustTraceparent: Type.Boolean({
     default: false,
     description:

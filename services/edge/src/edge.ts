@@ -23,6 +23,7 @@ import {
 } from '@postern/telemetry';
 import { Compression, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
 import { Hosts } from '@postern/dial';
+import { httpBounds } from '@postern/exchange';
 import { AclReach } from './acl-reach.ts';
 import { Balancers } from './balancers.ts';
 import { openBusDesk } from './bus-desk.ts';
@@ -43,7 +44,6 @@ import { makeGates } from './gates.ts';
 import { Guard } from './guard.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
-import { httpBounds } from './http/bounds.ts';
 import type { Links } from './links.ts';
 import type { GatewayCounts } from './gateway-totals.ts';
 import { type EdgeMetrics, type GatedPort, type MetricSources, edgeMetrics } from './metrics.ts';

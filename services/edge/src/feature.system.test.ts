@@ -88,7 +88,7 @@ test('a test of what a client does not know is refused by name', async () => {
   });
 });
 
-test('a cloud destination that wants TLS from its callers is not told to a client that does not know it, and is shown so', async () => {
+test('a cloud destination that wants TLS or HTTP from its callers is not told to a client that does not know it, and is shown so', async () => {
   await withWorld(async (world) => {
     const old = new TestClient(world.platform, { pinnedHello: pinnedHello() });
     await old.connect(world.edge.ports.tunnel);
@@ -97,6 +97,8 @@ test('a cloud destination that wants TLS from its callers is not told to a clien
     const plain = { ...route, id: 'plain', kind: 'cloud' as const, clientPort: 15432 };
     const tls = { mode: 'server' as const, certificateId: 'cert', clientCaIds: [] };
     world.platform.setRoute({ ...plain, id: 'secret', clientPort: 15433, listener: { tls } });
+    const web = { ...resource, protocol: 'http' as const };
+    world.platform.setRoute({ ...plain, id: 'web', clientPort: 15434, resource: web });
     world.platform.setRoute(plain);
     const told = await until(() =>
       (old.controls as { kind: string; destinations?: { id: string }[] }[]).findLast(
@@ -108,10 +110,10 @@ test('a cloud destination that wants TLS from its callers is not told to a clien
       ['plain'],
     );
     const shown = JSON.stringify(world.edge.status());
-    assert.match(
-      shown,
-      /"clientPort":15433,"listening":\[{"clientId":"[^"]*","listening":false,"error":"EDGE_CLIENT_OUTDATED/,
-    );
+    for (const port of [15433, 15434]) {
+      const listening = `"clientPort":${port},"listening":\\[{"clientId":"[^"]*","listening":false,"error":"`;
+      assert.match(shown, new RegExp(`${listening}EDGE_CLIENT_OUTDATED`));
+    }
     old.close();
   });
 });

@@ -19,6 +19,8 @@ export interface Target {
   port: number;
   /** Of a request; what has no path is denied by rules with one, and never allowed. */
   path?: string;
+  /** Of a connection for requests whose paths somebody else asks about: it may be where some path may. */
+  somePath?: boolean;
 }
 
 /** Why a new caller is turned away; null when it may try for a client. */

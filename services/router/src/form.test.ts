@@ -77,7 +77,6 @@ test('a destination of name and resource has every other field by default', () =
 });
 
 const unserved: [path: string, change: object][] = [
-  ['/resource/protocol', { kind: 'cloud', clientPort: 12000, resource: { protocol: 'http' } }],
   [
     '/resource/tls/mode',
     { kind: 'cloud', clientPort: 1, resource: { protocol: 'udp', tls: { mode: 'tls' } } },

@@ -323,7 +323,6 @@ function findUnserved(form: DestinationForm): [path: string, value: unknown] | n
   const { resource, health } = form;
   const byClient = form.kind === 'on-premises' && resource.protocol !== 'udp';
   const served: [path: string, value: unknown, isServed: boolean][] = [
-    ['/resource/protocol', resource.protocol, form.kind !== 'cloud' || resource.protocol !== 'http'],
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
     ['/resource/proxy', resource.proxy, resource.proxy === null || resource.protocol !== 'udp'],
     ['/health/kind', health.kind, health.kind === 'none' || byClient],

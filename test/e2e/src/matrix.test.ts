@@ -54,11 +54,10 @@ const callerSides = {
 type Caller = keyof typeof callerSides;
 
 /** Served, or the field that is named in the refusal. */
-type Cell = 'served' | '/resource/tls/mode' | '/resource/protocol';
+type Cell = 'served' | '/resource/tls/mode';
 type Row = Readonly<Record<ResourceSide, Cell>>;
 const all: Row = { plain: 'served', tls: 'served', mutual: 'served' };
 const datagrams: Row = { plain: 'served', tls: '/resource/tls/mode', mutual: '/resource/tls/mode' };
-const noHttp: Row = { plain: '/resource/protocol', tls: '/resource/protocol', mutual: '/resource/protocol' };
 
 const matrix: Readonly<Record<Direction, Readonly<Record<Caller, Row>>>> = {
   'on-premises': {
@@ -76,9 +75,9 @@ const matrix: Readonly<Record<Direction, Readonly<Record<Caller, Row>>>> = {
     tcp: all,
     tls: all,
     mutual: all,
-    http: noHttp,
-    https: noHttp,
-    'https mutual': noHttp,
+    http: all,
+    https: all,
+    'https mutual': all,
     passthrough: all,
     udp: datagrams,
   },

@@ -1,11 +1,19 @@
 /** Why a caller of a cloud destination was turned away at this client, or its connection ended early. */
+import type { HttpFaultCode } from '@postern/http';
 import { ResetCode, resetCodeName } from '@postern/tunnel';
 
-/** Codes of docs/ERRORS.md. A caller speaks a protocol that the client does not read: it gets a reset, the log the code. */
+/** Codes of docs/ERRORS.md. Unless it speaks HTTP the client does not read what a caller speaks: it gets a reset, the log the code. */
 export type CloudCode =
   | 'CLIENT_CALLERS_FULL'
   | 'CLIENT_CALLER_CERTIFICATE'
   | 'CLIENT_CALLER_TLS'
+  | 'CLIENT_DESTINATION_GONE'
+  | 'CLIENT_HTTP_ANSWER_CUT'
+  | 'CLIENT_HTTP_ANSWER_LATE'
+  | 'CLIENT_HTTP_ANSWER_MALFORMED'
+  | 'CLIENT_HTTP_BODY_SLOW'
+  | 'CLIENT_HTTP_HEAD_SLOW'
+  | 'CLIENT_HTTP_MISDIRECTED'
   | 'CLIENT_LISTENER_CERTIFICATE'
   | 'CLIENT_NODE_OUTDATED'
   | 'CLIENT_NO_TUNNEL'
@@ -23,7 +31,8 @@ export type CloudCode =
   | 'CLIENT_RESOURCE_RESET'
   | 'CLIENT_PATH_LOST'
   | 'CLIENT_IDLE'
-  | 'CLIENT_STOPPING';
+  | 'CLIENT_STOPPING'
+  | HttpFaultCode;
 
 /** One caller's bad end. */
 export interface CloudCause {

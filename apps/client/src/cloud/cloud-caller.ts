@@ -10,19 +10,12 @@
  *      refused ◄──────── no node is left       reset
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type CloudDestination,
-  type CloudOpenMetadata,
-  featuresLacking,
-  featuresToDial,
-} from '@postern/contracts';
+import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
 import type { TraceSpan } from '@postern/telemetry';
 import {
   type CallerEnd,
-  type Compression,
   type Joined,
   ResetCode,
-  type Session,
   type Stream,
   TunnelError,
   saysNothingReached,
@@ -30,20 +23,15 @@ import {
 import type { AccessGuard } from '../access-guard.ts';
 import { type TracingSource, startCloudCaller, startCloudOpening } from '../traces.ts';
 import { type CloudCause, causeOfReset } from './cause.ts';
+import { NodeChoice, type NodeChoiceParts, answerSecondsMax } from './node-choice.ts';
 
-const nodesTriedMax = 8;
 /** A UDP flow that is silent for so long is over, where its destination has no idle time-out of its own. */
 const flowIdleSeconds = 60;
-/** A node says itself when the resource times out, after 180 s at most. */
-const answerSecondsMax = 185;
 
 /** What a caller needs of its gateway's client. */
-export interface CloudCallerParts {
+export interface CloudCallerParts extends NodeChoiceParts {
   readonly guard: AccessGuard;
   readonly tracing: TracingSource;
-  sessions(): Iterable<Session>;
-  open(session: Session, metadata: CloudOpenMetadata): Stream;
-  readonly compression: Compression;
   /** The caller has gone. `cause` is null when it ended in order, or the caller itself went. */
   onOver(caller: CloudCaller, cause: CloudCause | null): void;
 }
@@ -57,14 +45,13 @@ export class CloudCaller {
   readonly span: TraceSpan | null;
   readonly #parts: CloudCallerParts;
   readonly #end: CallerEnd;
-  readonly #tried = new Set<string>();
+  readonly #nodes: NodeChoice;
   #opening: ReturnType<CallerEnd['open']> | null = null;
   #stream: Stream | null = null;
   #openingSpan: TraceSpan | null = null;
   #opened = false;
   #over = false;
   #cause: CloudCause | null = null;
-  #lastCause: CloudCause | null = null;
   #bytesSeen = 0;
   #quietSince = performance.now();
 
@@ -72,6 +59,7 @@ export class CloudCaller {
     this.#parts = parts;
     this.destination = destination;
     this.#end = end;
+    this.#nodes = new NodeChoice(parts, destination);
     this.address = end.address;
     this.span = startCloudCaller(parts.tracing, destination, this.trackingId, end.address);
   }
@@ -135,54 +123,30 @@ export class CloudCaller {
   }
 
   #openNext(): void {
-    const session = this.#pick();
-    if (session === null) return this.#finish(this.#lastCause ?? noTunnel);
-    this.#tried.add(session.peer.id);
+    const session = this.#nodes.next();
+    if ('code' in session) return this.#finish(session);
     this.#quietSince = performance.now();
     this.#openingSpan = startCloudOpening(this.#parts.tracing, this.span, session.peer.id);
     let stream: Stream;
     try {
-      stream = this.#open(session);
+      stream = this.#nodes.open(session, this.#metadata());
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
-      this.#lastCause = { code: 'CLIENT_TUNNELS_FULL', text: error.message };
-      this.#endOpeningSpan(this.#lastCause);
+      const cause: CloudCause = { code: 'CLIENT_TUNNELS_FULL', text: error.message };
+      this.#nodes.noteCause(cause);
+      this.#endOpeningSpan(cause);
       return this.#openNext();
     }
     this.#stream = stream;
     this.#opening?.carry(stream);
   }
 
-  /** Compressed where the destination asks for it, the node knows how, and this process has room. */
-  #open(session: Session): Stream {
-    const { compression } = this.#parts;
-    const knows = session.peer.features?.has('compress') === true;
-    const compresses = this.destination.compress === true && knows && compression.hasRoom;
-    if (!compresses) return this.#parts.open(session, this.#metadata());
-    return compression.wrap(this.#parts.open(session, { ...this.#metadata(), compress: 'zstd' }));
-  }
-
-  /** The quietest tunnel to a node that has not been tried; one that knows no datagrams would dial TCP. */
-  #pick(): Session | null {
-    if (this.#tried.size >= nodesTriedMax) return null;
-    const needs = featuresToDial({ protocol: this.destination.protocol });
-    let best: Session | null = null;
-    for (const session of this.#parts.sessions()) {
-      if (!session.usable || this.#tried.has(session.peer.id)) continue;
-      if (featuresLacking(needs, session.peer.features ?? noFeatures).length > 0) {
-        this.#lastCause ??= nodeOutdated;
-        continue;
-      }
-      if (best === null || session.streamCount < best.streamCount) best = session;
-    }
-    return best;
-  }
-
   #handleRefused(code: ResetCode, text: string, from: 'here' | 'peer'): void {
     this.#stream = null;
     if (from === 'peer' && saysNothingReached(code)) {
-      this.#lastCause = causeOfReset(code, text, false);
-      this.#endOpeningSpan(this.#lastCause);
+      const cause = causeOfReset(code, text, false);
+      this.#nodes.noteCause(cause);
+      this.#endOpeningSpan(cause);
       return this.#openNext();
     }
     this.#finish(this.#cause ?? causeOfEnd({ code, text, origin: from }, false));
@@ -228,15 +192,6 @@ export class CloudCaller {
     return { destinationId, protocol, trackingId: this.trackingId, ...traced, caller: this.address };
   }
 }
-
-const noFeatures: ReadonlySet<string> = new Set();
-
-const nodeOutdated: CloudCause = {
-  code: 'CLIENT_NODE_OUTDATED',
-  text: 'the node is of a version that does not know UDP destinations: update it',
-};
-
-const noTunnel: CloudCause = { code: 'CLIENT_NO_TUNNEL', text: 'no tunnel to the platform is up' };
 
 /** Null when the caller itself went: that is no fault. */
 function causeOfEnd(

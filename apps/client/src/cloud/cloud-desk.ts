@@ -7,13 +7,22 @@ import { randomUUID } from 'node:crypto';
 import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
 import type { MaterialSource } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
-import { type CallerEnd, type Compression, ResetCode, type Session, type Stream } from '@postern/tunnel';
+import {
+  type CallerEnd,
+  type Compression,
+  ResetCode,
+  type Session,
+  type Stream,
+  resetSocket,
+} from '@postern/tunnel';
+import type { HttpBounds } from '@postern/exchange';
 import type { AccessGuard } from '../access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';
 import type { TracingSource } from '../traces.ts';
 import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
+import { CloudHttp, type HttpCaller } from './cloud-http.ts';
 import { CloudListener } from './cloud-listener.ts';
 import { Handshakes } from './listener-tls.ts';
 
@@ -27,6 +36,8 @@ export interface CloudDeskParts {
   readonly callersMax: number;
   readonly guard: AccessGuard;
   readonly compression: Compression;
+  /** The bounds of HTTP with callers. */
+  readonly http: HttpBounds;
   /** Certificates for TLS with callers. */
   readonly material: MaterialSource;
   readonly logger: Logger;
@@ -48,6 +59,7 @@ export class CloudDesk {
   readonly #book = new CloudBook();
   readonly #listeners = new Map<string, CloudListener>();
   readonly #callers = new Set<CloudCaller>();
+  readonly #http: CloudHttp;
   readonly #lastRefusals = new Map<string, Refusal>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
   readonly #handshakes = new Handshakes();
@@ -59,12 +71,22 @@ export class CloudDesk {
 
   constructor(parts: CloudDeskParts) {
     this.#parts = parts;
-    this.#callerParts = {
+    const common = {
       guard: parts.guard,
       compression: parts.compression,
       tracing: parts.tracing,
       sessions: () => parts.sessions(),
-      open: (session, metadata) => parts.open(session, metadata),
+      open: (session: Session, metadata: object) => parts.open(session, metadata),
+    };
+    this.#http = new CloudHttp({
+      ...common,
+      bounds: parts.http,
+      destination: (id) => this.#listeners.get(id)?.destination,
+      onServed: () => (this.#served += 1),
+      onRefused: (request, cause) => this.#refuse(request, cause),
+    });
+    this.#callerParts = {
+      ...common,
       onOver: (caller, cause) => this.#handleOver(caller, cause),
     };
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
@@ -86,13 +108,14 @@ export class CloudDesk {
   /** An access list has changed: callers that it denies are reset. */
   recheck(): void {
     for (const caller of this.#callers) caller.judgeAgain();
+    this.#http.recheck();
   }
 
   /** What `/status` and status lines show. */
   status(): object {
     const counts = Map.groupBy(this.#callers, ({ destination }) => destination.id);
     return {
-      callers: this.#callers.size,
+      callers: this.#size,
       handshakes: this.#handshakes.size,
       served: this.#served,
       refused: this.#refused,
@@ -101,7 +124,7 @@ export class CloudDesk {
         listening,
         error,
         udp,
-        callers: counts.get(destination.id)?.length ?? 0,
+        callers: (counts.get(destination.id)?.length ?? 0) + this.#http.countOf(destination.id),
         lastRefusal: this.#lastRefusals.get(destination.id) ?? null,
       })),
     };
@@ -111,7 +134,7 @@ export class CloudDesk {
   stopListening(): void {
     this.#closed = true;
     for (const listener of this.#listeners.values()) listener.close();
-    this.#listeners.clear();
+    this.#http.drain();
   }
 
   /** Ends everything. Idempotent. */
@@ -120,6 +143,7 @@ export class CloudDesk {
     clearInterval(this.#timer);
     const cause: CloudCause = { code: 'CLIENT_STOPPING', text: 'the client is stopping' };
     for (const caller of this.#callers) caller.end(cause, ResetCode.ShuttingDown);
+    this.#http.close(cause);
   }
 
   /** Ports that are given up are given up before others are taken, so that one can pass to another destination. */
@@ -148,6 +172,7 @@ export class CloudDesk {
       material,
       handshakes: this.#handshakes,
       onCaller: (end) => this.#accept(destination, end),
+      onHttpCaller: (caller) => this.#acceptHttp(destination, caller),
       onTlsFailed: (address, cause) =>
         this.#refuse({ destination, trackingId: randomUUID(), address, opened: false }, cause),
       onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address),
@@ -161,7 +186,7 @@ export class CloudDesk {
 
   #accept(destination: CloudDestination, end: CallerEnd): void {
     const caller = new CloudCaller(this.#callerParts, destination, end);
-    if (this.#callers.size >= this.#parts.callersMax) {
+    if (this.#isFull) {
       end.reset();
       this.#turnAway(destination, caller.trackingId, end.address);
       return;
@@ -170,8 +195,23 @@ export class CloudDesk {
     caller.start();
   }
 
+  #acceptHttp(destination: CloudDestination, caller: HttpCaller): void {
+    if (this.#isFull) {
+      resetSocket(caller.socket);
+      this.#turnAway(destination, randomUUID(), caller.address);
+    } else this.#http.accept(destination, caller);
+  }
+
+  get #size(): number {
+    return this.#callers.size + this.#http.size;
+  }
+
+  get #isFull(): boolean {
+    return this.#size >= this.#parts.callersMax;
+  }
+
   #turnAway(destination: CloudDestination, trackingId: string, address: CallerEnd['address']): void {
-    const text = `the client has ${this.#callers.size} callers already`;
+    const text = `the client has ${this.#size} callers already`;
     this.#refuse({ destination, trackingId, address, opened: false }, { code: 'CLIENT_CALLERS_FULL', text });
   }
 
@@ -214,6 +254,7 @@ export class CloudDesk {
   #tick(): void {
     const now = performance.now();
     for (const caller of this.#callers) caller.tick(now);
+    this.#http.tick(now);
   }
 }
 

@@ -9,10 +9,12 @@
  *      failed ─────────────────────┘
  */
 import { type Server, type Socket, createServer } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { CloudDestination } from '@postern/contracts';
 import { errorText, systemCode } from '@postern/dial';
 import { type CallerEnd, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
+import type { HttpCaller } from './cloud-http.ts';
 import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-tls.ts';
 
 const retryDelayMsMin = 100;
@@ -26,6 +28,8 @@ export interface CloudListenerParts extends ListenerTlsParts {
   /** UDP callers of one destination at once. */
   readonly flowsMax: number;
   onCaller(end: CallerEnd): void;
+  /** The same, of a destination whose callers speak HTTP. */
+  onHttpCaller(caller: HttpCaller): void;
   /** Its TLS failed; it has gone. */
   onTlsFailed(address: CallerEnd['address'], cause: CloudCause): void;
   onFlowsFull(address: CallerEnd['address']): void;
@@ -93,15 +97,20 @@ export class CloudListener {
   }
 
   async #take(socket: Socket): Promise<void> {
-    if (this.#tls === null) return this.#parts.onCaller(socketEnd(adoptSocket(socket)));
     const address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    if (this.#tls === null) return this.#handOver(adoptSocket(socket), address, null);
     try {
       const secured = await this.#tls.accept(socket);
-      this.#parts.onCaller(socketEnd(secured));
+      this.#handOver(secured, address, secured);
     } catch (error) {
       if (!(error instanceof CallerTlsFault)) throw error;
       if (error.cause !== null) this.#parts.onTlsFailed(address, error.cause);
     }
+  }
+
+  #handOver(socket: Socket, address: CallerEnd['address'], secured: TLSSocket | null): void {
+    if (this.destination.protocol === 'http') this.#parts.onHttpCaller({ socket, address, secured });
+    else this.#parts.onCaller(socketEnd(socket));
   }
 
   #listenForDatagrams(): FlowListener {

@@ -81,12 +81,14 @@ interface Made {
 /** One for each listener that speaks TLS. */
 export class ListenerTls {
   readonly #destinationId: string;
+  readonly #speaksHttp: boolean;
   readonly #tls: CloudListenerTls;
   readonly #parts: ListenerTlsParts;
   #made: Made | null = null;
 
-  constructor({ id }: CloudDestination, tls: CloudListenerTls, parts: ListenerTlsParts) {
+  constructor({ id, protocol }: CloudDestination, tls: CloudListenerTls, parts: ListenerTlsParts) {
     this.#destinationId = id;
+    this.#speaksHttp = protocol === 'http';
     this.#tls = tls;
     this.#parts = parts;
   }
@@ -143,6 +145,8 @@ export class ListenerTls {
       const acceptor = new TlsAcceptor({
         ...contextOptions({ chainPem, keyPem }),
         sessionIdContext: createHash('sha256').update(this.#destinationId).digest('hex').slice(0, 32),
+        // HTTP is what the client itself speaks there; of any other protocol it knows nothing to agree on.
+        ...(this.#speaksHttp ? { ALPNProtocols: ['h2', 'http/1.1'] } : {}),
         ...(cas.length === 0
           ? {}
           : { requestCert: true, rejectUnauthorized: false, ca: cas.map((ca) => ca.chainPem) }),

@@ -1,5 +1,6 @@
 /** In whose words callers of HTTP fronts are told: the codes and statuses of the edge. */
 import type { Cause, Trouble, Voice } from '@postern/exchange';
+import { statusOfFault } from '@postern/http';
 import type { CallerCause, CallerCode } from '../errors.ts';
 
 const statuses: Partial<Readonly<Record<CallerCode, number>>> = {
@@ -11,13 +12,6 @@ const statuses: Partial<Readonly<Record<CallerCode, number>>> = {
   EDGE_HTTP_HEAD_SLOW: 408,
   EDGE_HTTP_BODY_SLOW: 408,
   EDGE_HTTP_MISDIRECTED: 421,
-  HTTP_MALFORMED: 400,
-  HTTP_HEAD_TOO_LONG: 431,
-  HTTP_TARGET_TOO_LONG: 414,
-  HTTP_VERSION: 505,
-  HTTP_METHOD: 501,
-  HTTP_CODING: 501,
-  HTTP_EXPECTATION: 417,
   EDGE_DESTINATION_DISABLED: 503,
   EDGE_GATEWAY_DISABLED: 503,
   EDGE_GATEWAY_UNKNOWN: 503,
@@ -46,7 +40,7 @@ const troubles: Readonly<Record<Trouble, Pick<CallerCause, 'code' | 'end'>>> = {
 
 /** The status that tells a caller of this code; 502 unless it has one of its own. */
 function statusOf(code: string): number {
-  return (statuses as Readonly<Record<string, number>>)[code] ?? 502;
+  return (statuses as Readonly<Record<string, number>>)[code] ?? statusOfFault(code) ?? 502;
 }
 
 /** The edge's. */
