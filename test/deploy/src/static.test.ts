@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { findCommand } from '@postern/scripts/install';
+import { collectorBinary, findCommand } from '@postern/scripts/install';
+import { parse } from 'yaml';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const deploy = join(root, 'deploy');
@@ -28,15 +30,123 @@ function run(
   });
 }
 
+const collector = collectorBinary();
+const withoutCollector =
+  collector === null ? 'SKIPPED: the collector is not installed; pnpm service:install otel-collector' : false;
+
+/** What is looked at of a dashboard of Grafana. */
+interface Dashboard {
+  readonly uid: string;
+  readonly templating: { readonly list: readonly { name: string }[] };
+  readonly panels: readonly {
+    id: number;
+    title: string;
+    datasource: object;
+    targets: readonly { expr: string }[];
+  }[];
+}
+
 function without(name: string): string | false {
   return findCommand(name) === null ? `SKIPPED: ${name} is not installed` : false;
 }
 
 test('the chart has the rules and dashboards of deploy/observe', () => {
+  const own = globSync('deploy/helm/postern/files/dashboards/*.json', { cwd: root }).map((file) =>
+    basename(file),
+  );
+  const source = globSync('deploy/observe/grafana/dashboards/*.json', { cwd: root }).map((file) =>
+    basename(file),
+  );
+  assert.deepEqual(own.toSorted(), source.toSorted());
   assert.equal(read('deploy/helm/postern/files/rules.yaml'), read('deploy/observe/rules/postern.yaml'));
   for (const file of globSync('deploy/observe/grafana/dashboards/*.json', { cwd: root })) {
     assert.equal(read(`deploy/helm/postern/files/dashboards/${file.split('/').at(-1)}`), read(file));
   }
+});
+
+test('each alert has its page, each page its alert, and a test of when it fires and when it does not', () => {
+  const rules = parse(read('deploy/observe/rules/postern.yaml')) as {
+    groups: { rules: { alert: string; annotations: { runbook_url: string } }[] }[];
+  };
+  const alerts = rules.groups.flatMap((group) => group.rules);
+  const names = alerts.map(({ alert }) => alert).toSorted();
+  assert(names.length > 0);
+  const pages = globSync('docs/runbooks/*.md', { cwd: root }).map((file) => basename(file, '.md'));
+  assert.deepEqual(pages.filter((page) => page !== 'README').toSorted(), names);
+  const index = read('docs/runbooks/README.md');
+  for (const { alert, annotations } of alerts) {
+    assert.equal(annotations.runbook_url, `docs/runbooks/${alert}.md`);
+    assert(index.includes(`(${alert}.md)`), `the index has no ${alert}`);
+    const page = read(annotations.runbook_url);
+    for (const part of ['What it means', 'What users notice', 'What to look at', 'What to do'])
+      assert.match(page, new RegExp(`^## ${part}$\\n+\\S|^## ${part}$\\n+ {4}\\S`, 'm'), `${alert}: ${part}`);
+  }
+  const tests = parse(read('deploy/observe/rules.test.yaml')) as {
+    tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
+  };
+  const cases = tests.tests.flatMap((one) => one.alert_rule_test);
+  for (const name of names) {
+    const own = cases.filter(({ alertname }) => alertname === name).map((one) => one.exp_alerts.length > 0);
+    assert.deepEqual(new Set(own), new Set([true, false]), `${name} is tested when it fires and when not`);
+  }
+});
+
+test('runbooks name commands, codes and pages that there are', () => {
+  const commands = read('docs/CLI.md');
+  const codes = read('docs/ERRORS.md');
+  for (const file of globSync('docs/runbooks/*.md', { cwd: root })) {
+    const text = read(file);
+    for (const [, words] of text.matchAll(/(?:--rm cli|`postern) ([a-z-]+ [a-z-]+)/g))
+      assert(commands.includes(`#### postern ${words}\n`), `${file}: there is no postern ${words}`);
+    for (const [code] of text.matchAll(/\b(?:EDGE|ACL|BUS|CERTSTORE|ROUTER|CLIENT)_[A-Z_]+[A-Z]\b/g))
+      assert(codes.includes(`\`${code}`), `${file}: there is no code ${code}`);
+    for (const [, link = ''] of text.matchAll(/\]\(([^)#]+)/g))
+      assert(existsSync(join(root, 'docs', 'runbooks', link)), `${file}: there is no ${link}`);
+  }
+});
+
+test('dashboards are whole, and Prometheus understands what they ask', { skip: without('promtool') }, () => {
+  const files = globSync('deploy/observe/grafana/dashboards/*.json', { cwd: root });
+  assert.deepEqual(files.map((file) => basename(file, '.json')).toSorted(), [
+    'bus',
+    'edge',
+    'gateway',
+    'overview',
+  ]);
+  const questions: string[] = [];
+  for (const file of files) {
+    const dashboard = JSON.parse(read(file)) as Dashboard;
+    assert.equal(dashboard.uid, `postern-${basename(file, '.json')}`);
+    assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
+    const variables = new Set(dashboard.templating.list.map(({ name }) => name));
+    for (const { title, targets, datasource } of dashboard.panels) {
+      assert.deepEqual(datasource, { type: 'prometheus', uid: 'prometheus' }, title);
+      assert(targets.length > 0, title);
+      for (const { expr } of targets) {
+        for (const [, name = ''] of expr.matchAll(/\$(\w+)/g))
+          assert(name === '__rate_interval' || variables.has(name), `${file}: there is no variable ${name}`);
+        questions.push(expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$\w+/g, '.*'));
+      }
+    }
+  }
+  const rules = questions.map((expr, index) => ({ record: `question_${index}`, expr }));
+  const folder = mkdtempSync(join(tmpdir(), 'postern-dashboards-'));
+  try {
+    const file = join(folder, 'questions.yaml');
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboards', rules }] }));
+    run('promtool', ['check', 'rules', file]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('Prometheus takes its configuration', { skip: without('promtool') }, () => {
+  run('promtool', ['check', 'config', '--syntax-only', 'prometheus.yaml'], 'observe');
+});
+
+test('the collector takes its configuration', { skip: withoutCollector }, () => {
+  assert(collector !== null);
+  run(collector, ['validate', '--config', 'collector.yaml'], 'observe');
 });
 
 test('each alert rule fires when it should, and not before', { skip: without('promtool') }, () => {

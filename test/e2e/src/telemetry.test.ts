@@ -261,11 +261,13 @@ test('dashboards and alert rules name metrics that the programs show', () => {
     kind === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name],
   );
   const known = new Set([...families, 'up']);
-  const files = globSync('deploy/observe/{rules/*.yaml,grafana/dashboards/*.json}', { cwd: root });
+  const files = globSync(['deploy/observe/{rules/*.yaml,grafana/dashboards/*.json}', 'docs/runbooks/*.md'], {
+    cwd: root,
+  });
   assert(files.length >= 2);
   for (const file of files) {
     const names = [
-      ...read(file).matchAll(/\b(?:postern|nodejs|process|v8js|http_server)_[a-z0-9_]+(?=[{[\s)"'\\]|$)/gm),
+      ...read(file).matchAll(/\b(?:postern|nodejs|process|v8js|http_server)_[a-z0-9_]+(?=[{[\s)"'`,\\]|$)/gm),
     ].map(([name]) => name);
     const labels = new Set([
       'postern_gateway_id',
