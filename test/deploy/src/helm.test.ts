@@ -28,7 +28,9 @@ const matrix: readonly { chart: string; set: readonly string[] }[] = [
     chart: 'postern',
     set: ['monitoring.serviceMonitor=true', 'monitoring.prometheusRule=true', 'monitoring.dashboards=true'],
   },
+  { chart: 'postern', set: ['telemetry.endpoint=http://collector.observe:4317'] },
   { chart: 'postern-client', set: client },
+  { chart: 'postern-client', set: [...client, 'telemetry.endpoint=http://collector:4318'] },
   {
     chart: 'postern-client',
     set: [...client, 'accessList=acl allow a:1', 'hosts.erp=10.0.0.5', 'privateCa=true'],

@@ -54,6 +54,10 @@ affinity:
 - { name: POSTERN_NATS_SEED_FILE, value: /secrets/nats.seed }
 - { name: POSTERN_NATS_CA_FILE, value: /secrets/ca.pem }
 - { name: POSTERN_PLATFORM_HOST, value: {{ .Values.platformHost | quote }} }
+{{- if .Values.telemetry.endpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .Values.telemetry.endpoint | quote }} }
+- { name: OTEL_TRACES_SAMPLER_ARG, value: {{ .Values.telemetry.tracesSamplerArg | quote }} }
+{{- end }}
 {{- end }}
 
 {{- define "postern.probes" -}}
