@@ -8,7 +8,6 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import {
   type Cluster,
-  type Endpoint,
   type ExchangeServer,
   type Resource,
   type Site,
@@ -27,6 +26,7 @@ import {
   served,
   startLinkedSite,
 } from './linked-cluster.ts';
+import { startLoad } from './load.ts';
 import { inTime, until } from './patience.ts';
 import { startProbe } from './probe.ts';
 
@@ -151,37 +151,3 @@ describe('on a cluster of three nodes', () => {
     }
   });
 });
-
-/** Exchanges of every size through the balancer, a few at a time, until it is stopped. */
-function startLoad(front: Endpoint) {
-  let done = 0;
-  const stopping = new AbortController();
-  const failures: string[] = [];
-  const worker = async (seed: number): Promise<void> => {
-    for (let turn = 0; !stopping.signal.aborted; turn += 1) {
-      const bytes = ((turn % 4) ** 3 + 1) * 20_000;
-      const result = await exchange(front, {
-        sendBytes: bytes,
-        receiveBytes: bytes,
-        seed: seed + turn,
-      });
-      done += 1;
-      if (result.cause !== null) failures.push(result.cause);
-    }
-  };
-  const workers = Promise.all([1_000, 2_000, 3_000, 4_000].map(worker));
-  const stop = async () => {
-    stopping.abort();
-    await workers;
-    return { done, failures };
-  };
-  return {
-    /** Resolves after so many more. */
-    more: async (count: number): Promise<void> => {
-      const from = done;
-      await until(`${count} more requests`, 30_000, () => done >= from + count);
-    },
-    stop,
-    [Symbol.asyncDispose]: async () => void (await stop()),
-  };
-}
