@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { connect } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
@@ -171,12 +172,14 @@ test('an empty cluster takes the place of the former platform, and that the plac
 async function backAgain(cluster: Cluster, admin: AdminClient, caPem: string): Promise<void> {
   const made = await admin.createGateway({ name: 'made in the cluster' });
   const second = join(folder, 'second.backup');
-  const taken = await postern({ adminUrl: cluster.adminUrl, apiKey, caFile: formerCa }, ['backup', second]);
+  // By stdout, as out of a container.
+  const taken = await postern({ adminUrl: cluster.adminUrl, apiKey, caFile: formerCa }, ['backup', '-']);
   assert.equal(taken.code, 0, taken.stderr);
+  await writeFile(second, taken.stdout, 'latin1');
   const refused = await postern(former, ['restore', second]);
   assert.deepEqual([refused.code, codeOf(refused)], [64, 'BACKUP_PLATFORM_FILLED']);
   await assert.rejects(former.admin.gateway(made.id), { code: 'ROUTER_GATEWAY_NOT_FOUND' });
-  const restored = await postern(former, ['restore', second, '--overwrite']);
+  const restored = await postern(former, ['restore', '-', '--overwrite'], taken.stdout);
   assert.equal(restored.code, 0, restored.stderr);
   assert.equal((await former.admin.gateway(made.id)).name, 'made in the cluster');
   const result = await exchange(site.front('exchange'), wanted);
@@ -212,14 +215,20 @@ interface Ended {
 async function postern(
   { adminUrl, apiKey: key, caFile }: Pick<Platform, 'adminUrl' | 'apiKey' | 'caFile'>,
   args: readonly string[],
+  input = '',
 ): Promise<Ended> {
   const keyFile = join(folder, 'key');
   await writeFile(keyFile, key, { mode: 0o600 });
   const where = ['--url', adminUrl, '--key-file', keyFile, '--ca', caFile];
-  const child = spawn(process.execPath, [cliMain, ...where, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [cliMain, ...where, ...args], { stdio: 'pipe' });
+  child.stdin.end(input, 'latin1');
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  const [stdout, stderr, code] = await Promise.all([latin1(child.stdout), text(child.stderr), ended]);
   return { code, stdout, stderr };
+}
+
+async function latin1(stream: Readable): Promise<string> {
+  return (await buffer(stream)).toString('latin1');
 }
 
 function codeOf({ stderr }: Ended): string {

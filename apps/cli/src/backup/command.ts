@@ -12,7 +12,7 @@ export interface BackupCommandParts {
 export function backupCommands({ api, printOne }: BackupCommandParts): Command[] {
   const backup = new Command('backup')
     .description('write all documents of the platform to a file, as they are at one moment')
-    .argument('<file>', 'where to')
+    .argument('<file>', 'where to; - for stdout, and the report goes to stderr')
     .option('--force', 'in place of a file that is there')
     .addHelpText(
       'after',
@@ -25,11 +25,16 @@ export function backupCommands({ api, printOne }: BackupCommandParts): Command[]
     )
     .action(async (file: string) => {
       const { takeBackup } = await import('./transfer.ts');
-      printOne(await takeBackup(api(), file, backup.opts<{ force?: boolean }>().force === true));
+      const { force = false } = backup.opts<{ force?: boolean }>();
+      const take = (path: string) => takeBackup(api(), path, force);
+      if (file !== '-') return printOne(await take(file));
+      const { throughStdout } = await import('./standard-stream.ts');
+      const { file: _file, ...report } = await throughStdout(take);
+      process.stderr.write(`${JSON.stringify(report)}\n`);
     });
   const restore = new Command('restore')
     .description('put what a backup has in place of what the platform has')
-    .argument('<file>', 'a file that backup has written')
+    .argument('<file>', 'a file that backup has written; - for stdin')
     .option('--overwrite', 'also where the platform is in use: what it has now is lost')
     .option('--check', 'only look whether the file is whole, and say what is in it')
     .addHelpText(
@@ -48,15 +53,20 @@ export function backupCommands({ api, printOne }: BackupCommandParts): Command[]
         import('./file.ts'),
         import('./transfer.ts'),
       ]);
-      const file = await openBackup(path);
-      try {
-        const { madeAt, platformVersion } = file.header;
-        const report = { file: path, madeAt, platformVersion, ...countOf(file.header) };
-        if (!check) await restoreBackup(api(), file, overwrite);
-        printOne({ ...report, state: check ? 'whole' : 'restored' });
-      } finally {
-        await file.close();
-      }
+      const put = async (at: string): Promise<void> => {
+        const file = await openBackup(at);
+        try {
+          const { madeAt, platformVersion } = file.header;
+          const report = { file: path, madeAt, platformVersion, ...countOf(file.header) };
+          if (!check) await restoreBackup(api(), file, overwrite);
+          printOne({ ...report, state: check ? 'whole' : 'restored' });
+        } finally {
+          await file.close();
+        }
+      };
+      if (path !== '-') return put(path);
+      const { throughStdin } = await import('./standard-stream.ts');
+      await throughStdin(put);
     });
   return [backup, restore];
 }
