@@ -23,7 +23,7 @@ import {
 
 const dayMs = 86_400_000;
 /** Clocks differ: a certificate is valid a little before it was made. */
-const clockSkewMs = 5 * 60_000;
+const clockSkewMs = 3_600_000;
 const authorityDaysDefault = 3650;
 
 /** A certificate with its private key, both PEM. */

@@ -37,6 +37,7 @@ export const debianPackages = {
   rsyslog: ['rsyslogd'],
   'dnsmasq-base': ['dnsmasq'],
   'bind9-dnsutils': ['dig'],
+  faketime: ['faketime'],
   spin: ['spin'],
   'build-essential': ['gcc'],
   prometheus: ['promtool'],

@@ -12,6 +12,7 @@ import {
   type Opened,
 } from '@postern/telemetry';
 import { program } from './config.ts';
+import { patientBus } from './patient-bus.ts';
 import { createAdmin } from './service.ts';
 
 const settings = program.parse();
@@ -37,7 +38,14 @@ async function open(signal: AbortSignal): Promise<Opened> {
   bus = connected;
   try {
     const store = await connectMongo(documents.url, { ...documents.options, name, signal, onError });
-    const service = createAdmin({ bus: connected, store, options: settings, logger, metrics, version });
+    const service = createAdmin({
+      bus: patientBus(connected),
+      store,
+      options: settings,
+      logger,
+      metrics,
+      version,
+    });
     const close = async (): Promise<void> => {
       await store.close();
       await connected.close();

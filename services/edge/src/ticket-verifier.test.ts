@@ -24,6 +24,7 @@ interface Change {
 async function helloOf(change: Change = {}): Promise<ClientHello> {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
+    iat: now - 600,
     gw: 'g1',
     tok: 't1',
     use: 'session',
@@ -35,7 +36,7 @@ async function helloOf(change: Change = {}): Promise<ClientHello> {
     .setIssuer('postern-acl')
     .setAudience('postern-tunnel')
     .setSubject('g1_c1')
-    .setIssuedAt(now - 600)
+    .setIssuedAt(claims.iat)
     .setExpirationTime(now + (change.expiresIn ?? 60))
     .sign(change.signer ?? acl.privateKey);
   const text = helloProofText(change.node ?? 'edge-1', change.nonce ?? nonce, ticket);
@@ -81,6 +82,17 @@ test('each fault of a ticket has a code of its own', async () => {
 
 test('clocks may differ a little', async () => {
   assert.equal(await codeOf(await helloOf({ expiresIn: -2 })), 'ok');
+});
+
+test('a clock that is wrong is named: the text says by how much', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const early = verifierOf().verify(await helloOf({ claims: { iat: now + 600 }, expiresIn: 900 }), nonce);
+  await assert.rejects(early, { code: 'EDGE_TICKET_TOO_EARLY', message: /(599|600|601) s from now/ });
+  const late = verifierOf().verify(await helloOf({ expiresIn: -300 }), nonce);
+  await assert.rejects(late, {
+    code: 'EDGE_TICKET_EXPIRED',
+    message: /(300|301) s ago by this node’s clock/,
+  });
 });
 
 test('a proof counts for one key, one node and one nonce', async () => {

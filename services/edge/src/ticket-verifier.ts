@@ -82,12 +82,13 @@ export class TicketVerifier {
         clockTolerance: clockToleranceSeconds,
         currentDate: new Date(now * 1000),
       });
-      if (claimsCheck.Check(payload)) return payload;
-      throw new EdgeError('EDGE_TICKET_INVALID', 'the ticket lacks what a ticket says');
+      if (!claimsCheck.Check(payload))
+        throw new EdgeError('EDGE_TICKET_INVALID', 'the ticket lacks what a ticket says');
+      assertBegun(payload, now);
+      return payload;
     } catch (error) {
       if (error instanceof EdgeError) throw error;
-      if (error instanceof errors.JWTExpired)
-        throw new EdgeError('EDGE_TICKET_EXPIRED', 'the ticket has expired', { cause: error });
+      if (error instanceof errors.JWTExpired) throw expired(error, now);
       throw new EdgeError('EDGE_TICKET_INVALID', 'the ticket is none, or was not signed by this platform', {
         cause: error,
       });
@@ -126,6 +127,20 @@ export function whyInvalid(
   return policy.revokedTokens.some((revoked) => revoked.tokenId === tokenId)
     ? new EdgeError('EDGE_TOKEN_REVOKED', 'the security token was revoked')
     : null;
+}
+
+/** A node whose clock is behind would take tickets for longer than the revoked tokens are listed. */
+function assertBegun({ iat }: TicketClaims, nowSeconds: number): void {
+  if (iat <= nowSeconds + clockToleranceSeconds) return;
+  const seconds = Math.ceil(iat - nowSeconds);
+  const text = `the ticket is given only ${seconds} s from now, by this node’s clock: the clock of this node or of acl is wrong`;
+  throw new EdgeError('EDGE_TICKET_TOO_EARLY', text);
+}
+
+function expired(cause: errors.JWTExpired, nowSeconds: number): EdgeError {
+  const seconds = Math.floor(nowSeconds - Number(cause.payload.exp));
+  const text = `the ticket expired ${seconds} s ago by this node’s clock; where the client has just got it, the clock of this node or of acl is wrong`;
+  return new EdgeError('EDGE_TICKET_EXPIRED', text, { cause });
 }
 
 function gatewayUnknown(): EdgeError<InvalidCode> {

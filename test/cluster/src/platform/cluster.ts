@@ -36,6 +36,10 @@ export interface ClusterOptions {
   readonly args?: Partial<Record<PartKind, readonly string[]>>;
   /** Further flags of each node, by its place. */
   readonly nodeArgs?: (place: Place, net: LoopbackNet) => readonly string[];
+  /** Further variables of each node, by its place. */
+  readonly nodeEnvironment?: (place: Place) => Readonly<Record<string, string>>;
+  /** Called when the servers run, before any service is started. */
+  readonly beforeServices?: (cluster: Cluster) => Promise<void>;
   readonly logLevel?: string;
   /** How long a part may drain when the cluster is stopped, before it is killed. */
   readonly stopWithinMs?: number;
@@ -219,6 +223,7 @@ export async function bootCluster(options: ClusterOptions = {}): Promise<Cluster
     const servers = await startServers(cluster);
     cluster.useDocuments(servers.documents);
     cluster.useBus(servers.nats.map(({ url }) => url).join(','));
+    await options.beforeServices?.(cluster);
     await startServices(cluster, servers, options);
     cluster.useCa(await fetchCa(servers.nats, cluster.caFile));
   } catch (error) {
@@ -272,7 +277,8 @@ async function startServices(cluster: Cluster, servers: Servers, options: Cluste
     const own = place.kind === 'edge' ? (options.nodeArgs?.(place, cluster.net) ?? []) : [];
     const further = [...(options.args?.[place.kind] ?? []), ...own];
     const args = [...serviceArguments(place, layout, platformHost), ...further];
-    const part = servicePart(place, { ...settings, args });
+    const variables = place.kind === 'edge' ? options.nodeEnvironment?.(place) : {};
+    const part = servicePart(place, { ...settings, environment: { ...environment, ...variables }, args });
     cluster.add(place.name, { kind: place.kind, address: place.address, opsUrl: opsUrl(place), part });
   }
   await Promise.all([...layout.services, ...layout.edges].map(({ name }) => cluster.part(name).start()));

@@ -26,6 +26,8 @@ export interface ProxiedConnection {
   reset(): void;
   /** Nothing passes any more, and nobody is told. */
   pause(): void;
+  /** What goes one way does not arrive any more; the other way works. */
+  pauseOneWay(way: 'toTarget' | 'fromTarget'): void;
 }
 
 /** One proxy with all connections through it. */
@@ -191,6 +193,10 @@ class Pair implements ProxiedConnection {
 
   pause(): void {
     for (const line of this.#lines) line.pause();
+  }
+
+  pauseOneWay(way: 'toTarget' | 'fromTarget'): void {
+    this.#lines[way === 'toTarget' ? 0 : 1].pause();
   }
 
   reset(): void {

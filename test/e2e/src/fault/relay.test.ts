@@ -26,6 +26,7 @@ import {
 } from './linked-cluster.ts';
 import { inTime, patience, until } from './patience.ts';
 import { startProbe } from './probe.ts';
+import { report } from './report.ts';
 
 const MIB = 1024 * 1024;
 const bytes = { sendBytes: 12 * MIB + 7, receiveBytes: 16 * MIB + 3 };
@@ -124,6 +125,32 @@ describe('on a cluster of three nodes', () => {
     assert.ok(milliseconds > 3_000, 'the transfer was over before the link failed');
     assert.ok(milliseconds < (10_000 + 10_000) * patience, `it took ${Math.round(milliseconds)} ms`);
     await linked.linked(20_000);
+  });
+
+  test('a link that loses what goes one way, whichever, is found within 10 s, and its streams go on', async (t) => {
+    await using site = await siteOf('one-way', 1);
+    await served(site, 'echo', all);
+    // All anew, so that each proxy carries the links of now alone.
+    for (const proxy of linked.links.values()) proxy.cut();
+    await served(site, 'echo', all);
+    const [holder = ''] = await nodesOf(site);
+    const large = { sendBytes: 24 * MIB + 5, receiveBytes: 24 * MIB + 1 };
+    const callers = others([holder]);
+    const found: number[] = [];
+    for (const [turn, way] of (['toTarget', 'fromTarget'] as const).entries()) {
+      const node = callers[turn] ?? 0;
+      const running = exchange(site.front('exchange', node), { ...large, seed: 40 + turn });
+      const before = busiest()?.bytes ?? 0;
+      await until('bytes pass', transferMs, () => (busiest()?.bytes ?? 0) > before + 4 * MIB);
+      busiest()?.pauseOneWay(way);
+      await using probe = new Caller(site.front('echo', node));
+      found.push(await inTime('a new caller is served', 10_000, probe.echo('hello')));
+      await assertWhole([running]);
+      // So that the next one is the busiest again.
+      for (const proxy of linked.links.values()) proxy.cut();
+      await served(site, 'echo', all);
+    }
+    report(t, { fault: 'a link loses one way', done: 2, failed: 0, recoveredMs: Math.max(...found) });
   });
 
   test('two nodes that cannot reach each other, with NATS there: fronts go on by the third', async () => {

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BusError, type Bus, type BusErrorCode } from '@postern/bus';
+import { patientBus } from './patient-bus.ts';
+
+/** A bus whose questions fail with these codes, one after the other, and then are answered. */
+function failing(...codes: BusErrorCode[]): { bus: Bus; asked: number[] } {
+  const asked: number[] = [];
+  const request: Bus['request'] = async (_subject, _body, { deadlineMs }) => {
+    asked.push(deadlineMs);
+    const code = codes[asked.length - 1];
+    if (code !== undefined) throw new BusError(code, 'as the test wants');
+    return 'answer';
+  };
+  return { bus: patientBus({ request } as Bus), asked };
+}
+
+const options = { deadlineMs: 5_000 };
+
+test('what nobody serves is asked again, whatever it is', async () => {
+  const { bus, asked } = failing('BUS_NO_RESPONDER', 'BUS_NO_RESPONDER');
+  assert.equal(await bus.request('router.gateways.create', {}, options), 'answer');
+  assert.equal(asked.length, 3);
+});
+
+test('a reply that was lost is asked for again where twice is as good as once', async () => {
+  for (const code of ['BUS_TIMEOUT', 'BUS_DISCONNECTED'] as const) {
+    for (const subject of ['router.gateways.get', 'acl.access-list.put', 'router.gateways.update']) {
+      assert.equal(await failing(code).bus.request(subject, {}, options), 'answer', subject);
+    }
+    for (const subject of ['router.gateways.create', 'router.gateways.delete', 'acl.tokens.revoke']) {
+      await assert.rejects(failing(code).bus.request(subject, {}, options), { code }, subject);
+    }
+    const onRevision = failing(code).bus.request('router.gateways.update', { revision: 3 }, options);
+    await assert.rejects(onRevision, { code });
+  }
+});
+
+test('other refusals are told at once', async () => {
+  const { bus, asked } = failing('BUS_OVERLOADED');
+  await assert.rejects(bus.request('router.gateways.get', {}, options), { code: 'BUS_OVERLOADED' });
+  assert.equal(asked.length, 1);
+});
+
+test('the deadline of a question holds over all its tries', async () => {
+  const { bus, asked } = failing(...Array<BusErrorCode>(50).fill('BUS_NO_RESPONDER'));
+  await assert.rejects(bus.request('router.gateways.get', {}, { deadlineMs: 250 }), {
+    code: 'BUS_NO_RESPONDER',
+  });
+  assert.ok(asked.length <= 3);
+});
