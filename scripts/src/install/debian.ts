@@ -34,6 +34,7 @@ export const debianPackages = {
   iperf3: ['iperf3'],
   'apache2-utils': ['ab', 'htpasswd'],
   curl: ['curl'],
+  shellcheck: ['shellcheck'],
   rsyslog: ['rsyslogd'],
   'dnsmasq-base': ['dnsmasq'],
   'bind9-dnsutils': ['dig'],

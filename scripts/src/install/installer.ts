@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from './cache.ts';
 import { buildCollector, COLLECTOR_VERSION } from './collector.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
+import { buildHadolint, HADOLINT_VERSION } from './hadolint.ts';
 import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
 import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
@@ -28,6 +29,10 @@ interface Installer {
 const installers: readonly Installer[] = [
   { name: 'nats-server', install: (cache) => installCached(cache, 'nats-server', NATS_VERSION, buildNats) },
   { name: 'secantus', install: installSecantus },
+  {
+    name: 'hadolint',
+    install: (cache) => installCached(cache, 'hadolint', HADOLINT_VERSION, buildHadolint),
+  },
   {
     name: 'kubernetes',
     onRequest: true,

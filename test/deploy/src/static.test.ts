@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { collectorBinary, findCommand } from '@postern/scripts/install';
+import { collectorBinary, findCommand, hadolintBinary } from '@postern/scripts/install';
 import { parse } from 'yaml';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -174,6 +174,32 @@ test('no file that is handed to containers holds a secret, and no service is giv
   )) {
     assert.match(name ?? '', /_FILE$/, `${name} is a secret in the environment`);
   }
+});
+
+function withoutHadolint(): string | false {
+  return hadolintBinary() === null ? 'SKIPPED: hadolint is not installed (pnpm service:install)' : false;
+}
+
+function isShell(text: string): boolean {
+  return /^#!.*\b(ba|da)?sh\b/.test(text);
+}
+
+test('hadolint finds nothing in the Dockerfiles', { skip: withoutHadolint() }, () => {
+  const files = globSync('**/Dockerfile*', { cwd: deploy }).filter((file) => !file.endsWith('.dockerignore'));
+  assert(files.length > 0);
+  run(hadolintBinary() ?? '', ['--no-color', ...files]);
+});
+
+test('shellcheck finds nothing in the shell scripts', { skip: without('shellcheck') }, () => {
+  const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
+  const scripts = tracked.filter((file) => {
+    return /(^|\/)[^./]+$|\.sh$/.test(file) && existsSync(join(root, file)) && isShell(read(file));
+  });
+  assert(scripts.length > 0);
+  run(
+    'shellcheck',
+    scripts.map((file) => join(root, file)),
+  );
 });
 
 test('systemd takes the units, and finds little exposed', { skip: without('systemd-analyze') }, (t) => {
