@@ -297,7 +297,7 @@ export class Exchange implements ConnectionUser {
   }
 
   onPieceEnd(): boolean {
-    return this.#sink.flush();
+    return this.#sink.flushSoon();
   }
 
   onRoom(): void {

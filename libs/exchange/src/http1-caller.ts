@@ -311,8 +311,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
       return;
     }
     const size = `${piece.length.toString(16)}\r\n`;
-    if (outgoing.isText) outgoing.addText(size);
-    else outgoing.add(Buffer.from(size, 'latin1'));
+    outgoing.addText(size);
     outgoing.add(piece, slab);
     outgoing.add(crlf);
   }
@@ -320,11 +319,15 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   sendEnd(trailers: readonly Field[]): void {
     if (!this.#chunkedAnswer) return;
     if (trailers.length === 0) this.#outgoing.add(lastChunk);
-    else this.#outgoing.add(Buffer.from(`0\r\n${fieldLines(trailers)}\r\n`, 'latin1'));
+    else this.#outgoing.addText(`0\r\n${fieldLines(trailers)}\r\n`);
   }
 
   flush(): boolean {
     return this.#outgoing.flush();
+  }
+
+  flushSoon(): boolean {
+    return this.#outgoing.flushSoon();
   }
 
   /** Where the request has a body that was not read, the next one cannot be found. */

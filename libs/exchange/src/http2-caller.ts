@@ -193,6 +193,10 @@ class Http2Request implements AnswerSink, BodySink {
     return !this.#isOpen || !this.#stream.writableNeedDrain;
   }
 
+  flushSoon(): boolean {
+    return this.flush();
+  }
+
   sendRefusal(cause: Cause): void {
     if (!this.#isOpen) return;
     const status = this.#caller.door.parts.voice.statusOf(cause.code);

@@ -1,5 +1,6 @@
 /**
- * What is to be written to a caller's HTTP/1.1 connection: gathered, and handed to the system by `flush`. Pieces that lie
+ * What is to be written to a caller's HTTP/1.1 connection: gathered, and handed to the system by `flush`, or at the end of
+ * the turn where much comes (`flushSoon`): one write for all records of a turn instead of one for each. Pieces that lie
  * in a slab are written as they lie where that pays, and the slab is held until they have left; little, and all that is
  * for a caller who does not keep up, is copied: a slow reader would hold a whole slab for each piece.
  *
@@ -10,6 +11,8 @@ import type { Slab } from '@postern/tunnel';
 
 /** Up to this all goes out as one copied piece. */
 const copiedBytesMax = 16_384;
+/** Up to this `flushSoon` writes at once. */
+const urgentBytesMax = 8_192;
 
 /** What counts who uses the memory that a piece lies in. */
 export type PieceHolder = Pick<Slab, 'hold' | 'release'>;
@@ -22,19 +25,16 @@ export class Outgoing {
   #pieceBytes = 0;
   /** Held once each for `#pieces`. */
   #slabs: PieceHolder[] = [];
+  #planned = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
-  /** Whether nothing but text was gathered, to which more may be added. */
-  get isText(): boolean {
-    return this.#pieces.length === 0;
-  }
-
-  /** Latin-1, before all pieces. */
+  /** Latin-1. */
   addText(text: string): void {
-    this.#text += text;
+    if (this.#pieces.length === 0) this.#text += text;
+    else this.add(Buffer.from(text, 'latin1'));
   }
 
   /** A piece that may be kept, or that lies in a slab. */
@@ -70,6 +70,20 @@ export class Outgoing {
     }
     return !socket.writableNeedDrain;
   }
+
+  /** Writes little at once, and much at the end of the turn; false when the caller takes no more for now. */
+  flushSoon(): boolean {
+    if (this.#planned) return !this.#socket.writableNeedDrain;
+    if (this.#text.length + this.#pieceBytes <= urgentBytesMax) return this.flush();
+    this.#planned = true;
+    setImmediate(this.#flushPlanned);
+    return !this.#socket.writableNeedDrain;
+  }
+
+  readonly #flushPlanned = (): void => {
+    this.#planned = false;
+    this.flush();
+  };
 
   /** Nothing of it will be written. */
   drop(): void {

@@ -56,6 +56,8 @@ export interface AnswerSink {
   sendEnd(trailers: readonly Field[]): void;
   /** Hands on what was gathered; false when the caller takes no more for now. Then the exchange's `readOn` is called. */
   flush(): boolean;
+  /** The same, and what is much may wait for more until the end of the turn. */
+  flushSoon(): boolean;
   /** An answer of the serving end's own, in place of the resource's. */
   sendRefusal(cause: Cause): void;
   /** The answer cannot be completed, and the caller must see that. */
