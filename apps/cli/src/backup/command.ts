@@ -58,7 +58,7 @@ export function backupCommands({ api, printOne }: BackupCommandParts): Command[]
         try {
           const { madeAt, platformVersion } = file.header;
           const report = { file: path, madeAt, platformVersion, ...countOf(file.header) };
-          if (!check) await restoreBackup(api(), file, overwrite);
+          if (!check) await restoreBackup(api(), file, { overwrite });
           printOne({ ...report, state: check ? 'whole' : 'restored' });
         } finally {
           await file.close();

@@ -10,7 +10,6 @@ import { type BackupFile, type Header, demandFree, writeBackup } from './file.ts
 import { Progress } from './progress.ts';
 
 const triesMax = 10;
-const pauseMs = 1_000;
 
 /** What was backed up. */
 export interface BackupReport {
@@ -41,7 +40,11 @@ export async function takeBackup(api: Api, path: string, force: boolean): Promis
 }
 
 /** Puts a backup in place of what the platform has. */
-export async function restoreBackup(api: Api, file: BackupFile, overwrite: boolean): Promise<void> {
+export async function restoreBackup(
+  api: Api,
+  file: Pick<BackupFile, 'header' | 'read'>,
+  { overwrite, pauseMs = 1_000 }: { overwrite: boolean; pauseMs?: number },
+): Promise<void> {
   const { parts } = file.header;
   const { id } = (await api.call('POST', '/restores', { parts, overwrite })) as { id: string };
   const progress = new Progress();
@@ -53,7 +56,7 @@ export async function restoreBackup(api: Api, file: BackupFile, overwrite: boole
     await api.call('DELETE', `/restores/${id}`).catch(() => undefined);
     throw error;
   }
-  await commit(api, id, parts, progress);
+  await commit(api, id, parts, { progress, pauseMs });
 }
 
 /** Documents and keys of a backup. */
@@ -84,7 +87,7 @@ async function* piecesOf(
 async function givePart(
   api: Api,
   id: string,
-  file: BackupFile,
+  file: Pick<BackupFile, 'read'>,
   { room, bytes, documents }: BackupPart,
   progress: Progress,
 ): Promise<void> {
@@ -97,11 +100,16 @@ async function givePart(
 }
 
 /** From here on it must come to its end: an owner that does not answer is asked again, and does it once. */
-async function commit(api: Api, id: string, parts: readonly BackupPart[], progress: Progress): Promise<void> {
+async function commit(
+  api: Api,
+  id: string,
+  parts: readonly BackupPart[],
+  { progress, pauseMs }: { progress: Progress; pauseMs: number },
+): Promise<void> {
   const done: string[] = [];
   for (const { room } of parts) {
     try {
-      await persistently(() => api.call('POST', `/restores/${id}/commit`, { room }));
+      await persistently(() => api.call('POST', `/restores/${id}/commit`, { room }), pauseMs);
     } catch (error) {
       if (done.length === 0) throw error;
       const words = error instanceof Error ? error.message : String(error);
@@ -116,7 +124,7 @@ async function commit(api: Api, id: string, parts: readonly BackupPart[], progre
   }
 }
 
-async function persistently(work: () => Promise<unknown>): Promise<void> {
+async function persistently(work: () => Promise<unknown>, pauseMs: number): Promise<void> {
   for (let tried = 1; ; tried += 1) {
     try {
       await work();
