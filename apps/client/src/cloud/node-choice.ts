@@ -42,9 +42,9 @@ export class NodeChoice {
     return session;
   }
 
-  /** Why the last one did not take it. */
+  /** Why the last one did not take it; of several the last is told, but for a node that has not heard of the destination yet. */
   noteCause(cause: CloudCause): void {
-    this.#lastCause = cause;
+    if (this.#lastCause === null || !cause.text.startsWith(notHeardYet)) this.#lastCause = cause;
   }
 
   /** Compressed where the destination asks for it, the node knows how, and this process has room. Throws `TunnelError`. */
@@ -74,6 +74,8 @@ export class NodeChoice {
   }
 }
 
+/** How a node's RESET begins that does not know the destination. */
+const notHeardYet = 'EDGE_DESTINATION_DELETED:';
 const noFeatures: ReadonlySet<string> = new Set();
 const noTunnel: CloudCause = { code: 'CLIENT_NO_TUNNEL', text: 'no tunnel to the platform is up' };
 
