@@ -8,7 +8,12 @@ import { ownArguments } from './arguments.ts';
 import { cacheFolder } from './install/cache.ts';
 import { install, installerNames, type Outcome } from './install/installer.ts';
 
-const marks = { present: 'already there', installed: 'installed', failed: 'FAILED' } as const;
+const marks = {
+  present: 'already there',
+  installed: 'installed',
+  'left out': 'left out',
+  failed: 'FAILED',
+} as const;
 
 await new Command('service:install')
   .description('Fetches the servers and programs that tests and bench need, into a cache outside the tree.')

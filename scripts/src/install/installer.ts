@@ -8,6 +8,7 @@ import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from '
 import { buildCollector, COLLECTOR_VERSION } from './collector.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
 import { buildHadolint, HADOLINT_VERSION } from './hadolint.ts';
+import { buildH2spec, H2SPEC_VERSION } from './h2spec.ts';
 import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
 import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
@@ -15,7 +16,8 @@ import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
 /** What became of one tool. */
 export interface Outcome {
   readonly name: string;
-  readonly state: 'present' | 'installed' | 'failed';
+  /** `left out`: it could not be had, and nothing fails without it. */
+  readonly state: 'present' | 'installed' | 'left out' | 'failed';
   readonly detail: string;
 }
 
@@ -23,6 +25,8 @@ interface Installer {
   readonly name: string;
   /** Installed only when it is named: large, and needed by few. */
   readonly onRequest?: boolean;
+  /** Its test is skipped by name where it cannot be had. */
+  readonly isOptional?: boolean;
   readonly install: (cache: string) => Promise<{ isNew: boolean; detail: string }>;
 }
 
@@ -32,6 +36,11 @@ const installers: readonly Installer[] = [
   {
     name: 'hadolint',
     install: (cache) => installCached(cache, 'hadolint', HADOLINT_VERSION, buildHadolint),
+  },
+  {
+    name: 'h2spec',
+    isOptional: true,
+    install: (cache) => installCached(cache, 'h2spec', H2SPEC_VERSION, buildH2spec),
   },
   {
     name: 'kubernetes',
@@ -79,7 +88,7 @@ async function attempt(installer: Installer, cache: string): Promise<Outcome> {
   } catch (error) {
     return {
       name: installer.name,
-      state: 'failed',
+      state: installer.isOptional === true ? 'left out' : 'failed',
       detail: error instanceof Error ? error.message : String(error),
     };
   }
