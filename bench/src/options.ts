@@ -73,9 +73,10 @@ function describeCommand(): Command {
   return new Command('bench')
     .description('Measures Postern beside other encrypted tunnels, in interleaved rounds on this machine.')
     .addOption(
-      new Option('--peers <list>', 'peers by name, with commas (default: all that are found)').argParser(
-        list,
-      ),
+      new Option(
+        '--peers <list>',
+        'peers by name, with commas (default: all that are found, but postern-traced)',
+      ).argParser(list),
     )
     .addOption(
       new Option('--only <figures>', 'groups of figures, with commas')
@@ -99,7 +100,7 @@ function describeCommand(): Command {
 function footer(): string {
   const known = allPeers.map((peer) => {
     const missing = missingPrograms(peer);
-    return `  ${peer.name.padEnd(12)}${missing.length > 0 ? `not here: ${missing.join(', ')}` : (peer.encryption ?? 'no tunnel')}`;
+    return `  ${peer.name.padEnd(16)}${missing.length > 0 ? `not here: ${missing.join(', ')}` : (peer.encryption ?? 'no tunnel')}`;
   });
   const figures = groups.map((group) => `  ${group.padEnd(12)}${groupTitles[group]}`);
   return `
@@ -120,7 +121,8 @@ function choosePeers(
     .map((peer) => ({ name: peer.name, missing: missingPrograms(peer) }))
     .filter(({ missing }) => missing.length > 0);
   const isAbsent = (name: string): boolean => absent.some((one) => one.name === name);
-  if (names === undefined) return { peers: allPeers.filter(({ name }) => !isAbsent(name)), absent };
+  if (names === undefined)
+    return { peers: allPeers.filter(({ name, onRequest }) => onRequest !== true && !isAbsent(name)), absent };
   const peers = names.map((name) => {
     const peer = allPeers.find((one) => one.name === name);
     if (peer === undefined)

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
+import { Metrics } from '@postern/telemetry';
 import type { Operator } from './operator.ts';
 import { type Platform, createPlatform } from './platform.ts';
 
@@ -79,6 +80,22 @@ describe('a platform in one process', () => {
     assert.deepEqual(
       items.map(({ front }) => front),
       [made.front],
+    );
+  });
+
+  it('shows the metrics that docs/METRICS.md has for it', async (t) => {
+    const metrics = new Metrics().collectProcess();
+    const platform = createPlatform({ state: makeFolder(t), settings: anyPorts, version: '0.0.0', metrics });
+    t.after(() => platform.stop());
+    await platform.start();
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/METRICS.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| `([^`]+)` \| `[^`]+` \| \w+ \| [^|]* \| ([^|]+) \|/gm)];
+    const documented = rows.flatMap(([, name = '', programs = '']) =>
+      programs.trim().split(', ').includes('standalone') ? [name] : [],
+    );
+    assert.deepEqual(
+      metrics.list().map(({ name }) => name),
+      documented.toSorted((one, other) => one.localeCompare(other)),
     );
   });
 

@@ -8,6 +8,7 @@ import { haproxy } from './haproxy.ts';
 import { findProgram, type Peer } from './peer.ts';
 import { nginx } from './nginx.ts';
 import { piko } from './piko.ts';
+import { posternTraced } from './postern-traced.ts';
 import { postern } from './postern.ts';
 import { rathole } from './rathole.ts';
 import { ssh } from './ssh.ts';
@@ -18,6 +19,7 @@ import { wstunnel } from './wstunnel.ts';
 export const peers: readonly Peer[] = [
   direct,
   postern,
+  posternTraced,
   haproxy,
   nginx,
   stunnel,

@@ -12,6 +12,8 @@ export interface Peer {
   readonly name: string;
   /** How it is run, and what encrypts it; null: nothing does, and it is never compared with. */
   readonly encryption: string | null;
+  /** Measured only where it is named. */
+  readonly onRequest?: boolean;
   /** Programs that must be found before it can be started. */
   readonly needs: readonly string[];
   /** The groups of figures that it is measured in, where those are not the groups that every tunnel is in. */

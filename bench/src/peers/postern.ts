@@ -18,7 +18,7 @@ const client = join(apps, 'client', 'src', 'main.ts');
 const gatewaysPerClient = 25;
 const tunnelsPerGateway = 2;
 /** No proxy of the user's is to stand between the client and loopback. */
-const environment = { HTTPS_PROXY: '', https_proxy: '', ALL_PROXY: '', all_proxy: '' };
+const plain = { HTTPS_PROXY: '', https_proxy: '', ALL_PROXY: '', all_proxy: '' };
 
 interface OperatorFile {
   readonly adminUrl: string;
@@ -39,33 +39,39 @@ export const postern: Peer = {
   encryption: 'TLS 1.3, server certificate, signed ticket and token; all streams over two connections',
   needs: [],
   groups,
-  async start(stage: Stage): Promise<Started> {
-    const operator = await startStandalone(stage);
-    const { adminUrl, apiKey, caFile } = operator;
-    const { AdminClient } = await import('@postern/test-cluster'); // Large, and only this peer needs it.
-    const admin = new AdminClient({ adminUrl, apiKey, caPem: await readFile(caFile, 'utf8') });
-    try {
-      const gateway = await createGateway(admin, 'bench');
-      const fronts = await createFronts(admin, gateway.id, stage.resources);
-      const web = await createWebFronts(admin, gateway.id, stage);
-      const idle: GatewayAccess[] = [];
-      while (idle.length * tunnelsPerGateway < stage.idleTunnels) {
-        idle.push(await createGateway(admin, `idle ${idle.length}`));
-      }
-      await startClient(stage, operator, 'client', [gateway]);
-      await stage.listening([...Object.values(fronts), ...Object.values(web)]);
-      await stage.waitFor('both tunnels', async () => {
-        const clients = await admin.clients(gateway.id);
-        return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
-      });
-      return { fronts, web, addIdleTunnels: () => startIdleTunnels(stage, operator, idle) };
-    } finally {
-      admin.close();
-    }
-  },
+  start: (stage) => startPostern(stage, {}),
 };
 
-async function startStandalone(stage: Stage): Promise<OperatorFile> {
+/** Both ends, with more in their environment. */
+export async function startPostern(stage: Stage, more: Record<string, string>): Promise<Started> {
+  const environment = { ...plain, ...more };
+  const operator = await startStandalone(stage, environment);
+  const { adminUrl, apiKey, caFile } = operator;
+  const { AdminClient } = await import('@postern/test-cluster'); // Large, and only this peer needs it.
+  const admin = new AdminClient({ adminUrl, apiKey, caPem: await readFile(caFile, 'utf8') });
+  try {
+    const gateway = await createGateway(admin, 'bench');
+    const fronts = await createFronts(admin, gateway.id, stage.resources);
+    const web = await createWebFronts(admin, gateway.id, stage);
+    const idle: GatewayAccess[] = [];
+    while (idle.length * tunnelsPerGateway < stage.idleTunnels) {
+      idle.push(await createGateway(admin, `idle ${idle.length}`));
+    }
+    const start = (name: string, gateways: readonly GatewayAccess[]): Promise<void> =>
+      startClient(stage, operator, { name, gateways, environment });
+    await start('client', [gateway]);
+    await stage.listening([...Object.values(fronts), ...Object.values(web)]);
+    await stage.waitFor('both tunnels', async () => {
+      const clients = await admin.clients(gateway.id);
+      return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
+    });
+    return { fronts, web, addIdleTunnels: () => startIdleTunnels(operator, idle, start) };
+  } finally {
+    admin.close();
+  }
+}
+
+async function startStandalone(stage: Stage, environment: Record<string, string>): Promise<OperatorFile> {
   const state = join(stage.directory, 'state');
   const [admin, connect, tunnel] = [await stage.port(), await stage.port(), await stage.port()];
   const leg = await stage.leg(tunnel);
@@ -134,8 +140,11 @@ async function createWebFronts(
 async function startClient(
   stage: Stage,
   operator: OperatorFile,
-  name: string,
-  gateways: readonly GatewayAccess[],
+  {
+    name,
+    gateways,
+    environment,
+  }: { name: string; gateways: readonly GatewayAccess[]; environment: Record<string, string> },
 ): Promise<void> {
   const before = await tunnelConnections(operator);
   const settings = {
@@ -158,13 +167,13 @@ async function startClient(
 
 /** The gateways are there already, so that the edge's memory grows by their tunnels and not by making them. */
 async function startIdleTunnels(
-  stage: Stage,
   operator: OperatorFile,
   gateways: readonly GatewayAccess[],
+  start: (name: string, gateways: readonly GatewayAccess[]) => Promise<void>,
 ): Promise<number> {
   const before = await tunnelConnections(operator);
   for (let first = 0; first < gateways.length; first += gatewaysPerClient) {
-    await startClient(stage, operator, `idle${first}`, gateways.slice(first, first + gatewaysPerClient));
+    await start(`idle${first}`, gateways.slice(first, first + gatewaysPerClient));
   }
   return (await tunnelConnections(operator)) - before;
 }

@@ -17,7 +17,8 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean |
 export interface SpanOptions {
   /** `server`: somebody asked; `client`: somebody is asked; `internal`: neither. */
   readonly kind: 'server' | 'client' | 'internal';
-  readonly attributes?: SpanAttributes;
+  /** As a function where they are to be put together only once it is sure that somebody wants them. */
+  readonly attributes?: SpanAttributes | (() => SpanAttributes);
   /** What it is a part of; a new trace begins without. A context that is malformed counts as none. */
   readonly parent?: TraceSpan | TraceContext | null;
   /** What it comes from without being a part of it. */

@@ -37,14 +37,14 @@ export class Traces {
     const { route, address, arrivedAt } = about;
     const span = this.#tracing.start('caller', {
       kind: 'server',
-      attributes: {
+      attributes: () => ({
         ...this.#destination(route, about.trackingId),
         'network.transport': transport,
         'client.address': address.address,
         'client.port': address.port,
         'server.address': route.front.host,
         'server.port': route.front.port,
-      },
+      }),
       startedAt: arrivedAt,
     });
     return span.sampled ? span : null;
@@ -56,7 +56,7 @@ export class Traces {
     const told = traceContextOf(request.fields);
     return this.#tracing.start(method, {
       kind: 'server',
-      attributes: {
+      attributes: () => ({
         ...this.#destination(route, trackingId),
         'http.request.method': method,
         'url.scheme': caller.scheme,
@@ -65,7 +65,7 @@ export class Traces {
         'client.address': address.address,
         'client.port': address.port,
         'server.address': caller.authority,
-      },
+      }),
       parent: this.#trustsCallers ? told : null,
       link: this.#trustsCallers ? null : told,
     });

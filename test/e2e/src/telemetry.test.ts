@@ -24,7 +24,7 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { Caller } from './fixture/caller.ts';
+import { Caller, tryEcho } from './fixture/caller.ts';
 import { toldAfter, until } from './fixture/told.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -64,7 +64,7 @@ before(async () => {
     bootCluster({
       nodes: 2,
       logLevel: 'debug',
-      nodeArgs: ({ name }) => (name === 'edge-2' ? ['--trust-traceparent'] : []),
+      nodeArgs: ({ name }) => ['--cloud-local', ...(name === 'edge-2' ? ['--trust-traceparent'] : [])],
     }),
     once(application, 'listening'),
   ]);
@@ -188,6 +188,36 @@ test('an HTTP caller’s trace is gone on with where that is asked for, else lin
   );
   assert.equal(headers['traceparent'], `00-${own?.traceId}-${named(linked, 'GET', 3).spanId}-01`);
   assert.equal(headers['tracestate'], undefined);
+});
+
+test('a caller of a cloud destination is one trace: accept and open at the client, serve at the node', async () => {
+  const clientPort = await freePort('127.0.0.1');
+  await cluster.admin.createDestination(site.gateway.id, {
+    name: 'cloud',
+    kind: 'cloud',
+    resource: { host: echo.host, port: echo.port },
+    clientPort,
+  });
+  const listener = { host: '127.0.0.1', port: clientPort };
+  await until(
+    () => tryEcho(listener),
+    (outcome) => outcome === 'echoed',
+  );
+  const caller = new Caller(listener);
+  await caller.echo('hello');
+  const port = caller.socket.localPort;
+  await caller[Symbol.asyncDispose]();
+  const spans = await traceWith('client.port', port, ['caller', 'open', 'serve']);
+  const chain = ['caller', 'open', 'serve'].map((name) => named(spans, name));
+  assert.deepEqual(
+    chain.map(({ parentSpanId }) => parentSpanId ?? ''),
+    ['', ...chain.slice(0, -1).map(({ spanId }) => spanId)],
+  );
+  assert.deepEqual(
+    chain.map(({ resource }) => resource['service.name']),
+    ['postern-client', 'postern-client', 'postern-edge'],
+  );
+  assert(chain[2]?.events.some(({ name }) => name === 'connect'));
 });
 
 test('what is refused has the same trace and tracking IDs in the logs of both ends and in the trace', async () => {

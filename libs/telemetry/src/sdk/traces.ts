@@ -1,4 +1,5 @@
 /** Traces by OpenTelemetry's SDK: sampled, batched, sent by OTLP over HTTP. What finds no room in the batch is dropped. */
+import { randomBytes } from 'node:crypto';
 import {
   ROOT_CONTEXT,
   type Span,
@@ -30,6 +31,7 @@ import type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } fr
 /** Strangers choose paths and names: what is longer is cut. */
 const attributeCharactersMax = 1_024;
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const;
+const poolBytes = 24 * 256;
 const propagator = new W3CTraceContextPropagator();
 
 /** Where traces go, and which. */
@@ -46,12 +48,12 @@ export function startTraces(options: TracesOptions): { tracing: Tracing; stop():
   const { url, headers, resource } = options;
   const provider = new TracerProvider({
     resource,
-    sampler: samplerOf(options.tracesSampler, options.tracesSamplerArg),
+    sampler: samplerOf(options),
     spanLimits: { attributeValueLengthLimit: attributeCharactersMax },
     spanProcessors: [batchProcessor(new OTLPTraceExporter({ url, headers }))],
   });
   return {
-    tracing: new SdkTracing(provider.getTracer('postern')),
+    tracing: new SdkTracing(provider.getTracer('postern'), rootShareOf(options)),
     stop: () => provider.shutdown(),
   };
 }
@@ -68,42 +70,113 @@ function batchProcessor(exporter: SpanExporter): SpanProcessor {
   return new BatchSpanProcessor({ exporter, ...Object.fromEntries(given) });
 }
 
-function samplerOf(name: SamplerName, ratio: number): Sampler {
-  switch (name) {
-    case 'always_on':
-      return new AlwaysOnSampler();
+/** The share of traces that begin here and are sampled. */
+function rootShareOf({ tracesSampler, tracesSamplerArg }: TracesOptions): number {
+  if (tracesSampler.endsWith('always_on')) return 1;
+  return tracesSampler.endsWith('always_off') ? 0 : tracesSamplerArg;
+}
+
+/** For what has a parent; and for roots, of which `SdkTracing` hands on only those that are sampled. */
+function samplerOf({ tracesSampler, tracesSamplerArg }: TracesOptions): Sampler {
+  const root = new AlwaysOnSampler();
+  switch (tracesSampler) {
     case 'always_off':
       return new AlwaysOffSampler();
+    case 'always_on':
+      return root;
     case 'traceidratio':
-      return new TraceIdRatioBasedSampler(ratio);
+      return new RootsOnSampler(new TraceIdRatioBasedSampler(tracesSamplerArg));
     case 'parentbased_always_on':
-      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
     case 'parentbased_always_off':
-      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
     case 'parentbased_traceidratio':
-      return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) });
+      return new ParentBasedSampler({ root });
   }
 }
 
+/** Takes every root, since that was decided before, and asks another sampler about the rest. */
+class RootsOnSampler implements Sampler {
+  readonly #others: Sampler;
+  readonly #roots = new AlwaysOnSampler();
+
+  constructor(others: Sampler) {
+    this.#others = others;
+  }
+
+  shouldSample(...about: Parameters<Sampler['shouldSample']>): ReturnType<Sampler['shouldSample']> {
+    const isRoot = trace.getSpanContext(about[0]) === undefined;
+    return (isRoot ? this.#roots : this.#others).shouldSample(...about);
+  }
+
+  toString(): string {
+    return `RootsOn{${this.#others.toString()}}`;
+  }
+}
+
+/**
+ * Whether a trace that begins here is sampled is decided before the SDK hears of it: its span would cost a busy HTTP front
+ * half a request's time only to say that nobody wants it. So most callers cost a random number.
+ */
 class SdkTracing implements Tracing {
   readonly #tracer: Tracer;
+  readonly #rootShare: number;
 
-  constructor(tracer: Tracer) {
+  constructor(tracer: Tracer, rootShare: number) {
     this.#tracer = tracer;
+    this.#rootShare = rootShare;
   }
 
   start(name: string, { kind, attributes, parent, link, startedAt }: SpanOptions): TraceSpan {
     const within = contextOf(parent);
+    if (within === undefined && Math.random() >= this.#rootShare) return new UnsampledSpan();
     const from = contextOf(link);
     const options = {
       kind: kinds[kind],
-      ...(attributes === undefined ? {} : { attributes }),
+      ...(attributes === undefined ? {} : { attributes: valuesOf(attributes) }),
       ...(from === undefined ? {} : { links: [{ context: from }] }),
       ...(startedAt === undefined ? {} : { startTime: startedAt }),
     };
     const context = within === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, within);
     return new SdkSpan(this.#tracer.startSpan(name, options, context));
   }
+}
+
+function valuesOf(attributes: NonNullable<SpanOptions['attributes']>): SpanAttributes {
+  return typeof attributes === 'function' ? attributes() : attributes;
+}
+
+/** A trace that nobody wants; it has a context only once somebody asks for one. */
+class UnsampledSpan implements TraceSpan {
+  readonly sampled = false;
+  #ids: { trace_id: string; span_id: string } | null = null;
+
+  get context(): TraceContext {
+    const { trace_id: traceId, span_id: spanId } = this.logFields;
+    return { traceparent: `00-${traceId}-${spanId}-00` };
+  }
+
+  get logFields(): TraceSpan['logFields'] {
+    this.#ids ??= { trace_id: randomHex(32), span_id: randomHex(16) };
+    return this.#ids;
+  }
+
+  set(): void {}
+
+  event(): void {}
+
+  end(): void {}
+}
+
+/** Random digits for many IDs at once, since asking for a few costs as much as asking for all. */
+let pool = '';
+let taken = 0;
+
+function randomHex(digits: number): string {
+  if (taken + digits > pool.length) {
+    pool = randomBytes(poolBytes).toString('hex');
+    taken = 0;
+  }
+  taken += digits;
+  return pool.slice(taken - digits, taken);
 }
 
 /** Of a span of ours, or of W3C fields from elsewhere. */
