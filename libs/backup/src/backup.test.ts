@@ -11,8 +11,11 @@ import {
   backupQuestions,
 } from '@postern/contracts';
 import { type Collection, type DocumentStep, type StoredDocument, newId, openSqlite } from '@postern/store';
+import { Type } from 'typebox';
 import { digestOf } from './part.ts';
 import { serveBackup } from './serve.ts';
+
+const schema = Type.Object({ name: Type.Optional(Type.String()) });
 
 interface Thing extends StoredDocument {
   [key: string]: unknown;
@@ -32,7 +35,9 @@ async function owner(steps: readonly DocumentStep[] = []) {
   const collection = things as unknown as Collection<StoredDocument>;
   const onError = (error: unknown): void => assert.fail(String(error));
   const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
-  const collections = [{ name: 'things', collection, steps, restore: 'replace', fills: true } as const];
+  const collections = [
+    { name: 'things', collection, steps, restore: 'replace', fills: true, schema } as const,
+  ];
   await serveBackup({ bus, store, source: { room: 'acl', collections, feeds: [] }, serve, onError });
   return { bus, things };
 }
@@ -128,6 +133,7 @@ it('refuses a part that is not whole or not what it says, and changes nothing', 
     forged(`${lines[0]}\n${lines[1]}\n${lines[1]}\n`),
     forged(`${lines[0]}\n["others",{"id":"a","revision":1}]\n`),
     forged(`${lines[0]}\n{"id":1}\n`),
+    forged(`${lines[0]}\n["things",{"id":"a","revision":1,"name":{"$ne":1}}]\n`),
     forged('{"room":"router","collections":{}}\n'),
     forged('not JSON'),
   ];

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type BackupPart, type BackupRoom, backupPartBytesMax } from '@postern/contracts';
 import { type StoredDocument, documentBytesMax, upgrade, versionOf } from '@postern/store';
+import { Compile } from 'typebox/compile';
 import { backupError } from './errors.ts';
 import type { BackedUpCollection } from './source.ts';
 
@@ -69,13 +70,18 @@ export async function unpackPart(
     const collection = known.get(name);
     if (collection === undefined || version > versionOf(collection.steps)) throw newer(room, name);
   }
+  const checks = new Map(collections.map(({ name, schema }) => [name, Compile(schema)]));
   const contents: Contents = new Map(collections.map(({ name }) => [name, []]));
   for (const line of lines) {
     const [name, document] = readLine(room, line);
     const [collection, entry] = [known.get(name), head.collections[name]];
     if (collection === undefined || entry === undefined)
       throw damaged(room, `it has a document of ${name}, which its head does not`);
-    contents.get(name)?.push(upgrade(document, entry.version, collection.steps));
+    const current = upgrade(document, entry.version, collection.steps);
+    const check = checks.get(name);
+    if (check?.Check(current) !== true)
+      throw damaged(room, `${current.id} of ${name} is not one of its kind`);
+    contents.get(name)?.push(current);
   }
   for (const [name, { documents }] of Object.entries(head.collections)) {
     if (contents.get(name)?.length !== documents) throw damaged(room, `documents of ${name} are missing`);

@@ -2,11 +2,14 @@
 import type { FeedOwner } from '@postern/replica';
 import type { MigratedCollection, StoredDocument } from '@postern/store';
 import type { BackupRoom } from '@postern/contracts';
+import type { TSchema } from 'typebox';
 
 /** A collection, and what a restore does with what is there. */
 export interface BackedUpCollection extends MigratedCollection {
   /** `replace`: afterwards there is what is in the backup and nothing else. `add`: what is there beside it stays. */
   readonly restore: 'replace' | 'add';
+  /** The least that a document of its version has; a backup comes from outside. */
+  readonly schema: TSchema;
   /** Whether a document in it means that the platform is in use, and may be overwritten only when that is asked for. */
   readonly fills: boolean;
 }

@@ -4,7 +4,7 @@
  * ever given can be verified. It needs the router for gateways that it has not heard of yet, and for nothing else:
  * with the router gone, known clients connect as before.
  */
-import { type BackupSource, serveBackup } from '@postern/backup';
+import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import {
   gatewayFeed,
@@ -28,7 +28,8 @@ import {
 import { AccessLists } from './access-lists.ts';
 import { ApiKeys } from './api-keys.ts';
 import type { AclOptions } from './config.ts';
-import { type Documents, openDocuments, ownedCollections } from './document.ts';
+import { backupSource } from './backup.ts';
+import { openDocuments } from './document.ts';
 import { Journal } from './journal.ts';
 import { aclMetrics, type AclMetrics } from './metrics.ts';
 import { Policies, policySource } from './policies.ts';
@@ -215,12 +216,4 @@ function ownLists(presence: PresenceTable, gatewayId: string): (readonly AccessR
     presence.tunnels(gatewayId).map(({ tunnel }) => [tunnel.clientId, tunnel.ownRules]),
   );
   return [...byClient.values()];
-}
-
-/** All but the keys of tickets, which are of this platform's own starts. */
-function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
-  const collections = ownedCollections(documents)
-    .filter(({ name }) => name !== 'ticketKeys')
-    .map((one) => ({ ...one, restore: 'replace' as const, fills: one.name === 'tokens' }));
-  return { room: 'acl', collections, feeds: [policies] };
 }

@@ -5,10 +5,10 @@
 import { type BackupSource, backupError } from '@postern/backup';
 import type { FeedOwner } from '@postern/replica';
 import type { Store, StoredDocument } from '@postern/store';
+import { Type, type TSchema } from 'typebox';
 import { authorityCollection } from './authority.ts';
 import { ownedCollections, secretCollection } from './document.ts';
 import { envelopeKeyId, openSecret } from './envelope.ts';
-import { keyCheckPlace } from './key-check.ts';
 import type { KeyRing } from './key-ring.ts';
 
 interface Sealed extends StoredDocument {
@@ -18,15 +18,33 @@ interface Sealed extends StoredDocument {
   keyVersion?: number;
 }
 
+/** The least that a document has; the key check is not among them. */
+const schemas: Record<string, TSchema> = {
+  [authorityCollection]: Type.Object({
+    certificatePem: Type.String(),
+    sealedKey: Type.String(),
+    keyVersion: Type.Integer(),
+  }),
+  [secretCollection]: Type.Object({ version: Type.Integer(), sealed: Type.String() }),
+  certstore_certificates: Type.Object({
+    name: Type.String(),
+    chainPem: Type.String(),
+    contentRevision: Type.Integer(),
+  }),
+  certstore_issued: Type.Object({ fingerprint: Type.String(), notAfter: Type.String() }),
+  certstore_expiry: Type.Object({ contentRevision: Type.Integer(), days: Type.Integer() }),
+};
+
 /** The owner's side of it. What is under which key here stays: the key check is this platform's own. */
 export async function backupSource(store: Store, ring: KeyRing, feed: FeedOwner): Promise<BackupSource> {
   const owned = await ownedCollections(store);
   return {
     room: 'certstore',
     collections: owned
-      .filter(({ name }) => name !== keyCheckPlace.collection)
+      .filter(({ name }) => name in schemas)
       .map((one) => ({
         ...one,
+        schema: schemas[one.name] ?? Type.Never(),
         // What was signed here stays in the list.
         restore: one.name === 'certstore_issued' ? 'add' : 'replace',
         fills: one.name === 'certstore_certificates',

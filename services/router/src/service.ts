@@ -19,10 +19,11 @@ import {
   type Service,
 } from '@postern/telemetry';
 import type { RouterOptions } from './config.ts';
+import { backupSource } from './backup.ts';
 import { certificateCheck } from './certificate-check.ts';
 import { Destinations } from './destinations.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { openDocuments, ownedCollections, type Documents } from './document.ts';
+import { openDocuments, type Documents } from './document.ts';
 import { Fleet } from './fleet.ts';
 import { FrontClaims } from './front-claims.ts';
 import { Gateways } from './gateways.ts';
@@ -147,13 +148,7 @@ class Router implements Service {
       ...(await serveBackup({
         ...questions,
         store,
-        source: {
-          room: 'router',
-          collections: ownedCollections(documents).map((one) => {
-            return { ...one, restore: 'replace', fills: one.name === 'gateways' };
-          }),
-          feeds: [feeds.gateways, feeds.routes],
-        },
+        source: backupSource(documents, feeds),
         serve: answererFor(questions),
         onError,
       })),

@@ -1,0 +1,44 @@
+/** What acl has backed up: all but the keys of tickets, which are of this platform's own starts. */
+import type { BackupSource } from '@postern/backup';
+import { AccessRule, Role, SecretHash, SourceRule } from '@postern/contracts';
+import type { FeedOwner } from '@postern/replica';
+import { Type, type TSchema } from 'typebox';
+import { type Documents, ownedCollections } from './document.ts';
+
+type Kept = Exclude<keyof Documents, 'ticketKeys'>;
+
+/** The least that a document has. */
+const schemas: Record<Kept, TSchema> = {
+  policies: Type.Object({ name: Type.String(), enabled: Type.Boolean(), requireToken: Type.Boolean() }),
+  accessLists: Type.Object({ rules: Type.Array(AccessRule) }),
+  sourceRules: Type.Object({
+    gatewayId: Type.String(),
+    restricted: Type.Boolean(),
+    rules: Type.Array(SourceRule),
+  }),
+  tokens: Type.Object({
+    gatewayId: Type.String(),
+    hash: SecretHash,
+    expiresAt: Type.Union([Type.String(), Type.Null()]),
+    revoked: Type.Boolean(),
+  }),
+  apiKeys: Type.Object({
+    name: Type.String(),
+    role: Role,
+    gateways: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    hash: SecretHash,
+  }),
+};
+
+/** The owner's side of it. */
+export function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
+  const collections = ownedCollections(documents)
+    .filter(({ name }) => name in schemas)
+    .map((one) => ({
+      ...one,
+      restore: 'replace' as const,
+      fills: one.name === 'tokens',
+      schema: schemas[one.name as Kept],
+    }));
+  return { room: 'acl', collections, feeds: [policies] };
+}
