@@ -3,6 +3,7 @@
 // name the metrics that the programs show, no more and no fewer.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { hasTool, tool } from '@postern/scripts/install';
 import { Collector, type ReceivedSpan } from '@postern/telemetry/collector';
 import {
   type Cluster,
@@ -258,13 +260,20 @@ function documented(): { name: string; kind: string; programs: string[] }[] {
   ].map(([, name = '', kind = '', programs = '']) => ({ name, kind, programs: programs.trim().split(', ') }));
 }
 
-/** The families that a program shows, with their kinds. */
-async function shown(opsUrl: string): Promise<string[]> {
-  const text = await (await fetch(`${opsUrl}/metrics`)).text();
+/** The families of a page of metrics, with their kinds. */
+function familiesOf(text: string): string[] {
   return [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)].map(([, name, kind]) => `${name} ${kind}`).toSorted();
 }
 
-test('docs/METRICS.md is what the programs show', async () => {
+/** What promtool has against a page of metrics, but for a name that is OpenTelemetry's own. */
+function faultsOf(text: string): string[] {
+  const { stderr } = spawnSync(tool('promtool'), ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  return stderr
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('process_unix_file_descriptor_count '));
+}
+
+test('docs/METRICS.md is what the programs show, and Prometheus has nothing against it', async () => {
   const told = documented();
   assert(told.length > 50);
   const clientOps = /"url":"(http[^"]+)"/.exec(readFileSync(site.client.part.output.path, 'utf8'))?.[1] ?? '';
@@ -282,7 +291,9 @@ test('docs/METRICS.md is what the programs show', async () => {
     const own = told
       .filter((metric) => metric.programs.includes(kind))
       .map((metric) => `${metric.name} ${metric.kind}`);
-    assert.deepEqual(await shown(opsUrl), own.toSorted(), kind);
+    const text = await (await fetch(`${opsUrl}/metrics`)).text();
+    assert.deepEqual(familiesOf(text), own.toSorted(), kind);
+    if (hasTool('promtool')) assert.deepEqual(faultsOf(text), [], kind);
   }
 });
 
