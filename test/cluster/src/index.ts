@@ -43,7 +43,7 @@ export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercep
 export { startDns } from './server/dns.ts';
 export { startEcho } from './server/echo.ts';
 export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
-export { type DocumentServer, startMongodb } from './server/mongodb.ts';
+export { type DocumentServer, startMongodb, startMongodbResource } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
 export { startOtelCollector } from './server/otel-collector.ts';
 export { startMicrosocks } from './server/microsocks.ts';

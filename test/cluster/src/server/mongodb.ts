@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { secantusLaunch } from '@postern/scripts/install';
 import { freePort } from '../network/port.ts';
 import { Part } from '../process/part.ts';
+import { type ProcessResource, startResource } from './resource.ts';
 
 /** A place for documents. `part` is null when the server is not ours to start and stop. */
 export interface DocumentServer {
@@ -45,4 +46,20 @@ export async function startMongodb(
   });
   await part.start();
   return { part, url: `mongodb://${address}:${port}/?directConnection=true`, database: 'postern', address };
+}
+
+/** A MongoDB-wire server inside a private network, which speaks TLS only and keeps nothing. */
+export function startMongodbResource(pair: { certPem: string; keyPem: string }): Promise<ProcessResource> {
+  return startResource('mongodb', async ({ folder, port, file }) => {
+    const { command, args, environment } = secantusLaunch();
+    const tls = ['--tls-cert-file', await file('server.crt', pair.certPem)];
+    const key = ['--tls-key-file', await file('server.key', pair.keyPem)];
+    const where = ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(folder, 'data')];
+    return {
+      command,
+      args: [...args, ...where, '--cache-size', '64M', ...tls, ...key],
+      environment: { ...environment, PYTHONUNBUFFERED: '1' },
+      ready: { line: /secantus listening on/ },
+    };
+  });
 }

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tool } from '@postern/scripts/install';
 import { accountOf } from '../process/account.ts';
-import { type ProcessResource, startResource } from './resource.ts';
+import { type ProcessResource, type ResourcePlace, startResource } from './resource.ts';
 
 /** A certificate that a server shows, with its key, both PEM. */
 export interface ServerPair {
   readonly certPem: string;
   readonly keyPem: string;
+  /** Only who shows a certificate of this CA, in the user's name, is let in. */
+  readonly clientCaPem?: string;
 }
 
 /** Resolves when it takes connections; with a pair it speaks TLS to those who ask for it. */
@@ -29,6 +31,7 @@ export function startPostgresql(pair?: ServerPair): Promise<ProcessResource> {
               'ssl=on',
               `ssl_cert_file=${await file('server.crt', pair.certPem)}`,
               `ssl_key_file=${await file('server.key', pair.keyPem)}`,
+              ...(pair.clientCaPem === undefined ? [] : await wantCertificates(pair.clientCaPem, file)),
             ];
       const settings = [
         ...tls,
@@ -47,4 +50,10 @@ export function startPostgresql(pair?: ServerPair): Promise<ProcessResource> {
     },
     user,
   );
+}
+
+async function wantCertificates(clientCaPem: string, file: ResourcePlace['file']): Promise<string[]> {
+  const ca = await file('client-ca.crt', clientCaPem);
+  const hba = await file('certificates_hba.conf', 'hostssl all all 127.0.0.1/32 cert\n');
+  return [`ssl_ca_file=${ca}`, `hba_file=${hba}`];
 }
