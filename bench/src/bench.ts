@@ -76,6 +76,7 @@ async function take(
   { directory, keys, resources, effort }: Surroundings,
 ): Promise<Entry> {
   const stage = new Stage({
+    group,
     directory: join(directory, `${round}-${group}-${peer.name}`),
     keys,
     resources,

@@ -10,6 +10,7 @@ export const groups = [
   'latency',
   'memory',
   'distance',
+  'relay',
   'stalled',
 ] as const;
 
@@ -34,6 +35,8 @@ export const groupTitles: Readonly<Record<Group, string>> = {
   latency: 'A byte there and back, 100 a second: alone, and beside 8 bulk connections',
   memory: 'Anonymous memory of each end for an idle stream, and of the edge for an idle tunnel',
   distance: 'One stream with a delay on the way between the ends',
+  relay:
+    'A front at the node that has the tunnel (own), and at one that has it through another node (relayed)',
   stalled: 'A reader that never reads: another stream of the same tunnel, and growth of memory',
 };
 
@@ -80,6 +83,12 @@ export const figures = {
   'tunnel-edge': { group: 'memory', unit: 'KB', better: 'less', title: 'idle tunnel, edge' },
   'distance-up': { group: 'distance', unit: 'MB/s', better: 'more', title: 'up' },
   'distance-down': { group: 'distance', unit: 'MB/s', better: 'more', title: 'down' },
+  'own-up': { group: 'relay', unit: 'MB/s', better: null, title: 'own, 1 up' },
+  'own-down': { group: 'relay', unit: 'MB/s', better: null, title: 'own, 1 down' },
+  'own-requests': { group: 'relay', unit: '/s', better: null, title: 'own, requests' },
+  'relay-up': { group: 'relay', unit: 'MB/s', better: 'more', title: 'relayed, 1 up' },
+  'relay-down': { group: 'relay', unit: 'MB/s', better: 'more', title: 'relayed, 1 down' },
+  'relay-requests': { group: 'relay', unit: '/s', better: 'more', title: 'relayed, requests' },
   'stalled-before-p50': { group: 'stalled', unit: 'ms', better: null, title: 'p50 before' },
   'stalled-up-p50': { group: 'stalled', unit: 'ms', better: 'less', title: 'stuck resource, p50' },
   'stalled-down-p50': { group: 'stalled', unit: 'ms', better: 'less', title: 'stuck caller, p50' },

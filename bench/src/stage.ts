@@ -7,6 +7,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Group } from './figure.ts';
 import type { Keys } from './keys.ts';
 import { freePort } from './port.ts';
 import { listeningPorts } from './proc.ts';
@@ -27,6 +28,7 @@ export type Side = 'edge' | 'client' | 'between';
 
 /** What a stage is made of. */
 export interface StageOptions {
+  readonly group: Group;
   readonly directory: string;
   readonly keys: Keys;
   readonly resources: Ports;
@@ -40,14 +42,18 @@ const startTimeoutMs = 30_000;
 
 /** Given to a peer for one start. */
 export class Stage {
+  /** What will be measured. */
+  readonly group: Group;
   readonly directory: string;
   readonly keys: Keys;
   readonly resources: Ports;
   readonly idleTunnels: number;
   readonly #roundTripMs: number;
+  readonly #closers: (() => Promise<void>)[] = [];
   readonly #programs: Record<Side, Program[]> = { edge: [], client: [], between: [] };
 
   constructor(options: StageOptions) {
+    this.group = options.group;
     this.directory = options.directory;
     this.keys = options.keys;
     this.resources = options.resources;
@@ -125,8 +131,14 @@ export class Stage {
     return programs.map(({ pid }) => pid);
   }
 
+  /** To be called at the end, for what the peer runs beside its programs. */
+  atEnd(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
   /** Ends everything that the peer has started. */
   async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) await close();
     await Promise.all(
       Object.values(this.#programs)
         .flat()

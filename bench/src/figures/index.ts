@@ -6,6 +6,7 @@ import { measureDistance } from './distance.ts';
 import { measureLatency } from './latency.ts';
 import type { Measurement } from './measurement.ts';
 import { measureMemory } from './memory.ts';
+import { measureRelay } from './relay.ts';
 import { measureConnections, measureRequests } from './requests.ts';
 import { measureStalled } from './stalled.ts';
 import { measureTls, measureWeb } from './web.ts';
@@ -20,5 +21,6 @@ export const measurements: Readonly<Record<Group, Measurement>> = {
   latency: measureLatency,
   memory: measureMemory,
   distance: measureDistance,
+  relay: measureRelay,
   stalled: measureStalled,
 };

@@ -2,6 +2,7 @@
 
 import type { Measured } from '../figure.ts';
 import { type HttpOptions, type HttpResult, httpLoad } from '../load/http.ts';
+import type { Front } from '../peers/peer.ts';
 import { cpuSeconds } from '../proc.ts';
 import type { Scene } from './measurement.ts';
 
@@ -33,7 +34,7 @@ export async function measureConnections(scene: Scene): Promise<Measured> {
 /** One load behind its warm-up; `cpu` is what both ends took for a request, in microseconds. */
 export async function measureLoad(
   { stage, effort }: Scene,
-  front: number,
+  front: Front,
   load: Omit<HttpOptions, 'seconds'>,
 ): Promise<{ result: HttpResult; cpu: number }> {
   await httpLoad(front, { ...load, seconds: effort.warmUpSeconds });

@@ -1,7 +1,7 @@
 // Bulk traffic through a front with iperf3. Its server takes one test and ends; so it is started for each.
 
 import { Program, run } from '../program.ts';
-import { program } from '../peers/peer.ts';
+import { type Front, placeOf, program } from '../peers/peer.ts';
 import { listeningPorts } from '../proc.ts';
 import type { Stage } from '../stage.ts';
 import { until } from '../until.ts';
@@ -35,7 +35,7 @@ const graceMs = 30_000;
 /** Begins to send; `done` resolves when the time is over and everything has arrived. */
 export async function bulk(
   stage: Stage,
-  front: number,
+  front: Front,
   options: BulkOptions,
 ): Promise<{ done: Promise<BulkResult> }> {
   const port = String(stage.resources.bulk);
@@ -53,7 +53,8 @@ export async function bulk(
     await server.stop();
     throw error;
   }
-  const destination = ['-c', '127.0.0.1', '-p', String(front), '--connect-timeout', '5000'];
+  const at = placeOf(front);
+  const destination = ['-c', at.host, '-p', String(at.port), '--connect-timeout', '5000'];
   const load = ['-t', String(options.seconds), '-P', String(options.connections)];
   const reverse = options.direction === 'down' ? ['-R'] : [];
   const args = [...destination, ...load, ...reverse, '-J'];

@@ -1,7 +1,7 @@
 // Small HTTP requests through a front with wrk.
 
 import { join } from 'node:path';
-import { program } from '../peers/peer.ts';
+import { type Front, placeOf, program } from '../peers/peer.ts';
 import { run } from '../program.ts';
 
 /** What wrk saw. */
@@ -29,13 +29,14 @@ const graceMs = 30_000;
 
 /** One run of wrk. */
 export async function httpLoad(
-  front: number,
+  front: Front,
   { connections, keepAlive, seconds, tls = false, path = '/' }: HttpOptions,
 ): Promise<HttpResult> {
+  const at = placeOf(front);
   const load = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '5s'];
   const header = keepAlive ? [] : ['-H', 'Connection: close'];
   const report = ['-s', join(import.meta.dirname, 'report.lua')];
-  const args = [...load, ...header, ...report, `${tls ? 'https' : 'http'}://127.0.0.1:${front}${path}`];
+  const args = [...load, ...header, ...report, `${tls ? 'https' : 'http'}://${at.host}:${at.port}${path}`];
   return parseSummary(await run({ file: program('wrk'), args }, seconds * 1000 + graceMs));
 }
 

@@ -10,7 +10,7 @@ export const haproxy: Peer = {
   name: 'haproxy',
   encryption: 'TLS 1.3, certificates on both sides; a TLS connection for each stream',
   needs: ['haproxy'],
-  groups,
+  groups: groups.filter((group) => group !== 'relay'),
   async start(stage: Stage): Promise<Started> {
     const { ca, serverBundle, clientBundle } = stage.keys;
     const inner = await stage.ports();

@@ -25,11 +25,12 @@ export interface Peer {
 /** Groups of figures for which a front must do more than pass bytes on. */
 export const webGroups: readonly Group[] = ['tls', 'web'];
 
+const furtherGroups: readonly Group[] = [...webGroups, 'relay'];
+
 /** Whether a peer is measured in a group. */
 export function takesPart({ groups, encryption }: Peer, group: Group): boolean {
-  return (
-    groups?.includes(group) ?? !(webGroups.includes(group) || (encryption === null && group === 'memory'))
-  );
+  if (groups !== undefined) return groups.includes(group);
+  return !furtherGroups.includes(group) && (encryption !== null || group !== 'memory');
 }
 
 /** Fronts of the HTTP resource that end TLS, and that speak HTTP. */
@@ -38,12 +39,25 @@ export interface WebFronts {
   readonly http: number;
 }
 
+/** Where callers reach a resource: a port of 127.0.0.1, or a place of its own. */
+export type Front = number | { readonly host: string; readonly port: number };
+
+/** Its address. */
+export function placeOf(front: Front): { host: string; port: number } {
+  return typeof front === 'number' ? { host: '127.0.0.1', port: front } : front;
+}
+
+/** Fronts of one node. */
+export type NodeFronts = Readonly<Record<'bulk' | 'http', Front>>;
+
 /** A peer that runs. */
 export interface Started {
   /** Where callers reach the resources. */
   readonly fronts: Ports;
   /** Of a peer that is in `webGroups`. */
   readonly web?: WebFronts;
+  /** The same resources at the node that has the only tunnel, and at one that has none. */
+  readonly nodes?: { readonly own: NodeFronts; readonly relayed: NodeFronts };
   /** Starts further tunnels that carry nothing and resolves with their number when they are up. */
   readonly addIdleTunnels?: (count: number) => Promise<number>;
 }

@@ -9,6 +9,7 @@ import { tcpSockets } from '../proc.ts';
 import type { Program } from '../program.ts';
 import type { Ports, ResourceName, Stage } from '../stage.ts';
 import type { Peer, Started, WebFronts } from './peer.ts';
+import { startCluster } from './postern-cluster.ts';
 
 const apps = join(import.meta.dirname, '..', '..', '..', 'apps');
 const standalone = join(apps, 'standalone', 'src', 'main.ts');
@@ -39,7 +40,7 @@ export const postern: Peer = {
   encryption: 'TLS 1.3, server certificate, signed ticket and token; all streams over two connections',
   needs: [],
   groups,
-  start: (stage) => startPostern(stage, {}),
+  start: (stage) => (stage.group === 'relay' ? startCluster(stage) : startPostern(stage, {})),
 };
 
 /** Both ends, with more in their environment. */
