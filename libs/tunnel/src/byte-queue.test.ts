@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteQueue } from './byte-queue.ts';
+import { Slab } from './slab.ts';
 
 test('bytes come out as they went in, however cut', () => {
   const step = fc.oneof(
@@ -45,4 +46,36 @@ test('small pieces that wait do not hold the chunks that they came in', () => {
   }
   const bytes = [...held].reduce((sum, buffer) => sum + buffer.byteLength, 0);
   assert.ok(bytes < 200_000, `${bytes} bytes are held for 10,000`);
+});
+
+test('a slab is held for pieces that wait, for a few of them, and let go once', () => {
+  const queue = new ByteQueue();
+  const slab = Slab.take();
+  const pieces = Array.from({ length: 4 }, (_, index) => slab.fill(60_000).fill(index));
+  for (const piece of pieces) {
+    queue.push(piece, slab);
+    slab.release();
+  }
+  slab.release();
+  const other = Slab.take();
+  assert.notEqual(other, slab);
+  const late = other.fill(60_000).fill(4);
+  queue.push(late, other);
+  other.release();
+  other.release();
+  // More than a few wait: the last was copied, and its slab is free again.
+  assert.equal(Slab.take(), other);
+  late.fill(0xff);
+  for (let index = 0; index < 5; index += 1) {
+    const next = queue.peek(60_000);
+    assert.deepEqual(next, Buffer.alloc(60_000, index));
+    queue.advance(60_000);
+  }
+  assert.equal(Slab.take(), slab);
+  const third = Slab.take();
+  queue.push(third.fill(60_000), third);
+  third.release();
+  third.release();
+  queue.clear();
+  assert.equal(Slab.take(), third);
 });

@@ -1,11 +1,15 @@
 /**
  * Bytes that came and have to wait. Large pieces are kept as they came; small ones are copied together, because each
- * would hold the whole chunk that it came in: a peer could fill the memory with single bytes.
+ * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Of pieces in slabs only the
+ * first few are kept so: a queue that does not get shorter would hold a whole slab for each.
  */
+import type { Slab } from './slab.ts';
 
 /** From this size on a piece is kept as it came: it holds at most eight times its size. */
 const keepBytesMin = 8_192;
 const blockBytes = 4_096;
+/** Up to this what lies in slabs is not copied. */
+const slabBytesMax = 262_144;
 
 interface Block {
   bytes: Buffer;
@@ -13,6 +17,8 @@ interface Block {
   to: number;
   /** Memory of this queue's own, to which more may be added. */
   own: boolean;
+  /** Held. */
+  slab: Slab | null;
 }
 
 /** First in, first out. */
@@ -21,10 +27,14 @@ export class ByteQueue {
   #blocks: Block[] = [];
   #head = 0;
 
-  push(piece: Buffer): void {
+  /** The piece may be kept, or lies in a slab. */
+  push(piece: Buffer, slab: Slab | null = null): void {
     this.length += piece.length;
     if (piece.length >= keepBytesMin) {
-      this.#blocks.push({ bytes: piece, from: 0, to: piece.length, own: false });
+      const held = this.length <= slabBytesMax ? slab : null;
+      held?.hold();
+      const bytes = slab === held ? piece : Buffer.from(piece);
+      this.#blocks.push({ bytes, from: 0, to: piece.length, own: false, slab: held });
       return;
     }
     const last = this.#blocks.at(-1);
@@ -33,10 +43,10 @@ export class ByteQueue {
       return;
     }
     const bytes = Buffer.allocUnsafe(last === undefined ? piece.length : Math.max(blockBytes, piece.length));
-    this.#blocks.push({ bytes, from: 0, to: piece.copy(bytes), own: true });
+    this.#blocks.push({ bytes, from: 0, to: piece.copy(bytes), own: true, slab: null });
   }
 
-  /** The next bytes that lie together, at most `bytesMax`; null when there are none. */
+  /** The next bytes that lie together, at most `bytesMax`, good until `advance` or `clear`; null when there are none. */
   peek(bytesMax: number): Buffer | null {
     const block = this.#blocks[this.#head];
     if (block === undefined || bytesMax <= 0) return null;
@@ -49,6 +59,8 @@ export class ByteQueue {
     block.from += bytes;
     this.length -= bytes;
     if (block.from < block.to) return;
+    block.slab?.release();
+    block.slab = null;
     this.#head += 1;
     if (this.#head === this.#blocks.length) this.clear();
     else if (this.#head >= 1_024) {
@@ -58,6 +70,7 @@ export class ByteQueue {
   }
 
   clear(): void {
+    for (const { slab } of this.#blocks) slab?.release();
     this.#blocks = [];
     this.#head = 0;
     this.length = 0;

@@ -151,7 +151,7 @@ export class RelaySide implements PathEnd {
       this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
       return;
     }
-    other.#queue.push(slab === null ? piece : Buffer.from(piece));
+    other.#queue.push(piece, slab);
     other.#session.schedule(other);
   }
 
