@@ -120,10 +120,29 @@ test(
       docker([...platform, 'up', '-d', '--wait'], settings);
       await until('callers are served', 30_000, served);
     }
+    const backup = backedUp([...platform, 'run', '--rm', '-T', 'cli'], settings);
+    t.diagnostic(`a backup by stdout has ${backup.length} bytes and is whole`);
     assert.match(docker([...platform, 'logs', 'nats-1', 'nats-2', 'nats-3'], settings), /Server is ready/);
     assert.doesNotMatch(docker([...platform, 'logs', 'nats-1', 'nats-2', 'nats-3'], settings), /Violation/);
+
+    docker([...site, 'down'], siteSettings, siteFolder);
+    docker([...platform, 'down'], settings);
+    docker([...platform, 'up', '-d', '--wait'], settings);
+    docker([...site, 'up', '-d'], siteSettings, siteFolder);
+    await until('callers are served after down and up', 60_000, served);
   },
 );
+
+/** Takes a backup as deploy/compose/README.md says, and has the command line look whether it is whole. */
+function backedUp(cli: readonly string[], environment: NodeJS.ProcessEnv): Buffer {
+  const options = { cwd: folder, env: { ...process.env, ...environment }, timeout: stepMs } as const;
+  const bytes = execFileSync('docker', [...cli, 'backup', '-'], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  execFileSync('docker', [...cli, 'restore', '-', '--check'], { ...options, input: bytes, stdio: 'pipe' });
+  return bytes;
+}
 
 const readCa = 'fs.readFileSync("/secrets/operator/ca.pem", "utf8")';
 
