@@ -172,6 +172,17 @@ export const CloudListenerState = Type.Object({
   destinationId: Type.String({ minLength: 1, maxLength: 64 }),
   listening: Type.Boolean(),
   error: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+  lastRefusal: Type.Optional(
+    Type.Object(
+      {
+        at: Type.String({ maxLength: 32 }),
+        caller: Type.String({ maxLength: 64, description: 'address and port' }),
+        code: Type.String({ maxLength: 64, description: 'a code of docs/ERRORS.md' }),
+        text: Type.String({ maxLength: 200 }),
+      },
+      { description: 'the last caller that it turned away or cut, and why; missing while there was none' },
+    ),
+  ),
 });
 export type CloudListenerState = Static<typeof CloudListenerState>;
 

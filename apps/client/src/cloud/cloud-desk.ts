@@ -67,6 +67,8 @@ export class CloudDesk {
   readonly #callerParts: CloudCallerParts;
   #served = 0;
   #refused = 0;
+  /** A refusal has not been told to the nodes yet. */
+  #untold = false;
   #closed = false;
 
   constructor(parts: CloudDeskParts) {
@@ -228,6 +230,7 @@ export class CloudDesk {
     const caller = `${address.address}:${address.port}`;
     if (!opened) this.#refused += 1;
     this.#lastRefusals.set(destination.id, { at: new Date().toISOString(), caller, code, text });
+    this.#untold = true;
     const leftOut = this.#lines.take();
     if (leftOut === null) return;
     const message = opened ? 'a stream was cut' : 'a caller was turned away';
@@ -244,18 +247,30 @@ export class CloudDesk {
   }
 
   #states(): CloudListenerState[] {
-    return [...this.#listeners.values()].map(({ destination, listening, error }) => ({
-      destinationId: destination.id,
-      listening,
-      error: error === null ? null : error.replaceAll(/[^ -~]/g, '?').slice(0, 200),
-    }));
+    return [...this.#listeners.values()].map(({ destination, listening, error }) => {
+      const last = this.#lastRefusals.get(destination.id);
+      return {
+        destinationId: destination.id,
+        listening,
+        error: error === null ? null : toldText(error),
+        ...(last === undefined ? {} : { lastRefusal: { ...last, text: toldText(last.text) } }),
+      };
+    });
   }
 
   #tick(): void {
     const now = performance.now();
     for (const caller of this.#callers) caller.tick(now);
     this.#http.tick(now);
+    // Once a second at most, however many callers are turned away.
+    if (this.#untold) for (const session of this.#parts.sessions()) this.#tell(session);
+    this.#untold = false;
   }
+}
+
+/** Sixty-four destinations' fit one frame. */
+function toldText(text: string): string {
+  return text.replaceAll(/[^ -~]/g, '?').slice(0, 200);
 }
 
 /** Whether a listener serves the destination as it is now; callers that it took keep what they were opened for. */

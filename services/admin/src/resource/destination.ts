@@ -8,6 +8,7 @@ import {
   AccessDecision,
   ClientHealth,
   ClientTest,
+  CloudListenerState,
   Destination,
   DestinationInput,
   ServiceError,
@@ -16,6 +17,7 @@ import {
   deleteDestination,
   explainAccess,
   getDestination,
+  listClients,
   listDestinationHealth,
   listDestinations,
   testDestination,
@@ -34,6 +36,8 @@ const HealthStatus = Type.Union([Type.Literal('ok'), Type.Literal('failing'), Ty
   description:
     'ok when a client’s check passes, failing when all that were made fail, unknown while there is none',
 });
+const { destinationId: _destinationId, ...listenerProperties } = CloudListenerState.properties;
+const Listener = Type.Object({ clientId: Type.String(), ...listenerProperties });
 const DestinationAnswer = answerOf('Destination', {
   ...Destination.properties,
   health: Type.Object({
@@ -44,6 +48,12 @@ const DestinationAnswer = answerOf('Destination', {
     }),
   }),
   accessList: AccessDecision,
+  listeners: Type.Optional(
+    Type.Array(Listener, {
+      description:
+        'of a cloud destination: which clients listen for its callers, and whom they last turned away',
+    }),
+  ),
 });
 const TestAnswer = Type.Object(
   {
@@ -62,6 +72,8 @@ const TestQuery = Type.Object(
 );
 type DestinationAnswer = Static<typeof DestinationAnswer>;
 
+/** Clients of a gateway whose listeners are shown. */
+const clientsMax = 100;
 const tag = 'Destinations';
 const path = '/gateways/:gatewayId/destinations';
 
@@ -187,10 +199,11 @@ async function withState(
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
-  const [decisions, states, warnings] = await Promise.all([
+  const [decisions, states, warnings, listeners] = await Promise.all([
     decide(bus, gatewayId, destinations),
     readHealth(bus, gatewayId, destinations),
     certificateWarnings(bus, destinations),
+    readListeners(bus, gatewayId, destinations),
   ]);
   return destinations.map((destination, index) => {
     const state = states.get(destination.id) ?? {};
@@ -199,8 +212,24 @@ async function withState(
       warnings: [...destination.warnings, ...(warnings[index] ?? [])],
       health: { ...destination.health, status: statusOf(Object.values(state)), state },
       accessList: decisions[index] ?? unknownDecision,
+      ...(destination.kind === 'cloud' ? { listeners: listeners.get(destination.id) ?? [] } : {}),
     };
   });
+}
+
+/** What the clients say of their listeners, of the cloud destinations; as far as the nodes answer now. */
+async function readListeners(
+  bus: Bus,
+  gatewayId: string,
+  destinations: readonly Destination[],
+): Promise<Map<string, Static<typeof Listener>[]>> {
+  if (!destinations.some(({ kind }) => kind === 'cloud')) return new Map();
+  const { items } = await ask(bus, listClients, { gatewayId, limit: clientsMax });
+  const all = items.flatMap(({ id: clientId, listeners }) =>
+    listeners.map(({ destinationId, ...state }) => ({ destinationId, listener: { clientId, ...state } })),
+  );
+  const grouped = Map.groupBy(all, ({ destinationId }) => destinationId);
+  return new Map([...grouped].map(([id, found]) => [id, found.map(({ listener }) => listener)]));
 }
 
 /** What the clients found, of the destinations that have a check. */

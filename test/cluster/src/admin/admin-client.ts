@@ -8,6 +8,7 @@ import type {
   AccessRule,
   ApiKeyInput,
   ClientHealth,
+  CloudListenerState,
   ClientTest,
   ConnectedClient,
   Destination,
@@ -28,6 +29,8 @@ import { type JsonAnswer, JsonHttp } from './request.ts';
 export type ShownDestination = Destination & {
   readonly accessList: AccessDecision;
   readonly health: { readonly status: string; readonly state: Readonly<Record<string, ClientHealth>> };
+  /** Of a cloud destination. */
+  readonly listeners?: readonly (Omit<CloudListenerState, 'destinationId'> & { readonly clientId: string })[];
 };
 
 /** What a test of a destination is answered with. */
