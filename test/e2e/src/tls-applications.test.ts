@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { after, before, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import type { Certificate, DestinationInput } from '@postern/contracts';
@@ -27,7 +28,7 @@ import {
 import { MongoClient } from 'mongodb';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { run } from './fixture/run.ts';
-import { until } from './fixture/told.ts';
+import { toldAfter, until } from './fixture/told.ts';
 
 let platform: StandaloneProcess;
 let site: Site;
@@ -350,4 +351,85 @@ test('psql takes pairs that the platform generated, on both sides of a mutual fr
   const foreign = await clients.issue({ commonName: 'postgres', usage: 'client' });
   const others = await clientFiles('foreign', foreign, await readFile(platform.caFile, 'utf8'));
   await assert.rejects(psql('pg2.corp.example', shared(), others), /SSL|closed|reset/i);
+});
+
+// ---- a front's own certificate, where it is wrong
+
+/** How a caller that verifies fares with a name: `secure`, or the code of what is wrong. */
+function verifiedBy(name: string, ca_: string): Promise<string> {
+  const { host, port } = shared();
+  return new Promise((resolve) => {
+    const socket = connectTls({ host, port, servername: name, ca: ca_ });
+    socket.on('secureConnect', () => {
+      resolve('secure');
+      socket.destroy();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  });
+}
+
+test('an expired certificate is refused where it is uploaded, one for other names where it is given to a front', async () => {
+  const { admin } = platform;
+  const old = await ca.issue({
+    names: ['f.corp.example'],
+    usage: 'server',
+    notAfter: new Date(Date.now() - 1_000),
+  });
+  const upload = await admin.send('POST', '/certificates', {
+    name: 'old',
+    pem: old.certPem,
+    keyPem: old.keyPem,
+  });
+  assert.deepEqual([upload.status, (upload.body as { code: string }).code], [400, 'CERTSTORE_EXPIRED']);
+  const path = `/gateways/${site.gateway.id}/destinations`;
+  const tls = { mode: 'server', certificateId: ids.front };
+  const resource = { host: '127.0.0.1', port: postgresql.port };
+  const wrong = await admin.send('POST', path, {
+    name: 'w',
+    resource,
+    front: { host: 'f.other.example', tls },
+  });
+  assert.equal(wrong.status, 400);
+  assert.match(
+    JSON.stringify(wrong.body),
+    /front\/tls\/certificateId.*is for DNS:\*\.corp\.example, not for f\.other\.example: use one that names it/,
+  );
+  const right = await make('f', resource, {
+    host: 'f.corp.example',
+    tls: { mode: 'server', certificateId: ids.front },
+  });
+  const renamed = await admin.send('PATCH', `${path}/${right.id}`, { front: { host: 'f.other.example' } });
+  assert.match(JSON.stringify(renamed.body), /not for f\.other\.example/);
+  await until(
+    () => verifiedBy('f.corp.example', ca.caPem),
+    (answer) => answer === 'secure',
+  );
+});
+
+test('a certificate that ends while its front is served is named by the API, to callers that verify, and in the log', async () => {
+  const notAfter = new Date(Date.now() + 3_000);
+  const pair = await ca.issue({ names: ['ends.corp.example'], usage: 'server', notAfter });
+  const { id: certificateId } = await storeCertificate(platform, pair);
+  const { id } = await make(
+    'ends',
+    { host: '127.0.0.1', port: postgresql.port },
+    {
+      host: 'ends.corp.example',
+      tls: { mode: 'server', certificateId },
+    },
+  );
+  const call = () => verifiedBy('ends.corp.example', ca.caPem);
+  await until(call, (answer) => answer === 'CERT_HAS_EXPIRED');
+  const shown = await platform.admin.destination(site.gateway.id, id);
+  const warning = shown.warnings.find(({ code }) => code === 'CERTSTORE_EXPIRED');
+  assert.equal(warning?.path, '/front/tls/certificateId');
+  assert.match(warning?.message ?? '', /^it ended on \d{4}-.*: replace it$/);
+  // Node ends the connection without a word; OpenSSL says by an alert why.
+  const { host, port } = shared();
+  const openssl = ['s_client', '-connect', `${host}:${port}`, '-servername', 'ends.corp.example'];
+  const verifying = [...openssl, '-verify_return_error', '-CAfile', await keep('server-ca.pem', ca.caPem)];
+  const line = await toldAfter(platform.part, [`"destinationId":"${id}"`, 'EDGE_TLS_HANDSHAKE'], () =>
+    assert.rejects(run('openssl', verifying), /certificate has expired/),
+  );
+  assert.match(String(line.msg), /certificate ended on .* replace the certificate|expired: replace it/);
 });
