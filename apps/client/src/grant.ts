@@ -24,6 +24,7 @@ export class Wallet {
   #nodes: readonly NodeAddress[] = [];
   #takenAt = 0;
   #ticketSpent = false;
+  #ticketRefused = false;
   #reserveSpent = false;
 
   /** Takes a new grant in place of the former. */
@@ -32,6 +33,7 @@ export class Wallet {
     this.#nodes = grant.nodes;
     this.#takenAt = now;
     this.#ticketSpent = false;
+    this.#ticketRefused = false;
     this.#reserveSpent = false;
   }
 
@@ -67,15 +69,20 @@ export class Wallet {
     this.#ticketSpent = true;
   }
 
+  /** A new one is not to be had at present: the one that was spent, and that nobody refused, is used on while it lives. */
+  reviveTicket(): void {
+    this.#ticketSpent = this.#ticketRefused;
+  }
+
   /** A node refused this ticket, or the platform refused the client: it is not shown again. */
   discard(ticket: string): void {
-    if (ticket === this.#grant?.ticket) this.#ticketSpent = true;
+    if (ticket === this.#grant?.ticket) this.#ticketSpent = this.#ticketRefused = true;
     if (ticket === this.#grant?.reserveTicket) this.#reserveSpent = true;
   }
 
   /** Forgets both tickets; the nodes stay known. */
   discardAll(): void {
-    this.#ticketSpent = true;
+    this.#ticketSpent = this.#ticketRefused = true;
     this.#reserveSpent = true;
   }
 

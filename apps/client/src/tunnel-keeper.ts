@@ -197,6 +197,7 @@ export class TunnelKeeper {
   #handleCallFailed(cause: 'refused' | 'unanswered', retryAfterMs: number, now: number): void {
     this.#call.end();
     if (cause === 'refused') this.#wallet.discardAll();
+    else this.#wallet.reviveTicket();
     this.#mayUseReserve = cause === 'unanswered';
     this.#call.postpone(now, retryAfterMs);
     for (const slot of this.#slots) {

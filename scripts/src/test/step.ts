@@ -18,7 +18,7 @@ export interface Step {
 }
 
 const minuteMs = 60_000;
-const systemFolders = ['model', 'cluster', 'e2e', 'browser', 'deploy', 'chaos'];
+const systemFolders = ['model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'chaos'];
 
 /** Every step of a tree. */
 export function listSteps(root: string): Step[] {

@@ -24,6 +24,7 @@ import { TicketVerifier, type TicketVerifierParts } from './ticket-verifier.ts';
 import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
 import { TunnelServer } from './tunnel-server.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
+import type { Turns } from './turns.ts';
 
 /** What it needs of the node. */
 export interface ClientSideParts extends Pick<TicketVerifierParts, 'keys' | 'policy' | 'aclInReach'> {
@@ -34,7 +35,9 @@ export interface ClientSideParts extends Pick<TicketVerifierParts, 'keys' | 'pol
   endpoint: Endpoint;
   /** The node's own, which both ports show. */
   certificate: ServerCertificate;
-  gate: HandshakeGate;
+  /** Of the tunnel port, and of the port that first calls come to. */
+  gates: { tunnel: HandshakeGate; connect: HandshakeGate };
+  turns: Turns;
   tunnels: Tunnels;
   metrics: Pick<EdgeMetrics, 'handshakeFailed' | 'called'>;
   /** The nodes that a client is sent to. */
@@ -78,12 +81,13 @@ export class ClientSide {
 
   /** Opens the tunnel port, and answers first calls from then on. */
   async listen(certificate: HeldCertificate): Promise<void> {
-    const { options, gate } = this.#parts;
+    const { options, gates, turns } = this.#parts;
     const tunnelServer = new TunnelServer({
       ...this.#common(certificate),
       host: options.listenHost,
       port: options.tunnelPort,
-      gate,
+      gate: gates.tunnel,
+      turns,
     });
     const connectServer = this.#makeConnectServer(certificate);
     this.#tunnelServer = tunnelServer;
@@ -124,6 +128,8 @@ export class ClientSide {
         burst: callsPerMinute,
         addressesMax: options.addressesMax,
       }),
+      gate: this.#parts.gates.connect,
+      turns: this.#parts.turns,
       bus,
       nodes: () => this.#parts.nodes(),
       draining: () => this.#parts.draining(),

@@ -118,6 +118,11 @@ export const edgeOptions = {
     'Connections on one port that have not yet shown what they are for; the oldest makes room.',
   ),
   handshakesPerAddressMax: bound(512, 'The same, from one address.'),
+  handshakesAtOnce: bound(
+    64,
+    'Handshakes of clients and first calls that are worked on at once; more wait for their turn, for two seconds at most.',
+    1024,
+  ),
   connectCallsPerMinute: bound(600, 'First calls that one address may make in a minute.'),
   tunnelsMax: bound(10_000, 'Tunnels that end here at once.'),
   connectionsMax: bound(50_000, 'Callers’ connections at once.'),

@@ -13,15 +13,16 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
-import { type Carrier, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
+import { type Carrier, resetSocket, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocketServer } from 'ws';
 import type { RateLimit } from './admission.ts';
 import type { PlatformConnection } from './entrance.ts';
 import { type FirstCallParts, answerFirstCall } from './first-call.ts';
-import type { Pass } from './handshake-gate.ts';
+import type { HandshakeGate, Pass } from './handshake-gate.ts';
 import type { CallerAddress } from './judgement.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from './problem.ts';
 import type { HeldCertificate } from './server-certificate.ts';
+import type { Turn, Turns } from './turns.ts';
 
 const headerBytesMax = 16 * 1024;
 const headersMax = 64;
@@ -32,6 +33,8 @@ const goodbyeMs = 1_000;
 export interface ConnectServerParts extends FirstCallParts {
   certificate: HeldCertificate;
   callRate: RateLimit;
+  gate: HandshakeGate;
+  turns: Turns;
   draining(): boolean;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
   accept(carrier: Carrier): Promise<unknown>;
@@ -48,7 +51,7 @@ export class ConnectServer {
   readonly #https: HttpsServer;
   readonly #webSockets: WebSocketServer;
   /** By the address and port that the system sees. */
-  readonly #connections = new Map<string, { pass: Pass; address: CallerAddress }>();
+  readonly #connections = new Map<string, { pass: Pass; turn: Turn | null; address: CallerAddress }>();
 
   constructor(parts: ConnectServerParts) {
     this.#parts = parts;
@@ -64,10 +67,19 @@ export class ConnectServer {
   /** Has a connection from now on; the pass is left when it has shown what it is for, or is over. */
   serve({ socket, address, speaks, pass }: PlatformConnection): void {
     const peer = peerOf(socket);
-    this.#connections.set(peer, { pass, address });
+    const place = { pass, turn: null as Turn | null, address };
+    this.#connections.set(peer, place);
     socket.once('close', () => this.#leave(peer));
-    if (speaks === 'tls') this.#https.emit('connection', socket);
-    else refusePlainHttp(socket);
+    if (speaks === 'text') return refusePlainHttp(socket);
+    const { gate, turns } = this.#parts;
+    pass.leave();
+    place.turn = turns.take('call', {
+      begin: () => void this.#https.emit('connection', socket),
+      refuse: () => resetSocket(socket),
+      stall: () => {
+        place.pass = gate.enter(address.address, () => socket.destroy());
+      },
+    });
   }
 
   /** New handshakes take this certificate. */
@@ -162,8 +174,10 @@ export class ConnectServer {
   }
 
   #leave(peer: string): void {
-    this.#connections.get(peer)?.pass.leave();
+    const place = this.#connections.get(peer);
     this.#connections.delete(peer);
+    place?.pass.leave();
+    place?.turn?.end();
   }
 
   /** The caller's own address, which a balancer may have told. */

@@ -55,6 +55,7 @@ import { edgeStatus } from './status.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { Traces } from './traces.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
+import { Turns } from './turns.ts';
 
 /** What a node is made of. */
 export interface EdgeParts {
@@ -112,6 +113,7 @@ class EdgeNode implements Edge {
   readonly #drain: Drain;
   readonly #fleetNews: FleetNews;
   readonly #gates: Record<GatedPort, HandshakeGate>;
+  readonly #turns: Turns;
   readonly #certificates: NodeCertificates;
   readonly #metrics: EdgeMetrics;
   #subscriptions: Subscription[] = [];
@@ -126,6 +128,7 @@ class EdgeNode implements Edge {
     const { tracing = null } = parts;
     const traces = tracing === null ? null : new Traces(tracing, options);
     this.#gates = makeGates(options, (port, cause) => this.#metrics.evicted(port, cause));
+    this.#turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
     this.#endpoint = new Endpoint({
       self: { id: options.name, bootId: this.#bootId },
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
@@ -402,7 +405,8 @@ class EdgeNode implements Edge {
       bootId: this.#bootId,
       endpoint: this.#endpoint,
       certificate: this.#certificates.own,
-      gate: this.#gates.tunnel,
+      gates: this.#gates,
+      turns: this.#turns,
       tunnels: this.#tunnels,
       metrics: this.#metrics,
       keys: this.#keys,
@@ -460,6 +464,7 @@ class EdgeNode implements Edge {
         tunnel: this.#gates.tunnel.size,
         link: this.#gates.link.size,
       }),
+      turns: () => this.#turns.counts,
       memory: () => this.#endpoint.memory,
       fronts: () => this.#frontSide.fronts.counts(),
       datagrams: () => this.#frontSide.fronts.datagrams(),

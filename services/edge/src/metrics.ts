@@ -21,6 +21,7 @@ export interface MetricSources {
   links(): number;
   relayed(): number;
   handshakes(): { connect: number; tunnel: number; link: number };
+  turns(): { working: number; waiting: number };
   memory(): { receiveReserved: number; sendReserved: number };
   fronts(): { listening: number; failed: number };
   cloud(): {
@@ -118,6 +119,13 @@ function registerGauges(metrics: Metrics, sources: MetricSources): void {
     'Callers’ connections; opening are those that wait for a client.',
     'state',
     () => sources.callers(),
+  );
+  gauge(
+    'turns',
+    '{handshake}',
+    'Clients’ handshakes at work, and those that wait for their turn.',
+    'state',
+    () => sources.turns(),
   );
   gauge('handshakes', '{connection}', 'Connections that have not yet shown what they are for.', 'port', () =>
     sources.handshakes(),

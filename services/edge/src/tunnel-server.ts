@@ -1,17 +1,28 @@
 /**
  * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut. The
  * link port is the same, with a certificate of the cluster's CA asked of who dials.
- * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds.
+ * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds;
+ * from its first bytes on it waits for its turn, so that many at once do not make each other late.
  */
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
-import { type SecureContextOptions, type Server, type TLSSocket, createServer } from 'node:tls';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import {
+  type Server as TlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  createServer as createTlsServer,
+} from 'node:tls';
 import { contextOptions } from '@postern/tls';
-import { type Carrier, tlsCarrier } from '@postern/tunnel';
+import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
 import type { HeldCertificate } from './server-certificate.ts';
+import type { Turn, Turns } from './turns.ts';
 
 const backlog = 1024;
+/** RFC 8446, section 5.1. */
+const recordHeaderBytes = 5;
+const handshakeRecord = 22;
+const recordBytesMax = 16_384;
 
 /** What the tunnel port needs of the node. */
 export interface TunnelServerParts {
@@ -19,6 +30,8 @@ export interface TunnelServerParts {
   port: number;
   certificate: HeldCertificate;
   gate: HandshakeGate;
+  /** Whose turn it is, where clients come; other nodes are few and wait for nobody. */
+  turns?: Turns;
   /** Only who shows a certificate of the CA that signed `certificate` gets past TLS. */
   mutual?: boolean;
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
@@ -30,21 +43,23 @@ export interface TunnelServerParts {
 export class TunnelServer {
   readonly #parts: TunnelServerParts;
   readonly #server: Server;
+  /** Never listens: it is given connections that have begun to speak and whose turn it is. */
+  readonly #tls: TlsServer;
   /** By the address and port of the other end, which is all that the plain and the TLS socket have in common. */
-  readonly #passes = new Map<string, Pass>();
+  readonly #places = new Map<string, { pass: Pass; turn: Turn | null }>();
 
   constructor(parts: TunnelServerParts) {
     this.#parts = parts;
     const { mutual = false } = parts;
-    this.#server = createServer({
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true });
+    this.#server.on('connection', (socket) => this.#handleConnection(socket));
+    this.#tls = createTlsServer({
       ...this.#context(parts.certificate),
       requestCert: mutual,
       rejectUnauthorized: mutual,
-      noDelay: true,
     });
-    this.#server.on('connection', (socket) => this.#handleConnection(socket));
-    this.#server.on('secureConnection', (socket) => void this.#handleSecure(socket));
-    this.#server.on('tlsClientError', (error, socket) => {
+    this.#tls.on('secureConnection', (socket) => void this.#handleSecure(socket));
+    this.#tls.on('tlsClientError', (error, socket) => {
       parts.onTlsError(error);
       socket.destroy();
     });
@@ -62,7 +77,7 @@ export class TunnelServer {
 
   /** New handshakes take this certificate. */
   useCertificate(certificate: HeldCertificate): void {
-    this.#server.setSecureContext(this.#context(certificate));
+    this.#tls.setSecureContext(this.#context(certificate));
   }
 
   /** Takes no more connections; tunnels go on. Idempotent. */
@@ -77,22 +92,60 @@ export class TunnelServer {
   }
 
   #handleConnection(socket: Socket): void {
-    const pass = this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
     const peer = peerOf(socket);
-    this.#passes.set(peer, pass);
+    const enter = (): Pass => this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
+    const place = { pass: enter(), turn: null as Turn | null };
+    this.#places.set(peer, place);
+    socket.on('error', () => {});
     socket.once('close', () => this.#leave(peer));
+    onFirstRecord(socket, () => {
+      place.pass.leave();
+      place.turn = this.#take(socket, () => {
+        place.pass = enter();
+      });
+    });
+  }
+
+  #take(socket: Socket, stall: () => void): Turn | null {
+    const begin = (): void => void this.#tls.emit('connection', socket);
+    const { turns } = this.#parts;
+    if (turns !== undefined) return turns.take('tunnel', { begin, refuse: () => resetSocket(socket), stall });
+    stall();
+    begin();
+    return null;
   }
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
     const peer = peerOf(socket);
+    // What is costly is done; who says nothing from here on takes nobody's turn.
+    this.#places.get(peer)?.turn?.stall();
     await this.#parts.accept(tlsCarrier(socket), socket);
     this.#leave(peer);
   }
 
   #leave(peer: string): void {
-    this.#passes.get(peer)?.leave();
-    this.#passes.delete(peer);
+    const place = this.#places.get(peer);
+    this.#places.delete(peer);
+    place?.pass.leave();
+    place?.turn?.end();
   }
+}
+
+/** Calls back when the first TLS record is there, or bytes that are none; half of one takes nobody's turn. They are unread again then. */
+function onFirstRecord(socket: Socket, callback: () => void): void {
+  let head: Buffer = Buffer.alloc(0);
+  const look = (): void => {
+    const piece = socket.read() as Buffer | null;
+    if (piece !== null) head = Buffer.concat([head, piece]);
+    if (head.length < recordHeaderBytes) return;
+    const isRecord = head[0] === handshakeRecord;
+    if (isRecord && head.length < recordHeaderBytes + Math.min(head.readUInt16BE(3), recordBytesMax)) return;
+    socket.off('readable', look);
+    socket.unshift(head);
+    callback();
+  };
+  socket.on('readable', look);
+  socket.read(0);
 }
 
 function peerOf(socket: Socket): string {

@@ -63,4 +63,5 @@ export {
   startExchangeServer,
 } from './traffic/exchange.ts';
 export { httpExchange, startHttpExchangeServer } from './traffic/http-exchange.ts';
+export { Probe, startProbe } from './traffic/probe.ts';
 export { pattern, patternBuffer, patternHash } from './traffic/pattern.ts';

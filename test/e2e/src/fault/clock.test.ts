@@ -12,11 +12,12 @@ import {
   bootCluster,
   startEcho,
   startSite,
+  type Probe,
+  startProbe,
 } from '@postern/test-cluster';
 import { tryEcho } from '../fixture/caller.ts';
 import { nodesOf, served } from './linked-cluster.ts';
 import { until } from './patience.ts';
-import { type Probe, startProbe } from './probe.ts';
 import { report } from './report.ts';
 
 const all = [0, 1, 2] as const;

@@ -11,10 +11,11 @@ import {
   bootCluster,
   startEcho,
   startSite,
+  type Probe,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, until } from './patience.ts';
-import { type Probe, startProbe } from './probe.ts';
 import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
 
 const nodes = [0, 1] as const;

@@ -14,6 +14,7 @@ import {
   exchange,
   startEcho,
   startExchangeServer,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { Balancer } from './balancer.ts';
@@ -28,7 +29,6 @@ import {
 } from './linked-cluster.ts';
 import { startLoad } from './load.ts';
 import { inTime, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 
 const MIB = 1024 * 1024;
 const all = [0, 1, 2] as const;

@@ -16,6 +16,8 @@ import {
   startClient,
   startEcho,
   startSite,
+  type Probe,
+  startProbe,
 } from '@postern/test-cluster';
 import { ResetCode, type Stream } from '@postern/tunnel';
 import { SignJWT, type CryptoKey, decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose';
@@ -31,7 +33,6 @@ import {
 } from './hand-made-client.ts';
 import { type MemoryUse, memoryOf } from './memory.ts';
 import { inTime, patience, until } from './patience.ts';
-import { type Probe, startProbe } from './probe.ts';
 
 /** The default: a connection that has not shown by then what it is for is cut. */
 const handshakeMs = 10_000;

@@ -3,11 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Cluster, CuttableProxy, type Site, bootCluster, startEcho } from '@postern/test-cluster';
+import {
+  type Cluster,
+  CuttableProxy,
+  type Site,
+  bootCluster,
+  startEcho,
+  startProbe,
+} from '@postern/test-cluster';
 import { tryEcho } from '../fixture/caller.ts';
 import { served, startLinkedSite } from './linked-cluster.ts';
 import { inTime, passed, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 import { report } from './report.ts';
 
 const nodes = [0, 1] as const;

@@ -13,11 +13,11 @@ import {
   makeScratch,
   startClient,
   startEcho,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { indexOf, nodesOf, served, startLinkedSite } from './linked-cluster.ts';
 import { until } from './patience.ts';
-import { startProbe } from './probe.ts';
 
 const nodes = [0, 1] as const;
 

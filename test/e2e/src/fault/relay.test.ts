@@ -14,6 +14,7 @@ import {
   exchange,
   startEcho,
   startExchangeServer,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller } from '../fixture/caller.ts';
 import {
@@ -25,7 +26,6 @@ import {
   startLinkedSite,
 } from './linked-cluster.ts';
 import { inTime, patience, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 import { report } from './report.ts';
 
 const MIB = 1024 * 1024;

@@ -11,10 +11,10 @@ import {
   bootStandalone,
   startEcho,
   startSite,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, passed, patience, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 
 describe('on a cluster of two nodes', () => {
   let cluster: Cluster;

@@ -16,10 +16,10 @@ import {
   exchange,
   startEcho,
   startExchangeServer,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, passed, patience, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
 
 const MIB = 1024 * 1024;

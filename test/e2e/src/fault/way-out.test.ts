@@ -17,10 +17,10 @@ import {
   startEcho,
   startInterceptingProxy,
   startSquid,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, passed, patience, until } from './patience.ts';
-import { startProbe } from './probe.ts';
 import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
 
 /** The longest wait between two tries, and what a busy machine adds to it. */

@@ -14,11 +14,12 @@ import {
   bootCluster,
   startEcho,
   startPart,
+  type Probe,
+  startProbe,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { nodesOf, startLinkedSite } from './linked-cluster.ts';
 import { inTime, until } from './patience.ts';
-import { type Probe, startProbe } from './probe.ts';
 
 const main = join(import.meta.dirname, '../../../../services/edge/src/main.ts');
 

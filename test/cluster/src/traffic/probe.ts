@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type Socket, connect } from 'node:net';
-import type { Endpoint } from '@postern/test-cluster';
+import type { Endpoint } from '../site/site.ts';
 
 const BYTES = 512;
 const PAUSE_MS = 10;
