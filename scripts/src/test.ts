@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { ownArguments } from './arguments.ts';
 import { rootFolder } from './root.ts';
+import { inTurns } from './test/in-turns.ts';
 import { type StepResult, runStep, skipStep } from './test/run-step.ts';
 import { type Step, listSteps, selectSteps } from './test/step.ts';
 import { judgedCounts, summarize } from './test/summary.ts';
@@ -39,12 +40,14 @@ async function main(options: {
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
   const logFolder = mkdtempSync(join(tmpdir(), 'postern-test-'));
-  const results: StepResult[] = [];
-  for (const step of steps) {
-    if (abort.signal.aborted || (options.bail === true && results.some((one) => one.outcome === 'failed')))
-      break;
-    results.push(await perform(step, results, logFolder, abort.signal));
-  }
+  const done: StepResult[] = [];
+  const isOver = (): boolean => {
+    return abort.signal.aborted || (options.bail === true && done.some((one) => one.outcome === 'failed'));
+  };
+  await inTurns(steps, isOver, async (step) => {
+    done.push(await perform(step, done, logFolder, abort.signal));
+  });
+  const results = done.toSorted((one, other) => steps.indexOf(one.step) - steps.indexOf(other.step));
   say(`\nNode ${process.version}, logs in ${logFolder}\n\n${summarize(results)}`);
   process.exitCode = judgedCounts(results).failed === 0 && !abort.signal.aborted ? 0 : 1;
 }

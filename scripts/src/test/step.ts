@@ -1,6 +1,7 @@
 /**
  * What is checked, in the order of its cost. Static checks are the commands of the root's package.json, so that a step
- * and the command a person types are the same; system tests run one file at a time, each in a process of its own.
+ * and the command a person types are the same; of the system tests two files at a time, each in a process
+ * of its own, but for those that ask for the machine.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -13,11 +14,22 @@ export interface Step {
   readonly timeoutMs: number;
   /** Steps that must have passed before this one can tell anything. */
   readonly needs: readonly string[];
+  /** Nothing else runs meanwhile. */
+  readonly alone: boolean;
   /** It prints node's test counts. */
   readonly countsTests: boolean;
 }
 
 const minuteMs = 60_000;
+/** Steps that look at memory, at speed or at fractions of a second. */
+export const aloneNames = [
+  'e2e/hostile',
+  'e2e/volume',
+  'e2e/bench-smoke',
+  'deploy/balancer',
+  'storm/short',
+  'chaos/short',
+];
 const systemFolders = ['model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'chaos'];
 
 /** Every step of a tree. */
@@ -28,6 +40,7 @@ export function listSteps(root: string): Step[] {
     command: `${scripts[script] ?? `echo there is no script ${script}; exit 1`}${more}`,
     timeoutMs: 10 * minuteMs,
     needs: [],
+    alone: true,
     countsTests: script.startsWith('test:'),
   });
   return [
@@ -50,11 +63,13 @@ export function listSteps(root: string): Step[] {
 function listSystemSteps(root: string, folder: string): Step[] {
   return globSync(`test/${folder}/src/**/*.test.ts`, { cwd: root })
     .toSorted()
-    .map((file) => ({
-      name: `${folder}/${basename(file, '.test.ts')}`,
+    .map((file) => ({ file, name: `${folder}/${basename(file, '.test.ts')}` }))
+    .map(({ file, name }) => ({
+      name,
       command: `node --test --test-force-exit --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
       timeoutMs: 20 * minuteMs,
       needs: ['services'],
+      alone: aloneNames.includes(name),
       countsTests: true,
     }));
 }

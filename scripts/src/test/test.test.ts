@@ -3,13 +3,22 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { rootFolder } from '../root.ts';
 import { countTests } from './counts.ts';
+import { inTurns } from './in-turns.ts';
 import { type StepResult, runStep, skipStep } from './run-step.ts';
-import { type Step, listSteps, selectSteps } from './step.ts';
+import { type Step, aloneNames, listSteps, selectSteps } from './step.ts';
 import { summarize } from './summary.ts';
 
-const step: Step = { name: 'sample', command: 'true', timeoutMs: 60_000, needs: [], countsTests: true };
+const step: Step = {
+  name: 'sample',
+  command: 'true',
+  timeoutMs: 60_000,
+  needs: [],
+  alone: false,
+  countsTests: true,
+};
 
 async function run(
   t: TestContext,
@@ -93,4 +102,50 @@ test('a name selects a step or a folder of them, with what they need', () => {
 test('the cheap steps come first', () => {
   const names = listSteps(rootFolder).map((one) => one.name);
   assert.deepEqual(names.slice(0, 6), ['types', 'lint', 'dead', 'docs', 'unit', 'system']);
+});
+
+test('steps run as listed, two at a time, and one that asks for the machine has it', async () => {
+  const events: string[] = [];
+  const steps = ['a', 'b', 'C', 'd', 'e', 'f'].map((name) => ({ name, alone: name === 'C' }));
+  const ends = new Map(steps.map(({ name }) => [name, Promise.withResolvers<void>()]));
+  const work = inTurns(
+    steps,
+    () => false,
+    async ({ name }) => {
+      events.push(`+${name}`);
+      await ends.get(name)?.promise;
+      events.push(`-${name}`);
+    },
+  );
+  const finish = async (name: string): Promise<string> => {
+    ends.get(name)?.resolve();
+    await setImmediate();
+    return events.splice(0).join(' ');
+  };
+  assert.equal(await finish('b'), '+a +b -b');
+  assert.equal(await finish('a'), '-a +C');
+  assert.equal(await finish('C'), '-C +d +e');
+  assert.equal(await finish('e'), '-e +f');
+  ends.get('d')?.resolve();
+  ends.get('f')?.resolve();
+  await work;
+});
+
+test('no step is started once the run is over', async () => {
+  const started: string[] = [];
+  const steps = ['a', 'b', 'c'].map((name) => ({ name, alone: true }));
+  await inTurns(
+    steps,
+    () => started.length === 2,
+    async ({ name }) => void started.push(name),
+  );
+  assert.deepEqual(started, ['a', 'b']);
+});
+
+test('every step that asks for the machine is there', () => {
+  const names = listSteps(rootFolder).map(({ name }) => name);
+  assert.deepEqual(
+    aloneNames.filter((name) => !names.includes(name)),
+    [],
+  );
 });
