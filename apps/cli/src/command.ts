@@ -131,7 +131,9 @@ function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {
 function testCommand(): Command {
   const one = new Command('test')
     .copyInheritedSettings(command)
-    .description('have the clients dial the resource now, step by step; ends with 69 where one fails')
+    .description(
+      'have the clients dial the resource now, or the nodes a cloud one, step by step; ends with 69 where one fails',
+    )
     .argument('<gateway>', "the gateway's ID")
     .argument('<destination>', 'its ID')
     .option('--client <CLIENT>', 'by this client only');
@@ -140,13 +142,19 @@ function testCommand(): Command {
     const query = client === undefined ? '' : `?client=${encodeURIComponent(client)}`;
     const path = `/gateways/${encodeURIComponent(gateway)}/destinations/${encodeURIComponent(destination)}/test`;
     const answer = (await api().call('POST', `${path}${query}`)) as ShownTest;
-    print(answer, answer.clients.map(textOfTest).join('\n\n'));
+    const byClients = answer.clients.map(({ clientId, name, node, ...test }) =>
+      textOfTest(`client ${name} (${clientId}), by ${node}`, test),
+    );
+    const byNodes = answer.nodes.map(({ node, ...test }) => textOfTest(`node ${node}`, test));
+    print(answer, [...byClients, ...byNodes].join('\n\n'));
     if (!answer.ok) process.exitCode = ExitCode.unavailable;
   });
 }
 
-function textOfTest({ clientId, name, node, steps, error }: ShownTest['clients'][number]): string {
-  const heading = `client ${name} (${clientId}), by ${node}`;
+function textOfTest(
+  heading: string,
+  { steps, error }: Pick<ShownTest['clients'][number], 'steps' | 'error'>,
+): string {
   if (error !== null) return fieldsOf({ [heading]: error });
   const columns = { step: 'name', ok: 'ok', ms: 'ms', what: 'text' };
   return `${fieldsOf({ [heading]: '' })}\n${tableOf(steps, columns)}`;

@@ -54,6 +54,12 @@ export interface ShownTest {
     readonly steps: readonly unknown[];
     readonly error: string | null;
   }[];
+  /** Of a cloud destination. */
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly steps: readonly unknown[];
+    readonly error: string | null;
+  }[];
 }
 
 /** Merges objects deeply: options may set neighbouring fields of one object. */

@@ -27,6 +27,7 @@ import {
   policyFeed,
   routeFeed,
   testAtClient,
+  testAtNode,
   tunnelChanged,
 } from '@postern/contracts';
 
@@ -73,7 +74,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'router.*.beat',
       'router.changed',
       checkCertificates.subject,
-      ...[listTunnels, listHealth, pingAtNode, testAtClient, nodeSnapshot].map(each),
+      ...[listTunnels, listHealth, pingAtNode, testAtClient, testAtNode, nodeSnapshot].map(each),
     ],
     publishNot: [],
     subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject, healthChanged.subject],

@@ -282,7 +282,6 @@ const traceparent = Type.Optional(
 /** Metadata of OPEN for an on-premises destination: what the client is to dial, and for whom. */
 export const OpenMetadata = Type.Object({
   destinationId: Type.String({ maxLength: 64 }),
-  protocol: Type.Optional(transport),
   compress,
   ...DialTarget.properties,
   trackingId: Type.String({ maxLength: 64 }),

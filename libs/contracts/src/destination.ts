@@ -173,9 +173,18 @@ const proxyProtocolFacts = Type.Boolean({
 });
 
 const health = {
-  kind: Type.Union([Type.Literal('none'), Type.Literal('tcp'), Type.Literal('tls'), Type.Literal('http')], {
-    default: 'none',
-  }),
+  kind: Type.Union(
+    [
+      Type.Literal('none'),
+      Type.Literal('tcp'),
+      Type.Literal('tls'),
+      Type.Literal('http'),
+      Type.Literal('udp', {
+        description: 'for UDP: an empty datagram, and whether ICMP says that nobody listens there',
+      }),
+    ],
+    { default: 'none' },
+  ),
   path: Type.String({ minLength: 1, maxLength: 1024, pattern: '^/', default: '/' }),
   intervalSeconds: Type.Integer({ minimum: 1, maximum: 3600, default: 10 }),
 };

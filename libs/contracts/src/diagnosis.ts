@@ -23,7 +23,10 @@ export const healthFindingsMax = 32;
 
 /** One step of a dial, as `test` tells it. */
 export const TestStep = Type.Object({
-  name: Type.String({ maxLength: 32, description: 'access list, proxy, resolve, connect, TLS or HTTP' }),
+  name: Type.String({
+    maxLength: 32,
+    description: 'access list, proxy, resolve, connect, TLS, HTTP or send',
+  }),
   ok: Type.Boolean(),
   ms: Type.Number({ minimum: 0 }),
   text: Type.String({ maxLength: 2048, description: 'what was found, or the cause' }),
@@ -51,11 +54,24 @@ export const ClientTest = Type.Object({
 });
 export type ClientTest = Static<typeof ClientTest>;
 
-/** Has every connected client of the gateway dial the resource now, or the one that is named. `ROUTER_CLIENT_UNKNOWN` (404), `ROUTER_NO_CLIENT` (409). */
+/** What one node met that dialled a cloud resource. */
+export const NodeTest = Type.Object({
+  node: Type.String(),
+  ok: Type.Boolean({ description: 'every step was' }),
+  ms: Type.Number(),
+  steps,
+  error: Type.Union([Type.String(), Type.Null()], { description: 'why the node gave no answer' }),
+});
+export type NodeTest = Static<typeof NodeTest>;
+
+/**
+ * Has every connected client of the gateway dial the resource now, or the one that is named; the resource of a cloud
+ * destination every node. `ROUTER_CLIENT_UNKNOWN` (404), `ROUTER_NO_CLIENT` (409).
+ */
 export const testDestination = defineQuestion(
   'router.destinations.test',
   Type.Object({ gatewayId: id, id, clientId: Type.Optional(id) }),
-  Type.Object({ ok: Type.Boolean(), clients: Type.Array(ClientTest) }),
+  Type.Object({ ok: Type.Boolean(), clients: Type.Array(ClientTest), nodes: Type.Array(NodeTest) }),
   { deadlineMs: testConnectSecondsMax * 1000 + testGraceMs + 4_000 },
 );
 
@@ -69,6 +85,14 @@ export const testAtClient = defineQuestion(
     target: DialTarget,
     http: Type.Union([HttpAsk, Type.Null()]),
   }),
+  Type.Object({ steps }),
+  { deadlineMs: testConnectSecondsMax * 1000 + testGraceMs + 2_000 },
+);
+
+/** Has a node dial a cloud resource, asked at `edge.destinations.test.<node>`; `EDGE_DESTINATION_DELETED` (404), `EDGE_QUESTIONS_FULL` (429). */
+export const testAtNode = defineQuestion(
+  'edge.destinations.test',
+  Type.Object({ gatewayId: id, destinationId: id }),
   Type.Object({ steps }),
   { deadlineMs: testConnectSecondsMax * 1000 + testGraceMs + 2_000 },
 );
@@ -101,7 +125,7 @@ export const pingAtNode = defineQuestion(
 
 /** A check that a client runs. */
 export const HealthCheck = Type.Object({
-  kind: Type.Union([Type.Literal('tcp'), Type.Literal('tls'), Type.Literal('http')]),
+  kind: Type.Union([Type.Literal('tcp'), Type.Literal('tls'), Type.Literal('http'), Type.Literal('udp')]),
   target: DialTarget,
   http: Type.Union([HttpAsk, Type.Null()]),
   intervalSeconds: Type.Integer({ minimum: 1, maximum: 3600 }),
@@ -133,7 +157,12 @@ export const listHealth = defineQuestion(
   'edge.health.list',
   Type.Object({ gatewayId: id, destinationIds: Type.Array(id, { maxItems: 200 }) }),
   Type.Object({
-    items: Type.Array(Type.Object({ clientId: Type.String(), ...HealthFinding.properties })),
+    items: Type.Array(
+      Type.Object({
+        clientId: Type.String({ description: 'of a cloud destination the node itself, by its name' }),
+        ...HealthFinding.properties,
+      }),
+    ),
   }),
 );
 

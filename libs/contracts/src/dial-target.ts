@@ -10,6 +10,9 @@ const certificateId = Type.String({ minLength: 1, maxLength: 64 });
 export const DialTarget = Type.Object({
   host,
   port,
+  protocol: Type.Optional(
+    Type.Union([Type.Literal('tcp'), Type.Literal('udp')], { description: 'TCP where it is missing' }),
+  ),
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
   somePath: Type.Optional(
     Type.Boolean({ description: 'requests follow whose paths the node asks the access lists about' }),
@@ -38,10 +41,11 @@ export type DialTarget = Static<typeof DialTarget>;
 
 /** How a destination's resource is reached; what is not used is left out, so that an OPEN stays small. */
 export function dialTargetOf(resource: DestinationResource): DialTarget {
-  const { host, port, connectTimeoutSeconds, keepAliveSeconds, proxy, tls } = resource;
+  const { host, port, protocol, connectTimeoutSeconds, keepAliveSeconds, proxy, tls } = resource;
   return {
     host,
     port,
+    ...(protocol === 'udp' ? { protocol } : {}),
     connectTimeoutSeconds,
     keepAliveSeconds,
     ...(proxy === null ? {} : { proxy }),

@@ -1,4 +1,5 @@
 /** How a resource is reached for a stream, by the client (on-premises destinations) and by a node (cloud ones). */
+export { Checks, type Check, type ChecksParts, type Finding } from './checks.ts';
 export { errorText, systemCode } from './error-text.ts';
 export { Hosts, addressesPerNameMax, type Lookup } from './hosts.ts';
 export type { ResourceGuard } from './find-resource.ts';

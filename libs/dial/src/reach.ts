@@ -45,10 +45,25 @@ async function reachByDatagrams(
   target: ReachTarget,
   signal: AbortSignal,
 ): Promise<Reached> {
+  const { host, port } = target;
+  const { socket, address } = await findByDatagrams(parts, target, signal);
+  return {
+    address,
+    join: (stream, early) => joinDatagrams(stream, socket, early, `${host}:${port}`),
+    close: () => socket.close(),
+  };
+}
+
+/** A socket that sends to the resource and hears it alone. Rejects with ResourceError, or the signal's reason. */
+export async function findByDatagrams(
+  parts: ResourceParts,
+  target: ReachTarget,
+  signal: AbortSignal,
+): Promise<{ socket: DatagramSocket; address: string }> {
   if (target.tls !== undefined || target.proxy !== undefined) {
     throw new ResourceError(ResetCode.NotSupported, 'UDP goes without TLS and without a proxy');
   }
-  const { host, port } = target;
+  const { port } = target;
   await askByName(parts, target);
   const { addresses, faults } = await findResource(
     parts,
@@ -56,7 +71,7 @@ async function reachByDatagrams(
     new Deadline(target.connectTimeoutSeconds),
     signal,
   );
-  const connected = await takeStep(
+  return takeStep(
     parts.onStep,
     'connect',
     async () => {
@@ -71,12 +86,6 @@ async function reachByDatagrams(
     },
     ({ address }) => `${address}:${port} can be sent datagrams; whether anybody takes them is not known`,
   );
-  const { socket, address } = connected;
-  return {
-    address,
-    join: (stream, early) => joinDatagrams(stream, socket, early, `${host}:${port}`),
-    close: () => socket.close(),
-  };
 }
 
 /** Connecting a UDP socket sends nothing; it fails where there is no route. */

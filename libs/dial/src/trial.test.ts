@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -44,4 +45,33 @@ it('a trial tells every step, asks for its path, and leaves nothing open', async
   const closed = once(server, 'close');
   server.close();
   await closed;
+});
+
+it('a trial of UDP tells an answer, silence and refusal apart', async () => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  const target = { host: 'dns.corp', port, protocol: 'udp' as const, connectTimeoutSeconds: 5 };
+  const trial = { target, http: null, isWell: () => true };
+  const lastOf = async () => (await tryResource(parts, trial, AbortSignal.timeout(5_000))).at(-1);
+  const answering = (_payload: Buffer, { port: to }: { port: number }): void => {
+    socket.send('pong', to, '127.0.0.1');
+  };
+  socket.on('message', answering);
+  const answered = await lastOf();
+  assert.deepEqual(
+    [answered?.name, answered?.ok, answered?.text],
+    ['send', true, `127.0.0.1:${port} answered with 4 bytes`],
+  );
+  socket.off('message', answering);
+  const silent = await lastOf();
+  assert.equal(silent?.ok, true);
+  assert.match(silent?.text ?? '', /nothing said that nobody listens there; more UDP does not tell/);
+  socket.close();
+  await once(socket, 'close');
+  const refused = await lastOf();
+  assert.deepEqual(
+    [refused?.name, refused?.ok, refused?.text],
+    ['send', false, `127.0.0.1:${port} takes no datagrams: nobody listens there (ICMP)`],
+  );
 });

@@ -9,9 +9,11 @@ import {
   listen,
   pingAtNode,
   testAtClient,
+  testAtNode,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { CloudBook } from './cloud-book.ts';
+import type { CloudHealth } from './cloud-health.ts';
 import type { ClientDesk } from './client-desk.ts';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
@@ -28,6 +30,7 @@ export interface BusDeskParts {
   tunnels: Tunnels;
   fronts: Fronts;
   cloudBook: CloudBook;
+  cloudHealth: CloudHealth;
   guard: Guard;
   clientDesk: ClientDesk;
   health: Health;
@@ -38,7 +41,7 @@ export interface BusDeskParts {
 
 /** Serves the node's subjects until they are closed. */
 export function openBusDesk(parts: BusDeskParts): Subscription[] {
-  const { bus, node, tunnels, fronts, cloudBook, guard, clientDesk, health, logger } = parts;
+  const { bus, node, tunnels, fronts, cloudBook, cloudHealth, guard, clientDesk, health, logger } = parts;
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
@@ -68,6 +71,12 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
       }),
       { suffix: node, onError },
     ),
+    answer(
+      bus,
+      testAtNode,
+      async ({ gatewayId, destinationId }) => ({ steps: await cloudHealth.test(gatewayId, destinationId) }),
+      { suffix: node, onError },
+    ),
     answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), {
       suffix: node,
       onError,
@@ -75,7 +84,12 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
     answer(
       bus,
       listHealth,
-      ({ gatewayId, destinationIds }) => ({ items: health.list(gatewayId, destinationIds) }),
+      ({ gatewayId, destinationIds }) => ({
+        items: [
+          ...health.list(gatewayId, destinationIds),
+          ...cloudHealth.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
+        ],
+      }),
       { suffix: node, onError },
     ),
     answer(

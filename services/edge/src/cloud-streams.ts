@@ -20,6 +20,7 @@ import {
   type Reached,
   ResourceError,
   type ResourceGuard,
+  type ResourceParts,
   reachResource,
 } from '@postern/dial';
 import type { TraceSpan } from '@postern/telemetry';
@@ -142,6 +143,12 @@ export class CloudStreams {
     }
   }
 
+  /** How this node reaches what cloud destinations of a gateway name, judged by the gateway's list and the node's settings. */
+  resource(gatewayId: string): Omit<ResourceParts, 'onStep'> {
+    const { hosts, material } = this.#parts;
+    return { guard: this.#guard(gatewayId), hosts, material, end };
+  }
+
   /** A destination or gateway, or one of their rules, has changed. */
   judgeAgain(gatewayId: string): void {
     for (const running of this.#running) {
@@ -219,15 +226,14 @@ export class CloudStreams {
       },
       onDatagram: (payload) => running.early.push(payload),
     };
-    const { hosts, material } = this.#parts;
     try {
       const { span } = running;
       const onStep =
         span === null
           ? {}
           : { onStep: ({ name, ok, ms, text }: DialStep) => span.event(name, { ok, ms, text }) };
-      const parts = { guard: this.#guard(route.gatewayId), hosts, material, end, ...onStep };
-      const target = { ...dialTargetOf(route.resource), ...targetOf(route), protocol: protocolOf(route) };
+      const parts = { ...this.resource(route.gatewayId), ...onStep };
+      const target = { ...dialTargetOf(route.resource), ...targetOf(route) };
       const reached = await reachResource(parts, target, abort.signal);
       if (!over) return reached;
       reached.close();
@@ -330,10 +336,6 @@ function isFor(asked: CloudOpenMetadata['resource'], { resource }: Route): boole
 function outdated(what: string): CallerCause {
   const text = `the destination ${what}: the client has not heard of it yet`;
   return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
-}
-
-function protocolOf({ resource }: Route): 'tcp' | 'udp' {
-  return resource.protocol === 'udp' ? 'udp' : 'tcp';
 }
 
 /** Whether it is worth another node is the code's to say: a list may be newer there, a deleted destination is not. */

@@ -29,6 +29,7 @@ import { Balancers } from './balancers.ts';
 import { openBusDesk } from './bus-desk.ts';
 import { Callers } from './callers.ts';
 import { CloudBook } from './cloud-book.ts';
+import { CloudHealth } from './cloud-health.ts';
 import { cloudReach } from './cloud-reach.ts';
 import { CloudStreams } from './cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
@@ -105,6 +106,7 @@ class EdgeNode implements Edge {
   readonly #compression = new Compression();
   readonly #cloudBook: CloudBook;
   readonly #cloudStreams: CloudStreams;
+  readonly #cloudHealth: CloudHealth;
   readonly #guard: Guard;
   readonly #aclReach: AclReach;
   readonly #keys: TicketKeys;
@@ -202,6 +204,11 @@ class EdgeNode implements Edge {
       traces,
       dialsMax: options.openingMax,
     });
+    this.#cloudHealth = new CloudHealth({
+      route: (destinationId) => this.#followers.routes.get(destinationId),
+      resource: (gatewayId) => this.#cloudStreams.resource(gatewayId),
+      logger: subsystemLogger(logger, 'health'),
+    });
     this.#guard = new Guard({
       tunnels: this.#tunnels,
       callers: this.#callers,
@@ -275,6 +282,7 @@ class EdgeNode implements Edge {
       tunnels: this.#tunnels,
       fronts: this.#frontSide.fronts,
       cloudBook: this.#cloudBook,
+      cloudHealth: this.#cloudHealth,
       guard: this.#guard,
       clientDesk: this.#clientDesk,
       health: this.#health,
@@ -364,6 +372,7 @@ class EdgeNode implements Edge {
     this.#links.close();
     this.#endpoint.close();
     for (const subscription of this.#subscriptions) subscription.close();
+    this.#cloudHealth.close();
     this.#aclReach.stop();
   }
 
@@ -385,6 +394,7 @@ class EdgeNode implements Edge {
     this.#cloudBook.apply(id, gatewayId, route);
     this.#guard.handleRoute(gatewayId);
     this.#health.handleRoute(id, gatewayId, route);
+    this.#cloudHealth.handleRoute(id, route);
     if (route === undefined) this.#refusals.forget(id);
   }
 

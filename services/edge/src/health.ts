@@ -71,7 +71,8 @@ export class Health {
   /** A destination is new or another, or gone. */
   handleRoute(destinationId: string, gatewayId: string, route: Route | undefined): void {
     const checks = this.#checks.get(gatewayId) ?? new Map<string, HealthCheck>();
-    const check = route === undefined || !route.enabled ? null : checkOf(route);
+    const isChecked = route?.kind === 'on-premises' && route.enabled;
+    const check = isChecked ? checkOf(route) : null;
     const former = checks.get(destinationId) ?? null;
     if (JSON.stringify(former) === JSON.stringify(check)) return;
     if (check === null) checks.delete(destinationId);
@@ -159,9 +160,9 @@ export class Health {
   }
 }
 
-/** A check over TLS of a resource for which the destination asks none (its front passes TLS through) takes any certificate. */
-function checkOf({ resource, health }: Route): HealthCheck | null {
-  if (health.kind === 'none' || resource.protocol === 'udp') return null;
+/** How a destination's resource is checked. A check over TLS of a resource for which the destination asks none (its front passes TLS through) takes any certificate. */
+export function checkOf({ resource, health }: Pick<Route, 'resource' | 'health'>): HealthCheck | null {
+  if (health.kind === 'none' || (resource.protocol === 'udp') !== (health.kind === 'udp')) return null;
   const target = dialTargetOf(resource);
   const anyTls = {
     mode: 'tls' as const,

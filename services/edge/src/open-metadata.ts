@@ -17,9 +17,8 @@ export function openMetadataOf(
   caller: OpenMetadata['caller'],
   span: TraceSpan | null = null,
 ): OpenMetadata {
-  const udp = route.resource.protocol === 'udp' ? ({ protocol: 'udp' } as const) : {};
   const traced = span === null ? {} : { traceparent: span.context.traceparent };
-  return { destinationId: route.id, ...udp, ...dialTargetOf(route.resource), trackingId, ...traced, caller };
+  return { destinationId: route.id, ...dialTargetOf(route.resource), trackingId, ...traced, caller };
 }
 
 /**

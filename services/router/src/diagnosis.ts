@@ -7,6 +7,7 @@ import type { Bus } from '@postern/bus';
 import {
   type ClientHealth,
   type ClientTest,
+  type NodeTest,
   ServiceError,
   type TestStep,
   type TunnelPresence,
@@ -15,15 +16,16 @@ import {
   listHealth,
   pingAtNode,
   testAtClient,
+  testAtNode,
 } from '@postern/contracts';
 import type { DestinationDocument, Documents } from './document.ts';
-import { clientUnknown, destinationNotFound, noClient, notSupported } from './errors.ts';
+import { clientUnknown, destinationNotFound, invalid, noClient } from './errors.ts';
 import type { PresenceView } from './fleet.ts';
 
 /** How long a node may take to say what its clients found. */
 const healthDeadlineMs = 500;
-/** The most clients that one test asks. */
-const clientsMax = 32;
+/** The most clients, or nodes, that one test asks. */
+const askedMax = 32;
 
 interface At {
   readonly node: string;
@@ -42,23 +44,23 @@ export class Diagnosis {
     this.#presence = parts.presence;
   }
 
-  /** Has one client dial the resource now, or every one that is connected. */
+  /** Has one client dial the resource now, or every one that is connected; of a cloud destination, every node. */
   async test(request: { gatewayId: string; id: string; clientId?: string }): Promise<{
     ok: boolean;
     clients: ClientTest[];
+    nodes: NodeTest[];
   }> {
     const { gatewayId, id, clientId } = request;
     const destination = await this.#documents.destinations.get(id);
     if (destination === null || destination.gatewayId !== gatewayId) throw destinationNotFound(gatewayId, id);
-    if (destination.kind === 'cloud') throw notSupported('/kind', destination.kind);
-    if (destination.resource.protocol === 'udp') throw notSupported('/resource/protocol', 'udp');
+    if (destination.kind === 'cloud') return this.#testCloud(destination, clientId);
     const byClient = Map.groupBy(this.#presence.tunnels(gatewayId), ({ tunnel }) => tunnel.clientId);
     const wanted = [...byClient].filter(([one]) => clientId === undefined || one === clientId);
     if (wanted.length === 0) throw clientId === undefined ? noClient(gatewayId) : clientUnknown(clientId);
     const clients = await Promise.all(
-      wanted.slice(0, clientsMax).map(([one, at]) => this.#testBy(destination, one, at)),
+      wanted.slice(0, askedMax).map(([one, at]) => this.#testBy(destination, one, at)),
     );
-    return { ok: clients.every(({ ok }) => ok), clients };
+    return { ok: clients.every(({ ok }) => ok), clients, nodes: [] };
   }
 
   /** The round trip over each tunnel of a client. */
@@ -81,13 +83,15 @@ export class Diagnosis {
     return { tunnels: answers.flat() };
   }
 
-  /** What each connected client found of some destinations; `unknown` where it has not said. */
+  /** What each connected client found of some destinations, or of cloud ones each node; `unknown` where it has not said. */
   async health(request: { gatewayId: string; destinationIds: readonly string[] }): Promise<{
     items: { destinationId: string; state: Record<string, ClientHealth> }[];
   }> {
     const { gatewayId, destinationIds } = request;
     const tunnels = this.#presence.tunnels(gatewayId);
-    const nodes = new Set(tunnels.map(({ node }) => node));
+    const cloud = await this.#cloudOf(destinationIds);
+    const heard = cloud.size === 0 ? [] : this.#heardNodes();
+    const nodes = new Set([...tunnels.map(({ node }) => node), ...heard]);
     const body = { gatewayId, destinationIds: [...destinationIds] };
     const answers = await Promise.allSettled(
       [...nodes].map((suffix) => ask(this.#bus, listHealth, body, { suffix, deadlineMs: healthDeadlineMs })),
@@ -98,13 +102,53 @@ export class Diagnosis {
       items: destinationIds.map((destinationId) => ({
         destinationId,
         state: Object.fromEntries(
-          clientIds.map((clientId) => [
+          (cloud.has(destinationId) ? heard : clientIds).map((clientId) => [
             clientId,
             stateOf(found.find((one) => one.clientId === clientId && one.destinationId === destinationId)),
           ]),
         ),
       })),
     };
+  }
+
+  async #testCloud(
+    { gatewayId, id }: DestinationDocument,
+    clientId: string | undefined,
+  ): Promise<{ ok: boolean; clients: ClientTest[]; nodes: NodeTest[] }> {
+    if (clientId !== undefined)
+      throw invalid([
+        { path: '/client', message: 'is for an on-premises destination; nodes dial cloud ones' },
+      ]);
+    const nodes = await Promise.all(
+      this.#heardNodes()
+        .slice(0, askedMax)
+        .map((node) => this.#testByNode(gatewayId, id, node)),
+    );
+    return { ok: nodes.length > 0 && nodes.every(({ ok }) => ok), clients: [], nodes };
+  }
+
+  async #testByNode(gatewayId: string, destinationId: string, node: string): Promise<NodeTest> {
+    try {
+      const { steps } = await ask(this.#bus, testAtNode, { gatewayId, destinationId }, { suffix: node });
+      return { node, ok: isOk(steps), ms: Math.round(sumOf(steps) * 10) / 10, steps, error: null };
+    } catch (error) {
+      const { code, message } = ServiceError.from(error).body;
+      return { node, ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+    }
+  }
+
+  /** Which of these are cloud destinations. */
+  async #cloudOf(destinationIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await Promise.all(destinationIds.map((id) => this.#documents.destinations.get(id)));
+    return new Set(found.flatMap((one) => (one?.kind === 'cloud' ? [one.id] : [])));
+  }
+
+  #heardNodes(): string[] {
+    return this.#presence
+      .nodes()
+      .filter(({ heard }) => heard)
+      .map(({ name }) => name)
+      .sort();
   }
 
   async #testBy(

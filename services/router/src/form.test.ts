@@ -90,7 +90,6 @@ const unserved: [path: string, change: object][] = [
     '/resource/proxy/password',
     { resource: { proxy: { type: 'socks5', host: 'p', port: 1080, username: 'u', password: 'secret' } } },
   ],
-  ['/health/kind', { health: { kind: 'tcp' }, front: { protocol: 'udp' } }],
 ];
 
 for (const [path, change] of unserved) {
@@ -110,6 +109,8 @@ for (const [path, change] of unserved) {
 const proxy = { host: 'p', port: 1080, username: 'u', passwordId: 'passwordx' };
 
 const wrong: [path: string, input: DestinationInput][] = [
+  ['/health/kind', { ...withResource({}), health: { kind: 'udp' } }],
+  ['/health/kind', { ...withResource({}), health: { kind: 'tcp' }, front: { protocol: 'udp' } }],
   ['/resource/proxy/password', withResource({ proxy: { ...proxy, type: 'socks4a' } })],
   [
     '/resource/proxy/username',

@@ -227,7 +227,11 @@ function findFault(form: DestinationForm): BodyFault | null {
   if (tls.mode === 'mutual' && tls.clientCertificateId === null) {
     return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
   }
-  return findCompressFault(form) ?? (form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form));
+  return (
+    findHealthFault(form) ??
+    findCompressFault(form) ??
+    (form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form))
+  );
 }
 
 function findResourceProxyFault(proxy: DestinationForm['resource']['proxy']): BodyFault | null {
@@ -238,6 +242,14 @@ function findResourceProxyFault(proxy: DestinationForm['resource']['proxy']): Bo
   if (passwordId === undefined) return null;
   if (type !== 'socks5') return at('password', `is for type "socks5"; SOCKS 4 has a user ID alone`);
   return username === undefined ? at('username', 'must be given where there is a password') : null;
+}
+
+/** Each sort of resource has checks of its own. */
+function findHealthFault({ resource, health }: DestinationForm): BodyFault | null {
+  if (health.kind === 'none' || (health.kind === 'udp') === (resource.protocol === 'udp')) return null;
+  const message =
+    resource.protocol === 'udp' ? 'must be "udp" or "none" for UDP' : 'is for resource.protocol "udp"';
+  return { path: '/health/kind', message };
 }
 
 /** What is secret already cannot be made smaller, and what has no order cannot be read again. */
@@ -320,12 +332,10 @@ function findProxyFault({ protocol, proxyProtocol, proxyProtocolFacts }: FrontFo
 
 /** The first field whose value this version does not serve. Later versions take lines away here. */
 function findUnserved(form: DestinationForm): [path: string, value: unknown] | null {
-  const { resource, health } = form;
-  const byClient = form.kind === 'on-premises' && resource.protocol !== 'udp';
+  const { resource } = form;
   const served: [path: string, value: unknown, isServed: boolean][] = [
     ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
     ['/resource/proxy', resource.proxy, resource.proxy === null || resource.protocol !== 'udp'],
-    ['/health/kind', health.kind, health.kind === 'none' || byClient],
   ];
   const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];
   return path === undefined ? null : [path, value];

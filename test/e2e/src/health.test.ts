@@ -8,6 +8,7 @@ import {
   type ShownDestination,
   type Site,
   frontAt,
+  freePort,
   startClient,
   startEcho,
   startNginx,
@@ -15,163 +16,248 @@ import {
   untilServed,
 } from '@postern/test-cluster';
 import { tryEcho } from './fixture/caller.ts';
+import { startDatagramEcho } from './fixture/datagrams.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { until } from './fixture/told.ts';
 
 const CALLS = 12;
 
-onEachPlatform((booted) => {
-  let echo: Resource;
-  let site: Site;
-  let other: ClientProcess;
+onEachPlatform(
+  (booted) => {
+    let echo: Resource;
+    let site: Site;
+    let other: ClientProcess;
 
-  before(async () => {
-    echo = await startEcho();
-    const { platform } = booted();
-    // The one client has the right address of the name, the other one where nobody listens.
-    const client = { args: ['--hosts', 'db.corp=127.0.0.1'], name: 'right' };
-    site = await startSite(platform, { resources: {}, client });
-    await platform.admin.putAccessList(site.gateway.id, [
-      { action: 'allow', host: '*', port: '*' },
-      { action: 'deny', host: 'forbidden.corp', port: '*' },
-    ]);
-    other = await startClient({
-      gatewayId: site.gateway.id,
-      connectUrl: platform.connectUrl,
-      caFile: platform.caFile,
-      token: site.token.token,
-      args: ['--hosts', 'db.corp=127.0.0.99'],
-      name: 'wrong',
+    before(async () => {
+      echo = await startEcho();
+      const { platform } = booted();
+      // The one client has the right address of the name, the other one where nobody listens.
+      const client = { args: ['--hosts', 'db.corp=127.0.0.1'], name: 'right' };
+      site = await startSite(platform, { resources: {}, client });
+      await platform.admin.putAccessList(site.gateway.id, [
+        { action: 'allow', host: '*', port: '*' },
+        { action: 'deny', host: 'forbidden.corp', port: '*' },
+      ]);
+      other = await startClient({
+        gatewayId: site.gateway.id,
+        connectUrl: platform.connectUrl,
+        caFile: platform.caFile,
+        token: site.token.token,
+        args: ['--hosts', 'db.corp=127.0.0.99'],
+        name: 'wrong',
+      });
     });
-  });
-  after(async () => {
-    await other.stop();
-    await site.stop();
-    await echo.stop();
-  });
-
-  const make = async (
-    name: string,
-    input: { host?: string; port: number; health?: object; resource?: object },
-  ): Promise<ShownDestination> => {
-    const { platform } = booted();
-    const { host = 'db.corp', port, health, resource } = input;
-    const body = { name, resource: { host, port, connectTimeoutSeconds: 5, ...resource }, health };
-    const destination = await platform.admin.call<ShownDestination>(
-      'POST',
-      `/gateways/${site.gateway.id}/destinations`,
-      body,
-    );
-    await untilServed(platform, [destination]);
-    return destination;
-  };
-  const shown = (id: string) => booted().platform.admin.destination(site.gateway.id, id);
-  const stateAt = (one: ShownDestination, client: ClientProcess) => one.health.state[client.clientId]?.state;
-
-  test('each client’s finding is shown, with its cause and since when, and follows the resource', async () => {
-    const health = { kind: 'tcp', intervalSeconds: 1 };
-    const { id } = await make('checked', { port: echo.port, health });
-    const first = await until(
-      () => shown(id),
-      (one) => stateAt(one, site.client) === 'ok' && stateAt(one, other) === 'failing',
-    );
-    assert.equal(first.health.status, 'ok');
-    const finding = first.health.state[other.clientId];
-    assert.match(finding?.cause ?? '', /db\.corp:\d+ \(127\.0\.0\.99\) refused the client's connection/);
-    assert.ok(Date.parse(finding?.since ?? '') > Date.now() - 60_000);
-
-    await booted().platform.admin.updateDestination(site.gateway.id, id, { resource: { host: '127.0.0.1' } });
-    await until(
-      () => shown(id),
-      (one) => stateAt(one, other) === 'ok',
-    );
-    await booted().platform.admin.updateDestination(site.gateway.id, id, { health: { kind: 'none' } });
-    await until(
-      () => shown(id),
-      (one) => one.health.status === 'unknown' && one.health.kind === 'none',
-    );
-  });
-
-  test('callers go to the client whose check passes, on every node', async () => {
-    const { platform, nodes } = booted();
-    const destination = await make('chosen', {
-      port: echo.port,
-      health: { kind: 'tcp', intervalSeconds: 1 },
+    after(async () => {
+      await other.stop();
+      await site.stop();
+      await echo.stop();
     });
-    await until(
-      () => shown(destination.id),
-      (one) => stateAt(one, site.client) === 'ok' && stateAt(one, other) === 'failing',
-    );
-    const refused = /"msg":"a stream was refused: db\.corp/;
-    const seen = other.part.line(refused, 1_500).then(
-      () => 'asked',
-      () => 'left alone',
-    );
-    for (const index of nodes.keys()) {
-      for (let call = 0; call < CALLS; call += 1)
-        assert.equal(await tryEcho(frontAt(platform, destination, index)), 'echoed');
-    }
-    assert.equal(await seen, 'left alone');
-  });
 
-  test('an HTTP check wants a good answer of its path', async () => {
-    await using nginx = await startNginx();
-    const at = { host: '127.0.0.1', port: nginx.port };
-    const well = await make('well', { ...at, health: { kind: 'http', path: '/', intervalSeconds: 1 } });
-    const ill = await make('ill', {
-      ...at,
-      health: { kind: 'http', path: '/files/none', intervalSeconds: 1 },
+    const make = async (
+      name: string,
+      input: { host?: string; port: number; health?: object; resource?: object },
+    ): Promise<ShownDestination> => {
+      const { platform } = booted();
+      const { host = 'db.corp', port, health, resource } = input;
+      const body = { name, resource: { host, port, connectTimeoutSeconds: 5, ...resource }, health };
+      const destination = await platform.admin.call<ShownDestination>(
+        'POST',
+        `/gateways/${site.gateway.id}/destinations`,
+        body,
+      );
+      await untilServed(platform, [destination]);
+      return destination;
+    };
+    const shown = (id: string) => booted().platform.admin.destination(site.gateway.id, id);
+    const stateAt = (one: ShownDestination, client: ClientProcess) =>
+      one.health.state[client.clientId]?.state;
+
+    test('each client’s finding is shown, with its cause and since when, and follows the resource', async () => {
+      const health = { kind: 'tcp', intervalSeconds: 1 };
+      const { id } = await make('checked', { port: echo.port, health });
+      const first = await until(
+        () => shown(id),
+        (one) => stateAt(one, site.client) === 'ok' && stateAt(one, other) === 'failing',
+      );
+      assert.equal(first.health.status, 'ok');
+      const finding = first.health.state[other.clientId];
+      assert.match(finding?.cause ?? '', /db\.corp:\d+ \(127\.0\.0\.99\) refused the client's connection/);
+      assert.ok(Date.parse(finding?.since ?? '') > Date.now() - 60_000);
+
+      await booted().platform.admin.updateDestination(site.gateway.id, id, {
+        resource: { host: '127.0.0.1' },
+      });
+      await until(
+        () => shown(id),
+        (one) => stateAt(one, other) === 'ok',
+      );
+      await booted().platform.admin.updateDestination(site.gateway.id, id, { health: { kind: 'none' } });
+      await until(
+        () => shown(id),
+        (one) => one.health.status === 'unknown' && one.health.kind === 'none',
+      );
     });
-    await until(
-      () => shown(well.id),
-      (one) => stateAt(one, site.client) === 'ok',
-    );
-    const found = await until(
-      () => shown(ill.id),
-      (one) => stateAt(one, site.client) === 'failing',
-    );
-    assert.match(
-      found.health.state[site.client.clientId]?.cause ?? '',
-      /\/files\/none was answered with 404/,
-    );
-  });
 
-  test('a test tells each step of each client', async () => {
-    const { admin } = booted().platform;
-    const { id } = await make('tested', { port: echo.port });
-    const all = await admin.testDestination(site.gateway.id, id);
-    assert.equal(all.ok, false);
-    const by = (client: ClientProcess) => all.clients.find(({ clientId }) => clientId === client.clientId);
-    assert.deepEqual(
-      by(site.client)?.steps.map(({ name, ok }) => [name, ok]),
-      [
-        ['access list', true],
-        ['resolve', true],
-        ['connect', true],
-      ],
-    );
-    assert.equal(by(other)?.steps.at(-1)?.ok, false);
-    assert.match(by(other)?.steps.at(-1)?.text ?? '', /127\.0\.0\.99\) refused/);
-    const one = await admin.testDestination(site.gateway.id, id, site.client.clientId);
-    assert.deepEqual([one.ok, one.clients.map(({ name }) => name)], [true, ['right']]);
-    await assert.rejects(admin.testDestination(site.gateway.id, id, 'nobody'), {
-      status: 404,
-      code: 'ROUTER_CLIENT_UNKNOWN',
+    test('callers go to the client whose check passes, on every node', async () => {
+      const { platform, nodes } = booted();
+      const destination = await make('chosen', {
+        port: echo.port,
+        health: { kind: 'tcp', intervalSeconds: 1 },
+      });
+      await until(
+        () => shown(destination.id),
+        (one) => stateAt(one, site.client) === 'ok' && stateAt(one, other) === 'failing',
+      );
+      const refused = /"msg":"a stream was refused: db\.corp/;
+      const seen = other.part.line(refused, 1_500).then(
+        () => 'asked',
+        () => 'left alone',
+      );
+      for (const index of nodes.keys()) {
+        for (let call = 0; call < CALLS; call += 1)
+          assert.equal(await tryEcho(frontAt(platform, destination, index)), 'echoed');
+      }
+      assert.equal(await seen, 'left alone');
     });
-  });
 
-  test('a test names the rule that denies', async () => {
-    const { id } = await make('denied', { host: 'forbidden.corp', port: 80 });
-    const { clients } = await booted().platform.admin.testDestination(site.gateway.id, id);
-    for (const { steps } of clients) {
-      assert.equal(steps.length, 1);
-      assert.match(steps[0]?.text ?? '', /rule 2 of the gateway: deny forbidden\.corp/);
-    }
-  });
+    test('an HTTP check wants a good answer of its path', async () => {
+      await using nginx = await startNginx();
+      const at = { host: '127.0.0.1', port: nginx.port };
+      const well = await make('well', { ...at, health: { kind: 'http', path: '/', intervalSeconds: 1 } });
+      const ill = await make('ill', {
+        ...at,
+        health: { kind: 'http', path: '/files/none', intervalSeconds: 1 },
+      });
+      await until(
+        () => shown(well.id),
+        (one) => stateAt(one, site.client) === 'ok',
+      );
+      const found = await until(
+        () => shown(ill.id),
+        (one) => stateAt(one, site.client) === 'failing',
+      );
+      assert.match(
+        found.health.state[site.client.clientId]?.cause ?? '',
+        /\/files\/none was answered with 404/,
+      );
+    });
 
-  test('a ping is answered over every tunnel of a client', async () => {
-    const { tunnels } = await booted().platform.admin.pingClient(site.gateway.id, site.client.clientId);
-    assert.equal(tunnels.length, 2);
-    for (const { ms } of tunnels) assert.ok(ms !== null && ms >= 0);
-  });
-});
+    test('a test tells each step of each client', async () => {
+      const { admin } = booted().platform;
+      const { id } = await make('tested', { port: echo.port });
+      const all = await admin.testDestination(site.gateway.id, id);
+      assert.equal(all.ok, false);
+      const by = (client: ClientProcess) => all.clients.find(({ clientId }) => clientId === client.clientId);
+      assert.deepEqual(
+        by(site.client)?.steps.map(({ name, ok }) => [name, ok]),
+        [
+          ['access list', true],
+          ['resolve', true],
+          ['connect', true],
+        ],
+      );
+      assert.equal(by(other)?.steps.at(-1)?.ok, false);
+      assert.match(by(other)?.steps.at(-1)?.text ?? '', /127\.0\.0\.99\) refused/);
+      const one = await admin.testDestination(site.gateway.id, id, site.client.clientId);
+      assert.deepEqual([one.ok, one.clients.map(({ name }) => name)], [true, ['right']]);
+      await assert.rejects(admin.testDestination(site.gateway.id, id, 'nobody'), {
+        status: 404,
+        code: 'ROUTER_CLIENT_UNKNOWN',
+      });
+    });
+
+    test('a test names the rule that denies', async () => {
+      const { id } = await make('denied', { host: 'forbidden.corp', port: 80 });
+      const { clients } = await booted().platform.admin.testDestination(site.gateway.id, id);
+      for (const { steps } of clients) {
+        assert.equal(steps.length, 1);
+        assert.match(steps[0]?.text ?? '', /rule 2 of the gateway: deny forbidden\.corp/);
+      }
+    });
+
+    test('of a cloud destination each node checks the resource, and a test is each node’s dial', async () => {
+      const { platform, nodes } = booted();
+      const names = (await platform.admin.nodes()).map(({ name }) => name).sort();
+      assert.equal(names.length, nodes.length);
+      await using resource = await startEcho();
+      const { id } = await platform.admin.createDestination(site.gateway.id, {
+        name: 'cloud',
+        kind: 'cloud',
+        clientPort: await freePort(),
+        resource: { host: '127.0.0.1', port: resource.port },
+        health: { kind: 'tcp', intervalSeconds: 1 },
+      });
+      const well = await until(
+        () => shown(id),
+        (one) => names.every((name) => one.health.state[name]?.state === 'ok'),
+      );
+      assert.deepEqual(Object.keys(well.health.state).sort(), names);
+      const tested = await platform.admin.testDestination(site.gateway.id, id);
+      assert.equal(tested.ok, true);
+      assert.deepEqual(
+        tested.nodes.map(({ node, steps }) => [node, steps.map(({ name }) => name)]),
+        names.map((name) => [name, ['access list', 'resolve', 'connect']]),
+      );
+      await resource.stop();
+      const ill = await until(
+        () => shown(id),
+        (one) => names.every((name) => one.health.state[name]?.state === 'failing'),
+      );
+      assert.equal(ill.health.status, 'failing');
+      assert.match(ill.health.state[names[0] ?? '']?.cause ?? '', /refused the node's connection/);
+      const again = await platform.admin.testDestination(site.gateway.id, id);
+      assert.deepEqual([again.ok, again.nodes[0]?.steps.at(-1)?.ok], [false, false]);
+      const client = await platform.admin.send(
+        'POST',
+        `/gateways/${site.gateway.id}/destinations/${id}/test?client=${site.client.clientId}`,
+      );
+      assert.equal(client.status, 400);
+    });
+
+    test('of UDP a check and a test say what can be known: an answer, silence, or that nobody listens', async () => {
+      const { admin } = booted().platform;
+      const udp = await startDatagramEcho();
+      const makeUdp = (name: string, port: number) =>
+        admin.createDestination(site.gateway.id, {
+          name,
+          resource: { host: '127.0.0.1', port },
+          front: { protocol: 'udp' },
+          health: { kind: 'udp', intervalSeconds: 1 },
+        });
+      const listening = await makeUdp('udp-there', udp.port);
+      const nobody = await makeUdp('udp-nobody', await freePort());
+      try {
+        await until(
+          () => shown(listening.id),
+          (one) => stateAt(one, site.client) === 'ok',
+        );
+        const { clients } = await admin.testDestination(site.gateway.id, listening.id, site.client.clientId);
+        assert.deepEqual(
+          clients[0]?.steps.map(({ name, ok }) => [name, ok]),
+          [
+            ['access list', true],
+            ['resolve', true],
+            ['connect', true],
+            ['send', true],
+          ],
+        );
+        const failing = await until(
+          () => shown(nobody.id),
+          (one) => stateAt(one, site.client) === 'failing',
+        );
+        const cause = failing.health.state[site.client.clientId]?.cause ?? '';
+        assert.match(cause, /takes no datagrams: nobody listens there \(ICMP\)/);
+        assert.equal((await admin.testDestination(site.gateway.id, nobody.id)).ok, false);
+      } finally {
+        await udp.stop();
+      }
+    });
+
+    test('a ping is answered over every tunnel of a client', async () => {
+      const { tunnels } = await booted().platform.admin.pingClient(site.gateway.id, site.client.clientId);
+      assert.equal(tunnels.length, 2);
+      for (const { ms } of tunnels) assert.ok(ms !== null && ms >= 0);
+    });
+  },
+  { edge: ['--cloud-local'] },
+);

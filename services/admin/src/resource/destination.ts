@@ -9,6 +9,7 @@ import {
   ClientHealth,
   ClientTest,
   CloudListenerState,
+  NodeTest,
   Destination,
   DestinationInput,
   ServiceError,
@@ -44,7 +45,8 @@ const DestinationAnswer = answerOf('Destination', {
     ...Destination.properties.health.properties,
     status: HealthStatus,
     state: Type.Record(Type.String(), ClientHealth, {
-      description: 'by the ID of each connected client: what its check found',
+      description:
+        'by the ID of each connected client, or of a cloud destination by the name of each node: what its check found',
     }),
   }),
   accessList: AccessDecision,
@@ -59,6 +61,7 @@ const TestAnswer = Type.Object(
   {
     ok: Type.Boolean({ description: 'every step of every client was' }),
     clients: Type.Array(ClientTest),
+    nodes: Type.Array(NodeTest, { description: 'of a cloud destination, whose resource nodes dial' }),
   },
   { title: 'DestinationTest' },
 );
@@ -159,9 +162,9 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       path: `${path}/:destinationId/test`,
       operationId: 'testDestination',
       tag,
-      summary: 'Have the clients dial the resource now',
+      summary: 'Have the clients dial the resource now; of a cloud destination, the nodes',
       description:
-        'Each step is told with its time and, where it failed, the cause: access list, proxy, resolve, connect, TLS, HTTP.',
+        'Each step is told with its time and, where it failed, the cause: access list, proxy, resolve, connect, TLS, HTTP; of UDP, send.',
       query: TestQuery,
       status: 200,
       answer: TestAnswer,

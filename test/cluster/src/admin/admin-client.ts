@@ -10,6 +10,7 @@ import type {
   ClientHealth,
   CloudListenerState,
   ClientTest,
+  NodeTest,
   ConnectedClient,
   Destination,
   DestinationInput,
@@ -37,6 +38,7 @@ export type ShownDestination = Destination & {
 export interface DestinationTest {
   readonly ok: boolean;
   readonly clients: readonly ClientTest[];
+  readonly nodes: readonly NodeTest[];
 }
 
 /** Source rules as they are put. */
