@@ -1,6 +1,6 @@
 /** Every noun that is a collection of the API. A new one is a new entry here. */
 import type { Field, Noun } from './noun.ts';
-import { parseData, parseNumber, parseProxy, parseTarget, readSecret } from './value.ts';
+import { parseData, parseHosts, parseNumber, parseProxy, parseTarget, readSecret } from './value.ts';
 
 const data: Field = {
   flags: '--data <JSON>',
@@ -49,6 +49,11 @@ const resource: Field = {
   body: (value) => ({ resource: parseTarget(value) }),
 };
 
+const hosts: Field = {
+  flags: '--hosts <NAME=ADDRESS>',
+  description: 'the address of a name that the client cannot resolve, of the resource or its proxy',
+  body: (value) => ({ resource: { hosts: parseHosts(value) } }),
+};
 const proxy: Field = {
   flags: '--proxy <URL>',
   description: 'the SOCKS proxy before the resource: socks5://USER@HOST:PORT, or socks4, socks4a',
@@ -140,13 +145,14 @@ export const nouns: readonly Noun[] = [
         body: (value) => ({ resource: parseTarget(value) }),
       },
     ],
-    create: [frontHost, frontPort, cloud, proxy, proxyPassword, compress, disable, data],
+    create: [frontHost, frontPort, cloud, hosts, proxy, proxyPassword, compress, disable, data],
     update: [
       name,
       resource,
       frontHost,
       frontPort,
       cloud,
+      hosts,
       proxy,
       proxyPassword,
       noProxy,

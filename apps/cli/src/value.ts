@@ -23,6 +23,17 @@ export function parseProxy(text: string): { type: string; host: string; port: nu
   return { type, host, port, ...(user === undefined ? {} : { username: decodeURIComponent(user) }) };
 }
 
+/** `NAME=ADDRESS`, several with commas between them. */
+export function parseHosts(text: string): Record<string, string> {
+  const pairs = text.split(',').map((pair) => /^([^=]+)=([^=]+)$/.exec(pair.trim()) ?? []);
+  return Object.fromEntries(
+    pairs.map(([, name, address]) => {
+      if (name === undefined || address === undefined) throw invalid(`${text} is no NAME=ADDRESS`);
+      return [name, address];
+    }),
+  );
+}
+
 /** The first line of a file. */
 export function readSecret(file: string): string {
   try {

@@ -78,6 +78,11 @@ export class AccessGuard {
     return decision.allowed ? null : decision;
   }
 
+  /** An address that the destination gives for a name is the platform's choice too: the owner's list must allow it as it is. */
+  denialOfGiven(target: AccessTarget): AccessDecision | null {
+    return this.denialOfProxy(target);
+  }
+
   #chooseNewest(): void {
     let newest = nothing;
     for (const sent of this.#sent.values()) if (sent.revision > newest.revision) newest = sent;

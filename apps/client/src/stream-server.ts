@@ -37,7 +37,7 @@ const metadataCheck = Compile(OpenMetadata);
 /** In whose words this client tells what it met. */
 export const clientEnd: DialingEnd = {
   name: 'the client',
-  nameRemedy: 'add it by --hosts NAME=ADDRESS, or mend DNS there',
+  nameRemedy: "add it by --hosts NAME=ADDRESS, or to the destination's hosts, or mend DNS there",
 };
 
 /** What a server of streams needs. */
@@ -133,7 +133,7 @@ export class StreamServer {
   /** A list has changed: streams that it denies are reset. */
   recheck(): void {
     for (const { stream, metadata, address, span } of this.#running) {
-      const denial = denialNow(this.#options.guard, metadata, address);
+      const denial = denialNow(this.#options, metadata, address);
       if (denial === null) continue;
       const text = `${metadata.host}:${metadata.port} is no longer allowed by ${denial.reason}`;
       this.#options.logger.warn({ ...tags(metadata, span), rule: denial.rule }, text);

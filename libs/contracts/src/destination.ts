@@ -101,7 +101,20 @@ export const ResourceProxyInput = Type.Union(
 );
 export type ResourceProxyInput = Static<typeof ResourceProxyInput>;
 
+/** Addresses of names, for whoever dials; at most those of the resource and of the proxy before it. */
+export const DestinationHosts = Type.Record(
+  Type.String({ pattern: '^[^/]{1,253}$' }),
+  Type.String({ minLength: 2, maxLength: 45 }),
+  {
+    maxProperties: 2,
+    description:
+      'addresses of names that whoever dials cannot resolve: of resource.host, and of the proxy. The client’s own hosts go before it',
+  },
+);
+export type DestinationHosts = Static<typeof DestinationHosts>;
+
 const resourceOptions = {
+  hosts: Type.Optional(DestinationHosts),
   proxy: ResourceProxy,
   connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180, default: 30, description: '0 never' }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800, default: 0, description: '0 never' }),

@@ -1,6 +1,6 @@
 /** How a client reaches a resource: part of OPEN's metadata, of tests and of health checks. */
 import { Type, type Static } from 'typebox';
-import type { DestinationResource } from './destination.ts';
+import { DestinationHosts, type DestinationResource } from './destination.ts';
 
 const host = Type.String({ minLength: 1, maxLength: 255 });
 const port = Type.Integer({ minimum: 1, maximum: 65535 });
@@ -17,6 +17,7 @@ export const DialTarget = Type.Object({
   somePath: Type.Optional(
     Type.Boolean({ description: 'requests follow whose paths the node asks the access lists about' }),
   ),
+  hosts: Type.Optional(DestinationHosts),
   keepAliveSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7200 })),
   proxy: Type.Optional(
     Type.Object({
@@ -41,11 +42,12 @@ export type DialTarget = Static<typeof DialTarget>;
 
 /** How a destination's resource is reached; what is not used is left out, so that an OPEN stays small. */
 export function dialTargetOf(resource: DestinationResource): DialTarget {
-  const { host, port, protocol, connectTimeoutSeconds, keepAliveSeconds, proxy, tls } = resource;
+  const { host, port, protocol, hosts, connectTimeoutSeconds, keepAliveSeconds, proxy, tls } = resource;
   return {
     host,
     port,
     ...(protocol === 'udp' ? { protocol } : {}),
+    ...(hosts === undefined ? {} : { hosts }),
     connectTimeoutSeconds,
     keepAliveSeconds,
     ...(proxy === null ? {} : { proxy }),

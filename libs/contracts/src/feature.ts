@@ -10,10 +10,18 @@ export const FeatureNames = Type.Array(Type.String({ minLength: 1, maxLength: 64
 
 /**
  * What each name says that its end understands: in OPEN's metadata, tests and checks `tls`, `proxy` (`proxyPassword`: its
- * `passwordId`), `protocol: udp`; in CONTROL `cloudDestinations` the listener's `tls`, `protocol: udp` and `protocol: http`
+ * `passwordId`), `hosts`, `protocol: udp`; in CONTROL `cloudDestinations` the listener's `tls`, `protocol: udp` and `protocol: http`
  * (`cloudHttp`, of nodes in OPEN too). `compress` is asked for where it is announced, and goes without where it is not.
  */
-export type Feature = 'tls' | 'proxy' | 'udp' | 'listenerTls' | 'compress' | 'proxyPassword' | 'cloudHttp';
+export type Feature =
+  | 'tls'
+  | 'proxy'
+  | 'udp'
+  | 'listenerTls'
+  | 'compress'
+  | 'proxyPassword'
+  | 'cloudHttp'
+  | 'hosts';
 
 /** What the programs of this version understand. */
 export const knownFeatures: readonly Feature[] = [
@@ -24,18 +32,21 @@ export const knownFeatures: readonly Feature[] = [
   'compress',
   'proxyPassword',
   'cloudHttp',
+  'hosts',
 ];
 
 /** What a client must understand to dial this. */
 export function featuresToDial(target: {
   readonly protocol?: string | undefined;
   readonly tls?: unknown;
+  readonly hosts?: unknown;
   readonly proxy?: { readonly passwordId?: string | undefined } | undefined;
 }): Feature[] {
   const needs: Feature[] = [];
   if (target.tls !== undefined) needs.push('tls');
   if (target.proxy !== undefined) needs.push('proxy');
   if (target.proxy?.passwordId !== undefined) needs.push('proxyPassword');
+  if (target.hosts !== undefined) needs.push('hosts');
   if (target.protocol === 'udp') needs.push('udp');
   return needs;
 }

@@ -1,7 +1,7 @@
 /** Where a resource is: access by name, the name's addresses, access by address. */
 import type { AccessDecision, AccessTarget } from '@postern/access';
 import type { Deadline } from './deadline.ts';
-import type { Hosts } from './hosts.ts';
+import { type Hosts, keyOf } from './hosts.ts';
 import {
   type DialingEnd,
   type Place,
@@ -18,6 +18,11 @@ export interface ResourceGuard {
   denialOf(target: AccessTarget, address: string): AccessDecision | null;
   /** Why a proxy on the way may not be used; null when it may. Where there is no such method, every one may. */
   denialOfProxy?(proxy: AccessTarget): AccessDecision | null;
+  /**
+   * Why an address may not be dialled that the destination gives for a name; null when it may. Such an address is the
+   * platform's choice, so an owner's list must allow it as it is. Where there is no such method, all may.
+   */
+  denialOfGiven?(target: AccessTarget): AccessDecision | null;
   /** The same of an address that the proxy resolved to. */
   denialOfProxyAddress?(address: string): AccessDecision | null;
 }
@@ -25,7 +30,7 @@ export interface ResourceGuard {
 /** What decides and resolves. */
 export interface FindingParts {
   readonly guard: ResourceGuard;
-  readonly hosts: Pick<Hosts, 'resolve'>;
+  readonly hosts: Pick<Hosts, 'resolve'> & Partial<Pick<Hosts, 'knows'>>;
   readonly end: DialingEnd;
   readonly onStep?: StepListener | undefined;
 }
@@ -64,20 +69,34 @@ export async function findResource(
   signal: AbortSignal,
 ): Promise<Reachable> {
   const { host, port } = place;
+  const given = givenAddress(parts, place);
   const found = await takeStep(
     parts.onStep,
     'resolve',
     () => resolveName(parts, place, deadline, signal),
-    (all) => `${host} is ${all.join(', ') || 'without an address'}`,
+    (all) =>
+      `${host} is ${all.join(', ') || 'without an address'}${given === null ? '' : ', as its destination says'}`,
   );
   const addresses: string[] = [];
   const faults: ResourceError[] = [];
   for (const address of found) {
-    const denial = parts.guard.denialOf(askedOf(place), address);
+    const denial =
+      parts.guard.denialOf(askedOf(place), address) ??
+      (given === null ? null : (parts.guard.denialOfGiven?.({ host: given, port }) ?? null));
     if (denial === null) addresses.push(address);
     else faults.push(deniedFault(parts.end, { host, port }, denial));
   }
   return { addresses, faults };
+}
+
+/** The address that the destination gives for the name; null where it gives none, or this end has one of its own. */
+export function givenAddress(
+  { hosts }: Pick<FindingParts, 'hosts'>,
+  { host, hosts: given }: Pick<Place, 'host' | 'hosts'>,
+): string | null {
+  if (given === undefined || hosts.knows?.(host) !== undefined) return null;
+  const key = keyOf(host);
+  return Object.entries(given).find(([name]) => keyOf(name) === key)?.[1] ?? null;
 }
 
 /** Every address of a name. Rejects with ResourceError, or the signal's reason. */
@@ -87,6 +106,8 @@ export async function resolveName(
   deadline: Deadline,
   signal: AbortSignal,
 ): Promise<string[]> {
+  const given = givenAddress({ hosts }, place);
+  if (given !== null) return [given];
   try {
     return await deadline.run(signal, (limited) => abortable(hosts.resolve(place.host), limited));
   } catch (error) {

@@ -27,10 +27,15 @@ export class Hosts {
     this.#addresses = new Map(Object.entries(hosts).map(([name, address]) => [keyOf(name), address]));
   }
 
+  /** The address of a name that the map has. */
+  knows(host: string): string | undefined {
+    return this.#addresses.get(keyOf(host));
+  }
+
   /** Every address of a host, in the system's order; rejects with the system's error. An address is its own. */
   async resolve(host: string): Promise<string[]> {
     if (isIP(host) !== 0) return [host];
-    const known = this.#addresses.get(keyOf(host));
+    const known = this.knows(host);
     if (known !== undefined) return [known];
     const found = await lookup(host, { all: true, order: 'verbatim' });
     return [...new Set(found.map(({ address }) => address))].slice(0, addressesPerNameMax);
@@ -46,6 +51,7 @@ export class Hosts {
   };
 }
 
-function keyOf(name: string): string {
+/** A name as it is compared: letters alike, without the dot at its end. */
+export function keyOf(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }

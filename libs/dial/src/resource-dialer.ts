@@ -16,10 +16,10 @@ import { Deadline } from './deadline.ts';
 import { errorText } from './error-text.ts';
 import {
   type FindingParts,
-  type ResourceGuard,
   askByName,
   askedOf,
   findResource,
+  givenAddress,
   resolveName,
 } from './find-resource.ts';
 import type { MaterialSource } from './material.ts';
@@ -75,14 +75,20 @@ export async function dialResource(
 
 /** Whether the target would still be allowed; for streams that run when a list changes. */
 export function denialNow(
-  guard: ResourceGuard,
-  place: Pick<Place, 'host' | 'port' | 'somePath'>,
+  { guard, hosts }: Pick<FindingParts, 'guard' | 'hosts'>,
+  place: Pick<Place, 'host' | 'port' | 'somePath' | 'hosts'>,
   address: string | null,
 ): AccessDecision | null {
   const asked = askedOf(place);
   const decision = guard.decide(asked);
   if (!decision.allowed) return decision;
-  return address === null ? null : guard.denialOf(asked, address);
+  if (address === null) return null;
+  const isGiven = givenAddress({ hosts }, place) === address;
+  const { port } = place;
+  return (
+    guard.denialOf(asked, address) ??
+    (isGiven ? (guard.denialOfGiven?.({ host: address, port }) ?? null) : null)
+  );
 }
 
 async function connectDirectly(
@@ -163,8 +169,11 @@ async function connectToProxy(
   try {
     const addresses: string[] = [];
     const faults: ResourceError[] = [];
+    const given = givenAddress(parts, way);
     for (const address of await resolveName(parts, way, deadline, signal)) {
-      const denied = parts.guard.denialOfProxyAddress?.(address) ?? null;
+      const denied =
+        parts.guard.denialOfProxyAddress?.(address) ??
+        (given === null ? null : (parts.guard.denialOfGiven?.({ host: address, port }) ?? null));
       if (denied === null) addresses.push(address);
       else faults.push(deniedFault(parts.end, { host, port }, denied));
     }

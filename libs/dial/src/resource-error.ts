@@ -31,6 +31,8 @@ export interface Place {
   readonly port: number;
   /** Requests follow about whose paths the node asks the access lists: here any path will do. */
   readonly somePath?: boolean | undefined;
+  /** Addresses of names, as the destination gives them. */
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
   /** How long there was for it; 0 for ever. */
   readonly connectTimeoutSeconds: number;
 }

@@ -34,7 +34,10 @@ import { accessListOf } from './rulebook.ts';
 import { type Traces, errorOf } from './traces.ts';
 
 const metadataCheck = Compile(CloudOpenMetadata);
-const end: DialingEnd = { name: 'the node', nameRemedy: 'mend DNS where the node runs' };
+const end: DialingEnd = {
+  name: 'the node',
+  nameRemedy: "mend DNS where the node runs, or give its address in the destination's hosts",
+};
 
 /** What they need of the node. */
 export interface CloudStreamsParts {

@@ -38,9 +38,10 @@ export function openStream(
 
 /** What a client must understand to serve this destination's callers. */
 export function featuresToServe({ resource }: Pick<Route, 'resource'>): Feature[] {
-  const { protocol, tls, proxy } = resource;
+  const { protocol, hosts, tls, proxy } = resource;
   return featuresToDial({
     protocol,
+    hosts,
     ...(tls.mode === 'none' ? {} : { tls }),
     ...(proxy === null ? {} : { proxy }),
   });

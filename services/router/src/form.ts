@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { isHost } from '@postern/access';
 import {
   type DestinationFront,
+  type DestinationHosts,
   DestinationInput,
   type DestinationListener,
   GatewayInput,
@@ -81,7 +82,7 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   const { name, kind, enabled, resource, front, clientPort, listener, health } = document;
   const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
   const former = { name, kind, enabled, resource, ...place, health };
-  const input = checkDestination(mergePatch(former, patch));
+  const input = checkDestination(withUsedHosts(mergePatch(former, patch), resource.hosts));
   demandSamePlace(resource.proxy, input.resource.proxy ?? null);
   if ((input.kind ?? 'on-premises') !== kind) {
     throw invalid([{ path: '/kind', message: `is fixed: this destination is ${kind}` }]);
@@ -90,6 +91,17 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   if (form.kind === 'cloud' || front === undefined) return form;
   const { host, port } = form.front;
   return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? front.port } };
+}
+
+/** Where the patch gives another host, what the former one's address was is of no use any more. */
+function withUsedHosts(merged: unknown, former: DestinationHosts | undefined): unknown {
+  const { resource } = merged as { resource?: Pick<DestinationForm['resource'], 'host' | 'hosts' | 'proxy'> };
+  if (former === undefined || resource?.hosts === undefined) return merged;
+  const names = [resource.host, resource.proxy?.host].map((name) => name?.toLowerCase());
+  const used = Object.entries(resource.hosts).filter(
+    ([name, address]) => names.includes(name.toLowerCase()) || former[name] !== address,
+  );
+  return { ...(merged as object), resource: { ...resource, hosts: Object.fromEntries(used) } };
 }
 
 type Proxy = DestinationForm['resource']['proxy'];
@@ -130,12 +142,18 @@ function resourceForm(
       rejectUnauthorized: true,
       ...input.tls,
     },
+    ...hostsForm(input.hosts),
     proxy: proxyForm(input.proxy ?? null),
     connectTimeoutSeconds: input.connectTimeoutSeconds ?? 30,
     idleTimeoutSeconds: input.idleTimeoutSeconds ?? 0,
     keepAliveSeconds: input.keepAliveSeconds ?? 60,
     compress: input.compress ?? false,
   };
+}
+
+/** What is not used is left out, so that what is shown says it all. */
+function hostsForm(hosts: DestinationHosts | undefined): { hosts?: DestinationHosts } {
+  return hosts === undefined || Object.keys(hosts).length === 0 ? {} : { hosts };
 }
 
 function proxyForm(
@@ -228,6 +246,7 @@ function findFault(form: DestinationForm): BodyFault | null {
     return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
   }
   return (
+    findHostsFault(resource) ??
     findHealthFault(form) ??
     findCompressFault(form) ??
     (form.kind === 'cloud' ? findListenerFault(form) : findFrontFault(form))
@@ -242,6 +261,20 @@ function findResourceProxyFault(proxy: DestinationForm['resource']['proxy']): Bo
   if (passwordId === undefined) return null;
   if (type !== 'socks5') return at('password', `is for type "socks5"; SOCKS 4 has a user ID alone`);
   return username === undefined ? at('username', 'must be given where there is a password') : null;
+}
+
+/** An address for a name that nobody would ask for is a mistake. */
+function findHostsFault({ host, hosts = {}, proxy }: DestinationForm['resource']): BodyFault | null {
+  // A proxy resolves names itself, but for SOCKS 4.
+  const resolved = proxy === null ? [host] : proxy.type === 'socks4' ? [host, proxy.host] : [proxy.host];
+  const names = resolved.filter((name) => isIP(name) === 0).map((name) => name.toLowerCase());
+  for (const [name, address] of Object.entries(hosts)) {
+    const at = (message: string): BodyFault => ({ path: `/resource/hosts/${name}`, message });
+    if (!names.includes(name.toLowerCase()))
+      return at(`is no name that is resolved for this destination: ${names.join(', ') || 'none is'}`);
+    if (isIP(address) === 0) return at('must be an IP address');
+  }
+  return null;
 }
 
 /** Each sort of resource has checks of its own. */

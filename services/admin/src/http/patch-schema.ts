@@ -9,6 +9,7 @@ interface Plain extends TSchema {
   type?: string;
   default?: unknown;
   properties?: Record<string, Plain>;
+  patternProperties?: Record<string, Plain>;
   additionalProperties?: boolean;
   anyOf?: Plain[];
 }
@@ -27,6 +28,10 @@ function orNull(schema: Plain): Plain {
     return { ...rest, anyOf: [...others, { type: 'null' }] };
   }
   const type = [schema.type, 'null'] as unknown as string;
+  if (schema.patternProperties !== undefined) {
+    const values = Object.entries(schema.patternProperties).map(([name, part]) => [name, orNull(part)]);
+    return { ...rest, type, patternProperties: Object.fromEntries(values) as Record<string, Plain> };
+  }
   return schema.properties === undefined ? { ...rest, type } : { ...partsOf(schema), type };
 }
 

@@ -13,6 +13,8 @@ export interface ClientProcessOptions {
   /** Further flags. */
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** A command that runs the one behind it, as itself: the first word, and its arguments. */
+  readonly within?: readonly string[];
   readonly name?: string;
   /** False when it is expected not to come up: it is then ready at once. */
   readonly waitUntilConnected?: boolean;
@@ -56,10 +58,17 @@ export async function startClient(options: ClientProcessOptions): Promise<Client
   const { gatewayId, connectUrl, caFile, token, args = [], environment = {}, name = 'client' } = options;
   const main = join(rootFolder, 'apps', 'client', 'src', 'main.ts');
   const own = [gatewayId, '--connect', connectUrl, '--ca', caFile, '--state', folder, '--name', name];
+  const [command = process.execPath, ...rest] = [
+    ...(options.within ?? []),
+    process.execPath,
+    main,
+    ...own,
+    ...args,
+  ];
   const part = new Part({
     name,
-    command: process.execPath,
-    args: [main, ...own, ...args],
+    command,
+    args: rest,
     environment: { ...(token === undefined ? {} : { POSTERN_TOKEN: token }), ...environment },
     folder: rootFolder,
     logFile: join(folder, 'client.log'),
