@@ -28,6 +28,7 @@ import {
 } from '@postern/test-cluster';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 import { inTime, until } from './fault/patience.ts';
+import { heapStrings, withHeapSnapshots } from './fixture/heap.ts';
 import { type Needle, filesBelow, foundIn, keyNeedle, textNeedle } from './fixture/needles.ts';
 
 const run = promisify(execFile);
@@ -67,7 +68,7 @@ describe('certificates on a cluster of two nodes', () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'postern-certificates-'));
     echo = await startEcho();
-    cluster = await bootCluster({ nodes: 2, logLevel: 'trace' });
+    cluster = await withHeapSnapshots(folder, () => bootCluster({ nodes: 2, logLevel: 'trace' }));
     bus = await connectNats({ servers: cluster.busUrl, name: 'listener' });
     bus.subscribe('>', (body, subject) => heard.push(`${subject} ${JSON.stringify(body)}`));
     await bus.flush(5_000);
@@ -276,7 +277,7 @@ describe('certificates on a cluster of two nodes', () => {
     }
   });
 
-  test('no private key, token or passphrase is in the documents, on the bus, or in a log', async () => {
+  test('no private key, token or passphrase is in the documents, on the bus, in a log, or in the memory of admin and router', async () => {
     assert(needles.length > 25, 'the run has secrets');
     assert(heard.length > 300, 'the bus was heard');
     assert(
@@ -313,6 +314,11 @@ describe('certificates on a cluster of two nodes', () => {
       ...filesBelow(site.client.folder),
     ]) {
       assert.deepEqual(foundIn(text, needles), [], path);
+    }
+    for (const name of ['admin', 'router']) {
+      const strings = await heapStrings(cluster.part(name), folder);
+      assert(strings.includes('router.destinations.create'), `the heap of ${name} was read`);
+      assert.deepEqual(foundIn(strings.join('\n'), needles), [], `in the heap of ${name}`);
     }
     // The search itself is no empty promise.
     const { keyPem } = await own.issue('probe.example');
