@@ -19,6 +19,9 @@ import type { Route } from './route.ts';
 
 const id = Type.String({ minLength: 1, maxLength: 64 });
 
+/** Nodes ask under this ID for the secret of which they make the keys of TLS session tickets. */
+export const sessionTicketsId = 'sessionTickets';
+
 /** The most certificates in one question. */
 export const materialsPerQuestionMax = 8;
 /** The most certificates that a node names to a client as needed at once. */
@@ -38,6 +41,9 @@ export const Material = Type.Object({
   }),
   fingerprint: Type.String(),
   notAfter: Type.String(),
+  sessionTickets: Type.Optional(
+    Type.String({ description: 'the secret of `sessionTicketsId`, base64; then there is no certificate' }),
+  ),
   proxy: Type.Optional(
     Type.Object(
       { host: Type.String(), port: Type.Integer(), username: Type.String(), password: Type.String() },

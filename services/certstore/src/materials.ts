@@ -12,6 +12,7 @@ import {
   type SealedMaterial,
   type getClientMaterial,
   isPasswordId,
+  sessionTicketsId,
   materialRequestText,
   nodeIdentityName,
   sealingKeyText,
@@ -22,6 +23,7 @@ import type { Certificates } from './certificates.ts';
 import { certstoreError } from './errors.ts';
 import type { MaterialSigner } from './material-signer.ts';
 import type { Passwords } from './passwords.ts';
+import type { SessionTickets } from './session-tickets.ts';
 import type { Use, Usage } from './usage.ts';
 
 const thumbprintCharacters = 20;
@@ -35,13 +37,18 @@ type ClientQuestion = ReturnType<(typeof getClientMaterial)['checkRequest']>;
 export interface MaterialsParts {
   readonly certificates: Certificates;
   readonly passwords: Passwords;
+  readonly sessionTickets: SessionTickets;
   readonly usage: Usage;
   readonly authorities: Authorities;
   readonly signer: MaterialSigner;
   readonly now: () => Date;
 }
 
+/** Of what is no certificate. */
+const nothing = { chainPem: '', keyPem: null, fingerprint: '', notAfter: '' };
+
 interface Recipient {
+  readonly isNode: boolean;
   readonly key: ReturnType<typeof certificateKey>;
   readonly trusts: AuthorityName;
   readonly mayHave: (use: Use) => boolean;
@@ -59,7 +66,12 @@ export class Materials {
   async forNode(ids: readonly string[], proof: NodeProof): Promise<MaterialAnswer> {
     this.#demandNode(proof, materialRequestText(ids, null));
     const key = certificateKey(proof.certificatePem);
-    return this.#give(ids, { key, trusts: 'cluster', mayHave: ({ holder }) => holder === 'node' });
+    return this.#give(ids, {
+      isNode: true,
+      key,
+      trusts: 'cluster',
+      mayHave: ({ holder }) => holder === 'node',
+    });
   }
 
   /** For a client behind a node. */
@@ -73,7 +85,7 @@ export class Materials {
       throw wrongProof('the sealing key is not signed by the client');
     }
     const mayHave = ({ holder, route }: Use): boolean => holder === 'client' && route.gatewayId === gatewayId;
-    return this.#give(ids, { key: sealingKey, trusts: 'platform', mayHave });
+    return this.#give(ids, { isNode: false, key: sealingKey, trusts: 'platform', mayHave });
   }
 
   #demandNode({ certificatePem, signature }: NodeProof, text: string): void {
@@ -92,7 +104,8 @@ export class Materials {
   async #give(ids: readonly string[], recipient: Recipient): Promise<MaterialAnswer> {
     const { usage } = this.#parts;
     // A destination may be a moment newer than what this certstore has heard of.
-    if (ids.some((id) => !usage.of(id).some(recipient.mayHave))) await usage.refresh();
+    const isNew = (id: string): boolean => id !== sessionTicketsId && !usage.of(id).some(recipient.mayHave);
+    if (ids.some(isNew)) await usage.refresh();
     const items: SealedMaterial[] = [];
     const refused: MaterialRefusal[] = [];
     for (const id of ids) {
@@ -110,6 +123,7 @@ export class Materials {
     const { key, trusts, mayHave } = recipient;
     const { certificates, usage, signer } = this.#parts;
     if (isPasswordId(id)) return this.#sealPassword(id, recipient);
+    if (id === sessionTicketsId) return this.#sealSessionTickets(recipient);
     const document = await certificates.document(id);
     if (document === null) {
       throw certstoreError('CERTSTORE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id}`);
@@ -125,6 +139,13 @@ export class Materials {
     return signer.seal(trusts, key, material);
   }
 
+  async #sealSessionTickets({ isNode, key, trusts }: Recipient): Promise<SealedMaterial> {
+    const { sessionTickets, signer } = this.#parts;
+    if (!isNode) throw certstoreError('CERTSTORE_NOT_NEEDED', 'session tickets are for nodes');
+    const { revision, secret } = await sessionTickets.current();
+    return signer.seal(trusts, key, { id: sessionTicketsId, revision, ...nothing, sessionTickets: secret });
+  }
+
   async #sealPassword(id: string, { key, trusts, mayHave }: Recipient): Promise<SealedMaterial> {
     const { passwords, usage, signer } = this.#parts;
     const routes = usage
@@ -133,7 +154,6 @@ export class Materials {
       .map(({ route }) => route);
     const { place, password } = await passwords.open(id, routes);
     const { host, port, username } = place;
-    const nothing = { chainPem: '', keyPem: null, fingerprint: '', notAfter: '' };
     const proxy = { host, port, username, password };
     return signer.seal(trusts, key, { id, revision: 1, ...nothing, proxy });
   }

@@ -37,6 +37,7 @@ import { PairGenerator } from './pair-generator.ts';
 import { Passwords } from './passwords.ts';
 import { answerQuestions, answererFor } from './questions.ts';
 import { Rotation } from './rotation.ts';
+import { SessionTickets } from './session-tickets.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';
 import { Usage } from './usage.ts';
 
@@ -276,7 +277,16 @@ class Certstore implements Service {
     });
     this.#expiry = new ExpiryWatch({ bus, store, documents, usage, logger: this.#logger, now });
     const signer = new MaterialSigner(authorities);
-    const materials = new Materials({ certificates, passwords, usage, authorities, signer, now });
+    const sessionTickets = new SessionTickets({ documents, wrapper, now });
+    const materials = new Materials({
+      certificates,
+      passwords,
+      sessionTickets,
+      usage,
+      authorities,
+      signer,
+      now,
+    });
     const pairs = new PairGenerator({
       bus,
       certificates,

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { once, EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Bus, memoryBus } from '@postern/bus';
-import { type Material, type Route, announce, answer, certificateFeed } from '@postern/contracts';
+import {
+  type Material,
+  type Route,
+  announce,
+  answer,
+  certificateFeed,
+  sessionTicketsId,
+} from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { Certificates } from './certificates.ts';
 import { frontOf, routeOf } from './fixture/documents.ts';
@@ -43,6 +50,7 @@ describe('the certificates of a node', () => {
     ids: string[],
   ): ReturnType<ConstructorParameters<typeof Certificates>[0]['desk']['forNode']> {
     if (down) throw new Error('certstore is away');
+    if (ids.includes(sessionTicketsId)) return { items: [tickets], refused: [] };
     questions.push(ids);
     const known = ids.filter((id) => revisions.has(id));
     const unknown = ids.filter((id) => !revisions.has(id));
@@ -71,6 +79,13 @@ describe('the certificates of a node', () => {
   it('do not keep a node without any from being ready', async () => {
     await certificates.start(end.signal);
     assert.deepEqual(questions, []);
+  });
+
+  it('come beside the cluster’s secret for session tickets, for which nobody waits', async () => {
+    assert.equal(certificates.sessionTickets, null);
+    await certificates.start(end.signal);
+    assert.deepEqual(certificates.sessionTickets, { revision: 7, secret: 'c2VjcmV0' });
+    assert.deepEqual(certificates.status().held, []);
   });
 
   it('are asked for in questions of at most eight', async () => {
@@ -130,6 +145,16 @@ describe('the certificates of a node', () => {
     assert.equal(certificates.refusal('c1'), undefined);
   });
 });
+
+const tickets: Material = {
+  id: sessionTicketsId,
+  revision: 7,
+  chainPem: '',
+  keyPem: null,
+  fingerprint: '',
+  notAfter: '',
+  sessionTickets: 'c2VjcmV0',
+};
 
 function naming(certificateId: string, clientCaIds: string[] = []): Route {
   return routeOf({

@@ -18,6 +18,7 @@ import {
   certificateFeed,
   certificateUses,
   isPasswordId,
+  sessionTicketsId,
   materialsPerQuestionMax,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
@@ -26,6 +27,8 @@ import { MaterialError } from './errors.ts';
 import type { MaterialDesk } from './material-desk.ts';
 
 const retryDelayMs = { min: 250, max: 10_000 };
+/** How often certstore is asked whether the secret of session tickets is another, and again where it gave none. */
+const sessionTicketsMs = { known: 300_000, unknown: 5_000 };
 
 /** What the cache needs. */
 export interface CertificatesParts {
@@ -52,6 +55,8 @@ export class Certificates {
   #again = false;
   #delayMs = retryDelayMs.min;
   #timer: NodeJS.Timeout | undefined;
+  #ticketsTimer: NodeJS.Timeout | undefined;
+  #sessionTickets: { revision: number; secret: string } | null = null;
 
   constructor(parts: CertificatesParts) {
     this.#parts = parts;
@@ -71,6 +76,8 @@ export class Certificates {
   async start(signal: AbortSignal): Promise<void> {
     this.#running = true;
     this.#feed.start();
+    // Nothing waits for it: without a secret of the cluster each node has its own.
+    void this.#fetchSessionTickets();
     void this.#feed.synced.then(() => this.#fetchSoon());
     const aborted = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true });
@@ -82,6 +89,7 @@ export class Certificates {
   async stop(): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer);
+    clearTimeout(this.#ticketsTimer);
     this.#held.clear();
     await this.#feed.stop();
   }
@@ -102,6 +110,11 @@ export class Certificates {
         `the certificate ${id} is not at this node: ${why}`,
       );
     });
+  }
+
+  /** The secret of which the keys of session tickets are made, and its period; null while there is none. */
+  get sessionTickets(): { revision: number; secret: string } | null {
+    return this.#sessionTickets;
   }
 
   /** Why there are none. */
@@ -184,6 +197,20 @@ export class Certificates {
     if (!this.#running) return;
     if (!failed && this.#feed.isSynced) this.#settled.resolve();
     if (failed || this.#missing().length > 0) this.#retryLater();
+  }
+
+  async #fetchSessionTickets(): Promise<void> {
+    try {
+      const { items } = await this.#parts.desk.forNode([sessionTicketsId]);
+      const { revision = 0, sessionTickets: secret } = items[0] ?? {};
+      if (secret !== undefined && revision !== this.#sessionTickets?.revision)
+        this.#sessionTickets = { revision, secret };
+    } catch (error) {
+      this.#parts.logger.debug({ error }, 'certstore gave no secret for session tickets; asking again');
+    }
+    if (!this.#running) return;
+    const ms = this.#sessionTickets === null ? sessionTicketsMs.unknown : sessionTicketsMs.known;
+    this.#ticketsTimer = setTimeout(() => void this.#fetchSessionTickets(), ms).unref();
   }
 
   #retryLater(): void {

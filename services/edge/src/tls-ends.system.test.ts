@@ -16,11 +16,22 @@ import { type EndedTls, type FrontMaterial, TlsEnds } from './tls-ends.ts';
 const dayMs = 86_400_000;
 const materials = new Map<string, FrontMaterial>();
 const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger });
-const ends = new TlsEnds({
-  certificates: { get: (id) => materials.get(id), refusal: () => undefined },
-  platformCertificate: () => null,
-  revocationLists: lists,
-});
+type Secret = { revision: number; secret: string } | null;
+
+/** The ends of a node that has this secret for session tickets. */
+const endsWith = (sessionTickets: () => Secret): TlsEnds =>
+  new TlsEnds({
+    certificates: {
+      get: (id) => materials.get(id),
+      refusal: () => undefined,
+      get sessionTickets() {
+        return sessionTickets();
+      },
+    },
+    platformCertificate: () => null,
+    revocationLists: lists,
+  });
+const ends = endsWith(() => null);
 let serverCa: TestAuthority;
 let clientCa: TestAuthority;
 let otherCa: TestAuthority;
@@ -66,11 +77,11 @@ interface Met {
 }
 
 /** One caller at an end of the route; the end echoes to whom it lets in. */
-async function meet(route: FrontRoute, options: ConnectionOptions = {}): Promise<Met> {
+async function meet(route: FrontRoute, options: ConnectionOptions = {}, at = ends): Promise<Met> {
   const met = Promise.withResolvers<Pick<Met, 'ended' | 'fault'>>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket: Socket) => {
     server.close();
-    ends.end(route, socket).then(
+    at.end(route, socket).then(
       (ended) => {
         ended.socket.pipe(ended.socket);
         met.resolve({ ended, fault: '' });
@@ -257,6 +268,37 @@ test('a session is resumed at its own end, and never without the certificate tha
       ...(bare.session === null ? {} : { session: bare.session }),
     });
     assert.match(refused.fault, /showed no certificate/);
+  }
+});
+
+test('with the cluster’s secret a session is resumed at every node, but at no other destination, and not under the next secret', async () => {
+  let secret: Secret = { revision: 1, secret: Buffer.alloc(32, 1).toString('base64') };
+  const [one, other] = [endsWith(() => secret), endsWith(() => secret)];
+  const { certPem: cert, keyPem: key } = await clientCa.issue({ commonName: 'app', usage: 'client' });
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const shown = { cert, key, maxVersion };
+    const first = await meet(mutual(), shown, one);
+    const session = first.session ?? first.caller.getSession();
+    assert.ok(session);
+    first.caller.destroy();
+    const reused = async (route: FrontRoute, at: TlsEnds): Promise<boolean> => {
+      const { caller } = await meet(route, { ...shown, session }, at);
+      const isReused = caller.isSessionReused();
+      caller.destroy();
+      return isReused;
+    };
+    assert.equal(await reused(mutual(), other), true, maxVersion);
+    assert.equal(await reused({ ...mutual(), id: 'd3' }, other), false);
+    assert.equal(
+      await reused(
+        mutual({ clientNames: [], certificateId: 'front', mode: 'server', clientCaIds: [] }),
+        other,
+      ),
+      false,
+    );
+    assert.equal(await reused(mutual(), ends), false);
+    secret = { revision: secret.revision + 1, secret: Buffer.alloc(32, 2).toString('base64') };
+    assert.equal(await reused(mutual(), other), false);
   }
 });
 

@@ -3,12 +3,13 @@
  * lists and session tickets. An end is made anew when any of them has changed: handshakes from then on take the new
  * one, connections that are open stay as they are, and no ticket of the former one is taken. So a session never
  * outlives the certificate, the CA or the list under which it was allowed, and never reaches another destination.
- * Tickets are good at the node that gave them; another node makes a full handshake.
+ * Tickets are good at every node that serves the same: their keys are made of a secret of the cluster, of the destination,
+ * and of all that makes an end another. Where certstore gave no such secret, they are good at the node that gave them.
  *
  *     end(route, socket) ──key is the former──► end ──handshake──► caller's certificate allowed ──► EndedTls
  *              └──────────another──► made anew ──┘        └── fault, in plain words ──► TurnedAway
  */
-import { createHash } from 'node:crypto';
+import { createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
@@ -41,6 +42,8 @@ export interface TlsEndsParts {
     get(id: string): FrontMaterial | undefined;
     /** Why there is none. */
     refusal(id: string): { message: string } | undefined;
+    /** The cluster's secret for session tickets; null while there is none. */
+    readonly sessionTickets: { revision: number; secret: string } | null;
   };
   /** The platform's own, for fronts below its host that have none. */
   platformCertificate(route: FrontRoute): HeldCertificate | null;
@@ -101,9 +104,12 @@ export class TlsEnds {
     const isMutual = tls.mode === 'mutual';
     const cas = isMutual ? this.#clientCas(route) : [];
     const lists = isMutual ? this.#parts.revocationLists.of(id, tls) : [];
-    const named = [pair.version, protocol, tls.mode, cas.map((ca) => `${ca.id} ${ca.revision}`), lists];
+    const { revision = 0, secret = null } = this.#parts.certificates.sessionTickets ?? {};
+    const caNames = cas.map((ca) => `${ca.id} ${ca.revision}`);
+    const named = [pair.version, protocol, tls.mode, caNames, lists, revision];
     const key = createHash('sha256').update(JSON.stringify(named)).digest('base64');
-    return { key, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
+    const ticketKeys = secret === null ? null : ticketKeysOf(secret, `${id} ${key}`);
+    return { key, ticketKeys, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
   }
 
   #pairOf(route: FrontRoute): Pair {
@@ -148,6 +154,7 @@ interface Pair {
 
 interface Served {
   key: string;
+  ticketKeys: Buffer | null;
   pair: Pair;
   caPems: readonly string[];
   revocationLists: readonly string[];
@@ -181,9 +188,16 @@ class TlsEnd {
   }
 }
 
+/** What OpenSSL names and seals tickets with: 16 bytes of name, 16 of HMAC and 16 of AES. */
+function ticketKeysOf(secret: string, use: string): Buffer {
+  const info = `postern session tickets\n${use}`;
+  return Buffer.from(hkdfSync('sha256', Buffer.from(secret, 'base64'), '', info, 48));
+}
+
 function optionsOf(served: Served, destinationId: string, protocol: string): TlsOptions {
-  const { pair, caPems, revocationLists, isMutual } = served;
+  const { ticketKeys, pair, caPems, revocationLists, isMutual } = served;
   return {
+    ...(ticketKeys === null ? {} : { ticketKeys }),
     ...contextOptions({ chainPem: pair.chainPem, keyPem: pair.keyPem }),
     sessionIdContext: createHash('sha256').update(destinationId).digest('hex').slice(0, 32),
     // HTTP is what the edge itself speaks there; of any other protocol it knows nothing to agree on.

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { type TLSSocket, connect as connectTls } from 'node:tls';
 import type { DestinationInput } from '@postern/contracts';
 import { tool } from '@postern/scripts/install';
 import {
@@ -187,6 +188,38 @@ async function refusalOf(name: string, call: () => Promise<unknown>): Promise<Lo
   assert.ok(String(line.msg).endsWith(last?.text ?? '?'));
   return line;
 }
+
+/** A caller of `a.corp.example` at a node, with a session that it was given before. */
+async function callWith(at: Endpoint, session?: Buffer): Promise<TLSSocket> {
+  const ca = cas.server.caPem;
+  const options = { ...at, servername: 'a.corp.example', ca };
+  const socket = connectTls(session === undefined ? options : { ...options, session });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** The session that a node gives to a new caller. */
+async function sessionAt(at: Endpoint): Promise<Buffer> {
+  const socket = await callWith(at);
+  const [session] = (await once(socket, 'session')) as [Buffer];
+  socket.destroy();
+  return session;
+}
+
+test('a caller’s TLS session goes on at another node than the one that gave it', async () => {
+  for (const [from, to] of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const isReused = async (): Promise<boolean> => {
+      const socket = await callWith(node(to), await sessionAt(node(from)));
+      const reused = socket.isSessionReused();
+      socket.destroy();
+      return reused;
+    };
+    await until(isReused, (reused) => reused);
+  }
+});
 
 test('several names share one port of every node, the exact one before the wildcard, and an unknown one is the platform’s', async () => {
   for (const at of [node(0), node(1)]) {
