@@ -3,7 +3,7 @@
 // name. The tables are whole: a cell that is neither served nor refused fails to compile.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { type TestContext, after, before, describe, test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
 import {
   type Cluster,
@@ -278,8 +278,11 @@ function callAs(
   return call(placeOf(destination), { speaks, tls, name });
 }
 
-async function make(input: Promise<DestinationInput>): Promise<ShownDestination> {
-  return cluster.admin.createDestination(site.gateway.id, await input);
+/** Makes the destination of a cell, for as long as its test runs: a gateway has at most 64 cloud ones. */
+async function make(t: TestContext, input: Promise<DestinationInput>): Promise<ShownDestination> {
+  const made = await cluster.admin.createDestination(site.gateway.id, await input);
+  t.after(() => cluster.admin.deleteDestination(site.gateway.id, made.id));
+  return made;
 }
 
 /** Calls until the log of who takes callers tells this cause; what is told is bounded per second, so one call may go untold. */
@@ -333,8 +336,8 @@ describe('the matrix', { concurrency: 8 }, () => {
       continue;
     }
 
-    test(`${title} carries every byte both ways`, async () => {
-      const destination = await make(inputOf(spot));
+    test(`${title} carries every byte both ways`, async (t) => {
+      const destination = await make(t, inputOf(spot));
       await until(
         () => callAs(caller, destination),
         (answer) => answer === 'whole',
@@ -353,8 +356,8 @@ describe('the matrix', { concurrency: 8 }, () => {
     for (const wrong of wrongResources.filter(({ sides }) => sides.includes(side))) {
       const { server, client, told } = wrong;
       const what = server === 'right' ? `client certificate: ${client}` : `resource's certificate: ${server}`;
-      test(`${title} is cut with the cause, ${what}`, async () => {
-        const destination = await make(inputOf(spot, server, client));
+      test(`${title} is cut with the cause, ${what}`, async (t) => {
+        const destination = await make(t, inputOf(spot, server, client));
         const code = direction === 'cloud' ? 'CLIENT_RESOURCE_TLS' : 'EDGE_RESOURCE_TLS';
         await demandCause(spot, destination, { code, text: told }, () => callAs(caller, destination));
         if (direction === 'cloud') return;
@@ -367,10 +370,10 @@ describe('the matrix', { concurrency: 8 }, () => {
     }
   }
 
-  test('no byte of one caller ever comes to another, whatever they speak, however many call at once', async () => {
+  test('no byte of one caller ever comes to another, whatever they speak, however many call at once', async (t) => {
     const kinds = ['tcp', 'tls', 'http', 'https'] as const;
     const destinations = await Promise.all(
-      kinds.map((caller) => make(inputOf({ direction: 'on-premises', caller, side: 'tls' }))),
+      kinds.map((caller) => make(t, inputOf({ direction: 'on-premises', caller, side: 'tls' }))),
     );
     const callers = kinds.flatMap((caller, index) => {
       const destination = destinations[index] as ShownDestination;
