@@ -451,6 +451,7 @@ class EdgeNode implements Edge {
         this.#guard.handleTunnelElsewhere(tunnel);
         this.#endpoint.seekPaths(tunnel.gatewayId);
       },
+      onLink: () => this.#health.handleNode(),
       onNode: () => this.#fleetNews.look(),
     });
   }

@@ -38,6 +38,8 @@ export interface FleetSideParts {
   describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
+  /** A link to another node is up. */
+  onLink(): void;
   /** A node came, went, or says something new of itself. */
   onNode(): void;
 }
@@ -98,7 +100,9 @@ export class FleetSide {
     const { options, bootId, endpoint, identity, gate, logger, metrics } = this.#parts;
     const setLink = (node: string, isUp: boolean): void => {
       this.presence.handleLink(node, isUp);
-      if (isUp) endpoint.seekPaths();
+      if (!isUp) return;
+      endpoint.seekPaths();
+      this.#parts.onLink();
     };
     return new Links({
       self: { node: options.name, bootId },

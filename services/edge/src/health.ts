@@ -17,6 +17,7 @@ import {
   featuresToDial,
   healthChanged,
   healthChecksMax,
+  healthFindingsMax,
   listen,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
@@ -27,6 +28,8 @@ import { outdated } from './upstream.ts';
 export const clientsKnownMax = 20_000;
 /** Findings are told again each minute; what was not heard for this long counts no more. */
 export const findingLifeMs = 150_000;
+/** Links come up together when a node starts; all are told by one telling. */
+const tellAgainMs = 250;
 
 /** What it needs of the node. */
 export interface HealthParts {
@@ -47,6 +50,7 @@ export class Health {
   readonly #parts: HealthParts;
   readonly #now: () => number;
   readonly #clients = new Map<string, Known>();
+  #willTell = false;
   /** The checks of each gateway's destinations, as they are told to clients. */
   readonly #checks = new Map<string, Map<string, HealthCheck>>();
 
@@ -114,13 +118,38 @@ export class Health {
     const items = body.items.filter(({ destinationId }) => checks?.has(destinationId) === true);
     if (items.length === 0) return true;
     this.#keep(gatewayId, clientId, items);
+    this.#announce(gatewayId, clientId, items);
+    return true;
+  }
+
+  /** A node has come that has not heard what was told before: what fails is told again, to all. */
+  handleNode(): void {
+    if (this.#willTell) return;
+    this.#willTell = true;
+    setTimeout(() => {
+      this.#willTell = false;
+      this.#tellFailing();
+    }, tellAgainMs).unref();
+  }
+
+  /** What passes need not be told: what is not known counts as well. */
+  #tellFailing(): void {
+    const own = new Set([...this.#parts.tunnels.all()].map(({ clientId }) => clientId));
+    for (const [clientId, { gatewayId, findings }] of this.#clients) {
+      if (!own.has(clientId)) continue;
+      const failing = [...findings.values()].flatMap(({ finding }) => (finding.ok ? [] : [finding]));
+      for (let from = 0; from < failing.length; from += healthFindingsMax)
+        this.#announce(gatewayId, clientId, failing.slice(from, from + healthFindingsMax));
+    }
+  }
+
+  #announce(gatewayId: string, clientId: string, items: HealthFinding[]): void {
     const { bus, node, logger } = this.#parts;
     try {
       announce(bus, healthChanged, { node, gatewayId, clientId, items });
     } catch (error) {
       logger.debug({ error }, 'health could not be told');
     }
-    return true;
   }
 
   /** Whether a client may be chosen for a destination: its check passes, or nothing is known. */

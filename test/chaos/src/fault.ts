@@ -91,6 +91,15 @@ export function drawPathFault(random: Random): Fault {
       },
     },
     {
+      ...running,
+      name: `the busiest link that leads to node ${node} loses what goes one way`,
+      harm: async (world) => {
+        // For good: the nodes have to find out, and make another.
+        linkOf(world).busiest?.pauseOneWay(ms % 2 === 0 ? 'toTarget' : 'fromTarget');
+        await passed(3 * ms);
+      },
+    },
+    {
       name: `client ${node % 2} is killed and started again`,
       spares: 'nothing',
       nodes: [0, 1, 2],
