@@ -21,7 +21,7 @@ export interface Step {
 }
 
 const minuteMs = 60_000;
-/** Steps that look at memory, at speed or at fractions of a second. */
+/** Steps that look at memory or at fractions of a second. */
 export const aloneNames = [
   'e2e/hostile',
   'e2e/volume',
