@@ -22,14 +22,7 @@ export interface Step {
 
 const minuteMs = 60_000;
 /** Steps that look at memory or at fractions of a second. */
-export const aloneNames = [
-  'e2e/hostile',
-  'e2e/volume',
-  'e2e/bench-smoke',
-  'deploy/balancer',
-  'storm/short',
-  'chaos/short',
-];
+export const aloneNames = ['e2e/hostile', 'e2e/volume', 'deploy/balancer', 'storm/short', 'chaos/short'];
 const systemFolders = ['model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'chaos'];
 
 /** Every step of a tree. */
