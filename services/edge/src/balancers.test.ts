@@ -31,7 +31,10 @@ test('without settings nobody is believed', () => {
 test('settings that are no address and no port are refused', () => {
   const make = (trustedBalancers: string[], proxyProtocolPorts: string[]) => () =>
     new Balancers({ trustedBalancers, proxyProtocolPorts });
-  assert.throws(make(['balancer.example'], []));
+  assert.throws(make(['10.0.0.1', 'balancer.example'], []), {
+    exitCode: 78,
+    message: /trustedBalancers has balancer\.example/,
+  });
   assert.throws(make([], ['0']), /proxyProtocolPorts has 0/);
   assert.throws(make([], ['70000']), /70000/);
 });

@@ -4,15 +4,17 @@
  * it is what any first bytes are.
  */
 import {
+  AccessError,
   type PortRange,
   type SourceRules,
   compileSourceRules,
   decideSource,
   parsePortRange,
 } from '@postern/access';
+import { ExitCode, ExitError } from '@postern/telemetry';
 import type { EdgeOptions } from './config.ts';
 
-/** Who they are; refuses settings that are none. */
+/** Who they are. Throws `ExitError` (78) for settings that are none. */
 export class Balancers {
   readonly #sources: SourceRules;
   readonly #ports: readonly PortRange[];
@@ -21,14 +23,13 @@ export class Balancers {
     trustedBalancers,
     proxyProtocolPorts,
   }: Pick<EdgeOptions, 'trustedBalancers' | 'proxyProtocolPorts'>) {
-    this.#sources = compileSourceRules(
-      true,
-      trustedBalancers.map((source) => ({ source })),
-    );
+    this.#sources = {
+      restricted: true,
+      rules: trustedBalancers.flatMap((source) => compileSource(source).rules),
+    };
     this.#ports = proxyProtocolPorts.map((text) => {
       const range = parsePortRange(text);
-      if (range === null)
-        throw new Error(`the setting proxyProtocolPorts has ${text}, which is no port or range`);
+      if (range === null) throw unusable(`proxyProtocolPorts has ${text}, which is no port or range`);
       return range;
     });
   }
@@ -43,4 +44,17 @@ export class Balancers {
     // Of the rules only the address counts; a port there must be one.
     return decideSource(this.#sources, { address, port: 1 }).allowed;
   }
+}
+
+function compileSource(source: string): SourceRules {
+  try {
+    return compileSourceRules(true, [{ source }]);
+  } catch (error) {
+    if (!(error instanceof AccessError)) throw error;
+    throw unusable(`trustedBalancers has ${source}, which is no address, block (CIDR) or range of addresses`);
+  }
+}
+
+function unusable(text: string): ExitError {
+  return new ExitError(ExitCode.configuration, `the setting ${text}`);
 }
