@@ -5,6 +5,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { AccessDecision } from '@postern/access';
+import { ExitCode, ExitError } from '@postern/telemetry';
 
 /** The settings that shape it. */
 export interface CloudReachOptions {
@@ -28,7 +29,7 @@ const localBlocks: readonly [network: string, prefix: number][] = [
   ['ff00::', 8],
 ];
 
-/** Makes it of the settings. Throws a TypeError that names the entry when one is no address and no block. */
+/** Makes it of the settings. Throws `ExitError` (78) that names the entry when one is no address and no block. */
 export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): CloudReach {
   const local = new BlockList();
   if (!cloudLocal) for (const [network, prefix] of localBlocks) add(local, network, prefix);
@@ -53,8 +54,9 @@ function addText(list: BlockList, text: string): void {
   const bits = isIP(network) === 6 ? 128 : 32;
   const length = prefix === undefined ? bits : Number(prefix);
   if (isIP(network) === 0 || !Number.isInteger(length) || length < 0 || length > bits) {
-    throw new TypeError(
-      `cloudDenied: an address or a block such as 10.0.0.0/24, not ${JSON.stringify(text.slice(0, 80))}`,
+    throw new ExitError(
+      ExitCode.configuration,
+      `the setting cloudDenied: an address or a block such as 10.0.0.0/24, not ${JSON.stringify(text.slice(0, 80))}`,
     );
   }
   add(list, network, length);
