@@ -16,7 +16,10 @@ async function main(options: { tunnels: number; processes: number }): Promise<vo
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const result = await runStorm({ ...options, onLine: say });
   say(describeStorm(result));
-  process.exit(faultsOf(result).length === 0 ? 0 : 1);
+  const faults = faultsOf(result);
+  for (const fault of faults) say(`✖ ${fault}`);
+  say(faults.length === 0 ? 'passed' : 'FAILED');
+  process.exit(faults.length === 0 ? 0 : 1);
 }
 
 function whole(text: string): number {

@@ -50,8 +50,10 @@ const plain =
   /ECONNREFUSED|ECONNRESET|CONNECTION_FAILED|CALL_UNAVAILABLE|CALL_RATE|TUNNELS_BUSY|CALLS_BUSY|DRAINING/;
 
 /** Failures that must not be. */
-export function faultsOf({ failures }: Pick<StormResult, 'failures'>): string[] {
-  return [...failures].filter(([cause]) => !plain.test(cause)).map(([cause, count]) => `${cause} (${count})`);
+export function faultsOf({ failures, lost }: Pick<StormResult, 'failures' | 'lost'>): string[] {
+  const bad = [...failures].filter(([cause]) => !plain.test(cause));
+  const faults = bad.map(([cause, count]) => `${cause} (${count})`);
+  return lost === 0 ? faults : [...faults, `tunnels that were back and broke (${lost})`];
 }
 
 /** As a table. */
