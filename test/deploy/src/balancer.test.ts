@@ -143,10 +143,9 @@ function inWorld(): void {
   });
 
   test('a node is killed: new connections to the same address and port are served within 2 s', async () => {
-    // Where the first tries to spread its tunnels came too early, a client tries again in about a minute.
     await until(
       'the client has a tunnel to each node again',
-      90_000,
+      20_000,
       async () => (await tunnelNodes()).length === 2,
     );
     await cluster.kill('edge-2');

@@ -71,6 +71,7 @@ export class Herd implements AsyncDisposable {
         throw new Error('a process of clients has died');
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
+        // A tunnel wakes us; a process that dies does not, nor does the deadline.
         setTimeout(resolve, 1_000);
       });
     }
