@@ -317,13 +317,13 @@ describe('tunnel keeper', () => {
     assert.equal(desk.take('dial').address?.node, 'c');
   });
 
-  it('seeks another node at most eight times in haste, then ever more seldom up to once a minute, when both tunnels end at one', () => {
+  it('seeks another node at most eight times in haste, then every minute, when both tunnels end at one', () => {
     const desk = new Desk({ transport: 'direct' });
     desk.answer([address('a'), address('b')]);
     desk.up('a');
     desk.up('a');
     const waits: number[] = [];
-    for (let tries = 0; tries < 13; tries += 1) {
+    for (let tries = 0; tries < 10; tries += 1) {
       waits.push(desk.wait());
       const dial = desk.take('dial');
       assert.deepEqual(dial.avoid, ['a']);
@@ -333,7 +333,7 @@ describe('tunnel keeper', () => {
       waits.slice(0, 8).every((wait) => wait <= waitMsMax),
       waits.join(' '),
     );
-    assert.deepEqual(waits.slice(8), [7_500, 15_000, 30_000, 60_000, 60_000]);
+    assert.deepEqual(waits.slice(8), [60_000, 60_000]);
   });
 
   it('tries a node that cannot be reached at least every 5 s, however long it is away', () => {

@@ -27,9 +27,8 @@ export const KeeperTiming = {
   /** The first and the longest wait before direct TLS is tried again beside a WebSocket. */
   directProbeMsMin: 1000,
   directProbeMsMax: 60_000,
-  /** Tries for another node in a row, and the waits after them: the first, doubled by each further try, and the longest. */
+  /** Tries for another node in a row, and the wait after them. */
   spreadTriesMax: 8,
-  spreadMsMin: 7500,
   spreadMs: 60_000,
   /** How often the list of nodes is asked for anew while it names one node only. */
   singleNodeMs: 300_000,
@@ -280,13 +279,8 @@ export class TunnelKeeper {
     const soon = cause === 'path' || this.#spreadTries < KeeperTiming.spreadTriesMax;
     const wait = soon
       ? waitMs(this.#spreadTries, this.#options.random())
-      : this.#around(this.#spreadWaitMs());
+      : this.#around(KeeperTiming.spreadMs);
     for (const one of this.#slots) if (one.up !== null) one.improveAt = Math.max(one.improveAt, now + wait);
-  }
-
-  #spreadWaitMs(): number {
-    const further = Math.min(this.#spreadTries - KeeperTiming.spreadTriesMax, 16);
-    return Math.min(KeeperTiming.spreadMs, KeeperTiming.spreadMsMin * 2 ** further);
   }
 
   /** The round is over without a tunnel: what it knew may be stale, so the next one begins with a first call. */

@@ -51,7 +51,9 @@ export function runInside(fileUrl: string): Promise<number> {
 export function makeBridge(addresses: readonly string[], hostsFile: string): void {
   execFileSync('mount', ['--bind', hostsFile, '/etc/hosts'], { stdio: 'pipe' });
   ip('link set lo up');
-  ip(`link add ${bridge} type bridge forward_delay 0`);
+  // Without an address of its own a bridge takes the lowest of its ports', another one when a machine comes or goes, and
+  // those that remember the former reach nothing here until they forget it.
+  ip(`link add ${bridge} address ${hardwareAddress('0.0.0.1')} type bridge forward_delay 0`);
   ip(`link set ${bridge} up`);
   for (const address of addresses) ip(`addr add ${address}/24 dev ${bridge}`);
 }
