@@ -43,10 +43,11 @@ const schema = Type.Object({
   mongodbHosts: hosts('MongoDB', ['mongodb-1', 'mongodb-2', 'mongodb-3']),
   mongodbPort: Type.Integer({ minimum: 1, maximum: 65535, default: 27017, description: 'Their port.' }),
   mongodbDatabase: Type.String({
-    pattern: '^[a-z][a-z0-9_]{0,37}$',
+    pattern: '^[a-z][a-z0-9_]{0,27}$',
     default: 'postern',
     placeholder: 'NAME',
-    description: 'The database that holds the documents.',
+    description:
+      'The database that holds the users, and what the names of the services’ own begin with: postern_router, postern_acl, postern_certstore, postern_admin.',
   }),
   replicaSet: Type.String({
     pattern: '^[A-Za-z0-9_-]{1,32}$',

@@ -1,6 +1,6 @@
 /**
- * Which collections are whose. A service's user may do what the store does (libs/store) with its own collections, and
- * nothing with any other; `source.test.ts` holds the table against the source.
+ * Whose documents are where. Each service that keeps documents has a database of its own, in which its user may read and
+ * write, and no right in any other: MongoDB's own role `readWrite` says so, and a new collection needs no new right.
  */
 
 /** The services that keep documents. */
@@ -8,64 +8,13 @@ export const documentServices = ['router', 'acl', 'certstore', 'admin'] as const
 /** One of them. */
 export type DocumentService = (typeof documentServices)[number];
 
-/** The owned collections. */
-export const ownCollections: Readonly<Record<DocumentService, readonly string[]>> = {
-  router: [
-    'gateways',
-    'destinations',
-    'fronts',
-    'router_gateways_counter',
-    'router_gateways_log',
-    'router_routes_counter',
-    'router_routes_log',
-    'router_migration',
-    'router_restore',
-  ],
-  acl: [
-    'policies',
-    'accessLists',
-    'sourceRules',
-    'tokens',
-    'ticketKeys',
-    'apiKeys',
-    'acl_policies_counter',
-    'acl_policies_log',
-    'acl_migration',
-    'acl_restore',
-  ],
-  certstore: [
-    'certstore_authorities',
-    'certstore_issued',
-    'certstore_key_check',
-    'certstore_certificates',
-    'certstore_secrets',
-    'certstore_expiry',
-    'certstore_certificates_counter',
-    'certstore_certificates_log',
-    'certstore_migration',
-    'certstore_restore',
-  ],
-  admin: ['admin_idempotency'],
-};
+/** The database of a service; `prefix` is the one that the users are in. */
+export function databaseOf(service: DocumentService, prefix: string): string {
+  return `${prefix}_${service}`;
+}
 
-/** What the store does with a collection. */
-export const collectionActions = [
-  'find',
-  'insert',
-  'update',
-  'remove',
-  'createCollection',
-  'createIndex',
-  'listIndexes',
-] as const;
-
-/** A role as MongoDB's `createRole` takes it. */
-export function roleOf(service: DocumentService, database: string) {
-  return {
-    name: `postern-${service}`,
-    privileges: ownCollections[service].map((collection) => ({
-      resource: { db: database, collection },
-      actions: [...collectionActions],
-    })),
-  };
+/** The user of a service, and its only role. */
+export function userOf(service: DocumentService, prefix: string) {
+  const role = { role: 'readWrite', db: databaseOf(service, prefix) };
+  return { name: `postern-${service}`, roles: [role] };
 }

@@ -1,7 +1,6 @@
 /**
- * The step once MongoDB runs: the replica set, and a user with its own role for each service. It uses the driver and not
- * MongoDB's shell, so it needs nothing that the servers' image may lack. What is there is brought up to date, so that an
- * upgrade that adds collections needs no more than another run.
+ * The step once MongoDB runs: the replica set, and for each service a user with a database of its own. It uses the driver
+ * and not MongoDB's shell, so it needs nothing that the servers' image may lack. What is there is brought up to date.
  *
  * MongoDB makes its first user by itself, on the first server alone; the others must be empty to join.
  */
@@ -10,12 +9,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Db, MongoClient, type MongoClientOptions } from 'mongodb';
 import type { SetupSettings } from './config.ts';
-import { documentServices, roleOf } from './document-permission.ts';
+import { moveDocuments } from './document-move.ts';
+import { type DocumentService, documentServices, userOf } from './document-permission.ts';
 import { SetupError } from './errors.ts';
 
 const pauseMs = 500;
 /** MongoDB's own codes. */
-const Code = { AlreadyInitialized: 23, UserExists: 51003, RoleExists: 51002 } as const;
+const Code = { AlreadyInitialized: 23, UserExists: 51003 } as const;
 
 /** Does what is missing; `say` is told each thing that was done. */
 export async function setUpDocuments(settings: SetupSettings, say: (words: string) => void): Promise<void> {
@@ -35,6 +35,7 @@ export async function setUpDocuments(settings: SetupSettings, say: (words: strin
     for (const service of documentServices) {
       await provide(database, service, readSecret(secrets, `mongodb-${service}-password`), say);
     }
+    await moveDocuments(client, mongodbDatabase, say);
   } finally {
     await client.close();
   }
@@ -105,39 +106,20 @@ function otherPrimary(deadline: AbortSignal): never {
   );
 }
 
+/** The user of a service, with the right to its own database and, from now on, to no other. */
 async function provide(
   database: Db,
-  service: (typeof documentServices)[number],
+  service: DocumentService,
   password: string,
   say: (words: string) => void,
 ): Promise<void> {
-  const { name, privileges } = roleOf(service, database.databaseName);
-  const roles = [{ role: name, db: database.databaseName }];
-  await createOrUpdate(
-    () => database.command({ createRole: name, privileges, roles: [] }),
-    () => database.command({ updateRole: name, privileges, roles: [] }),
-    Code.RoleExists,
-  );
-  const isNew = await createOrUpdate(
-    () => database.command({ createUser: name, pwd: password, roles }),
-    () => database.command({ updateUser: name, pwd: password, roles }),
-    Code.UserExists,
-  );
-  if (isNew) say(`the user ${name} was made`);
-}
-
-async function createOrUpdate(
-  create: () => Promise<unknown>,
-  update: () => Promise<unknown>,
-  exists: number,
-): Promise<boolean> {
+  const { name, roles } = userOf(service, database.databaseName);
   try {
-    await create();
-    return true;
+    await database.command({ createUser: name, pwd: password, roles });
+    say(`the user ${name} was made`);
   } catch (error) {
-    if ((error as { code?: number }).code !== exists) throw error;
-    await update();
-    return false;
+    if ((error as { code?: number }).code !== Code.UserExists) throw error;
+    await database.command({ updateUser: name, pwd: password, roles });
   }
 }
 

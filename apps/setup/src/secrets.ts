@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { nkeys } from '@nats-io/transport-node';
 import { type BusService, busServices, natsAuthorization } from './bus-permission.ts';
 import type { SetupSettings } from './config.ts';
-import { documentServices } from './document-permission.ts';
+import { type DocumentService, databaseOf, documentServices, userOf } from './document-permission.ts';
 import { SecretFolder } from './secret-folder.ts';
 import { serverAuthority, serverCertificate } from './server-certificate.ts';
 
@@ -51,10 +51,12 @@ export async function makeSecrets(settings: SetupSettings): Promise<string> {
   return `${operator.path}/api-key`;
 }
 
-function documentUrl(settings: SetupSettings, service: string, secret: string): string {
+function documentUrl(settings: SetupSettings, service: DocumentService, secret: string): string {
   const { mongodbHosts, mongodbPort, mongodbDatabase, replicaSet } = settings;
   const servers = mongodbHosts.map((host) => `${host}:${mongodbPort}`).join(',');
-  return `mongodb://postern-${service}:${secret}@${servers}/${mongodbDatabase}?replicaSet=${replicaSet}&authSource=${mongodbDatabase}`;
+  const { name } = userOf(service, mongodbDatabase);
+  const database = databaseOf(service, mongodbDatabase);
+  return `mongodb://${name}:${secret}@${servers}/${database}?replicaSet=${replicaSet}&authSource=${mongodbDatabase}`;
 }
 
 /** For the `cluster` block: who may join, and where the others are. A cluster of one has no routes. */

@@ -3,48 +3,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as contracts from '@postern/contracts';
-import { certificateFeed, gatewayFeed, policyFeed, routeFeed } from '@postern/contracts';
 import { busPermissions, busServices, natsAuthorization } from './bus-permission.ts';
-import { documentServices, ownCollections } from './document-permission.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-
-test('every collection that a service opens is its own in the table', () => {
-  for (const service of documentServices) {
-    const opened = globSync(`services/${service}/src/**/*.ts`, { cwd: root })
-      .filter((file) => !file.endsWith('.test.ts') && !file.includes('fixture'))
-      .flatMap((file) => [
-        ...readFileSync(`${root}/${file}`, 'utf8').matchAll(/\.collection(?:<[^(]*>)?\(\s*'([A-Za-z_]+)'/g),
-      ])
-      .map((match) => match[1] ?? '');
-    assert(opened.length > 0 || service === 'certstore', `${service} opens no collection?`);
-    for (const name of opened) {
-      assert(
-        ownCollections[service].includes(name),
-        `${service} opens ${name}: add it to document-permission.ts, or its user may not`,
-      );
-    }
-  }
-});
-
-test('no collection is in the table twice', () => {
-  const all = Object.values(ownCollections).flat();
-  assert.equal(new Set(all).size, all.length);
-});
-
-test('the log of each feed is its owner’s', () => {
-  for (const [service, feeds] of [
-    ['router', [routeFeed, gatewayFeed]],
-    ['acl', [policyFeed]],
-    ['certstore', [certificateFeed]],
-  ] as const) {
-    for (const { name } of feeds) {
-      for (const part of ['counter', 'log']) {
-        assert(ownCollections[service].includes(`${name.replaceAll('.', '_')}_${part}`));
-      }
-    }
-  }
-});
 
 test('every question that a service names in its source it may ask, or answer in its room', () => {
   const questions = Object.entries(contracts as Record<string, unknown>).flatMap(([name, value]) => {

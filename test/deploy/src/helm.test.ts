@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findCommand, kubernetesTools } from '@postern/scripts/install';
+import { databaseOf, documentServices } from '@postern/setup';
 import { parseAllDocuments } from 'yaml';
 
 const charts = fileURLToPath(new URL('../../../deploy/helm', import.meta.url));
@@ -110,6 +111,16 @@ for (const { chart, set } of matrix) {
     });
   });
 }
+
+test('services share a database, or have one each as the set-up makes them', { skip: noHelm }, () => {
+  const named = (set: readonly string[]): string[] =>
+    [...template('postern', set).matchAll(/name: POSTERN_MONGODB_DATABASE, value: "(\w+)"/g)].map(
+      ([, name = '']) => name,
+    );
+  assert.deepEqual(named([]), ['postern', 'postern', 'postern', 'postern']);
+  const each = documentServices.map((service) => databaseOf(service, 'postern'));
+  assert.deepEqual(named(['mongodb.databasePerService=true']).sort(), each.sort());
+});
 
 test('values that cannot be right are refused by the schema', { skip: noHelm }, () => {
   for (const wrong of ['edge.replicas=0', 'platformHost=', 'frontPorts.first=70000', 'edge.replica=3']) {
