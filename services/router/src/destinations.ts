@@ -33,9 +33,8 @@ import {
 import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
+import { type PageRequest, pageItemsDefault } from './page.ts';
 import { warningsOf } from './warnings.ts';
-
-const pageItemsDefault = 50;
 
 /** A form whose front, where it has one, is taken. */
 type Taken = Omit<DestinationForm, 'front' | 'clientPort'> &
@@ -102,14 +101,13 @@ export class Destinations {
   }
 
   /** A page of a gateway's. */
-  async list(options: { gatewayId: string; limit?: number; cursor?: string | null }): Promise<{
+  async list({ gatewayId, ...request }: PageRequest & { gatewayId: string }): Promise<{
     items: Destination[];
     nextCursor: string | null;
   }> {
-    const { gatewayId, limit = pageItemsDefault, cursor = null } = options;
     const { gateways, destinations } = this.#journal.documents;
     if ((await gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
-    const page = await destinations.list({ filter: { gatewayId }, limit, cursor });
+    const page = await destinations.list({ filter: { gatewayId }, limit: pageItemsDefault, ...request });
     return { items: page.items.map(showDestination), nextCursor: page.nextCursor };
   }
 

@@ -130,10 +130,9 @@ export class Diagnosis {
   async #testByNode(gatewayId: string, destinationId: string, node: string): Promise<NodeTest> {
     try {
       const { steps } = await ask(this.#bus, testAtNode, { gatewayId, destinationId }, { suffix: node });
-      return { node, ok: isOk(steps), ms: Math.round(sumOf(steps) * 10) / 10, steps, error: null };
+      return { node, ...outcomeOf(steps) };
     } catch (error) {
-      const { code, message } = ServiceError.from(error).body;
-      return { node, ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+      return { node, ...failureOf(error) };
     }
   }
 
@@ -169,10 +168,9 @@ export class Diagnosis {
     };
     try {
       const { steps } = await ask(this.#bus, testAtClient, question, { suffix: node });
-      return { ...about, ok: isOk(steps), ms: Math.round(sumOf(steps) * 10) / 10, steps, error: null };
+      return { ...about, ...outcomeOf(steps) };
     } catch (error) {
-      const { code, message } = ServiceError.from(error).body;
-      return { ...about, ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+      return { ...about, ...failureOf(error) };
     }
   }
 
@@ -191,13 +189,8 @@ export class Diagnosis {
 
   /** A node that was heard of lately, where there is one. */
   #heardFirst(at: readonly At[]): At {
-    const heard = new Set(
-      this.#presence
-        .nodes()
-        .filter((node) => node.heard)
-        .map(({ name }) => name),
-    );
-    return at.find(({ node }) => heard.has(node)) ?? (at[0] as At);
+    const heard = this.#heardNodes();
+    return at.find(({ node }) => heard.includes(node)) ?? (at[0] as At);
   }
 }
 
@@ -206,10 +199,13 @@ function stateOf(found: { ok: boolean; since: string; cause: string | null } | u
   return { state: found.ok ? 'ok' : 'failing', since: found.since, cause: found.cause };
 }
 
-function isOk(steps: readonly TestStep[]): boolean {
-  return steps.length > 0 && steps.every(({ ok }) => ok);
+function outcomeOf(steps: TestStep[]): Omit<NodeTest, 'node'> {
+  const ms = steps.reduce((sum, step) => sum + step.ms, 0);
+  const ok = steps.length > 0 && steps.every((step) => step.ok);
+  return { ok, ms: Math.round(ms * 10) / 10, steps, error: null };
 }
 
-function sumOf(steps: readonly TestStep[]): number {
-  return steps.reduce((sum, { ms }) => sum + ms, 0);
+function failureOf(error: unknown): Omit<NodeTest, 'node'> {
+  const { code, message } = ServiceError.from(error).body;
+  return { ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
 }

@@ -14,10 +14,11 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import type { DestinationDocument, Documents } from './document.ts';
+import { gatewayNotFound } from './errors.ts';
 import { frontUrl } from './naming.ts';
+import { type PageRequest, pageItemsDefault, pageOfIds } from './page.ts';
 
 const liveDeadlineMs = 500;
-const pageItemsDefault = 50;
 
 /** The presence table as the fleet is read from it. */
 export interface PresenceView {
@@ -31,11 +32,6 @@ export interface PresenceView {
 type LiveFigures = typeof listTunnels extends { checkAnswer: (value: unknown) => infer Answer }
   ? Answer
   : never;
-
-interface PageRequest {
-  limit?: number;
-  cursor?: string | null;
-}
 
 /** What runs now. */
 export class Fleet {
@@ -68,24 +64,22 @@ export class Fleet {
     items: ConnectedClient[];
     nextCursor: string | null;
   }> {
-    const { gatewayId, clientId, limit = pageItemsDefault, cursor = null } = request;
-    const tunnels = this.#presence
-      .tunnels(gatewayId)
-      .filter(({ tunnel }) => clientId === undefined || tunnel.clientId === clientId);
+    const { gatewayId, clientId } = request;
+    const tunnels = this.#presence.tunnels(gatewayId);
+    // The documents are asked only where there is nobody to show, so that clients are seen while those are out of reach.
+    if (tunnels.length === 0 && (await this.#documents.gateways.get(gatewayId)) === null)
+      throw gatewayNotFound(gatewayId);
     const byClient = Map.groupBy(tunnels, ({ tunnel }) => tunnel.clientId);
-    const ids = [...byClient.keys()].filter((id) => cursor === null || id > cursor).sort();
-    const page = ids.slice(0, limit);
-    const shown = page.map((id) => byClient.get(id) ?? []);
+    const wanted = [...byClient.keys()].filter((id) => clientId === undefined || id === clientId);
+    const { ids, nextCursor } = pageOfIds(wanted, request);
+    const shown = ids.map((id) => byClient.get(id) ?? []);
     const figures = await this.#askNodes(new Set(shown.flat().map(({ node }) => node)), gatewayId);
-    return {
-      items: shown.flatMap((own) => showClient(own, figures)),
-      nextCursor: ids.length > limit ? (page.at(-1) ?? null) : null,
-    };
+    return { items: shown.flatMap((own) => showClient(own, figures)), nextCursor };
   }
 
-  /** All nodes that are not forgotten. */
+  /** All nodes that are not forgotten, in the order of their names. */
   listNodes(): { items: FleetNode[] } {
-    return { items: [...this.#presence.nodes()] };
+    return { items: this.#presence.nodes().toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
   }
 
   /** How many clients of a gateway are connected. */

@@ -8,11 +8,10 @@ import type { Collection } from '@postern/store';
 import type { GatewayDocument } from './document.ts';
 import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
 import { gatewayForm, patchGateway } from './form.ts';
-import { type FrontClaims, portOf } from './front-claims.ts';
+import type { FrontClaims } from './front-claims.ts';
 import { destinationsOf, type Journal } from './journal.ts';
 import { newGatewayId } from './naming.ts';
-
-const pageItemsDefault = 50;
+import { type PageRequest, pageItemsDefault, pageOfIds } from './page.ts';
 
 /** How many clients of a gateway are connected now. */
 export type CountClients = (gatewayId: string) => number;
@@ -57,16 +56,15 @@ export class Gateways {
   }
 
   /** A page of all of them, or of those named. */
-  async list(options: { limit?: number; cursor?: string | null; ids?: readonly string[] }): Promise<{
+  async list({ ids, ...request }: PageRequest & { ids?: readonly string[] }): Promise<{
     items: Gateway[];
     nextCursor: string | null;
   }> {
-    const { limit = pageItemsDefault, cursor = null, ids } = options;
-    const gateways = this.#journal.documents.gateways;
+    const { gateways } = this.#journal.documents;
     const page =
       ids === undefined
-        ? await gateways.list({ limit, cursor })
-        : await listNamed(gateways, ids, limit, cursor);
+        ? await gateways.list({ limit: pageItemsDefault, ...request })
+        : await listNamed(gateways, ids, request);
     return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
   }
 
@@ -92,7 +90,8 @@ export class Gateways {
       for (const destination of await Array.fromAsync(destinationsOf(draft, id))) {
         await draft.destinations.delete(destination.id);
         const { front } = destination;
-        if (front !== undefined) await this.#claims.release(draft.fronts, portOf(front), destination.id);
+        if (front !== undefined)
+          await this.#claims.release(draft.fronts, this.#claims.placeOf(front), destination.id);
         draft.touchRoute(destination.id);
         draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });
       }
@@ -125,15 +124,10 @@ export class Gateways {
 
 async function listNamed(
   gateways: Collection<GatewayDocument>,
-  ids: readonly string[],
-  limit: number,
-  cursor: string | null,
+  named: readonly string[],
+  request: PageRequest,
 ): Promise<{ items: GatewayDocument[]; nextCursor: string | null }> {
-  const rest = [...new Set(ids)].filter((id) => cursor === null || id > cursor).sort();
-  const page = rest.slice(0, limit);
-  const found = await Promise.all(page.map((id) => gateways.get(id)));
-  return {
-    items: found.filter((document) => document !== null),
-    nextCursor: rest.length > limit ? (page.at(-1) ?? null) : null,
-  };
+  const { ids, nextCursor } = pageOfIds(named, request);
+  const found = await Promise.all(ids.map((id) => gateways.get(id)));
+  return { items: found.filter((document) => document !== null), nextCursor };
 }

@@ -414,6 +414,39 @@ test('a deleted gateway takes its destinations along, and their ports rest', asy
   await assert.rejects(resting, { code: 'ROUTER_FRONT_RESTING' });
 });
 
+test('names on shared ports rest too when their gateway is deleted, and are free after that', async (t) => {
+  const { bus, gateway, clock } = await setUp(t);
+  const named: DestinationInput = {
+    ...input,
+    front: { host: 'db.example', tls: { mode: 'passthrough' } },
+  };
+  await ask(bus, createDestination, { gatewayId: gateway.id, input: named });
+  await ask(bus, deleteGateway, { id: gateway.id });
+  const { id: gatewayId } = await ask(bus, createGateway, { name: 'other' });
+  const resting = ask(bus, createDestination, { gatewayId, input: named });
+  await assert.rejects(resting, { code: 'ROUTER_FRONT_RESTING' });
+  clock.now += 31 * 86_400_000;
+  const { front } = await ask(bus, createDestination, { gatewayId, input: named });
+  assert.deepEqual([front?.host, front?.port], ['db.example', 443]);
+});
+
+test('clients of a gateway that there is not are not an empty list', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  assert.deepEqual((await ask(bus, listClients, { gatewayId: gateway.id })).items, []);
+  await assert.rejects(ask(bus, listClients, { gatewayId: 'none' }), { code: 'ROUTER_GATEWAY_NOT_FOUND' });
+});
+
+test('nodes are listed in the order of their names', async (t) => {
+  const { bus } = await setUp(t);
+  for (const name of ['edge-3', 'edge-1', 'edge-2']) startNode(t, bus, name);
+  await bus.flush(1_000);
+  const { items } = await ask(bus, listNodes, {});
+  assert.deepEqual(
+    items.map(({ name }) => name),
+    ['edge-1', 'edge-2', 'edge-3'],
+  );
+});
+
 test('who listens is told what was made, changed and deleted', async (t) => {
   const { bus, gateway } = await setUp(t);
   const heard: Change[] = [];
