@@ -105,6 +105,7 @@ describe('the admin API', () => {
 
     await call('GET', '/fronts', 200);
     await call('GET', '/nodes', 200);
+    await call('GET', '/nodes?limit=1', 200);
     await call('GET', '/nodes/edge-1', 200);
     await call('POST', '/nodes/edge-1/drain', 200);
     await call('GET', '/health', 200);

@@ -26,6 +26,16 @@ export function pageRequest(query: { limit: number; cursor?: string }): {
   return { limit: query.limit, cursor: query.cursor ?? null };
 }
 
+/** A page of a list that is here whole, in the order of its IDs; all of it where no `limit` is given. */
+export function pageOfAll<Item extends { id: string }>(
+  all: readonly Item[],
+  { limit = all.length, cursor = '' }: { limit?: number; cursor?: string },
+): { items: Item[]; nextCursor: string | null } {
+  const rest = all.filter(({ id }) => id > cursor);
+  const items = rest.slice(0, limit);
+  return { items, nextCursor: rest.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
 /** The answer of a list; `item` has a title. */
 export function pageAnswer(item: TObject): TObject {
   const nextCursor = Type.Union([Type.String(), Type.Null()], {

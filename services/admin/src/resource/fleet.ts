@@ -1,14 +1,24 @@
 /** What the platform serves: fronts and nodes, as the router sees them. */
 import type { Bus } from '@postern/bus';
-import { FleetNode, Front, ask, drainNode, listFronts, listNodes } from '@postern/contracts';
+import { FleetNode, Front, ask, drainNode, listFronts, listNodes, pageItemsMax } from '@postern/contracts';
 import { Type } from 'typebox';
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
-import { pageAnswer, pageQuery, pageRequest } from '../http/page.ts';
+import { pageAnswer, pageOfAll, pageQuery, pageRequest } from '../http/page.ts';
 import { answerOf, param } from '../http/shape.ts';
 
 const FrontAnswer = answerOf('Front', { id: Type.String(), ...Front.properties });
 const NodeAnswer = answerOf('Node', { id: Type.String(), ...FleetNode.properties });
+/** Without `limit` it is all of them: a balancer that saw only the first page would leave nodes out. */
+const NodeQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: pageItemsMax, description: 'most items of this page' }),
+    ),
+    cursor: pageQuery.cursor,
+  },
+  { additionalProperties: false },
+);
 
 /** The calls on fronts and nodes. */
 export function fleetEndpoints(bus: Bus): Endpoint[] {
@@ -51,10 +61,11 @@ export function fleetEndpoints(bus: Bus): Endpoint[] {
       operationId: 'listNodes',
       tag: 'Nodes',
       summary: 'All nodes that are not forgotten',
-      description: 'There are too few to page: `nextCursor` is always null.',
+      description: 'In the order of their names; all of them unless `limit` is given.',
+      query: NodeQuery,
       status: 200,
       answer: pageAnswer(NodeAnswer),
-      handle: async () => ({ body: { items: await nodes(), nextCursor: null } }),
+      handle: async ({ query }) => ({ body: pageOfAll(await nodes(), query) }),
     }),
     endpoint({
       method: 'GET',
