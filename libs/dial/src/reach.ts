@@ -3,8 +3,15 @@
  * UDP by a connected socket, for which nothing is sent and so nothing is known but that there is a way.
  */
 import { type Socket as DatagramSocket, createSocket } from 'node:dgram';
-import { ResetCode, type EarlyDatagrams, type Joined, type Stream } from '@postern/tunnel';
-import { joinDatagrams, joinSocket } from '@postern/tunnel';
+import { once } from 'node:events';
+import {
+  ResetCode,
+  type EarlyDatagrams,
+  type Joined,
+  type Stream,
+  joinDatagrams,
+  joinSocket,
+} from '@postern/tunnel';
 import { Deadline } from './deadline.ts';
 import { askByName, findResource } from './find-resource.ts';
 import { type ResourceParts, type ResourceTarget, dialResource } from './resource-dialer.ts';
@@ -89,16 +96,15 @@ export async function findByDatagrams(
 }
 
 /** Connecting a UDP socket sends nothing; it fails where there is no route. */
-function connectDatagrams(address: string, port: number): Promise<DatagramSocket> {
+async function connectDatagrams(address: string, port: number): Promise<DatagramSocket> {
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4' });
-  const { promise, resolve, reject } = Promise.withResolvers<DatagramSocket>();
-  socket.once('error', reject);
-  socket.connect(port, address, () => {
-    socket.off('error', reject);
-    resolve(socket);
-  });
-  return promise.catch((error: unknown) => {
+  try {
+    // Without a callback, which would be given the error in place of the event.
+    socket.connect(port, address);
+    await once(socket, 'connect');
+    return socket;
+  } catch (error) {
     socket.close();
     throw error;
-  });
+  }
 }

@@ -75,3 +75,12 @@ it('a trial of UDP tells an answer, silence and refusal apart', async () => {
     ['send', false, `127.0.0.1:${port} takes no datagrams: nobody listens there (ICMP)`],
   );
 });
+
+it('a datagram socket that cannot be connected is a step that failed, with its cause', async () => {
+  const target = { host: '255.255.255.255', port: 9, protocol: 'udp' as const, connectTimeoutSeconds: 5 };
+  const hosts = { resolve: async (host: string) => [host] };
+  const trial = { target, http: null, isWell: () => true };
+  const last = (await tryResource({ ...parts, hosts }, trial, AbortSignal.timeout(5_000))).at(-1);
+  assert.deepEqual([last?.name, last?.ok], ['connect', false]);
+  assert.match(last?.text ?? '', /^the client has no way to 255\.255\.255\.255:9: .*EACCES/);
+});
