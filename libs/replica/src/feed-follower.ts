@@ -83,7 +83,7 @@ export class FeedFollower<Schema extends TSchema> {
   /** Fetches what changed, now or after the fetch that runs. */
   refresh(): void {
     this.#wanted = true;
-    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
+    this.#fetching ??= this.#fetch();
   }
 
   /** Fetches what changed and resolves once it is here: true, or false when the owner could not be asked. */
@@ -113,19 +113,24 @@ export class FeedFollower<Schema extends TSchema> {
   }
 
   async #fetch(): Promise<void> {
-    const { bus, feed, onError } = this.#options;
     while (this.#wanted) {
       this.#wanted = false;
-      try {
-        this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
-        this.#lastFetchWorked = true;
-      } catch (error) {
-        this.#lastFetchWorked = false;
-        if (!this.#stopping.signal.aborted) onError(error);
-        return;
-      }
+      await this.#fetchOnce();
+    }
+    // In the same turn as the last look: what is wanted later begins another.
+    this.#fetching = null;
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { bus, feed, onError } = this.#options;
+    try {
+      this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
+      this.#lastFetchWorked = true;
       const { epoch, revision } = this.#announced;
       if (epoch === this.#position.epoch && revision > this.#position.revision) this.#wanted = true;
+    } catch (error) {
+      this.#lastFetchWorked = false;
+      if (!this.#stopping.signal.aborted) onError(error);
     }
   }
 

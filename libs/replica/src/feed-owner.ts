@@ -98,7 +98,7 @@ export class FeedOwner {
   /** Announces the stored position; call it after a change. Never throws. */
   beat(): void {
     this.#beatAgain = true;
-    this.#beating ??= this.#beats().finally(() => (this.#beating = null));
+    this.#beating ??= this.#beats();
   }
 
   /** Makes every follower fetch everything, as part of the transaction that restores documents. The next beat tells. */
@@ -131,6 +131,8 @@ export class FeedOwner {
         this.#onError(error);
       }
     }
+    // In the same turn as the last look: what is asked for later begins another.
+    this.#beating = null;
   }
 
   /** The position is read before the items: they may be newer than it says, never older. */

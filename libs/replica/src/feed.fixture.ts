@@ -44,13 +44,14 @@ export class FeedWorld {
   }
 
   /** Another replica of the owner. */
-  async owner(bus = this.hub.connect()): Promise<FeedOwner> {
+  async owner(bus = this.hub.connect(), onRestored = () => {}): Promise<FeedOwner> {
     const documents = await this.documents();
     const owner = await FeedOwner.open({
       feed: policyFeed,
       store: this.store,
       bus,
       clock: this.clock,
+      onRestored,
       onError: (error) => this.errors.push(error),
       source: {
         read: async (ids) => {
@@ -70,13 +71,16 @@ export class FeedWorld {
   }
 
   /** A follower on a connection of its own. */
-  follow(): Followed {
+  follow(onChange = () => {}): Followed {
     const bus = this.hub.connect();
     const changes: FeedChange<Policy>[] = [];
     const follower = new FeedFollower<PolicySchema>({
       feed: policyFeed,
       bus,
-      onChange: (change) => changes.push(change),
+      onChange: (change) => {
+        changes.push(change);
+        onChange();
+      },
       onError: (error) => this.errors.push(error),
     });
     follower.start();

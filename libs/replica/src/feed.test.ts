@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { policyFeed } from '@postern/contracts';
 import { FeedWorld, settle } from './feed.fixture.ts';
 import { idsPerChangeMax, logEntriesMax } from './feed-log.ts';
 import { beatIntervalMs } from './feed-owner.ts';
@@ -248,4 +249,24 @@ it('stops while it fetches, without waiting for an answer', () =>
     await follower.stop();
     assert.deepEqual([follower.isSynced, world.errors], [false, []]);
     gate.resolve();
+  }));
+
+it('forgets no refresh and no beat that is asked for in the moment in which the last one ends', () =>
+  inWorld(async (world) => {
+    const bus = world.hub.connect();
+    const beats: unknown[] = [];
+    const owner = await world.owner(bus, () => queueMicrotask(() => owner.beat()));
+    await settle();
+    const listening = bus.subscribe(policyFeed.beat.subject, (beat) => beats.push(beat));
+    await world.renew(owner);
+    await settle();
+    assert.equal(beats.length, 2);
+    listening.close();
+    await world.change(owner, { a: '1' });
+    await settle();
+    let asked = 0;
+    world.beforeRead = async () => void (asked += 1);
+    const { follower } = world.follow(() => queueMicrotask(() => follower.refresh()));
+    await settle();
+    assert.equal(asked, 2);
   }));
