@@ -7,9 +7,9 @@
  *        ◄── { ok: answer }  or  { error: { code, message, … } } ──
  */
 import type { Bus, Subscription } from '@postern/bus';
-import type { Static, TSchema } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { ServiceError, type ServiceErrorBody } from './service-error.ts';
+import { ServiceError, ServiceErrorBody } from './service-error.ts';
 
 /** A subject that is asked and answered. `deadlineMs` is how long the asker waits unless it says otherwise. */
 export interface Question<Request extends TSchema = TSchema, Answer extends TSchema = TSchema> {
@@ -60,33 +60,44 @@ export async function ask<Request extends TSchema, Answer extends TSchema>(
 ): Promise<Static<Answer>> {
   question.checkRequest(body);
   const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
-  const reply = (await bus.request(subject, body, {
-    deadlineMs: options.deadlineMs ?? question.deadlineMs,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  })) as Reply;
-  if (reply.error !== undefined) throw new ServiceError(reply.error);
-  return question.checkAnswer(reply.ok);
+  const { ok, error } = checkReply(
+    await bus.request(subject, body, {
+      deadlineMs: options.deadlineMs ?? question.deadlineMs,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    }),
+  );
+  if (error !== undefined) throw new ServiceError(error);
+  return question.checkAnswer(ok);
 }
 
 /**
  * Answers a question. With `queue` one member of that group is asked, without it every one that listens.
  * `suffix` makes the subject one instance's own (`edge.tunnels.list.edge-1`). A `ServiceError` thrown by the
  * handler travels to the asker as it is; anything else becomes `INTERNAL`, is given to `onError`, and does
- * not leak its text.
+ * not leak its text. `onOutcome` is told of each answer: `ok`, or the code of its refusal.
  */
 export function answer<Request extends TSchema, Answer extends TSchema>(
   bus: Bus,
   question: Question<Request, Answer>,
   handler: (body: Static<Request>) => Promise<Static<Answer>> | Static<Answer>,
-  options: { queue?: string; suffix?: string; onError?: (error: unknown) => void } = {},
+  options: {
+    queue?: string;
+    suffix?: string;
+    onOutcome?: (outcome: string) => void;
+    onError?: (error: unknown) => void;
+  } = {},
 ): Subscription {
   const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
-  const serve = async (body: unknown): Promise<Reply> => {
+  const serve = async (body: unknown): Promise<Static<typeof Reply>> => {
     try {
-      return { ok: question.checkAnswer(await handler(question.checkRequest(body))) };
+      const ok = question.checkAnswer(await handler(question.checkRequest(body)));
+      options.onOutcome?.('ok');
+      return { ok };
     } catch (error) {
       if (!(error instanceof ServiceError)) options.onError?.(error);
-      return { error: ServiceError.from(error).body };
+      const refusal = ServiceError.from(error);
+      options.onOutcome?.(refusal.code);
+      return { error: refusal.body };
     }
   };
   return bus.serve(subject, serve, options.queue === undefined ? {} : { queue: options.queue });
@@ -111,17 +122,11 @@ export function answererOf(parts: {
   const { bus, queue, count, onError } = parts;
   return (question, handler) => {
     const { subject } = question;
-    const counted = async (body: Parameters<typeof handler>[0]): ReturnType<typeof handler> => {
-      try {
-        const result = await handler(body);
-        count(subject, 'ok');
-        return result;
-      } catch (error) {
-        count(subject, ServiceError.from(error).code);
-        throw error;
-      }
-    };
-    return answer(bus, question, counted, { queue, onError: (error) => onError(error, subject) });
+    return answer(bus, question, handler, {
+      queue,
+      onOutcome: (outcome) => count(subject, outcome),
+      onError: (error) => onError(error, subject),
+    });
   };
 }
 
@@ -146,10 +151,8 @@ export function listen<Body extends TSchema>(
   });
 }
 
-interface Reply {
-  ok?: unknown;
-  error?: ServiceErrorBody;
-}
+const Reply = Type.Object({ ok: Type.Optional(Type.Unknown()), error: Type.Optional(ServiceErrorBody) });
+const checkReply = checker(Reply, 'reply');
 
 function checker<Schema extends TSchema>(schema: Schema, what: string): Check<Static<Schema>> {
   const compiled = Compile(schema);

@@ -1,14 +1,20 @@
 /** An operating error as it crosses the bus and becomes an HTTP problem: a code of docs/ERRORS.md and plain words. */
-export interface ServiceErrorBody {
-  /** A code of docs/ERRORS.md. */
-  code: string;
-  /** One sentence for the operator: the rule that was broken and what to do. */
-  message: string;
-  /** The HTTP status that fits. */
-  status: number;
-  /** Which parts of the body were wrong, as JSON pointers. */
-  errors?: { path: string; message: string }[];
-}
+import { Type, type Static } from 'typebox';
+
+/** What crosses the bus of it. */
+export const ServiceErrorBody = Type.Object({
+  code: Type.String({ description: 'a code of docs/ERRORS.md' }),
+  message: Type.String({
+    description: 'one sentence for the operator: the rule that was broken and what to do',
+  }),
+  status: Type.Integer({ description: 'the HTTP status that fits' }),
+  errors: Type.Optional(
+    Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+      description: 'which parts of the body were wrong, as JSON pointers',
+    }),
+  ),
+});
+export type ServiceErrorBody = Static<typeof ServiceErrorBody>;
 
 /** What the libraries throw when bus or store cannot be reached: the asker may try again. */
 const outOfReach = new Set([
