@@ -36,15 +36,12 @@ export class PendingRequests {
   /** Runs `start` and waits for what it settles. What `start` throws rejects, too; what it returns runs at the end. */
   add(subject: string, options: RequestOptions, start: (settle: Settle) => () => void): Promise<unknown> {
     assert(options.deadlineMs > 0 && options.deadlineMs < 2 ** 31, 'a request has a deadline');
+    const refusal = this.#refusal(subject, options.signal);
+    if (refusal !== null) {
+      this.#count(refusal.code);
+      return Promise.reject(refusal);
+    }
     return new Promise((resolve, reject) => {
-      if (this.#closed) throw new BusError('BUS_CLOSED', `the bus was closed before ${subject} was asked`);
-      if (options.signal?.aborted === true) throw aborted(subject, options.signal);
-      if (this.#pending.size >= pendingRequestsMax) {
-        throw new BusError(
-          'BUS_OVERLOADED',
-          `${pendingRequestsMax} requests wait already; ${subject} was not asked`,
-        );
-      }
       let cleanUp: (() => void) | undefined;
       const finish = (): boolean => {
         if (!this.#pending.delete(settle)) return false;
@@ -77,9 +74,18 @@ export class PendingRequests {
       try {
         cleanUp = start(settle);
       } catch (error) {
-        if (finish()) reject(error);
+        if (error instanceof BusError) settle.reject(error);
+        else if (finish()) reject(error);
       }
     });
+  }
+
+  #refusal(subject: string, signal: AbortSignal | undefined): BusError | null {
+    if (this.#closed) return new BusError('BUS_CLOSED', `the bus was closed before ${subject} was asked`);
+    if (signal?.aborted === true) return aborted(subject, signal);
+    if (this.#pending.size < pendingRequestsMax) return null;
+    const message = `${pendingRequestsMax} requests wait already; ${subject} was not asked`;
+    return new BusError('BUS_OVERLOADED', message);
   }
 
   #count(outcome: string): void {
