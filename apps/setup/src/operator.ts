@@ -16,7 +16,7 @@ export async function writeOperatorFiles(settings: SetupSettings): Promise<strin
   const own = join(folder, 'setup');
   const operator = new SecretFolder(folder, 'operator', serviceUid);
   const bus = await connectNats({
-    servers: natsHosts.map((host) => `tls://${host}:4222`),
+    servers: natsHosts.map((host) => `tls://${host}:4222`).join(),
     name: 'postern-setup',
     tls: { caFile: join(own, 'ca.pem') },
     nkeySeedFile: join(own, 'nats.seed'),

@@ -2,33 +2,30 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import {
-  credsAuthenticator,
   nkeyAuthenticator,
   usernamePasswordAuthenticator,
   type Authenticator,
   type ConnectionOptions,
 } from '@nats-io/transport-node';
 import type { OnError } from './answering.ts';
+import { BusError } from './bus-error.ts';
 
-/** What `connectNats` takes. At most one of the three kinds of credentials. */
+/** What `connectNats` takes. At most one of the two kinds of credentials. */
 export interface NatsOptions {
-  /** `nats://host:port` or `tls://host:port`; several of one cluster, comma-separated or as a list. */
-  servers: string | readonly string[];
-  /** Shown by the server's monitoring: the service and its instance. */
+  /** `nats://host:port` or `tls://host:port`; several of one cluster, divided by commas. */
+  servers: string;
+  /**
+   * Shown by the server's monitoring: the service and its instance. Replies arrive below `_INBOX_<name>`, so that servers
+   * can let each service hear its own only.
+   */
   name: string;
   /** Given, the connection is TLS or there is none. Without `caFile` the system's CAs decide. */
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
   /** An NKey seed (`SU…`). */
   nkeySeedFile?: string;
-  /** JWT and seed, as `nsc` writes them. */
-  credentialsFile?: string;
   /** The password is asked for at each connect. */
   user?: { name: string; password: () => string };
-  /** Where replies arrive; `_INBOX_<name>` unless given, so that servers can let each service hear its own only. */
-  inboxPrefix?: string;
-  /** Try on until a server answers (default), or reject with `BUS_UNREACHABLE` after one try. */
-  waitOnFirstConnect?: boolean;
-  /** Ends the waiting. */
+  /** Ends the waiting for a server that answers. */
   signal?: AbortSignal;
   /** Told of each failed try, of what the server denied, and of handlers that throw. */
   onError?: OnError;
@@ -37,13 +34,16 @@ export interface NatsOptions {
 /** Silence of a server is noticed within two of these. */
 const pingIntervalMs = 3_000;
 
-/** The driver's options: never gives up, spreads its tries, and tells silence from quiet. */
-export function connectionOptions(options: NatsOptions): ConnectionOptions {
-  const servers = typeof options.servers === 'string' ? options.servers.split(',') : [...options.servers];
-  const tls = options.tls ?? (servers.some((server) => server.trim().startsWith('tls://')) ? {} : undefined);
+/**
+ * The driver's options: never gives up, spreads its tries, and tells silence from quiet. Throws `BUS_SETTINGS_INVALID`
+ * without a word of what was given, which may be a secret in the wrong place.
+ */
+export function connectionOptions(options: NatsOptions): ConnectionOptions & { servers: string[] } {
+  const servers = options.servers.split(',').map(readServer);
+  const tls = options.tls ?? (servers.some(({ isTls }) => isTls) ? {} : undefined);
   const authenticator = authenticatorOf(options);
   return {
-    servers: servers.map((server) => server.trim()),
+    servers: servers.map(({ address }) => address),
     name: options.name,
     timeout: 5_000,
     maxReconnectAttempts: -1,
@@ -56,17 +56,27 @@ export function connectionOptions(options: NatsOptions): ConnectionOptions {
     noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
     ...(authenticator === undefined ? {} : { authenticator }),
-    inboxPrefix: options.inboxPrefix ?? `_INBOX_${options.name.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`,
+    inboxPrefix: `_INBOX_${options.name.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`,
   };
 }
 
-function authenticatorOf({ nkeySeedFile, credentialsFile, user }: NatsOptions): Authenticator | undefined {
-  const given = [nkeySeedFile, credentialsFile, user].filter((kind) => kind !== undefined);
-  assert(given.length <= 1, 'one kind of credentials');
+function readServer(text: string, index: number): { address: string; isTls: boolean } {
+  const given = text.trim();
+  const url = URL.parse(given.includes('://') ? given : `nats://${given}`);
+  const isPlace = url !== null && url.hostname !== '' && /^\/?$/.test(url.pathname + url.search + url.hash);
+  if (!isPlace || !['nats:', 'tls:'].includes(url.protocol) || url.username !== '') {
+    throw new BusError(
+      'BUS_SETTINGS_INVALID',
+      `number ${index + 1} of the NATS servers is not nats://host:port or tls://host:port; a user has a setting of its own`,
+    );
+  }
+  return { address: url.host, isTls: url.protocol === 'tls:' };
+}
+
+function authenticatorOf({ nkeySeedFile, user }: NatsOptions): Authenticator | undefined {
+  assert(nkeySeedFile === undefined || user === undefined, 'one kind of credentials');
   if (nkeySeedFile !== undefined)
     return (nonce) => nkeyAuthenticator(Buffer.from(secret(nkeySeedFile)))(nonce);
-  if (credentialsFile !== undefined)
-    return (nonce) => credsAuthenticator(readFileSync(credentialsFile))(nonce);
   if (user !== undefined) return (nonce) => usernamePasswordAuthenticator(user.name, user.password())(nonce);
   return undefined;
 }

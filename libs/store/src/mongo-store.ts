@@ -25,9 +25,7 @@ export interface MongoOptions {
   name?: string;
   /** Given, the connection is TLS. Without `caFile` the system's CAs decide. */
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
-  /** Try on until a server answers (default), or reject with `STORE_UNREACHABLE` after one try. */
-  waitOnFirstConnect?: boolean;
-  /** Ends the waiting. */
+  /** Ends the waiting for a server that answers. */
   signal?: AbortSignal;
   /** Told of each failed try. */
   onError?: (error: unknown) => void;
@@ -37,13 +35,14 @@ export interface MongoOptions {
 export const selectionMsMax = 3_000;
 
 /**
- * Connects. Rejects with `STORE_REFUSED` at once when the server refuses the credentials, and with
- * `STORE_UNREACHABLE` when `signal` ends the waiting or there is to be none.
+ * Connects. Rejects at once with `STORE_SETTINGS_INVALID` when URL or files are of no use, and with `STORE_REFUSED` when
+ * the server refuses the credentials; with `STORE_UNREACHABLE` when `signal` ends the waiting, after one try when it had
+ * before.
  */
 export async function connectMongo(url: string, options: MongoOptions = {}): Promise<Store> {
   for (;;) {
     // A client whose first try failed is of no use any more.
-    const client = new MongoClient(url, clientOptions(options));
+    const client = makeClient(url, options);
     const store = new MongoStore(client, client.db(options.database));
     try {
       await store.ping();
@@ -51,10 +50,26 @@ export async function connectMongo(url: string, options: MongoOptions = {}): Pro
     } catch (error) {
       await store.close();
       options.onError?.(error);
-      const isLast = options.waitOnFirstConnect === false || options.signal?.aborted === true;
-      if (isLast || !(error instanceof StoreError) || error.code !== 'STORE_UNREACHABLE') throw error;
+      if (
+        options.signal?.aborted === true ||
+        !(error instanceof StoreError) ||
+        error.code !== 'STORE_UNREACHABLE'
+      )
+        throw error;
     }
     await delay(100 + Math.random() * 400, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+/** The driver's messages repeat hosts and options of the URL, never its password. */
+function makeClient(url: string, options: MongoOptions): MongoClient {
+  try {
+    return new MongoClient(url, clientOptions(options));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError('STORE_SETTINGS_INVALID', `MongoDB's URL or a TLS file cannot be used: ${why}`, {
+      cause,
+    });
   }
 }
 

@@ -8,6 +8,7 @@ export type StoreErrorCode =
   | 'STORE_NOT_FOUND'
   | 'STORE_OVERLOADED'
   | 'STORE_REFUSED'
+  | 'STORE_SETTINGS_INVALID'
   | 'STORE_STALE'
   | 'STORE_TIMEOUT'
   | 'STORE_TOO_LARGE'

@@ -53,6 +53,21 @@ test('a part that fails to start for no known reason is an internal error', asyn
   assert.equal(await life.run([failing]), ExitCode.internal);
 });
 
+test('a part that is refused, or was given settings that are none, says so by its exit code', async () => {
+  for (const [code, exitCode] of [
+    ['BUS_DENIED', 77],
+    ['STORE_REFUSED', 77],
+    ['BUS_SETTINGS_INVALID', 78],
+    ['STORE_SETTINGS_INVALID', 78],
+    ['STORE_DOCUMENT_NEWER', 78],
+    ['STORE_UNREACHABLE', 70],
+  ] as const) {
+    const life = new Life({ logger: silentLogger });
+    const start = (): Promise<void> => Promise.reject(Object.assign(new Error('x'), { code }));
+    assert.equal(await life.run([recordingPart('a', [], { start })]), exitCode, code);
+  }
+});
+
 test('an end asked for while a part is starting does not wait for it', async () => {
   const life = new Life({ logger: silentLogger });
   const log: string[] = [];

@@ -126,9 +126,17 @@ export class Life implements Ending {
   }
 }
 
-/** Documents of a newer version are a matter of which program was started on them. */
+/** Errors of bus and store that would meet the next start too: they are a matter of how it is started, or with which version. */
+const exitCodes: Readonly<Record<string, ExitCode>> = {
+  BUS_DENIED: ExitCode.refused,
+  BUS_SETTINGS_INVALID: ExitCode.configuration,
+  STORE_DOCUMENT_NEWER: ExitCode.configuration,
+  STORE_REFUSED: ExitCode.refused,
+  STORE_SETTINGS_INVALID: ExitCode.configuration,
+};
+
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ExitError) return error.exitCode;
-  const isNewer = error instanceof Error && 'code' in error && error.code === 'STORE_DOCUMENT_NEWER';
-  return isNewer ? ExitCode.configuration : ExitCode.internal;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return exitCodes[code] ?? ExitCode.internal;
 }

@@ -53,7 +53,7 @@ before(async () => {
     const url = readFileSync(join(folder, service, 'mongodb-url'), 'utf8');
     const caFile = join(folder, service, 'ca.pem');
     const database = databaseOf(service, 'postern');
-    stores.set(service, await connectMongo(url, { database, tls: { caFile }, waitOnFirstConnect: false }));
+    stores.set(service, await connectMongo(url, { database, tls: { caFile } }));
   }
 });
 after(async () => {
@@ -125,10 +125,9 @@ test('nobody reads without a user, or with another’s password', async () => {
   const tls = { caFile: join(folder, 'router', 'ca.pem') };
   const mine = readFileSync(join(folder, 'router', 'mongodb-url'), 'utf8');
   const wrong = mine.replace('postern-router', 'postern-acl');
-  await assert.rejects(connectMongo(wrong, { tls, waitOnFirstConnect: false }), { code: 'STORE_REFUSED' });
+  await assert.rejects(connectMongo(wrong, { tls }), { code: 'STORE_REFUSED' });
   const nobody = await connectMongo(`mongodb://localhost:${port}/postern?directConnection=true`, {
     tls,
-    waitOnFirstConnect: false,
   });
   await assert.rejects(nobody.collection('gateways'), { code: 'STORE_REFUSED' });
   await nobody.close();

@@ -48,7 +48,6 @@ function enter(service: BusService): Promise<Bus> {
     name: `postern-${service}`,
     nkeySeedFile: join(folder, service, 'nats.seed'),
     tls: { caFile: join(folder, service === 'setup' ? 'setup' : service, 'ca.pem') },
-    waitOnFirstConnect: false,
     onError: (error) => denied.push(`${service}: ${String(error)}`),
   });
 }
@@ -114,7 +113,6 @@ test('nobody enters without a seed', async () => {
       servers: url,
       name: 'stranger',
       tls: { caFile: join(folder, 'edge', 'ca.pem') },
-      waitOnFirstConnect: false,
     }),
     { code: 'BUS_DENIED' },
   );

@@ -285,7 +285,10 @@ async function startServices(cluster: Cluster, servers: Servers, options: Cluste
 }
 
 async function fetchCa(nats: readonly NatsServer[], caFile: string): Promise<string> {
-  const bus = await connectNats({ servers: nats.map(({ url }) => url), name: 'postern-cluster-harness' });
+  const bus = await connectNats({
+    servers: nats.map(({ url }) => url).join(),
+    name: 'postern-cluster-harness',
+  });
   try {
     const { pem } = await ask(bus, getCa, {});
     await writeFile(caFile, pem);

@@ -42,9 +42,9 @@ testStore('MongoDB', place);
 testMigration('MongoDB', place);
 
 describe('MongoDB', () => {
-  it('rejects with STORE_UNREACHABLE after one try when it is not to wait', async () => {
+  it('rejects with STORE_UNREACHABLE after one try when its signal has ended the waiting before', async () => {
     const url = `mongodb://127.0.0.1:${await freePort('127.0.0.1')}/?directConnection=true`;
-    await assert.rejects(connectMongo(url, { waitOnFirstConnect: false }), { code: 'STORE_UNREACHABLE' });
+    await assert.rejects(connectMongo(url, { signal: AbortSignal.abort() }), { code: 'STORE_UNREACHABLE' });
   });
 
   it('waits for the first answer until its signal ends that, and tells of each failed try', async () => {

@@ -69,7 +69,7 @@ it('rejects with BUS_DENIED at once for a wrong password or none, although it wo
 });
 
 it('does not talk to a server of another CA, nor without a certificate to one that asks for it', async () => {
-  const once = { ...aclOptions(), waitOnFirstConnect: false };
+  const once = { ...aclOptions(), signal: AbortSignal.abort() };
   await assert.rejects(connectNats({ ...once, tls: { ...once.tls, caFile: file('other-ca.pem') } }), {
     code: 'BUS_UNREACHABLE',
   });
@@ -127,12 +127,11 @@ function aclOptions(): NatsOptions {
     ...common(),
     name: 'acl',
     user: { name: 'acl', password: () => 'correct horse' },
-    inboxPrefix: '_INBOX_acl',
   };
 }
 
 function edgeOptions(): NatsOptions {
-  return { ...common(), name: 'edge', nkeySeedFile: file('edge.seed'), inboxPrefix: '_INBOX_edge' };
+  return { ...common(), name: 'edge', nkeySeedFile: file('edge.seed') };
 }
 
 function common(): Pick<NatsOptions, 'servers' | 'tls' | 'onError'> {
