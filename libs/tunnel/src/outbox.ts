@@ -32,6 +32,11 @@ export interface Speaker {
 const freshBytesMax = 16 * payloadBytesMax;
 const stagingPool: Buffer[] = [];
 const stagingPoolMax = 16;
+/**
+ * Up to this size what is staged is copied out, and the staging is free at once. A write is done only in a later turn, so
+ * the PINGs of a thousand sessions in one turn would each hold a staging of 200 KiB.
+ */
+const copiedBytesMax = 4096;
 
 /** One per session. */
 export class Outbox {
@@ -129,16 +134,16 @@ export class Outbox {
     const batch = new Batch(this.#limits.batchBytes, staging);
     this.#fillControl(batch);
     this.#fillSpeakers(batch);
-    const bytes = batch.finish();
-    if (bytes.length === 0) {
-      giveStaging(staging);
-      return;
-    }
+    const staged = batch.finish();
+    const isLent = staged.length > copiedBytesMax;
+    const bytes = isLent ? staged : Buffer.from(staged);
+    if (!isLent) giveStaging(staging);
+    if (bytes.length === 0) return;
     this.#writing = true;
     this.#flight.handleSent(bytes.length);
     this.#carrier.write(bytes, () => {
       this.#writing = false;
-      giveStaging(staging);
+      if (isLent) giveStaging(staging);
       if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
         this.#flush();
     });
