@@ -19,6 +19,8 @@ export interface HerdWord {
   readonly lost: number;
   /** Calls and dials that failed since the last word, by cause. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Processor time that it has used. */
+  readonly seconds: number;
 }
 
 const program = join(import.meta.dirname, 'process', 'herd.ts');
@@ -27,6 +29,7 @@ const program = join(import.meta.dirname, 'process', 'herd.ts');
 export class Herd implements AsyncDisposable {
   readonly #children: ChildProcess[] = [];
   readonly #up = new Map<ChildProcess, number>();
+  readonly #seconds = new Map<ChildProcess, number>();
   readonly #failures = new Map<string, number>();
   #lost = 0;
   #waiting: (() => void)[] = [];
@@ -44,6 +47,11 @@ export class Herd implements AsyncDisposable {
   /** Tunnels that are up, by the last words. */
   get up(): number {
     return [...this.#up.values()].reduce((sum, up) => sum + up, 0);
+  }
+
+  /** Processor time that all have used, by the last words. */
+  get seconds(): number {
+    return [...this.#seconds.values()].reduce((sum, seconds) => sum + seconds, 0);
   }
 
   /** Tunnels that ended since `forget`. */
@@ -86,8 +94,9 @@ export class Herd implements AsyncDisposable {
     }
   }
 
-  #take(child: ChildProcess, { up, lost, failures }: HerdWord): void {
+  #take(child: ChildProcess, { up, lost, failures, seconds }: HerdWord): void {
     this.#up.set(child, up);
+    this.#seconds.set(child, seconds);
     this.#lost += lost;
     for (const [cause, count] of Object.entries(failures))
       this.#failures.set(cause, (this.#failures.get(cause) ?? 0) + count);

@@ -41,7 +41,9 @@ function run({ gatewayId, token, connectUrl, caPem, clients }: HerdOrder): void 
   };
   for (let count = 0; count < clients; count += 1) new StormClient(parts).start();
   setInterval(() => {
-    const word: HerdWord = { up: holders.size, lost, failures: Object.fromEntries(failures) };
+    const { user, system } = process.cpuUsage();
+    const counts = { up: holders.size, lost, failures: Object.fromEntries(failures) };
+    const word: HerdWord = { ...counts, seconds: (user + system) / 1e6 };
     failures.clear();
     lost = 0;
     process.send?.(word);
