@@ -230,6 +230,7 @@ class EdgeNode implements Edge {
       gates: this.#gates,
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.#followers.routes.get(destinationId),
+      routes: () => this.#followers.routes.items.values(),
       draining: () => this.#drain.closed,
       certificates: this.#certificates.held,
       certificate: this.#certificates.own,
@@ -359,7 +360,7 @@ class EdgeNode implements Edge {
     this.#presence.announce();
     await this.#fleetSide.join(signal);
     if (signal.aborted) return;
-    await this.#frontSide.listen([...this.#followers.routes.items.values()]);
+    await this.#frontSide.listen();
   }
 
   async #stop(): Promise<void> {

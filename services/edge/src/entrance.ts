@@ -26,7 +26,7 @@ import { type CallerAddress, judgeHandshake, judgeNew } from './judgement.ts';
 import { type ProxiedEnds, type SocketName, readProxyHeader } from './proxy-header.ts';
 import type { Refusals } from './refusals.ts';
 import { readSocketHead } from './socket-head.ts';
-import type { EndedTls } from './tls-ends.ts';
+import { type EndedTls, endsTls } from './tls-ends.ts';
 
 const nothing = Buffer.alloc(0);
 /** Questions about encryption that a PostgreSQL client may ask before its ClientHello. */
@@ -364,10 +364,6 @@ async function readFirst(
     arrival.socket.write(read.found.answer);
   }
   throw turnedAway('EDGE_TLS_HANDSHAKE', 'the caller asks for encryption again and again');
-}
-
-function endsTls({ front }: FrontRoute): boolean {
-  return front.tls.mode === 'server' || front.tls.mode === 'mutual';
 }
 
 function turnedAway(code: CallerCause['code'], text: string): TurnedAway {

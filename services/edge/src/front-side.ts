@@ -22,7 +22,7 @@ import { PlatformCertificates } from './platform-certificates.ts';
 import { RevocationLists } from './revocation-lists.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 import { SharedPort } from './shared-port.ts';
-import { TlsEnds, type TlsEndsParts } from './tls-ends.ts';
+import { TlsEnds, type TlsEndsParts, endsTls } from './tls-ends.ts';
 
 /** What it needs of the node. */
 export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
@@ -38,6 +38,8 @@ export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
   logger: Logger;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
+  /** All destinations as they are now. */
+  routes(): Iterable<Route>;
   draining(): boolean;
   serve(caller: AcceptedCaller): void;
   serveNameless(caller: NamelessCaller): void;
@@ -53,11 +55,13 @@ export class FrontSide {
   readonly #revocationLists: RevocationLists;
   readonly #platformCertificates: PlatformCertificates;
   readonly #gates: FrontSideParts['gates'];
+  readonly #routes: FrontSideParts['routes'];
 
   constructor(parts: FrontSideParts) {
     const { options, gates, reusePort } = parts;
     const logger = subsystemLogger(parts.logger, 'fronts');
     this.#gates = gates;
+    this.#routes = () => parts.routes();
     this.#revocationLists = new RevocationLists({ hosts: options.revocationListHosts, logger });
     this.#platformCertificates = new PlatformCertificates({
       bus: parts.bus,
@@ -112,17 +116,19 @@ export class FrontSide {
     return { connect: this.#sharedPort.port, http: this.#httpPort.port };
   }
 
-  /** The shared port first: the platform itself is served there. */
-  async listen(routes: Iterable<Route>): Promise<void> {
+  /** The shared port first: the platform itself is served there. Destinations are those that there are by then. */
+  async listen(): Promise<void> {
     await this.#sharedPort.listen();
     await this.#httpPort.listen();
-    for (const route of routes) this.#applyTls(route.id, route);
-    await this.fronts.open(routes);
+    await this.fronts.open(this.#routes());
   }
 
   /** A destination is new or another, or gone. */
   apply(destinationId: string, route: Route | undefined): void {
-    this.#applyTls(destinationId, route);
+    const front: FrontRoute | null = route !== undefined && hasFront(route) ? route : null;
+    if (front === null || !endsTls(front)) this.#tlsEnds.forget(destinationId);
+    this.#revocationLists.apply(destinationId, front);
+    this.#platformCertificates.apply(destinationId, front);
     this.fronts.apply(destinationId, route);
   }
 
@@ -140,12 +146,5 @@ export class FrontSide {
     this.#gates.connect.close();
     this.#revocationLists.stop();
     this.#platformCertificates.stop();
-  }
-
-  #applyTls(destinationId: string, route: Route | undefined): void {
-    const front: FrontRoute | null = route !== undefined && hasFront(route) ? route : null;
-    if (front === null) this.#tlsEnds.forget(destinationId);
-    this.#revocationLists.apply(destinationId, front);
-    this.#platformCertificates.apply(destinationId, front);
   }
 }

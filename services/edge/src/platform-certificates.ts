@@ -10,6 +10,7 @@ import {
   type HeldCertificate,
   type ServerCertificateOptions,
 } from './server-certificate.ts';
+import { endsTls } from './tls-ends.ts';
 
 /** What it needs of the node. */
 export interface PlatformCertificatesParts extends Omit<ServerCertificateOptions, 'names'> {
@@ -60,12 +61,8 @@ export class PlatformCertificates {
     this.#named.clear();
   }
 
-  #needsOne({ front }: FrontRoute): boolean {
-    const { mode, certificateId } = front.tls;
-    return (
-      (mode === 'server' || mode === 'mutual') &&
-      certificateId === null &&
-      !this.#parts.platformHost.includes('.')
-    );
+  #needsOne(route: FrontRoute): boolean {
+    const isNamed = route.front.tls.certificateId === null && !this.#parts.platformHost.includes('.');
+    return isNamed && endsTls(route);
   }
 }

@@ -219,9 +219,11 @@ test('a revoked certificate is refused, by a list in the settings and by one at 
     await faultOf(byUrl, { cert: good.certPem, key: good.keyPem }),
     /EDGE_REVOCATION_LIST: .*not fetched yet/,
   );
+  assert.match(ends.whyNot(byUrl) ?? '', /not fetched yet/, 'the front does not say that it serves');
   lists.apply('d1', byUrl);
   const first = async (): Promise<string> => faultOf(byUrl, { cert: good.certPem, key: good.keyPem });
   while ((await first()) !== '') await new Promise(setImmediate);
+  assert.equal(ends.whyNot(byUrl), null);
   for (const route of [byUrl, mutual({ revocationLists: [list] })]) {
     assert.equal(await faultOf(route, { cert: good.certPem, key: good.keyPem }), '');
     const fault = await faultOf(route, { cert: bad.certPem, key: bad.keyPem });

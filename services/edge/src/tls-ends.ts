@@ -71,11 +71,9 @@ export class TlsEnds {
 
   /** Why this node cannot end the TLS of a front now, in words; null where it can, or need not. */
   whyNot(route: FrontRoute): string | null {
-    const { mode } = route.front.tls;
-    if (mode !== 'server' && mode !== 'mutual') return null;
+    if (!endsTls(route)) return null;
     try {
-      this.#pairOf(route);
-      if (mode === 'mutual') this.#clientCas(route);
+      this.#materialOf(route);
       return null;
     } catch (error) {
       if (error instanceof TurnedAway) return error.message;
@@ -97,28 +95,26 @@ export class TlsEnds {
     return made;
   }
 
+  /** All that an end is made of; throws `TurnedAway` that says what is missing. */
+  #materialOf(route: FrontRoute): { pair: Pair; cas: FrontMaterial[]; lists: string[] } {
+    const { tls } = route.front;
+    const pair = tls.certificateId === null ? this.#platform(route) : this.#pair(tls.certificateId);
+    if (tls.mode !== 'mutual') return { pair, cas: [], lists: [] };
+    const cas = tls.clientCaIds.map((id) => this.#material(id, 'client CA'));
+    return { pair, cas, lists: this.#parts.revocationLists.of(route.id, tls) };
+  }
+
   #served(route: FrontRoute): Served {
     const { id, front } = route;
     const { tls, protocol } = front;
-    const pair = this.#pairOf(route);
     const isMutual = tls.mode === 'mutual';
-    const cas = isMutual ? this.#clientCas(route) : [];
-    const lists = isMutual ? this.#parts.revocationLists.of(id, tls) : [];
+    const { pair, cas, lists } = this.#materialOf(route);
     const { revision = 0, secret = null } = this.#parts.certificates.sessionTickets ?? {};
     const caNames = cas.map((ca) => `${ca.id} ${ca.revision}`);
     const named = [pair.version, protocol, tls.mode, caNames, lists, revision];
     const key = createHash('sha256').update(JSON.stringify(named)).digest('base64');
     const ticketKeys = secret === null ? null : ticketKeysOf(secret, `${id} ${key}`);
     return { key, ticketKeys, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
-  }
-
-  #pairOf(route: FrontRoute): Pair {
-    const { certificateId } = route.front.tls;
-    return certificateId === null ? this.#platform(route) : this.#pair(certificateId);
-  }
-
-  #clientCas({ front }: FrontRoute): FrontMaterial[] {
-    return front.tls.clientCaIds.map((id) => this.#material(id, 'client CA'));
   }
 
   #pair(id: string): Pair {
@@ -143,6 +139,11 @@ export class TlsEnds {
       `the front's ${what} ${id} is not at this node${refusal === undefined ? ' yet' : `: ${refusal.message}`}`,
     );
   }
+}
+
+/** Whether the node ends the TLS of a front's callers. */
+export function endsTls({ front }: FrontRoute): boolean {
+  return front.tls.mode === 'server' || front.tls.mode === 'mutual';
 }
 
 interface Pair {

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryHub } from '@postern/bus';
+import type { Route } from '@postern/contracts';
+import { silentLogger } from '@postern/telemetry';
+import { frontOf, routeOf } from './fixture/documents.ts';
+import { freePort, optionsOf } from './fixture/node.ts';
+import { FrontSide, type FrontSideParts } from './front-side.ts';
+
+test('a destination that goes, and one that comes, while the shared ports open, are not missed', async () => {
+  const routes = new Map<string, Route>();
+  const put = async (id: string): Promise<void> => {
+    routes.set(id, routeOf({ id, front: frontOf({ port: await freePort() }) }));
+  };
+  for (const id of ['gone', 'stays']) await put(id);
+  // Nobody calls, so nothing else of the node is asked for.
+  const side = new FrontSide({
+    bus: new MemoryHub().connect(),
+    options: optionsOf(),
+    reusePort: false,
+    gates: { connect: { close: () => {} }, front: { close: () => {} } },
+    logger: silentLogger,
+    routes: () => routes.values(),
+  } as unknown as FrontSideParts);
+  const listening = side.listen();
+  routes.delete('gone');
+  side.apply('gone', undefined);
+  await put('comes');
+  side.apply('comes', routes.get('comes'));
+  await listening;
+  const states = side.fronts.states().map(({ destinationId, listening: on }) => `${destinationId} ${on}`);
+  side.close();
+  assert.deepEqual(new Set(states), new Set(['comes true', 'stays true']));
+});
