@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryHub } from '@postern/bus';
-import { healthChanged, listen } from '@postern/contracts';
+import { healthChanged, healthChecksMax, healthFindingsMax, listen } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
+import { routeOf } from './fixture/documents.ts';
 import { Health } from './health.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 
@@ -49,4 +50,35 @@ test('a node that comes later hears at once of what fails, from the node that ha
   clearInterval(keepAlive);
   assert.equal(late.isWell('c1', 'd'), false);
   assert.equal(late.isWell('c2', 'd'), true);
+});
+
+test('what clients of other nodes found of a destination is forgotten with it, so that it takes no room', async () => {
+  const hub = new MemoryHub();
+  const health = new Health({
+    bus: hub.connect(),
+    node: 'here',
+    tunnels: tunnelsOf(),
+    logger: silentLogger,
+  });
+  health.listen();
+  const other = hub.connect();
+  const tell = async (from: number, to: number): Promise<void> => {
+    for (let first = from; first < to; first += healthFindingsMax) {
+      const ids = Array.from(
+        { length: Math.min(healthFindingsMax, to - first) },
+        (_, at) => `d${first + at}`,
+      );
+      const since = new Date(0).toISOString();
+      const items = ids.map((destinationId) => ({ destinationId, ok: false, since, cause: 'refused' }));
+      other.publish(healthChanged.subject, { node: 'other', gatewayId: 'g1', clientId: 'c', items });
+    }
+    await other.flush();
+  };
+  const checked = (id: string) => routeOf({ id, health: { kind: 'tcp', path: '/', intervalSeconds: 10 } });
+  for (let at = 0; at < healthChecksMax; at += 1) health.handleRoute(`d${at}`, 'g1', checked(`d${at}`));
+  await tell(0, healthChecksMax);
+  assert.equal(health.isWell('c', 'd0'), false);
+  for (let at = 0; at < healthChecksMax; at += 1) health.handleRoute(`d${at}`, 'g1', undefined);
+  await tell(healthChecksMax, healthChecksMax + 1);
+  assert.equal(health.isWell('c', `d${healthChecksMax}`), false);
 });

@@ -83,10 +83,14 @@ export class Health {
     else if (checks.size < healthChecksMax || former !== null) checks.set(destinationId, check);
     if (checks.size === 0) this.#checks.delete(gatewayId);
     else this.#checks.set(gatewayId, checks);
-    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
-      if (check === null) this.#clients.get(tunnel.clientId)?.findings.delete(destinationId);
-      this.#tell(tunnel, destinationId, check);
-    }
+    if (check === null) this.#forget(gatewayId, destinationId);
+    for (const tunnel of this.#parts.tunnels.of(gatewayId)) this.#tell(tunnel, destinationId, check);
+  }
+
+  /** Clients of other nodes too: what is not checked any more must not take the room of what is. */
+  #forget(gatewayId: string, destinationId: string): void {
+    for (const known of this.#clients.values())
+      if (known.gatewayId === gatewayId) known.findings.delete(destinationId);
   }
 
   /** A tunnel has come up: its client is told what to check. */
