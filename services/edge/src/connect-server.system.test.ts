@@ -146,6 +146,24 @@ test('garbage, silence and half a request leave nothing behind', async () => {
   );
 });
 
+test('a client that goes in the middle of its call is no fault of the node', async () => {
+  await withWorld(async (world) => {
+    const request = httpsRequest({
+      host: '127.0.0.1',
+      servername: 'localhost',
+      port: world.edge.ports.connect,
+      path: '/v1/connect',
+      method: 'POST',
+      ca: world.platform.caPem,
+      agent: false,
+      headers: { 'content-length': '100' },
+    });
+    request.on('error', () => {});
+    request.write('{', () => request.destroy());
+    await untilMetric(world, /postern_edge_first_calls_total\{code="EDGE_CALL_MALFORMED"\} 1/);
+  });
+});
+
 test('the tunnel protocol runs over a WebSocket on the connect port', async () => {
   await withWorld(async (world) => {
     const client = new TestClient(world.platform);

@@ -50,7 +50,7 @@ export class ConnectServer {
   readonly #parts: ConnectServerParts;
   readonly #https: HttpsServer;
   readonly #webSockets: WebSocketServer;
-  /** By the address and port that the system sees. */
+  /** By the addresses and ports that the system sees, of both ends. */
   readonly #connections = new Map<string, { pass: Pass; turn: Turn | null; address: CallerAddress }>();
 
   constructor(parts: ConnectServerParts) {
@@ -123,7 +123,8 @@ export class ConnectServer {
       if (pathOf(request) !== '/v1/connect') throw notFound();
       if (request.method !== 'POST')
         throw new ConnectRefusal(405, 'EDGE_CALL_METHOD', 'the first call is a POST');
-      sendJson(response, 200, await answerFirstCall(this.#parts, request));
+      const { address } = this.#addressOf(request.socket);
+      sendJson(response, 200, await answerFirstCall(this.#parts, request, address));
       this.#parts.onCall('ok');
     } catch (error) {
       this.#refuse(error, request, (refusal) => sendProblem(response, refusal));
@@ -208,6 +209,6 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
-function peerOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

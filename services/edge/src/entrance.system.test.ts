@@ -14,6 +14,7 @@ import type { EdgeOptions } from './config.ts';
 import { TestClient } from './fixture/client.ts';
 import { frontOf, policyOf } from './fixture/documents.ts';
 import { type World, echoRoute, ended, exchange, freePort, until, withWorld } from './fixture/node.ts';
+import { rightToken } from './fixture/platform.ts';
 import { readProxyHeader, writeProxyHeader1, writeProxyHeader2 } from './proxy-header.ts';
 
 const noTls = frontOf().tls;
@@ -302,6 +303,21 @@ test('on the shared port a PROXY header comes before the ClientHello, and the pl
           const caller = connectTls({ socket, servername, rejectUnauthorized: false });
           assert.match(await exchangeTls(caller, request), answer);
         }
+        const socket = world.call(world.edge.ports.connect);
+        socket.write(writeProxyHeader2(told));
+        const caller = connectTls({ socket, servername: 'gw.example', rejectUnauthorized: false });
+        const body = JSON.stringify({
+          gatewayId: 'g1',
+          bootId: 'boot-one',
+          publicKey: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) },
+          facts: { name: 'c', version: '1', platform: 'test' },
+        });
+        const head = `POST /v1/connect HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${rightToken}\r\n`;
+        caller.write(`${head}content-length: ${body.length}\r\n\r\n${body}`);
+        const [answer] = (await once(caller, 'data')) as [Buffer];
+        assert.match(String(answer), /^HTTP\/1\.1 200 /);
+        caller.destroy();
+        assert.equal(world.platform.callers.at(-1), told.source.address);
       });
     },
     { options: { trustedBalancers: ['127.0.0.1'], proxyProtocolPorts: ['1-65535'] } },

@@ -3,7 +3,6 @@
  * to. The token leaves this function as a hash only. What acl refuses is passed on with acl's code; when acl cannot be
  * asked the client is told to come back, and meanwhile its reserve ticket counts.
  */
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Bus } from '@postern/bus';
 import {
@@ -13,6 +12,7 @@ import {
   ServiceError,
   ask,
   openSession,
+  secretHash,
 } from '@postern/contracts';
 import { Compile } from 'typebox/compile';
 import { ConnectRefusal } from './problem.ts';
@@ -30,14 +30,15 @@ export interface FirstCallParts {
   nodes(): NodeAddress[];
 }
 
-/** Answers a first call, or throws `ConnectRefusal`. */
+/** Answers a first call, or throws `ConnectRefusal`. `address` is the caller's own, also behind a balancer. */
 export async function answerFirstCall(
   parts: FirstCallParts,
   request: IncomingMessage,
+  address: string,
 ): Promise<ConnectAnswer> {
   const tokenHash = hashOfToken(request.headers.authorization);
   const call = await readCall(request);
-  const session = await askAcl(parts.bus, call, tokenHash, request.socket.remoteAddress ?? '');
+  const session = await askAcl(parts.bus, call, tokenHash, address);
   return {
     clientId: session.clientId,
     ticket: session.ticket,
@@ -66,7 +67,7 @@ async function askAcl(bus: Bus, call: ConnectRequest, tokenHash: string | null, 
   }
 }
 
-/** SHA-256 in base64url; null when no token is shown. */
+/** Null when no token is shown. */
 function hashOfToken(authorization: string | undefined): string | null {
   if (authorization === undefined) return null;
   const token = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1];
@@ -77,7 +78,7 @@ function hashOfToken(authorization: string | undefined): string | null {
       'Authorization is to be "Bearer" and the security token',
     );
   }
-  return createHash('sha256').update(token).digest('base64url');
+  return secretHash(token);
 }
 
 async function readCall(request: IncomingMessage): Promise<ConnectRequest> {
@@ -97,10 +98,15 @@ async function readBody(request: IncomingMessage): Promise<string> {
   if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) throw tooLong();
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) throw tooLong();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > bodyBytesMax) throw tooLong();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof ConnectRefusal) throw error;
+    throw new ConnectRefusal(400, 'EDGE_CALL_MALFORMED', 'the call was broken off');
   }
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -45,7 +45,7 @@ export class TunnelServer {
   readonly #server: Server;
   /** Never listens: it is given connections that have begun to speak and whose turn it is. */
   readonly #tls: TlsServer;
-  /** By the address and port of the other end, which is all that the plain and the TLS socket have in common. */
+  /** By the addresses and ports of both ends, which is all that the plain and the TLS socket have in common. */
   readonly #places = new Map<string, { pass: Pass; turn: Turn | null }>();
 
   constructor(parts: TunnelServerParts) {
@@ -148,6 +148,6 @@ function onFirstRecord(socket: Socket, callback: () => void): void {
   socket.read(0);
 }
 
-function peerOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
