@@ -32,12 +32,9 @@ async function owner(steps: readonly DocumentStep[] = []) {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
   const things: Collection<Thing> = await store.collection('things', { steps });
-  const collection = things as unknown as Collection<StoredDocument>;
   const onError = (error: unknown): void => assert.fail(String(error));
   const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
-  const collections = [
-    { name: 'things', collection, steps, restore: 'replace', fills: true, schema } as const,
-  ];
+  const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
   await serveBackup({ bus, store, source: { room: 'acl', collections, feeds: [] }, serve, onError });
   return { bus, things };
 }

@@ -30,7 +30,9 @@ export async function packPart(
   let documents = 0;
   let size = 0;
   const lines: string[] = [''];
-  for (const { name, steps } of collections) {
+  for (const {
+    collection: { name, steps },
+  } of collections) {
     const own = contents.get(name) ?? [];
     head.collections[name] = { version: versionOf(steps), documents: own.length };
     documents += own.length;
@@ -52,7 +54,7 @@ export async function packPart(
  * collections or versions that this program does not know.
  */
 export async function unpackPart(
-  part: Pick<BackupPart, 'room' | 'sha256' | 'documents'>,
+  part: Pick<BackupPart, 'room' | 'sha256'>,
   collections: readonly BackedUpCollection[],
   bytes: Buffer,
 ): Promise<Contents> {
@@ -65,13 +67,13 @@ export async function unpackPart(
   );
   const [first = '', ...lines] = text.toString('utf8').trimEnd().split('\n');
   const head = readHead(room, first);
-  const known = new Map(collections.map((one) => [one.name, one]));
+  const known = new Map(collections.map((one) => [one.collection.name, one.collection]));
   for (const [name, { version }] of Object.entries(head.collections)) {
     const collection = known.get(name);
     if (collection === undefined || version > versionOf(collection.steps)) throw newer(room, name);
   }
-  const checks = new Map(collections.map(({ name, schema }) => [name, Compile(schema)]));
-  const contents: Contents = new Map(collections.map(({ name }) => [name, []]));
+  const checks = new Map(collections.map(({ collection, schema }) => [collection.name, Compile(schema)]));
+  const contents: Contents = new Map([...known.keys()].map((name) => [name, []]));
   for (const line of lines) {
     const [name, document] = readLine(room, line);
     const [collection, entry] = [known.get(name), head.collections[name]];

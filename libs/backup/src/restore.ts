@@ -75,8 +75,8 @@ export class Restores {
     await this.#store.transaction(
       async (within) => {
         if (!state.overwrite) await this.#demandEmpty(within);
-        for (const collection of this.#source.collections)
-          await put(within, collection, contents.get(collection.name) ?? []);
+        for (const one of this.#source.collections)
+          await put(within, one, contents.get(one.collection.name) ?? []);
         for (const feed of this.#source.feeds) await feed.renewEpoch(within);
         await within(this.#kept).put({ ...state, state: 'done' });
       },
@@ -113,11 +113,11 @@ export class Restores {
   }
 
   async #demandEmpty(within: Within): Promise<void> {
-    for (const { name, collection, fills } of this.#source.collections) {
+    for (const { collection, fills } of this.#source.collections) {
       if (!fills || (await within(collection).count()) === 0) continue;
       throw backupError(
         'BACKUP_PLATFORM_FILLED',
-        `this platform is in use: there are ${name}. A restore would take their place; ask for it with --overwrite`,
+        `this platform is in use: there are ${collection.name}. A restore would take their place; ask for it with --overwrite`,
       );
     }
   }

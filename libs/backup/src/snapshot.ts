@@ -66,7 +66,7 @@ function readAll(store: Store, { collections }: BackupSource): Promise<Contents>
   return store.transaction(
     async (within) => {
       const contents: Contents = new Map();
-      for (const { name, collection } of collections) {
+      for (const { collection } of collections) {
         const all: StoredDocument[] = [];
         let cursor: string | null = null;
         do {
@@ -74,7 +74,7 @@ function readAll(store: Store, { collections }: BackupSource): Promise<Contents>
           all.push(...page.items);
           cursor = page.nextCursor;
         } while (cursor !== null);
-        contents.set(name, all);
+        contents.set(collection.name, all);
       }
       return contents;
     },

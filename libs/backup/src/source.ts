@@ -1,11 +1,12 @@
 /** What an owner says of its documents, so that they can be backed up and restored. */
 import type { FeedOwner } from '@postern/replica';
-import type { MigratedCollection, StoredDocument } from '@postern/store';
+import type { Collection, StoredDocument } from '@postern/store';
 import type { BackupRoom } from '@postern/contracts';
 import type { TSchema } from 'typebox';
 
 /** A collection, and what a restore does with what is there. */
-export interface BackedUpCollection extends MigratedCollection {
+export interface BackedUpCollection {
+  readonly collection: Collection<StoredDocument>;
   /** `replace`: afterwards there is what is in the backup and nothing else. `add`: what is there beside it stays. */
   readonly restore: 'replace' | 'add';
   /** The least that a document of its version has; a backup comes from outside. */

@@ -1,6 +1,6 @@
 export { documentBytesMax, pageItemsMax } from './document.ts';
 export { connectMongo, type MongoOptions } from './mongo-store.ts';
-export { type MigratedCollection, type MigrateOptions, migrate } from './migrate.ts';
+export { type MigrateOptions, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError, type StoreErrorCode } from './store-error.ts';

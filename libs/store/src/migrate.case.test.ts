@@ -120,8 +120,7 @@ function openThings(store: Store, steps: readonly DocumentStep[]): Promise<Colle
 }
 
 async function optionsOf(store: Store, steps: readonly DocumentStep[]): Promise<MigrateOptions> {
-  const collection = (await openThings(store, steps)) as unknown as Collection<StoredDocument>;
-  return { room, collections: [{ name: 'things', collection, steps }] };
+  return { room, collections: [await openThings(store, steps)] };
 }
 
 function fill(store: Store, things: Collection<Thing>): Promise<void> {

@@ -12,20 +12,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { newId } from './new-id.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, Store, StoredDocument } from './store.ts';
-import { type Steps, checkReadable, readableFrom, versionField, versionOf } from './versioned.ts';
-
-/** A collection as its owner has opened it, and the steps with which it has. */
-export interface MigratedCollection {
-  readonly name: string;
-  readonly collection: Collection<StoredDocument>;
-  readonly steps: Steps;
-}
+import { checkReadable, readableFrom, versionField, versionOf } from './versioned.ts';
 
 /** What is to be migrated. */
 export interface MigrateOptions {
   /** The owner; the collection `<room>_migration` is its own. */
   readonly room: string;
-  readonly collections: readonly MigratedCollection[];
+  readonly collections: readonly Collection<StoredDocument>[];
   /** How long a holder that says nothing keeps the lease. */
   readonly leaseMs?: number;
   readonly signal?: AbortSignal;
@@ -70,7 +63,7 @@ export async function migrate(store: Store, options: MigrateOptions): Promise<nu
 
 async function checkVersions(
   records: Collection<Versions | Lease>,
-  collections: readonly MigratedCollection[],
+  collections: readonly Collection<StoredDocument>[],
 ): Promise<void> {
   const { versions = {} } = ((await records.get('versions')) ?? {}) as Partial<Versions>;
   for (const { name, steps } of collections) {
@@ -81,19 +74,19 @@ async function checkVersions(
 
 async function isLeft(
   records: Collection<Versions | Lease>,
-  collections: readonly MigratedCollection[],
+  collections: readonly Collection<StoredDocument>[],
 ): Promise<boolean> {
   const stepped = collections.filter(({ steps }) => steps.length > 0);
   if (stepped.length === 0) return false;
   const { versions = {} } = ((await records.get('versions')) ?? {}) as Partial<Versions>;
   if (stepped.some(({ name, steps }) => (versions[name]?.version ?? 1) < versionOf(steps))) return true;
-  for (const one of stepped) if ((await older(one.collection, one.steps)).length > 0) return true;
+  for (const collection of stepped) if ((await older(collection)).length > 0) return true;
   return false;
 }
 
 /** A few of those that are stored in an earlier version: a program of that version may still be running. */
-async function older(collection: Collection<StoredDocument>, steps: Steps): Promise<StoredDocument[]> {
-  for (let version = 1; version < versionOf(steps); version += 1) {
+async function older(collection: Collection<StoredDocument>): Promise<StoredDocument[]> {
+  for (let version = 1; version < versionOf(collection.steps); version += 1) {
     const filter = { [versionField]: version === 1 ? null : version };
     const { items } = await collection.list({ filter, limit: batchDocuments });
     if (items.length > 0) return items;
@@ -128,11 +121,12 @@ async function sweep(
 ): Promise<number> {
   let lease: Lease | null = first;
   let changed = 0;
-  for (const { name, collection, steps } of collections) {
+  for (const collection of collections) {
+    const { name, steps } = collection;
     let documents = 0;
     for (;;) {
       signal?.throwIfAborted();
-      const batch = await older(collection, steps);
+      const batch = await older(collection);
       if (batch.length === 0) break;
       await putAll(store, collection, batch);
       documents += batch.length;
@@ -166,7 +160,7 @@ function finish(
   store: Store,
   records: Collection<Versions | Lease>,
   lease: Lease,
-  collections: readonly MigratedCollection[],
+  collections: readonly Collection<StoredDocument>[],
 ): Promise<void> {
   return store.transaction(async (within) => {
     const all = within(records);

@@ -10,7 +10,8 @@ import { checkDocument, checkField, checkFilter, pageLimit } from './document.ts
 import { notFound, stale } from './document-error.ts';
 import { decodeDocument, encodeDocument, mongoField, type MongoDocument } from './mongo-document.ts';
 import { mongoError } from './mongo-error.ts';
-import type { Collection, CollectionOptions, Filter, StoredDocument } from './store.ts';
+import type { CollectionOptions, Filter, StoredDocument } from './store.ts';
+import type { Stored } from './versioned.ts';
 
 const NamespaceExists = 48;
 
@@ -43,12 +44,12 @@ export async function prepareCollection(
   }
 }
 
-/** The collection as `Collection`; `session` makes it part of a transaction. */
+/** The collection's operations; `session` makes them part of a transaction. */
 export function mongoCollection<T extends StoredDocument>(
   driver: DriverCollection<MongoDocument>,
   run: Run,
   session?: ClientSession,
-): Collection<T> {
+): Stored<T> {
   const name = driver.collectionName;
   const inSession = session === undefined ? {} : { session };
   const operate: Run = (operation) =>

@@ -15,7 +15,7 @@ import { runTransaction } from './mongo-transaction.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, CollectionOptions, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
-import { type Steps, versioned } from './versioned.ts';
+import { versioned } from './versioned.ts';
 
 /** What `connectMongo` takes beside the URL. */
 export interface MongoOptions {
@@ -102,7 +102,7 @@ function tlsFiles({ caFile, certFile, keyFile }: NonNullable<MongoOptions['tls']
 class MongoStore implements Store {
   readonly #client: MongoClient;
   readonly #database: Db;
-  readonly #drivers = new WeakMap<object, { driver: DriverCollection<MongoDocument>; steps: Steps }>();
+  readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
 
   /** The driver would connect again for an operation after its close. */
   #closed = false;
@@ -120,9 +120,9 @@ class MongoStore implements Store {
     await this.#run(name, () => prepareCollection(this.#database, name, options));
     const driver = this.#database.collection<MongoDocument>(name);
     const { steps = [] } = options;
-    const plain = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
-    const collection = versioned(name, steps, plain);
-    this.#drivers.set(collection, { driver, steps });
+    const stored = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
+    const collection = versioned({ name, steps }, stored);
+    this.#drivers.set(collection, driver);
     return collection;
   }
 
@@ -135,11 +135,10 @@ class MongoStore implements Store {
         this.#client,
         (scope, session) =>
           work(<T extends StoredDocument>(collection: Collection<T>) => {
-            const known = this.#drivers.get(collection);
-            assert(known !== undefined, 'a collection of another store');
-            const { driver, steps } = known;
+            const driver = this.#drivers.get(collection);
+            assert(driver !== undefined, 'a collection of another store');
             const seen = mongoCollection<T>(driver, (operation) => scope.operate(operation), session);
-            return versioned(driver.collectionName, steps, seen);
+            return versioned(collection, seen);
           }),
         options.withinMs,
       ),

@@ -14,7 +14,7 @@ import { StoreError } from './store-error.ts';
 import type { Collection, CollectionOptions, Filter, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
 import { TurnQueue } from './turn-queue.ts';
-import { type Steps, versioned } from './versioned.ts';
+import { type Stored, versioned } from './versioned.ts';
 
 /** Opens or makes the file (mode 0600), or `:memory:`. Throws `STORE_LOCKED` when another process has it. */
 export function openSqlite(file: string): Store {
@@ -42,7 +42,7 @@ function openDatabase(file: string): DatabaseSync {
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #turns = new TurnQueue();
-  readonly #tables = new WeakMap<object, { table: unknown; steps: Steps }>();
+  readonly #tables = new WeakMap<object, unknown>();
   #closed = false;
 
   constructor(database: DatabaseSync) {
@@ -62,12 +62,9 @@ class SqliteStore implements Store {
       }
     });
     const { steps = [] } = options;
-    const collection = versioned(
-      name,
-      steps,
-      view(table, (operation) => this.#turn(operation)),
-    );
-    this.#tables.set(collection, { table, steps });
+    const stored = view(table, (operation) => this.#turn(operation));
+    const collection = versioned({ name, steps }, stored);
+    this.#tables.set(collection, table);
     return collection;
   }
 
@@ -82,11 +79,12 @@ class SqliteStore implements Store {
         const result = await scope.run(
           () =>
             work(<T extends StoredDocument>(collection: Collection<T>) => {
-              const known = this.#tables.get(collection);
-              assert(known !== undefined, 'a collection of another store');
-              const table = known.table as SqliteTable<T>;
-              const seen = view(table, (operation) => scope.operate(operation));
-              return versioned(table.name, known.steps, seen);
+              const table = this.#tables.get(collection) as SqliteTable<T> | undefined;
+              assert(table !== undefined, 'a collection of another store');
+              return versioned(
+                collection,
+                view(table, (operation) => scope.operate(operation)),
+              );
             }),
           options.withinMs,
         );
@@ -120,11 +118,11 @@ class SqliteStore implements Store {
   }
 }
 
-/** A table as a collection whose operations `run` when it is their turn. */
+/** A table's operations, which `run` when it is their turn. */
 function view<T extends StoredDocument>(
   table: SqliteTable<T>,
   run: <R>(operation: () => R) => Promise<R>,
-): Collection<T> {
+): Stored<T> {
   return {
     get: (id) => run(() => table.get(id)),
     find: (filter: Filter) => run(() => table.find(filter)),

@@ -48,16 +48,20 @@ export function checkReadable(what: string, version: number, oldest: number, ste
   );
 }
 
+/** A collection as it is stored, whatever version its documents are of. */
+export type Stored<T extends StoredDocument> = Omit<Collection<T>, 'name' | 'steps'>;
+
 /** The collection in the version of its steps. */
 export function versioned<T extends StoredDocument>(
-  name: string,
-  steps: Steps,
-  stored: Collection<T>,
+  { name, steps }: Pick<Collection<T>, 'name' | 'steps'>,
+  stored: Stored<T>,
 ): Collection<T> {
   const read = <D extends T | null>(document: D): D =>
     document === null ? document : (open(document, name, steps) as D);
   const write = (document: T): T => stamp(document, steps) as T;
   return {
+    name,
+    steps,
     get: async (id) => read(await stored.get(id)),
     find: async (filter) => read(await stored.find(filter)),
     list: async (options) => {

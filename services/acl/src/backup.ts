@@ -3,7 +3,7 @@ import type { BackupSource } from '@postern/backup';
 import { AccessRule, Role, SecretHash, SourceRule } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
 import { Type, type TSchema } from 'typebox';
-import { type Documents, ownedCollections } from './document.ts';
+import type { Documents } from './document.ts';
 
 type Kept = Exclude<keyof Documents, 'ticketKeys'>;
 
@@ -32,13 +32,13 @@ const schemas: Record<Kept, TSchema> = {
 
 /** The owner's side of it. */
 export function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
-  const collections = ownedCollections(documents)
+  const collections = Object.values(documents)
     .filter(({ name }) => name in schemas)
-    .map((one) => ({
-      ...one,
+    .map((collection) => ({
+      collection,
       restore: 'replace' as const,
-      fills: one.name === 'tokens',
-      schema: schemas[one.name as Kept],
+      fills: collection.name === 'tokens',
+      schema: schemas[collection.name as Kept],
     }));
   return { room: 'acl', collections, feeds: [policies] };
 }

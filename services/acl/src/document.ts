@@ -1,13 +1,6 @@
 /** The documents that acl owns, and their collections. Secrets are in none of them: only their hashes. */
 import type { AccessRule, Role, SourceRule } from '@postern/contracts';
-import {
-  type Collection,
-  type DocumentStep,
-  type MigratedCollection,
-  type Store,
-  type StoredDocument,
-  migrate,
-} from '@postern/store';
+import { type Collection, type Store, migrate } from '@postern/store';
 
 interface Dated {
   id: string;
@@ -71,43 +64,20 @@ export interface Documents {
   apiKeys: Collection<ApiKeyDocument>;
 }
 
-/** What brings each collection's documents from one version to the next; nothing has changed yet. */
-const steps = {
-  policies: [],
-  accessLists: [],
-  sourceRules: [],
-  tokens: [],
-  ticketKeys: [],
-  apiKeys: [],
-} satisfies Record<keyof Documents, DocumentStep[]>;
-
 /** Makes the collections when they are missing, and brings their documents up to date. */
 export async function openDocuments(store: Store): Promise<Documents> {
   const byGateway = { indexes: [['gatewayId']] };
   const unique = [['hash']];
-  const { policies, accessLists, sourceRules, tokens, ticketKeys, apiKeys } = steps;
   const documents = {
-    policies: await store.collection<PolicyDocument>('policies', { steps: policies }),
-    accessLists: await store.collection<AccessListDocument>('accessLists', { steps: accessLists }),
-    sourceRules: await store.collection<SourceRulesDocument>('sourceRules', {
-      ...byGateway,
-      steps: sourceRules,
-    }),
-    tokens: await store.collection<TokenDocument>('tokens', { ...byGateway, unique, steps: tokens }),
-    ticketKeys: await store.collection<TicketKeyDocument>('ticketKeys', { steps: ticketKeys }),
-    apiKeys: await store.collection<ApiKeyDocument>('apiKeys', { unique, steps: apiKeys }),
+    policies: await store.collection<PolicyDocument>('policies'),
+    accessLists: await store.collection<AccessListDocument>('accessLists'),
+    sourceRules: await store.collection<SourceRulesDocument>('sourceRules', byGateway),
+    tokens: await store.collection<TokenDocument>('tokens', { ...byGateway, unique }),
+    ticketKeys: await store.collection<TicketKeyDocument>('ticketKeys'),
+    apiKeys: await store.collection<ApiKeyDocument>('apiKeys', { unique }),
   };
-  await migrate(store, { room: 'acl', collections: ownedCollections(documents) });
+  await migrate(store, { room: 'acl', collections: Object.values(documents) });
   return documents;
-}
-
-/** The same by name, as migration and backup go through them. */
-export function ownedCollections(documents: Documents): MigratedCollection[] {
-  return (Object.keys(steps) as (keyof Documents)[]).map((name) => ({
-    name,
-    collection: documents[name] as unknown as Collection<StoredDocument>,
-    steps: steps[name],
-  }));
 }
 
 /** All documents of a collection that match, page by page. */

@@ -42,12 +42,12 @@ export async function backupSource(store: Store, ring: KeyRing, feed: FeedOwner)
     room: 'certstore',
     collections: owned
       .filter(({ name }) => name in schemas)
-      .map((one) => ({
-        ...one,
-        schema: schemas[one.name] ?? Type.Never(),
+      .map((collection) => ({
+        collection,
+        schema: schemas[collection.name] ?? Type.Never(),
         // What was signed here stays in the list.
-        restore: one.name === 'certstore_issued' ? 'add' : 'replace',
-        fills: one.name === 'certstore_certificates',
+        restore: collection.name === 'certstore_issued' ? 'add' : 'replace',
+        fills: collection.name === 'certstore_certificates',
       })),
     feeds: [feed],
     keyIdOf: (name, document) => (isSealed(name) ? envelopeKeyId(envelopeOf(document)) : null),

@@ -1,6 +1,6 @@
 /** The documents of certificates, and their secrets apart from them, so that no list ever loads a key. */
 import type { Certificate } from '@postern/contracts';
-import type { Collection, DocumentStep, MigratedCollection, Store, StoredDocument } from '@postern/store';
+import type { Collection, Store, StoredDocument } from '@postern/store';
 
 /** A stored certificate: as it is shown, but for what is found out anew each time, and with its contents. */
 export type CertificateDocument = Omit<Certificate, 'usedBy' | 'warnings'> & {
@@ -34,20 +34,19 @@ export async function openDocuments(store: Store): Promise<Documents> {
   };
 }
 
-/** Every collection of certstore, and what brings its documents from one version to the next; nothing has changed yet. */
-const steps: Record<string, DocumentStep[]> = {
-  certstore_authorities: [],
-  certstore_issued: [],
-  certstore_key_check: [],
-  certstore_certificates: [],
-  certstore_secrets: [],
-  certstore_expiry: [],
-};
+/** Every collection of certstore. */
+const names = [
+  'certstore_authorities',
+  'certstore_issued',
+  'certstore_key_check',
+  'certstore_certificates',
+  secretCollection,
+  'certstore_expiry',
+];
 
-/** Opens all of them by name, as migration and backup go through them. */
-export async function ownedCollections(store: Store): Promise<MigratedCollection[]> {
-  const opened: MigratedCollection[] = [];
-  for (const [name, own] of Object.entries(steps))
-    opened.push({ name, collection: await store.collection(name, { steps: own }), steps: own });
+/** Opens all of them, as migration and backup go through them. */
+export async function ownedCollections(store: Store): Promise<Collection<StoredDocument>[]> {
+  const opened: Collection<StoredDocument>[] = [];
+  for (const name of names) opened.push(await store.collection(name));
   return opened;
 }

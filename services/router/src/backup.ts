@@ -1,7 +1,7 @@
 /** What the router has backed up: all of it. */
 import type { BackupSource } from '@postern/backup';
 import { Type, type TSchema } from 'typebox';
-import { type Documents, ownedCollections } from './document.ts';
+import type { Documents } from './document.ts';
 import type { RouterFeeds } from './journal.ts';
 
 const textOrNull = Type.Union([Type.String(), Type.Null()]);
@@ -29,11 +29,11 @@ const schemas: Record<keyof Documents, TSchema> = {
 
 /** The owner's side of it. */
 export function backupSource(documents: Documents, feeds: RouterFeeds): BackupSource {
-  const collections = ownedCollections(documents).map((one) => ({
-    ...one,
+  const collections = Object.values(documents).map((collection) => ({
+    collection,
     restore: 'replace' as const,
-    fills: one.name === 'gateways',
-    schema: schemas[one.name as keyof Documents],
+    fills: collection.name === 'gateways',
+    schema: schemas[collection.name as keyof Documents],
   }));
   return { room: 'router', collections, feeds: [feeds.gateways, feeds.routes] };
 }

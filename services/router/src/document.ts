@@ -1,13 +1,6 @@
 /** The documents that the router owns, and their collections. */
 import type { Destination, DestinationFront } from '@postern/contracts';
-import {
-  type Collection,
-  type DocumentStep,
-  type MigratedCollection,
-  type Store,
-  type StoredDocument,
-  migrate,
-} from '@postern/store';
+import { type Collection, type Store, migrate } from '@postern/store';
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -45,32 +38,15 @@ export interface Documents {
   fronts: Collection<FrontDocument>;
 }
 
-/** What brings each collection's documents from one version to the next; nothing has changed yet. */
-const steps = { gateways: [], destinations: [], fronts: [] } satisfies Record<
-  keyof Documents,
-  DocumentStep[]
->;
-
 /** Makes the collections when they are missing, and brings their documents up to date. */
 export async function openDocuments(store: Store): Promise<Documents> {
-  const { gateways, destinations, fronts } = steps;
   const documents = {
-    gateways: await store.collection<GatewayDocument>('gateways', { steps: gateways }),
+    gateways: await store.collection<GatewayDocument>('gateways'),
     destinations: await store.collection<DestinationDocument>('destinations', {
       indexes: [['gatewayId']],
-      steps: destinations,
     }),
-    fronts: await store.collection<FrontDocument>('fronts', { steps: fronts }),
+    fronts: await store.collection<FrontDocument>('fronts'),
   };
-  await migrate(store, { room: 'router', collections: ownedCollections(documents) });
+  await migrate(store, { room: 'router', collections: Object.values(documents) });
   return documents;
-}
-
-/** The same by name, as migration and backup go through them. */
-export function ownedCollections(documents: Documents): MigratedCollection[] {
-  return (Object.keys(steps) as (keyof Documents)[]).map((name) => ({
-    name,
-    collection: documents[name] as unknown as Collection<StoredDocument>,
-    steps: steps[name],
-  }));
 }
