@@ -1,7 +1,7 @@
 /** The nodes as the admin API lists them: `GET /nodes`, over HTTPS, with a bounded answer and a deadline. */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { type Secret, readSecretFile } from '@postern/config';
+import type { Secret } from '@postern/config';
 import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
 import { balancerError } from './errors.ts';
@@ -53,7 +53,7 @@ async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: nu
         agent: false,
         signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
         // Files are read each time, so that replaced ones are taken.
-        headers: { authorization: `Bearer ${keyText(place.key)}` },
+        headers: { authorization: `Bearer ${place.key.current()}` },
         ...(place.caFile === undefined ? {} : { ca: readFileSync(place.caFile) }),
       },
       (incoming) => {
@@ -72,10 +72,6 @@ async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: nu
     fail(error);
   }
   return promise;
-}
-
-function keyText(key: Secret): string {
-  return key.file === null ? key.reveal() : readSecretFile(key.file);
 }
 
 function parse(text: string): unknown {

@@ -1,5 +1,5 @@
 /** The program `postern-balancer`: settings, then haproxy and keepalived for as long as it runs. */
-import { Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
+import { Metrics, createLogger, createTelemetry, processMetrics, runProgram } from '@postern/telemetry';
 import { createBalancer } from './balancer.ts';
 import { program } from './config.ts';
 import { balancerMetrics } from './metrics.ts';
@@ -7,7 +7,8 @@ import { balancerMetrics } from './metrics.ts';
 const settings = program.parse();
 const { name, version } = program;
 const logger = createLogger({ name, level: settings.logLevel });
-const metrics = new Metrics().collectProcess();
+const metrics = new Metrics();
+processMetrics(metrics);
 const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 
 await runProgram({

@@ -348,11 +348,7 @@ function readGateways(settings: ClientSettings): GatewayOptions[] {
       readToken: () => {
         if (special?.tokenFile !== undefined) return readSecretFile(special.tokenFile);
         if (special?.token instanceof Secret) return special.token.reveal();
-        const { token } = settings;
-        return (
-          divide(token?.file == null ? token?.reveal() : readSecretFile(token.file), ids.length)[index] ??
-          null
-        );
+        return divide(settings.token?.current(), ids.length)[index] ?? null;
       },
     };
   });

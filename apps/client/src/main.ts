@@ -2,7 +2,15 @@
 import { openSync, writeSync } from 'node:fs';
 import process from 'node:process';
 import { ConfigError } from '@postern/config';
-import { ExitCode, ExitError, Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
+import {
+  ExitCode,
+  ExitError,
+  Metrics,
+  createLogger,
+  createTelemetry,
+  processMetrics,
+  runProgram,
+} from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
 import {
   type ClientOptions,
@@ -30,7 +38,7 @@ const { name, version } = program;
 const metrics = new Metrics();
 const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 // Nobody pays for what nobody reads.
-if (settings.opsPort !== undefined || telemetry.sendsMetrics) metrics.collectProcess();
+if (settings.opsPort !== undefined || telemetry.sendsMetrics) processMetrics(metrics);
 const ignored = withoutEffect(settings);
 if (ignored.length > 0)
   logger.info(

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
-import { Metrics } from '@postern/telemetry';
+import { Metrics, processMetrics } from '@postern/telemetry';
 import type { Operator } from './operator.ts';
 import { type Platform, createPlatform } from './platform.ts';
 
@@ -84,7 +84,8 @@ describe('a platform in one process', () => {
   });
 
   it('shows the metrics that docs/METRICS.md has for it', async (t) => {
-    const metrics = new Metrics().collectProcess();
+    const metrics = new Metrics();
+    processMetrics(metrics);
     const platform = createPlatform({ state: makeFolder(t), settings: anyPorts, version: '0.0.0', metrics });
     t.after(() => platform.stop());
     await platform.start();

@@ -1,12 +1,13 @@
 /** `postern-standalone`, once its code is loaded: settings, then the platform. */
-import { Metrics, createLogger, createTelemetry, runProgram } from '@postern/telemetry';
+import { Metrics, createLogger, createTelemetry, processMetrics, runProgram } from '@postern/telemetry';
 import { program } from './config.ts';
 import { createPlatform } from './platform.ts';
 
 const { state, logLevel, opsHost, opsPort, keyEncryptionKey, ...settings } = program.parse();
 const { name, version } = program;
 const logger = createLogger({ name, level: logLevel });
-const metrics = new Metrics().collectProcess();
+const metrics = new Metrics();
+processMetrics(metrics);
 const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 
 const platform = createPlatform({

@@ -8,6 +8,7 @@ export { BusError, type BusErrorCode } from './bus-error.ts';
 export type { Bus, Subscription } from './bus.ts';
 export { MemoryBus } from './memory-bus.ts';
 export { MemoryHub } from './memory-hub.ts';
+export { busMetrics } from './bus-metrics.ts';
 export type { BusStats } from './bus-stats.ts';
 export { connectNats } from './connect-nats.ts';
 export type { NatsBus } from './nats-bus.ts';

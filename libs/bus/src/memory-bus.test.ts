@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { answersMax } from './answering.ts';
 import { testBus } from './bus.case.test.ts';
 import { memoryBus, MemoryHub, type MemoryBus } from './index.ts';
-import { queuedMessagesMax } from './memory-hub.ts';
+import { queuedMessagesMax } from './memory-switch.ts';
 import { pendingRequestsMax } from './pending-requests.ts';
 
 testBus('in-process bus', async () => {

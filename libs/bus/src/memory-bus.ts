@@ -8,14 +8,14 @@ import { BusError } from './bus-error.ts';
 import type { Bus, Subscription } from './bus.ts';
 import { decodeBody, encodeBody } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
-import type { Listener, MemoryHub, Message } from './memory-hub.ts';
+import type { Listener, MemorySwitch, Message } from './memory-switch.ts';
 import { PendingRequests, type RequestOptions } from './pending-requests.ts';
 import { checkPattern, checkSubject } from './subject.ts';
 import { closeMs, within } from './within.ts';
 
 /** One in-process connection; made by `MemoryHub.connect` or `memoryBus`. */
 export class MemoryBus implements Bus {
-  readonly #hub: MemoryHub;
+  readonly #switch: MemorySwitch;
   readonly #onError: OnError;
   readonly #answering: Answering;
   readonly #pending = new PendingRequests();
@@ -23,8 +23,8 @@ export class MemoryBus implements Bus {
   readonly #connection = new ConnectionState(true);
   #closed = false;
 
-  constructor(hub: MemoryHub, options: { onError?: OnError }) {
-    this.#hub = hub;
+  constructor(joined: MemorySwitch, options: { onError?: OnError }) {
+    this.#switch = joined;
     this.#onError = options.onError ?? warnOfError;
     this.#answering = new Answering(this.#onError);
   }
@@ -38,19 +38,19 @@ export class MemoryBus implements Bus {
       checkSubject(subject);
       const bytes = encodeBody(body, subject);
       const reply: Message['reply'] = (answer) =>
-        this.#hub.enqueue(() => {
+        this.#switch.enqueue(() => {
           if (!this.connected) return;
           if ('code' in answer) settle.reject(replyError(answer.code, subject));
           else settle.resolve(decodeBody(answer, subject));
         });
       return this.#connection.whenConnected(() => {
-        if (this.#hub.full)
+        if (this.#switch.full)
           settle.reject(
             new BusError('BUS_OVERLOADED', `too many messages at once; ${subject} was not asked`),
           );
-        else if (this.#hub.send({ subject, bytes, reply })) settle.isSent = true;
+        else if (this.#switch.send({ subject, bytes, reply })) settle.isSent = true;
         else {
-          this.#hub.enqueue(() =>
+          this.#switch.enqueue(() =>
             settle.reject(new BusError('BUS_NO_RESPONDER', `nobody serves ${subject}`)),
           );
         }
@@ -76,9 +76,9 @@ export class MemoryBus implements Bus {
     checkSubject(subject);
     const bytes = encodeBody(body, subject);
     if (!this.connected) return;
-    if (this.#hub.full)
+    if (this.#switch.full)
       this.#onError(new BusError('BUS_OVERLOADED', `too many messages at once; one on ${subject} is lost`));
-    else this.#hub.send({ subject, bytes });
+    else this.#switch.send({ subject, bytes });
   }
 
   subscribe(subject: string, handler: (body: unknown, subject: string) => void): Subscription {
@@ -98,14 +98,14 @@ export class MemoryBus implements Bus {
   }
 
   flush(): Promise<void> {
-    return new Promise((resolve) => this.#hub.enqueue(resolve));
+    return new Promise((resolve) => this.#switch.enqueue(resolve));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.flush();
-    for (const listener of this.#listeners) this.#hub.remove(listener);
+    for (const listener of this.#listeners) this.#switch.remove(listener);
     await within(closeMs, this.#answering.drained());
     await this.flush();
     this.#pending.close();
@@ -128,11 +128,11 @@ export class MemoryBus implements Bus {
       throw new BusError('BUS_CLOSED', `the bus was closed before ${wanted.pattern} was subscribed to`);
     const listener = { ...wanted, deliver: (message: Message) => this.connected && wanted.deliver(message) };
     this.#listeners.add(listener);
-    this.#hub.add(listener);
+    this.#switch.add(listener);
     return {
       close: () => {
         this.#listeners.delete(listener);
-        this.#hub.remove(listener);
+        this.#switch.remove(listener);
       },
     };
   }

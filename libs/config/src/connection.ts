@@ -1,5 +1,4 @@
 /** The shared settings as the bus and the store take them. They are plain values: this lib knows neither. */
-import { readSecretFile } from './bounded-file.ts';
 import type { Secret } from './secret.ts';
 
 /** What `natsSettings` read. */
@@ -33,7 +32,9 @@ export function natsConnection(settings: NatsConnectionSettings): {
     servers: settings.natsUrl.reveal(),
     ...(tls === null ? {} : { tls }),
     ...(seed === undefined ? {} : { nkeySeedFile: seed }),
-    ...(name === undefined || seed !== undefined ? {} : { user: { name, password: () => textOf(password) } }),
+    ...(name === undefined || seed !== undefined
+      ? {}
+      : { user: { name, password: () => password?.current() ?? '' } }),
   };
 }
 
@@ -69,9 +70,4 @@ function tlsFiles(
     ...(key === undefined ? {} : { keyFile: key }),
   };
   return Object.keys(files).length === 0 ? null : files;
-}
-
-function textOf(secret: Secret | undefined): string {
-  if (secret === undefined) return '';
-  return secret.file === null ? secret.reveal() : readSecretFile(secret.file);
 }

@@ -19,7 +19,7 @@
  * property are those of `SettingAnnotations`: `environment`, `short`, `aliases`, `negations`, `argument`, `placeholder`,
  * `fileOnly`, `hidden`, `inArgv`. Lists and maps take repeated flags and commas; the higher source replaces them whole.
  * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
- * A `Secret` shows `***` everywhere but in `.reveal()`; `.file` says where it was read, `readSecretFile` reads it anew.
+ * A `Secret` shows `***` everywhere but in `.reveal()`; `.current()` reads one that came from a file anew.
  */
 export { type ReadFile, readSecretFile } from './bounded-file.ts';
 export {

@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import { Type, type TUnsafe } from 'typebox';
+import { readSecretFile } from './bounded-file.ts';
 import type { SettingAnnotations } from './setting.ts';
 
 const mask = '***';
@@ -23,6 +24,11 @@ export class Secret {
   /** The text itself: hand it on where it is needed, and keep it nowhere else. */
   reveal(): string {
     return this.#text;
+  }
+
+  /** The text as it is now: one from a file may have been replaced. Throws what reading the file throws. */
+  current(): string {
+    return this.file === null ? this.#text : readSecretFile(this.file);
   }
 
   toString(): string {

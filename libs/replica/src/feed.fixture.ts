@@ -4,7 +4,7 @@ import { policyFeed, type Policy } from '@postern/contracts';
 import { openSqlite, type Collection, type Store, type StoredDocument } from '@postern/store';
 import { FeedFollower, type FeedChange } from './feed-follower.ts';
 import { FeedOwner } from './feed-owner.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 
 interface PolicyDocument extends StoredDocument {
   text: string;

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { memoryBus } from '@postern/bus';
 import type { NodeSnapshot } from '@postern/contracts';
 import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 import { heldMax } from './presence-node.ts';
 import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';

@@ -1,7 +1,7 @@
 /** What the tests of presence share: tunnels, and announcers whose announcements the test carries itself. */
 import { memoryBus } from '@postern/bus';
 import type { TunnelPresence } from '@postern/contracts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 
 /** A tunnel of gateway `g`, or another. */

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { memoryBus } from '@postern/bus';
 import type { NodeSnapshot } from '@postern/contracts';
 import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 import type { Announcement, PresenceAnnouncer } from './presence-announcer.ts';
 import { PresenceTable } from './presence-table.ts';
 

@@ -3,7 +3,8 @@
  *
  *     const settings = program.parse();
  *     const logger = createLogger({ name: program.name, level: settings.logLevel });
- *     const metrics = new Metrics().collectProcess();
+ *     const metrics = new Metrics();
+ *     processMetrics(metrics);
  *     await runProgram({
  *       name: program.name, version: program.version, logger,
  *       ops: { host: settings.opsHost, port: settings.opsPort, metrics },
@@ -26,22 +27,17 @@ export {
   type Counter,
   type Gauge,
   type MetricDescription,
-  type MetricKind,
   type MetricOptions,
   Metrics,
   type Sample,
 } from './metrics.ts';
-export { type BusSource, busMetrics } from './bus-metrics.ts';
+export type { MetricKind } from './metric-name.ts';
+export { processMetrics } from './process-metrics.ts';
 export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';
 export { LineLimit } from './line-limit.ts';
 export { type LateServiceOptions, type Opened, lateService } from './late-service.ts';
-export {
-  type SamplerName,
-  type Telemetry,
-  type TelemetryOptions,
-  type TelemetrySettings,
-  createTelemetry,
-} from './telemetry.ts';
+export { type Telemetry, createTelemetry } from './telemetry.ts';
+export type { SamplerName, TelemetryOptions, TelemetrySettings } from './telemetry-options.ts';
 export type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from './tracing.ts';
 export { OpsServer, type OpsServerOptions } from './ops-server.ts';
 export { type RunOptions, runProgram } from './run-program.ts';

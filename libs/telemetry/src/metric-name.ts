@@ -2,7 +2,9 @@
  * How a metric of OpenTelemetry is called in Prometheus: `_` for what Prometheus does not take, the unit in words at the
  * end, then `_total` for what only grows (OpenTelemetry, "Prometheus and OpenMetrics compatibility").
  */
-import type { MetricKind } from './metrics.ts';
+
+/** What grows, what goes up and down, what is spread over buckets. */
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 const words: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' };
 

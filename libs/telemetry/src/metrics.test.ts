@@ -4,6 +4,7 @@ import { DurationTable, durationRowsMax } from './duration-table.ts';
 import { HttpServerDurations } from './http-duration.ts';
 import { metricName } from './metric-name.ts';
 import { Metrics } from './metrics.ts';
+import { processMetrics } from './process-metrics.ts';
 
 test('a metric’s name at /metrics has its unit in words at the end, and _total where it only grows', () => {
   assert.equal(
@@ -79,7 +80,9 @@ test('durations beyond the most rows share one row', () => {
 });
 
 test('the process is told under OpenTelemetry’s names', async () => {
-  const text = await new Metrics().collectProcess().text();
+  const metrics = new Metrics();
+  processMetrics(metrics);
+  const text = await metrics.text();
   for (const name of [
     'process_cpu_time_seconds_total',
     'process_memory_usage_bytes',

@@ -8,8 +8,7 @@
 import assert from 'node:assert/strict';
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import { type DurationOptions, DurationHistogram, DurationTable } from './duration-table.ts';
-import { labelName, metricName } from './metric-name.ts';
-import { collectProcess } from './process-metrics.ts';
+import { type MetricKind, labelName, metricName } from './metric-name.ts';
 
 export type { Counter, Gauge } from 'prom-client';
 
@@ -30,9 +29,6 @@ export interface MetricOptions {
   /** The value or values now; then nobody else may change the metric. */
   read?: () => number | readonly Sample[];
 }
-
-/** What grows, what goes up and down, what is spread over buckets. */
-export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** A metric as docs and exporters see it. */
 export interface MetricDescription extends Readonly<Omit<MetricOptions, 'read' | 'labels'>> {
@@ -60,12 +56,6 @@ interface Known {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #known = new Map<string, Known>();
-
-  /** Event loop, memory, garbage collection and CPU of the process; once per process. */
-  collectProcess(): this {
-    collectProcess(this);
-    return this;
-  }
 
   /** A number that only grows. */
   counter(options: MetricOptions): Counter {

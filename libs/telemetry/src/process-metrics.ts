@@ -25,8 +25,8 @@ const collections = new Map<number, string>([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
 ]);
 
-/** Registers them. */
-export function collectProcess(metrics: Metrics): void {
+/** Registers them; once in a process. */
+export function processMetrics(metrics: Metrics): void {
   collectUse(metrics);
   collectHeap(metrics);
   collectGarbage(metrics);

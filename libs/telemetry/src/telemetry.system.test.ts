@@ -11,9 +11,11 @@ const script = `
 import { registerHooks } from 'node:module';
 const asked = new Set();
 registerHooks({ resolve(name, context, next) { if (/^@opentelemetry\\/(?!api$)/.test(name)) asked.add(name); return next(name, context); } });
-const { Metrics, createTelemetry, silentLogger } = await import('@postern/telemetry');
+const { Metrics, createTelemetry, processMetrics, silentLogger } = await import('@postern/telemetry');
+const metrics = new Metrics();
+processMetrics(metrics);
 const telemetry = createTelemetry({
-  name: 'postern-test', version: '0', metrics: new Metrics().collectProcess(), logger: silentLogger,
+  name: 'postern-test', version: '0', metrics, logger: silentLogger,
   settings: { otelDisabled: false, tracesExporter: 'otlp', tracesSampler: 'always_on', tracesSamplerArg: 1,
     metricsExporter: 'otlp', metricExportIntervalMs: 60000, otlpEndpoint: process.argv[1] || undefined },
 });

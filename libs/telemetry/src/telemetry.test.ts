@@ -4,7 +4,8 @@ import { Collector, plain } from './collector.fixture.ts';
 import { HttpServerDurations } from './http-duration.ts';
 import { silentLogger } from './logger.ts';
 import { Metrics } from './metrics.ts';
-import { type TelemetrySettings, createTelemetry, targetsOf } from './telemetry.ts';
+import { createTelemetry, targetsOf } from './telemetry.ts';
+import type { TelemetrySettings } from './telemetry-options.ts';
 import type { Tracing } from './tracing.ts';
 
 const off: TelemetrySettings = {

@@ -5,7 +5,8 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type MetricDescription, Metrics, busMetrics } from '@postern/telemetry';
+import { busMetrics } from '@postern/bus';
+import { type MetricDescription, Metrics, processMetrics } from '@postern/telemetry';
 
 /** Programs that have a connection to the bus of their own. */
 const busPrograms = ['acl', 'admin', 'certstore', 'edge', 'router'];
@@ -26,7 +27,7 @@ export async function listMetrics(root: string): Promise<ListedMetric[]> {
   const all = [
     ...own,
     { room: null, rooms: busPrograms, list: listOf((metrics) => busMetrics(metrics, () => null)) },
-    { room: null, rooms: programs, list: listOf((metrics) => metrics.collectProcess()) },
+    { room: null, rooms: programs, list: listOf(processMetrics) },
   ].flatMap(({ rooms, list }) => list.map((description) => ({ ...description, rooms })));
   const byName = Map.groupBy(all, ({ prometheusName }) => prometheusName);
   return [...byName.values()]

@@ -2,17 +2,17 @@
  * The program `postern-edge`: settings, then either one node, or the workers of this machine, which are this program
  * again. Of a node: the bus first, and it goes last, because a node says goodbye on it.
  */
-import { type NatsBus, connectNats } from '@postern/bus';
+import { type NatsBus, busMetrics, connectNats } from '@postern/bus';
 import { natsConnection } from '@postern/config';
 import {
   ExitError,
   Metrics,
   type Opened,
   type Telemetry,
-  busMetrics,
   createLogger,
   createTelemetry,
   lateService,
+  processMetrics,
   runProgram,
 } from '@postern/telemetry';
 import { type EdgeSettings, program } from './config.ts';
@@ -31,7 +31,8 @@ const logger = createLogger({
   level: given.logLevel,
   ...(sharesPorts && worker > 0 ? { worker } : {}),
 });
-const metrics = new Metrics().collectProcess();
+const metrics = new Metrics();
+processMetrics(metrics);
 
 if (sharesPorts && worker === 0) await runSupervisor();
 else await runNode();

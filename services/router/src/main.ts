@@ -1,51 +1,8 @@
-/** The program `postern-router`: settings, bus and documents, then the service. */
-import { type NatsBus, connectNats } from '@postern/bus';
-import { mongodbConnection, natsConnection } from '@postern/config';
-import { connectMongo } from '@postern/store';
-import {
-  Metrics,
-  busMetrics,
-  createLogger,
-  createTelemetry,
-  lateService,
-  runProgram,
-  type Opened,
-} from '@postern/telemetry';
+/** The program `postern-router`. */
+import { runService } from '@postern/program';
 import { program } from './config.ts';
 import { createRouter } from './service.ts';
 
-const settings = program.parse();
-const { name, version } = program;
-const logger = createLogger({ name, level: settings.logLevel });
-const metrics = new Metrics().collectProcess();
-const telemetry = createTelemetry({ name, version, settings, metrics, logger });
-let bus: NatsBus | null = null;
-busMetrics(metrics, () => bus?.stats ?? null);
-
-await runProgram({
-  name,
-  version,
-  logger,
-  ops: { host: settings.opsHost, port: settings.opsPort, metrics },
-  parts: [telemetry, lateService({ name: 'router', waitsFor: ['bus', 'documents'], open })],
+await runService('router', program, ({ settings: config, logger, metrics }) => {
+  return ({ bus, store }) => createRouter({ bus, store, config, logger, metrics });
 });
-
-async function open(signal: AbortSignal): Promise<Opened> {
-  const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
-  const documents = mongodbConnection(settings);
-  const connected = await connectNats({ ...natsConnection(settings), name, signal, onError });
-  bus = connected;
-  try {
-    const store = await connectMongo(documents.url, { ...documents.options, name, signal, onError });
-    const service = createRouter({ bus: connected, store, config: settings, logger, metrics });
-    // The documents first: what is being answered may still need the bus.
-    const close = async (): Promise<void> => {
-      await store.close();
-      await connected.close();
-    };
-    return { service, close };
-  } catch (error) {
-    await connected.close();
-    throw error;
-  }
-}

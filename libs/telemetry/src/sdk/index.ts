@@ -16,7 +16,7 @@ import {
 } from '@opentelemetry/resources';
 import { LineLimit } from '../line-limit.ts';
 import type { Logger } from '../logger.ts';
-import type { RunningSdk, Targets, TelemetryOptions } from '../telemetry.ts';
+import type { RunningSdk, Targets, TelemetryOptions } from '../telemetry-options.ts';
 import { startMetrics } from './metrics.ts';
 import { startTraces } from './traces.ts';
 

@@ -25,7 +25,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import type { SamplerName } from '../telemetry.ts';
+import type { SamplerName } from '../telemetry-options.ts';
 import type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from '../tracing.ts';
 
 /** Strangers choose paths and names: what is longer is cut. */

@@ -1,20 +1,9 @@
 /** A program's connection to the bus, for programs that have one of their own. */
-import type { Metrics } from './metrics.ts';
-
-/** What the connection says of itself, as `NatsBus.stats` of libs/bus does. */
-export interface BusSource {
-  readonly connected: boolean;
-  readonly reconnects: number;
-  readonly pending: number;
-  readonly outcomes: ReadonlyMap<string, number>;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
+import type { Metrics } from '@postern/telemetry';
+import type { BusStats } from './bus-stats.ts';
 
 /** Registers them; `stats` is null until there is a connection. */
-export function busMetrics(metrics: Metrics, stats: () => BusSource | null): void {
+export function busMetrics(metrics: Metrics, stats: () => BusStats | null): void {
   metrics.gauge({
     name: 'postern.bus.connected',
     unit: '{connection}',

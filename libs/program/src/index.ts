@@ -1,0 +1,1 @@
+export { type Connections, type ProgramParts, type ServiceSettings, runService } from './run-service.ts';
