@@ -93,7 +93,7 @@ describe('MongoDB', () => {
       const steps = [{ compatible: false, change: ({ old, ...rest }) => ({ now: old, ...rest }) }];
       const collection = await store.collection('things', { steps });
       const onProgress = ({ documents }) => console.log('brought on ' + documents);
-      await migrate(store, { room: 'box', collections: [{ name: 'things', collection, steps }], leaseMs: 500, onProgress });
+      await migrate(store, { room: 'box', collections: [collection], leaseMs: 500, onProgress });
       const { items } = await collection.list({ limit: 1000 });
       console.log('all ' + items.filter(({ now }) => typeof now === 'number').length);
       await store.close();`;
