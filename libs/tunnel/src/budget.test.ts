@@ -12,6 +12,18 @@ test('a budget gives all that is asked for, or nothing', () => {
   assert.equal(budget.free, 0);
 });
 
+test('what is above floors has three eighths, and floors have what is left', () => {
+  const parent = new Budget(160);
+  const [first, second] = [new Budget(80, parent), new Budget(80, parent)];
+  assert.deepEqual([first.spare(), parent.spare()], [30, 60]);
+  assert.ok(first.take(50), 'a floor');
+  assert.equal(first.spare(), 30, 'and it takes nothing from what is above');
+  assert.equal(first.takeUpTo(20), 20);
+  assert.deepEqual([first.spare(), second.spare(), parent.spare()], [10, 30, 40]);
+  first.give(70, 50);
+  assert.deepEqual([first.spare(), parent.spare(), parent.used], [30, 60, 0]);
+});
+
 test('a child draws on its parent, and neither ever hands out more than it has', () => {
   const step = fc.record({
     child: fc.nat(1),

@@ -17,6 +17,8 @@ import type { Limits } from './limit.ts';
 /** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
 const longWayMs = 5;
 const fastGrowthBytesMax = 16 * 1024 * 1024;
+/** The part of what is above floors that only streams get which use up what they have. */
+const keptForNeed = 1 / 4;
 
 /** One per stream end. */
 export class ReceiveWindow {
@@ -50,25 +52,29 @@ export class ReceiveWindow {
     return this.limit;
   }
 
-  /** Whether so much has been delivered that the peer should hear of it at once. */
+  /** Whether so much of what the peer was given has been delivered that it should hear of it at once. */
   get due(): boolean {
-    return this.limit - this.delivered <= this.#window >> 1 && this.delivered > this.acknowledged;
+    const given = this.limit - this.acknowledged;
+    return this.delivered > this.acknowledged && this.limit - this.delivered <= given / 2;
   }
 
   /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
   renew(now: number, roundTripMs: number | null): number {
-    if (roundTripMs !== null && this.due && now - this.#renewedAt < 2 * roundTripMs) {
+    const { due } = this;
+    if (roundTripMs !== null && due && now - this.#renewedAt < 2 * roundTripMs) {
       const factor = roundTripMs >= longWayMs && this.#window < fastGrowthBytesMax ? 4 : 2;
       this.#window = Math.min(this.#window * factor, this.#limits.windowBytesMax);
     }
     this.#renewedAt = now;
-    this.#raise(this.delivered, Math.floor(this.#budget.free / 4));
+    const above = this.#reserved - this.#limits.floorBytes;
+    const moreMax = due ? Math.floor(this.#budget.spare() / 4) : Math.max(0, this.#share() - above);
+    this.#raise(this.delivered, moreMax);
     return this.limit;
   }
 
   /** Starts anew on another path, on whose session's budget the floor has been taken: a limit counts for one path. */
   restart(budget: Budget, floorOnly: boolean): number {
-    this.#budget.give(this.#reserved);
+    this.#budget.give(this.#reserved, this.#limits.floorBytes);
     this.#budget = budget;
     // What has come and was not delivered is in memory still, and counts on.
     const kept = Math.max(0, this.received - this.delivered - this.#limits.floorBytes);
@@ -77,18 +83,19 @@ export class ReceiveWindow {
     return this.start(floorOnly);
   }
 
-  /** Hands everything back. */
+  /** Hands everything back; again, nothing. */
   release(): void {
-    this.#budget.give(this.#reserved);
+    if (this.#reserved === 0) return;
+    this.#budget.give(this.#reserved, this.#limits.floorBytes);
     this.#reserved = 0;
   }
 
   /**
-   * What a stream that has yet to prove that it needs it gets above the floor: less as the budget grows small,
-   * so that thousands of idle streams do not hold all of it.
+   * What a stream that has yet to prove that it needs it has above the floor: less as the budget grows small, so that
+   * thousands of streams that carry little do not hold all of it.
    */
   #share(): number {
-    return Math.min(this.#limits.windowBytesInitial, Math.floor(this.#budget.free / 1024));
+    return Math.min(this.#limits.windowBytesInitial, Math.floor(this.#budget.spare(keptForNeed) / 256));
   }
 
   #raise(from: number, moreMax: number): void {

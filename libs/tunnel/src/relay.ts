@@ -55,7 +55,7 @@ export function startRelay(
 ): void {
   const taken = from.session.receiveBudget.take(limits.floorBytes);
   if (!taken || !target.reserve()) {
-    if (taken) from.session.receiveBudget.give(limits.floorBytes);
+    if (taken) from.session.receiveBudget.give(limits.floorBytes, limits.floorBytes);
     from.session.sendControlFrame(encodeReset(from.id, noRoom, 'the relay takes no more streams'));
     onAnswer?.(resetCodeName(noRoom));
     return;
@@ -89,6 +89,7 @@ export class RelaySide implements PathEnd {
   readonly #session: Session;
   /** What this relay may hold of what comes from this side; taken from the session's budget. */
   readonly #window: number;
+  readonly #floorBytes: number;
   #other: RelaySide | null = null;
   // Towards this side's session:
   readonly #queue = new ByteQueue();
@@ -114,6 +115,7 @@ export class RelaySide implements PathEnd {
       limits.relayBytesPerStreamMax - limits.floorBytes,
       Math.floor(session.receiveBudget.free / 1024),
     );
+    this.#floorBytes = limits.floorBytes;
     this.#window = limits.floorBytes + session.receiveBudget.takeUpTo(more);
   }
 
@@ -307,7 +309,7 @@ export class RelaySide implements PathEnd {
     for (const side of [this, other]) {
       side.#answer('ended');
       side.#queue.clear();
-      side.#session.receiveBudget.give(side.#window);
+      side.#session.receiveBudget.give(side.#window, side.#floorBytes);
       side.#session.detach(side.id);
     }
   }
