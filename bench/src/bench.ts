@@ -64,6 +64,11 @@ export async function bench(options: BenchOptions): Promise<Report> {
   return report;
 }
 
+function idleTunnelsOf(group: Group, { tunnels, manyTunnels }: Effort): number {
+  if (group === 'memory') return tunnels;
+  return group === 'idle-tunnels' ? manyTunnels : 0;
+}
+
 interface Surroundings {
   readonly directory: string;
   readonly keys: Keys;
@@ -81,7 +86,7 @@ async function take(
     keys,
     resources,
     roundTripMs: group === 'distance' ? effort.roundTripMs : 0,
-    idleTunnels: group === 'memory' ? effort.tunnels : 0,
+    idleTunnels: idleTunnelsOf(group, effort),
   });
   let figures: Measured = {};
   let othersCores = 0;

@@ -12,6 +12,8 @@ export const groups = [
   'distance',
   'relay',
   'stalled',
+  'idle-streams',
+  'idle-tunnels',
 ] as const;
 
 /** One group of figures. */
@@ -38,72 +40,71 @@ export const groupTitles: Readonly<Record<Group, string>> = {
   relay:
     'A front at the node that has the tunnel (own), and at one that has it through another node (relayed)',
   stalled: 'A reader that never reads: another stream of the same tunnel, and growth of memory',
+  'idle-streams':
+    'As many idle streams in one process as it may open, up to 20,000: anonymous memory of the edge',
+  'idle-tunnels': '10,000 idle tunnels in one process: anonymous memory of the edge',
 };
 
 /** The figures by name, which is what the JSON file has. */
 export const figures = {
-  'bytes-1-up': { group: 'bytes', unit: 'MB/s', better: 'more', title: '1 up' },
-  'bytes-1-down': { group: 'bytes', unit: 'MB/s', better: 'more', title: '1 down' },
-  'bytes-8-up': { group: 'bytes', unit: 'MB/s', better: 'more', title: '8 up' },
-  'bytes-8-down': { group: 'bytes', unit: 'MB/s', better: 'more', title: '8 down' },
-  'cpu-1-up': { group: 'bytes', unit: 's/GB', better: 'less', title: 'CPU, 1 up' },
-  'cpu-1-down': { group: 'bytes', unit: 's/GB', better: 'less', title: 'CPU, 1 down' },
-  'cpu-8-up': { group: 'bytes', unit: 's/GB', better: 'less', title: 'CPU, 8 up' },
-  'cpu-8-down': { group: 'bytes', unit: 's/GB', better: 'less', title: 'CPU, 8 down' },
-  requests: { group: 'requests', unit: '/s', better: 'more', title: 'requests' },
-  'requests-p50': { group: 'requests', unit: 'ms', better: 'less', title: 'p50' },
-  'requests-p99': { group: 'requests', unit: 'ms', better: 'less', title: 'p99' },
-  'requests-errors': { group: 'requests', unit: '', better: null, title: 'errors' },
-  'requests-cpu': { group: 'requests', unit: 'µs', better: 'less', title: 'CPU for one' },
-  connections: { group: 'connections', unit: '/s', better: 'more', title: 'connections' },
-  'connections-p99': { group: 'connections', unit: 'ms', better: 'less', title: 'p99' },
-  'connections-errors': { group: 'connections', unit: '', better: null, title: 'errors' },
-  'connections-cpu': { group: 'connections', unit: 'µs', better: 'less', title: 'CPU for one' },
-  'tls-requests': { group: 'tls', unit: '/s', better: 'more', title: '1 KiB' },
-  'tls-requests-p99': { group: 'tls', unit: 'ms', better: 'less', title: 'p99 of those' },
-  'tls-requests-cpu': { group: 'tls', unit: 'µs', better: 'less', title: 'CPU for one' },
-  'tls-bytes': { group: 'tls', unit: 'MB/s', better: 'more', title: '1 MiB' },
-  'tls-new': { group: 'tls', unit: '/s', better: 'more', title: 'new connections' },
-  'tls-resumed': { group: 'tls', unit: '/s', better: 'more', title: 'resumed connections' },
-  'tls-errors': { group: 'tls', unit: '', better: null, title: 'errors' },
-  'web-requests': { group: 'web', unit: '/s', better: 'more', title: '1 KiB' },
-  'web-requests-p99': { group: 'web', unit: 'ms', better: 'less', title: 'p99 of those' },
-  'web-requests-cpu': { group: 'web', unit: 'µs', better: 'less', title: 'CPU for one' },
-  'web-bytes': { group: 'web', unit: 'MB/s', better: 'more', title: '1 MiB' },
-  'web-errors': { group: 'web', unit: '', better: null, title: 'errors' },
-  'ping-p50': { group: 'latency', unit: 'ms', better: 'less', title: 'alone, p50' },
-  'ping-p99': { group: 'latency', unit: 'ms', better: 'less', title: 'alone, p99' },
-  'ping-up-p50': { group: 'latency', unit: 'ms', better: 'less', title: 'beside bulk up, p50' },
-  'ping-up-p99': { group: 'latency', unit: 'ms', better: 'less', title: 'beside bulk up, p99' },
-  'ping-down-p50': { group: 'latency', unit: 'ms', better: 'less', title: 'beside bulk down, p50' },
-  'ping-down-p99': { group: 'latency', unit: 'ms', better: 'less', title: 'beside bulk down, p99' },
-  'ping-lost': { group: 'latency', unit: '', better: null, title: 'lost' },
-  'stream-edge': { group: 'memory', unit: 'KB', better: 'less', title: 'idle stream, edge' },
-  'stream-client': { group: 'memory', unit: 'KB', better: 'less', title: 'idle stream, client' },
-  'tunnel-edge': { group: 'memory', unit: 'KB', better: 'less', title: 'idle tunnel, edge' },
-  'distance-up': { group: 'distance', unit: 'MB/s', better: 'more', title: 'up' },
-  'distance-down': { group: 'distance', unit: 'MB/s', better: 'more', title: 'down' },
-  'own-up': { group: 'relay', unit: 'MB/s', better: null, title: 'own, 1 up' },
-  'own-down': { group: 'relay', unit: 'MB/s', better: null, title: 'own, 1 down' },
-  'own-requests': { group: 'relay', unit: '/s', better: null, title: 'own, requests' },
-  'relay-up': { group: 'relay', unit: 'MB/s', better: 'more', title: 'relayed, 1 up' },
-  'relay-down': { group: 'relay', unit: 'MB/s', better: 'more', title: 'relayed, 1 down' },
-  'relay-requests': { group: 'relay', unit: '/s', better: 'more', title: 'relayed, requests' },
-  'stalled-before-p50': { group: 'stalled', unit: 'ms', better: null, title: 'p50 before' },
-  'stalled-up-p50': { group: 'stalled', unit: 'ms', better: 'less', title: 'stuck resource, p50' },
-  'stalled-down-p50': { group: 'stalled', unit: 'ms', better: 'less', title: 'stuck caller, p50' },
-  'stalled-up-growth': {
-    group: 'stalled',
-    unit: 'MB',
-    better: 'less',
-    title: 'stuck resource, growth of both ends',
-  },
-  'stalled-down-growth': {
-    group: 'stalled',
-    unit: 'MB',
-    better: 'less',
-    title: 'stuck caller, growth of both ends',
-  },
+  'bytes-1-up': more('bytes', 'MB/s', '1 up'),
+  'bytes-1-down': more('bytes', 'MB/s', '1 down'),
+  'bytes-8-up': more('bytes', 'MB/s', '8 up'),
+  'bytes-8-down': more('bytes', 'MB/s', '8 down'),
+  'cpu-1-up': less('bytes', 's/GB', 'CPU, 1 up'),
+  'cpu-1-down': less('bytes', 's/GB', 'CPU, 1 down'),
+  'cpu-8-up': less('bytes', 's/GB', 'CPU, 8 up'),
+  'cpu-8-down': less('bytes', 's/GB', 'CPU, 8 down'),
+  requests: more('requests', '/s', 'requests'),
+  'requests-p50': less('requests', 'ms', 'p50'),
+  'requests-p99': less('requests', 'ms', 'p99'),
+  'requests-errors': told('requests', '', 'errors'),
+  'requests-cpu': less('requests', 'µs', 'CPU for one'),
+  connections: more('connections', '/s', 'connections'),
+  'connections-p99': less('connections', 'ms', 'p99'),
+  'connections-errors': told('connections', '', 'errors'),
+  'connections-cpu': less('connections', 'µs', 'CPU for one'),
+  'tls-requests': more('tls', '/s', '1 KiB'),
+  'tls-requests-p99': less('tls', 'ms', 'p99 of those'),
+  'tls-requests-cpu': less('tls', 'µs', 'CPU for one'),
+  'tls-bytes': more('tls', 'MB/s', '1 MiB'),
+  'tls-new': more('tls', '/s', 'new connections'),
+  'tls-resumed': more('tls', '/s', 'resumed connections'),
+  'tls-errors': told('tls', '', 'errors'),
+  'web-requests': more('web', '/s', '1 KiB'),
+  'web-requests-p99': less('web', 'ms', 'p99 of those'),
+  'web-requests-cpu': less('web', 'µs', 'CPU for one'),
+  'web-bytes': more('web', 'MB/s', '1 MiB'),
+  'web-errors': told('web', '', 'errors'),
+  'ping-p50': less('latency', 'ms', 'alone, p50'),
+  'ping-p99': less('latency', 'ms', 'alone, p99'),
+  'ping-up-p50': less('latency', 'ms', 'beside bulk up, p50'),
+  'ping-up-p99': less('latency', 'ms', 'beside bulk up, p99'),
+  'ping-down-p50': less('latency', 'ms', 'beside bulk down, p50'),
+  'ping-down-p99': less('latency', 'ms', 'beside bulk down, p99'),
+  'ping-lost': told('latency', '', 'lost'),
+  'stream-edge': less('memory', 'KB', 'idle stream, edge'),
+  'stream-client': less('memory', 'KB', 'idle stream, client'),
+  'tunnel-edge': less('memory', 'KB', 'idle tunnel, edge'),
+  'distance-up': more('distance', 'MB/s', 'up'),
+  'distance-down': more('distance', 'MB/s', 'down'),
+  'own-up': told('relay', 'MB/s', 'own, 1 up'),
+  'own-down': told('relay', 'MB/s', 'own, 1 down'),
+  'own-requests': told('relay', '/s', 'own, requests'),
+  'relay-up': more('relay', 'MB/s', 'relayed, 1 up'),
+  'relay-down': more('relay', 'MB/s', 'relayed, 1 down'),
+  'relay-requests': more('relay', '/s', 'relayed, requests'),
+  'stalled-before-p50': told('stalled', 'ms', 'p50 before'),
+  'stalled-up-p50': less('stalled', 'ms', 'stuck resource, p50'),
+  'stalled-down-p50': less('stalled', 'ms', 'stuck caller, p50'),
+  'stalled-up-growth': less('stalled', 'MB', 'stuck resource, growth of both ends'),
+  'stalled-down-growth': less('stalled', 'MB', 'stuck caller, growth of both ends'),
+  'idle-streams': told('idle-streams', '', 'streams'),
+  'idle-streams-edge': less('idle-streams', 'KB', 'one, edge'),
+  'idle-streams-whole': told('idle-streams', 'MB', 'edge with all'),
+  'idle-tunnels': told('idle-tunnels', '', 'tunnels'),
+  'idle-tunnels-edge': less('idle-tunnels', 'KB', 'one, edge'),
+  'idle-tunnels-whole': told('idle-tunnels', 'MB', 'edge with all'),
 } as const satisfies Record<string, Figure>;
 
 /** The name of a figure. */
@@ -114,3 +115,15 @@ export const figureNames = Object.keys(figures) as FigureName[];
 
 /** What one measurement gave; what could not be had is not there. */
 export type Measured = Partial<Record<FigureName, number>>;
+
+function more(group: Group, unit: string, title: string): Figure {
+  return { group, unit, better: 'more', title };
+}
+
+function less(group: Group, unit: string, title: string): Figure {
+  return { group, unit, better: 'less', title };
+}
+
+function told(group: Group, unit: string, title: string): Figure {
+  return { group, unit, better: null, title };
+}

@@ -1,9 +1,9 @@
 // What Postern wants to reach, in the same run on the same machine: each row a figure, what it is held against,
 // and the bound of the ratio of the two.
 
-import { type FigureName, figures } from './figure.ts';
+import { type FigureName, figureNames, figures } from './figure.ts';
 import type { Report } from './report.ts';
-import { bestOfOthers, ours, type Summary } from './summary.ts';
+import { bestOfOthers, isVariant, ours, type Summary } from './summary.ts';
 
 /** What a figure is held against. */
 export type Against =
@@ -15,6 +15,8 @@ export type Against =
 /** One row: ours divided by the other must be at least, or at most, `ratio`, as the figure's better way is. */
 export interface Goal {
   readonly figure: FigureName;
+  /** Postern, or a variant of it. */
+  readonly of: string;
   readonly against: Against;
   readonly ratio: number;
 }
@@ -31,6 +33,10 @@ const haproxy: Against = { kind: 'peer', name: 'haproxy' };
 const stunnel: Against = { kind: 'peer', name: 'stunnel' };
 /** The window of a stream at its largest, kept at both ends. */
 const windowMegabytes = (2 * 64 * 2 ** 20) / 1e6;
+
+/** What telemetry, and a second worker, may cost or must bring. */
+const overheadMax = 0.05;
+const secondWorker = 1.6;
 
 /** All rows. */
 export const goals: readonly Goal[] = [
@@ -62,14 +68,21 @@ export const goals: readonly Goal[] = [
   row('stalled-down-p50', { kind: 'own', name: 'stalled-before-p50' }, 1.25),
   row('stalled-up-growth', { kind: 'value', value: windowMegabytes }, 1),
   row('stalled-down-growth', { kind: 'value', value: windowMegabytes }, 1),
+  row('idle-streams-edge', { kind: 'value', value: 25 }, 1),
+  row('idle-tunnels-edge', { kind: 'value', value: 80 }, 1),
+  ...overhead('postern-traced', ours),
+  ...(['bytes-8-up', 'bytes-8-down', 'requests', 'connections'] as const).map((figure) => ({
+    ...row(figure, { kind: 'peer', name: 'postern-1-worker' }, secondWorker),
+    of: 'postern-2-workers',
+  })),
 ];
 
 /** Holds the goals of measured groups against a summary. */
 export function judge(summary: Summary, peers: Report['peers']): Verdict[] {
   return goals
-    .filter(({ figure }) => summary.has(figure))
+    .filter((goal) => isAsked(goal, summary))
     .map((goal) => {
-      const mine = summary.get(goal.figure)?.get(ours)?.median;
+      const mine = summary.get(goal.figure)?.get(goal.of)?.median;
       const theirs = valueOf(goal, summary, peers);
       const reached = mine === undefined || theirs === undefined || theirs === 0 ? undefined : mine / theirs;
       return {
@@ -80,6 +93,14 @@ export function judge(summary: Summary, peers: Report['peers']): Verdict[] {
         met: reached === undefined ? undefined : isMet(goal, reached),
       };
     });
+}
+
+/** Of its figure, and, where a variant is on either side, of both sides. */
+function isAsked({ figure, of, against }: Goal, summary: Summary): boolean {
+  const measured = summary.get(figure);
+  if (measured === undefined) return false;
+  const other = against.kind === 'peer' ? against.name : ours;
+  return [of, other].some(isVariant) ? measured.has(of) && measured.has(other) : true;
 }
 
 function valueOf({ figure, against }: Goal, summary: Summary, peers: Report['peers']): number | undefined {
@@ -100,5 +121,14 @@ function isMet({ figure, ratio }: Goal, reached: number): boolean {
 }
 
 function row(figure: FigureName, against: Against, ratio: number): Goal {
-  return { figure, against, ratio };
+  return { figure, of: ours, against, ratio };
+}
+
+/** What one costs beside the other: bytes, requests and connections a second, and the CPU time of each. */
+function overhead(of: string, name: string): Goal[] {
+  const wanted = figureNames.filter((figure) => /^(bytes-|cpu-|(requests|connections)(-cpu)?$)/.test(figure));
+  return wanted.map((figure) => {
+    const ratio = figures[figure].better === 'more' ? 1 - overheadMax : 1 + overheadMax;
+    return { figure, of, against: { kind: 'peer', name }, ratio };
+  });
 }

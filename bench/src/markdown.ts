@@ -41,7 +41,8 @@ function goalTable(verdicts: readonly Verdict[]): string[] {
     const bound = `${better === 'more' ? '≥' : '≤'} ${verdict.ratio}`;
     const met = verdict.met === undefined ? '–' : verdict.met ? 'yes' : '**no**';
     const against = `${describe(verdict.against)}: ${shown(verdict.theirs)}`;
-    return `| ${group}: ${title}, ${unit} | ${shown(verdict.ours)} | ${against} | ${shown(verdict.reached)} | ${bound} | ${met} |`;
+    const whose = verdict.of === ours ? '' : `${verdict.of}, `;
+    return `| ${whose}${group}: ${title}, ${unit} | ${shown(verdict.ours)} | ${against} | ${shown(verdict.reached)} | ${bound} | ${met} |`;
   });
   return [
     '## What is wanted',

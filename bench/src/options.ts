@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Group, groups, groupTitles } from './figure.ts';
+import { openFilesMax } from './proc.ts';
 import type { Effort } from './figures/measurement.ts';
 import { missingPrograms, peers as allPeers } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
@@ -26,6 +27,8 @@ interface Raw {
   readonly seconds: number;
   readonly streams: number;
   readonly tunnels: number;
+  readonly manyStreams: number;
+  readonly manyTunnels: number;
   readonly roundTrip: number;
   readonly json?: string;
   readonly plot?: string | true;
@@ -36,7 +39,9 @@ interface Raw {
 const badUsage = 64;
 const plotFile = 'docs/bench.svg';
 /** Enough to see that every figure comes out. */
-const smoke = { rounds: 1, seconds: 1, streams: 20, tunnels: 2 };
+const smoke = { rounds: 1, seconds: 1, streams: 20, tunnels: 2, manyStreams: 20, manyTunnels: 2 };
+/** What an end opens beside its streams. */
+const otherFiles = 500;
 /** Before each group of figures, for each peer. */
 const warmUpSeconds = 2;
 const restMs = { smoke: 200, otherwise: 2_000 };
@@ -60,6 +65,8 @@ export function parseOptions(argv: readonly string[]): Options {
       warmUpSeconds: raw.smoke ? 1 : warmUpSeconds,
       streams: raw.streams,
       tunnels: raw.tunnels,
+      manyStreams: raw.manyStreams,
+      manyTunnels: raw.manyTunnels,
       roundTripMs: raw.roundTrip,
       restMs: raw.smoke ? restMs.smoke : restMs.otherwise,
     },
@@ -75,7 +82,7 @@ function describeCommand(): Command {
     .addOption(
       new Option(
         '--peers <list>',
-        'peers by name, with commas (default: all that are found, but postern-traced)',
+        'peers by name, with commas (default: all that are found, but the variants of postern)',
       ).argParser(list),
     )
     .addOption(
@@ -87,6 +94,13 @@ function describeCommand(): Command {
     .addOption(number('--seconds <s>', 'for each load', 1, 120).default(5))
     .addOption(number('--streams <n>', 'idle streams', 1, 8_000).default(2_000))
     .addOption(number('--tunnels <n>', 'idle tunnels', 0, 500).default(300))
+    .addOption(
+      number('--many-streams <n>', 'idle streams in one process', 1, 20_000).default(
+        Math.min(20_000, openFilesMax() - otherFiles),
+        '20000, or as many as a process may open',
+      ),
+    )
+    .addOption(number('--many-tunnels <n>', 'idle tunnels in one process', 1, 20_000).default(10_000))
     .addOption(number('--round-trip <ms>', 'of the long way', 2, 1_000).default(50))
     .option('--json <file>', 'write everything that was measured, after each turn')
     .option('--plot [file]', `draw it as SVG (without a file: ${plotFile})`)

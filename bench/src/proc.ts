@@ -5,6 +5,7 @@
 // itself, with pages that forked processes share counted once, and without the program's own file, which
 // is shared by all that run it.
 
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 
 /** CPU time is told in hundredths of a second on every Linux that Node runs on. */
@@ -63,6 +64,12 @@ export async function memoryBytes(roots: readonly number[]): Promise<number> {
     family.map(({ pid }) => readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '')),
   );
   return texts.reduce((sum, text) => sum + Number(/^Pss_Anon:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024, 0);
+}
+
+/** How many files and sockets a process may have open. */
+export function openFilesMax(): number {
+  const text = readFileSync('/proc/self/limits', 'utf8');
+  return Number(/^Max open files +\d+ +(\d+)/m.exec(text)?.[1] ?? Infinity);
 }
 
 /** CPU seconds that the whole machine has been busy: everything but idle and waiting for disks. */

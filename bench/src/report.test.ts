@@ -18,7 +18,16 @@ function reportOf(measured: Record<string, readonly Measured[]>): Report {
       congestionControl: 'cubic',
       node: 'v26',
     },
-    effort: { seconds: 5, warmUpSeconds: 1, streams: 10, tunnels: 2, roundTripMs: 50, restMs: 0 },
+    effort: {
+      seconds: 5,
+      warmUpSeconds: 1,
+      streams: 10,
+      tunnels: 2,
+      manyStreams: 10,
+      manyTunnels: 2,
+      roundTripMs: 50,
+      restMs: 0,
+    },
     rounds: 3,
     peers: Object.fromEntries(Object.keys(measured).map((peer) => [peer, peer === 'direct' ? null : 'TLS'])),
     entries: Object.entries(measured).flatMap(([peer, rounds]) =>
@@ -71,8 +80,22 @@ test('a goal whose other side was not measured is neither met nor missed', () =>
   );
 });
 
-test('each figure has at most one goal', () => {
-  assert.equal(new Set(goals.map(({ figure }) => figure)).size, goals.length);
+test('what a variant costs is asked where both were measured, and no variant is one of the others', () => {
+  const report = reportOf({
+    haproxy: [{ 'bytes-1-up': 500 }],
+    postern: [{ 'bytes-1-up': 600, 'requests-cpu': 100, 'cpu-1-up': 3 }],
+    'postern-traced': [{ 'bytes-1-up': 1000, 'requests-cpu': 106 }],
+  });
+  const summary = summarize(report);
+  const verdicts = judge(summary, report.peers).filter(({ of }) => of === 'postern-traced');
+  const met = Object.fromEntries(verdicts.map(({ figure, met }) => [figure, met]));
+  assert.deepEqual(met, { 'bytes-1-up': true, 'requests-cpu': false });
+  assert.equal(bestOfOthers(summary, 'bytes-1-up', report.peers), 500);
+});
+
+test('a figure has at most one goal against the same other', () => {
+  const rows = goals.map(({ figure, of, against }) => `${figure} ${of} ${JSON.stringify(against)}`);
+  assert.equal(new Set(rows).size, goals.length);
 });
 
 test('the Markdown has a row for each goal and each peer, and tells the noise', () => {

@@ -51,6 +51,7 @@ export class Stage {
   readonly #roundTripMs: number;
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #programs: Record<Side, Program[]> = { edge: [], client: [], between: [] };
+  readonly #others: Record<'edge' | 'client', number[]> = { edge: [], client: [] };
 
   constructor(options: StageOptions) {
     this.group = options.group;
@@ -127,8 +128,13 @@ export class Stage {
 
   /** The pids of one side, or of both ends. */
   pids(side?: 'edge' | 'client'): number[] {
-    const programs = side ? this.#programs[side] : [...this.#programs.edge, ...this.#programs.client];
-    return programs.map(({ pid }) => pid);
+    if (side === undefined) return [...this.pids('edge'), ...this.pids('client')];
+    return [...this.#programs[side].map(({ pid }) => pid), ...this.#others[side]];
+  }
+
+  /** Counts processes to a side that something else starts and ends. */
+  count(side: 'edge' | 'client', pids: readonly number[]): void {
+    this.#others[side].push(...pids);
   }
 
   /** To be called at the end, for what the peer runs beside its programs. */

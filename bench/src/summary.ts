@@ -18,6 +18,11 @@ export type Summary = ReadonlyMap<FigureName, ReadonlyMap<string, Cell>>;
 /** Our own name among the peers. */
 export const ours = 'postern';
 
+/** Whether a peer is Postern otherwise set up, which is held against Postern alone. */
+export function isVariant(peer: string): boolean {
+  return peer.startsWith(`${ours}-`);
+}
+
 /** Sums a report up. */
 export function summarize({ entries, peers }: Report): Summary {
   const rows = figureNames.map((name) => {
@@ -36,7 +41,7 @@ export function summarize({ entries, peers }: Report): Summary {
 export function bestOfOthers(summary: Summary, name: FigureName, peers: Report['peers']): number | undefined {
   const { better } = figures[name];
   const values = [...(summary.get(name) ?? [])]
-    .filter(([peer]) => peer !== ours && typeof peers[peer] === 'string')
+    .filter(([peer]) => peer !== ours && !isVariant(peer) && typeof peers[peer] === 'string')
     .map(([, cell]) => cell.median);
   if (values.length === 0 || better === null) return undefined;
   return better === 'more' ? Math.max(...values) : Math.min(...values);

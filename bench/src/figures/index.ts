@@ -5,7 +5,7 @@ import { measureBytes } from './bytes.ts';
 import { measureDistance } from './distance.ts';
 import { measureLatency } from './latency.ts';
 import type { Measurement } from './measurement.ts';
-import { measureMemory } from './memory.ts';
+import { measureIdleStreams, measureIdleTunnels, measureMemory } from './memory.ts';
 import { measureRelay } from './relay.ts';
 import { measureConnections, measureRequests } from './requests.ts';
 import { measureStalled } from './stalled.ts';
@@ -23,4 +23,6 @@ export const measurements: Readonly<Record<Group, Measurement>> = {
   distance: measureDistance,
   relay: measureRelay,
   stalled: measureStalled,
+  'idle-streams': measureIdleStreams,
+  'idle-tunnels': measureIdleTunnels,
 };

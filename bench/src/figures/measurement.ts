@@ -12,6 +12,9 @@ export interface Effort {
   readonly warmUpSeconds: number;
   readonly streams: number;
   readonly tunnels: number;
+  /** Where the edge is to hold as many as one process should. */
+  readonly manyStreams: number;
+  readonly manyTunnels: number;
   readonly roundTripMs: number;
   /** Given to a tunnel to come to rest before its memory is read. */
   readonly restMs: number;

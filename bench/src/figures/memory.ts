@@ -10,35 +10,78 @@ import type { Scene } from './measurement.ts';
 /** Streams first, then tunnels, where the peer has any. */
 export async function measureMemory(scene: Scene): Promise<Measured> {
   if (scene.encryption === null) return {};
-  return { ...(await measureStreams(scene)), ...(await measureTunnels(scene)) };
+  const { streams, tunnels } = scene.effort;
+  const { edge, client } = await measureStreams(scene, streams);
+  const measured: Measured = { 'stream-edge': edge.each, 'stream-client': client.each };
+  if (scene.started.addIdleTunnels !== undefined && tunnels > 0)
+    measured['tunnel-edge'] = (await measureTunnels(scene, tunnels)).each;
+  return measured;
 }
 
-async function measureStreams({ stage, started, effort }: Scene): Promise<Measured> {
-  const both = async (): Promise<[number, number]> => [
-    await memoryBytes(stage.pids('edge')),
-    await memoryBytes(stage.pids('client')),
-  ];
+/** As many streams as one process should hold. */
+export async function measureIdleStreams(scene: Scene): Promise<Measured> {
+  const { manyStreams } = scene.effort;
+  const { edge } = await measureStreams(scene, manyStreams);
+  return {
+    'idle-streams': manyStreams,
+    'idle-streams-edge': edge.each,
+    'idle-streams-whole': edge.whole,
+  };
+}
+
+/** As many tunnels as one process should hold. */
+export async function measureIdleTunnels(scene: Scene): Promise<Measured> {
+  const { manyTunnels } = scene.effort;
+  const edge = await measureTunnels(scene, manyTunnels);
+  return {
+    'idle-tunnels': manyTunnels,
+    'idle-tunnels-edge': edge.each,
+    'idle-tunnels-whole': edge.whole,
+  };
+}
+
+/** `each` in KB, `whole` in MB: of all that the processes hold then. */
+interface Growth {
+  readonly each: number;
+  readonly whole: number;
+}
+
+async function measureStreams(
+  { stage, started, effort }: Scene,
+  count: number,
+): Promise<{ edge: Growth; client: Growth }> {
   await (await holdConnections(started.fronts.echo, 1)).close(); // What the first stream alone makes it load.
   await sleep(effort.restMs);
-  const [edgeBefore, clientBefore] = await both();
-  const held = await holdConnections(started.fronts.echo, effort.streams);
+  const before = await memoryOfBoth();
+  const held = await holdConnections(started.fronts.echo, count);
   try {
     await sleep(effort.restMs);
-    const [edge, client] = await both();
+    const after = await memoryOfBoth();
     return {
-      'stream-edge': (edge - edgeBefore) / effort.streams / 1e3,
-      'stream-client': (client - clientBefore) / effort.streams / 1e3,
+      edge: growth(before.edge, after.edge, count),
+      client: growth(before.client, after.client, count),
     };
   } finally {
     await held.close();
   }
+
+  async function memoryOfBoth(): Promise<{ edge: number; client: number }> {
+    return {
+      edge: await memoryBytes(stage.pids('edge')),
+      client: await memoryBytes(stage.pids('client')),
+    };
+  }
 }
 
-async function measureTunnels({ stage, started, effort }: Scene): Promise<Measured> {
-  if (started.addIdleTunnels === undefined || effort.tunnels === 0) return {};
+async function measureTunnels({ stage, started, effort }: Scene, count: number): Promise<Growth> {
+  if (started.addIdleTunnels === undefined) throw new Error('this peer has no idle tunnels');
   await sleep(effort.restMs);
   const before = await memoryBytes(stage.pids('edge'));
-  const added = await started.addIdleTunnels(effort.tunnels);
+  const added = await started.addIdleTunnels(count);
   await sleep(effort.restMs);
-  return { 'tunnel-edge': ((await memoryBytes(stage.pids('edge'))) - before) / added / 1e3 };
+  return growth(before, await memoryBytes(stage.pids('edge')), added);
+}
+
+function growth(before: number, after: number, count: number): Growth {
+  return { each: (after - before) / count / 1e3, whole: after / 1e6 };
 }

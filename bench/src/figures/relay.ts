@@ -3,7 +3,7 @@
 import type { FigureName, Measured } from '../figure.ts';
 import { type Direction, bulk, directions } from '../load/bulk.ts';
 import { httpLoad } from '../load/http.ts';
-import type { NodeFronts } from '../peers/peer.ts';
+import type { Fronts } from '../peers/peer.ts';
 import type { Scene } from './measurement.ts';
 
 /** Bytes of one connection each way and requests, at both nodes in turns. */
@@ -25,7 +25,7 @@ export async function measureRelay(scene: Scene): Promise<Measured> {
 
 async function megabytesPerSecond(
   { stage, effort }: Scene,
-  fronts: NodeFronts,
+  fronts: Fronts,
   direction: Direction,
 ): Promise<number> {
   const run = async (seconds: number) => {
@@ -35,7 +35,7 @@ async function megabytesPerSecond(
   return (await run(effort.seconds)).bytesPerSecond / 1e6;
 }
 
-async function requestsPerSecond({ effort }: Scene, fronts: NodeFronts): Promise<number> {
+async function requestsPerSecond({ effort }: Scene, fronts: Fronts): Promise<number> {
   const load = { connections: 64, keepAlive: true };
   await httpLoad(fronts.http, { ...load, seconds: effort.warmUpSeconds });
   return (await httpLoad(fronts.http, { ...load, seconds: effort.seconds })).requestsPerSecond;

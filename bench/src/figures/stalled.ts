@@ -6,6 +6,7 @@ import type { Measured } from '../figure.ts';
 import { directions } from '../load/bulk.ts';
 import { ping, script } from '../load/script.ts';
 import { memoryBytes } from '../proc.ts';
+import { placeOf } from '../peers/peer.ts';
 import { Program } from '../program.ts';
 import type { Scene } from './measurement.ts';
 
@@ -19,7 +20,8 @@ export async function measureStalled({ stage, started, effort, encryption }: Sce
   const measured: Measured = { 'stalled-before-p50': (await ping(front, effort.seconds)).p50 };
   for (const direction of directions) {
     const before = await memoryBytes(stage.pids());
-    const stuck = new Program(script('stall', direction === 'up' ? 'push' : 'hold', front), log);
+    const { host, port } = placeOf(front);
+    const stuck = new Program(script('stall', direction === 'up' ? 'push' : 'hold', host, port), log);
     try {
       await sleep(fillMs);
       measured[`stalled-${direction}-p50`] = (await ping(front, effort.seconds)).p50;

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { type Front, placeOf } from '../peers/peer.ts';
 import { type Command, run } from '../program.ts';
 
 const graceMs = 30_000;
@@ -27,13 +28,16 @@ export interface PingResult {
 }
 
 /** Sends 100 bytes a second, one by one. */
-export async function ping(front: number, seconds: number): Promise<PingResult> {
-  return JSON.parse(await run(script('ping', front, seconds, 100), seconds * 1000 + graceMs)) as PingResult;
+export async function ping(front: Front, seconds: number): Promise<PingResult> {
+  const { host, port } = placeOf(front);
+  const command = script('ping', host, port, seconds, 100);
+  return JSON.parse(await run(command, seconds * 1000 + graceMs)) as PingResult;
 }
 
 /** Connections that are open and idle until `close`. */
-export async function holdConnections(front: number, count: number): Promise<{ close(): Promise<void> }> {
-  const { file, args } = script('hold', front, count);
+export async function holdConnections(front: Front, count: number): Promise<{ close(): Promise<void> }> {
+  const { host, port } = placeOf(front);
+  const { file, args } = script('hold', host, port, count);
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const closed = once(child, 'close');
   const ready = once(child.stdout, 'data', { signal: AbortSignal.timeout(graceMs + count * 10) });

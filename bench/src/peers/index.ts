@@ -8,6 +8,7 @@ import { haproxy } from './haproxy.ts';
 import { findProgram, type Peer } from './peer.ts';
 import { nginx } from './nginx.ts';
 import { piko } from './piko.ts';
+import { posternWorkers } from './postern-cluster.ts';
 import { posternTraced } from './postern-traced.ts';
 import { postern } from './postern.ts';
 import { rathole } from './rathole.ts';
@@ -20,6 +21,8 @@ export const peers: readonly Peer[] = [
   direct,
   postern,
   posternTraced,
+  posternWorkers(1),
+  posternWorkers(2),
   haproxy,
   nginx,
   stunnel,

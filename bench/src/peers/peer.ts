@@ -5,7 +5,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Group } from '../figure.ts';
-import type { Ports, Stage } from '../stage.ts';
+import type { ResourceName, Stage } from '../stage.ts';
 
 /** A tunnel that can be measured. */
 export interface Peer {
@@ -25,7 +25,7 @@ export interface Peer {
 /** Groups of figures for which a front must do more than pass bytes on. */
 export const webGroups: readonly Group[] = ['tls', 'web'];
 
-const furtherGroups: readonly Group[] = [...webGroups, 'relay'];
+const furtherGroups: readonly Group[] = [...webGroups, 'relay', 'idle-streams', 'idle-tunnels'];
 
 /** Whether a peer is measured in a group. */
 export function takesPart({ groups, encryption }: Peer, group: Group): boolean {
@@ -47,17 +47,17 @@ export function placeOf(front: Front): { host: string; port: number } {
   return typeof front === 'number' ? { host: '127.0.0.1', port: front } : front;
 }
 
-/** Fronts of one node. */
-export type NodeFronts = Readonly<Record<'bulk' | 'http', Front>>;
+/** The front of each resource. */
+export type Fronts = Readonly<Record<ResourceName, Front>>;
 
 /** A peer that runs. */
 export interface Started {
   /** Where callers reach the resources. */
-  readonly fronts: Ports;
+  readonly fronts: Fronts;
   /** Of a peer that is in `webGroups`. */
   readonly web?: WebFronts;
   /** The same resources at the node that has the only tunnel, and at one that has none. */
-  readonly nodes?: { readonly own: NodeFronts; readonly relayed: NodeFronts };
+  readonly nodes?: { readonly own: Fronts; readonly relayed: Fronts };
   /** Starts further tunnels that carry nothing and resolves with their number when they are up. */
   readonly addIdleTunnels?: (count: number) => Promise<number>;
 }

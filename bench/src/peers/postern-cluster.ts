@@ -1,25 +1,86 @@
-// Postern as a cluster of two nodes with real NATS and a MongoDB-wire server, and a client with one tunnel.
+// Postern as a cluster with real NATS and a MongoDB-wire server, each service a process of its own.
 
+import type { Cluster, Site } from '@postern/test-cluster';
 import type { Stage } from '../stage.ts';
-import type { NodeFronts, Started } from './peer.ts';
+import { until } from '../until.ts';
+import type { Fronts, Peer, Started } from './peer.ts';
 
-/** Starts it. Only `nodes` are its fronts: where the resources are is what is beside them. */
-export async function startCluster(stage: Stage): Promise<Started> {
-  const { bootCluster, startSite } = await import('@postern/test-cluster'); // Large, and only this needs it.
-  const cluster = await bootCluster({ nodes: 2 });
-  stage.atEnd(() => cluster.stop());
-  const { bulk, http } = stage.resources;
-  const at = (port: number) => ({ host: '127.0.0.1', port });
-  const site = await startSite(cluster, {
-    resources: { bulk: at(bulk), http: at(http) },
-    client: { args: ['--tunnels', '1', '--transport', 'direct'] },
-  });
-  stage.atEnd(() => site.stop());
+const tunnelsTimeoutMs = 30_000;
+
+/** Two nodes, and a client with a tunnel to one of them. */
+export async function startRelayed(stage: Stage): Promise<Started> {
+  const { cluster, site } = await startCluster(stage, { nodes: 2 }, 1);
   const [client] = await cluster.admin.clients(site.gateway.id);
   const own = client?.tunnels[0]?.node === 'edge-2' ? 1 : 0;
-  const frontsAt = (node: number): NodeFronts => ({
-    bulk: site.front('bulk', node),
-    http: site.front('http', node),
+  const nodes = { own: frontsOf(site, own), relayed: frontsOf(site, 1 - own) };
+  return { fronts: nodes.own, nodes };
+}
+
+/**
+ * A machine with so many workers and two clients, each with a tunnel to each of two workers, or both to the one: so
+ * that neither side's only process is the narrow place. One beside two says what a second worker carries.
+ */
+export function posternWorkers(workers: 1 | 2): Peer {
+  return {
+    name: workers === 1 ? 'postern-1-worker' : 'postern-2-workers',
+    encryption: `as postern, as a cluster whose node is ${workers} of the edge's processes, and two clients`,
+    needs: [],
+    groups: ['bytes', 'requests', 'connections'],
+    onRequest: true,
+    async start(stage: Stage): Promise<Started> {
+      const { cluster, site } = await startCluster(stage, { nodes: 1, workers }, 2);
+      const { startClient } = await import('@postern/test-cluster');
+      const { connectUrl, caFile, admin } = cluster;
+      const second = await startClient({
+        gatewayId: site.gateway.id,
+        token: site.token.token,
+        connectUrl,
+        caFile,
+        name: 'second',
+        args: clientArgs(2),
+      });
+      stage.atEnd(() => second.stop());
+      await until(
+        async () => {
+          const clients = await admin.clients(site.gateway.id);
+          const ways = clients.map(({ tunnels }) => new Set(tunnels.map(({ node }) => node)).size);
+          return clients.length === 2 && ways.every((nodes) => nodes === workers);
+        },
+        { what: `both clients at ${workers} of the edge's processes`, timeoutMs: tunnelsTimeoutMs },
+      );
+      const edges = cluster.processes.filter(({ kind }) => kind === 'edge');
+      stage.count(
+        'edge',
+        edges.map(({ pid }) => pid),
+      );
+      stage.count('client', [site.client.part.pid, second.part.pid]);
+      return { fronts: frontsOf(site, 0) };
+    },
+  };
+}
+
+async function startCluster(
+  stage: Stage,
+  options: { nodes: number; workers?: number },
+  tunnels: number,
+): Promise<{ cluster: Cluster; site: Site }> {
+  const { bootCluster, startSite } = await import('@postern/test-cluster'); // Large, and only this needs it.
+  const cluster = await bootCluster({ ...options, logLevel: 'warn' });
+  stage.atEnd(() => cluster.stop());
+  const { bulk, http, echo } = stage.resources;
+  const at = (port: number) => ({ host: '127.0.0.1', port });
+  const site = await startSite(cluster, {
+    resources: { bulk: at(bulk), http: at(http), echo: at(echo) },
+    client: { args: clientArgs(tunnels) },
   });
-  return { fronts: stage.resources, nodes: { own: frontsAt(own), relayed: frontsAt(1 - own) } };
+  stage.atEnd(() => site.stop());
+  return { cluster, site };
+}
+
+function clientArgs(tunnels: number): string[] {
+  return ['--tunnels', String(tunnels), '--transport', 'direct', '--log-level', 'warn'];
+}
+
+function frontsOf(site: Site, node: number): Fronts {
+  return { bulk: site.front('bulk', node), http: site.front('http', node), echo: site.front('echo', node) };
 }

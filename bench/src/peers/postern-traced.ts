@@ -14,7 +14,7 @@ export const posternTraced: Peer = {
   name: 'postern-traced',
   encryption: 'as postern, with telemetry on at its defaults',
   needs: [],
-  groups,
+  groups: groups.filter((group) => group !== 'relay'),
   onRequest: true,
   async start(stage: Stage): Promise<Started> {
     const collector = await startCollector();

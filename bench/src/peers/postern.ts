@@ -9,7 +9,8 @@ import { tcpSockets } from '../proc.ts';
 import type { Program } from '../program.ts';
 import type { Ports, ResourceName, Stage } from '../stage.ts';
 import type { Peer, Started, WebFronts } from './peer.ts';
-import { startCluster } from './postern-cluster.ts';
+import { startRelayed } from './postern-cluster.ts';
+import { startCrowd } from './postern-crowd.ts';
 
 const apps = join(import.meta.dirname, '..', '..', '..', 'apps');
 const standalone = join(apps, 'standalone', 'src', 'main.ts');
@@ -21,7 +22,8 @@ const tunnelsPerGateway = 2;
 /** No proxy of the user's is to stand between the client and loopback. */
 const plain = { HTTPS_PROXY: '', https_proxy: '', ALL_PROXY: '', all_proxy: '' };
 
-interface OperatorFile {
+/** Where a standalone platform is. */
+export interface OperatorFile {
   readonly adminUrl: string;
   readonly apiKey: string;
   readonly caFile: string;
@@ -29,7 +31,8 @@ interface OperatorFile {
   readonly tunnelPort: number;
 }
 
-interface GatewayAccess {
+/** What a client of a gateway shows. */
+export interface GatewayAccess {
   readonly id: string;
   readonly token: string;
 }
@@ -40,7 +43,7 @@ export const postern: Peer = {
   encryption: 'TLS 1.3, server certificate, signed ticket and token; all streams over two connections',
   needs: [],
   groups,
-  start: (stage) => (stage.group === 'relay' ? startCluster(stage) : startPostern(stage, {})),
+  start: (stage) => (stage.group === 'relay' ? startRelayed(stage) : startPostern(stage, {})),
 };
 
 /** Both ends, with more in their environment. */
@@ -54,10 +57,10 @@ export async function startPostern(stage: Stage, more: Record<string, string>): 
     const gateway = await createGateway(admin, 'bench');
     const fronts = await createFronts(admin, gateway.id, stage.resources);
     const web = await createWebFronts(admin, gateway.id, stage);
+    const crowd = stage.group === 'idle-tunnels';
     const idle: GatewayAccess[] = [];
-    while (idle.length * tunnelsPerGateway < stage.idleTunnels) {
-      idle.push(await createGateway(admin, `idle ${idle.length}`));
-    }
+    const wanted = crowd ? 0 : stage.idleTunnels / tunnelsPerGateway;
+    while (idle.length < wanted) idle.push(await createGateway(admin, `idle ${idle.length}`));
     const start = (name: string, gateways: readonly GatewayAccess[]): Promise<void> =>
       startClient(stage, operator, { name, gateways, environment });
     await start('client', [gateway]);
@@ -66,7 +69,12 @@ export async function startPostern(stage: Stage, more: Record<string, string>): 
       const clients = await admin.clients(gateway.id);
       return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
     });
-    return { fronts, web, addIdleTunnels: () => startIdleTunnels(operator, idle, start) };
+    return {
+      fronts,
+      web,
+      addIdleTunnels: (count) =>
+        crowd ? startCrowd(stage, operator, gateway, count) : startIdleTunnels(operator, idle, start),
+    };
   } finally {
     admin.close();
   }
@@ -84,6 +92,11 @@ async function startStandalone(stage: Stage, environment: Record<string, string>
     'tunnel-port': tunnel,
     'advertise-port': leg,
     'log-level': 'warn',
+    // All of them come from one address, and the client has its own beside them.
+    ...(stage.group === 'idle-tunnels' && {
+      'tunnels-max': stage.idleTunnels + tunnelsPerGateway,
+      'connect-calls-per-minute': 1_000_000,
+    }),
   };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const program = await stage.start('edge', {

@@ -9,7 +9,7 @@
 
 import { createServer, type Socket } from 'node:net';
 
-const connectionsMax = 20_000;
+const connectionsMax = 25_000;
 const block = Buffer.alloc(64 * 1024);
 
 const server = createServer({ noDelay: true, allowHalfOpen: false, highWaterMark: 64 * 1024 }, (socket) => {

@@ -1,11 +1,12 @@
 // Opens connections to an echo, one byte there and back on each, and keeps them open without a further byte
 // until it is ended. Writes the line `ready` when all are open.
 //
-//     node hold.ts PORT CONNECTIONS
+//     node hold.ts HOST PORT CONNECTIONS
 
 import { connect } from 'node:net';
 
-const [port, connections] = process.argv.slice(2).map(Number) as [number, number];
+const [host, ...numbers] = process.argv.slice(2);
+const [port, connections] = numbers.map(Number) as [number, number];
 const openingMax = 32;
 let opened = 0;
 let begun = 0;
@@ -13,7 +14,7 @@ let begun = 0;
 function openNext(): void {
   if (begun === connections) return;
   begun++;
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  const socket = connect({ port, host, noDelay: true });
   socket.write('e');
   socket.once('data', () => {
     opened++;

@@ -5,12 +5,13 @@
 // The prober costs too: two wake-ups of an event loop for each byte, here and in the echo. What it costs is
 // what `direct` shows.
 //
-//     node ping.ts PORT SECONDS BYTES-PER-SECOND
+//     node ping.ts HOST PORT SECONDS BYTES-PER-SECOND
 
 import { connect } from 'node:net';
 import { percentile } from '../statistics.ts';
 
-const [port, seconds, rate] = process.argv.slice(2).map(Number) as [number, number, number];
+const [host, ...numbers] = process.argv.slice(2);
+const [port, seconds, rate] = numbers.map(Number) as [number, number, number];
 const stragglerMs = 3_000;
 const count = Math.max(1, Math.round(seconds * rate));
 const byte = Buffer.from('x');
@@ -18,7 +19,7 @@ const sentAt: bigint[] = [];
 const milliseconds: number[] = [];
 let timer: NodeJS.Timeout | undefined;
 
-const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+const socket = connect({ port, host, noDelay: true });
 socket.once('error', (error) => finish(error.message));
 socket.once('close', () => finish('the connection was closed'));
 socket.write('e');
