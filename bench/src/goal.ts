@@ -95,12 +95,11 @@ export function judge(summary: Summary, peers: Report['peers']): Verdict[] {
     });
 }
 
-/** Of its figure, and, where a variant is on either side, of both sides. */
+/** Where ours was measured, and the variant of it that it is held against. */
 function isAsked({ figure, of, against }: Goal, summary: Summary): boolean {
   const measured = summary.get(figure);
-  if (measured === undefined) return false;
-  const other = against.kind === 'peer' ? against.name : ours;
-  return [of, other].some(isVariant) ? measured.has(of) && measured.has(other) : true;
+  if (measured?.has(of) !== true) return false;
+  return against.kind !== 'peer' || !isVariant(against.name) || measured.has(against.name);
 }
 
 function valueOf({ figure, against }: Goal, summary: Summary, peers: Report['peers']): number | undefined {

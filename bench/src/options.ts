@@ -42,7 +42,7 @@ const plotFile = 'docs/bench.svg';
 const smoke = { rounds: 1, seconds: 1, streams: 20, tunnels: 2, manyStreams: 20, manyTunnels: 2 };
 /** What an end opens beside its streams. */
 const otherFiles = 500;
-/** Before each group of figures, for each peer. */
+/** Before each load. */
 const warmUpSeconds = 2;
 const restMs = { smoke: 200, otherwise: 2_000 };
 
@@ -62,7 +62,7 @@ export function parseOptions(argv: readonly string[]): Options {
     rounds: raw.rounds,
     effort: {
       seconds: raw.seconds,
-      warmUpSeconds: raw.smoke ? 1 : warmUpSeconds,
+      warmUpSeconds: raw.smoke ? 0 : warmUpSeconds,
       streams: raw.streams,
       tunnels: raw.tunnels,
       manyStreams: raw.manyStreams,

@@ -5,18 +5,16 @@ import type { Measured } from '../figure.ts';
 import { bulk, type Direction, directions } from '../load/bulk.ts';
 import { httpLoad } from '../load/http.ts';
 import { ping } from '../load/script.ts';
-import type { Scene } from './measurement.ts';
+import { type Scene, warmUp } from './measurement.ts';
 
 /** Bulk has this long to reach its speed, and as much again when the bytes are done. */
-const warmUpSeconds = 1;
+const rampSeconds = 1;
 
 /** Alone, then beside bulk in each direction. */
 export async function measureLatency(scene: Scene): Promise<Measured> {
-  await httpLoad(scene.started.fronts.http, {
-    connections: 8,
-    keepAlive: true,
-    seconds: scene.effort.warmUpSeconds,
-  });
+  await warmUp(scene.effort, (seconds) =>
+    httpLoad(scene.started.fronts.http, { connections: 8, keepAlive: true, seconds }),
+  );
   const alone = await ping(scene.started.fronts.echo, scene.effort.seconds);
   const measured: Measured = { 'ping-p50': alone.p50, 'ping-p99': alone.p99, 'ping-lost': alone.lost };
   for (const direction of directions) {
@@ -32,10 +30,10 @@ async function besideBulk(scene: Scene, direction: Direction): Promise<Measured 
   const flow = await bulk(stage, started.fronts.bulk, {
     connections: 8,
     direction,
-    seconds: effort.seconds + 2 * warmUpSeconds,
+    seconds: effort.seconds + 2 * rampSeconds,
   });
   const [result] = await Promise.all([
-    sleep(warmUpSeconds * 1e3).then(() => ping(started.fronts.echo, effort.seconds)),
+    sleep(rampSeconds * 1e3).then(() => ping(started.fronts.echo, effort.seconds)),
     flow.done,
   ]);
   return { [`ping-${direction}-p50`]: result.p50, [`ping-${direction}-p99`]: result.p99, lost: result.lost };

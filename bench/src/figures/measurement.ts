@@ -8,7 +8,7 @@ import type { Stage } from '../stage.ts';
 export interface Effort {
   /** Of each load. */
   readonly seconds: number;
-  /** Before each group: programs that compile as they run are measured as they run all day, and so are all others. */
+  /** Before each load: programs that compile as they run are measured as they run all day, and so are all others. */
   readonly warmUpSeconds: number;
   readonly streams: number;
   readonly tunnels: number;
@@ -27,6 +27,14 @@ export interface Scene {
   readonly effort: Effort;
   /** null for no tunnel: then nothing is asked of its processes. */
   readonly encryption: string | null;
+}
+
+/** Runs a load before it counts; not at all where nothing is asked of speeds. */
+export async function warmUp(
+  { warmUpSeconds }: Effort,
+  load: (seconds: number) => Promise<unknown>,
+): Promise<void> {
+  if (warmUpSeconds > 0) await load(warmUpSeconds);
 }
 
 /** Measures one group of figures on a freshly started peer. */

@@ -4,7 +4,7 @@ import type { FigureName, Measured } from '../figure.ts';
 import { type Direction, bulk, directions } from '../load/bulk.ts';
 import { httpLoad } from '../load/http.ts';
 import type { Fronts } from '../peers/peer.ts';
-import type { Scene } from './measurement.ts';
+import { type Scene, warmUp } from './measurement.ts';
 
 /** Bytes of one connection each way and requests, at both nodes in turns. */
 export async function measureRelay(scene: Scene): Promise<Measured> {
@@ -31,12 +31,13 @@ async function megabytesPerSecond(
   const run = async (seconds: number) => {
     return (await bulk(stage, fronts.bulk, { connections: 1, direction, seconds })).done;
   };
-  await run(effort.warmUpSeconds);
+  await warmUp(effort, run);
   return (await run(effort.seconds)).bytesPerSecond / 1e6;
 }
 
 async function requestsPerSecond({ effort }: Scene, fronts: Fronts): Promise<number> {
   const load = { connections: 64, keepAlive: true };
-  await httpLoad(fronts.http, { ...load, seconds: effort.warmUpSeconds });
-  return (await httpLoad(fronts.http, { ...load, seconds: effort.seconds })).requestsPerSecond;
+  const run = (seconds: number) => httpLoad(fronts.http, { ...load, seconds });
+  await warmUp(effort, run);
+  return (await run(effort.seconds)).requestsPerSecond;
 }

@@ -4,7 +4,7 @@ import type { Measured } from '../figure.ts';
 import { type HttpOptions, type HttpResult, httpLoad } from '../load/http.ts';
 import type { Front } from '../peers/peer.ts';
 import { cpuSeconds } from '../proc.ts';
-import type { Scene } from './measurement.ts';
+import { type Scene, warmUp } from './measurement.ts';
 
 /** 64 connections that stay open. */
 export async function measureRequests(scene: Scene): Promise<Measured> {
@@ -37,9 +37,10 @@ export async function measureLoad(
   front: Front,
   load: Omit<HttpOptions, 'seconds'>,
 ): Promise<{ result: HttpResult; cpu: number }> {
-  await httpLoad(front, { ...load, seconds: effort.warmUpSeconds });
+  const run = (seconds: number): Promise<HttpResult> => httpLoad(front, { ...load, seconds });
+  await warmUp(effort, run);
   const before = await cpuSeconds(stage.pids());
-  const result = await httpLoad(front, { ...load, seconds: effort.seconds });
+  const result = await run(effort.seconds);
   const used = (await cpuSeconds(stage.pids())) - before;
   return { result, cpu: (used * 1e6) / result.requests };
 }
