@@ -16,6 +16,7 @@ import { Caller, tryEcho } from './fixture/caller.ts';
 import { startGreeter } from './fixture/greeter.ts';
 import { type Booted, onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';
+import { untilSpread } from './fixture/spread.ts';
 import { toldAfter, until } from './fixture/told.ts';
 
 let echo: Resource;
@@ -32,10 +33,7 @@ onEachPlatform((booted) => {
     site = await startSite(platform, { resources: {} });
     await platform.admin.putAccessList(site.gateway.id, [{ action: 'allow', host: '*', port: '*' }]);
     // Each node has a tunnel of its own before a test asks it for one.
-    await until(
-      () => platform.admin.clients(site.gateway.id),
-      ([client]) => new Set(client?.tunnels.map(({ node }) => node)).size === platform.nodeHosts.length,
-    );
+    await untilSpread(site);
   });
   after(() => site.stop());
   const make = (name: string, resource: Endpoint): Promise<ShownDestination> => {

@@ -19,7 +19,8 @@ import {
 import { DatagramCaller, type DatagramEcho, startDatagramEcho } from './fixture/datagrams.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { untilSpread } from './fixture/spread.ts';
+import { toldAfter } from './fixture/told.ts';
 
 const SIZES = [1, 2, 512, 1472, 1473, 9000, 16_384, 32_768, 65_000, 65_506, 65_507];
 
@@ -40,12 +41,7 @@ onEachPlatform(
       const { platform } = booted();
       site = await startSite(platform, { resources: {} });
       await platform.admin.putAccessList(site.gateway.id, everything);
-      await until(
-        () => platform.admin.clients(site.gateway.id),
-        ([client]) =>
-          client?.tunnels.length === 2 &&
-          new Set(client.tunnels.map(({ node }) => node)).size === platform.nodeHosts.length,
-      );
+      await untilSpread(site);
     });
     after(() => site.stop());
 
