@@ -1,4 +1,4 @@
-/** The settings of the set-up: which of its two steps, where secrets go, and who is to be known by which name. */
+/** The settings of the set-up: which of its steps, where secrets go, and who is to be known by which name. */
 import { defineProgram } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
@@ -20,11 +20,18 @@ const uid = (value: number, whose: string) =>
 
 const schema = Type.Object({
   step: Type.Union(
-    [Type.Literal('secrets'), Type.Literal('documents'), Type.Literal('operator'), Type.Literal('key')],
+    [
+      Type.Literal('secrets'),
+      Type.Literal('documents'),
+      Type.Literal('operator'),
+      Type.Literal('key'),
+      Type.Literal('export-key'),
+      Type.Literal('import-key'),
+    ],
     {
       argument: '<step>',
       description:
-        'What to do: secrets makes files, before any server starts; documents makes the replica set and its users, once its servers run; operator writes the file that the command line takes, once certstore runs; key prints the first API key.',
+        'What to do: secrets makes files, before any server starts; documents makes the replica set and its users, once its servers run; operator writes the file that the command line takes, once certstore runs; key prints the first API key; export-key prints the key-encryption key, to be kept apart from backups, and import-key takes that of a former platform from stdin, before anything else.',
     },
   ),
   folder: Type.String({

@@ -19,21 +19,13 @@ const Code = { AlreadyInitialized: 23, UserExists: 51003 } as const;
 
 /** Does what is missing; `say` is told each thing that was done. */
 export async function setUpDocuments(settings: SetupSettings, say: (words: string) => void): Promise<void> {
-  const { folder, mongodbHosts, mongodbPort, mongodbDatabase, withinMs } = settings;
-  const deadline = AbortSignal.timeout(withinMs);
-  const [first = ''] = mongodbHosts;
+  const { folder, mongodbDatabase } = settings;
   const secrets = join(folder, 'setup');
-  const options = connection(secrets, readSecret(secrets, 'mongodb-root-password'));
-  const client = await connected(
-    `mongodb://${first}:${mongodbPort}/?directConnection=true`,
-    options,
-    deadline,
-  );
+  const client = await connected(settings, clientOptions(secrets), say);
   try {
-    await initiate(client.db('admin'), settings, deadline, say);
-    const database = client.db(mongodbDatabase);
     for (const service of documentServices) {
-      await provide(database, service, readSecret(secrets, `mongodb-${service}-password`), say);
+      const password = readSecret(secrets, `mongodb-${service}-password`);
+      await provide(client.db(mongodbDatabase), service, password, say);
     }
     await moveDocuments(client, mongodbDatabase, say);
   } finally {
@@ -41,10 +33,10 @@ export async function setUpDocuments(settings: SetupSettings, say: (words: strin
   }
 }
 
-function connection(secrets: string, password: string): MongoClientOptions {
+function clientOptions(secrets: string): MongoClientOptions {
   return {
     appName: 'postern-setup',
-    auth: { username: 'root', password },
+    auth: { username: 'root', password: readSecret(secrets, 'mongodb-root-password') },
     authSource: 'admin',
     tls: true,
     ca: [readFileSync(join(secrets, 'ca.pem'))],
@@ -52,11 +44,16 @@ function connection(secrets: string, password: string): MongoClientOptions {
   };
 }
 
+/** To the member that is primary, whichever it is; where there is no replica set yet it is made. */
 async function connected(
-  url: string,
+  settings: SetupSettings,
   options: MongoClientOptions,
-  deadline: AbortSignal,
+  say: (words: string) => void,
 ): Promise<MongoClient> {
+  const { mongodbHosts, mongodbPort, replicaSet, withinMs } = settings;
+  const members = mongodbHosts.map((host) => `${host}:${mongodbPort}`);
+  const url = `mongodb://${members.join(',')}/?replicaSet=${replicaSet}`;
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const client = new MongoClient(url, options);
     try {
@@ -64,46 +61,37 @@ async function connected(
       return client;
     } catch (cause) {
       await client.close();
-      if (deadline.aborted) {
-        throw new SetupError('SETUP_SERVER_UNREACHABLE', `no answer from ${url}`, { cause });
+      if (Date.now() > deadline) {
+        const words = `no primary answers at ${members.join(', ')}`;
+        throw new SetupError('SETUP_SERVER_UNREACHABLE', words, { cause });
       }
     }
+    await initiate(members, replicaSet, options, say);
     await delay(pauseMs);
   }
 }
 
+/** Makes the replica set on the first server, when that is up and has none. */
 async function initiate(
-  admin: Db,
-  { mongodbHosts, mongodbPort, replicaSet }: SetupSettings,
-  deadline: AbortSignal,
+  members: readonly string[],
+  replicaSet: string,
+  options: MongoClientOptions,
   say: (words: string) => void,
 ): Promise<void> {
-  if ((await admin.command({ hello: 1 }))['setName'] === undefined) {
-    const members = mongodbHosts.map((host, _id) => ({ _id, host: `${host}:${mongodbPort}` }));
-    await admin
-      .command({ replSetInitiate: { _id: replicaSet, members } })
-      .catch(unless(Code.AlreadyInitialized));
+  const client = new MongoClient(`mongodb://${members[0]}/?directConnection=true`, options);
+  const admin = client.db('admin');
+  try {
+    if ((await admin.command({ hello: 1 }))['setName'] !== undefined) return;
+    const config = { _id: replicaSet, members: members.map((host, _id) => ({ _id, host })) };
+    await admin.command({ replSetInitiate: config });
     say(`the replica set ${replicaSet} of ${members.length} was made`);
+  } catch (error) {
+    // One that is out of reach is asked again; what a server that answers refuses is told, but for who was faster.
+    const { code } = error as { code?: unknown };
+    if (typeof code === 'number' && code !== Code.AlreadyInitialized) throw error;
+  } finally {
+    await client.close();
   }
-  while ((await admin.command({ hello: 1 }))['isWritablePrimary'] !== true) {
-    if (deadline.aborted || (await hasOtherPrimary(admin))) return otherPrimary(deadline);
-    await delay(pauseMs);
-  }
-}
-
-async function hasOtherPrimary(admin: Db): Promise<boolean> {
-  const { primary, me } = (await admin.command({ hello: 1 })) as { primary?: string; me?: string };
-  return primary !== undefined && primary !== me;
-}
-
-/** Users and roles are written by the primary; at the first start that is the first server. */
-function otherPrimary(deadline: AbortSignal): never {
-  throw new SetupError(
-    'SETUP_SERVER_UNREACHABLE',
-    deadline.aborted
-      ? 'the replica set has no primary'
-      : 'another server than the first is primary now; its users are as they were',
-  );
 }
 
 /** The user of a service, with the right to its own database and, from now on, to no other. */
@@ -121,12 +109,6 @@ async function provide(
     if ((error as { code?: number }).code !== Code.UserExists) throw error;
     await database.command({ updateUser: name, pwd: password, roles });
   }
-}
-
-function unless(code: number): (error: unknown) => void {
-  return (error) => {
-    if ((error as { code?: number }).code !== code) throw error;
-  };
 }
 
 function readSecret(folder: string, name: string): string {
