@@ -1,13 +1,14 @@
 /**
  * What is to be written to a caller's HTTP/1.1 connection: gathered, and handed to the system by `flush`, or at the end of
  * the turn where much comes (`flushSoon`): one write for all records of a turn instead of one for each. Pieces that lie
- * in a slab are written as they lie where that pays, and the slab is held until they have left; little, and all that is
- * for a caller who does not keep up, is copied: a slow reader would hold a whole slab for each piece.
+ * in a slab are written as they lie where that pays, and the slab is held until they have left; little, all that is for
+ * TLS, and all that is for a caller who does not keep up, is copied: a slow reader would hold a whole slab for each piece.
  *
  * Invariant: every slab that is held here is released once, when its bytes were copied, written or dropped.
  */
 import type { Socket } from 'node:net';
-import type { Slab } from '@postern/tunnel';
+import { TLSSocket } from 'node:tls';
+import { type Slab, stage } from '@postern/tunnel';
 
 /** Up to this all goes out as one copied piece. */
 const copiedBytesMax = 16_384;
@@ -20,6 +21,7 @@ export type PieceHolder = Pick<Slab, 'hold' | 'release'>;
 /** The pieces for one connection. */
 export class Outgoing {
   readonly #socket: Socket;
+  readonly #isTls: boolean;
   #text = '';
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
@@ -29,6 +31,7 @@ export class Outgoing {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#isTls = socket instanceof TLSSocket;
   }
 
   /** Latin-1. */
@@ -55,10 +58,16 @@ export class Outgoing {
     const bytes = text.length + this.#pieceBytes;
     if (bytes === 0) return !socket.writableNeedDrain;
     this.#reset();
+    const waits = slabs.length > 0 && socket.writableLength > 0;
     if (pieces.length === 0) socket.write(text, 'latin1');
-    else if (bytes <= copiedBytesMax || (slabs.length > 0 && socket.writableLength > 0)) {
+    else if (bytes <= copiedBytesMax) {
       socket.write(copyOf(bytes, text, pieces));
       releaseAll(slabs);
+    } else if (waits || this.#isTls) {
+      if (text.length > 0) pieces.unshift(Buffer.from(text, 'latin1'));
+      const staged = stage(pieces, bytes);
+      releaseAll(slabs);
+      socket.write(staged.bytes, staged.giveBack);
     } else {
       socket.cork();
       if (text.length > 0) socket.write(text, 'latin1');

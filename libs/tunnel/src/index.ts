@@ -31,6 +31,7 @@ export type { ProcessName, ResetOrigin, StreamEvents } from './stream.ts';
 export type { StreamEnd as Stream } from './stream-end.ts';
 export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';
 export type { Slab } from './slab.ts';
+export { stage, type Staged } from './staging.ts';
 export { tlsCarrier } from './tls-carrier.ts';
 export { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
 export { adoptSocket, connectSocket, readSocket, type ReadHandler } from './socket-reader.ts';

@@ -12,6 +12,7 @@ import { TLSSocket } from 'node:tls';
 import { ResetCode, resetCodeName } from './error.ts';
 import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
+import { stage } from './staging.ts';
 import type { StreamEnd } from './stream-end.ts';
 import type { ResetOrigin, StreamEvents } from './stream.ts';
 
@@ -19,7 +20,7 @@ import type { ResetOrigin, StreamEvents } from './stream.ts';
 const urgentBytesMax = 8_192;
 /** Pieces smaller than this on average are copied together: a peer that sends single bytes must not make thousands of writes. */
 const gatheredBytesMax = 512;
-/** Behind a reader that is slow, pieces smaller than this are copied too: each would hold the whole chunk that it came in. */
+/** Pieces smaller than this are copied where they might wait: each would hold the whole chunk that it came in. */
 const heldBytesMin = 8_192;
 
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
@@ -55,6 +56,7 @@ class Joint implements StreamEvents {
   readonly #socket: Socket;
   readonly #resolve: (joined: Joined) => void;
   readonly #options: JoinOptions;
+  readonly #isTls: boolean;
   #stopReading = (): void => {};
   #paused = false;
   #over = false;
@@ -62,6 +64,8 @@ class Joint implements StreamEvents {
   /** Held for `#pieces`. */
   #slabs: Slab[] = [];
   #flushing = false;
+  /** Written at once in this turn; TLS says that it has left only in the next. */
+  #urgentBytes = 0;
   #ended = false;
 
   constructor(stream: StreamEnd, socket: Socket, resolve: (joined: Joined) => void, options: JoinOptions) {
@@ -69,6 +73,7 @@ class Joint implements StreamEvents {
     this.#socket = socket;
     this.#resolve = resolve;
     this.#options = options;
+    this.#isTls = socket instanceof TLSSocket;
   }
 
   start(): void {
@@ -130,7 +135,8 @@ class Joint implements StreamEvents {
     if (!this.#flushing && piece.length <= urgentBytesMax) {
       // Alone in its turn so far: a request or an answer, which should not wait for the turn's end.
       this.#flushSoon();
-      this.#write([piece], []);
+      this.#urgentBytes = piece.length;
+      this.#writeAll([piece], piece.length, nothing);
       return;
     }
     this.#pieces.push(piece);
@@ -138,8 +144,7 @@ class Joint implements StreamEvents {
   }
 
   onSlabData(piece: Buffer, slab: Slab): void {
-    // A slow reader would hold the whole slab for each piece.
-    if (piece.length < heldBytesMin || this.#socket.writableLength > 0) {
+    if (piece.length < heldBytesMin) {
       this.onData(Buffer.from(piece));
       return;
     }
@@ -173,27 +178,33 @@ class Joint implements StreamEvents {
     if (this.#ended) this.#socket.end(() => this.#stream.deliverEnd());
   };
 
+  /** Together where they are small, where they would wait in a slab behind a slow reader, and always for TLS. */
   #write(pieces: Buffer[], slabs: Slab[]): void {
-    const socket = this.#socket;
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
-    const delivered = (error?: Error | null): void => {
-      for (const slab of slabs) slab.release();
-      if (!error) this.#stream.deliver(bytes);
-    };
-    if (bytes < pieces.length * (socket.writableLength > 0 ? heldBytesMin : gatheredBytesMax)) {
-      socket.write(Buffer.concat(pieces, bytes), delivered);
-      return;
-    }
-    if (pieces.length === 1) {
-      socket.write(pieces[0] as Buffer, delivered);
-      return;
-    }
-    socket.cork();
+    const average = bytes / pieces.length;
+    const isSlow = this.#socket.writableLength > this.#urgentBytes;
+    this.#urgentBytes = 0;
+    const copies = isSlow
+      ? slabs.length > 0 || average < heldBytesMin
+      : average < gatheredBytesMax || (this.#isTls && pieces.length > 1);
+    if (copies) {
+      const staged = stage(pieces, bytes);
+      releaseAll(slabs);
+      this.#writeAll([staged.bytes], bytes, staged.giveBack);
+    } else this.#writeAll(pieces, bytes, () => releaseAll(slabs));
+  }
+
+  #writeAll(pieces: readonly Buffer[], bytes: number, letGo: () => void): void {
+    const socket = this.#socket;
     const last = pieces.length - 1;
+    if (last > 0) socket.cork();
     for (let i = 0; i < last; i += 1) socket.write(pieces[i] as Buffer);
-    socket.write(pieces[last] as Buffer, delivered);
-    socket.uncork();
+    socket.write(pieces[last] as Buffer, (error) => {
+      letGo();
+      if (!error) this.#stream.deliver(bytes);
+    });
+    if (last > 0) socket.uncork();
   }
 
   // ---- ends
@@ -215,7 +226,7 @@ class Joint implements StreamEvents {
     if (this.#over) return;
     this.#over = true;
     this.#pieces = [];
-    for (const slab of this.#slabs) slab.release();
+    releaseAll(this.#slabs);
     this.#slabs = [];
     const socket = this.#socket;
     this.#stopReading();
@@ -245,3 +256,9 @@ export function resetSocket(socket: Socket): void {
 export function describeReset(reset: NonNullable<Joined['reset']>): string {
   return `${resetCodeName(reset.code)} by ${reset.origin === 'here' ? 'this end' : 'the other end'}: ${reset.text}`;
 }
+
+function releaseAll(slabs: readonly Slab[]): void {
+  for (const slab of slabs) slab.release();
+}
+
+function nothing(): void {}

@@ -1,0 +1,54 @@
+/**
+ * Memory in which the pieces of one write are put behind one another. TLS in Node copies several buffers into memory of
+ * its own before it encrypts them, and one not; and what waits for a slow reader would hold a whole slab for each piece.
+ * Memory made anew for each write is what V8 counts as pressure: it marked the whole heap several times a second, which
+ * was half of what an edge did that served bulk over TLS. So it is used again.
+ *
+ *     pieces ──copied──► Staged.bytes ──written──► giveBack ──► the pool of its size
+ */
+
+/** Less is cheap to make anew. */
+const stagedBytesMin = 16_384;
+/** More is never seen in one turn of a stream, but where a program was held up. */
+const stagedBytesMax = 2 ** 20;
+/** Kept of each size. */
+const poolBytesMax = 2 ** 22;
+/** By the power of two. */
+const pools = new Map<number, Buffer[]>();
+
+/** One buffer with all pieces; `giveBack` once, when it has left. */
+export interface Staged {
+  readonly bytes: Buffer;
+  readonly giveBack: () => void;
+}
+
+/** Copies pieces of together `bytes` into memory that is at most twice as large. */
+export function stage(pieces: readonly Buffer[], bytes: number): Staged {
+  if (bytes < stagedBytesMin || bytes > stagedBytesMax)
+    return { bytes: Buffer.concat(pieces, bytes), giveBack: () => {} };
+  const memory = take(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    memory.set(piece, at);
+    at += piece.length;
+  }
+  let lent = true;
+  const giveBack = (): void => {
+    // Twice would give the memory to two connections at once: rather no connection at all.
+    if (!lent) throw new Error('memory that was lent for a write was given back twice');
+    lent = false;
+    keep(memory);
+  };
+  return { bytes: memory.subarray(0, at), giveBack };
+}
+
+function take(bytes: number): Buffer {
+  const size = 2 ** (32 - Math.clz32(bytes - 1));
+  return pools.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
+}
+
+function keep(memory: Buffer): void {
+  const pool = pools.get(memory.length);
+  if (pool === undefined) pools.set(memory.length, [memory]);
+  else if (pool.length < poolBytesMax / memory.length) pool.push(memory);
+}
