@@ -28,7 +28,9 @@ export interface CallerEnd {
 export function socketEnd(socket: Socket, first: readonly Buffer[] = []): CallerEnd {
   return {
     protocol: 'tcp',
-    address: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    get address() {
+      return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    },
     open: (events) => new Opening(socket, events, first),
     join: (stream) => joinSocket(stream, socket),
     bytes: (stream) => ({ fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 }),

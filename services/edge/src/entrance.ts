@@ -115,7 +115,7 @@ export class Entrance {
       return null;
     }
     const introduced = this.#parts.balancers.introduce(accepted.remoteAddress, accepted.localPort ?? 0);
-    return new Arrival(adoptSocket(accepted), introduced);
+    return new Arrival(accepted, introduced);
   }
 
   async #enterOwn(arrival: Arrival, route: FrontRoute): Promise<void> {
@@ -262,12 +262,14 @@ class Arrival {
   #pass: Pass | null = null;
   #isKnown: boolean;
 
-  constructor(socket: Socket, introduced: boolean) {
-    this.socket = socket;
+  constructor(accepted: Socket, introduced: boolean) {
     this.introduced = introduced;
     this.#isKnown = !introduced;
-    this.address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    this.called = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+    // The accepted socket has asked the system already; one over the same handle would ask again.
+    this.address = { address: accepted.remoteAddress ?? '', port: accepted.remotePort ?? 0 };
+    this.called = { address: accepted.localAddress ?? '', port: accepted.localPort ?? 0 };
+    const socket = adoptSocket(accepted);
+    this.socket = socket;
     socket.on('error', () => {});
   }
 

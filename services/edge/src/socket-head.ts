@@ -6,8 +6,6 @@
 import type { Socket } from 'node:net';
 import { readSocket } from '@postern/tunnel';
 
-const headBytesMin = 2_048;
-
 /** What the first bytes were found to be, with all that was read. */
 export interface SocketHead<Found> {
   found: Found;
@@ -47,20 +45,25 @@ export function readSocketHead<Found>(
   });
 }
 
-/** Grows by doubling, so that a caller that sends single bytes costs no more than one that sends all at once. */
+/**
+ * What comes at once takes no more than it is; then it grows by doubling, so that a caller that sends single bytes costs
+ * no more than one that sends all at once.
+ */
 class Gathered {
   #buffer: Buffer;
-  #bytes = 0;
+  #bytes: number;
 
   constructor(start: Buffer) {
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(headBytesMin, start.length));
-    this.add(start);
+    this.#buffer = start;
+    this.#bytes = start.length;
   }
 
   add(bytes: Buffer): Buffer {
     const wanted = this.#bytes + bytes.length;
     if (wanted > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
+      const larger = Buffer.allocUnsafe(
+        this.#bytes === 0 ? wanted : Math.max(wanted, this.#buffer.length * 2),
+      );
       this.#buffer.copy(larger, 0, 0, this.#bytes);
       this.#buffer = larger;
     }

@@ -6,7 +6,7 @@
  * Tickets are good at every node that serves the same: their keys are made of a secret of the cluster, of the destination,
  * and of all that makes an end another. Where certstore gave no such secret, they are good at the node that gave them.
  *
- *     end(route, socket) ──key is the former──► end ──handshake──► caller's certificate allowed ──► EndedTls
+ *     end(route, socket) ──made of the same──► end ──handshake──► caller's certificate allowed ──► EndedTls
  *              └──────────another──► made anew ──┘        └── fault, in plain words ──► TurnedAway
  */
 import { createHash, hkdfSync } from 'node:crypto';
@@ -89,8 +89,10 @@ export class TlsEnds {
   #endOf(route: FrontRoute): TlsEnd {
     const served = this.#served(route);
     const known = this.#ends.get(route.id);
-    if (known?.key === served.key) return known;
-    const made = new TlsEnd(served, route);
+    // The texts are the same objects until something changes, so this costs next to nothing.
+    if (known !== undefined && isSame(known.madeOf, served.madeOf)) return known;
+    const { secret = null } = this.#parts.certificates.sessionTickets ?? {};
+    const made = new TlsEnd(served, route, secret);
     this.#ends.set(route.id, made);
     return made;
   }
@@ -105,16 +107,13 @@ export class TlsEnds {
   }
 
   #served(route: FrontRoute): Served {
-    const { id, front } = route;
-    const { tls, protocol } = front;
+    const { tls, protocol } = route.front;
     const isMutual = tls.mode === 'mutual';
     const { pair, cas, lists } = this.#materialOf(route);
-    const { revision = 0, secret = null } = this.#parts.certificates.sessionTickets ?? {};
+    const { revision = 0 } = this.#parts.certificates.sessionTickets ?? {};
     const caNames = cas.map((ca) => `${ca.id} ${ca.revision}`);
-    const named = [pair.version, protocol, tls.mode, caNames, lists, revision];
-    const key = createHash('sha256').update(JSON.stringify(named)).digest('base64');
-    const ticketKeys = secret === null ? null : ticketKeysOf(secret, `${id} ${key}`);
-    return { key, ticketKeys, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
+    const madeOf = [pair.version, protocol, tls.mode, revision, cas.length, ...caNames, ...lists];
+    return { madeOf, pair, caPems: cas.map((ca) => ca.chainPem), revocationLists: lists, isMutual };
   }
 
   #pair(id: string): Pair {
@@ -154,24 +153,30 @@ interface Pair {
 }
 
 interface Served {
-  key: string;
-  ticketKeys: Buffer | null;
+  /** All that makes an end another. */
+  madeOf: readonly (string | number)[];
   pair: Pair;
   caPems: readonly string[];
   revocationLists: readonly string[];
   isMutual: boolean;
 }
 
+function isSame(one: Served['madeOf'], other: Served['madeOf']): boolean {
+  return one.length === other.length && one.every((text, index) => text === other[index]);
+}
+
 class TlsEnd {
-  readonly key: string;
+  readonly madeOf: Served['madeOf'];
   readonly #acceptor: TlsAcceptor;
   readonly #notAfter: string;
 
-  constructor(served: Served, { id, front }: FrontRoute) {
-    this.key = served.key;
+  /** `secret`: the cluster's, of which the key of session tickets is made. */
+  constructor(served: Served, { id, front }: FrontRoute, secret: string | null) {
+    this.madeOf = served.madeOf;
     this.#notAfter = served.pair.notAfter;
+    const ticketKeys = secret === null ? null : ticketKeysOf(secret, id, served.madeOf);
     try {
-      this.#acceptor = new TlsAcceptor(optionsOf(served, id, front.protocol));
+      this.#acceptor = new TlsAcceptor(optionsOf(served, ticketKeys, id, front.protocol));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw unfit(`the front's certificates cannot be used together: ${why}`);
@@ -190,13 +195,19 @@ class TlsEnd {
 }
 
 /** What OpenSSL names and seals tickets with: 16 bytes of name, 16 of HMAC and 16 of AES. */
-function ticketKeysOf(secret: string, use: string): Buffer {
-  const info = `postern session tickets\n${use}`;
+function ticketKeysOf(secret: string, destinationId: string, madeOf: Served['madeOf']): Buffer {
+  const use = createHash('sha256').update(JSON.stringify(madeOf)).digest('base64');
+  const info = `postern session tickets\n${destinationId} ${use}`;
   return Buffer.from(hkdfSync('sha256', Buffer.from(secret, 'base64'), '', info, 48));
 }
 
-function optionsOf(served: Served, destinationId: string, protocol: string): TlsOptions {
-  const { ticketKeys, pair, caPems, revocationLists, isMutual } = served;
+function optionsOf(
+  served: Served,
+  ticketKeys: Buffer | null,
+  destinationId: string,
+  protocol: string,
+): TlsOptions {
+  const { pair, caPems, revocationLists, isMutual } = served;
   return {
     ...(ticketKeys === null ? {} : { ticketKeys }),
     ...contextOptions({ chainPem: pair.chainPem, keyPem: pair.keyPem }),
