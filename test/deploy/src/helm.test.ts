@@ -5,12 +5,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { findCommand, kubernetesTools } from '@postern/scripts/install';
 import { databaseOf, documentServices } from '@postern/setup';
 import { parseAllDocuments } from 'yaml';
+import { chartCases, chartFolder, nameOf, setArguments } from './kubernetes/chart.ts';
 
-const charts = fileURLToPath(new URL('../../../deploy/helm', import.meta.url));
 const tools = kubernetesTools();
 const helm = tools?.helm ?? findCommand('helm');
 const noHelm = helm === null ? 'SKIPPED: helm is not installed; pnpm service:install kubernetes' : false;
@@ -18,25 +17,6 @@ const noSchemas =
   tools === null
     ? 'SKIPPED: the schemas of Kubernetes are not cached; pnpm service:install kubernetes'
     : false;
-
-const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
-const matrix: readonly { chart: string; set: readonly string[] }[] = [
-  { chart: 'postern', set: [] },
-  { chart: 'postern', set: ['secrets.create=true', 'service.loadBalancerIP=203.0.113.10'] },
-  { chart: 'postern', set: ['edge.autoscaling.enabled=true', 'edge.autoscaling.connections=true'] },
-  { chart: 'postern', set: ['service.type=NodePort', 'networkPolicy.enabled=false'] },
-  {
-    chart: 'postern',
-    set: ['monitoring.serviceMonitor=true', 'monitoring.prometheusRule=true', 'monitoring.dashboards=true'],
-  },
-  { chart: 'postern', set: ['telemetry.endpoint=http://collector.observe:4317'] },
-  { chart: 'postern-client', set: client },
-  { chart: 'postern-client', set: [...client, 'telemetry.endpoint=http://collector:4318'] },
-  {
-    chart: 'postern-client',
-    set: [...client, 'accessList=acl allow a:1', 'hosts.erp=10.0.0.5', 'privateCa=true'],
-  },
-];
 
 interface Container {
   readonly name: string;
@@ -60,24 +40,18 @@ interface Manifest {
 
 function run(args: readonly string[]): string {
   assert(helm !== null);
-  return execFileSync(helm, args, { cwd: charts, encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
+  return execFileSync(helm, args, { cwd: chartFolder, encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
 }
 
 function template(chart: string, set: readonly string[]): string {
-  return run([
-    'template',
-    'gateway',
-    chart,
-    '--kube-version',
-    '1.34.4',
-    ...set.flatMap((one) => ['--set', one]),
-  ]);
+  return run(['template', 'gateway', chart, '--kube-version', '1.34.4', ...setArguments(set)]);
 }
 
-for (const { chart, set } of matrix) {
-  const name = `${chart} with ${set.join(' ') || 'its defaults'}`;
+for (const one of chartCases) {
+  const { chart, set } = one;
+  const name = nameOf(one);
   test(`${name} is linted, and runs without root, capabilities or a token`, { skip: noHelm }, () => {
-    run(['lint', chart, '--quiet', '--kube-version', '1.34.4', ...set.flatMap((one) => ['--set', one])]);
+    run(['lint', chart, '--quiet', '--kube-version', '1.34.4', ...setArguments(set)]);
     const manifests = parseAllDocuments(template(chart, set)).map(
       (document) => document.toJS() as Manifest | null,
     );

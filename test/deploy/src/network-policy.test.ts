@@ -1,0 +1,101 @@
+// What the chart's NetworkPolicies let through and what they do not, by reading them.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { findCommand, kubernetesTools } from '@postern/scripts/install';
+import { parseAllDocuments } from 'yaml';
+import { chartFolder } from './kubernetes/chart.ts';
+import { type End, type NetworkPolicy, type PolicyPort, isAllowed } from './kubernetes/network-policy.ts';
+
+const helm = kubernetesTools()?.helm ?? findCommand('helm');
+const missing = helm === null ? 'SKIPPED: helm is not installed; pnpm service:install kubernetes' : false;
+
+const ports = {
+  nats: { number: 4222 },
+  mongodb: { number: 27_017 },
+  front: { number: 15_000 },
+  beyond: { number: 15_020 },
+  ssh: { number: 22 },
+  connect: { number: 443, name: 'connect' },
+  tunnel: { number: 9_000, name: 'tunnel' },
+  link: { number: 9_001, name: 'link' },
+  ops: { number: 9_101, name: 'ops' },
+  api: { number: 7_443, name: 'api' },
+} as const satisfies Record<string, PolicyPort>;
+
+/** A part of the release, another pod of its namespace, or an address outside. */
+type Place = 'edge' | 'router' | 'acl' | 'certstore' | 'admin' | 'test' | 'neighbour' | 'outside';
+
+function end(place: Place): End {
+  if (place === 'outside') return null;
+  if (place === 'neighbour') return { app: 'other' };
+  return {
+    'app.kubernetes.io/name': 'postern',
+    'app.kubernetes.io/instance': 'gateway',
+    'app.kubernetes.io/component': place,
+  };
+}
+
+const allowed: readonly [Place, keyof typeof ports, Place][] = [
+  ['outside', 'connect', 'edge'],
+  ['outside', 'tunnel', 'edge'],
+  ['outside', 'front', 'edge'],
+  ['edge', 'link', 'edge'],
+  ['edge', 'nats', 'outside'],
+  ['edge', 'ssh', 'outside'],
+  ['router', 'nats', 'outside'],
+  ['router', 'mongodb', 'outside'],
+  ['certstore', 'mongodb', 'outside'],
+  ['neighbour', 'api', 'admin'],
+  ['neighbour', 'ops', 'router'],
+  ['test', 'connect', 'edge'],
+  ['test', 'tunnel', 'edge'],
+  ['test', 'api', 'admin'],
+];
+
+const refused: readonly [Place, keyof typeof ports, Place][] = [
+  ['outside', 'link', 'edge'],
+  ['outside', 'ops', 'edge'],
+  ['outside', 'beyond', 'edge'],
+  ['outside', 'api', 'admin'],
+  ['neighbour', 'link', 'edge'],
+  ['neighbour', 'ssh', 'router'],
+  ['router', 'ssh', 'outside'],
+  ['admin', 'connect', 'outside'],
+  ['test', 'mongodb', 'outside'],
+  ['test', 'link', 'edge'],
+];
+
+for (const [verb, connections] of [
+  ['let through', allowed],
+  ['refuse', refused],
+] as const) {
+  for (const [from, port, to] of connections) {
+    test(
+      `the chart’s network policies ${verb} ${from} to ${to} on the port ${port}`,
+      { skip: missing },
+      () => {
+        assert.equal(isAllowed(policies(), end(from), end(to), ports[port]), verb === 'let through');
+      },
+    );
+  }
+}
+
+let rendered: readonly NetworkPolicy[] = [];
+
+function policies(): readonly NetworkPolicy[] {
+  assert(helm !== null);
+  if (rendered.length > 0) return rendered;
+  const text = execFileSync(helm, ['template', 'gateway', 'postern', '--kube-version', '1.34.4'], {
+    cwd: chartFolder,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  rendered = parseAllDocuments(text).flatMap((document) => {
+    const object = document.toJS() as NetworkPolicy | null;
+    return object?.kind === 'NetworkPolicy' ? [object] : [];
+  });
+  assert(rendered.length > 0);
+  return rendered;
+}
