@@ -6,8 +6,9 @@
 import { Command } from 'commander';
 import { ownArguments } from './arguments.ts';
 import { cacheFolder } from './install/cache.ts';
-import { install, installerNames, type Outcome } from './install/installer.ts';
+import { install, installerNames, onRequestNames, type Outcome } from './install/installer.ts';
 
+const nameWidth = 18;
 const marks = {
   present: 'already there',
   installed: 'installed',
@@ -19,7 +20,7 @@ await new Command('service:install')
   .description('Fetches the servers and programs that tests and bench need, into a cache outside the tree.')
   .argument(
     '[name...]',
-    `only these: ${installerNames.join(', ')} (chromium, kubernetes and otel-collector only when they are named)`,
+    `only these: ${installerNames.join(', ')} (${onRequestNames.join(', ')} only when they are named)`,
   )
   .action(run)
   .parseAsync(ownArguments(), { from: 'user' });
@@ -27,7 +28,11 @@ await new Command('service:install')
 async function run(names: string[]): Promise<void> {
   process.stdout.write(`tools go to ${cacheFolder()}\n`);
   try {
-    const outcomes = await install(names, showStart, showOutcome);
+    const outcomes = await install(names, {
+      onStart: showStart,
+      onProgress: showProgress,
+      onOutcome: showOutcome,
+    });
     if (outcomes.some((outcome) => outcome.state === 'failed')) process.exitCode = 1;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -36,7 +41,11 @@ async function run(names: string[]): Promise<void> {
 }
 
 function showStart(name: string): void {
-  process.stdout.write(`${name.padEnd(16)} `);
+  process.stdout.write(`${name.padEnd(nameWidth)} `);
+}
+
+function showProgress(what: string): void {
+  process.stdout.write(`${what}\n${' '.repeat(nameWidth + 1)}`);
 }
 
 function showOutcome({ state, detail }: Outcome): void {

@@ -7,7 +7,14 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where Debian keeps servers that are not on an ordinary user's PATH. */
-const SERVER_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/lib/openssh', '/usr/lib/squid'];
+const SERVER_FOLDERS = [
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+  '/usr/lib/openssh',
+  '/usr/lib/squid',
+  '/usr/lib/cni',
+];
 const POSTGRESQL_FOLDER = '/usr/lib/postgresql';
 const OUTPUT_CHARACTERS_MAX = 4_000;
 

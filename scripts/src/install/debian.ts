@@ -42,6 +42,11 @@ export const debianPackages = {
   spin: ['spin'],
   'build-essential': ['gcc'],
   prometheus: ['promtool'],
+  'etcd-server': ['etcd'],
+  containerd: ['containerd', 'ctr'],
+  runc: ['runc'],
+  'containernetworking-plugins': ['ptp', 'host-local', 'loopback'],
+  iptables: ['iptables'],
   chromium: ['chromium'],
 } as const satisfies Record<string, readonly string[]>;
 

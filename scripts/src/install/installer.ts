@@ -10,6 +10,7 @@ import { type DebianPackage, debianPackages, installPackages, missingCommands } 
 import { buildHadolint, HADOLINT_VERSION } from './hadolint.ts';
 import { buildH2spec, H2SPEC_VERSION } from './h2spec.ts';
 import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
+import { buildKubernetesCluster } from './kubernetes-cluster.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
 import { buildSecantus, SECANTUS_VERSION } from './secantus.ts';
 
@@ -27,8 +28,20 @@ interface Installer {
   readonly onRequest?: boolean;
   /** Its test is skipped by name where it cannot be had. */
   readonly isOptional?: boolean;
-  readonly install: (cache: string) => Promise<{ isNew: boolean; detail: string }>;
+  readonly install: (cache: string, onProgress: Listener) => Promise<{ isNew: boolean; detail: string }>;
 }
+
+type Listener = (what: string) => void;
+
+/** What a cluster of Kubernetes needs of Debian: its store, and what its nodes run containers with. */
+const clusterPackages: readonly DebianPackage[] = [
+  'etcd-server',
+  'containerd',
+  'runc',
+  'containernetworking-plugins',
+  'iptables',
+];
+const onRequestPackages: readonly DebianPackage[] = ['chromium', ...clusterPackages];
 
 const installers: readonly Installer[] = [
   { name: 'nats-server', install: (cache) => installCached(cache, 'nats-server', NATS_VERSION, buildNats) },
@@ -48,6 +61,11 @@ const installers: readonly Installer[] = [
     install: (cache) => installCached(cache, 'kubernetes', KUBERNETES_VERSION, buildKubernetes),
   },
   {
+    name: 'kubernetes-cluster',
+    onRequest: true,
+    install: installKubernetesCluster,
+  },
+  {
     name: 'otel-collector',
     onRequest: true,
     install: (cache) => installCached(cache, 'otel-collector', COLLECTOR_VERSION, buildCollector),
@@ -58,11 +76,23 @@ const installers: readonly Installer[] = [
 /** Every name that `install` takes. */
 export const installerNames: readonly string[] = installers.map((installer) => installer.name);
 
-/** Installs the named tools, or all that are not on request only; calls `onOutcome` as each is done. */
+/** Those of them that are installed only when they are named. */
+export const onRequestNames: readonly string[] = installers
+  .filter(({ onRequest }) => onRequest === true)
+  .map(({ name }) => name);
+
+/** Who is told how far the run is. */
+export interface Progress {
+  readonly onStart: Listener;
+  /** What a tool that takes minutes is at. */
+  readonly onProgress: Listener;
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
+/** Installs the named tools, or all that are not on request only; tells as each is done. */
 export async function install(
   names: readonly string[],
-  onStart: (name: string) => void,
-  onOutcome: (outcome: Outcome) => void,
+  { onStart, onProgress, onOutcome }: Progress,
 ): Promise<Outcome[]> {
   const unknown = names.filter((name) => !installerNames.includes(name));
   if (unknown.length > 0)
@@ -74,16 +104,16 @@ export async function install(
   const outcomes: Outcome[] = [];
   for (const installer of chosen) {
     onStart(installer.name);
-    const outcome = await attempt(installer, cache);
+    const outcome = await attempt(installer, cache, onProgress);
     outcomes.push(outcome);
     onOutcome(outcome);
   }
   return outcomes;
 }
 
-async function attempt(installer: Installer, cache: string): Promise<Outcome> {
+async function attempt(installer: Installer, cache: string, onProgress: Listener): Promise<Outcome> {
   try {
-    const { isNew, detail } = await installer.install(cache);
+    const { isNew, detail } = await installer.install(cache, onProgress);
     return { name: installer.name, state: isNew ? 'installed' : 'present', detail };
   } catch (error) {
     return {
@@ -116,10 +146,21 @@ async function installSecantus(cache: string): Promise<{ isNew: boolean; detail:
   return { isNew, detail: SECANTUS_VERSION };
 }
 
+async function installKubernetesCluster(
+  cache: string,
+  onProgress: Listener,
+): Promise<{ isNew: boolean; detail: string }> {
+  const missing = clusterPackages.filter((name) => missingCommands(name).length > 0);
+  if (missing.length > 0) await installPackages(missing);
+  return installCached(cache, 'kubernetes-cluster', KUBERNETES_VERSION, (folder) =>
+    buildKubernetesCluster(folder, onProgress),
+  );
+}
+
 function debianInstaller(name: DebianPackage): Installer {
   return {
     name,
-    onRequest: name === 'chromium',
+    onRequest: onRequestPackages.includes(name),
     install: async () => {
       if (missingCommands(name).length === 0) return { isNew: false, detail: 'Debian' };
       await installPackages([name]);
