@@ -93,10 +93,8 @@ export class Release {
       file,
       await this.#helm('template', '--validate', this.#name, join(chartFolder, chart), ...setArguments(set)),
     );
-    return this.#plane.kubectl(
-      ...['apply', '--dry-run=server', '--validate=strict', '--warnings-as-errors'],
-      ...['--namespace', this.#namespace, '--filename', file],
-    );
+    const strict = ['--dry-run=server', '--validate=strict', '--warnings-as-errors'];
+    return this.#plane.kubectl('apply', ...strict, '--namespace', this.#namespace, '--filename', file);
   }
 
   /** Installs it, or upgrades it to these values alone. */
