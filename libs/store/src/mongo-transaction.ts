@@ -1,6 +1,6 @@
 /**
  * A transaction, run again when it met another's writes and committed again when the answer to a commit was
- * lost, as the driver's labels say. The driver's own loop goes on for two minutes; this one for
+ * lost, as the driver's labels say. The driver's own loop goes on for two minutes; in this one all runs together have
  * `transactionMsMax`, with pauses that spread those who compete.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,13 +16,13 @@ export async function runTransaction<R>(
   work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
   withinMs = transactionMsMax,
 ): Promise<R> {
-  const deadline = Date.now() + withinMs;
+  const deadline = performance.now() + withinMs;
   const session = client.startSession();
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await tryOnce(session, work, { deadline, withinMs });
+      const outcome = await tryOnce(session, work, deadline);
       if ('result' in outcome) return outcome.result;
-      if (!hasLabel(outcome.retry, 'TransientTransactionError') || Date.now() > deadline) throw outcome.error;
+      if (!hasLabel(outcome.retry, 'TransientTransactionError') || isOver(deadline)) throw outcome.error;
       await delay(Math.random() * Math.min(attempt * 5, pauseMsMax));
     }
   } finally {
@@ -36,7 +36,7 @@ type Outcome<R> = { result: R } | { retry: unknown; error: unknown };
 async function tryOnce<R>(
   session: ClientSession,
   work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
-  { deadline, withinMs }: { deadline: number; withinMs: number },
+  deadline: number,
 ): Promise<Outcome<R>> {
   const scope = new TransactionScope();
   session.startTransaction({
@@ -45,7 +45,7 @@ async function tryOnce<R>(
   });
   let result: R;
   try {
-    result = await scope.run(() => work(scope, session), withinMs);
+    result = await scope.run(() => work(scope, session), deadline - performance.now());
   } catch (error) {
     await session.abortTransaction().catch(() => undefined);
     return { retry: scope.failure ?? error, error: mongoError(error, 'a transaction') };
@@ -64,7 +64,11 @@ async function commit(session: ClientSession, deadline: number): Promise<void> {
       await session.commitTransaction();
       return;
     } catch (error) {
-      if (!hasLabel(error, 'UnknownTransactionCommitResult') || Date.now() > deadline) throw error;
+      if (!hasLabel(error, 'UnknownTransactionCommitResult') || isOver(deadline)) throw error;
     }
   }
+}
+
+function isOver(deadline: number): boolean {
+  return performance.now() > deadline;
 }

@@ -44,6 +44,7 @@ class SqliteStore implements Store {
   readonly #turns = new TurnQueue();
   readonly #tables = new WeakMap<object, unknown>();
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -74,8 +75,8 @@ class SqliteStore implements Store {
   ): Promise<R> {
     return this.#turn(async () => {
       const scope = new TransactionScope();
-      this.#database.exec('BEGIN IMMEDIATE');
       try {
+        this.#database.exec('BEGIN IMMEDIATE');
         const result = await scope.run(
           () =>
             work(<T extends StoredDocument>(collection: Collection<T>) => {
@@ -101,12 +102,12 @@ class SqliteStore implements Store {
     await this.#turn(() => this.#database.exec('SELECT 1'));
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    await this.#turn(() => {
+  close(): Promise<void> {
+    this.#closing ??= this.#turn(() => {
       this.#closed = true;
       this.#database.close();
     });
+    return this.#closing;
   }
 
   async #turn<R>(operation: () => R | Promise<R>): Promise<R> {

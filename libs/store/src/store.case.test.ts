@@ -393,6 +393,20 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
         assert.equal(await things.count(), 0);
       }));
 
+    it('ends with STORE_TIMEOUT when its work takes longer than it may, undone and in nobody’s way', () =>
+      opened(async (store, things) => {
+        const slow = store.transaction(
+          async (within) => {
+            await within(things).insert({ id: 'a', ...made });
+            await new Promise<never>(() => {});
+          },
+          { withinMs: 200 },
+        );
+        await assert.rejects(slow, { code: 'STORE_TIMEOUT' });
+        await things.insert({ id: 'a', ...made });
+        assert.equal(await things.count(), 1);
+      }));
+
     it('refuses operations after its end', () =>
       opened(async (store, things) => {
         const leaked = await store.transaction(async (within) => ({ things: within(things) }));
@@ -418,10 +432,10 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
   });
 
   describe(`${name}: close`, () => {
-    it('answers a ping until it is closed, which can be done twice; then STORE_CLOSED', () =>
+    it('answers a ping until it is closed, which can be done twice, at once too; then STORE_CLOSED', () =>
       opened(async (store, things) => {
         await store.ping();
-        await store.close();
+        await Promise.all([store.close(), store.close()]);
         await store.close();
         await assert.rejects(things.get('a'), { code: 'STORE_CLOSED' });
         await assert.rejects(store.ping(), { code: 'STORE_CLOSED' });

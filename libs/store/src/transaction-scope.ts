@@ -4,7 +4,7 @@
  *   itself, or write outside), found by the asynchronous context;
  * - after a duplicate the transaction cannot be saved by catching the error: everything after it fails, too;
  * - its operations run one after the other, whatever the work awaits together;
- * - it lasts at most `transactionMsMax`.
+ * - it lasts at most `transactionMsMax`, unless it says otherwise.
  */
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -27,7 +27,7 @@ export class TransactionScope {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new StoreError('STORE_TIMEOUT', `a transaction took longer than ${withinMs} ms`));
+        reject(new StoreError('STORE_TIMEOUT', 'a transaction took longer than it may'));
       }, withinMs);
     });
     try {
