@@ -24,7 +24,8 @@ export async function freePort(host: string): Promise<number> {
   return port;
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+/** Whether a server could listen there now. */
+export async function isFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, host);
