@@ -114,6 +114,17 @@ it('brings older documents up to date, and refuses newer ones', async () => {
   await assert.rejects(given(older, back.part, back.bytes, true), { code: 'BACKUP_NEWER' });
 });
 
+it('refuses an older document of which a step cannot make a newer one', async () => {
+  const upper: DocumentStep = {
+    compatible: true,
+    change: (thing) => ({ ...thing, name: (thing['name'] as string).toUpperCase() }),
+  };
+  const [older, newer] = [await owner(), await owner([upper])];
+  await older.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(older);
+  await assert.rejects(given(newer, part, bytes), { code: 'BACKUP_DAMAGED', message: /a of things is not/ });
+});
+
 it('refuses a part that is not whole or not what it says, and changes nothing', async () => {
   const [from, to] = [await owner(), await owner()];
   await from.things.put({ id: 'a', revision: 1 });

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type BackupPart, type BackupRoom, backupPartBytesMax } from '@postern/contracts';
-import { type StoredDocument, documentBytesMax, upgrade, versionOf } from '@postern/store';
+import { type Collection, type StoredDocument, documentBytesMax, upgrade, versionOf } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { backupError } from './errors.ts';
 import type { BackedUpCollection } from './source.ts';
@@ -79,16 +79,28 @@ export async function unpackPart(
     const [collection, entry] = [known.get(name), head.collections[name]];
     if (collection === undefined || entry === undefined)
       throw damaged(room, `it has a document of ${name}, which its head does not`);
-    const current = upgrade(document, entry.version, collection.steps);
-    const check = checks.get(name);
-    if (check?.Check(current) !== true)
-      throw damaged(room, `${current.id} of ${name} is not one of its kind`);
+    const current = upgraded(document, entry.version, collection.steps);
+    if (current === null || checks.get(name)?.Check(current) !== true)
+      throw damaged(room, `${document.id} of ${name} is not one of its kind`);
     contents.get(name)?.push(current);
   }
   for (const [name, { documents }] of Object.entries(head.collections)) {
     if (contents.get(name)?.length !== documents) throw damaged(room, `documents of ${name} are missing`);
   }
   return contents;
+}
+
+/** Null when a step cannot make anything of it: steps know only what their own collection has held. */
+function upgraded(
+  document: StoredDocument,
+  version: number,
+  steps: Collection<StoredDocument>['steps'],
+): StoredDocument | null {
+  try {
+    return upgrade(document, version, steps);
+  } catch {
+    return null;
+  }
 }
 
 /** SHA-256, hexadecimal. */
