@@ -1,6 +1,6 @@
 export { documentBytesMax, pageItemsMax } from './document.ts';
 export { connectMongo, type MongoOptions } from './mongo-store.ts';
-export { type MigrateOptions, migrate } from './migrate.ts';
+export { type MigrateOptions, type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError, type StoreErrorCode } from './store-error.ts';
@@ -15,4 +15,4 @@ export type {
 } from './store.ts';
 export { TurnQueue } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
-export { checkReadable, upgrade, versionOf } from './versioned.ts';
+export { upgrade, versionOf } from './versioned.ts';

@@ -94,6 +94,14 @@ export function testMigration(name: string, make: () => Promise<StorePlace>): vo
         assert.equal(await migrate(store, options), left);
       }));
 
+    it('are left after a batch when the program is asked to stop', () =>
+      opened(async (store) => {
+        const { signal, abort } = abortable();
+        const options = { ...(await optionsOf(store, second)), signal, onProgress: abort };
+        await assert.rejects(migrate(store, options), { name: 'AbortError' });
+        assert.equal(await (await openThings(store, [])).count({ documentVersion: null }), documents - 50);
+      }));
+
     it('are brought on by one process at a time', () =>
       opened(async (store) => {
         const options = await optionsOf(store, third);
@@ -113,6 +121,11 @@ export function testMigration(name: string, make: () => Promise<StorePlace>): vo
         assert.deepEqual((await (await openThings(store, second)).get('late'))?.['names'], ['late']);
       }));
   });
+}
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
 }
 
 function openThings(store: Store, steps: readonly DocumentStep[]): Promise<Collection<Thing>> {

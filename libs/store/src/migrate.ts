@@ -14,16 +14,21 @@ import { StoreError } from './store-error.ts';
 import type { Collection, Store, StoredDocument } from './store.ts';
 import { checkReadable, readableFrom, versionField, versionOf } from './versioned.ts';
 
+/** Who watches a migration. */
+export interface MigrationWatch {
+  /** Ends it after the batch that runs; what is done is done. */
+  readonly signal?: AbortSignal;
+  /** Told after each batch: how many documents of which collection this process has brought up to date. */
+  readonly onProgress?: (progress: { name: string; version: number; documents: number }) => void;
+}
+
 /** What is to be migrated. */
-export interface MigrateOptions {
+export interface MigrateOptions extends MigrationWatch {
   /** The owner; the collection `<room>_migration` is its own. */
   readonly room: string;
   readonly collections: readonly Collection<StoredDocument>[];
   /** How long a holder that says nothing keeps the lease. */
   readonly leaseMs?: number;
-  readonly signal?: AbortSignal;
-  /** Told after each batch: how many documents of which collection this process has brought up to date. */
-  readonly onProgress?: (progress: { name: string; version: number; documents: number }) => void;
 }
 
 interface Versions extends StoredDocument {

@@ -22,6 +22,7 @@ export async function untilReachable<R>(
     try {
       return await work();
     } catch (error) {
+      if (signal.aborted) return null;
       if (!(error instanceof StoreError) || !passing.has(error.code)) throw error;
       onRetry?.(error);
       await wait(retryMs, undefined, { signal }).catch(() => undefined);

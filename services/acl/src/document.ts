@@ -1,6 +1,6 @@
 /** The documents that acl owns, and their collections. Secrets are in none of them: only their hashes. */
 import type { AccessRule, Role, SourceRule } from '@postern/contracts';
-import { type Collection, type Store, migrate } from '@postern/store';
+import { type Collection, type MigrationWatch, type Store, migrate } from '@postern/store';
 
 interface Dated {
   id: string;
@@ -65,7 +65,7 @@ export interface Documents {
 }
 
 /** Makes the collections when they are missing, and brings their documents up to date. */
-export async function openDocuments(store: Store): Promise<Documents> {
+export async function openDocuments(store: Store, options: MigrationWatch = {}): Promise<Documents> {
   const byGateway = { indexes: [['gatewayId']] };
   const unique = [['hash']];
   const documents = {
@@ -76,7 +76,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     ticketKeys: await store.collection<TicketKeyDocument>('ticketKeys'),
     apiKeys: await store.collection<ApiKeyDocument>('apiKeys', { unique }),
   };
-  await migrate(store, { room: 'acl', collections: Object.values(documents) });
+  await migrate(store, { room: 'acl', collections: Object.values(documents), ...options });
   return documents;
 }
 

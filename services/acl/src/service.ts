@@ -121,7 +121,10 @@ class Acl implements Service {
 
   async #run(): Promise<Running> {
     const { bus, store, config, now = Date.now } = this.#parts;
-    const documents = await openDocuments(store);
+    const { signal } = this.#stopping;
+    const onProgress = (progress: object): void =>
+      this.#logger.info(progress, 'brought documents up to date');
+    const documents = await openDocuments(store, { signal, onProgress });
     const ticketKeys = new TicketKeys({ documents, ticketKeyHours: config.ticketKeyHours, now });
     await ticketKeys.signingKey();
     const feed = { feed: policyFeed, source: policySource(documents, now) };

@@ -192,7 +192,11 @@ class Certstore implements Service {
       this.#logger.warn({ error }, 'what others follow could not be read');
     const open = async (): Promise<Opened> => {
       const ring = (this.#ring ??= await openRing(options));
-      await migrate(store, { room: 'certstore', collections: await ownedCollections(store) });
+      const { signal } = this.#stopped;
+      const onProgress = (progress: object): void =>
+        this.#logger.info(progress, 'brought documents up to date');
+      const collections = await ownedCollections(store);
+      await migrate(store, { room: 'certstore', collections, signal, onProgress });
       await checkKey(store, ring);
       const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
       const documents = await openDocuments(store);

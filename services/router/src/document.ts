@@ -1,6 +1,6 @@
 /** The documents that the router owns, and their collections. */
 import type { Destination, DestinationFront } from '@postern/contracts';
-import { type Collection, type Store, migrate } from '@postern/store';
+import { type Collection, type MigrationWatch, type Store, migrate } from '@postern/store';
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -39,7 +39,7 @@ export interface Documents {
 }
 
 /** Makes the collections when they are missing, and brings their documents up to date. */
-export async function openDocuments(store: Store): Promise<Documents> {
+export async function openDocuments(store: Store, options: MigrationWatch = {}): Promise<Documents> {
   const documents = {
     gateways: await store.collection<GatewayDocument>('gateways'),
     destinations: await store.collection<DestinationDocument>('destinations', {
@@ -47,6 +47,6 @@ export async function openDocuments(store: Store): Promise<Documents> {
     }),
     fronts: await store.collection<FrontDocument>('fronts'),
   };
-  await migrate(store, { room: 'router', collections: Object.values(documents) });
+  await migrate(store, { room: 'router', collections: Object.values(documents), ...options });
   return documents;
 }

@@ -77,7 +77,10 @@ class Router implements Service {
     const { signal } = this.#stopping;
     const onRetry = (error: unknown) =>
       this.#logger.warn({ error }, 'the documents are out of reach; trying again');
-    const documents = await untilReachable(() => openDocuments(this.#parts.store), { signal, onRetry });
+    const onProgress = (progress: object): void =>
+      this.#logger.info(progress, 'brought documents up to date');
+    const open = (): Promise<Documents> => openDocuments(this.#parts.store, { signal, onProgress });
+    const documents = await untilReachable(open, { signal, onRetry });
     if (documents === null) return;
     this.#running = await this.#run(documents);
     this.#logger.info({}, 'gateways and destinations are served');
