@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { AccessError } from './access-error.ts';
-import { formatAclFile, parseAclFile } from './acl-file.ts';
-import { normalizeRules, ruleText, type AccessRule } from './rule.ts';
+import { parseAclFile } from './acl-file.ts';
+import { hostText, normalizeRules, ruleText, type AccessRule } from './rule.ts';
 
 const texts = (file: string) => parseAclFile(file).map(ruleText);
 
@@ -106,3 +106,14 @@ test('acl file: no text makes the parser fail otherwise than with its faults', (
     ),
   );
 });
+
+/** The file that gives these rules. */
+function formatAclFile(rules: readonly AccessRule[]): string {
+  return ['no acl', ...rules.map(formatRule)].map((line) => `${line}\n`).join('');
+}
+
+function formatRule(rule: AccessRule): string {
+  const host = rule.host === '*' ? '' : hostText(rule.host);
+  const port = rule.port === '*' ? '' : rule.port;
+  return `acl ${rule.action} ${host}:${port}${rule.path ?? ''}`;
+}

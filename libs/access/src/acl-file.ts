@@ -11,7 +11,7 @@
  * with its number, and then no rule of the file is taken.
  */
 import { AccessError, faultsMax, type AccessFault } from './access-error.ts';
-import { accessRulesMax, hostText, normalizeRules, type AccessRule } from './rule.ts';
+import { accessRulesMax, normalizeRules, type AccessRule } from './rule.ts';
 
 /** Most bytes of a file. */
 export const aclFileBytesMax = 1024 * 1024;
@@ -41,17 +41,6 @@ export function parseAclFile(text: string): AccessRule[] {
   }
   if (faults.length > 0) throw new AccessError('ACCESS_FILE_INVALID', faults);
   return normalizeRules(rules);
-}
-
-/** The file that gives these rules. It begins with `no acl`, so that it means the same wherever it is read. */
-export function formatAclFile(rules: readonly AccessRule[]): string {
-  return ['no acl', ...rules.map(formatRule)].map((line) => `${line}\n`).join('');
-}
-
-function formatRule(rule: AccessRule): string {
-  const host = rule.host === '*' ? '' : hostText(rule.host);
-  const port = rule.port === '*' ? '' : rule.port;
-  return `acl ${rule.action} ${host}:${port}${rule.path ?? ''}`;
 }
 
 function applyLine(rules: AccessRule[], line: string): AccessRule[] {

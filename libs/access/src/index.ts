@@ -8,19 +8,17 @@ export {
   type AccessTarget,
   type ListDecision,
 } from './access-list.ts';
-export { aclFileBytesMax, formatAclFile, parseAclFile } from './acl-file.ts';
-export { parseAddress, type Address } from './address.ts';
+export { aclFileBytesMax, parseAclFile } from './acl-file.ts';
 export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
-export { isHost, parseHost, type Host } from './host.ts';
+export { isHost } from './host.ts';
 export { parsePortRange, type PortRange } from './port-range.ts';
 export { normalizePath } from './path.ts';
-export { accessListBytesMax, accessRulesMax, normalizeRules, ruleText, type AccessRule } from './rule.ts';
+export { normalizeRules, type AccessRule } from './rule.ts';
 export {
   addSourceRule,
   compileSourceRules,
   decideSource,
   normalizeSourceRules,
-  sourceRulesMax,
   type SourceDecision,
   type SourceRule,
   type SourceRules,

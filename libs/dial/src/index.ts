@@ -1,19 +1,13 @@
 /** How a resource is reached for a stream, by the client (on-premises destinations) and by a node (cloud ones). */
 export { Checks, type Check, type ChecksParts, type Finding } from './checks.ts';
 export { errorText, systemCode } from './error-text.ts';
-export { Hosts, addressesPerNameMax, type Lookup } from './hosts.ts';
+export { Hosts, type Lookup } from './hosts.ts';
 export type { ResourceGuard } from './find-resource.ts';
 export type { MaterialSource, TlsMaterial } from './material.ts';
 export { reachResource, type Reached, type ReachTarget } from './reach.ts';
-export {
-  denialNow,
-  dialResource,
-  type Dialled,
-  type ResourceParts,
-  type ResourceTarget,
-} from './resource-dialer.ts';
+export { denialNow, type Dialled, type ResourceParts, type ResourceTarget } from './resource-dialer.ts';
 export { ResourceError, type DialingEnd } from './resource-error.ts';
 export type { ResourceTls } from './resource-tls.ts';
 export type { ResourceProxy } from './socks.ts';
-export { dialStepNames, type DialStep, type StepListener } from './step.ts';
+export { type DialStep, type StepListener } from './step.ts';
 export { tryResource, type Trial } from './trial.ts';

@@ -5,13 +5,7 @@
 export { BodyReader, type BodySink } from './body-reader.ts';
 export { HttpFault, malformed, statusOfFault, type HttpFaultCode } from './fault.ts';
 export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
-export {
-  forwardAnswer,
-  forwardTrailers,
-  rewriteCookie,
-  rewriteUrl,
-  type AnswerNames,
-} from './forward-answer.ts';
+export { forwardAnswer, forwardTrailers, type AnswerNames } from './forward-answer.ts';
 export {
   formatRequestHead,
   trackingField,

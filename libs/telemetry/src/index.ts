@@ -14,7 +14,7 @@
  * A part ends the program with `ending.end(ExitCode.refused, 'why')`, or throws `ExitError` from `start()`.
  */
 export { ExitCode, ExitError } from './exit-code.ts';
-export { type Ending, Life, type LifeState } from './life.ts';
+export type { Ending } from './life.ts';
 export {
   type Logger,
   type LoggerOptions,
@@ -39,6 +39,5 @@ export { type LateServiceOptions, type Opened, lateService } from './late-servic
 export { type Telemetry, createTelemetry } from './telemetry.ts';
 export type { SamplerName, TelemetryOptions, TelemetrySettings } from './telemetry-options.ts';
 export type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from './tracing.ts';
-export { OpsServer, type OpsServerOptions } from './ops-server.ts';
 export { type RunOptions, runProgram } from './run-program.ts';
 export { type Readiness, type Service, combineReadiness, readyWhen } from './service.ts';

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { ExitCode, ExitError, Life, type Service, silentLogger } from './index.ts';
+import { ExitCode, ExitError } from './exit-code.ts';
+import { Life } from './life.ts';
+import { silentLogger } from './logger.ts';
+import type { Service } from './service.ts';
 
 function recordingPart(name: string, log: string[], override: Partial<Service> = {}): Service {
   return {

@@ -18,7 +18,7 @@ export interface LoggerOptions {
   level?: LogLevel;
   /** Which of several processes of one program this is. */
   worker?: number;
-  /** Where lines go; stderr unless a test says otherwise. */
+  /** Where lines go; stderr unless given. */
   destination?: DestinationStream;
 }
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Metrics, OpsServer, type Readiness, type Service, silentLogger } from './index.ts';
+import { silentLogger } from './logger.ts';
+import { Metrics } from './metrics.ts';
+import { OpsServer } from './ops-server.ts';
+import type { Readiness, Service } from './service.ts';
 
 async function withOps(
   readiness: { current: Readiness },

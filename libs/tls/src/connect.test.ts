@@ -9,7 +9,6 @@ import {
   connectTls,
   contextOptions,
   createAuthority,
-  createContext,
   createSigningRequest,
   generateKey,
   loadAuthority,
@@ -159,12 +158,6 @@ test('a refused connection keeps its own error', async (t) => {
   server.close();
   await once(server, 'close');
   await assert.rejects(dial(port), { code: 'ECONNREFUSED' });
-});
-
-test('a context of a key and a certificate that do not belong together is refused', async () => {
-  const chainPem = await issue();
-  assert.throws(() => createContext({ chainPem, keyPem: pair.keyPem }), { code: 'TLS_KEY_INVALID' });
-  createContext({ chainPem, keyPem });
 });
 
 test('a stranger’s text is cut and cleaned in messages', async (t) => {

@@ -2,11 +2,10 @@
  * The TLS defaults of the whole platform, in one place. AES-128-GCM goes first: it is as good as unbroken, and the
  * cheapest per byte where the processor has AES. Nothing below TLS 1.2 is spoken; tunnels and relays speak 1.3 only.
  */
-import { type SecureContext, type SecureContextOptions, createSecureContext } from 'node:tls';
-import { TlsError } from './errors.ts';
+import type { SecureContextOptions } from 'node:tls';
 
 /** The protocol versions, ciphers and curves of every server and client of ours. */
-export const tlsDefaults = {
+const tlsDefaults = {
   minVersion: 'TLSv1.2',
   ciphers: [
     'TLS_AES_128_GCM_SHA256',
@@ -23,7 +22,7 @@ export const tlsDefaults = {
 } as const satisfies SecureContextOptions;
 
 /** The same for tunnels and relays, where both ends are ours. */
-export const tunnelTlsDefaults = {
+const tunnelTlsDefaults = {
   ...tlsDefaults,
   minVersion: 'TLSv1.3',
 } as const satisfies SecureContextOptions;
@@ -47,16 +46,4 @@ export function contextOptions(options: ContextOptions = {}): SecureContextOptio
     ...(options.keyPem === undefined ? {} : { key: options.keyPem }),
     ...(options.caPem === undefined ? {} : { ca: options.caPem }),
   };
-}
-
-/** A context ready for many handshakes; throws TLS_KEY_INVALID where key and certificate do not belong together. */
-export function createContext(options: ContextOptions): SecureContext {
-  try {
-    return createSecureContext(contextOptions(options));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown';
-    throw new TlsError('TLS_KEY_INVALID', `the certificate and its key cannot be used together: ${why}`, {
-      cause: error,
-    });
-  }
 }

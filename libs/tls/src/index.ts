@@ -6,8 +6,8 @@
  *     const csrPem = await createSigningRequest({ keyPem, commonName: 'node-1', names: ['node-1.tunnel.example'] });
  *     const certificatePem = await ca.issue({ csrPem, names: ['node-1.tunnel.example'], usage: 'server', notAfter });
  *
- * PEM in, PEM out; `describeCertificate` reads one, `verifyChain` holds a chain against a CA. `contextOptions` and
- * `createContext` carry the platform's TLS defaults. `connectTls` dials and says in full why a peer is not believed.
+ * PEM in, PEM out; `describeCertificate` reads one, `verifyChain` holds a chain against a CA. `contextOptions` carries
+ * the platform's TLS defaults. `connectTls` dials and says in full why a peer is not believed.
  */
 export {
   type Authority,
@@ -26,15 +26,9 @@ export {
 } from './certificate.ts';
 export { type CertificateName, certificateIdentity } from './certificate-identity.ts';
 export { type ConnectOptions, connectTls } from './connect.ts';
-export {
-  type ContextOptions,
-  contextOptions,
-  createContext,
-  tlsDefaults,
-  tunnelTlsDefaults,
-} from './context.ts';
+export { type ContextOptions, contextOptions } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
-export { type FailurePlace, describeTlsFailure } from './failure.ts';
+export type { FailurePlace } from './failure.ts';
 export { generateKey, keyWeakness } from './key.ts';
 export type { Names } from './name.ts';
 export { splitChain } from './pem.ts';
