@@ -8,6 +8,9 @@ import { Type, type Static } from 'typebox';
 import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
+/** The longest text of a key; a longer one is refused unread. */
+export const apiKeyCharactersMax = 256;
+
 /** What the holder of a key may do: everything; change gateways and below; look. */
 export const Role = Type.Union([Type.Literal('owner'), Type.Literal('operator'), Type.Literal('viewer')]);
 export type Role = Static<typeof Role>;

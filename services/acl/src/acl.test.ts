@@ -392,6 +392,25 @@ test("the first API key is an owner's for as long as it is set, is listed, and c
   await assert.rejects(ask(bus, deleteApiKey, { id: key.id }), { code: 'ACL_API_KEY_BY_SETTING' });
 });
 
+test('a page of API keys has no more than was asked for, the first key among them', async (t) => {
+  const { bus } = await setUp(t, { firstApiKey: new Secret('a-first-key-of-enough-characters') });
+  const made = await ask(bus, createApiKey, {
+    input: { name: 'x', role: 'viewer' },
+    hash: secretHash('one'),
+  });
+  const seen: string[][] = [];
+  let cursor: string | null = null;
+  do {
+    const page: { items: { id: string }[]; nextCursor: string | null } = await ask(bus, listApiKeys, {
+      limit: 1,
+      cursor,
+    });
+    seen.push(page.items.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  assert.deepEqual(seen, [['first'], [made.id]]);
+});
+
 test('tokens and keys that are over are forgotten, others kept', async (t) => {
   const { bus, clock, acl, make } = await setUp(t);
   const gatewayId = 'plant';

@@ -54,16 +54,18 @@ export class ApiKeys {
     return show(document);
   }
 
-  /** A page of all of them; the first page begins with the key that a setting gives. */
+  /** A page of all of them; the first page begins with the key that a setting gives, which is no document. */
   async list(options: { limit?: number; cursor?: string | null }): Promise<{
     items: ApiKey[];
     nextCursor: string | null;
   }> {
     const { limit = pageItemsDefault, cursor = null } = options;
     const first = cursor === null && this.#first !== null ? [this.#first] : [];
+    const left = limit - first.length;
+    if (left === 0) return { items: first.map(show), nextCursor: firstKeyId };
     const page = await this.#journal.documents.apiKeys.list({
-      limit: Math.max(1, limit - first.length),
-      cursor,
+      limit: left,
+      cursor: cursor === firstKeyId ? null : cursor,
     });
     return { items: [...first, ...page.items].map(show), nextCursor: page.nextCursor };
   }

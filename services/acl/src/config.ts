@@ -8,6 +8,7 @@ import {
   opsSettings,
   secret,
 } from '@postern/config';
+import { apiKeyCharactersMax } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
 
 /** What `createAcl` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
@@ -15,7 +16,7 @@ export const aclOptions = {
   firstApiKey: Type.Optional(
     secret({
       minLength: 20,
-      maxLength: 512,
+      maxLength: apiKeyCharactersMax,
       description:
         'An API key that is taken as an owner’s for as long as it is set; the way in while there is no other.',
     }),

@@ -41,3 +41,9 @@ export function adminError(
   if (options.errors !== undefined) body.errors = options.errors;
   return new ServiceError(body, options.cause === undefined ? undefined : { cause: options.cause });
 }
+
+/** Whether what was asked for was certainly not done: it was refused, or nobody took it. */
+export function isWithoutEffect(error: unknown): boolean {
+  const { body } = ServiceError.from(error);
+  return body.status < 500 || body.code === 'BUS_NO_RESPONDER';
+}

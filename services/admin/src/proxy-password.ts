@@ -12,7 +12,7 @@ import {
   deletePassword,
 } from '@postern/contracts';
 import { withSealed } from './certstore-intake.ts';
-import { adminError } from './errors.ts';
+import { adminError, isWithoutEffect } from './errors.ts';
 
 type Proxy = NonNullable<ResourceProxyInput>;
 interface Body {
@@ -48,8 +48,8 @@ export async function withPassword<Sent extends Body, Result>(
   try {
     return await send(named(id));
   } catch (error) {
-    // certstore drops it by itself where this does not reach it.
-    await ask(bus, deletePassword, { id }).catch(() => {});
+    // Where nobody knows whether it is named now, certstore finds out by itself; so it does where this does not reach it.
+    if (isWithoutEffect(error)) await ask(bus, deletePassword, { id }).catch(() => {});
     throw error;
   }
 }

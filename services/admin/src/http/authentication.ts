@@ -6,6 +6,7 @@
 import {
   ServiceError,
   aclChanged,
+  apiKeyCharactersMax,
   ask,
   listen,
   secretHash,
@@ -14,8 +15,6 @@ import {
 } from '@postern/contracts';
 import type { Bus, Subscription } from '@postern/bus';
 import { adminError } from '../errors.ts';
-
-const keyCharactersMax = 256;
 
 interface Entry {
   readonly expiresAt: number;
@@ -98,7 +97,7 @@ export function bearerKey(authorization: string | undefined): string {
     throw adminError('ADMIN_KEY_MISSING', 'send an API key: Authorization: Bearer KEY');
   }
   const key = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1];
-  if (key === undefined || key.length > keyCharactersMax) throw wrongKey();
+  if (key === undefined || key.length > apiKeyCharactersMax) throw wrongKey();
   return key;
 }
 

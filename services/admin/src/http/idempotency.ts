@@ -11,9 +11,9 @@
  * A record whose first request ended in doubt (time-out, crash) is not run again: the caller is told to look.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { ServiceError } from '@postern/contracts';
+import type { ServiceError } from '@postern/contracts';
 import { newId, type Collection, type Store, type StoredDocument } from '@postern/store';
-import { adminError } from '../errors.ts';
+import { adminError, isWithoutEffect } from '../errors.ts';
 
 /** One request with its key, as it is stored. */
 export interface IdempotencyRecord extends StoredDocument {
@@ -136,7 +136,7 @@ export class IdempotencyKeeper {
     try {
       return await work();
     } catch (error) {
-      // Refused, or not taken by anybody: nothing was done, and the same key may be tried again.
+      // The same key may be tried again.
       if (isWithoutEffect(error)) await this.#records.delete(record.id).catch(this.#options.onError);
       throw error;
     }
@@ -172,11 +172,6 @@ function running(): ServiceError {
     'ADMIN_IDEMPOTENCY_RUNNING',
     'the first request with this Idempotency-Key is still running',
   );
-}
-
-function isWithoutEffect(error: unknown): boolean {
-  const { body } = ServiceError.from(error);
-  return body.status < 500 || body.code === 'BUS_NO_RESPONDER';
 }
 
 function sealingKey(request: KeyedRequest): Buffer {
