@@ -10,13 +10,7 @@ import { authorityCollection } from './authority.ts';
 import { ownedCollections, secretCollection } from './document.ts';
 import { envelopeKeyId, openSecret } from './envelope.ts';
 import type { KeyRing } from './key-ring.ts';
-
-interface Sealed extends StoredDocument {
-  sealed?: string;
-  sealedKey?: string;
-  version?: number;
-  keyVersion?: number;
-}
+import { type SealedDocument, envelopeOf, placeOf, sealedCollections } from './sealed-document.ts';
 
 /** The least that a document has; the key check is not among them. */
 const schemas: Record<string, TSchema> = {
@@ -50,7 +44,8 @@ export async function backupSource(store: Store, ring: KeyRing, feed: FeedOwner)
         fills: collection.name === 'certstore_certificates',
       })),
     feeds: [feed],
-    keyIdOf: (name, document) => (isSealed(name) ? envelopeKeyId(envelopeOf(document)) : null),
+    keyIdOf: (name, document) =>
+      sealedCollections.includes(name) ? envelopeKeyId(envelopeOf(document)) : null,
     check: (documents) => checkKeys(documents, ring),
   };
 }
@@ -62,14 +57,13 @@ async function checkKeys(
 ): Promise<void> {
   const opened = new Set<string>();
   for (const [name, documents] of contents) {
-    if (!isSealed(name)) continue;
-    for (const document of documents as readonly Sealed[]) {
-      const { id, version, keyVersion } = document;
-      const keyId = envelopeKeyId(envelopeOf(document));
+    if (!sealedCollections.includes(name)) continue;
+    for (const document of documents as readonly SealedDocument[]) {
+      const envelope = envelopeOf(document);
+      const keyId = envelopeKeyId(envelope);
       if (opened.has(keyId)) continue;
-      const place = { collection: name, id, version: version ?? keyVersion ?? 1 };
       try {
-        (await openSecret(ring, place, envelopeOf(document))).fill(0);
+        (await openSecret(ring, placeOf(name, document), envelope)).fill(0);
       } catch (cause) {
         if (!ring.isFor(keyId)) throw keyMissing(keyId, ring, cause);
         throw cause;
@@ -77,15 +71,6 @@ async function checkKeys(
       opened.add(keyId);
     }
   }
-}
-
-function isSealed(collection: string): boolean {
-  return collection === secretCollection || collection === authorityCollection;
-}
-
-function envelopeOf(document: StoredDocument): string {
-  const { sealed, sealedKey } = document as Sealed;
-  return sealed ?? sealedKey ?? '';
 }
 
 function keyMissing(keyId: string, ring: KeyRing, cause: unknown): Error {

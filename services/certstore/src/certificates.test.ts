@@ -106,6 +106,18 @@ describe('certificates of operators', () => {
     });
   }
 
+  it('refuses to delete one that was changed since it was looked at', async () => {
+    const { chainPem } = await pair();
+    const { id } = await upload(chainPem);
+    const [changed, deleted] = await Promise.allSettled([
+      ask(bus, updateCertificate, { id, patch: { name: 'another' } }),
+      ask(bus, deleteCertificate, { id, revision: 1 }),
+    ]);
+    assert.equal(changed.status, 'fulfilled');
+    assert.ok(deleted.status === 'rejected');
+    assert.equal((deleted.reason as { code?: string }).code, 'CERTSTORE_REVISION_STALE');
+  });
+
   it('shows what was uploaded, and never a key', async () => {
     const { chainPem, keyPem } = await pair();
     const made = await upload(keyPem + ca.certificatePem + chainPem);

@@ -152,7 +152,8 @@ export class Certificates {
       );
     }
     await this.#change('deleted', id, async ({ certificates, secrets }) => {
-      await certificates.delete(id, before.revision);
+      demandRevision(found(await certificates.get(id), id), before.revision);
+      await certificates.delete(id);
       await secrets.delete(id);
     });
   }
@@ -312,21 +313,16 @@ function found(document: CertificateDocument | null, id: string): CertificateDoc
 
 function demandRevision({ id, revision: actual }: CertificateDocument, expected: number | undefined): void {
   if (expected === undefined || expected === actual) return;
-  throw staleRevision(id);
+  throw certstoreError(
+    'CERTSTORE_REVISION_STALE',
+    `someone else changed the certificate ${id}: read it again`,
+  );
 }
 
 async function replaceExactly(
   certificates: Documents['certificates'],
   document: CertificateDocument,
 ): Promise<CertificateDocument> {
-  const now = found(await certificates.get(document.id), document.id);
-  if (now.revision !== document.revision) throw staleRevision(document.id);
+  demandRevision(found(await certificates.get(document.id), document.id), document.revision);
   return certificates.replace(document);
-}
-
-function staleRevision(id: string): Error {
-  return certstoreError(
-    'CERTSTORE_REVISION_STALE',
-    `someone else changed the certificate ${id}: read it again`,
-  );
 }

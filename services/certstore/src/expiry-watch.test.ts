@@ -6,6 +6,7 @@ import { type Store, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
 import { type Documents, openDocuments } from './document.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
+import { RouteOwner, routeNaming } from './fixture/route-owner.ts';
 import { Usage } from './usage.ts';
 
 const dayMs = 86_400_000;
@@ -15,8 +16,10 @@ describe('the end of a certificate', () => {
   let bus: Bus;
   let store: Store;
   let documents: Documents;
+  let usage: Usage;
   let now: number;
   let told: number[];
+  let users: string[][];
 
   beforeEach(async () => {
     bus = memoryBus();
@@ -24,7 +27,14 @@ describe('the end of a certificate', () => {
     documents = await openDocuments(store);
     now = start;
     told = [];
-    listen(bus, certificateExpires, ({ days }) => told.push(days), assert.ifError);
+    users = [];
+    // Most of these have no router.
+    usage = new Usage(bus, () => {});
+    const hear = ({ days, usedBy }: { days: number; usedBy: { destinationId: string }[] }): void => {
+      told.push(days);
+      users.push(usedBy.map(({ destinationId }) => destinationId));
+    };
+    listen(bus, certificateExpires, hear, assert.ifError);
     await documents.certificates.insert(ending(start + 40 * dayMs));
   });
   afterEach(async () => {
@@ -37,7 +47,7 @@ describe('the end of a certificate', () => {
       bus,
       store,
       documents,
-      usage: new Usage(bus, assert.ifError),
+      usage,
       logger: silentLogger,
       now: () => new Date(now),
     });
@@ -64,6 +74,16 @@ describe('the end of a certificate', () => {
 
   it('is told at once where much time was passed, and not what is past', async () => {
     assert.deepEqual(await lookAt(39.5, [watch()]), [1]);
+  });
+
+  it('is told with the destinations that use it, also at a start', async () => {
+    const router = new RouteOwner(bus);
+    router.set(routeNaming({ front: 'c1' }));
+    usage.start();
+    assert.deepEqual(await lookAt(39.5, [watch()]), [1]);
+    assert.deepEqual(users, [['d1']]);
+    await usage.stop();
+    router.close();
   });
 
   it('is forgotten with new contents', async () => {

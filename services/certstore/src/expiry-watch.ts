@@ -5,7 +5,7 @@
  */
 import type { Bus } from '@postern/bus';
 import { announce, certificateExpires } from '@postern/contracts';
-import { type Collection, type Store, StoreError, type StoredDocument } from '@postern/store';
+import { type Collection, type Page, type Store, StoreError, type StoredDocument } from '@postern/store';
 import type { Logger } from '@postern/telemetry';
 import type { CertificateDocument, Documents } from './document.ts';
 import { expiryBound } from './fitness.ts';
@@ -52,25 +52,24 @@ export class ExpiryWatch {
 
   /** Goes through all certificates and tells what has not been told. */
   async look(): Promise<void> {
-    const { store, documents, now } = this.#parts;
+    const { store, documents, usage, now } = this.#parts;
     const told = await store.collection<ToldDocument>('certstore_expiry');
     const expiring: Expiring[] = [];
-    for (let cursor: string | null = null; ;) {
-      const page: Awaited<ReturnType<typeof documents.certificates.list>> = await documents.certificates.list(
-        {
-          cursor,
-          limit: pageItems,
-        },
-      );
+    const news: [document: CertificateDocument, days: number][] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Page<CertificateDocument> = await documents.certificates.list({ cursor, limit: pageItems });
       for (const document of page.items) {
         const days = expiryBound(document.notAfter, now());
         if (days === null) continue;
         expiring.push({ id: document.id, name: document.name, notAfter: new Date(document.notAfter) });
-        if (await claim(told, document, days)) this.#tell(document, days);
+        if (await claim(told, document, days)) news.push([document, days]);
       }
       cursor = page.nextCursor;
-      if (cursor === null) break;
-    }
+    } while (cursor !== null);
+    // It is told once, so it is to name who uses the certificate, also at a start.
+    if (news.length > 0) await usage.refresh();
+    for (const [document, days] of news) this.#tell(document, days);
     this.#expiring = expiring;
   }
 

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { runService } from '@postern/program';
 import { type CertstoreSettings, program } from './config.ts';
-import { type CertstoreOptions, checkKeyEncryptionKey, createCertstore } from './service.ts';
+import { checkKeySettings } from './key-settings.ts';
+import { type CertstoreOptions, createCertstore } from './service.ts';
 
 await runService('certstore', program, ({ settings, logger, metrics }) => {
   const options = optionsOf(settings);
   // A key that can never be right is told before anything is waited for.
-  checkKeyEncryptionKey(options);
+  checkKeySettings(options);
   return ({ bus, store }) => createCertstore({ bus, store, options, logger, metrics });
 });
 

@@ -44,7 +44,8 @@ export class MaterialSigner {
   }
 
   async #signer(authority: AuthorityName): Promise<Signer> {
-    const held = await this.#signers.get(authority);
+    // One that could not be made is made anew.
+    const held = await this.#signers.get(authority)?.catch(() => undefined);
     if (held !== undefined && Date.now() < held.renewAt) return held;
     const made = this.#make(authority);
     this.#signers.set(authority, made);

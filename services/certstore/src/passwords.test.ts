@@ -20,6 +20,8 @@ describe('passwords of proxies', () => {
   let passwords: Passwords;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const named = new Set<string>();
+  /** How often the router was asked what is used. */
+  let asked = 0;
 
   beforeEach(async () => {
     store = openSqlite(':memory:');
@@ -29,7 +31,7 @@ describe('passwords of proxies', () => {
       documents,
       usage: {
         of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
-        demandFresh: async () => {},
+        demandFresh: async () => void (asked += 1),
       },
       // What was sealed, opened.
       intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
@@ -77,11 +79,14 @@ describe('passwords of proxies', () => {
   it('that no destination names are dropped after a while, others and keys stay', async () => {
     const [used, unused] = [await create(), await create()];
     named.add(used);
+    asked = 0;
     await documents.secrets.insert({ id: 'key', revision: 1, version: 1, sealed: '' });
     await passwords.sweep();
     assert.equal(await documents.secrets.count(), 3);
+    assert.equal(asked, 0, 'nobody is asked about what is too young to go');
     now += unnamedLifeMs + 1;
     await passwords.sweep();
+    assert.equal(asked, 1, 'once for all of them');
     assert.equal(await documents.secrets.get(unused), null);
     assert.notEqual(await documents.secrets.get(used), null);
     assert.notEqual(await documents.secrets.get('key'), null);

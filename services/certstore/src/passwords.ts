@@ -10,9 +10,9 @@ import {
   passwordIdPrefix,
   isPasswordId,
 } from '@postern/contracts';
-import { newId } from '@postern/store';
+import { type Page, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
-import { type Documents, secretCollection } from './document.ts';
+import { type Documents, type SecretDocument, secretCollection } from './document.ts';
 import { openSecret, sealSecret } from './envelope.ts';
 import { certstoreError } from './errors.ts';
 import type { Fault } from './fitness.ts';
@@ -70,9 +70,7 @@ export class Passwords {
 
   /** Drops one that nothing names. */
   async delete(id: string): Promise<void> {
-    const { documents, usage } = this.#parts;
-    await usage.demandFresh();
-    if (isPasswordId(id) && usage.of(id).length === 0) await documents.secrets.delete(id);
+    if (isPasswordId(id)) await this.#dropUnnamed([id]);
   }
 
   /** The password, for whoever dials for one of these routes. Rejects where it is none of theirs. */
@@ -106,13 +104,22 @@ export class Passwords {
   async sweep(): Promise<void> {
     const { documents, now } = this.#parts;
     const before = new Date(now().getTime() - unnamedLifeMs).toISOString();
-    for (let cursor: string | null = null; ;) {
-      const page = await documents.secrets.list({ cursor, limit: pageItems });
+    const old: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Page<SecretDocument> = await documents.secrets.list({ cursor, limit: pageItems });
       for (const { id, storedAt } of page.items)
-        if (isPasswordId(id) && storedAt !== undefined && storedAt < before) await this.delete(id);
+        if (isPasswordId(id) && storedAt !== undefined && storedAt < before) old.push(id);
       cursor = page.nextCursor;
-      if (cursor === null) return;
-    }
+    } while (cursor !== null);
+    await this.#dropUnnamed(old);
+  }
+
+  async #dropUnnamed(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { documents, usage } = this.#parts;
+    await usage.demandFresh();
+    for (const id of ids) if (usage.of(id).length === 0) await documents.secrets.delete(id);
   }
 }
 

@@ -7,22 +7,11 @@
  *   waiting ──► running ──► done     (waiting: some secret is under a key that is not here; tried again)
  */
 import type { KeyRotation } from '@postern/contracts';
-import { type Collection, type Store, StoreError, type StoredDocument } from '@postern/store';
-import { authorityCollection } from './authority.ts';
-import { secretCollection } from './document.ts';
-import { type SecretPlace, envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
-import { keyCheckPlace } from './key-check.ts';
+import { type Collection, type Store, StoreError } from '@postern/store';
+import { envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
 import type { KeyRing } from './key-ring.ts';
+import { type SealedDocument, envelopeOf, placeOf, sealedCollections } from './sealed-document.ts';
 
-/** Where the key check, authorities and secrets keep their envelopes. */
-interface Sealed extends StoredDocument {
-  sealed?: string;
-  sealedKey?: string;
-  version?: number;
-  keyVersion?: number;
-}
-
-const collections = [secretCollection, authorityCollection, keyCheckPlace.collection];
 const retryMs = 5_000;
 const pageItems = 100;
 
@@ -98,9 +87,10 @@ export class Rotation {
     try {
       // A transit server may have another version by now.
       await ring.reload();
-      for (const name of collections)
+      for (const name of sealedCollections)
         await this.#eachOf(name, (one, documents) => this.#sealOne(name, one, documents));
-      await this.#count();
+      // Stopped in the middle, nothing would be counted, and all look done.
+      if (!this.#stopped) await this.#count();
     } catch (error) {
       this.#progress = {
         ...this.#progress,
@@ -115,9 +105,13 @@ export class Rotation {
     }
   }
 
-  async #sealOne(name: string, document: Sealed, documents: Collection<Sealed>): Promise<void> {
+  async #sealOne(
+    name: string,
+    document: SealedDocument,
+    documents: Collection<SealedDocument>,
+  ): Promise<void> {
     const { ring, onDocument } = this.#parts;
-    const envelope = document.sealed ?? document.sealedKey ?? '';
+    const envelope = envelopeOf(document);
     if (this.#stopped || envelopeKeyId(envelope) === ring.keyId) return;
     await onDocument?.(document.id);
     const place = placeOf(name, document);
@@ -149,9 +143,9 @@ export class Rotation {
     let total = 0;
     let left = 0;
     let missing = 0;
-    for (const name of collections) {
+    for (const name of sealedCollections) {
       await this.#eachOf(name, async (document) => {
-        const keyId = envelopeKeyId(document.sealed ?? document.sealedKey ?? '');
+        const keyId = envelopeKeyId(envelopeOf(document));
         total += 1;
         if (keyId !== ring.keyId) left += 1;
         if (!ring.isFor(keyId)) missing += 1;
@@ -165,9 +159,9 @@ export class Rotation {
 
   async #eachOf(
     name: string,
-    work: (document: Sealed, documents: Collection<Sealed>) => Promise<void>,
+    work: (document: SealedDocument, documents: Collection<SealedDocument>) => Promise<void>,
   ): Promise<void> {
-    const documents = await this.#parts.store.collection<Sealed>(name);
+    const documents = await this.#parts.store.collection<SealedDocument>(name);
     for (let cursor: string | null = null; !this.#stopped;) {
       const page: Awaited<ReturnType<typeof documents.list>> = await documents.list({
         cursor,
@@ -178,8 +172,4 @@ export class Rotation {
       if (cursor === null) return;
     }
   }
-}
-
-function placeOf(collection: string, { id, version, keyVersion }: Sealed): SecretPlace {
-  return { collection, id, version: version ?? keyVersion ?? 1 };
 }

@@ -186,6 +186,17 @@ describe('certstore', () => {
     );
   });
 
+  it('ends with 78 when the URL of the transit server is none', () => {
+    for (const url of ['vault:8200', 'vault.corp', 'ftp://vault.corp']) {
+      const transit = { url, mount: 'transit', key: 'postern', token: () => 't', caPem: null };
+      assert.throws(
+        () => createCertstore({ bus: hub.connect(), store, options: { ...options, transit } }),
+        (error: unknown) =>
+          error instanceof ExitError && error.exitCode === 78 && /transitUrl/.test(error.message),
+      );
+    }
+  });
+
   it('ends with 78 when the envelopes of both CAs were swapped', async () => {
     const service = await start();
     await service.stop();

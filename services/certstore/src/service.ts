@@ -14,8 +14,8 @@ import {
   issueServerCertificate,
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
-import { StoreError, migrate, untilReachable, type Store } from '@postern/store';
-import { ExitCode, ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
+import { migrate, untilReachable, type Store } from '@postern/store';
+import { Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { backupSource } from './backup.ts';
@@ -27,8 +27,8 @@ import { IntakeKey } from './intake-key.ts';
 import { IssuedList } from './issued.ts';
 import { Issuer } from './issuer.ts';
 import { checkKey } from './key-check.ts';
-import { KeyRing, localKeys } from './key-ring.ts';
-import type { KeyWrapper } from './key-wrapper.ts';
+import type { KeyRing } from './key-ring.ts';
+import { type KeySettings, checkKeySettings, keyExitOf, openRing } from './key-settings.ts';
 import { MaterialSigner } from './material-signer.ts';
 import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
@@ -38,7 +38,6 @@ import { Passwords } from './passwords.ts';
 import { answerQuestions, answererFor } from './questions.ts';
 import { Rotation } from './rotation.ts';
 import { SessionTickets } from './session-tickets.ts';
-import { type TransitOptions, transitKeyWrapper } from './transit.ts';
 import { Usage } from './usage.ts';
 
 /** What a certstore is made of. */
@@ -52,13 +51,7 @@ export interface CertstoreParts {
 }
 
 /** What is set. */
-export interface CertstoreOptions {
-  /** 32 bytes, base64; several, one a line, with the newest first. May be empty where there is a transit server. */
-  readonly keyEncryptionKey: string;
-  /** Reads them anew, where they can change. */
-  readonly readKeyEncryptionKey?: () => string;
-  /** A key that a transit server holds; the newest, where there is one. */
-  readonly transit?: TransitOptions | null;
+export interface CertstoreOptions extends KeySettings {
   readonly platformHost: string;
   readonly certificateNames?: NamePolicyOptions['names'];
   readonly certificateAddresses?: NamePolicyOptions['addresses'];
@@ -82,18 +75,9 @@ interface Opened {
 const queue = 'certstore';
 const sweepIntervalMs = 3_600_000;
 
-/** Makes the service. Throws `ExitError` (78) when the key-encryption key is not 32 bytes in base64. */
+/** Makes the service. Throws `ExitError` (78) where a key-encryption key can never be had by these settings. */
 export function createCertstore(parts: CertstoreParts): Service {
   return new Certstore(parts);
-}
-
-/** Throws `ExitError` (78) unless every key-encryption key is 32 bytes in base64. */
-export function checkKeyEncryptionKey({ keyEncryptionKey, transit = null }: CertstoreOptions): void {
-  try {
-    if (transit === null || keyEncryptionKey !== '') localKeys(keyEncryptionKey);
-  } catch (error) {
-    throw exitErrorOf(error);
-  }
 }
 
 class Certstore implements Service {
@@ -122,14 +106,10 @@ class Certstore implements Service {
       () => this.#authorities,
       () => this.#expiry?.expiring ?? [],
     );
-    checkKeyEncryptionKey(parts.options);
+    checkKeySettings(parts.options);
   }
 
   async start(): Promise<void> {
-    await this.#begin();
-  }
-
-  async #begin(): Promise<void> {
     const opened = await this.#open();
     if (opened === null) return;
     const { issued, authorities, feed } = opened;
@@ -170,7 +150,7 @@ class Certstore implements Service {
     this.#restoring = this.#restoring.then(async () => {
       if (this.#stopped.signal.aborted) return;
       await this.#end();
-      await this.#begin();
+      await this.start();
     });
   }
 
@@ -218,7 +198,7 @@ class Certstore implements Service {
       }
       return opened;
     } catch (error) {
-      throw exitErrorOf(error);
+      throw keyExitOf(error);
     }
   }
 
@@ -360,13 +340,18 @@ class Certstore implements Service {
   }
 
   async #sweep(issued: IssuedList): Promise<void> {
-    try {
-      await this.#expiry?.look();
-      await this.#passwords?.sweep();
-      this.#issuedCount = await issued.sweep((this.#parts.now ?? (() => new Date()))());
-    } catch (error) {
-      this.#logger.warn({ error }, 'certificates could not be looked through');
-    }
+    const { now = () => new Date() } = this.#parts;
+    const look = async (work: () => Promise<unknown> | undefined): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        this.#logger.warn({ error }, 'certificates could not be looked through');
+      }
+    };
+    // Each by itself: passwords want the router, and what was issued does not.
+    await look(() => this.#expiry?.look());
+    await look(() => this.#passwords?.sweep());
+    await look(async () => (this.#issuedCount = await issued.sweep(now())));
   }
 }
 
@@ -376,39 +361,4 @@ function restored(): Error {
     'CERTSTORE_RESTORED',
     'the documents were restored a moment ago and are loaded anew: ask again',
   );
-}
-
-/** A transit server that cannot be reached is waited for, as the documents are: without it none can be read. */
-async function openRing(options: CertstoreOptions): Promise<KeyRing> {
-  try {
-    return await KeyRing.open(() => readKeys(options));
-  } catch (error) {
-    if (!(error instanceof ServiceError) || error.code !== 'CERTSTORE_TRANSIT_UNREACHABLE') throw error;
-    throw new StoreError('STORE_UNREACHABLE', error.message, { cause: error });
-  }
-}
-
-/** The newest first. */
-async function readKeys({
-  keyEncryptionKey,
-  readKeyEncryptionKey,
-  transit = null,
-}: CertstoreOptions): Promise<KeyWrapper[]> {
-  const text = readKeyEncryptionKey?.() ?? keyEncryptionKey;
-  const remote = transit === null ? [] : [await transitKeyWrapper(transit)];
-  return [...remote, ...(transit !== null && text.trim() === '' ? [] : localKeys(text))];
-}
-
-/** A key that cannot be right is a matter of settings. */
-function exitErrorOf(error: unknown): unknown {
-  if (!(error instanceof ServiceError)) return error;
-  const { code, message } = error.body;
-  if (
-    code !== 'CERTSTORE_KEY_INVALID' &&
-    code !== 'CERTSTORE_KEY_WRONG' &&
-    code !== 'CERTSTORE_SECRET_DAMAGED'
-  ) {
-    return error;
-  }
-  return new ExitError(ExitCode.configuration, `${code}: ${message}`, { cause: error });
 }
