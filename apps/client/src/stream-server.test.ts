@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
@@ -21,13 +23,13 @@ const metadata = {
   caller: { address: 'a', port: 1 },
 };
 
-/** A node and a client in memory, the client with a server of streams that never finishes a dial. */
-async function pair(pendingDialsMax: number) {
+/** A node and a client in memory, the client with a server of streams, which never finishes a dial unless `hosts` do. */
+async function pair(pendingDialsMax: number, hosts: Hosts = new NeverResolving({})) {
   const guard = new AccessGuard();
   guard.setGatewayList(1, 1, [{ action: 'allow', host: '*', port: '*' }]);
   const server = new StreamServer({
     guard,
-    hosts: new NeverResolving({}),
+    hosts,
     material: async () => [],
     logger: silentLogger,
     compression: new Compression(),
@@ -52,6 +54,7 @@ async function pair(pendingDialsMax: number) {
     }),
   ]);
   return {
+    guard,
     server,
     open: (body: unknown) => resetName(node, session, body),
     close: () => {
@@ -99,6 +102,31 @@ describe('stream server', () => {
     // Answered in order, so the reset before it has arrived.
     assert.equal(await open({}).reset, 'Protocol');
     assert.equal(server.pendingCount, 1);
+  });
+
+  it('refuses a stream that a list has come to deny while its resource was dialled', async (t) => {
+    const resource = createServer().listen(0, '127.0.0.1');
+    await once(resource, 'listening');
+    const { port } = resource.address() as AddressInfo;
+    const [asked, found] = [Promise.withResolvers<void>(), Promise.withResolvers<string[]>()];
+    class Waiting extends Hosts {
+      override resolve(): Promise<string[]> {
+        asked.resolve();
+        return found.promise;
+      }
+    }
+    const { guard, server, open, close } = await pair(1, new Waiting({}));
+    t.after(() => {
+      close();
+      resource.close();
+    });
+    const { reset } = open({ ...metadata, port, connectTimeoutSeconds: 5 });
+    await asked.promise;
+    guard.setGatewayList(1, 2, []);
+    server.recheck();
+    found.resolve(['127.0.0.1']);
+    assert.equal(await reset, 'Denied');
+    assert.equal(server.runningCount, 0);
   });
 
   it('gives up every dial when it is closed', async (t) => {

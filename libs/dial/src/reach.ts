@@ -14,8 +14,8 @@ import {
 } from '@postern/tunnel';
 import { Deadline } from './deadline.ts';
 import { askByName, findResource } from './find-resource.ts';
-import { type ResourceParts, type ResourceTarget, dialResource } from './resource-dialer.ts';
-import { ResourceError, connectFault, joinedFault } from './resource-error.ts';
+import { type ResourceParts, type ResourceTarget, denialNow, dialResource } from './resource-dialer.ts';
+import { ResourceError, connectFault, deniedFault, joinedFault } from './resource-error.ts';
 import { takeStep } from './step.ts';
 
 /** What is to be reached, and by which protocol; TCP unless given. */
@@ -32,13 +32,28 @@ export interface Reached {
   close(): void;
 }
 
-/** Rejects with ResourceError, or the signal's reason. */
+/** Rejects with ResourceError, or the signal's reason. A list that changed meanwhile is asked again. */
 export async function reachResource(
   parts: ResourceParts,
   target: ReachTarget,
   signal: AbortSignal,
 ): Promise<Reached> {
-  if (target.protocol === 'udp') return reachByDatagrams(parts, target, signal);
+  const reached =
+    target.protocol === 'udp'
+      ? await reachByDatagrams(parts, target, signal)
+      : await reachByConnection(parts, target, signal);
+  const denial = denialNow(parts, target, reached.address);
+  if (denial === null) return reached;
+  reached.close();
+  const { host, port } = target;
+  throw deniedFault(parts.end, { host, port }, denial);
+}
+
+async function reachByConnection(
+  parts: ResourceParts,
+  target: ReachTarget,
+  signal: AbortSignal,
+): Promise<Reached> {
   const { socket, address, explain } = await dialResource(parts, target, signal);
   return {
     address,

@@ -10,7 +10,7 @@
  *
  * A refusal with a code that says "nothing reached" lets the client try another node.
  */
-import { decide, decideResolved, fromList } from '@postern/access';
+import { type AccessList, decide, decideResolved, fromList } from '@postern/access';
 import { CloudOpenMetadata, type Policy, type Route, dialTargetOf } from '@postern/contracts';
 import {
   type DialStep,
@@ -303,15 +303,21 @@ export class CloudStreams {
     this.#parts.refusals.add(route.id, trackingId, from, cause, message, span?.logFields);
   }
 
+  /** Asked of the policy as it is then: it may change while a resource is dialled. */
   #guard(gatewayId: string): ResourceGuard {
-    const policy = this.#parts.policy(gatewayId);
-    const list = policy === undefined ? null : accessListOf(policy);
+    const listNow = (): AccessList | null => {
+      const policy = this.#parts.policy(gatewayId);
+      return policy === undefined ? null : accessListOf(policy);
+    };
     return {
-      decide: (target) =>
-        list === null
+      decide: (target) => {
+        const list = listNow();
+        return list === null
           ? { allowed: false, rule: null, reason: 'the gateway is disabled or deleted' }
-          : fromList('gateway', decide(list, target)),
+          : fromList('gateway', decide(list, target));
+      },
       denialOf: (target, address) => {
+        const list = listNow();
         const denied = list === null ? null : decideResolved(list, target, address);
         return denied === null ? this.#parts.reach(address) : fromList('gateway', denied);
       },
