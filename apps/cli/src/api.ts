@@ -8,16 +8,16 @@ const answerBytesMax = 64 * 1024 * 1024;
 
 /** What the commands need of it. */
 export interface Api {
-  /** The body of the answer; null where it has none. */
-  call(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** The body of the answer; null where it has none. `revision` is the one that the object must still have. */
+  call(method: string, path: string, body?: unknown, revision?: number): Promise<unknown>;
   /** All items of a list. */
   list(path: string): Promise<unknown[]>;
 }
 
 /** The API of that platform. */
 export function createApi(context: Context): Api {
-  const call: Api['call'] = async (method, path, body) => {
-    const { status, text } = await send(context, method, path, body);
+  const call: Api['call'] = async (method, path, body, revision) => {
+    const { status, text } = await send(context, { method, path, body, revision });
     const answer = parse(text);
     if (status >= 200 && status < 300) return answer;
     throw new ApiError({ ...(answer as Problem | null), status, code: codeOf(answer) });
@@ -52,11 +52,10 @@ function parse(text: string): unknown {
 
 function send(
   { url, apiKey, caPem }: Context,
-  method: string,
-  path: string,
-  body: unknown,
+  call: { method: string; path: string; body: unknown; revision: number | undefined },
 ): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const { method, path, body, revision } = call;
   const text = body === undefined ? null : JSON.stringify(body);
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   const outgoing = request(
@@ -67,6 +66,7 @@ function send(
       signal: AbortSignal.timeout(answerWithinMs),
       headers: {
         authorization: `Bearer ${apiKey}`,
+        ...(revision === undefined ? {} : { 'if-match': `"${revision}"` }),
         ...(text === null ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
       },
       ...(caPem === null ? {} : { ca: caPem }),

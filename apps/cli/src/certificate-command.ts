@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import type { Api } from './api.ts';
-import { CliError } from './errors.ts';
+import { CliError, ExitCode } from './errors.ts';
 import { parseNumber } from './value.ts';
 
 /** What the commands need of the command line. */
@@ -113,7 +113,7 @@ function generateCommand({ api, printOne }: CommandParts): Command {
 
 function rotateCommand({ api, printOne }: CommandParts): Command {
   const one = new Command('rotate-key')
-    .description('encrypt every stored key under the newest key-encryption key; ends when all are')
+    .description('encrypt every stored key under the newest key-encryption key; ends when all are, with 69 where a key is missing')
     .option('--no-wait', 'end at once; the work goes on')
     .option('--show', 'start nothing, show how far it is');
   return one.action(async () => {
@@ -126,7 +126,13 @@ function rotateCommand({ api, printOne }: CommandParts): Command {
       rotation = (await api().call('GET', '/key-rotation')) as Rotation;
     }
     printOne(rotation);
+    process.exitCode = exitCodeOfRotation(rotation);
   });
+}
+
+/** Whoever waits for it wants to know by the exit code whether the former key can go. */
+export function exitCodeOfRotation({ state }: Rotation): number {
+  return state === 'done' ? ExitCode.ok : ExitCode.unavailable;
 }
 
 function withPassphrase(one: Command): Command {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { addRules } from './access-list-command.ts';
+import type { Api } from './api.ts';
+import { exitCodeOfRotation } from './certificate-command.ts';
 import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
 import { mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
@@ -57,6 +60,8 @@ describe('errors', () => {
   it('ends with the code that scripts read', () => {
     const exit = (status: number): number => exitCodeOf(new ApiError({ status, code: 'X' }));
     assert.deepEqual([401, 403, 404, 409, 412, 500, 503].map(exit), [77, 77, 64, 64, 64, 70, 69]);
+    // What is too busy now is not asked for wrongly.
+    assert.equal(exit(429), 69);
     assert.equal(exitCodeOf(new CliError('CLI_UNREACHABLE', '')), 69);
     assert.equal(exitCodeOf(new CliError('CLI_CONTEXT_MISSING', '')), 78);
   });
@@ -78,5 +83,33 @@ describe('errors', () => {
         '  tracking ID: t1',
       ].join('\n'),
     );
+  });
+});
+
+describe('rotation of the key-encryption key', () => {
+  const rotation = { keyId: 'k2', total: 9, left: 3, fault: 'a key is missing' };
+
+  it('ends with 0 when all is done, and with 69 where it waits for a key that is not there', () => {
+    assert.equal(exitCodeOfRotation({ ...rotation, state: 'done' }), 0);
+    assert.equal(exitCodeOfRotation({ ...rotation, state: 'waiting' }), 69);
+  });
+});
+
+describe('rules that are added', () => {
+  it('are put in place of what was read and nothing else, so that nobody loses rules of another', async () => {
+    const calls: unknown[][] = [];
+    const rule = { action: 'allow', host: 'a', port: '1' } as const;
+    const api: Api = {
+      call: async (...call) => {
+        calls.push(call);
+        return { rules: [rule], revision: 7 };
+      },
+      list: async () => [],
+    };
+    await addRules(api, '/gateways/g/access-list', [rule]);
+    assert.deepEqual(calls, [
+      ['GET', '/gateways/g/access-list'],
+      ['PUT', '/gateways/g/access-list', { rules: [rule, rule] }, 7],
+    ]);
   });
 });

@@ -2,19 +2,18 @@
  * `postern`, the operator's command line: subcommands made of the table of nouns, and the few that are no collection.
  * Building it does nothing else, so that docs can be generated of it.
  */
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { accessListCommands } from './access-list-command.ts';
 import { createApi, type Api } from './api.ts';
 import { backupCommands } from './backup/command.ts';
 import { addCertificateCommands } from './certificate-command.ts';
 import { type ContextOptions, readContext } from './context.ts';
 import { drainNode } from './drain.ts';
 import { CliError, ExitCode } from './errors.ts';
-import { type Field, type Noun, type ShownAccessList, type ShownTest, mergeBodies } from './noun.ts';
+import { type Field, type Noun, type ShownTest, mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, jsonOf, tableOf } from './output.ts';
-import { parseRules, parseTarget } from './value.ts';
 
 type GlobalOptions = ContextOptions & { json?: boolean };
 type Options = Record<string, string | boolean | undefined>;
@@ -57,8 +56,7 @@ for (const noun of nouns) {
   command.addCommand(group);
 }
 for (const one of [
-  accessListCommand(),
-  explainCommand(),
+  ...accessListCommands({ parent: command, api, print, printOne }),
   healthCommand(),
   ...backupCommands({ api, printOne }),
 ]) {
@@ -173,48 +171,6 @@ function pingCommand(): Command {
     });
 }
 
-function accessListCommand(): Command {
-  const group = new Command('access-list')
-    .description('what may be reached through a gateway; the rest is denied')
-    .copyInheritedSettings(command);
-  group
-    .command('show')
-    .description('its rules, in the order in which they are tried')
-    .argument('<gateway>', "the gateway's ID")
-    .action(async (gateway: string) => printRules(await api().call('GET', rulesPath(gateway))));
-  const set = group
-    .command('set')
-    .description("replace its rules: 'allow 10.0.0.5:5432', 'deny 10.0.0.9:', 'allow *.corp:8000-8100'")
-    .argument('<gateway>', "the gateway's ID")
-    .argument('[rule...]', 'the rules; none denies everything')
-    .option('--file <FILE>', 'an access-list file with the rules')
-    .action(async (gateway: string, given: string[]) => {
-      const { file } = set.opts<{ file?: string }>();
-      const rules = parseRules([...(file === undefined ? [] : [readText(file)]), ...given]);
-      printRules(await api().call('PUT', rulesPath(gateway), { rules }));
-    });
-  group
-    .command('add')
-    .description('add rules after those that there are')
-    .argument('<gateway>', "the gateway's ID")
-    .argument('<rule...>', 'the rules')
-    .action(async (gateway: string, given: string[]) => {
-      const { rules } = (await api().call('GET', rulesPath(gateway))) as ShownAccessList;
-      printRules(await api().call('PUT', rulesPath(gateway), { rules: [...rules, ...parseRules(given)] }));
-    });
-  return group;
-}
-
-function explainCommand(): Command {
-  return new Command('explain')
-    .description('which rule decides on a resource, and at which end')
-    .argument('<gateway>', "the gateway's ID")
-    .argument('<host:port[/path]>', 'the resource')
-    .action(async (gateway: string, target: string) =>
-      printOne(await api().call('POST', `${rulesPath(gateway)}/explain`, parseTarget(target))),
-    );
-}
-
 function healthCommand(): Command {
   return new Command('health')
     .description('whether every part answers; ends with 69 where one does not')
@@ -249,30 +205,12 @@ function pathParts(given: readonly unknown[], count: number): string[] {
   return given.slice(0, count).map((text) => encodeURIComponent(String(text)));
 }
 
-function rulesPath(gateway: string): string {
-  return `/gateways/${encodeURIComponent(gateway)}/access-list`;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error));
-  }
-}
-
 function api(): Api {
   return createApi(readContext(command.opts<GlobalOptions>()));
 }
 
 function printOne(item: unknown): void {
   print(item, fieldsOf(item));
-}
-
-function printRules(list: unknown): void {
-  const { rules } = list as ShownAccessList;
-  const columns = { action: 'action', host: 'host', port: 'port', path: 'path' };
-  print(list, rules.length === 0 ? 'no rules: everything is denied' : tableOf(rules, columns));
 }
 
 function print(value: unknown, text: string): void {

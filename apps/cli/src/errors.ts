@@ -63,7 +63,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ApiError) {
     const { status } = error.problem;
     if (status === 401 || status === 403) return ExitCode.refused;
-    if (status === 503 || status === 504) return ExitCode.unavailable;
+    if (status === 429 || status === 503 || status === 504) return ExitCode.unavailable;
     return status < 500 ? ExitCode.usage : ExitCode.internal;
   }
   if (!(error instanceof CliError)) return ExitCode.internal;

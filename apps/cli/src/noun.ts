@@ -2,7 +2,6 @@
  * What a noun of the command line is: where its objects are in the API, how they are shown, and which fields make and
  * change them. nouns.ts is the table of all; command.ts makes subcommands of it.
  */
-import type { AccessRule } from '@postern/access';
 
 /** One option that sets a field of the body. */
 export interface Field {
@@ -37,11 +36,6 @@ export interface Noun {
   readonly create?: readonly Field[];
   /** Options of `update`. */
   readonly update?: readonly Field[];
-}
-
-/** The access list of a gateway as it is shown. */
-export interface ShownAccessList {
-  readonly rules: readonly AccessRule[];
 }
 
 /** What a test of a destination is answered with. */

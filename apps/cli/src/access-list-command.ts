@@ -1,0 +1,84 @@
+/** `postern access-list` and `postern explain`: what may be reached through a gateway, and which rule decides. */
+import { readFileSync } from 'node:fs';
+import type { AccessRule } from '@postern/access';
+import { Command } from 'commander';
+import type { Api } from './api.ts';
+import { CliError } from './errors.ts';
+import { tableOf } from './output.ts';
+import { parseRules, parseTarget } from './value.ts';
+
+/** What the commands need of the command line. */
+export interface AccessListParts {
+  /** Whose settings they have. */
+  readonly parent: Command;
+  readonly api: () => Api;
+  readonly print: (value: unknown, text: string) => void;
+  readonly printOne: (item: unknown) => void;
+}
+
+interface ShownAccessList {
+  readonly revision: number;
+  readonly rules: readonly AccessRule[];
+}
+
+/** Both. */
+export function accessListCommands({ parent, api, print, printOne }: AccessListParts): Command[] {
+  const printRules = (list: unknown): void => {
+    const { rules } = list as ShownAccessList;
+    const columns = { action: 'action', host: 'host', port: 'port', path: 'path' };
+    print(list, rules.length === 0 ? 'no rules: everything is denied' : tableOf(rules, columns));
+  };
+  const group = new Command('access-list')
+    .copyInheritedSettings(parent)
+    .description('what may be reached through a gateway; the rest is denied');
+  group
+    .command('show')
+    .description('its rules, in the order in which they are tried')
+    .argument('<gateway>', "the gateway's ID")
+    .action(async (gateway: string) => printRules(await api().call('GET', rulesPath(gateway))));
+  const set = group
+    .command('set')
+    .description("replace its rules: 'allow 10.0.0.5:5432', 'deny 10.0.0.9:', 'allow *.corp:8000-8100'")
+    .argument('<gateway>', "the gateway's ID")
+    .argument('[rule...]', 'the rules; none denies everything')
+    .option('--file <FILE>', 'an access-list file with the rules')
+    .action(async (gateway: string, given: string[]) => {
+      const { file } = set.opts<{ file?: string }>();
+      const rules = parseRules([...(file === undefined ? [] : [readText(file)]), ...given]);
+      printRules(await api().call('PUT', rulesPath(gateway), { rules }));
+    });
+  group
+    .command('add')
+    .description('add rules after those that there are')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<rule...>', 'the rules')
+    .action(async (gateway: string, given: string[]) =>
+      printRules(await addRules(api(), rulesPath(gateway), parseRules(given))),
+    );
+  const explain = new Command('explain')
+    .description('which rule decides on a resource, and at which end')
+    .argument('<gateway>', "the gateway's ID")
+    .argument('<host:port[/path]>', 'the resource')
+    .action(async (gateway: string, target: string) =>
+      printOne(await api().call('POST', `${rulesPath(gateway)}/explain`, parseTarget(target))),
+    );
+  return [group, explain];
+}
+
+/** Adds rules to those that were read, and to no others: what somebody else added meanwhile is refused as stale, not lost. */
+export async function addRules(api: Api, path: string, added: readonly AccessRule[]): Promise<unknown> {
+  const { rules, revision } = (await api.call('GET', path)) as ShownAccessList;
+  return api.call('PUT', path, { rules: [...rules, ...added] }, revision);
+}
+
+function rulesPath(gateway: string): string {
+  return `/gateways/${encodeURIComponent(gateway)}/access-list`;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error));
+  }
+}
