@@ -13,6 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Ending,
   ExitCode,
+  ExitError,
   type Logger,
   type Readiness,
   type Service,
@@ -20,7 +21,7 @@ import {
 } from '@postern/telemetry';
 import { fetchNodeNames } from './admin-nodes.ts';
 import type { BalancerOptions } from './config.ts';
-import { balancerError } from './errors.ts';
+import { BalancerError, balancerError } from './errors.ts';
 import { Haproxy } from './haproxy.ts';
 import { startKeepalived } from './keepalived.ts';
 import { keepKnownNodes, readKnownNodes } from './known-nodes.ts';
@@ -39,7 +40,7 @@ export interface BalancerParts {
   readonly ending: Ending;
 }
 
-/** Makes a balancer; `start` throws `BALANCER_NODES_MISSING` when the settings say neither nodes nor whom to ask. */
+/** Makes a balancer; `start` throws `ExitError` (78) when the settings say neither nodes nor whom to ask. */
 export function createBalancer(parts: BalancerParts): Service {
   return new Balancer(parts);
 }
@@ -63,7 +64,7 @@ class Balancer implements Service {
   async start(): Promise<void> {
     const { options } = this.#parts;
     mkdirSync(options.state, { recursive: true, mode: 0o700 });
-    const list = nodeSource(options);
+    const list = demandNodeSource(options);
     const known = readKnownNodes(options.state);
     if (known.length > 0) await this.#serve(known);
     this.#polling = this.#poll(list);
@@ -141,6 +142,16 @@ class Balancer implements Service {
 }
 
 type NodeSource = (signal: AbortSignal) => Promise<readonly NodeEntry[]>;
+
+/** A start without nodes is a matter of settings. */
+function demandNodeSource(options: BalancerOptions): NodeSource {
+  try {
+    return nodeSource(options);
+  } catch (error) {
+    if (!(error instanceof BalancerError)) throw error;
+    throw new ExitError(ExitCode.configuration, `${error.code}: ${error.message}`, { cause: error });
+  }
+}
 
 function nodeSource(options: BalancerOptions): NodeSource {
   const { adminUrl, adminKey, adminCaFile, nodes, nodeAddress, nodeWorkers } = options;

@@ -113,7 +113,9 @@ function generateCommand({ api, printOne }: CommandParts): Command {
 
 function rotateCommand({ api, printOne }: CommandParts): Command {
   const one = new Command('rotate-key')
-    .description('encrypt every stored key under the newest key-encryption key; ends when all are, with 69 where a key is missing')
+    .description(
+      'encrypt every stored key under the newest key-encryption key; ends when all are, with 69 where a key is missing',
+    )
     .option('--no-wait', 'end at once; the work goes on')
     .option('--show', 'start nothing, show how far it is');
   return one.action(async () => {

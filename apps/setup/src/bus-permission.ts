@@ -96,10 +96,10 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     publish: [
       'certstore.*.beat',
       'certstore.changed',
-      ...[certificateExpires, routeFeed.since, gatewayFeed.since, getGateway].map(({ subject }) => subject),
+      ...[certificateExpires, routeFeed.since, getGateway].map(({ subject }) => subject),
     ],
     publishNot: [],
-    subscribe: ['certstore.>', routeFeed.beat.subject, gatewayFeed.beat.subject],
+    subscribe: ['certstore.>', routeFeed.beat.subject],
   },
   admin: {
     publish: ['router.>', 'acl.>', 'certstore.>', endClient.subject, 'edge.>'],

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Metrics, silentLogger } from '@postern/telemetry';
+import { createBalancer } from './balancer.ts';
+import { program } from './config.ts';
+import { balancerMetrics } from './metrics.ts';
+
+/** Starts one with these arguments, and a folder of its own. */
+async function start(t: { after(work: () => void): void }, ...argv: string[]): Promise<void> {
+  const state = mkdtempSync(join(tmpdir(), 'postern-balancer-'));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const resolution = program.resolve(['--state', state, '--platform-host', 'gw.example', ...argv], {});
+  assert(resolution.kind === 'run');
+  const metrics = balancerMetrics(new Metrics());
+  const ending = { end: () => {}, signal: new AbortController().signal };
+  await createBalancer({ options: resolution.settings, logger: silentLogger, metrics, ending }).start();
+}
+
+test('settings that name no nodes, or what is none, end the program with 78', async (t) => {
+  await assert.rejects(start(t), { exitCode: 78, message: /^BALANCER_NODES_MISSING: / });
+  await assert.rejects(start(t, '--nodes', 'bad_name=10.0.0.1'), {
+    exitCode: 78,
+    message: /^BALANCER_NODES_INVALID: /,
+  });
+});
