@@ -9,9 +9,7 @@
  * Lingering: the answer is out and our side ended; what the caller still sends is dropped for a moment, because a reset
  * would take the answer from it.
  */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import {
   BodyReader,
   type BodySink,
@@ -24,24 +22,26 @@ import {
   parseRequestHead,
   requestFraming,
   skipEmptyLines,
-  trackingField,
 } from '@postern/http';
-import { type ReadHandler, type Slab, type Stream, joinSocket, readSocket } from '@postern/tunnel';
+import {
+  type ReadHandler,
+  type Slab,
+  type Stream,
+  joinSocket,
+  readSocket,
+  resetSocket,
+} from '@postern/tunnel';
 import type { Cause } from './cause.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
+import { Http1Answers } from './http1-answers.ts';
+import { beginsHttp2, http2Preface } from './http2-preface.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
-import { Outgoing } from './outgoing.ts';
-import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
 
 /** What comes behind a request is kept up to this. */
 const heldBytesMax = 65_536;
 const lingerMsMax = 2_000;
-const crlf = Buffer.from('\r\n');
-/** Of HTTP/2. */
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const lastChunk = Buffer.from('0\r\n\r\n');
 
 /** One connection. */
 export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
@@ -62,20 +62,19 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #keep = true;
   #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
   #since = performance.now();
-  #chunkedAnswer = false;
   /** What the bytes that are being taken lie in. */
   #slab: Slab | null = null;
-  readonly #outgoing: Outgoing;
+  readonly #answers: Http1Answers;
 
   constructor(door: HttpDoor, socket: Socket, facts: ConnectionFacts, id: string) {
     this.#door = door;
     this.#socket = socket;
-    this.#outgoing = new Outgoing(socket);
+    this.#answers = new Http1Answers(socket);
     this.facts = facts;
     this.#id = id;
     this.#stopReading = readSocket(socket, this.#handleRead);
     socket.on('end', this.#handleEnd);
-    socket.on('error', this.#handleError);
+    socket.on('error', () => {});
     socket.on('close', this.#handleClose);
     socket.on('drain', this.#handleDrain);
   }
@@ -153,7 +152,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     while (at < bytes.length && this.#state === 'open') {
       if (this.#exchange === null) {
         if (!this.#keep) return this.#linger();
-        if (this.#requests === 0 && beginsPreface(bytes)) return this.#handOver(bytes);
+        if (this.#requests === 0 && beginsHttp2(bytes)) return this.#handOver(bytes);
         at = skipEmptyLines(bytes, at);
         const end = findHeadEnd(bytes, at, this.#door.parts.bounds.head);
         if (end < 0) {
@@ -173,7 +172,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   /** HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3). */
   #handOver(bytes: Buffer): boolean {
-    if (bytes.length < preface.length) {
+    if (bytes.length < http2Preface.length) {
       this.#hold(bytes, 0);
       return true;
     }
@@ -197,13 +196,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const head = parseRequestHead(text, bounds.head);
     this.#head = head;
     const framing = requestFraming(head);
-    const request = readRequest(
-      head,
-      framing,
-      head.minor === 1 ? '1.1' : '1.0',
-      this.facts,
-      this.#trackingId,
-    );
+    const version = head.minor === 1 ? '1.1' : '1.0';
+    const request = readRequest(head, framing, version, this.facts, this.#trackingId);
     const connection = listOf(head.fields, 'connection');
     if (connection.includes('close') || (head.minor === 0 && !connection.includes('keep-alive')))
       this.#keep = false;
@@ -253,14 +247,12 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     else if (this.#reader !== null) this.#exchange.cancel(null);
   };
 
-  readonly #handleError = (): void => {};
-
   readonly #handleClose = (): void => {
     const before = this.#state;
     this.#state = 'closed';
     this.#stopReading();
     this.#exchange?.cancel(null);
-    this.#outgoing.drop();
+    this.#answers.outgoing.drop();
     if (before !== 'switched') this.#door.onClosed(this);
   };
 
@@ -282,52 +274,33 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   sendInformation(status: number, fields: readonly Field[]): void {
     if (this.#head?.minor !== 1) return;
-    this.#outgoing.addText(`${statusLine(status, '')}${fieldLines(fields)}\r\n`);
+    this.#answers.addInformation(status, '', fields);
     this.flush();
   }
 
-  sendHead({ head, framing, fields }: Answer): void {
+  sendHead(answer: Answer): void {
     const minor = this.#head?.minor ?? 1;
-    let text = statusLine(head.status, head.reason) + fieldLines(fields);
-    this.#chunkedAnswer = false;
-    if (framing.kind === 'length') text += `Content-Length: ${framing.length}\r\n`;
-    else if (framing.kind === 'none') text += lengthOfNone(head);
-    else if (minor === 1) {
-      this.#chunkedAnswer = true;
-      text += 'Transfer-Encoding: chunked\r\n';
-    } else this.#keep = false;
+    const { kind } = answer.framing;
+    // HTTP/1.0 has no other end of a body whose length nobody knows.
+    if (minor === 0 && (kind === 'chunked' || kind === 'close')) this.#keep = false;
     if (this.#door.draining()) this.#keep = false;
-    if (!this.#keep) text += 'Connection: close\r\n';
-    else if (minor === 0) text += 'Connection: keep-alive\r\n';
-    if (head.status === 426)
-      text += 'Connection: upgrade\r\n' + fieldLines(head.fields.filter(({ key }) => key === 'upgrade'));
-    this.#outgoing.addText(`${text}\r\n`);
+    this.#answers.addHead(answer, minor, this.#keep);
   }
 
   sendBody(piece: Buffer, slab: Slab | null): void {
-    const outgoing = this.#outgoing;
-    if (!this.#chunkedAnswer) {
-      outgoing.add(piece, slab);
-      return;
-    }
-    const size = `${piece.length.toString(16)}\r\n`;
-    outgoing.addText(size);
-    outgoing.add(piece, slab);
-    outgoing.add(crlf);
+    this.#answers.addBody(piece, slab);
   }
 
   sendEnd(trailers: readonly Field[]): void {
-    if (!this.#chunkedAnswer) return;
-    if (trailers.length === 0) this.#outgoing.add(lastChunk);
-    else this.#outgoing.addText(`0\r\n${fieldLines(trailers)}\r\n`);
+    this.#answers.addEnd(trailers);
   }
 
   flush(): boolean {
-    return this.#outgoing.flush();
+    return this.#answers.outgoing.flush();
   }
 
   flushSoon(): boolean {
-    return this.#outgoing.flushSoon();
+    return this.#answers.outgoing.flushSoon();
   }
 
   /** Where the request has a body that was not read, the next one cannot be found. */
@@ -339,8 +312,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   abort(): void {
     this.#keep = false;
     this.#state = 'closed';
-    this.#outgoing.drop();
-    resetConnection(this.#socket);
+    this.#answers.outgoing.drop();
+    resetSocket(this.#socket);
   }
 
   async switchProtocols(
@@ -351,8 +324,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   ): Promise<Switched> {
     const socket = this.#socket;
     this.#state = 'switched';
-    this.#outgoing.addText(`${statusLine(head.status, head.reason)}${fieldLines(fields)}\r\n`);
-    if (rest.length > 0) this.#outgoing.add(rest);
+    this.#answers.addInformation(head.status, head.reason, fields);
+    if (rest.length > 0) this.#answers.outgoing.add(rest);
     this.flush();
     stream.deliver(rest.length);
     this.#letGo();
@@ -400,17 +373,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   #writeRefusal(cause: Cause): void {
-    const head = this.#head;
-    const trackingId = this.#trackingId;
-    const status = this.#door.parts.voice.statusOf(cause.code);
-    const accept = head === null ? '' : acceptOf(head.fields);
-    const { type, body } = refusalAnswer(cause, status, trackingId, accept);
-    let text = statusLine(status, STATUS_CODES[status] ?? 'Error');
-    for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
-    text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;
-    if (!this.#keep) text += 'Connection: close\r\n';
-    this.#outgoing.addText(`${text}\r\n`);
-    if (head?.method !== 'HEAD') this.#outgoing.add(body);
+    const about = { head: this.#head, trackingId: this.#trackingId, keeps: this.#keep };
+    this.#answers.addRefusal(cause, this.#door.parts.voice.statusOf(cause.code), about);
     this.flush();
   }
 
@@ -429,31 +393,4 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     this.#socket.off('close', this.#handleClose);
     this.#socket.off('drain', this.#handleDrain);
   }
-}
-
-function beginsPreface(bytes: Buffer): boolean {
-  const length = Math.min(bytes.length, preface.length);
-  return bytes.length >= 3 && bytes.compare(preface, 0, length, 0, length) === 0;
-}
-
-function resetConnection(socket: Socket): void {
-  if (socket instanceof TLSSocket) socket.destroy();
-  else socket.resetAndDestroy();
-}
-
-function statusLine(status: number, reason: string): string {
-  return `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`;
-}
-
-function fieldLines(fields: readonly Field[]): string {
-  let text = '';
-  for (const { name, value } of fields) text += `${name}: ${value}\r\n`;
-  return text;
-}
-
-/** The length that a body would have: told for HEAD and 304, never with 204. */
-function lengthOfNone({ status, fields }: ResponseHead): string {
-  if (status === 204) return '';
-  const length = fields.find(({ key }) => key === 'content-length')?.value;
-  return length !== undefined && /^\d{1,15}$/.test(length) ? `Content-Length: ${length}\r\n` : '';
 }

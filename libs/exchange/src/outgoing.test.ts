@@ -4,13 +4,8 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import {
-  type TLSSocket,
-  type TlsOptions,
-  connect as connectTls,
-  createServer as createTlsServer,
-} from 'node:tls';
 import { Outgoing, type PieceHolder } from './outgoing.ts';
+import { withTlsPair } from './test-tls-pair.ts';
 
 class Holders implements PieceHolder {
   count = 0;
@@ -111,38 +106,6 @@ test('what has no slab and still waits to leave does not let go the slab of what
     await setImmediate();
     assert.equal(next.count, 0);
   }));
-
-/** A key that both know: no certificates are needed. */
-const sharedKey: TlsOptions = {
-  ciphers: 'PSK-AES128-GCM-SHA256',
-  maxVersion: 'TLSv1.2',
-  pskCallback: () => Buffer.alloc(16, 1),
-};
-
-async function withTlsPair(work: (from: TLSSocket, to: Socket) => Promise<void>): Promise<void> {
-  const server = createTlsServer(sharedKey).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const to = connectTls({
-    port,
-    host: '127.0.0.1',
-    ciphers: 'PSK-AES128-GCM-SHA256',
-    maxVersion: 'TLSv1.2',
-    pskCallback: () => ({ psk: Buffer.alloc(16, 1), identity: 'caller' }),
-    checkServerIdentity: () => undefined,
-  });
-  const [[from]] = (await Promise.all([once(server, 'secureConnection'), once(to, 'secureConnect')])) as [
-    [TLSSocket],
-    unknown,
-  ];
-  try {
-    await work(from, to.pause());
-  } finally {
-    from.destroy();
-    to.destroy();
-    server.close();
-  }
-}
 
 test('over TLS a slab is free at once, and what was copied comes as it was, behind a slow reader too', () =>
   withTlsPair(async (from, to) => {
