@@ -1,15 +1,18 @@
 /** Real sockets on the loopback address at both ends of a tunnel in memory: caller, front, tunnel, resource. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { TLSSocket, connect as connectTls } from 'node:tls';
 import { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
 import { describeReset, type Joined, joinSocket } from './join-socket.ts';
 import { memoryCarrierPair } from './memory-carrier.ts';
 import { adoptSocket, connectSocket } from './socket-reader.ts';
+import { Slab } from './slab.ts';
+import type { StreamEnd } from './stream-end.ts';
 import { makePair } from './test-pair.ts';
 
 interface Route {
@@ -259,3 +262,87 @@ test('a socket that was destroyed before it was joined resets the stream', async
   const joined = await joinSocket(world.node.open(session, {}), socket);
   assert.equal(joined.reset?.code, ResetCode.Cancelled);
 });
+
+/** A stream that is only what a joint needs of it. */
+function stubStream(): StreamEnd & { delivered: number } {
+  return {
+    metadata: {},
+    scope: 'g',
+    peer: { id: 'p', bootId: 'b' },
+    events: {},
+    phase: 'open',
+    pathLostAt: null,
+    room: 1,
+    bytesReceived: 0,
+    bytesSent: 0,
+    datagramsDropped: 0,
+    delivered: 0,
+    accept: nothing,
+    write: nothing,
+    writeCopy: nothing,
+    end: nothing,
+    reset: nothing,
+    deliver(bytes: number) {
+      this.delivered += bytes;
+    },
+    deliverEnd: nothing,
+    sendDatagram: nothing,
+  };
+}
+
+function isHeld(slab: Slab): boolean {
+  try {
+    slab.hold();
+  } catch {
+    return false;
+  }
+  slab.release();
+  return true;
+}
+
+/** Once nobody holds memory, others read into it. */
+function overwriteFree(): void {
+  const slab = Slab.take();
+  for (let region = slab.region(); region !== null; region = slab.region()) {
+    region.fill(0xff);
+    slab.fill(region.length);
+    slab.release();
+  }
+  slab.release();
+}
+
+for (const kind of ['own', 'tls'] as const) {
+  test(`${kinds[kind]}: behind a slow reader no slabs wait, and what waits comes as it was`, async (t) => {
+    const accepted = Promise.withResolvers<Socket>();
+    const resource = await listen(accepted.resolve, kind === 'tls');
+    t.after(() => resource.close());
+    const socket = dial(kind, resource.port);
+    t.after(() => socket.destroy());
+    await once(socket, kind === 'tls' ? 'secureConnect' : 'connect');
+    const stream = stubStream();
+    void joinSocket(stream, socket);
+    const slabs = Array.from({ length: 70 }, () => Slab.take());
+    const expected: Buffer[] = [];
+    for (const slab of slabs) {
+      // Each turn brings four pieces, of which the first is often a short one that is written at once.
+      for (const bytes of [expected.length % 3 === 0 ? 500 : 20_000, 60_000, 60_000, 60_000]) {
+        const piece = slab.fill(bytes);
+        randomFillSync(piece);
+        expected.push(Buffer.from(piece));
+        stream.events.onSlabData?.(piece, slab);
+        slab.release();
+      }
+      slab.release();
+      await setImmediate();
+      overwriteFree();
+    }
+    assert.ok(socket.writableLength > 0, 'the reader is slow');
+    const held = slabs.filter(isHeld).length;
+    assert.ok(held <= 1, `${held} slabs wait for a slow reader`);
+    stream.events.onEnd?.();
+    const whole = Buffer.concat(expected);
+    assert.ok((await readAll(await accepted.promise)).equals(whole));
+    assert.equal(stream.delivered, whole.length);
+    assert.equal(slabs.filter(isHeld).length, 0);
+  });
+}
