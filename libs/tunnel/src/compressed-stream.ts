@@ -23,8 +23,7 @@ import { ResetCode } from './error.ts';
 import { Fifo } from './fifo.ts';
 import { defaultLimits } from './limit.ts';
 import type { Slab } from './slab.ts';
-import type { StreamEnd } from './stream-end.ts';
-import type { ProcessName, ResetOrigin, StreamEvents, StreamPhase } from './stream.ts';
+import type { ProcessName, ResetOrigin, StreamEnd, StreamEvents, StreamPhase } from './stream-end.ts';
 
 /** The window of a frame is at most 2 to the power of this, 128 KiB; a decoder takes no larger one. */
 const windowLog = 17;

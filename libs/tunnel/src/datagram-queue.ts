@@ -37,4 +37,10 @@ export class DatagramQueue {
     if (payload !== undefined) this.#bytes -= payload.length + headerBytes;
     return payload;
   }
+
+  /** Lets all go; they are not counted as dropped. */
+  clear(): void {
+    this.#queue.length = 0;
+    this.#bytes = 0;
+  }
 }

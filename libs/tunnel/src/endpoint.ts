@@ -26,8 +26,9 @@ import { gatewayFor, linkScope } from './link-scope.ts';
 import { RelaySide, type RelayedOpen, startRelay } from './relay.ts';
 import { Session, type Peer, type SessionOwner } from './session.ts';
 import { newStreamKey } from './stream-key.ts';
-import { Stream, type ProcessName, type StreamHost, type Tombstone } from './stream.ts';
-import { TombstoneTable } from './tombstone.ts';
+import { Stream, type StreamHost } from './stream.ts';
+import type { ProcessName } from './stream-end.ts';
+import { TombstoneTable, type Tombstone } from './tombstone.ts';
 
 /** What the accepting end brings to a handshake. */
 export interface AcceptHandshake {

@@ -26,7 +26,7 @@ export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
 export type { RelayedOpen } from './relay.ts';
 export type { Peer, Session } from './session.ts';
-export type { ProcessName, ResetOrigin, StreamEvents } from './stream.ts';
+export type { ProcessName, ResetOrigin, StreamEvents } from './stream-end.ts';
 // Owners know a stream by what it does for them, compressed or not.
 export type { StreamEnd as Stream } from './stream-end.ts';
 export { describeReset, joinSocket, resetSocket, type Joined, type JoinOptions } from './join-socket.ts';

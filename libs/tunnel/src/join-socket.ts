@@ -13,8 +13,7 @@ import { ResetCode, resetCodeName } from './error.ts';
 import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
 import { stage } from './staging.ts';
-import type { StreamEnd } from './stream-end.ts';
-import type { ResetOrigin, StreamEvents } from './stream.ts';
+import type { ResetOrigin, StreamEnd, StreamEvents } from './stream-end.ts';
 
 /** A piece up to this size is written at once when it is the first of its turn. */
 const urgentBytesMax = 8_192;

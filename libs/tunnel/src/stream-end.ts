@@ -4,7 +4,38 @@
  */
 import type { ResetCode } from './error.ts';
 import type { Slab } from './slab.ts';
-import type { ProcessName, StreamEvents, StreamPhase } from './stream.ts';
+
+/** The process that holds an end of a stream. */
+export interface ProcessName {
+  id: string;
+  bootId: string;
+}
+
+/** Who ended it, and how. */
+export type ResetOrigin = 'here' | 'peer';
+
+/** What an owner hears from its stream. Handlers are set before anything can arrive: at `open` or before `accept`. */
+export interface StreamEvents {
+  /** The other end took the stream (opener only). */
+  onOpened?(): void;
+  /** Bytes in order. The buffer may be kept. Call `deliver` when they have left this process. */
+  onData?(piece: Buffer): void;
+  /** The same for bytes that lie in a slab: good for the call, and until `release` for who calls `hold`. Without this they are copied for `onData`. */
+  onSlabData?(piece: Buffer, slab: Slab): void;
+  /** No more bytes will come. Call `deliverEnd` when that has been passed on. */
+  onEnd?(): void;
+  /** `room` is above zero again. */
+  onRoom?(): void;
+  /** The stream ended early. Nothing follows. */
+  onReset?(code: number, text: string, origin: ResetOrigin): void;
+  /** Both directions ended in order. Nothing follows. */
+  onDone?(): void;
+  /** One datagram. */
+  onDatagram?(payload: Buffer): void;
+}
+
+/** What has become of it at this end. */
+export type StreamPhase = 'opening' | 'offered' | 'open' | 'over';
 
 /** One end of a stream. Offsets and counts are of the bytes that its owner gives and gets. */
 export interface StreamEnd {

@@ -1,17 +1,11 @@
 /**
  * One end of a stream: a state machine without sockets. It outlives its path (docs/PROTOCOL.md, "Streams" and
  * "RESUME"): what was sent is kept until the peer has delivered it, and when the session under it breaks, the
- * stream moves to another with the offsets that both ends tell each other.
+ * stream moves to another with the offsets that both ends tell each other (`StreamPath`).
  *
  *   opener:    opening ──OPENED──► open ──both FINs acknowledged──► over
  *   acceptor:  offered ──accept()─► open ──────────────────────────► over
  *                 any ──RESET, or no path for pathWaitMs──────────► over
- *
- *   path:      none ──RESUME sent──► resuming ──RESUMED──► attached      (initiator)
- *              none or attached ──RESUME taken, RESUMED sent──► attached (the other)
- *
- * From sending or taking RESUME on, frames of every other path are dropped: the session that carried the
- * stream no longer knows it. The highest attempt wins; at a tie the opener's.
  */
 import type { Batch } from './batch.ts';
 import type { Clock } from './clock.ts';
@@ -20,14 +14,9 @@ import {
   decodeAnswer,
   decodeCredit,
   decodeReset,
-  encodeAnswer,
-  encodeCredit,
   encodeFrame,
-  encodeOpen,
   encodeReset,
-  encodeResume,
   FrameType,
-  headerBytes,
   payloadBytesMax,
   type Answer,
   type Open,
@@ -37,22 +26,14 @@ import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
-import { gatewayFor } from './link-scope.ts';
-import { ReceiveWindow } from './receive-window.ts';
-import { SendBuffer } from './send-buffer.ts';
+import { ReceivingPart } from './receiving-part.ts';
+import { SendingPart } from './sending-part.ts';
+import { StreamPath } from './stream-path.ts';
 import type { Slab } from './slab.ts';
-import type { StreamEnd } from './stream-end.ts';
+import type { ProcessName, StreamEnd, StreamEvents, StreamPhase } from './stream-end.ts';
+import type { Tombstone } from './tombstone.ts';
 import type { PathEnd, Session } from './session.ts';
 import type { Budget } from './budget.ts';
-
-/** The process that holds an end of a stream. */
-export interface ProcessName {
-  id: string;
-  bootId: string;
-}
-
-/** How a stream ended, remembered for a while to answer a late RESUME. */
-export type Tombstone = { kind: 'done'; received: number } | { kind: 'reset'; code: number; text: string };
 
 /** What a stream needs of its endpoint. */
 export interface StreamHost {
@@ -68,32 +49,6 @@ export interface StreamHost {
   forget(stream: Stream, tombstone: Tombstone): void;
 }
 
-/** Who ended it, and how. */
-export type ResetOrigin = 'here' | 'peer';
-
-/** What an owner hears from its stream. Handlers are set before anything can arrive: at `open` or before `accept`. */
-export interface StreamEvents {
-  /** The other end took the stream (opener only). */
-  onOpened?(): void;
-  /** Bytes in order. The buffer may be kept. Call `deliver` when they have left this process. */
-  onData?(piece: Buffer): void;
-  /** The same for bytes that lie in a slab: good for the call, and until `release` for who calls `hold`. Without this they are copied for `onData`. */
-  onSlabData?(piece: Buffer, slab: Slab): void;
-  /** No more bytes will come. Call `deliverEnd` when that has been passed on. */
-  onEnd?(): void;
-  /** `room` is above zero again. */
-  onRoom?(): void;
-  /** The stream ended early. Nothing follows. */
-  onReset?(code: number, text: string, origin: ResetOrigin): void;
-  /** Both directions ended in order. Nothing follows. */
-  onDone?(): void;
-  /** One datagram. */
-  onDatagram?(payload: Buffer): void;
-}
-
-/** What has become of it at this end. */
-export type StreamPhase = 'opening' | 'offered' | 'open' | 'over';
-
 /** One end of a stream. Made by `Endpoint.open`, or given to `onOpen`. */
 export class Stream implements PathEnd, StreamEnd {
   readonly key: string;
@@ -104,31 +59,14 @@ export class Stream implements PathEnd, StreamEnd {
   readonly peer: ProcessName;
   events: StreamEvents = {};
   queuedIn: Outbox | null = null;
-  /** When the path was lost; null while there is one. */
-  pathLostAt: number | null = null;
   readonly #host: StreamHost;
   #phase: StreamPhase;
-  #session: Session | null = null;
-  #id = 0;
-  #attempt = 0;
-  #resuming = false;
-  readonly #out = new SendBuffer();
-  #outReserved = 0;
-  #outLimit = 0;
-  #finWanted = false;
-  #finSent = false;
-  #finSentEver = false;
-  #finAcknowledged = false;
-  readonly #in: ReceiveWindow;
-  /** Offset of the next byte that comes on this path; below `#in.received` while an OPEN is repeated. */
-  #inAt = 0;
+  readonly #sending: SendingPart;
+  readonly #receiving: ReceivingPart;
+  readonly #path: StreamPath;
+  /** What came before `accept`. */
   #early: ByteQueue | null = null;
-  #finReceived = false;
-  #finDelivered = false;
-  #creditDue = false;
   #datagrams: DatagramQueue | null = null;
-  /** Of a queue that is gone with its stream. */
-  #datagramsDropped = 0;
 
   private constructor(
     host: StreamHost,
@@ -142,7 +80,9 @@ export class Stream implements PathEnd, StreamEnd {
     this.scope = start.scope;
     this.peer = start.peer;
     this.#phase = start.opener ? 'opening' : 'offered';
-    this.#in = new ReceiveWindow(host.limits, session.receiveBudget);
+    this.#sending = new SendingPart(host.limits, host.sendBudget);
+    this.#receiving = new ReceivingPart(host.limits, session.receiveBudget, !start.opener);
+    this.#path = new StreamPath(this, host.self, host.limits, this.#sending, this.#receiving);
   }
 
   /** Opens a stream: OPEN goes out, and up to `floorBytes` may follow at once. The floor has been taken on the session. */
@@ -152,13 +92,11 @@ export class Stream implements PathEnd, StreamEnd {
     start: { key: string; metadata: unknown; scope: string; peer: ProcessName },
   ): Stream {
     const stream = new Stream(host, session, { ...start, opener: true });
-    stream.#in.start(false);
     try {
-      stream.#sendOpen(session);
+      stream.#path.open(session);
     } catch (error) {
-      // Metadata that does not fit an OPEN.
-      session.detach(stream.#id);
-      stream.#in.release();
+      stream.#path.detach();
+      stream.#receiving.release();
       throw error;
     }
     return stream;
@@ -173,11 +111,8 @@ export class Stream implements PathEnd, StreamEnd {
     start: { metadata: unknown; scope: string; peer: ProcessName },
   ): Stream {
     const stream = new Stream(host, session, { ...start, key: open.key, opener: false });
-    stream.#attempt = open.attempt;
-    stream.#outLimit = open.limit;
     stream.#early = new ByteQueue();
-    stream.#in.start(true);
-    stream.#attach(session, id);
+    stream.#path.takeOpen(session, id, open);
     return stream;
   }
 
@@ -186,103 +121,101 @@ export class Stream implements PathEnd, StreamEnd {
   }
 
   get session(): Session | null {
-    return this.#session;
+    return this.#path.session;
+  }
+
+  /** When the path was lost; null while there is one. */
+  get pathLostAt(): number | null {
+    return this.#path.lostAt;
   }
 
   /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
   get room(): number {
-    if (this.#phase === 'over' || this.#finWanted) return 0;
-    const own =
-      this.#host.limits.floorBytes + this.#outReserved + this.#host.sendBudget.free - this.#out.retained;
-    return Math.min(this.#outLimit - this.#out.end, own);
+    return this.#phase === 'over' ? 0 : this.#sending.room;
   }
 
   /** Bytes kept here: sent and not acknowledged, not sent, or early. */
   get bufferedBytes(): number {
-    return this.#out.retained;
+    return this.#sending.retained;
   }
 
   get bytesReceived(): number {
-    return this.#in.received;
+    return this.#receiving.bytesReceived;
   }
 
   get bytesSent(): number {
-    return this.#out.end;
+    return this.#sending.written;
   }
 
   /** The window that the peer has been given, for tests and status. */
   get window(): number {
-    return this.#in.window;
+    return this.#receiving.windowBytes;
   }
 
   /** The owner takes the stream that was offered: OPENED goes out, and what came early is handed on. */
   accept(): void {
     if (this.#phase !== 'offered') return;
     this.#phase = 'open';
-    this.#in.start(false);
-    if (this.#session !== null) this.#sendOpened(this.#session);
+    this.#receiving.widen();
+    this.#path.answerOpen();
     const early = this.#early;
     this.#early = null;
     for (let piece = early?.peek(payloadBytesMax); piece; piece = early?.peek(payloadBytesMax)) {
       early?.advance(piece.length);
       this.events.onData?.(piece);
     }
-    if (this.#finReceived) this.events.onEnd?.();
+    if (this.#receiving.ended) this.events.onEnd?.();
     this.#offerRoom();
   }
 
   /** Sends bytes; takes the buffer over, and releases its slab when it is acknowledged. */
   write(bytes: Buffer, slab: Slab | null = null): void {
-    if (this.#phase === 'over' || this.#finWanted) {
+    if (this.#phase === 'over' || this.#sending.ended) {
       slab?.release();
       return;
     }
-    this.#out.push(bytes, slab);
-    this.#settleReserve();
-    this.#session?.schedule(this);
+    this.#sending.write(bytes, slab);
+    this.session?.schedule(this);
   }
 
   /** Sends a copy of bytes; for small ones, out of a buffer that is used again. */
   writeCopy(bytes: Uint8Array): void {
-    if (this.#phase === 'over' || this.#finWanted) return;
-    this.#out.pushCopy(bytes);
-    this.#settleReserve();
-    this.#session?.schedule(this);
+    if (this.#phase === 'over' || this.#sending.ended) return;
+    this.#sending.writeCopy(bytes);
+    this.session?.schedule(this);
   }
 
   /** No more bytes will be written: FIN follows the last. */
   end(): void {
-    if (this.#phase === 'over' || this.#finWanted) return;
-    this.#finWanted = true;
-    this.#session?.schedule(this);
+    if (this.#phase === 'over' || this.#sending.ended) return;
+    this.#sending.end();
+    this.session?.schedule(this);
   }
 
   /** Ends both directions at once, and says why to the other end. */
   reset(code: ResetCode, text: string): void {
     if (this.#phase === 'over') return;
-    const session = this.#session ?? this.#pathForReset();
-    session?.sendControlFrame(encodeReset(this.#id, code, text));
+    // A reset needs a path even where the stream has none, or the peer would wait for a minute.
+    this.seekPath();
+    this.session?.sendControlFrame(encodeReset(this.#path.id, code, text));
     this.#finish({ kind: 'reset', code, text }, () => this.events.onReset?.(code, text, 'here'));
   }
 
   /** `bytes` of what `onData` gave have left this process. */
   deliver(bytes: number): void {
     if (this.#phase === 'over') return;
-    this.#in.delivered += bytes;
-    if (this.#in.due) this.#credit();
-    else this.#session?.acknowledgeLater(this);
+    if (this.#receiving.deliver(bytes)) this.#credit();
+    else this.session?.acknowledgeLater(this);
   }
 
   /** The end that `onEnd` told of has been passed on. */
   deliverEnd(): void {
-    if (this.#phase === 'over' || !this.#finReceived || this.#finDelivered) return;
-    this.#finDelivered = true;
-    this.#credit();
+    if (this.#phase !== 'over' && this.#receiving.deliverEnd()) this.#credit();
   }
 
   /** The delay for an acknowledgement is over. */
   acknowledge(): void {
-    if (this.#in.delivered > this.#in.acknowledged) this.#credit();
+    if (this.#receiving.hasUnacknowledged) this.#credit();
   }
 
   /** Sends one datagram, or drops the oldest that waits when there are too many. */
@@ -290,12 +223,12 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#phase === 'over') return;
     this.#datagrams ??= new DatagramQueue(this.#host.limits.datagramBytesMax);
     this.#datagrams.push(payload);
-    this.#session?.schedule(this);
+    this.session?.schedule(this);
   }
 
   /** Datagrams dropped here for want of room. */
   get datagramsDropped(): number {
-    return this.#datagrams?.dropped ?? this.#datagramsDropped;
+    return this.#datagrams?.dropped ?? 0;
   }
 
   // ---- what goes out
@@ -303,101 +236,48 @@ export class Stream implements PathEnd, StreamEnd {
   /** Writes one turn's worth into the batch; returns whether there is more that could go now. Called by the session. */
   writeTo(batch: Batch, quantum: number): boolean {
     if (this.#phase === 'over') return false;
-    if (this.#resuming || this.#phase === 'offered') return false;
-    if (this.#creditDue) {
+    if (this.#path.resuming || this.#phase === 'offered') return false;
+    if (this.#receiving.creditDue) {
       if (!batch.takesFrames) return true;
-      this.#creditDue = false;
-      this.#writeCredit(batch);
+      const { roundTripMsMin } = this.session as Session;
+      this.#receiving.writeCredit(batch, this.#path.id, this.#host.clock.now(), roundTripMsMin);
       if (this.#isOver()) return false;
     }
     while (this.#datagrams?.first !== undefined) {
       if (!batch.takesFrames) return true;
-      batch.addFrame(encodeFrame(FrameType.Datagram, this.#id, this.#datagrams.shift() as Buffer));
+      batch.addFrame(encodeFrame(FrameType.Datagram, this.#path.id, this.#datagrams.shift() as Buffer));
     }
-    // The last piece of a turn may go over: cut, it could not be sent as it lies.
-    let left = quantum;
-    while (left > 0) {
-      const may = Math.min(batch.room, this.#sendable);
-      if (may <= 0) break;
-      const piece = this.#out.take(may);
-      if (piece === null) break;
-      if (piece.cut && this.#waitsForWhole(batch)) {
-        this.#out.putBack(piece);
-        return batch.length > 0;
-      }
-      if (!batch.addData(this.#id, piece)) {
-        this.#out.putBack(piece);
-        return true;
-      }
-      left -= piece.bytes.length + headerBytes;
-    }
-    if (this.#sendable > 0) return true;
-    if (this.#finWanted && !this.#finSent && this.#out.unsent === 0) {
-      if (!batch.takesFrames) return true;
-      batch.addHeader(FrameType.Fin, this.#id);
-      this.#finSent = this.#finSentEver = true;
-    }
-    return false;
-  }
-
-  /**
-   * Whether a piece that room or credit would cut is better sent whole later, as it lies: when the batch has
-   * something already, or when more credit is sure to come because the peer renews it at half its window.
-   */
-  #waitsForWhole(batch: Batch): boolean {
-    return batch.length > 0 || this.#outLimit - this.#out.acknowledged >= 2 * payloadBytesMax;
+    return this.#sending.writeTo(batch, this.#path.id, quantum);
   }
 
   get backlog(): number {
-    return this.#out.unsent;
-  }
-
-  get #sendable(): number {
-    const most =
-      this.#phase === 'opening' ? Math.min(this.#outLimit, this.#host.limits.floorBytes) : this.#outLimit;
-    return Math.min(this.#out.unsent, most - this.#out.next);
-  }
-
-  #writeCredit(batch: Batch): void {
-    const session = this.#session as Session;
-    const limit = this.#in.renew(this.#host.clock.now(), session.roundTripMsMin);
-    this.#in.acknowledged = this.#in.delivered;
-    batch.addFrame(encodeCredit(this.#id, this.#in.delivered + (this.#finDelivered ? 1 : 0), limit));
+    return this.#sending.unsent;
   }
 
   #credit(): void {
-    this.#creditDue = true;
-    this.#session?.schedule(this);
+    this.#receiving.creditDue = true;
+    this.session?.schedule(this);
   }
 
   // ---- what comes in
 
   handleData(piece: Buffer, slab: Slab | null = null): void {
-    if (
-      this.#isUnanswered ||
-      this.#inAt + piece.length > this.#in.limit ||
-      (this.#finReceived && this.#inAt >= this.#in.received)
-    ) {
+    if (this.#isUnanswered || !this.#receiving.allows(piece.length)) {
       this.reset(
         ResetCode.Protocol,
         'the peer sent more than it was given credit for, before its answer, or after its end',
       );
       return;
     }
-    const known = this.#in.received - this.#inAt;
-    this.#inAt += piece.length;
-    if (known >= piece.length) return;
-    const fresh = known > 0 ? piece.subarray(known) : piece;
-    this.#in.received += fresh.length;
-    if (slab === null) this.#handOn(fresh);
-    else if (this.#early === null && this.events.onSlabData !== undefined)
+    const fresh = this.#receiving.take(piece);
+    if (fresh === null) return;
+    if (slab !== null && this.#early === null && this.events.onSlabData !== undefined) {
       this.events.onSlabData(fresh, slab);
-    else this.#handOn(Buffer.from(fresh));
-  }
-
-  #handOn(piece: Buffer): void {
-    if (this.#early === null) this.events.onData?.(piece);
-    else this.#early.push(piece);
+      return;
+    }
+    const kept = slab === null ? fresh : Buffer.from(fresh);
+    if (this.#early === null) this.events.onData?.(kept);
+    else this.#early.push(kept);
   }
 
   handleFrame(type: number, payload: Buffer): void {
@@ -425,56 +305,41 @@ export class Stream implements PathEnd, StreamEnd {
   }
 
   #handleCredit({ delivered, limit }: { delivered: number; limit: number }): void {
-    const out = this.#out;
-    if (this.#isUnanswered || delivered > out.sentMax + (this.#finSentEver ? 1 : 0)) {
+    if (this.#isUnanswered || !this.#sending.acknowledge(delivered, limit)) {
       this.reset(ResetCode.Protocol, 'the peer acknowledged what was never sent, or before its answer');
       return;
     }
-    if (delivered > out.end) this.#finAcknowledged = true;
-    const acknowledged = Math.min(delivered, out.end);
-    if (acknowledged > out.acknowledged) {
-      out.acknowledge(acknowledged);
-      this.#settleReserve();
-    }
-    if (limit > this.#outLimit) this.#outLimit = limit;
-    if (this.#sendable > 0) this.#session?.schedule(this);
+    if (this.#sending.sendable > 0) this.session?.schedule(this);
     if (!this.#finishWhenDone()) this.#offerRoom();
   }
 
   #handleFin(): void {
-    if (this.#isUnanswered || (this.#finReceived && this.#inAt > this.#in.received)) {
-      this.reset(ResetCode.Protocol, 'the peer ended its direction twice, or before its answer');
-      return;
-    }
-    if (this.#inAt < this.#in.received) {
-      this.reset(ResetCode.Protocol, 'the peer ended its direction below what it had sent before');
-      return;
-    }
-    this.#inAt += 1;
-    if (this.#finReceived) return;
-    this.#finReceived = true;
-    if (this.#early === null) this.events.onEnd?.();
+    const end = this.#isUnanswered
+      ? { wrong: 'the peer ended its direction before its answer' }
+      : this.#receiving.takeEnd();
+    if (typeof end === 'object') this.reset(ResetCode.Protocol, end.wrong);
+    else if (end === 'new' && this.#early === null) this.events.onEnd?.();
   }
 
   /** OPENED or RESUMED comes before all else on a path. */
   get #isUnanswered(): boolean {
-    return this.#resuming || this.#phase === 'opening';
+    return this.#path.resuming || this.#phase === 'opening';
   }
 
   #handleOpened(answer: Answer): void {
-    if (this.#phase !== 'opening' || answer.attempt !== this.#attempt) return;
+    if (this.#phase !== 'opening' || !this.#path.takeAnswer(answer)) return;
     this.#phase = 'open';
-    this.#outLimit = Math.max(answer.limit, this.#outLimit);
+    this.#sending.raise(answer.limit);
     this.events.onOpened?.();
-    this.#session?.schedule(this);
+    this.session?.schedule(this);
     this.#offerRoom();
   }
 
   #handleReset({ code, text }: { code: number; text: string }): void {
     if (code === ResetCode.PathLost || code === ResetCode.PathOutdated) {
       // A path that was refused is tried again with the next tick or the next session, not at once for ever.
-      const established = code === ResetCode.PathLost && !this.#resuming && this.#phase === 'open';
-      this.#session?.detach(this.#id);
+      const established = code === ResetCode.PathLost && !this.#isUnanswered;
+      this.#path.detach();
       this.#losePath(established);
       return;
     }
@@ -493,11 +358,10 @@ export class Stream implements PathEnd, StreamEnd {
    * back so that it may go to another client.
    */
   handleNotTaken(cause: TunnelError): void {
-    if (this.#phase !== 'opening' || this.#attempt > 1) return this.handlePathLost(cause);
+    if (this.#phase !== 'opening' || this.#path.changed) return this.handlePathLost(cause);
     const next = this.#host.findSession(this);
-    if (next !== null && this.#isDirect(next)) return this.handlePathLost(cause);
+    if (next !== null && this.#path.isDirect(next)) return this.handlePathLost(cause);
     const { ShuttingDown: code } = ResetCode;
-    this.#session = null;
     this.#finish({ kind: 'reset', code, text: cause.message }, () =>
       this.events.onReset?.(code, cause.message, 'peer'),
     );
@@ -505,11 +369,11 @@ export class Stream implements PathEnd, StreamEnd {
 
   /** Tries to move to a session that has come up. */
   seekPath(): void {
-    if (this.#phase === 'over' || this.#session !== null || this.#phase === 'offered') return;
+    if (this.#phase === 'over' || this.session !== null || this.#phase === 'offered') return;
     const session = this.#host.findSession(this);
     if (session === null) return;
-    if (this.#phase === 'opening') this.#repeatOpen(session);
-    else this.#sendResume(session);
+    if (this.#phase === 'opening') this.#path.openAgain(session);
+    else this.#path.resume(session);
   }
 
   /**
@@ -517,35 +381,18 @@ export class Stream implements PathEnd, StreamEnd {
    * is no longer good. It stays where there is no other as good, or while it waits to be accepted.
    */
   move(): void {
-    if (this.#phase === 'over' || this.#phase === 'offered' || this.#session === null) return;
+    const { session } = this;
+    if (this.#phase === 'over' || this.#phase === 'offered' || session === null) return;
     const next = this.#host.findSession(this);
     // A path of its own that still works is better than one through a relay, of which nobody knows whether it leads on.
-    if (next === null || (this.#isDirect(this.#session) && !this.#isDirect(next))) return;
-    this.#leavePath();
+    if (next === null || (this.#path.isDirect(session) && !this.#path.isDirect(next))) return;
+    this.#path.leave('moved to another path');
     this.#losePath();
-  }
-
-  #isDirect({ peer }: Session): boolean {
-    return peer.id === this.peer.id && peer.bootId === this.peer.bootId;
   }
 
   /** The peer's RESUME, taken from a session that may speak for it. */
   handleResume(session: Session, id: number, resume: Resume): void {
-    if (!this.#isNewer(resume.attempt)) {
-      session.sendControlFrame(encodeReset(id, ResetCode.PathOutdated, 'another path is newer'));
-      return;
-    }
-    if (this.#phase === 'offered') {
-      session.sendControlFrame(encodeReset(id, ResetCode.Protocol, 'the stream was not accepted yet'));
-      return;
-    }
-    if (!this.#moveTo(session, id)) return;
-    this.#attempt = resume.attempt;
-    this.#inAt = this.#received;
-    const limit = this.#in.restart(session.receiveBudget, false);
-    session.sendControlFrame(
-      encodeAnswer(FrameType.Resumed, id, { attempt: this.#attempt, received: this.#received, limit }),
-    );
+    if (!this.#path.takeResume(session, id, resume, this.#phase !== 'offered')) return;
     const opened = this.#phase === 'opening';
     if (opened) this.#phase = 'open';
     this.#continueFrom(resume);
@@ -555,152 +402,40 @@ export class Stream implements PathEnd, StreamEnd {
 
   /** The peer's OPEN once more, after the path of the first one died: nothing is dialled twice. */
   handleOpenAgain(session: Session, id: number, open: Open): void {
-    if (this.opener || !this.#isNewer(open.attempt)) {
-      session.sendControlFrame(encodeReset(id, ResetCode.PathOutdated, 'another path is newer'));
-      return;
-    }
-    if (this.#out.acknowledged > 0) {
-      session.sendControlFrame(encodeReset(id, ResetCode.Protocol, 'the stream had been opened already'));
-      return;
-    }
-    if (!this.#moveTo(session, id)) return;
-    this.#attempt = open.attempt;
-    this.#inAt = 0;
-    this.#outLimit = open.limit;
-    this.#out.rewind(0);
-    this.#finSent = false;
-    this.#in.restart(session.receiveBudget, this.#phase === 'offered');
-    if (this.#phase === 'open') this.#sendOpened(session);
-    session.schedule(this);
-  }
-
-  /**
-   * The highest attempt wins; at a tie the opener's, so only an acceptor gives way: while its own waits for an answer, and
-   * when that was refused. Else both would refuse each other with every second's next attempt.
-   */
-  #isNewer(attempt: number): boolean {
-    const givesWay = !this.opener && (this.#resuming || this.#session === null);
-    return attempt > this.#attempt || (attempt === this.#attempt && givesWay);
+    const accepted = this.#phase !== 'offered';
+    if (this.#path.takeOpenAgain(session, id, open, accepted) && accepted) this.#path.answerOpen();
   }
 
   #handleResumed(answer: Answer): void {
-    if (!this.#resuming || answer.attempt !== this.#attempt) return;
-    this.#resuming = false;
+    if (!this.#path.resuming || !this.#path.takeAnswer(answer)) return;
     this.#continueFrom(answer);
     this.#offerRoom();
   }
 
   /** The peer has all below `received`: what follows is sent from there. */
   #continueFrom({ received, limit }: Answer): void {
-    const out = this.#out;
-    if (received < out.acknowledged || received > out.sentMax + (this.#finSentEver ? 1 : 0)) {
+    if (!this.#sending.continueFrom(received, limit)) {
       this.reset(ResetCode.Protocol, 'the peer resumed from an offset that cannot be');
       return;
     }
-    out.rewind(Math.min(received, out.end));
-    this.#finSent = received > out.end;
-    this.#outLimit = limit;
-    this.#session?.schedule(this);
-    if (this.#in.delivered > 0 || this.#finDelivered) this.#credit();
-  }
-
-  #sendOpen(session: Session): void {
-    this.#attempt += 1;
-    const id = session.attach(this);
-    this.#attach(session, id);
-    const owner = gatewayFor(session.peer, this.scope);
-    const body = { from: this.#host.self, to: this.peer, ...owner, meta: this.metadata };
-    session.sendControlFrame(
-      encodeOpen(id, { key: this.key, attempt: this.#attempt, limit: this.#in.limit, body }),
-    );
-    this.#outLimit = this.#host.limits.floorBytes;
-  }
-
-  #repeatOpen(session: Session): void {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
-    this.#in.restart(session.receiveBudget, false);
-    this.#out.rewind(0);
-    this.#finSent = false;
-    this.#sendOpen(session);
-    session.schedule(this);
-  }
-
-  #sendOpened(session: Session): void {
-    session.sendControlFrame(
-      encodeAnswer(FrameType.Opened, this.#id, {
-        attempt: this.#attempt,
-        received: this.#received,
-        limit: this.#in.limit,
-      }),
-    );
-    session.schedule(this);
-  }
-
-  #sendResume(session: Session): void {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
-    this.#attempt += 1;
-    this.#resuming = true;
-    const id = session.attach(this);
-    this.#attach(session, id);
-    this.#inAt = this.#received;
-    const limit = this.#in.restart(session.receiveBudget, false);
-    const body = { from: this.#host.self, to: this.peer, ...gatewayFor(session.peer, this.scope) };
-    session.sendControlFrame(
-      encodeResume(id, { key: this.key, attempt: this.#attempt, received: this.#received, limit, body }),
-    );
-  }
-
-  /** A reset needs a path even where the stream has none, or the peer would wait for a minute. */
-  #pathForReset(): Session | null {
-    if (this.#phase === 'offered') return null;
-    this.seekPath();
-    return this.#session;
-  }
-
-  #moveTo(session: Session, id: number): boolean {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) {
-      session.sendControlFrame(encodeReset(id, ResetCode.PathLost, 'no window left on this session'));
-      return false;
-    }
-    if (this.#session !== null) this.#leavePath();
-    this.#out.pin();
-    this.#attach(session, id);
-    session.adopt(id, this);
-    this.#resuming = false;
-    return true;
-  }
-
-  #attach(session: Session, id: number): void {
-    this.#session = session;
-    this.#id = id;
-    this.pathLostAt = null;
-  }
-
-  /** Leaves a session that may still be alive, and lets relays on the way forget the stream. */
-  #leavePath(): void {
-    const session = this.#session as Session;
-    session.detach(this.#id);
-    session.sendControlFrame(encodeReset(this.#id, ResetCode.PathLost, 'moved to another path'));
-    this.#session = null;
+    this.session?.schedule(this);
+    if (this.#receiving.hasDelivered) this.#credit();
   }
 
   #losePath(seek = true): void {
-    this.#out.pin();
-    this.#session = null;
-    this.#resuming = false;
+    this.#path.lose(this.#host.clock.now());
     // All that is still owed is the acknowledgement of the peer's end: a peer that wants it asks what became of the stream.
-    this.#creditDue &&= !(this.#finAcknowledged && this.#finDelivered);
+    if (this.#hasBothEnds) this.#receiving.creditDue = false;
     if (this.#isOver()) return;
-    this.pathLostAt ??= this.#host.clock.now();
     this.#host.waiting(this);
     if (seek) this.seekPath();
   }
 
   // ---- ends
 
-  /** Received so far, an end counting as one byte. */
-  get #received(): number {
-    return this.#in.received + (this.#finReceived ? 1 : 0);
+  /** The peer has our end, and we have passed its end on. */
+  get #hasBothEnds(): boolean {
+    return this.#sending.finished && this.#receiving.finished;
   }
 
   #isOver(): boolean {
@@ -709,29 +444,21 @@ export class Stream implements PathEnd, StreamEnd {
 
   /** Both ends have both directions: the peer knows that we have its end, and we that it has ours. */
   #finishWhenDone(): boolean {
-    if (this.#phase !== 'open' || !this.#finAcknowledged || !this.#finDelivered || this.#creditDue)
-      return false;
-    this.#finish({ kind: 'done', received: this.#received }, () => this.events.onDone?.());
+    if (this.#phase !== 'open' || !this.#hasBothEnds || this.#receiving.creditDue) return false;
+    this.#finish({ kind: 'done', received: this.#receiving.received }, () => this.events.onDone?.());
     return true;
   }
 
   #finish(tombstone: Tombstone, tell: () => void): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
-    if (tombstone.kind === 'done' && this.#attempt > 1) {
-      // A relay on a path that began in mid-stream may not have seen both ends pass.
-      this.#session?.sendControlFrame(
-        encodeReset(this.#id, ResetCode.PathLost, 'the stream has ended in order'),
-      );
-    }
-    this.#session?.detach(this.#id);
-    this.#session = null;
-    this.#in.release();
-    this.#out.clear();
-    this.#settleReserve();
+    // A relay on a path that began in mid-stream may not have seen both ends pass.
+    if (tombstone.kind === 'done' && this.#path.changed) this.#path.leave('the stream has ended in order');
+    this.#path.detach();
+    this.#receiving.release();
+    this.#sending.clear();
     this.#early = null;
-    this.#datagramsDropped = this.datagramsDropped;
-    this.#datagrams = null;
+    this.#datagrams?.clear();
     this.#host.forget(this, tombstone);
     tell();
     this.events = {};
@@ -739,16 +466,5 @@ export class Stream implements PathEnd, StreamEnd {
 
   #offerRoom(): void {
     if (this.room > 0) this.events.onRoom?.();
-  }
-
-  /** What is kept above the floor is taken from the process's budget, neither more nor less. */
-  #settleReserve(): void {
-    const wanted = Math.max(0, this.#out.retained - this.#host.limits.floorBytes);
-    const budget = this.#host.sendBudget;
-    if (wanted > this.#outReserved) this.#outReserved += budget.takeUpTo(wanted - this.#outReserved);
-    else if (wanted < this.#outReserved) {
-      budget.give(this.#outReserved - wanted);
-      this.#outReserved = wanted;
-    }
   }
 }

@@ -1,6 +1,8 @@
 /** How streams ended, kept for a while so that a late RESUME gets an answer. Bounded: the oldest goes first. */
 import type { Limits } from './limit.ts';
-import type { Tombstone } from './stream.ts';
+
+/** How a stream ended, remembered for a while to answer a late RESUME. */
+export type Tombstone = { kind: 'done'; received: number } | { kind: 'reset'; code: number; text: string };
 
 /** One per endpoint. Relies on a Map keeping the order of insertion, which here is the order of time. */
 export class TombstoneTable {
