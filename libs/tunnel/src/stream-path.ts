@@ -1,0 +1,227 @@
+/**
+ * The path under one end of a stream: which session carries it, under which number, and how it comes to another
+ * (docs/PROTOCOL.md, "RESUME").
+ *
+ *      none ──RESUME sent──► resuming ──RESUMED──► attached      (initiator)
+ *      none or attached ──RESUME taken, RESUMED sent──► attached (the other)
+ *
+ * From sending or taking RESUME on, frames of every other path are dropped: the session that carried the stream no longer
+ * knows it. The highest attempt wins; at a tie the opener's.
+ */
+import { ResetCode } from './error.ts';
+import {
+  encodeAnswer,
+  encodeOpen,
+  encodeReset,
+  encodeResume,
+  FrameType,
+  type Answer,
+  type Open,
+  type Resume,
+} from './frame.ts';
+import type { Limits } from './limit.ts';
+import { gatewayFor } from './link-scope.ts';
+import type { ReceivingPart } from './receiving-part.ts';
+import type { SendingPart } from './sending-part.ts';
+import type { PathEnd, Session } from './session.ts';
+import type { ProcessName } from './stream-end.ts';
+
+/** The end of a stream that a path is for. */
+export interface PathHolder extends PathEnd {
+  readonly key: string;
+  readonly opener: boolean;
+  readonly metadata: unknown;
+  readonly scope: string;
+  readonly peer: ProcessName;
+}
+
+/** One per stream end. */
+export class StreamPath {
+  readonly #holder: PathHolder;
+  readonly #self: ProcessName;
+  readonly #limits: Limits;
+  readonly #sending: SendingPart;
+  readonly #receiving: ReceivingPart;
+  #session: Session | null = null;
+  #id = 0;
+  #attempt = 0;
+  #resuming = false;
+  #lostAt: number | null = null;
+
+  constructor(
+    holder: PathHolder,
+    self: ProcessName,
+    limits: Limits,
+    sending: SendingPart,
+    receiving: ReceivingPart,
+  ) {
+    this.#holder = holder;
+    this.#self = self;
+    this.#limits = limits;
+    this.#sending = sending;
+    this.#receiving = receiving;
+  }
+
+  get session(): Session | null {
+    return this.#session;
+  }
+
+  /** The stream's number on its session. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** RESUME was sent, and its answer has not come. */
+  get resuming(): boolean {
+    return this.#resuming;
+  }
+
+  /** When it was lost; null while there is one. */
+  get lostAt(): number | null {
+    return this.#lostAt;
+  }
+
+  /** Whether it is not the first. */
+  get changed(): boolean {
+    return this.#attempt > 1;
+  }
+
+  /** Whether the session leads to the other end's process itself, not to a relay. */
+  isDirect({ peer }: Session): boolean {
+    return peer.id === this.#holder.peer.id && peer.bootId === this.#holder.peer.bootId;
+  }
+
+  /** Sends OPEN, for the first time or again; the floor has been taken on the session. Throws for metadata that does not fit. */
+  open(session: Session): void {
+    const { key, scope, peer: to, metadata: meta } = this.#holder;
+    this.#attempt += 1;
+    this.#attach(session, session.attach(this.#holder));
+    const body = { from: this.#self, to, ...gatewayFor(session.peer, scope), meta };
+    const { limit } = this.#receiving;
+    session.sendControlFrame(encodeOpen(this.#id, { key, attempt: this.#attempt, limit, body }));
+    this.#sending.startOver(this.#limits.floorBytes);
+  }
+
+  /** Sends the first OPEN's repetition, as far as the session has a window left. */
+  openAgain(session: Session): void {
+    if (!session.receiveBudget.take(this.#limits.floorBytes)) return;
+    this.#receiving.restart(session.receiveBudget, 0, false);
+    this.open(session);
+    session.schedule(this.#holder);
+  }
+
+  /** The peer's first OPEN. */
+  takeOpen(session: Session, id: number, open: Open): void {
+    this.#attempt = open.attempt;
+    this.#sending.raise(open.limit);
+    this.#attach(session, id);
+  }
+
+  /** The peer's OPEN once more; its path replaces the present one. Returns false where it was refused. */
+  takeOpenAgain(session: Session, id: number, open: Open, accepted: boolean): boolean {
+    if (this.#holder.opener || !this.#isNewer(open.attempt))
+      return refuse(session, id, ResetCode.PathOutdated, 'another path is newer');
+    if (this.#sending.isUnderWay)
+      return refuse(session, id, ResetCode.Protocol, 'the stream had been opened already');
+    if (!this.#moveTo(session, id)) return false;
+    this.#attempt = open.attempt;
+    this.#sending.startOver(open.limit);
+    this.#receiving.restart(session.receiveBudget, 0, !accepted);
+    return true;
+  }
+
+  /** Sends OPENED, where there is a path. */
+  answerOpen(): void {
+    const { received, limit } = this.#receiving;
+    const answer = { attempt: this.#attempt, received, limit };
+    this.#session?.sendControlFrame(encodeAnswer(FrameType.Opened, this.#id, answer));
+    this.#session?.schedule(this.#holder);
+  }
+
+  /** Sends RESUME, as far as the session has a window left. */
+  resume(session: Session): void {
+    if (!session.receiveBudget.take(this.#limits.floorBytes)) return;
+    const { key, scope, peer: to } = this.#holder;
+    this.#attempt += 1;
+    this.#resuming = true;
+    this.#attach(session, session.attach(this.#holder));
+    const body = { from: this.#self, to, ...gatewayFor(session.peer, scope) };
+    session.sendControlFrame(encodeResume(this.#id, { key, ...this.#restart(session), body }));
+  }
+
+  /** The peer's RESUME: its path replaces the present one, and RESUMED is sent. Returns false where it was refused. */
+  takeResume(session: Session, id: number, resume: Resume, accepted: boolean): boolean {
+    if (!this.#isNewer(resume.attempt))
+      return refuse(session, id, ResetCode.PathOutdated, 'another path is newer');
+    if (!accepted) return refuse(session, id, ResetCode.Protocol, 'the stream was not accepted yet');
+    if (!this.#moveTo(session, id)) return false;
+    this.#attempt = resume.attempt;
+    session.sendControlFrame(encodeAnswer(FrameType.Resumed, id, this.#restart(session)));
+    return true;
+  }
+
+  /** OPENED or RESUMED for the present attempt. */
+  takeAnswer({ attempt }: Answer): boolean {
+    if (attempt !== this.#attempt) return false;
+    this.#resuming = false;
+    return true;
+  }
+
+  /** Leaves a session that may still be alive, and lets relays on the way forget the stream. */
+  leave(text: string): void {
+    this.#session?.sendControlFrame(encodeReset(this.#id, ResetCode.PathLost, text));
+    this.detach();
+  }
+
+  /** Lets the session go without a word. */
+  detach(): void {
+    this.#session?.detach(this.#id);
+    this.#session = null;
+  }
+
+  /** There is no path now: the session is gone, was left, or no longer carries the stream. */
+  lose(now: number): void {
+    this.#sending.pin();
+    this.#session = null;
+    this.#resuming = false;
+    this.#lostAt ??= now;
+  }
+
+  /**
+   * The highest attempt wins; at a tie the opener's, so only an acceptor gives way: while its own waits for an answer, and
+   * when that was refused. Else both would refuse each other with every second's next attempt.
+   */
+  #isNewer(attempt: number): boolean {
+    const givesWay = !this.#holder.opener && (this.#resuming || this.#session === null);
+    return attempt > this.#attempt || (attempt === this.#attempt && givesWay);
+  }
+
+  /** What comes on the new path begins where the former one broke off. Returns what the peer is told. */
+  #restart(session: Session): Answer {
+    const { received } = this.#receiving;
+    const limit = this.#receiving.restart(session.receiveBudget, received, false);
+    return { attempt: this.#attempt, received, limit };
+  }
+
+  #moveTo(session: Session, id: number): boolean {
+    if (!session.receiveBudget.take(this.#limits.floorBytes))
+      return refuse(session, id, ResetCode.PathLost, 'no window left on this session');
+    this.leave('moved to another path');
+    this.#sending.pin();
+    this.#attach(session, id);
+    session.adopt(id, this.#holder);
+    this.#resuming = false;
+    return true;
+  }
+
+  #attach(session: Session, id: number): void {
+    this.#session = session;
+    this.#id = id;
+    this.#lostAt = null;
+  }
+}
+
+function refuse(session: Session, id: number, code: ResetCode, text: string): false {
+  session.sendControlFrame(encodeReset(id, code, text));
+  return false;
+}
