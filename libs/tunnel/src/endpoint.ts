@@ -10,77 +10,19 @@ import { Budget } from './budget.ts';
 import type { Carrier } from './carrier.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
-import {
-  attemptMax,
-  encodeAnswer,
-  encodeCredit,
-  encodeReset,
-  FrameType,
-  type Open,
-  type Resume,
-} from './frame.ts';
+import { encodeAnswer, encodeCredit, encodeReset, FrameType, type Open, type Resume } from './frame.ts';
 import { defaultLimits, type Limits } from './limit.ts';
 import { ShortTraffic } from './flight.ts';
 import { Multimap } from './multimap.ts';
-import { gatewayFor, linkScope } from './link-scope.ts';
-import { RelaySide, type RelayedOpen, startRelay } from './relay.ts';
-import { Session, type Peer, type SessionOwner } from './session.ts';
+import type { AcceptHandshake, ConnectHandshake, EndpointOptions } from './endpoint-options.ts';
+import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
+import { gatewayFor, type Peer } from './peer.ts';
+import { RelaySide, startRelay } from './relay.ts';
+import { Session, type SessionOwner } from './session.ts';
 import { newStreamKey } from './stream-key.ts';
 import { Stream, type StreamHost } from './stream.ts';
 import type { ProcessName } from './stream-end.ts';
 import { TombstoneTable, type Tombstone } from './tombstone.ts';
-
-/** What the accepting end brings to a handshake. */
-export interface AcceptHandshake {
-  /** This end's HELLO, sent at once. */
-  hello: object;
-  /** Judges the peer's HELLO. What it throws is sent to the peer as the reason: `CODE: message` where it has a `code`. */
-  authenticate(hello: unknown): Promise<{ peer: Peer; welcome: object }>;
-}
-
-/** What the dialling end brings to a handshake. */
-export interface ConnectHandshake {
-  /** Answers the accepting end's HELLO with one's own. */
-  answer(hello: unknown): Promise<object>;
-  /** Reads WELCOME, and says who is at the other end. */
-  welcome(body: unknown): Peer;
-}
-
-/** What an endpoint is made with. */
-export interface EndpointOptions {
-  /** This process: client ID or node name, and boot ID. */
-  self: ProcessName;
-  limits?: Partial<Limits>;
-  clock?: Clock;
-  /** A peer opened a stream here: set its `events`, then `accept` or `reset` it, now or later. Without it streams are refused. */
-  onOpen?(stream: Stream, session: Session): void;
-  onControl?(session: Session, body: unknown): void;
-  onSessionClose?(session: Session, cause: TunnelError): void;
-  /** A peer said GOAWAY: no new streams there; time to open another session. */
-  onGoAway?(session: Session, text: string): void;
-  /**
-   * Where to pass on a stream whose end is not here; null when nowhere, `restarted` when another boot has taken the name.
-   * Without it nothing is relayed.
-   */
-  relayTo?(
-    session: Session,
-    request: { scope: string; to: ProcessName; metadata: unknown },
-  ): Session | 'restarted' | null;
-  /** An OPEN is passed on: with other metadata, and told how it was answered, where that is wanted. */
-  onRelay?(metadata: unknown, to: ProcessName): RelayedOpen | null;
-  /** A session by which `stream` can go on when none to its peer is left (through another node). */
-  findDetour?(stream: Stream): Session | null;
-}
-
-/** The body of OPEN and RESUME. Relays pass on what else a later version may have put in. */
-interface OpenBody {
-  from: ProcessName;
-  to: ProcessName;
-  /** On links between nodes, which carry streams of every gateway: whose this one is. */
-  gateway?: string;
-  meta?: unknown;
-  relayed?: boolean;
-}
 
 /** See the head of this file. */
 export class Endpoint implements SessionOwner, StreamHost {
@@ -438,11 +380,6 @@ function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;
 }
 
-/** The gateway whose streams a session carries, or on a link the one that the frame names. */
-function scopeOf(peer: Peer, body: OpenBody): string {
-  return peer.scope === linkScope ? (body.gateway ?? linkScope) : peer.scope;
-}
-
 /**
  * RESUME and a repeated OPEN are taken from the process at the other end, of the same gateway. Its own session has proved
  * that it is; a node of the cluster vouches for it, as one proved it to that node.
@@ -453,28 +390,6 @@ function mayMove({ scope, peer }: Stream, ofScope: string, from: ProcessName): b
 
 function refuse(session: Session, id: number, code: number, text: string): void {
   session.sendControlFrame(encodeReset(id, code, text));
-}
-
-/** Returns what is wrong where it cannot be taken. Only a node of the cluster speaks for others than itself. */
-function readOpenBody(peer: Peer, { attempt, body }: Open | Resume): OpenBody | string {
-  if (attempt > attemptMax) return 'has an attempt that is too high';
-  if (typeof body !== 'object' || body === null) return 'has no body';
-  const { from, to, relayed, gateway } = body as Partial<OpenBody>;
-  if (!isProcessName(from) || !isProcessName(to)) return 'does not say from whom to whom it is';
-  if (peer.trusted !== true && (from.id !== peer.id || from.bootId !== peer.bootId))
-    return 'comes from another process than it says';
-  if (peer.scope === linkScope && !isGatewayName(gateway)) return 'does not say whose it is';
-  return { ...(body as OpenBody), relayed: relayed === true };
-}
-
-function isProcessName(name: unknown): name is ProcessName {
-  if (typeof name !== 'object' || name === null) return false;
-  const { id, bootId } = name as Partial<ProcessName>;
-  return typeof id === 'string' && id.length <= 255 && typeof bootId === 'string' && bootId.length <= 64;
-}
-
-function isGatewayName(gateway: unknown): gateway is string {
-  return typeof gateway === 'string' && gateway.length > 0 && gateway.length <= 255;
 }
 
 function describeRefusal(error: unknown): string {

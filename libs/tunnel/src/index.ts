@@ -6,7 +6,8 @@ export { socketEnd, type CallerEnd } from './caller-end.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { Compression, type CompressionCounts } from './compression.ts';
-export { Endpoint, type AcceptHandshake, type ConnectHandshake, type EndpointOptions } from './endpoint.ts';
+export { Endpoint } from './endpoint.ts';
+export type { AcceptHandshake, ConnectHandshake, EndpointOptions } from './endpoint-options.ts';
 export { EarlyDatagrams } from './early-datagrams.ts';
 export {
   GoAwayCode,
@@ -17,7 +18,7 @@ export {
   TunnelError,
   type TunnelErrorCode,
 } from './error.ts';
-export { linkScope } from './link-scope.ts';
+export { linkScope, type Peer } from './peer.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { Flow, type FlowCounts } from './flow.ts';
 export { FlowListener, type FlowListenerParts } from './flow-listener.ts';
@@ -25,7 +26,7 @@ export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
 export type { RelayedOpen } from './relay.ts';
-export type { Peer, Session } from './session.ts';
+export type { Session } from './session.ts';
 export type { ProcessName, ResetOrigin, StreamEvents } from './stream-end.ts';
 // Owners know a stream by what it does for them, compressed or not.
 export type { StreamEnd as Stream } from './stream-end.ts';

@@ -16,7 +16,7 @@ import {
   FrameType,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
-import { linkScope } from './link-scope.ts';
+import { linkScope } from './peer.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
 import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';

@@ -31,7 +31,8 @@ import {
 } from './frame.ts';
 import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
-import type { PathEnd, Session } from './session.ts';
+import type { PathEnd } from './path-end.ts';
+import type { Session } from './session.ts';
 import type { Slab } from './slab.ts';
 
 /** An OPEN that is passed on with other metadata than it came with, for who wants to know how it was answered. */

@@ -29,33 +29,11 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
-import { Outbox, type Speaker } from './outbox.ts';
+import { Keepalive } from './keepalive.ts';
+import { Outbox } from './outbox.ts';
+import type { PathEnd } from './path-end.ts';
+import type { Peer } from './peer.ts';
 import type { Slab } from './slab.ts';
-
-/** What stands at this end of a stream's path: a stream, or one side of a relay. */
-export interface PathEnd extends Speaker {
-  handleFrame(type: number, payload: Buffer): void;
-  /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
-  handleData(piece: Buffer, slab: Slab | null): void;
-  handlePathLost(cause: TunnelError): void;
-  /** The peer went away and never took this path: what it began with reached nobody. */
-  handleNotTaken(cause: TunnelError): void;
-  /** The delay for an acknowledgement is over. */
-  acknowledge(): void;
-}
-
-/** Who is at the other end of a session, as the handshake proved it. */
-export interface Peer {
-  /** The gateway, or `linkScope` for a link between nodes; streams of one scope never move to another. */
-  scope: string;
-  /** Client ID or node name. */
-  id: string;
-  bootId: string;
-  /** A node of the cluster, which may speak for others (relays). */
-  trusted?: boolean;
-  /** What it announced in HELLO that it understands; the application's to name, none where it announced nothing. */
-  features?: ReadonlySet<string>;
-}
 
 /** What a session tells its endpoint. */
 export interface SessionOwner {
@@ -81,8 +59,6 @@ export interface SessionOptions {
 type Phase = 'handshake' | 'up' | 'closed';
 
 const streamNumberMax = 0xffff_fffd;
-/** So many PINGs follow each other each second when a session is new: the first round trips are those of programs that warm up. */
-const firstPings = 5;
 
 /** Made by `Endpoint.accept` and `Endpoint.connect`. */
 export class Session implements FrameSink {
@@ -90,8 +66,6 @@ export class Session implements FrameSink {
   readonly connectedAt: Date = new Date();
   /** False once either end said GOAWAY, or the session is closed: no new streams. */
   usable = false;
-  roundTripMs: number | null = null;
-  roundTripMsMin: number | null = null;
   readonly #carrier: Carrier;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -104,10 +78,7 @@ export class Session implements FrameSink {
   readonly #paths = new Map<number, PathEnd>();
   #nextId: number;
   #peerHighest = 0;
-  #heardAt: number;
-  #pingedAt: number;
-  /** How many PINGs were sent. */
-  #pings = 0;
+  readonly #keepalive: Keepalive;
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
@@ -129,7 +100,7 @@ export class Session implements FrameSink {
     });
     this.#nextId = options.dialer ? 1 : 2;
     this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
-    this.#heardAt = this.#pingedAt = this.#clock.now();
+    this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
     this.#stopHandshakeTimer = this.#clock.after(this.#limits.handshakeTimeoutMs, () => {
       this.destroy(
         new TunnelError(
@@ -165,6 +136,16 @@ export class Session implements FrameSink {
     return this.#peer;
   }
 
+  /** The last round trip that was measured, in ms. */
+  get roundTripMs(): number | null {
+    return this.#keepalive.roundTripMs;
+  }
+
+  /** The shortest. */
+  get roundTripMsMin(): number | null {
+    return this.#keepalive.roundTripMsMin;
+  }
+
   get streamCount(): number {
     return this.#paths.size;
   }
@@ -196,7 +177,7 @@ export class Session implements FrameSink {
     this.#phase = 'up';
     this.#peer = peer;
     this.usable = true;
-    this.#ping();
+    this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
   }
 
   /** Refuses the handshake: GOAWAY with a reason, then the end. */
@@ -256,12 +237,10 @@ export class Session implements FrameSink {
   /** Called about once a second: sends PING in time, and ends a session that is silent. */
   tick(now: number): void {
     if (this.#phase !== 'up') return;
-    if (now - this.#heardAt >= this.#limits.deadAfterMs) {
-      this.destroy(
-        new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(now - this.#heardAt)} ms`),
-      );
-    } else if (this.#pings < firstPings || now - this.#pingedAt >= this.#limits.keepaliveIntervalMs)
-      this.#ping();
+    const deadMs = this.#keepalive.deadFor(now);
+    if (deadMs !== null)
+      this.destroy(new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(deadMs)} ms`));
+    else if (this.#keepalive.due(now)) this.sendControlFrame(this.#keepalive.ping(now));
   }
 
   // ---- what streams and relays ask
@@ -344,14 +323,6 @@ export class Session implements FrameSink {
     this.#lazy.delete(path);
   }
 
-  #ping(): void {
-    this.#pings += 1;
-    this.#pingedAt = this.#clock.now();
-    const sentAt = Buffer.alloc(8);
-    sentAt.writeDoubleBE(this.#pingedAt);
-    this.sendControlFrame(encodeFrame(FrameType.Ping, 0, sentAt));
-  }
-
   #endWhenIdle(): void {
     if (this.#goingAway && this.#paths.size === 0) this.#close(closedError(), true);
   }
@@ -360,7 +331,7 @@ export class Session implements FrameSink {
 
   #handleBytes(chunk: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
-    this.#heardAt = this.#clock.now();
+    this.#keepalive.heard(this.#clock.now());
     if (this.#flight.handleReceived(chunk.length)) this.#outbox.flushSoon();
     try {
       this.#decoder.push(chunk, slab);
@@ -408,7 +379,7 @@ export class Session implements FrameSink {
         this.#outbox.sendPong(encodeFrame(FrameType.Pong, 0, payload));
         break;
       case FrameType.Pong:
-        this.#handlePong(payload.readDoubleBE(0));
+        this.#keepalive.handlePong(payload, this.#clock.now());
         break;
       case FrameType.GoAway: {
         const { lastStream, text } = decodeGoAway(payload);
@@ -429,13 +400,6 @@ export class Session implements FrameSink {
         throw violated('a handshake frame after the handshake');
       default: // A frame of a later version: passed over.
     }
-  }
-
-  #handlePong(sentAt: number): void {
-    const roundTripMs = this.#clock.now() - sentAt;
-    if (!(roundTripMs >= 0 && roundTripMs < 600_000)) return;
-    this.roundTripMs = roundTripMs;
-    this.roundTripMsMin = Math.min(this.roundTripMsMin ?? roundTripMs, roundTripMs);
   }
 
   #handleNew(type: number, stream: number, payload: Buffer): void {

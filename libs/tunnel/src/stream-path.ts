@@ -20,10 +20,11 @@ import {
   type Resume,
 } from './frame.ts';
 import type { Limits } from './limit.ts';
-import { gatewayFor } from './link-scope.ts';
+import { gatewayFor } from './peer.ts';
 import type { ReceivingPart } from './receiving-part.ts';
 import type { SendingPart } from './sending-part.ts';
-import type { PathEnd, Session } from './session.ts';
+import type { PathEnd } from './path-end.ts';
+import type { Session } from './session.ts';
 import type { ProcessName } from './stream-end.ts';
 
 /** The end of a stream that a path is for. */

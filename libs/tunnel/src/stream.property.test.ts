@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
-import { linkScope } from './link-scope.ts';
+import { linkScope } from './peer.ts';
 import type { Stream } from './stream.ts';
 import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
 

@@ -32,7 +32,8 @@ import { StreamPath } from './stream-path.ts';
 import type { Slab } from './slab.ts';
 import type { ProcessName, StreamEnd, StreamEvents, StreamPhase } from './stream-end.ts';
 import type { Tombstone } from './tombstone.ts';
-import type { PathEnd, Session } from './session.ts';
+import type { PathEnd } from './path-end.ts';
+import type { Session } from './session.ts';
 import type { Budget } from './budget.ts';
 
 /** What a stream needs of its endpoint. */

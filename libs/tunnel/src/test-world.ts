@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import type { Carrier, CarrierEvents } from './carrier.ts';
 import type { Clock } from './clock.ts';
-import { Endpoint, type EndpointOptions } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
+import type { EndpointOptions } from './endpoint-options.ts';
 import type { Session } from './session.ts';
 import { Slab } from './slab.ts';
 import type { StreamEnd } from './stream-end.ts';

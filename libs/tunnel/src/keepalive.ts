@@ -1,0 +1,60 @@
+/**
+ * Whether the peer of a session is still there, and how far away it is: PING in time, the age of what was last heard, the
+ * round trip of each PING (docs/PROTOCOL.md, "Keepalive").
+ */
+import { encodeFrame, FrameType } from './frame.ts';
+import type { Limits } from './limit.ts';
+
+/** So many PINGs follow each other each second when a session is new: the first round trips are those of programs that warm up. */
+const firstPings = 5;
+/** A longer round trip is not believed. */
+const roundTripMsMax = 600_000;
+
+/** One per session. All times are those of the session's clock, in ms. */
+export class Keepalive {
+  roundTripMs: number | null = null;
+  /** The shortest there was. */
+  roundTripMsMin: number | null = null;
+  readonly #limits: Limits;
+  #heardAt: number;
+  #pingedAt: number;
+  #pings = 0;
+
+  constructor(limits: Limits, now: number) {
+    this.#limits = limits;
+    this.#heardAt = this.#pingedAt = now;
+  }
+
+  /** Something came from the peer. */
+  heard(now: number): void {
+    this.#heardAt = now;
+  }
+
+  /** For how long nothing came, where that is too long; else null. */
+  deadFor(now: number): number | null {
+    const silentMs = now - this.#heardAt;
+    return silentMs >= this.#limits.deadAfterMs ? silentMs : null;
+  }
+
+  /** Whether it is time for a PING. */
+  due(now: number): boolean {
+    return this.#pings < firstPings || now - this.#pingedAt >= this.#limits.keepaliveIntervalMs;
+  }
+
+  /** The PING to be sent now. */
+  ping(now: number): Buffer {
+    this.#pings += 1;
+    this.#pingedAt = now;
+    const sentAt = Buffer.alloc(8);
+    sentAt.writeDoubleBE(now);
+    return encodeFrame(FrameType.Ping, 0, sentAt);
+  }
+
+  /** The peer's PONG, whose payload of eight bytes is that of a PING; what cannot have been is passed over. */
+  handlePong(payload: Buffer, now: number): void {
+    const roundTripMs = now - payload.readDoubleBE(0);
+    if (!(roundTripMs >= 0 && roundTripMs < roundTripMsMax)) return;
+    this.roundTripMs = roundTripMs;
+    this.roundTripMsMin = Math.min(this.roundTripMsMin ?? roundTripMs, roundTripMs);
+  }
+}

@@ -1,0 +1,16 @@
+/** What a session hands frames to, and asks what it has to say. */
+import type { TunnelError } from './error.ts';
+import type { Speaker } from './outbox.ts';
+import type { Slab } from './slab.ts';
+
+/** What stands at this end of a stream's path: a stream, or one side of a relay. */
+export interface PathEnd extends Speaker {
+  handleFrame(type: number, payload: Buffer): void;
+  /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
+  handleData(piece: Buffer, slab: Slab | null): void;
+  handlePathLost(cause: TunnelError): void;
+  /** The peer went away and never took this path: what it began with reached nobody. */
+  handleNotTaken(cause: TunnelError): void;
+  /** The delay for an acknowledgement is over. */
+  acknowledge(): void;
+}
