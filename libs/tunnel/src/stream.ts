@@ -240,8 +240,7 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#path.resuming || this.#phase === 'offered') return false;
     if (this.#receiving.creditDue) {
       if (!batch.takesFrames) return true;
-      const { roundTripMsMin } = this.session as Session;
-      this.#receiving.writeCredit(batch, this.#path.id, this.#host.clock.now(), roundTripMsMin);
+      this.#receiving.writeCredit(batch, this.#path.id);
       if (this.#isOver()) return false;
     }
     while (this.#datagrams?.first !== undefined) {
@@ -288,6 +287,9 @@ export class Stream implements PathEnd, StreamEnd {
         break;
       case FrameType.Fin:
         this.#handleFin();
+        break;
+      case FrameType.Blocked:
+        if (this.#phase === 'open' && this.#receiving.block()) this.#credit();
         break;
       case FrameType.Opened:
         this.#handleOpened(decodeAnswer(payload));
