@@ -112,7 +112,7 @@ export class NatsBus implements Bus {
   async #close(): Promise<void> {
     const subscriptions = [...this.#subscriptions];
     if (this.connected)
-      await within(closeMs, Promise.all(subscriptions.map((subscription) => subscription.drain())));
+      await within(closeMs, Promise.allSettled(subscriptions.map((subscription) => subscription.drain())));
     await within(closeMs, this.#answering.drained());
     if (this.connected) await this.flush(closeMs);
     this.#pending.close();
