@@ -1,3 +1,4 @@
+/** What a source (flags, environment, file) says of each setting, before it is checked. */
 import type { ConfigProblem } from './errors.ts';
 import type { Setting } from './setting.ts';
 

@@ -1,3 +1,4 @@
+/** What a misspelt name was probably meant to be. */
 import { closest, distance } from 'fastest-levenshtein';
 
 /** `; did you mean X?` when a known name is near enough to be meant, else nothing. */

@@ -12,9 +12,9 @@ export const documentBytesMax = 1024 * 1024;
 export const idLengthMax = 200;
 /** How deep objects and arrays of a document may be nested. */
 export const documentDepthMax = 64;
-/** Most documents in one page of a list, and how many when the caller does not say. */
+/** Most documents in one page of a list. */
 export const pageItemsMax = 1000;
-export const pageItemsDefault = 100;
+const pageItemsDefault = 100;
 
 /** A copy as it will be read back. Throws `STORE_TOO_LARGE` and `STORE_DOCUMENT_INVALID`. */
 export function checkDocument<T extends StoredDocument>(document: T): { text: string; document: T } {

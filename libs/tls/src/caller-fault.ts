@@ -4,11 +4,10 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { strangerText } from './stranger-text.ts';
 
 /** Where callers come in, as operators call it. */
 export type CallerPlace = 'front' | 'listener';
-
-const textLengthMax = 200;
 
 /** Why the handshake failed. `notAfter` is when the place's own certificate ends. */
 export function callerHandshakeFault(
@@ -37,7 +36,7 @@ export function callerCertificateFault(socket: TLSSocket, place: CallerPlace): s
 
 /** Whom a certificate names, on one line and bounded. */
 export function subjectText({ subject }: X509Certificate): string {
-  return subject === undefined || subject === '' ? 'without a subject' : cut(subject);
+  return subject === undefined || subject === '' ? 'without a subject' : strangerText(subject);
 }
 
 function faultOf(code: string, place: CallerPlace): string | null {
@@ -76,7 +75,7 @@ function datesFault({ validFrom, validTo }: X509Certificate): string | null {
 
 function verdict({ authorized, authorizationError }: TLSSocket, certificate: X509Certificate): string | null {
   if (authorized) return null;
-  const issuer = cut(certificate.issuer);
+  const issuer = strangerText(certificate.issuer);
   // OpenSSL says so only of one that is otherwise fit.
   if (certificate.checkIssued(certificate)) return 'is signed by itself, and is not one of the client CAs';
   switch (String(authorizationError)) {
@@ -102,19 +101,10 @@ function verdict({ authorized, authorizationError }: TLSSocket, certificate: X50
     case 'CERT_SIGNATURE_FAILURE':
       return 'has a signature that is not its issuer’s';
     default:
-      return `is not valid (${cut(String(authorizationError))})`;
+      return `is not valid (${strangerText(String(authorizationError))})`;
   }
 }
 
 function iso(text: string): string {
   return new Date(text).toISOString();
-}
-
-/** A stranger's text in a message: on one line, bounded. */
-function cut(text: string): string {
-  return text
-    .replaceAll('\n', ', ')
-    .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-    .slice(0, textLengthMax)
-    .trim();
 }

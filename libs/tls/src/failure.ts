@@ -4,8 +4,7 @@
  */
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { type TlsCode, TlsError } from './errors.ts';
-
-const textLengthMax = 200;
+import { strangerText } from './stranger-text.ts';
 
 /** Whom the handshake was with, as messages name it. */
 export interface FailurePlace {
@@ -107,7 +106,7 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_NOT_YET_VALID':
       return `the certificate of ${peer} (${shown.subject}) is valid from ${shown.from} only: is the clock here right?`;
     case 'TLS_CHAIN_INVALID':
-      return `the certificate chain of ${peer} (${shown.subject}, signed by ${shown.issuer}) is not valid: ${cut(messageOf(error))}`;
+      return `the certificate chain of ${peer} (${shown.subject}, signed by ${shown.issuer}) is not valid: ${strangerText(messageOf(error))}`;
     case 'TLS_NOT_TLS':
       return `${peer} does not speak TLS on this port: it may be plain HTTP or another protocol; check host and port`;
     case 'TLS_VERSION':
@@ -123,7 +122,7 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
       if (name.endsWith('_ALERT_HANDSHAKE_FAILURE') && place.clientCertificate === null) {
         return `${peer} refused the TLS handshake without a cause: it may want a client certificate, and none is given, or share no cipher with us`;
       }
-      return `the TLS handshake with ${peer} failed: ${cut(messageOf(error))}`;
+      return `the TLS handshake with ${peer} failed: ${strangerText(messageOf(error))}`;
   }
 }
 
@@ -132,7 +131,7 @@ function describeRefusal(name: string, { peer, clientCertificate: shown }: Failu
   if (shown === undefined) return `${peer} asks for a client certificate and refused what it got: ${remedy}`;
   if (shown === null) return `${peer} asks for a client certificate, and none is given: ${remedy}`;
   const why = refusals[refusalOf(name) ?? ''] ?? 'it does not accept it';
-  return `${peer} refused the client certificate (${cut(shown)}): ${why}; ${remedy}`;
+  return `${peer} refused the client certificate (${strangerText(shown)}): ${why}; ${remedy}`;
 }
 
 /** OpenSSL's or node's code; of a plain text (as `authorizationError` has it) the text itself. */
@@ -150,7 +149,7 @@ function facts(certificate: PeerCertificate | null | undefined): Facts {
   return {
     subject: nameOf(certificate?.subject) ?? 'with no subject',
     issuer: nameOf(certificate?.issuer) ?? 'an unknown issuer',
-    names: cut(
+    names: strangerText(
       certificate?.subjectaltname?.replaceAll('DNS:', '').replaceAll('IP Address:', '') ?? 'other names',
     ),
     from: certificate?.valid_from ?? 'later',
@@ -161,13 +160,5 @@ function facts(certificate: PeerCertificate | null | undefined): Facts {
 function nameOf(name: PeerCertificate['subject'] | undefined): string | null {
   if (name === undefined) return null;
   const parts = [name.CN, name.O].flat().filter((part) => typeof part === 'string' && part !== '');
-  return parts.length === 0 ? null : cut(parts.join(', '));
-}
-
-/** A stranger's text in a message: bounded, and without control characters. */
-function cut(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-    .slice(0, textLengthMax)
-    .trim();
+  return parts.length === 0 ? null : strangerText(parts.join(', '));
 }

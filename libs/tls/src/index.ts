@@ -33,6 +33,7 @@ export { generateKey, keyWeakness } from './key.ts';
 export type { Names } from './name.ts';
 export { splitChain } from './pem.ts';
 export { createSigningRequest } from './request.ts';
+export { strangerText } from './stranger-text.ts';
 export {
   certificateKey,
   demandSigner,

@@ -8,7 +8,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { type CertificateKind, certificatePemCharactersMax } from '@postern/contracts';
-import { describeCertificate, keyWeakness } from '@postern/tls';
+import { describeCertificate, keyWeakness, strangerText } from '@postern/tls';
 import { certstoreError } from './errors.ts';
 import type { UploadParts } from './upload.ts';
 
@@ -34,7 +34,6 @@ const serverAuth = '1.3.6.1.5.5.7.3.1';
 const clientAuth = '1.3.6.1.5.5.7.3.2';
 const anyUsage = '2.5.29.37.0';
 const weakSignature = /md2|md5|sha1(?!\d)|sha-1/i;
-const textMax = 200;
 /** Clocks differ: a certificate that was made elsewhere a moment ago may begin in the future. */
 const clockSkewMs = 5 * 60_000;
 
@@ -125,7 +124,7 @@ function chainOf(leaf: X509Certificate, certificates: X509Certificate[]): X509Ce
   const top = chain.at(-1) ?? leaf;
   throw certstoreError(
     'CERTSTORE_CHAIN_BROKEN',
-    `the chain has a gap: ${subjectOf(top)} was signed by ${cut(top.issuer)}, which is not there, and ${subjectOf(stray)} does not belong in between`,
+    `the chain has a gap: ${subjectOf(top)} was signed by ${strangerText(top.issuer)}, which is not there, and ${subjectOf(stray)} does not belong in between`,
   );
 }
 
@@ -135,7 +134,7 @@ export function openEnd(chainPem: string): { top: string; issuer: string } | nul
   const top = new X509Certificate(blocks.at(-1) ?? '');
   if (top.checkIssued(top)) return null;
   if (isPublicIssuer(top)) return null;
-  return { top: subjectOf(top), issuer: cut(top.issuer) };
+  return { top: subjectOf(top), issuer: strangerText(top.issuer) };
 }
 
 let publicSubjects: Set<string> | null = null;
@@ -207,12 +206,12 @@ function describe(contents: {
     chainPem,
     keyPem,
     facts: {
-      subject: cut(first.subject),
+      subject: strangerText(first.subject),
       san: [
-        ...first.names.map((name) => `DNS:${cut(name)}`),
+        ...first.names.map((name) => `DNS:${strangerText(name)}`),
         ...first.addresses.map((address) => `IP:${address}`),
       ],
-      issuer: cut(first.issuer),
+      issuer: strangerText(first.issuer),
       notBefore: first.notBefore.toISOString(),
       notAfter: new Date(Math.min(...ends)).toISOString(),
       fingerprint: first.fingerprint,
@@ -235,14 +234,6 @@ function distinctKeys(keys: KeyObject[]): KeyObject[] {
 }
 
 function subjectOf(certificate: X509Certificate | undefined): string {
-  const subject = certificate === undefined ? '' : cut(certificate.subject ?? '');
+  const subject = certificate === undefined ? '' : strangerText(certificate.subject ?? '');
   return subject === '' ? 'a certificate without a subject' : subject;
-}
-
-/** A stranger's text in a message: one line, bounded. */
-function cut(text: string): string {
-  return text
-    .replaceAll('\n', ', ')
-    .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-    .slice(0, textMax);
 }
