@@ -172,6 +172,20 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
         assert.deepEqual(new Set(await Promise.all(replies)), new Set(['yes']));
       }));
 
+    it('answers what was on its way when its subscription is closed, and the bus right after', () =>
+      connected(async (here, there) => {
+        const serving = there.serve('leaving', async () => {
+          await here.flush(deadlineMs);
+          return 'yes';
+        });
+        await there.flush(deadlineMs);
+        const replies = Array.from({ length: 20 }, () => here.request('leaving', {}, { deadlineMs }));
+        await here.flush(deadlineMs);
+        serving.close();
+        await there.close();
+        assert.deepEqual(new Set(await Promise.all(replies)), new Set(['yes']));
+      }));
+
     it('is no longer asked after the subscription was closed, which can be done twice', () =>
       connected(async (here, there) => {
         const serving = there.serve('gone', async () => 1);

@@ -80,7 +80,7 @@ export class NatsBus implements Bus {
     options: { queue?: string } = {},
   ): Subscription {
     const subscription = this.#subscribe(subject, options, (message) => void this.#answer(message, handler));
-    return this.#standing(subscription, () => void subscription.drain().catch(() => undefined));
+    return onlyOnce(() => void this.#drain(subscription));
   }
 
   publish(subject: string, body: unknown): void {
@@ -93,7 +93,10 @@ export class NatsBus implements Bus {
     const subscription = this.#subscribe(subject, {}, (message) => {
       handler(decodeBody(message.data, message.subject), message.subject);
     });
-    return this.#standing(subscription, () => subscription.unsubscribe());
+    return onlyOnce(() => {
+      this.#subscriptions.delete(subscription);
+      subscription.unsubscribe();
+    });
   }
 
   onConnection(handler: (connected: boolean) => void): Subscription {
@@ -112,7 +115,7 @@ export class NatsBus implements Bus {
   async #close(): Promise<void> {
     const subscriptions = [...this.#subscriptions];
     if (this.connected)
-      await within(closeMs, Promise.allSettled(subscriptions.map((subscription) => subscription.drain())));
+      await within(closeMs, Promise.all(subscriptions.map((subscription) => this.#drain(subscription))));
     await within(closeMs, this.#answering.drained());
     if (this.connected) await this.flush(closeMs);
     this.#pending.close();
@@ -162,8 +165,10 @@ export class NatsBus implements Bus {
     return subscription;
   }
 
-  #standing(subscription: NatsSubscription, end: () => void): Subscription {
-    return { close: () => this.#subscriptions.delete(subscription) && !subscription.isClosed() && end() };
+  /** Until it is done the subscription stays known: closing the bus waits for what is still on its way to it. */
+  async #drain(subscription: NatsSubscription): Promise<void> {
+    await subscription.drain().catch(() => undefined);
+    this.#subscriptions.delete(subscription);
   }
 
   /** Sends unless too much is on its way already; asks the server now and then how far it is. */
@@ -207,4 +212,14 @@ export class NatsBus implements Bus {
     this.#pending.close();
     this.#connection.set(false);
   }
+}
+
+function onlyOnce(close: () => void): Subscription {
+  let isOpen = true;
+  return {
+    close: () => {
+      if (isOpen) close();
+      isOpen = false;
+    },
+  };
 }

@@ -69,10 +69,10 @@ export async function runService<Settings extends ServiceSettings>(
     try {
       const { url, options } = mongodbConnection(settings);
       const store = await connectMongo(url, { ...options, name, signal, onError });
-      // The documents first: what is being answered may still need the bus.
+      // The bus first: it waits for what is being answered, which needs both.
       const close = async (): Promise<void> => {
-        await store.close();
         await connected.close();
+        await store.close();
       };
       return { service: make({ bus: connected, store }), close };
     } catch (error) {
