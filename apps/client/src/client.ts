@@ -19,7 +19,7 @@ import {
   subsystemLogger,
 } from '@postern/telemetry';
 import { Compression } from '@postern/tunnel';
-import type { ClientOptions, GatewayOptions } from './config.ts';
+import type { ClientOptions, GatewayOptions } from './options.ts';
 import { Dialer } from './dialer.ts';
 import { errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigError } from '@postern/config';
-import { type ClientOptions, program, readOptions, rootLogLevel, withoutEffect } from './config.ts';
+import { program, withoutEffect } from './config.ts';
+import { type ClientOptions, readOptions, rootLogLevel } from './options.ts';
 
 const connect = ['--connect', 'https://gw.example'];
 

@@ -1,5 +1,6 @@
 /** The client as a part of another process: tests run it beside the platform. */
 export { type ClientParts, type ClientService, createClient } from './client.ts';
-export { type ClientOptions, type GatewayOptions, program } from './config.ts';
+export { program } from './config.ts';
+export type { ClientOptions, GatewayOptions } from './options.ts';
 export { Hosts } from '@postern/dial';
 export { proxyChooser } from './proxy-choice.ts';

@@ -12,15 +12,9 @@ import {
   runProgram,
 } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
-import {
-  type ClientOptions,
-  type ClientSettings,
-  program,
-  readOptions,
-  rootLogLevel,
-  withoutEffect,
-} from './config.ts';
+import { type ClientSettings, program, withoutEffect } from './config.ts';
 import { ClientError } from './errors.ts';
+import { type ClientOptions, readOptions, rootLogLevel } from './options.ts';
 import { maskedTitle } from './secret-title.ts';
 
 // First of all: until then whoever lists processes sees what the old flags carry.
