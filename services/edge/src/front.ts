@@ -1,29 +1,24 @@
 /**
- * One front: the listening socket of one destination. It stays open while the destination exists, also while that is
- * disabled (its callers are turned away, its port stays its own). A port that is taken is tried again and again, and
- * shown as such meanwhile.
+ * One front: where one destination listens, for connections or for datagrams. It stays open while the destination exists,
+ * also while that is disabled (its callers are turned away, its port stays its own). A port that is taken is tried again
+ * and again, and shown as such meanwhile.
  *
  *     opening ──► listening ──► closed
  *        │ ▲                       ▲
  *        ▼ │ after retryDelay      │
  *      failed ─────────────────────┘
  */
-import { type Server, type Socket, createServer } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { FlowCounts } from '@postern/tunnel';
+import { type FrontListener, type FrontListenerParts, listenFor } from './front-listener.ts';
 
 const retryDelayMsMin = 50;
 const retryDelayMsMax = 5_000;
-const keepAliveDelayMs = 60_000;
-const backlog = 1024;
 
-/** Where fronts listen and who takes their connections, which are paused and unread. */
-export interface FrontParts {
-  host: string;
-  reusePort: boolean;
+/** What a front needs of the node. */
+export interface FrontParts extends FrontListenerParts {
   logger: Logger;
-  onConnection(front: Front, socket: Socket): void;
 }
 
 /** What is shown of a front. */
@@ -43,8 +38,10 @@ export interface FrontState {
 export class Front {
   readonly #parts: FrontParts;
   readonly #firstTry = Promise.withResolvers<void>();
+  /** Datagrams of listeners that are no more. */
+  readonly #former: FlowCounts = { fromCallers: 0, toCallers: 0, dropped: 0 };
   #route: FrontRoute;
-  #server: Server | null = null;
+  #listener: FrontListener | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
   #retryDelayMs = retryDelayMsMin;
   #error: string | null = null;
@@ -73,12 +70,13 @@ export class Front {
       name,
       port: front.port,
       enabled: enabled && gatewayEnabled,
-      listening: this.#server?.listening === true,
+      listening: this.#listener?.listening === true,
       error: this.#error,
+      ...(front.protocol === 'udp' ? { udp: this.#udp() } : {}),
     };
   }
 
-  /** The destination changed; only another port touches the socket. */
+  /** The destination changed; only another port touches what listens. */
   update(route: FrontRoute): void {
     const moved = route.front.port !== this.#route.front.port;
     this.#route = route;
@@ -95,45 +93,34 @@ export class Front {
   }
 
   #listen(): void {
-    const server = createServer({
-      // A caller may end its direction and wait for the answer.
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-      pauseOnConnect: true,
+    // One that was given up may have news still.
+    const isCurrent = (): boolean => this.#listener === listener;
+    const listener: FrontListener = listenFor(this, this.#parts, {
+      onListening: () => {
+        if (isCurrent()) this.#handleListening();
+      },
+      onError: (error) => {
+        if (isCurrent()) this.#handleError(error);
+      },
     });
-    this.#server = server;
-    server.on('connection', (socket) => this.#parts.onConnection(this, socket));
-    server.on('error', (error: NodeJS.ErrnoException) => this.#handleError(server, error));
-    server.on('listening', () => this.#handleListening());
-    const { host, reusePort } = this.#parts;
-    server.listen({ host, port: this.#route.front.port, reusePort, backlog });
+    this.#listener = listener;
   }
 
   #handleListening(): void {
     this.#error = null;
     this.#retryDelayMs = retryDelayMsMin;
     this.#firstTry.resolve();
-    const { id, name, gatewayId, front } = this.#route;
-    this.#parts.logger.info({ destinationId: id, gatewayId, port: front.port }, `front of ${name} listens`);
+    this.#parts.logger.info(this.#about(), `front of ${this.#route.name} listens`);
   }
 
-  #handleError(server: Server, error: NodeJS.ErrnoException): void {
-    if (this.#server !== server) return;
+  #handleError(error: NodeJS.ErrnoException): void {
     const fault = `${error.code ?? 'ERROR'}: ${error.message}`;
-    const { id, gatewayId, front } = this.#route;
-    if (this.#error !== fault) {
-      this.#parts.logger.error(
-        { destinationId: id, gatewayId, port: front.port, error },
-        'a front cannot listen; trying again',
-      );
-    }
+    if (this.#error !== fault)
+      this.#parts.logger.error({ ...this.#about(), error }, 'a front cannot listen; trying again');
     this.#stopListening();
     this.#error = fault;
     this.#firstTry.resolve();
-    this.#retryTimer = setTimeout(() => this.#retry(), this.#retryDelayMs);
-    this.#retryTimer.unref();
+    this.#retryTimer = setTimeout(() => this.#retry(), this.#retryDelayMs).unref();
     this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMsMax);
   }
 
@@ -143,10 +130,25 @@ export class Front {
 
   #stopListening(): void {
     clearTimeout(this.#retryTimer);
-    const server = this.#server;
-    this.#server = null;
+    const { fromCallers, toCallers, dropped } = this.#udp();
+    Object.assign(this.#former, { fromCallers, toCallers, dropped });
+    this.#listener?.close();
+    this.#listener = null;
     this.#error = null;
-    // Accepted sockets are not the listener's to wait for; a failed one has nothing to close.
-    if (server?.listening === true) server.close();
+  }
+
+  #udp(): FlowCounts & { flows: number } {
+    const { flows = 0, fromCallers = 0, toCallers = 0, dropped = 0 } = this.#listener?.udp ?? {};
+    return {
+      flows,
+      fromCallers: this.#former.fromCallers + fromCallers,
+      toCallers: this.#former.toCallers + toCallers,
+      dropped: this.#former.dropped + dropped,
+    };
+  }
+
+  #about(): object {
+    const { id: destinationId, gatewayId, front } = this.#route;
+    return { destinationId, gatewayId, port: front.port, protocol: front.protocol };
   }
 }

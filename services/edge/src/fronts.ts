@@ -7,10 +7,9 @@
 import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
 import { FrontNames } from './front-names.ts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
-import { UdpFront, type UdpFrontParts } from './udp-front.ts';
 
 /** Where fronts listen; those that share a port of the platform's need no listener of their own. */
-export interface FrontsParts extends FrontParts, UdpFrontParts {
+export interface FrontsParts extends FrontParts {
   /** Whether the port that server names, or that Hosts tell apart listens. */
   sharedListening(by: 'tls' | 'http'): boolean;
   /** Why the TLS of a front cannot be ended now; null where it can, or need not. */
@@ -24,7 +23,7 @@ export class Fronts {
   /** The names on the port that plain HTTP fronts share. */
   readonly httpNames = new FrontNames();
   readonly #parts: FrontsParts;
-  readonly #fronts = new Map<string, Front | UdpFront>();
+  readonly #fronts = new Map<string, Front>();
   readonly #shared = new Map<string, FrontRoute>();
   #open = false;
 
@@ -37,7 +36,7 @@ export class Fronts {
   }
 
   /** The front of a destination. */
-  get(destinationId: string): Front | UdpFront | undefined {
+  get(destinationId: string): Front | undefined {
     return this.#fronts.get(destinationId);
   }
 
@@ -60,10 +59,7 @@ export class Fronts {
     } else if (front !== undefined && isUdp(front.route) === isUdp(route)) front.update(route);
     else {
       front?.close();
-      this.#fronts.set(
-        destinationId,
-        isUdp(route) ? new UdpFront(this.#parts, route) : new Front(this.#parts, route),
-      );
+      this.#fronts.set(destinationId, new Front(this.#parts, route));
     }
   }
 
