@@ -12,8 +12,7 @@ import {
   testAtNode,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import type { CloudBook } from './cloud-book.ts';
-import type { CloudHealth } from './cloud-health.ts';
+import type { CloudSide } from './cloud-side.ts';
 import type { ClientDesk } from './client-desk.ts';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
@@ -29,8 +28,7 @@ export interface BusDeskParts {
   node: string;
   tunnels: Tunnels;
   fronts: Fronts;
-  cloudBook: CloudBook;
-  cloudHealth: CloudHealth;
+  cloud: CloudSide;
   guard: Guard;
   clientDesk: ClientDesk;
   health: Health;
@@ -41,7 +39,7 @@ export interface BusDeskParts {
 
 /** Serves the node's subjects until they are closed. */
 export function openBusDesk(parts: BusDeskParts): Subscription[] {
-  const { bus, node, tunnels, fronts, cloudBook, cloudHealth, guard, clientDesk, health, logger } = parts;
+  const { bus, node, tunnels, fronts, cloud, guard, clientDesk, health, logger } = parts;
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
@@ -54,7 +52,7 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
           .map((tunnel) =>
             gatewayId === undefined
               ? figuresOf(tunnel)
-              : { ...figuresOf(tunnel), listeners: [...cloudBook.statesOf(tunnel)] },
+              : { ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] },
           ),
         fronts: fronts
           .states()
@@ -74,7 +72,7 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
     answer(
       bus,
       testAtNode,
-      async ({ gatewayId, destinationId }) => ({ steps: await cloudHealth.test(gatewayId, destinationId) }),
+      async ({ gatewayId, destinationId }) => ({ steps: await cloud.health.test(gatewayId, destinationId) }),
       { suffix: node, onError },
     ),
     answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), {
@@ -87,7 +85,7 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
       ({ gatewayId, destinationIds }) => ({
         items: [
           ...health.list(gatewayId, destinationIds),
-          ...cloudHealth.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
+          ...cloud.health.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
         ],
       }),
       { suffix: node, onError },

@@ -70,10 +70,9 @@ export class Presence implements TunnelObserver {
       version,
       startedAt: new Date().toISOString(),
       describe: () => parts.describe(),
-      onAnnounce: ({ tunnel, beat }) => {
-        if (tunnel !== undefined) this.#table.handleTunnel(tunnel);
-        if (beat !== undefined) this.#table.handleBeat(beat);
-        parts.onAnnounce?.({ ...(tunnel && { tunnel }), ...(beat && { beat }) });
+      onAnnounce: (announcement) => {
+        this.handleAnnouncement(announcement);
+        parts.onAnnounce?.(announcement);
       },
       onError,
     });
@@ -134,7 +133,7 @@ export class Presence implements TunnelObserver {
     if (isUp) this.#announcer.beat();
   }
 
-  /** A neighbour announces over its link. */
+  /** This node announces, or a neighbour over its link. */
   handleAnnouncement({ tunnel, beat }: Announcement): void {
     if (tunnel !== undefined) this.#table.handleTunnel(tunnel);
     if (beat !== undefined) this.#table.handleBeat(beat);

@@ -1,10 +1,8 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
-import type { CallerBounds, Callers } from './callers.ts';
+import type { CallerBounds } from './callers.ts';
 import type { Certificates } from './certificates.ts';
-import type { CompressionCounts } from '@postern/tunnel';
-import type { CloudBook } from './cloud-book.ts';
-import type { CloudStreams } from './cloud-streams.ts';
 import type { Fronts } from './fronts.ts';
+import type { ShownParts } from './metric-sources.ts';
 import type { Refusals } from './refusals.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -12,35 +10,26 @@ import type { Tunnels } from './tunnels.ts';
 /** How many tunnels and fronts are shown one by one. */
 const shownMax = 1_000;
 
-/** Where it is read. */
+/** What is shown beside the parts that have something to show. */
 export interface StatusSources {
   node: { name: string; zone: string; bootId: string; version: string; draining: boolean };
   ports: { connect: number; http: number; tunnel: number; link: number };
-  /** The nodes to which a link is up. */
-  links: readonly string[];
   aclInReach: boolean;
   ticketKeys: number;
   certificate: ServerCertificate;
   certificates: Certificates;
-  tunnels: Tunnels;
-  fronts: Fronts;
-  callers: Callers;
-  cloudBook: CloudBook;
-  cloudStreams: CloudStreams;
   bounds: CallerBounds;
-  refusals: Refusals;
-  memory: { receiveReserved: number; sendReserved: number };
-  compression: CompressionCounts;
 }
 
 /** The status of the node. */
-export function edgeStatus(sources: StatusSources): object {
-  const { certificate, callers, bounds } = sources;
+export function edgeStatus(parts: ShownParts, sources: StatusSources): object {
+  const { certificate, bounds } = sources;
+  const { callers, cloud, tunnels, fronts, refusals } = parts;
   const { fingerprint, notAfter, renewAt } = certificate.current ?? {};
   return {
     ...sources.node,
     ports: sources.ports,
-    links: sources.links,
+    links: parts.links.nodes,
     acl: { inReach: sources.aclInReach, ticketKeys: sources.ticketKeys },
     certificate: { fingerprint, notAfter, renewAt, fault: certificate.fault },
     certificates: sources.certificates.status(),
@@ -51,16 +40,16 @@ export function edgeStatus(sources: StatusSources): object {
       ...callers.totals(),
     },
     cloud: {
-      open: sources.cloudStreams.size,
-      dialling: sources.cloudStreams.dialling,
-      ...sources.cloudStreams.totals,
-      shown: shownCloud(sources),
+      open: cloud.streams.size,
+      dialling: cloud.streams.dialling,
+      ...cloud.streams.totals,
+      shown: shownCloud(parts),
     },
-    memory: sources.memory,
-    compression: sources.compression,
-    refusals: Object.fromEntries(sources.refusals.counts),
-    tunnels: { count: sources.tunnels.size, shown: shownTunnels(sources.tunnels) },
-    fronts: { count: sources.fronts.size, shown: shownFronts(sources.fronts, sources.refusals) },
+    memory: parts.endpoint.memory,
+    compression: parts.compression.counts,
+    refusals: Object.fromEntries(refusals.counts),
+    tunnels: { count: tunnels.size, shown: shownTunnels(tunnels) },
+    fronts: { count: fronts.size, shown: shownFronts(fronts, refusals) },
   };
 }
 
@@ -85,14 +74,14 @@ function shownFronts(fronts: Fronts, refusals: Refusals): object[] {
     .map((state) => ({ ...state, lastRefusals: refusals.last(state.destinationId) }));
 }
 
-function shownCloud({ cloudBook, tunnels, refusals }: StatusSources): object[] {
-  return firstOf(cloudBook.routes()).map(({ id, gatewayId, name, enabled, gatewayEnabled, clientPort }) => ({
+function shownCloud({ cloud: { book }, tunnels, refusals }: ShownParts): object[] {
+  return firstOf(book.routes()).map(({ id, gatewayId, name, enabled, gatewayEnabled, clientPort }) => ({
     destinationId: id,
     name,
     enabled: enabled && gatewayEnabled,
     clientPort,
     listening: [...tunnels.of(gatewayId)].flatMap((tunnel) =>
-      cloudBook
+      book
         .statesOf(tunnel)
         .filter(({ destinationId }) => destinationId === id)
         .map(({ listening, error }) => ({ clientId: tunnel.clientId, listening, error })),

@@ -1,0 +1,315 @@
+/**
+ * The parts of a node, each with what it needs of the others; edge.ts brings them to life. They are made in one piece,
+ * because nearly all of them meet: what comes in by one side goes out by another.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Bus } from '@postern/bus';
+import type { Control, Policy, Route } from '@postern/contracts';
+import { type Logger, type Metrics, type Tracing, subsystemLogger } from '@postern/telemetry';
+import { Compression, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
+import { httpBounds } from '@postern/exchange';
+import { AclReach } from './acl-reach.ts';
+import { Balancers } from './balancers.ts';
+import { Callers } from './callers.ts';
+import { CloudSide } from './cloud-side.ts';
+import type { EdgeOptions } from './config.ts';
+import { ClientDesk } from './client-desk.ts';
+import { ClientSide } from './client-side.ts';
+import type { Drain } from './drain.ts';
+import { drainOf } from './node-drain.ts';
+import { FleetNews } from './fleet-news.ts';
+import { FleetSide } from './fleet-side.ts';
+import { Followers } from './followers.ts';
+import { FrontSide } from './front-side.ts';
+import type { Fronts } from './fronts.ts';
+import { makeGates } from './gates.ts';
+import { Guard } from './guard.ts';
+import type { HandshakeGate } from './handshake-gate.ts';
+import { Health } from './health.ts';
+import type { Links } from './links.ts';
+import { type ShownParts, metricSourcesOf } from './metric-sources.ts';
+import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
+import { NodeCertificates } from './node-certificates.ts';
+import type { Presence } from './presence.ts';
+import { Relays, tracedRelay } from './relays.ts';
+import { Refusals } from './refusals.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { Traces } from './traces.ts';
+import { type Tunnel, Tunnels } from './tunnels.ts';
+import { Turns } from './turns.ts';
+
+/** What a node is made of. */
+export interface EdgeParts {
+  options: EdgeOptions;
+  bus: Bus;
+  logger: Logger;
+  metrics: Metrics;
+  version: string;
+  /** There are no other nodes (standalone): no link port, no relays. */
+  alone?: boolean;
+  /** Other processes of this machine listen on the connect port and the fronts as well. */
+  sharesPorts?: boolean;
+  /** Null where no traces are wanted. */
+  tracing?: Tracing | null;
+  /** Bounds of the tunnels, for tests. */
+  limits?: Partial<Limits>;
+}
+
+/** How far the node's life has come. */
+export interface NodeLife {
+  /** It takes tunnels and callers. */
+  ready(): boolean;
+  /** The others have heard that it does. */
+  serving(): boolean;
+}
+
+/** All parts of one node. */
+export class NodeParts implements ShownParts {
+  readonly bootId = randomUUID();
+  readonly #parts: EdgeParts;
+  readonly #life: NodeLife;
+  readonly endpoint: Endpoint;
+  readonly followers: Followers;
+  readonly fleetSide: FleetSide;
+  readonly presence: Presence;
+  readonly tunnels: Tunnels;
+  readonly clientDesk: ClientDesk;
+  readonly clientSide: ClientSide;
+  readonly health: Health;
+  readonly refusals: Refusals;
+  readonly callers: Callers;
+  readonly frontSide: FrontSide;
+  readonly compression = new Compression();
+  readonly cloud: CloudSide;
+  readonly guard: Guard;
+  readonly aclReach: AclReach;
+  readonly keys: TicketKeys;
+  readonly links: Links;
+  readonly relays: Relays;
+  readonly drain: Drain;
+  readonly fleetNews: FleetNews;
+  readonly gates: Record<GatedPort, HandshakeGate>;
+  readonly turns: Turns;
+  readonly certificates: NodeCertificates;
+  readonly metrics: EdgeMetrics;
+
+  constructor(parts: EdgeParts, life: NodeLife) {
+    this.#parts = parts;
+    this.#life = life;
+    const { options, bus, logger } = parts;
+    this.metrics = edgeMetrics(
+      parts.metrics,
+      metricSourcesOf(() => this),
+    );
+    const { tracing = null } = parts;
+    const traces = tracing === null ? null : new Traces(tracing, options);
+    this.gates = makeGates(options, (port, cause) => this.metrics.evicted(port, cause));
+    this.turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
+    this.endpoint = new Endpoint({
+      self: { id: options.name, bootId: this.bootId },
+      ...(parts.limits === undefined ? {} : { limits: parts.limits }),
+      onOpen: (stream) => void this.cloud.streams.serve(stream),
+      onControl: (session, body) => {
+        if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);
+      },
+      onSessionClose: (session, cause) => {
+        this.tunnels.remove(session, cause);
+        this.links.handleClose(session, cause);
+      },
+      onGoAway: (session) => this.links.handleGoAway(session),
+      relayTo: (session, { scope, to }) => this.relays.onward(session, scope, to),
+      findDetour: (stream) => this.relays.detour(stream),
+      ...(traces === null ? {} : { onRelay: (metadata, to) => tracedRelay(traces, metadata, to) }),
+    });
+    this.followers = new Followers({
+      bus,
+      logger: subsystemLogger(logger, 'followers'),
+      onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
+      onPolicy: (id) => this.guard.handlePolicy(id),
+    });
+    this.certificates = new NodeCertificates({
+      bus,
+      options,
+      tunnels: (gatewayId) => this.tunnels.of(gatewayId),
+      logger: subsystemLogger(logger, 'certificate'),
+    });
+    this.fleetSide = this.#makeFleetSide();
+    this.presence = this.fleetSide.presence;
+    this.links = this.fleetSide.links;
+    this.tunnels = new Tunnels(this.presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
+      this.#handleControl(tunnel, body),
+    );
+    this.clientDesk = new ClientDesk(this.tunnels);
+    this.health = new Health({
+      bus,
+      node: options.name,
+      tunnels: this.tunnels,
+      logger: subsystemLogger(logger, 'health'),
+    });
+    this.refusals = new Refusals(subsystemLogger(logger, 'callers'));
+    const balancers = new Balancers(options);
+    this.callers = new Callers({
+      bounds: options,
+      http: httpBounds(options),
+      trusts: (address) => balancers.trusts(address),
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.followers.routes.get(destinationId),
+      named: (host) => this.frontSide.fronts.httpNames.find(host),
+      upstreams: (gatewayId) => this.relays.upstreams(gatewayId),
+      isWell: (clientId, destinationId) => this.health.isWell(clientId, destinationId),
+      compression: this.compression,
+      refusals: this.refusals,
+      traces,
+      onAnswered: (request) => this.metrics.answered(request),
+      logger: subsystemLogger(logger, 'callers'),
+    });
+    this.cloud = new CloudSide({
+      options,
+      logger,
+      compression: this.compression,
+      refusals: this.refusals,
+      traces,
+      material: (ids) => this.certificates.held.source(ids),
+      tunnels: (gatewayId) => this.tunnels.of(gatewayId),
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.followers.routes.get(destinationId),
+      revision: () => this.followers.routes.position.revision,
+    });
+    this.guard = new Guard({
+      tunnels: this.tunnels,
+      callers: this.callers,
+      hasValidElsewhere: (gatewayId, client) => this.relays.hasValidElsewhere(gatewayId, client),
+      resetRelayed: (session, text) => this.endpoint.resetRelayed(session, ResetCode.Disabled, text),
+      cloudStreams: this.cloud.streams,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      logger: subsystemLogger(logger, 'guard'),
+    });
+    this.aclReach = new AclReach(bus);
+    this.keys = new TicketKeys({ bus, logger: subsystemLogger(logger, 'tickets') });
+    this.frontSide = new FrontSide({
+      bus,
+      options,
+      reusePort: parts.sharesPorts === true,
+      logger,
+      callers: this.callers,
+      refusals: this.refusals,
+      gates: this.gates,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      route: (destinationId) => this.followers.routes.get(destinationId),
+      routes: () => this.followers.routes.items.values(),
+      draining: () => this.drain.closed,
+      certificates: this.certificates.held,
+      certificate: this.certificates.own,
+      serve: (caller) => this.callers.serve(caller),
+      serveNameless: (caller) => this.callers.serveNameless(caller),
+      servePlatform: (connection) => this.clientSide.serve(connection),
+    });
+    this.relays = new Relays({
+      endpoint: this.endpoint,
+      tunnels: this.tunnels,
+      policy: (gatewayId) => this.#policy(gatewayId),
+      linkTo: (node) => this.links.to(node),
+      elsewhere: (gatewayId) => this.presence.elsewhere(gatewayId),
+      isQuiet: (node) => this.presence.isQuiet(node),
+    });
+    this.drain = drainOf({
+      options,
+      logger,
+      endpoint: this.endpoint,
+      tunnels: this.tunnels,
+      callers: this.callers,
+      cloudStreams: this.cloud.streams,
+      presence: this.presence,
+      serving: () => life.serving(),
+      closeFronts: () => this.frontSide.drain(),
+    });
+    this.fleetNews = new FleetNews({
+      nodes: () => this.presence.nodes(),
+      sessions: () => [...this.tunnels.all()].map(({ session }) => session),
+    });
+    this.clientSide = this.#makeClientSide();
+  }
+
+  get fronts(): Fronts {
+    return this.frontSide.fronts;
+  }
+
+  #policy(gatewayId: string): Policy | undefined {
+    return this.followers.policies.get(gatewayId);
+  }
+
+  /** A client says something. */
+  #handleControl(tunnel: Tunnel, body: Control): void {
+    if (body.kind === 'materialWanted') void this.certificates.forClients.handleWanted(tunnel, body);
+    else if (body.kind === 'cloudListeners') this.cloud.book.setStates(tunnel, body.listeners);
+    else if (!this.clientDesk.handleControl(tunnel, body)) this.health.handleControl(tunnel, body);
+  }
+
+  /** A destination is new or another, or gone. */
+  #handleRoute(id: string, gatewayId: string, route: Route | undefined): void {
+    this.certificates.handleRoute(id, gatewayId, route);
+    this.frontSide.apply(id, route);
+    this.cloud.apply(id, gatewayId, route);
+    this.guard.handleRoute(gatewayId);
+    this.health.handleRoute(id, gatewayId, route);
+    if (route === undefined) this.refusals.forget(id);
+  }
+
+  #handleTunnel(tunnel: Tunnel): void {
+    this.tunnels.add(tunnel);
+    this.guard.handleTunnel(tunnel);
+    this.certificates.forClients.handleTunnel(tunnel);
+    this.health.handleTunnel(tunnel);
+    if (!tunnel.session.closed) this.cloud.book.tell(tunnel);
+  }
+
+  #makeClientSide(): ClientSide {
+    const { bus, options, logger } = this.#parts;
+    return new ClientSide({
+      bus,
+      options,
+      logger,
+      bootId: this.bootId,
+      endpoint: this.endpoint,
+      certificate: this.certificates.own,
+      gates: this.gates,
+      turns: this.turns,
+      tunnels: this.tunnels,
+      metrics: this.metrics,
+      keys: this.keys,
+      policy: (gatewayId) => this.followers.policy(gatewayId),
+      aclInReach: () => this.aclReach.inReach,
+      nodes: () => this.presence.nodes(),
+      draining: () => this.drain.active,
+      onTunnel: (tunnel) => this.#handleTunnel(tunnel),
+    });
+  }
+
+  #makeFleetSide(): FleetSide {
+    const { bus, options, logger, version, alone } = this.#parts;
+    return new FleetSide({
+      bus,
+      options,
+      logger,
+      bootId: this.bootId,
+      version,
+      alone: alone === true,
+      endpoint: this.endpoint,
+      identity: this.certificates.identity,
+      gate: this.gates.link,
+      metrics: this.metrics,
+      tunnelPort: () => this.clientSide.port,
+      describe: () => ({
+        ready: this.#life.ready(),
+        draining: this.drain.active,
+        callers: this.callers.size,
+      }),
+      onTunnelElsewhere: (tunnel) => {
+        this.guard.handleTunnelElsewhere(tunnel);
+        this.endpoint.seekPaths(tunnel.gatewayId);
+      },
+      onLink: () => this.health.handleNode(),
+      onNode: () => this.fleetNews.look(),
+    });
+  }
+}
