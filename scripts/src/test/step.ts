@@ -42,26 +42,29 @@ export function listSteps(root: string): Step[] {
     fromScript('dead', 'dead'),
     fromScript('docs', 'docs', ' --check'),
     fromScript('unit', 'test:unit'),
-    fromScript('system', 'test:system', ' --test-reporter=spec'),
+    ...listFiles(root, 'system', '{libs,services,apps}/*/src/**/*.system.test.ts', []),
     { ...fromScript('services', 'service:install'), timeoutMs: 30 * minuteMs },
-    ...systemFolders.flatMap((folder) => listSystemSteps(root, folder)),
+    ...systemFolders.flatMap((folder) =>
+      listFiles(root, folder, `test/${folder}/src/**/*.test.ts`, ['services']),
+    ),
   ];
 }
 
 /**
  * System tests end their process when their tests have: Node 26 has been seen to spin for ever while it takes down its
  * last handles (`Environment::CleanupHandles`) after a TLS connection whose server had been stopped. That nothing is
- * left open is for the unit tests to show, which wait.
+ * left open is for the unit tests to show, which wait. A file is a process as it is: where the runner makes one more for it
+ * and is to end, it ends before it has read all results.
  */
-function listSystemSteps(root: string, folder: string): Step[] {
-  return globSync(`test/${folder}/src/**/*.test.ts`, { cwd: root })
+function listFiles(root: string, kind: string, glob: string, needs: readonly string[]): Step[] {
+  return globSync(glob, { cwd: root })
     .toSorted()
-    .map((file) => ({ file, name: `${folder}/${basename(file, '.test.ts')}` }))
+    .map((file) => ({ file, name: `${kind}/${basename(basename(file, '.test.ts'), '.system')}` }))
     .map(({ file, name }) => ({
       name,
-      command: `node --test --test-force-exit --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
+      command: `node --test --test-isolation=none --test-force-exit --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
       timeoutMs: 20 * minuteMs,
-      needs: ['services'],
+      needs,
       alone: aloneNames.includes(name),
       countsTests: true,
     }));

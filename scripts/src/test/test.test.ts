@@ -100,8 +100,16 @@ test('a name selects a step or a folder of them, with what they need', () => {
 });
 
 test('the cheap steps come first', () => {
-  const names = listSteps(rootFolder).map((one) => one.name);
-  assert.deepEqual(names.slice(0, 6), ['types', 'lint', 'dead', 'docs', 'unit', 'system']);
+  const names = listSteps(rootFolder).map((one) => one.name.replace(/^system\/.*/, 'system'));
+  assert.deepEqual([...new Set(names)].slice(0, 7), [
+    'types',
+    'lint',
+    'dead',
+    'docs',
+    'unit',
+    'system',
+    'services',
+  ]);
 });
 
 test('steps run as listed, two at a time, and one that asks for the machine has it', async () => {

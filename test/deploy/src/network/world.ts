@@ -31,6 +31,7 @@ export function runInside(fileUrl: string): Promise<number> {
   const node = [
     process.execPath,
     '--test',
+    '--test-isolation=none',
     '--test-force-exit',
     '--test-reporter=spec',
     fileURLToPath(fileUrl),
