@@ -4,9 +4,9 @@
  * certificate verified, always: there is no switch that turns it off.
  */
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { NodeAddress } from '@postern/contracts';
-import { connectTls } from '@postern/tls/connect';
+import { connectTls, createContext } from '@postern/tls/connect';
 import { webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { errorText } from '@postern/dial';
@@ -34,6 +34,8 @@ export const webSocketPath = '/v1/tunnel';
 /** Makes connections; holds none of them. */
 export class Dialer {
   readonly #options: DialerOptions;
+  /** The CAs are read once, not for each connection. */
+  readonly #contexts = new Map<'tunnel' | 'platform', SecureContext>();
 
   constructor(options: DialerOptions) {
     this.#options = options;
@@ -89,15 +91,22 @@ export class Dialer {
         port,
         serverName,
         socket,
-        tunnel,
         signal,
-        ...(caPem === null ? {} : { caPem }),
+        context: this.#context(tunnel),
         ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
       });
     } catch (error) {
       destroyQuietly(socket);
       throw error;
     }
+  }
+
+  #context(tunnel: boolean): SecureContext {
+    const { caPem } = this.#options;
+    const key = tunnel ? 'tunnel' : 'platform';
+    const context = this.#contexts.get(key) ?? createContext({ tunnel, ...(caPem === null ? {} : { caPem }) });
+    this.#contexts.set(key, context);
+    return context;
   }
 }
 

@@ -18,6 +18,9 @@ export interface Grant {
 /** A ticket is not used in the last seconds of its life: it would expire on the way. */
 export const ticketMarginMs = 5000;
 
+/** How long the ticket is used on without another first call once one was not answered. */
+const keptMs = 30_000;
+
 /** Keeps the last grant and says which ticket may be used now. */
 export class Wallet {
   #grant: Grant | null = null;
@@ -26,6 +29,7 @@ export class Wallet {
   #ticketSpent = false;
   #ticketRefused = false;
   #reserveSpent = false;
+  #keptUntil = 0;
 
   /** Takes a new grant in place of the former. */
   take(grant: Grant, now: number): void {
@@ -64,14 +68,20 @@ export class Wallet {
     return this.#isFresh(this.#grant.reserveLifeMs, now) ? this.#grant.reserveTicket : null;
   }
 
-  /** The session ticket is not used again; the next try begins with a first call. */
-  spendTicket(): void {
-    this.#ticketSpent = true;
+  /** This session ticket is not used again; the next try begins with a first call. */
+  spend(ticket: string): void {
+    if (ticket === this.#grant?.ticket) this.#ticketSpent = true;
   }
 
-  /** A new one is not to be had at present: the one that was spent, and that nobody refused, is used on while it lives. */
-  reviveTicket(): void {
+  /** Whether a first call was not answered lately: another would not be either. */
+  isKept(now: number): boolean {
+    return now < this.#keptUntil;
+  }
+
+  /** A new ticket is not to be had at present: the one that was spent, and that nobody refused, is used on. */
+  revive(now: number): void {
     this.#ticketSpent = this.#ticketRefused;
+    this.#keptUntil = now + keptMs;
   }
 
   /** A node refused this ticket, or the platform refused the client: it is not shown again. */

@@ -14,6 +14,7 @@ import { type ConnectHandshake, TunnelError } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { ClientError } from './errors.ts';
 import type { Identity } from './identity.ts';
+import type { DialFailure } from './keeper-event.ts';
 
 /** The versions of the tunnel protocol that this client speaks. */
 export const protocolVersions = [1];
@@ -59,29 +60,35 @@ export function clientHandshake(options: HandshakeOptions): ConnectHandshake {
 }
 
 /** What failed when a tunnel did not come up, for the keeper. */
-export function dialFailure(error: unknown): {
-  cause: 'path' | 'ticketRefused' | 'sameNode';
-  retryAfterMs: number;
-} {
+export function dialFailure(error: unknown): { cause: DialFailure; retryAfterMs: number } {
   if (error instanceof ClientError) {
     return {
       cause: error.code === 'CLIENT_SAME_NODE' ? 'sameNode' : 'path',
       retryAfterMs: error.retryAfterMs,
     };
   }
-  if (!(error instanceof TunnelError) || error.code !== 'TUNNEL_REFUSED')
-    return { cause: 'path', retryAfterMs: 0 };
+  return { cause: causeOf(error), retryAfterMs: 0 };
+}
+
+/** A node that has no time resets the connection before TLS, and one that has no place says so. */
+function causeOf(error: unknown): DialFailure {
+  if (!(error instanceof TunnelError)) return wasReset(error) ? 'busy' : 'path';
+  if (error.code !== 'TUNNEL_REFUSED') return 'path';
   const code = /^[A-Z][A-Z0-9_]+/.exec(error.message)?.[0] ?? '';
-  return { cause: passingRefusals.has(code) ? 'path' : 'ticketRefused', retryAfterMs: 0 };
+  return passingRefusals.get(code) ?? 'ticketRefused';
+}
+
+function wasReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
 }
 
 /** Refusals that say nothing against the ticket: another node, or this one later, will take it. */
-const passingRefusals: ReadonlySet<string> = new Set([
-  'EDGE_TUNNELS_FULL',
-  'EDGE_DRAINING',
-  'EDGE_TICKET_KEY_UNKNOWN',
-  'EDGE_CLIENT_RESTARTED',
-  'INTERNAL',
+const passingRefusals: ReadonlyMap<string, DialFailure> = new Map([
+  ['EDGE_TUNNELS_FULL', 'busy'],
+  ['EDGE_DRAINING', 'busy'],
+  ['EDGE_TICKET_KEY_UNKNOWN', 'unfit'],
+  ['EDGE_CLIENT_RESTARTED', 'unfit'],
+  ['INTERNAL', 'unfit'],
 ]);
 
 function readNodeHello(hello: unknown): NodeHello {

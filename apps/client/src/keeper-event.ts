@@ -14,6 +14,12 @@ export interface KeeperOptions {
   readonly random: () => number;
 }
 
+/**
+ * Why a dial brought no tunnel: nobody was reached; who was reached has no time now, or cannot use this ticket, which
+ * another may; the ticket will do nowhere; the way led to a node that was to be avoided.
+ */
+export type DialFailure = 'path' | 'busy' | 'unfit' | 'ticketRefused' | 'sameNode';
+
 /** What happened. */
 export type KeeperEvent =
   | { kind: 'wake' }
@@ -26,7 +32,7 @@ export type KeeperEvent =
   | { kind: 'callAnswered'; grant: Grant }
   | { kind: 'callFailed'; cause: 'refused' | 'unanswered'; retryAfterMs: number }
   | { kind: 'dialUp'; id: number; node: string }
-  | { kind: 'dialFailed'; id: number; cause: 'path' | 'ticketRefused' | 'sameNode'; retryAfterMs: number }
+  | { kind: 'dialFailed'; id: number; cause: DialFailure; retryAfterMs: number }
   | { kind: 'tunnelDraining'; id: number }
   | { kind: 'tunnelDown'; id: number };
 

@@ -7,7 +7,7 @@
  *           │  ▲              │                 └─ better dial ─ dialUp: new one up, then the old one drained
  *           ▼  └── next way, or a new first call ◄── dialFailed
  *         needs a ticket ──► call ──callAnswered──► dial
- *                                 └─callFailed────► dial with the reserve ticket, or wait
+ *                                 └─callFailed────► dial with the ticket that was, or the reserve ticket, or wait
  *
  * Invariants: at most `tunnels` slots, one call and one better dial at a time; a slot waits at most 5 s between two
  * tries unless the platform asked for more by Retry-After; a tunnel is drained only when its replacement is up.
@@ -17,10 +17,12 @@
  */
 import type { NodeAddress } from '@postern/contracts';
 import { spreadMs, waitMs } from './backoff.ts';
-import { CallGate } from './call-gate.ts';
 import { type Grant, Wallet } from './grant.ts';
 import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
-import { type Transport, type Way, addressKey, chooseWays, rankAddresses } from './route-choice.ts';
+import { type Dial, type Round, type Slot, makeRound, makeSlot } from './keeper-slot.ts';
+import { Placement } from './placement.ts';
+import { type Transport, type Way, addressKey } from './route-choice.ts';
+import { TryGate } from './try-gate.ts';
 
 /** Waits that are not a retry's. */
 export const KeeperTiming = {
@@ -39,50 +41,19 @@ export const KeeperTiming = {
 /** Within what time a client acts on another fleet: all of them hear of it at once. */
 const fleetMs = 2000;
 
-interface Dial {
-  readonly id: number;
-  readonly way: Way;
-  readonly ticket: string;
-  readonly era: number;
-}
-
-interface Up {
-  readonly id: number;
-  readonly node: string;
-  readonly transport: Transport;
-  readonly since: number;
-  readonly era: number;
-  /** Its node asked for another tunnel in its place. */
-  leaving: boolean;
-}
-
-interface Slot {
-  dial: Dial | null;
-  better: Dial | null;
-  up: Up | null;
-  /** What is left of the round of ways, and the ticket that it began with. */
-  round: { ways: Way[]; ticket: string; directFailed: boolean } | null;
-  notBefore: number;
-  flaps: number;
-  improveAt: number;
-}
-
 /** The state machine for one gateway. */
 export class TunnelKeeper {
   readonly #options: KeeperOptions;
   readonly #wallet = new Wallet();
   readonly #slots: Slot[];
-  /** Nodes of tunnels that drain, by tunnel. */
-  readonly #draining = new Map<number, string>();
-  readonly #failedAt = new Map<string, number>();
+  readonly #placement: Placement;
   #actions: KeeperAction[] = [];
   #wakeAt: number | null = 0;
   #dialsMade = 0;
-  readonly #call: CallGate;
+  readonly #try: TryGate;
   #mayUseReserve = false;
   #everUp = false;
   #over = false;
-  #directIsBlocked = false;
   #directProbes = 0;
   #spreadTries = 0;
   /** How often the token was changed; of the last first call, and of the tickets that there are. */
@@ -92,16 +63,9 @@ export class TunnelKeeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
-    this.#call = new CallGate(options.random);
-    this.#slots = Array.from({ length: options.tunnels }, () => ({
-      dial: null,
-      better: null,
-      up: null,
-      round: null,
-      notBefore: 0,
-      flaps: 0,
-      improveAt: 0,
-    }));
+    this.#try = new TryGate(options.random);
+    this.#slots = Array.from({ length: options.tunnels }, makeSlot);
+    this.#placement = new Placement(options.transport, this.#wallet, this.#slots);
   }
 
   /** When to step with `wake` unless something happens before; null when only an event can move it. */
@@ -157,8 +121,11 @@ export class TunnelKeeper {
     this.#era += 1;
     this.#wallet.discardAll();
     this.#mayUseReserve = false;
-    this.#call.hurry(now);
-    for (const slot of this.#slots) slot.improveAt = now;
+    this.#try.hurry(now);
+    for (const slot of this.#slots) {
+      slot.improveAt = now;
+      if (slot.up !== null) slot.up.stale = true;
+    }
   }
 
   /** A node is new or gone: tunnels that end too close to each other are spread at once, but not by all clients at the same moment. */
@@ -184,22 +151,21 @@ export class TunnelKeeper {
   }
 
   #handleAnswer(grant: Grant, now: number): void {
-    this.#call.end();
+    this.#try.endCall();
     this.#mayUseReserve = false;
     // It is for a token that has been changed since: the call is made anew.
     if (this.#callEra < this.#era) return;
     this.#grantEra = this.#callEra;
     this.#wallet.take(grant, now);
-    const known = new Set(grant.nodes.map(addressKey));
-    for (const key of this.#failedAt.keys()) if (!known.has(key)) this.#failedAt.delete(key);
+    this.#placement.prune();
   }
 
   #handleCallFailed(cause: 'refused' | 'unanswered', retryAfterMs: number, now: number): void {
-    this.#call.end();
+    this.#try.endCall();
     if (cause === 'refused') this.#wallet.discardAll();
-    else this.#wallet.reviveTicket();
+    else this.#wallet.revive(now);
     this.#mayUseReserve = cause === 'unanswered';
-    this.#call.postpone(now, retryAfterMs);
+    this.#try.postpone(now, retryAfterMs);
     for (const slot of this.#slots) {
       if (slot.up !== null)
         slot.improveAt = Math.max(slot.improveAt, now + this.#around(KeeperTiming.spreadMs));
@@ -210,32 +176,32 @@ export class TunnelKeeper {
     const slot = this.#slots.find((one) => one.dial?.id === id || one.better?.id === id);
     const dial = slot?.dial?.id === id ? slot.dial : slot?.better;
     if (slot === undefined || dial === null || dial === undefined) return;
-    const { era } = dial;
-    const { transport, address } = dial.way;
-    if (transport === 'websocket' && slot.round?.directFailed === true) this.#directIsBlocked = true;
-    if (address !== null) this.#failedAt.delete(addressKey(address));
+    const { transport } = dial.way;
+    // The token may have been changed once more while it was dialled.
+    const stale = dial.era < this.#era;
+    if (transport === 'websocket' && slot.round?.directFailed === true) this.#placement.directIsBlocked = true;
+    this.#placement.note(dial.way, null);
     if (slot.up !== null) {
-      this.#draining.set(slot.up.id, slot.up.node);
+      this.#placement.draining.set(slot.up.id, slot.up.node);
       this.#actions.push({ kind: 'drain', id: slot.up.id });
     }
     Object.assign(slot, {
       dial: null,
       better: null,
       round: null,
-      up: { id, node, transport, since: now, era, leaving: false },
+      up: { id, node, transport, since: now, stale, leaving: false },
     });
-    this.#call.handleUp();
+    this.#try.handleUp();
     this.#everUp = true;
     if (transport === 'direct') this.#handleDirectWorks(now);
     slot.improveAt =
       now + (transport === 'websocket' ? this.#probeWaitMs() : waitMs(0, this.#options.random()));
-    // Changed once more while it was dialled.
-    if (era < this.#era) slot.improveAt = now;
+    if (stale) slot.improveAt = now;
     this.#spreadTries = 0;
   }
 
   #handleDirectWorks(now: number): void {
-    this.#directIsBlocked = false;
+    this.#placement.directIsBlocked = false;
     this.#directProbes = 0;
     for (const slot of this.#slots) if (slot.up?.transport === 'websocket') slot.improveAt = now;
   }
@@ -245,17 +211,21 @@ export class TunnelKeeper {
     for (const slot of this.#slots) {
       const dial = slot.dial?.id === id ? slot.dial : slot.better?.id === id ? slot.better : null;
       if (dial === null) continue;
-      const { transport, address } = dial.way;
+      const { transport } = dial.way;
       if (cause === 'ticketRefused') this.#wallet.discard(dial.ticket);
-      if (cause === 'path' && address !== null) this.#failedAt.set(addressKey(address), now);
+      if (cause !== 'ticketRefused' && cause !== 'sameNode') this.#placement.note(dial.way, now);
       if (dial === slot.better) {
         slot.better = null;
         return this.#handleBetterFailed(transport, slot, cause, now);
       }
       slot.dial = null;
-      if (transport === 'direct' && slot.round !== null) slot.round.directFailed = true;
-      if (cause === 'ticketRefused' || (slot.round?.ways.length ?? 0) === 0)
-        this.#endRound(slot, retryAfterMs, now);
+      // What was to be better, and whose tunnel ended meanwhile, is a round of one way.
+      const round = (slot.round ??= makeRound([], dial.ticket));
+      round.directFailed ||= transport === 'direct';
+      if (cause === 'unfit' || cause === 'ticketRefused') round.heard = 'unfit';
+      else if (cause === 'busy' && round.heard === 'nothing') round.heard = 'busy';
+      if (cause === 'ticketRefused' || round.ways.length === 0)
+        this.#endRound(slot, round, retryAfterMs, now);
       else slot.notBefore = now + retryAfterMs;
       return;
     }
@@ -276,26 +246,32 @@ export class TunnelKeeper {
     this.#spreadTries += 1;
     // A way that does not tell nodes apart is no reason for haste; a node that is away may be back any moment, and its
     // callers wait for it.
-    const soon = cause === 'path' || this.#spreadTries < KeeperTiming.spreadTriesMax;
+    const soon = cause === 'path' || cause === 'busy' || cause === 'unfit' || this.#spreadTries < KeeperTiming.spreadTriesMax;
     const wait = soon
       ? waitMs(this.#spreadTries, this.#options.random())
       : this.#around(KeeperTiming.spreadMs);
     for (const one of this.#slots) if (one.up !== null) one.improveAt = Math.max(one.improveAt, now + wait);
   }
 
-  /** The round is over without a tunnel: what it knew may be stale, so the next one begins with a first call. */
-  #endRound(slot: Slot, retryAfterMs: number, now: number): void {
+  /**
+   * The round is over without a tunnel. Where nobody was there, what it knew may be stale, and the next one begins with a
+   * first call, unless none is answered. A node that is there and has no time will take the same ticket later.
+   */
+  #endRound(slot: Slot, { heard, ticket }: Round, retryAfterMs: number, now: number): void {
     slot.round = null;
-    this.#wallet.spendTicket();
-    this.#mayUseReserve = false;
-    this.#call.postponeForRound(now, retryAfterMs);
+    this.#try.postponeForRound(now, retryAfterMs);
+    if (heard === 'unfit' || (heard === 'nothing' && !this.#wallet.isKept(now))) {
+      this.#wallet.spend(ticket);
+      this.#mayUseReserve = false;
+    }
+    if (this.#ticket(now) !== null) slot.notBefore = this.#try.notBefore;
   }
 
   #handleGone(id: number, draining: boolean, now: number): void {
-    this.#draining.delete(id);
+    this.#placement.draining.delete(id);
     const slot = this.#slots.find((one) => one.up?.id === id);
     if (slot === undefined || slot.up === null) return;
-    if (draining) this.#draining.set(id, slot.up.node);
+    if (draining) this.#placement.draining.set(id, slot.up.node);
     slot.flaps = now - slot.up.since < KeeperTiming.flapMs ? slot.flaps + 1 : 0;
     slot.notBefore = now + waitMs(slot.flaps, this.#options.random());
     slot.up = null;
@@ -303,7 +279,7 @@ export class TunnelKeeper {
     slot.better = null;
     this.#directProbes = 0;
     this.#mayUseReserve = false;
-    this.#call.hurry(slot.notBefore);
+    this.#try.hurry(slot.notBefore);
   }
 
   #plan(now: number): void {
@@ -316,15 +292,15 @@ export class TunnelKeeper {
     }
     if (needsCall && this.#isUsedUp()) return this.#giveUp();
     const wantsCall = this.#improve(now, wakes);
-    if ((needsCall || wantsCall) && !this.#call.inFlight) {
-      if (this.#call.notBefore <= now) this.#startCall(needsCall);
-      else wakes.push(this.#call.notBefore);
+    if ((needsCall || wantsCall) && !this.#try.callInFlight) {
+      if (this.#try.notBefore <= now) this.#startCall(needsCall);
+      else wakes.push(this.#try.notBefore);
     }
     this.#wakeAt = wakes.length === 0 ? null : Math.min(...wakes);
   }
 
   #startCall(needed: boolean): void {
-    this.#call.start(needed);
+    this.#try.startCall(needed);
     this.#callEra = this.#era;
     this.#actions.push({ kind: 'call' });
   }
@@ -332,9 +308,9 @@ export class TunnelKeeper {
   /** Used up only when nothing is up or under way, so that a late success is never thrown away. */
   #isUsedUp(): boolean {
     const { reconnect } = this.#options;
-    if (reconnect < 0 || this.#call.inFlight) return false;
+    if (reconnect < 0 || this.#try.callInFlight) return false;
     if (this.#slots.some((slot) => slot.up !== null || slot.dial !== null)) return false;
-    return this.#call.countSinceUp >= reconnect + (this.#everUp ? 0 : 1);
+    return this.#try.countSinceUp >= reconnect + (this.#everUp ? 0 : 1);
   }
 
   #giveUp(): void {
@@ -355,13 +331,20 @@ export class TunnelKeeper {
   }
 
   #beginRound(now: number): Slot['round'] {
-    const ticket = this.#wallet.ticket(now) ?? (this.#mayUseReserve ? this.#wallet.reserve(now) : null);
-    if (ticket === null) return null;
-    const ways = chooseWays({ ...this.#knowledge(), transport: this.#options.transport });
-    if (ways.length > 0) return { ways, ticket, directFailed: false };
+    const ticket = this.#ticket(now);
+    if (ticket === null || (this.#try.roundFailed && this.#isUsedUp())) return null;
+    const ways = this.#placement.ways();
+    if (ways.length > 0) {
+      this.#try.startRound();
+      return makeRound(ways, ticket);
+    }
     this.#wallet.discard(ticket);
-    this.#call.postpone(now, 0);
+    this.#try.postpone(now, 0);
     return null;
+  }
+
+  #ticket(now: number): string | null {
+    return this.#wallet.ticket(now) ?? (this.#mayUseReserve ? this.#wallet.reserve(now) : null);
   }
 
   #dial(way: Way, ticket: string, avoid: readonly string[]): Dial {
@@ -375,21 +358,20 @@ export class TunnelKeeper {
   #improve(now: number, wakes: number[]): boolean {
     if (this.#slots.some((slot) => slot.better !== null)) return false;
     for (const slot of this.#slots) {
-      if (slot.up === null || !this.#couldBeBetter(slot.up)) continue;
+      if (slot.up === null || !this.#placement.couldBeBetter(slot.up)) continue;
       if (slot.improveAt > now) {
         wakes.push(slot.improveAt);
         continue;
       }
       const ticket = this.#wallet.ticket(now);
       if (ticket === null) return true;
-      const others = this.#heldNodes(slot);
-      const way = this.#betterWay(slot.up, others);
-      if (way !== null) {
-        slot.better = this.#dial(way, ticket, this.#avoided(slot.up, way, others));
+      const better = this.#placement.better(slot, slot.up);
+      if (better !== null) {
+        slot.better = this.#dial(better.way, ticket, better.avoid);
         return false;
       }
       if (this.#wallet.ageMs(now) > KeeperTiming.spreadMs / 2) {
-        this.#wallet.spendTicket();
+        this.#wallet.spend(ticket);
         return true;
       }
       const { spreadMs: soon, singleNodeMs } = KeeperTiming;
@@ -397,92 +379,6 @@ export class TunnelKeeper {
       wakes.push(slot.improveAt);
     }
     return false;
-  }
-
-  /** A former token opened it. */
-  #isStale(up: Up): boolean {
-    return up.era < this.#era;
-  }
-
-  #couldBeBetter(up: Up): boolean {
-    if (this.#isStale(up) || up.leaving) return true;
-    if (up.transport === 'websocket' && this.#options.transport === 'auto') return true;
-    const older = this.#slots.flatMap((slot) =>
-      slot.up !== null && slot.up.id < up.id ? [slot.up.node] : [],
-    );
-    return older.includes(up.node) || (up.transport === 'direct' && this.#sharesZone(up.node, older));
-  }
-
-  /** Whether the node is in the failure domain of one of these, while another domain has none of our tunnels. */
-  #sharesZone(node: string, others: readonly string[]): boolean {
-    const zone = this.#zoneOf(node);
-    return zone !== '' && others.some((other) => this.#zoneOf(other) === zone) && this.#freeZone() !== null;
-  }
-
-  /** A node in a failure domain that has none of our tunnels. */
-  #freeZone(): NodeAddress | null {
-    const held = new Set(this.#heldNodes(null).map((node) => this.#zoneOf(node)));
-    return this.#wallet.nodes.find(({ zone }) => zone !== '' && !held.has(zone)) ?? null;
-  }
-
-  #zoneOf(node: string): string {
-    return this.#wallet.nodes.find((address) => address.node === node)?.zone ?? '';
-  }
-
-  /** The nodes that a better tunnel must not end at. */
-  #avoided(up: Up, way: Way, others: readonly string[]): readonly string[] {
-    if (up.leaving) return [up.node];
-    return way.transport === up.transport && !this.#isStale(up) ? others : [];
-  }
-
-  #betterWay(up: Up, others: string[]): Way | null {
-    const ranked = rankAddresses({ ...this.#knowledge(others), transport: 'direct' });
-    const [best] = ranked;
-    if (this.#isStale(up)) {
-      // The same way once more: nothing moves but the token.
-      if (up.transport === 'websocket') return { transport: 'websocket', address: null };
-      const address = ranked.find(({ node }) => node === up.node) ?? best;
-      return address === undefined ? null : { transport: 'direct', address };
-    }
-    if (up.leaving) {
-      if (up.transport === 'websocket') return { transport: 'websocket', address: null };
-      // In a hurry any node that can be reached is better than the best one that cannot.
-      const away = ranked.filter(({ node }) => node !== up.node);
-      const address = away.find((one) => !this.#failedAt.has(addressKey(one))) ?? away[0];
-      return address === undefined ? null : { transport: 'direct', address };
-    }
-    if (up.transport === 'websocket' && this.#options.transport === 'auto') {
-      return best === undefined ? null : { transport: 'direct', address: best };
-    }
-    if (new Set(ranked.map(({ node }) => node)).size < 2) return null;
-    if (up.transport === 'websocket') return { transport: 'websocket', address: null };
-    const free = others.includes(up.node)
-      ? ranked.find(({ node }) => node !== up.node && !others.includes(node))
-      : (this.#freeZone() ?? undefined);
-    return free === undefined ? null : { transport: 'direct', address: free };
-  }
-
-  #knowledge(
-    held: readonly string[] = this.#heldNodes(null),
-  ): Omit<Parameters<typeof chooseWays>[0], 'transport'> {
-    return {
-      nodes: this.#wallet.nodes,
-      held,
-      failedAt: this.#failedAt,
-      directIsUp: this.#slots.some((slot) => slot.up?.transport === 'direct'),
-      directIsBlocked: this.#directIsBlocked,
-    };
-  }
-
-  /** Nodes that have, lose or may get a tunnel of ours, but for this slot's. */
-  #heldNodes(except: Slot | null): string[] {
-    const slots = this.#slots.filter((slot) => slot !== except);
-    const dialled = slots.flatMap((slot): (NodeAddress | null | undefined)[] => [slot.dial?.way.address]);
-    return [
-      ...slots.flatMap((slot) => slot.up?.node ?? []),
-      ...dialled.flatMap((address) => address?.node ?? []),
-      ...this.#draining.values(),
-    ];
   }
 
   #probeWaitMs(): number {

@@ -1,14 +1,14 @@
 /**
- * When the next first call may be made, and how many were made in vain. A call that failed, and a round of dials that
- * brought no tunnel, each put it off; a round counts once for all tunnels that were dialled after the same call. What the
- * platform asked for by Retry-After is never cut short.
+ * When the next try may be made, and how many were made in vain. A try is a first call, or a round of dials with a ticket
+ * that is used again; a call that failed, and a round that brought no tunnel, each put the next off. A round counts once
+ * for all tunnels that were dialled in it. What the platform asked for by Retry-After is never cut short.
  */
 import { waitMs } from './backoff.ts';
 
-/** The gate before the first call of one gateway. */
-export class CallGate {
+/** The gate before the next try of one gateway. */
+export class TryGate {
   readonly #random: () => number;
-  #inFlight = false;
+  #callInFlight = false;
   #notBefore = 0;
   #retryAfter = 0;
   #failures = 0;
@@ -20,33 +20,44 @@ export class CallGate {
   }
 
   /** Whether a call is under way. */
-  get inFlight(): boolean {
-    return this.#inFlight;
+  get callInFlight(): boolean {
+    return this.#callInFlight;
   }
 
-  /** When the next one may be made. */
+  /** When the next try may be made. */
   get notBefore(): number {
     return this.#notBefore;
   }
 
-  /** Calls that were needed for a tunnel since the last one came up. */
+  /** Whether a round has failed, and neither a call nor another round has followed. */
+  get roundFailed(): boolean {
+    return this.#roundFailed;
+  }
+
+  /** Tries for a tunnel that is missing since the last one came up. */
   get countSinceUp(): number {
     return this.#countSinceUp;
   }
 
   /** A call is made; `needed` for a tunnel that is missing, not for a better one. */
-  start(needed: boolean): void {
-    this.#inFlight = true;
+  startCall(needed: boolean): void {
+    this.#callInFlight = true;
     if (needed) this.#countSinceUp += 1;
   }
 
   /** The call is over. */
-  end(): void {
-    this.#inFlight = false;
+  endCall(): void {
+    this.#callInFlight = false;
     this.#roundFailed = false;
   }
 
-  /** Puts the next call off by one more failure. */
+  /** A round begins; it is a try of its own where it follows another without a call. */
+  startRound(): void {
+    if (this.#roundFailed) this.#countSinceUp += 1;
+    this.#roundFailed = false;
+  }
+
+  /** Puts the next try off by one more failure. */
   postpone(now: number, retryAfterMs: number): void {
     this.#failures += 1;
     this.#retryAfter = now + retryAfterMs;
@@ -60,7 +71,7 @@ export class CallGate {
     this.postpone(now, retryAfterMs);
   }
 
-  /** A tunnel was lost: what a call for a better one had to wait for does not hold up its replacement. */
+  /** A tunnel was lost: what a try for a better one had to wait for does not hold up its replacement. */
   hurry(at: number): void {
     this.#notBefore = Math.max(this.#retryAfter, Math.min(this.#notBefore, at));
   }
