@@ -104,7 +104,8 @@ export class Dialer {
   #context(tunnel: boolean): SecureContext {
     const { caPem } = this.#options;
     const key = tunnel ? 'tunnel' : 'platform';
-    const context = this.#contexts.get(key) ?? createContext({ tunnel, ...(caPem === null ? {} : { caPem }) });
+    const context =
+      this.#contexts.get(key) ?? createContext({ tunnel, ...(caPem === null ? {} : { caPem }) });
     this.#contexts.set(key, context);
     return context;
   }

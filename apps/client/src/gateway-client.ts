@@ -7,44 +7,31 @@
  *      │◄─────────── events ───────┘                   └──CONTROL──► lists, end
  */
 import assert from 'node:assert/strict';
+import type { AccessList } from '@postern/access';
 import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import {
-  type Compression,
-  Endpoint,
-  GoAwayCode,
-  ResetCode,
-  type Session,
-  TunnelError,
-  defaultLimits,
-} from '@postern/tunnel';
+import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
-import type { AccessList } from '@postern/access';
-import type { HttpBounds } from '@postern/exchange';
 import { AccessGuard } from './access-guard.ts';
-import { Certificates, type CertificatesParts } from './certificates.ts';
+import { Certificates } from './certificates.ts';
 import { CloudDesk } from './cloud/cloud-desk.ts';
 import { callPlatform } from './connector.ts';
 import { Diagnosis } from './diagnosis.ts';
-import type { Dialer } from './dialer.ts';
-import { type ResourceParts, errorText } from '@postern/dial';
+import type { ResourceParts } from '@postern/dial';
 import { ClientError } from './errors.ts';
+import type { GatewayClientOptions } from './gateway-options.ts';
+import { HeldTunnels, quietest } from './held-tunnels.ts';
+import type { Grant } from './grant.ts';
 import { type HandshakeOptions, dialFailure } from './handshake.ts';
-import type { Hosts } from '@postern/dial';
-import type { Identity } from './identity.ts';
+import { type CallFailure, type DialAction, KeeperDriver } from './keeper-driver.ts';
 import { StreamServer, clientEnd } from './stream-server.ts';
-import type { KeeperAction, KeeperEvent, KeeperOptions } from './keeper-event.ts';
-import { TunnelKeeper } from './tunnel-keeper.ts';
 import { TroubleLog } from './trouble-log.ts';
+import { TokenWatch } from './token-watch.ts';
 import type { GatewayCounts } from './metrics.ts';
-import type { TracingSource } from './traces.ts';
 import { openTunnel, wayText } from './tunnel-opener.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
 export const drainMs = 30_000;
-
-/** How often the token's file is looked at while all is well. */
-const tokenCheckMs = 5_000;
 
 const controlCheck = Compile(Control);
 
@@ -53,58 +40,22 @@ const refusalStatuses: ReadonlySet<number> = new Set([401, 403]);
 /** The one of them that may pass by itself: the gateway can be enabled again. */
 const gatewayDisabledCode = 'ACL_GATEWAY_DISABLED';
 
-/** How a gateway's client came to its end. */
-export type GatewayEnd = { kind: 'ended' | 'usedUp'; reason: string };
-
-/** What one gateway's client is made with. */
-export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
-  readonly gatewayId: string;
-  readonly readToken: () => string | null;
-  readonly ownList: AccessList | null;
-  readonly identity: Identity;
-  readonly facts: { name: string; version: string; platform: string };
-  readonly dialer: Dialer;
-  readonly hosts: Hosts;
-  /** The process's, shared by its gateways. */
-  readonly compression: Compression;
-  /** This process's key for what is sealed to it, and whom it believes. */
-  readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
-  /** The address on which callers of cloud destinations are taken, and how many at once. */
-  readonly listenHost: string;
-  readonly callersMax: number;
-  /** The bounds of HTTP with callers of cloud destinations. */
-  readonly http: HttpBounds;
-  /** The part of the process's tunnel memory that this gateway may use. */
-  readonly memoryShare: number;
-  readonly logger: Logger;
-  /** Null where no traces are wanted. */
-  readonly tracing: TracingSource;
-  /** The first tunnel is up. */
-  readonly onConnected: (clientId: string) => void;
-  /** The platform refused the last first call, or (null) no longer does. */
-  readonly onRefused: (reason: string | null) => void;
-  readonly onEnd: (end: GatewayEnd) => void;
-}
-
 /** Connects one gateway and serves its streams. */
 export class GatewayClient {
   readonly #options: GatewayClientOptions;
   readonly #logger: Logger;
-  readonly #keeper: TunnelKeeper;
+  readonly #keeper: KeeperDriver;
   readonly #guard = new AccessGuard();
   readonly #streams: StreamServer;
   readonly #certificates: Certificates;
   readonly #diagnosis: Diagnosis;
   readonly #cloud: CloudDesk;
   readonly #trouble: TroubleLog;
+  readonly #token: TokenWatch;
   readonly #abort = new AbortController();
-  readonly #tunnels = new Map<number, Session>();
+  readonly #tunnels = new HeldTunnels();
   #endpoint: Endpoint | null = null;
   #gateway: ConnectAnswer['gateway'] | null = null;
-  #timer: NodeJS.Timeout | undefined;
-  #tokenTimer: NodeJS.Timeout | undefined;
-  /** The one that the last first call showed. */
-  #shownToken: string | null = null;
   #idle: (() => void) | null = null;
   #everUp = false;
   #stopping: Promise<void> | null = null;
@@ -112,7 +63,15 @@ export class GatewayClient {
   constructor(options: GatewayClientOptions) {
     this.#options = options;
     this.#logger = subsystemLogger(options.logger, 'tunnel').child({ gatewayId: options.gatewayId });
-    this.#keeper = new TunnelKeeper({ ...options, random: Math.random });
+    this.#keeper = new KeeperDriver(options, {
+      call: () => this.#call(),
+      explainCall: (error) => this.#explainCall(error),
+      dial: (action) => this.#dial(action),
+      explainDial: (action, error) => this.#explainDial(action, error),
+      onUp: (id, session) => this.#handleUp(id, session),
+      drain: (id) => this.#drain(id),
+      onUsedUp: () => this.#handleUsedUp(),
+    });
     this.#guard.setOwnList(options.ownList);
     const streamLogger = subsystemLogger(options.logger, 'stream').child({ gatewayId: options.gatewayId });
     this.#certificates = new Certificates({
@@ -140,46 +99,36 @@ export class GatewayClient {
       guard: this.#guard,
       material: resource.material,
       logger: subsystemLogger(options.logger, 'cloud').child({ gatewayId: options.gatewayId }),
-      sessions: () => this.#tunnels.values(),
+      sessions: () => this.#tunnels.all(),
       open: (session, metadata) => this.#endpointNow().open(session, metadata),
     });
     this.#trouble = new TroubleLog(this.#logger);
+    this.#token = new TokenWatch(options.readToken, this.#logger, () => this.#keeper.step({ kind: 'renew' }));
   }
 
   /** How many tunnels take streams. */
   get tunnelCount(): number {
-    return [...this.#tunnels.values()].filter(({ usable }) => usable).length;
+    return this.#tunnels.usableCount;
   }
 
   /** Begins, and never blocks. */
   start(): void {
-    this.#tokenTimer = setInterval(() => this.checkToken(), tokenCheckMs).unref();
-    this.#step({ kind: 'wake' });
+    this.#token.start(() => this.checkToken());
+    this.#keeper.step({ kind: 'wake' });
   }
 
   /** Where the token is another one by now, tunnels that it opens replace those at hand. Without tunnels the next call has it. */
   checkToken(): void {
-    if (this.#stopping !== null || this.#tunnels.size === 0) return;
-    let token: string | null = null;
-    try {
-      token = this.#options.readToken();
-    } catch (error) {
-      return this.#logger.debug({ error }, 'the security token cannot be read anew');
-    }
-    if (token === this.#shownToken) return;
-    this.#shownToken = token;
-    this.#logger.info('the security token is another one: tunnels are replaced one by one');
-    this.#step({ kind: 'renew' });
+    if (this.#stopping === null && this.#tunnels.size > 0) this.#token.check();
   }
 
   /** Takes the owner's list anew: tells the platform, and ends streams that it denies. */
   setOwnList(list: AccessList | null): void {
     this.#guard.setOwnList(list);
-    for (const session of this.#tunnels.values()) this.#tellOwnRules(session);
+    for (const session of this.#tunnels.all()) this.#tellOwnRules(session);
     this.#recheck();
   }
 
-  /** What `/status` and status lines show. */
   /** What metrics show. */
   counts(): GatewayCounts {
     const { served, refused, bytesFromResource, bytesToResource } = this.#streams.counts;
@@ -195,6 +144,7 @@ export class GatewayClient {
     };
   }
 
+  /** What `/status` and status lines show. */
   status(): object {
     return {
       gatewayId: this.#options.gatewayId,
@@ -207,12 +157,7 @@ export class GatewayClient {
       checks: this.#diagnosis.health.size,
       ...this.#streams.counts,
       cloud: this.#cloud.status(),
-      tunnels: [...this.#tunnels.values()].map((session) => ({
-        node: session.peer.id,
-        transport: session.transport,
-        streams: session.streamCount,
-        roundTripMs: session.roundTripMs,
-      })),
+      tunnels: this.#tunnels.status(),
     };
   }
 
@@ -231,14 +176,13 @@ export class GatewayClient {
 
   async #drainAndClose(): Promise<void> {
     this.#keeper.end();
-    clearTimeout(this.#timer);
-    clearInterval(this.#tokenTimer);
+    this.#token.stop();
     this.#abort.abort(new Error('the client is stopping'));
     this.#cloud.stopListening();
     if (this.#tunnels.size > 0) {
       const { promise: idle, resolve } = Promise.withResolvers<void>();
       this.#idle = resolve;
-      for (const session of this.#tunnels.values())
+      for (const session of this.#tunnels.all())
         session.goAway(GoAwayCode.ShuttingDown, 'the client is stopping');
       const timer = setTimeout(resolve, drainMs);
       await idle;
@@ -249,8 +193,7 @@ export class GatewayClient {
 
   #close(): void {
     this.#keeper.end();
-    clearTimeout(this.#timer);
-    clearInterval(this.#tokenTimer);
+    this.#token.stop();
     this.#abort.abort(new Error('the client is stopping'));
     this.#streams.close();
     this.#certificates.close();
@@ -261,104 +204,58 @@ export class GatewayClient {
 
   // ---- the keeper's hands
 
-  #step(event: KeeperEvent): void {
-    for (const action of this.#keeper.step(event, performance.now())) this.#act(action);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    const { wakeAt } = this.#keeper;
-    if (wakeAt === null || this.#stopping !== null) return;
-    this.#timer = setTimeout(
-      () => this.#step({ kind: 'wake' }),
-      Math.max(0, Math.ceil(wakeAt - performance.now())),
-    );
-  }
-
-  #act(action: KeeperAction): void {
-    switch (action.kind) {
-      case 'call':
-        return void this.#call();
-      case 'dial':
-        return void this.#dial(action);
-      case 'drain':
-        return this.#drain(action.id);
-      case 'usedUp':
-        return this.#options.onEnd({
-          kind: 'usedUp',
-          reason: `no tunnel after ${this.#options.reconnect} tries: ${this.#trouble.last}`,
-        });
-    }
-  }
-
-  async #call(): Promise<void> {
+  async #call(): Promise<Grant> {
     const { gatewayId, identity, facts, dialer } = this.#options;
-    try {
-      const body = { gatewayId, bootId: identity.bootId, publicKey: identity.publicKey, facts };
-      const admission = await callPlatform(dialer, body, await this.#readToken(), this.#abort.signal);
-      this.#gateway = admission.gateway;
-      this.#endpoint ??= this.#makeEndpoint(admission.clientId);
-      if (this.#endpoint.self.id !== admission.clientId) {
-        throw new ClientError(
-          'CLIENT_ANSWER_MALFORMED',
-          `the platform calls this client ${admission.clientId} now, and ${this.#endpoint.self.id} before`,
-        );
-      }
-      this.#options.onRefused(null);
-      this.#step({ kind: 'callAnswered', grant: admission.grant });
-    } catch (error) {
-      if (this.#stopping === null) this.#handleCallFailed(error);
+    const body = { gatewayId, bootId: identity.bootId, publicKey: identity.publicKey, facts };
+    const admission = await callPlatform(dialer, body, this.#token.read(), this.#abort.signal);
+    this.#gateway = admission.gateway;
+    this.#endpoint ??= this.#makeEndpoint(admission.clientId);
+    if (this.#endpoint.self.id !== admission.clientId) {
+      throw new ClientError(
+        'CLIENT_ANSWER_MALFORMED',
+        `the platform calls this client ${admission.clientId} now, and ${this.#endpoint.self.id} before`,
+      );
     }
+    this.#options.onRefused(null);
+    return admission.grant;
   }
 
-  /** Async, so that what fails is never handled in the middle of a step. */
-  async #readToken(): Promise<string | null> {
-    try {
-      this.#shownToken = this.#options.readToken();
-      return this.#shownToken;
-    } catch (error) {
-      throw new ClientError('CLIENT_TOKEN_FILE', `the security token cannot be read: ${errorText(error)}`, {
-        cause: error,
-      });
-    }
-  }
-
-  #handleCallFailed(error: unknown): void {
+  #explainCall(error: unknown): CallFailure {
     const known = error instanceof ClientError ? error : null;
     const refused = known !== null && known.platformCode !== null && refusalStatuses.has(known.status ?? 0);
     this.#trouble.tell('the first call failed', error);
     this.#options.onRefused(refused && known.platformCode !== gatewayDisabledCode ? known.message : null);
-    this.#step({
-      kind: 'callFailed',
-      cause: refused ? 'refused' : 'unanswered',
-      retryAfterMs: known?.retryAfterMs ?? 0,
-    });
+    return { cause: refused ? 'refused' : 'unanswered', retryAfterMs: known?.retryAfterMs ?? 0 };
   }
 
-  async #dial(action: KeeperAction & { kind: 'dial' }): Promise<void> {
+  async #dial(action: DialAction): Promise<Session> {
     const { id, ticket, avoid } = action;
     const { identity, facts, gatewayId, dialer } = this.#options;
-    const ownRules = this.#guard.ownRules;
+    const { ownRules } = this.#guard;
     const onWelcome: HandshakeOptions['onWelcome'] = (_node, { accessList }) =>
       this.#guard.setGatewayList(id, accessList.revision, accessList.rules);
     const handshake = { identity, gatewayId, ticket, facts, avoid, ownRules, onWelcome };
-    const endpoint = this.#endpoint;
-    assert(endpoint !== null, 'a dial follows an answered call');
     try {
-      const session = await openTunnel(dialer, action, endpoint, handshake, this.#abort.signal);
-      this.#handleUp(id, session, ownRules);
+      const session = await openTunnel(dialer, action, this.#endpointNow(), handshake, this.#abort.signal);
+      // Read anew while the handshake was under way.
+      if (this.#guard.ownRules !== ownRules) this.#tellOwnRules(session);
+      return session;
     } catch (error) {
       this.#guard.forgetTunnel(id);
-      if (this.#stopping === null) this.#handleDialFailed(action, error);
+      throw error;
     }
   }
 
-  #handleDialFailed(action: KeeperAction & { kind: 'dial' }, error: unknown): void {
+  #explainDial(action: DialAction, error: unknown): ReturnType<typeof dialFailure> {
     const failure = dialFailure(error);
     if (failure.cause === 'sameNode') this.#logger.debug({ error }, 'a tunnel to another node was not found');
     else this.#trouble.tell(`no tunnel by ${wayText(action, this.#options.dialer)}`, error);
-    this.#step({ kind: 'dialFailed', id: action.id, ...failure });
+    return failure;
+  }
+
+  #handleUsedUp(): void {
+    const reason = `no tunnel after ${this.#options.reconnect} tries: ${this.#trouble.last}`;
+    this.#options.onEnd({ kind: 'usedUp', reason });
   }
 
   #drain(id: number): void {
@@ -392,10 +289,8 @@ export class GatewayClient {
     return endpoint;
   }
 
-  #handleUp(id: number, session: Session, toldRules: AccessGuard['ownRules']): void {
-    this.#tunnels.set(id, session);
-    // Read anew while the handshake was under way.
-    if (this.#guard.ownRules !== toldRules) this.#tellOwnRules(session);
+  #handleUp(id: number, session: Session): void {
+    this.#tunnels.add(id, session);
     const { node, transport } = { node: session.peer.id, transport: session.transport };
     this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
     this.#trouble.clear();
@@ -404,16 +299,12 @@ export class GatewayClient {
       this.#everUp = true;
       this.#options.onConnected(this.#endpoint?.self.id ?? '');
     }
-    this.#step({ kind: 'dialUp', id, node });
   }
 
   #handleControl(session: Session, body: unknown): void {
     // A newer node may say what this version does not know.
-    if (!controlCheck.Check(body))
-      return this.#logger.debug(
-        { node: session.peer.id },
-        'a control frame of a kind that is not known here',
-      );
+    const unknown = 'a control frame of a kind that is not known here';
+    if (!controlCheck.Check(body)) return this.#logger.debug({ node: session.peer.id }, unknown);
     switch (body.kind) {
       case 'accessList':
         return this.#takeList(session, body.revision, body.rules);
@@ -432,7 +323,7 @@ export class GatewayClient {
   }
 
   #sendAnywhere(control: Control): boolean {
-    const session = quietest(this.#tunnels.values());
+    const session = quietest(this.#tunnels.all());
     session?.sendControl(control);
     return session !== null;
   }
@@ -453,7 +344,7 @@ export class GatewayClient {
   }
 
   #takeList(session: Session, revision: number, rules: Parameters<AccessGuard['setGatewayList']>[2]): void {
-    const id = this.#idOf(session);
+    const id = this.#tunnels.idOf(session);
     if (id === null) return;
     try {
       this.#guard.setGatewayList(id, revision, rules);
@@ -471,30 +362,29 @@ export class GatewayClient {
       { node: session.peer.id, nodes: nodes.map(({ node }) => node) },
       'the nodes are others',
     );
-    if (this.#stopping === null && nodes.length > 0) this.#step({ kind: 'fleet', nodes });
+    if (this.#stopping === null && nodes.length > 0) this.#keeper.step({ kind: 'fleet', nodes });
   }
 
   #handleMove(session: Session, { nodes, withinMs, reason }: Control & { kind: 'move' }): void {
-    const id = this.#idOf(session);
+    const id = this.#tunnels.idOf(session);
     this.#logger.info(
       { node: session.peer.id, to: nodes[0]?.node, reason },
       'a node asks for another tunnel',
     );
-    if (id !== null && this.#stopping === null) this.#step({ kind: 'moveAsked', id, nodes, withinMs });
+    if (id !== null && this.#stopping === null) this.#keeper.step({ kind: 'moveAsked', id, nodes, withinMs });
   }
 
   #handleGoAway(session: Session, text: string): void {
-    const id = this.#idOf(session);
+    const id = this.#tunnels.idOf(session);
     if (id === null) return;
     this.#logger.info({ node: session.peer.id, reason: text }, 'a node takes no more streams on a tunnel');
-    if (this.#stopping === null) this.#step({ kind: 'tunnelDraining', id });
+    if (this.#stopping === null) this.#keeper.step({ kind: 'tunnelDraining', id });
   }
 
   #handleClose(session: Session, cause: TunnelError): void {
     this.#certificates.forgetTunnel(session);
     this.#diagnosis.forgetTunnel(session);
-    const id = this.#idOf(session);
-    if (id !== null) this.#tunnels.delete(id);
+    const id = this.#tunnels.remove(session);
     this.#cloud.forget(session);
     if (id === null) return;
     this.#guard.forgetTunnel(id);
@@ -503,19 +393,6 @@ export class GatewayClient {
       'a tunnel has ended',
     );
     if (this.#tunnels.size === 0) this.#idle?.();
-    if (this.#stopping === null) this.#step({ kind: 'tunnelDown', id });
+    if (this.#stopping === null) this.#keeper.step({ kind: 'tunnelDown', id });
   }
-
-  #idOf(session: Session): number | null {
-    for (const [id, one] of this.#tunnels) if (one === session) return id;
-    return null;
-  }
-}
-
-function quietest(sessions: Iterable<Session>): Session | null {
-  let best: Session | null = null;
-  for (const session of sessions) {
-    if (session.usable && (best === null || session.streamCount < best.streamCount)) best = session;
-  }
-  return best;
 }

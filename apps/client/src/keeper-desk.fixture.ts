@@ -70,11 +70,7 @@ export class Desk {
     return dial.id;
   }
 
-  fail(
-    cause: DialFailure = 'path',
-    dial = this.take('dial'),
-    retryAfterMs = 0,
-  ): void {
+  fail(cause: DialFailure = 'path', dial = this.take('dial'), retryAfterMs = 0): void {
     this.step({ kind: 'dialFailed', id: dial.id, cause, retryAfterMs });
   }
 

@@ -179,7 +179,8 @@ export class TunnelKeeper {
     const { transport } = dial.way;
     // The token may have been changed once more while it was dialled.
     const stale = dial.era < this.#era;
-    if (transport === 'websocket' && slot.round?.directFailed === true) this.#placement.directIsBlocked = true;
+    if (transport === 'websocket' && slot.round?.directFailed === true)
+      this.#placement.directIsBlocked = true;
     this.#placement.note(dial.way, null);
     if (slot.up !== null) {
       this.#placement.draining.set(slot.up.id, slot.up.node);
@@ -246,7 +247,11 @@ export class TunnelKeeper {
     this.#spreadTries += 1;
     // A way that does not tell nodes apart is no reason for haste; a node that is away may be back any moment, and its
     // callers wait for it.
-    const soon = cause === 'path' || cause === 'busy' || cause === 'unfit' || this.#spreadTries < KeeperTiming.spreadTriesMax;
+    const soon =
+      cause === 'path' ||
+      cause === 'busy' ||
+      cause === 'unfit' ||
+      this.#spreadTries < KeeperTiming.spreadTriesMax;
     const wait = soon
       ? waitMs(this.#spreadTries, this.#options.random())
       : this.#around(KeeperTiming.spreadMs);

@@ -8,9 +8,10 @@ import {
   ClientError,
   type Dialer,
   type Identity,
-  type KeeperAction,
-  type KeeperEvent,
-  TunnelKeeper,
+  type CallFailure,
+  type DialAction,
+  KeeperDriver,
+  type KeeperHands,
   callPlatform,
   dialFailure,
   openTunnel,
@@ -36,85 +37,66 @@ const facts = { name: 'storm', version: '0', platform: 'test' };
 export class StormClient {
   readonly #parts: ClientParts;
   readonly #identity = newIdentity();
-  readonly #abort = new AbortController();
-  readonly #keeper = new TunnelKeeper({
-    tunnels: 1,
-    transport: 'direct',
-    reconnect: -1,
-    random: Math.random,
-  });
-  #timer: NodeJS.Timeout | undefined;
-  #tunnel: { id: number; session: Session } | null = null;
+  /** It is stopped with its process. */
+  readonly #never = new AbortController().signal;
+  readonly #keeper: KeeperDriver;
+  #tunnelId: number | null = null;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#keeper = new KeeperDriver(
+      { tunnels: 1, transport: 'direct', reconnect: -1 },
+      {
+        call: () => this.#call(),
+        explainCall: (error) => this.#explainCall(error),
+        dial: (action) => this.#dial(action),
+        explainDial: (_action, error) => this.#explainDial(error),
+        onUp: (id, session) => this.#handleUp(id, session),
+        drain: () => {},
+        onUsedUp: () => {},
+      },
+    );
   }
 
   start(): void {
-    this.#step({ kind: 'wake' });
+    this.#keeper.step({ kind: 'wake' });
   }
 
   /** Its tunnel is over. */
   handleClose(): void {
-    const id = this.#tunnel?.id;
-    this.#tunnel = null;
-    if (id !== undefined && !this.#abort.signal.aborted) this.#step({ kind: 'tunnelDown', id });
+    const id = this.#tunnelId;
+    this.#tunnelId = null;
+    if (id !== null) this.#keeper.step({ kind: 'tunnelDown', id });
   }
 
-  stop(): void {
-    this.#keeper.end();
-    clearTimeout(this.#timer);
-    this.#abort.abort(new Error('the storm is over'));
-  }
-
-  #step(event: KeeperEvent): void {
-    for (const action of this.#keeper.step(event, performance.now())) this.#act(action);
-    clearTimeout(this.#timer);
-    const { wakeAt } = this.#keeper;
-    if (wakeAt === null) return;
-    this.#timer = setTimeout(
-      () => this.#step({ kind: 'wake' }),
-      Math.max(0, Math.ceil(wakeAt - performance.now())),
-    );
-  }
-
-  #act(action: KeeperAction): void {
-    if (action.kind === 'call') void this.#call();
-    if (action.kind === 'dial') void this.#dial(action);
-  }
-
-  async #call(): Promise<void> {
-    const { gatewayId, token, dialer, inTurn, onFailure } = this.#parts;
+  async #call(): ReturnType<KeeperHands['call']> {
+    const { gatewayId, token, dialer, inTurn } = this.#parts;
     const { bootId, publicKey } = this.#identity;
-    const { signal } = this.#abort;
-    try {
-      const body = { gatewayId, bootId, publicKey, facts };
-      const { grant } = await inTurn(() => callPlatform(dialer, body, token, signal));
-      this.#step({ kind: 'callAnswered', grant });
-    } catch (error) {
-      if (signal.aborted) return;
-      onFailure(`call: ${codeOf(error)}`);
-      const retryAfterMs = error instanceof ClientError ? error.retryAfterMs : 0;
-      this.#step({ kind: 'callFailed', cause: 'unanswered', retryAfterMs });
-    }
+    const body = { gatewayId, bootId, publicKey, facts };
+    const { grant } = await inTurn(() => callPlatform(dialer, body, token, this.#never));
+    return grant;
   }
 
-  async #dial(action: KeeperAction & { kind: 'dial' }): Promise<void> {
-    const { id, ticket, avoid } = action;
-    const { gatewayId, dialer, endpoint, inTurn, onFailure, onUp } = this.#parts;
-    const { signal } = this.#abort;
+  #explainCall(error: unknown): CallFailure {
+    this.#parts.onFailure(`call: ${codeOf(error)}`);
+    return { cause: 'unanswered', retryAfterMs: error instanceof ClientError ? error.retryAfterMs : 0 };
+  }
+
+  #dial(action: DialAction): Promise<Session> {
+    const { ticket, avoid } = action;
+    const { gatewayId, dialer, endpoint, inTurn } = this.#parts;
     const own = { gatewayId, identity: this.#identity, facts, ownRules: null, onWelcome: () => {} };
-    try {
-      const handshake = { ...own, ticket, avoid };
-      const session = await inTurn(() => openTunnel(dialer, action, endpoint, handshake, signal));
-      this.#tunnel = { id, session };
-      onUp(session, this);
-      this.#step({ kind: 'dialUp', id, node: session.peer.id });
-    } catch (error) {
-      if (signal.aborted) return;
-      onFailure(`dial: ${codeOf(error)}`);
-      this.#step({ kind: 'dialFailed', id, ...dialFailure(error) });
-    }
+    return inTurn(() => openTunnel(dialer, action, endpoint, { ...own, ticket, avoid }, this.#never));
+  }
+
+  #explainDial(error: unknown): ReturnType<typeof dialFailure> {
+    this.#parts.onFailure(`dial: ${codeOf(error)}`);
+    return dialFailure(error);
+  }
+
+  #handleUp(id: number, session: Session): void {
+    this.#tunnelId = id;
+    this.#parts.onUp(session, this);
   }
 }
 

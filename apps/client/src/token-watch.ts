@@ -1,0 +1,61 @@
+/**
+ * The security token as its owner has it now: it is read anew for each first call, and looked at every few seconds while
+ * all is well, so that a changed one is used without a restart.
+ */
+import { errorText } from '@postern/dial';
+import type { Logger } from '@postern/telemetry';
+import { ClientError } from './errors.ts';
+
+const checkMs = 5_000;
+
+/** One for each gateway. */
+export class TokenWatch {
+  readonly #read: () => string | null;
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  /** The one that the last first call showed. */
+  #shown: string | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(read: () => string | null, logger: Logger, onChange: () => void) {
+    this.#read = read;
+    this.#logger = logger;
+    this.#onChange = onChange;
+  }
+
+  /** For a first call; throws `ClientError` where it cannot be read. */
+  read(): string | null {
+    try {
+      this.#shown = this.#read();
+      return this.#shown;
+    } catch (error) {
+      throw new ClientError('CLIENT_TOKEN_FILE', `the security token cannot be read: ${errorText(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Has `look` called from time to time, which may `check`. */
+  start(look: () => void): void {
+    this.#timer = setInterval(look, checkMs).unref();
+  }
+
+  /** Tells of a token that is another one by now. */
+  check(): void {
+    let token: string | null = null;
+    try {
+      token = this.#read();
+    } catch (error) {
+      return this.#logger.debug({ error }, 'the security token cannot be read anew');
+    }
+    if (token === this.#shown) return;
+    this.#shown = token;
+    this.#logger.info('the security token is another one: tunnels are replaced one by one');
+    this.#onChange();
+  }
+
+  /** Looks no more. Idempotent. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
