@@ -4,9 +4,9 @@
  * certificate verified, always: there is no switch that turns it off.
  */
 import type { Socket } from 'node:net';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import { type SecureContext, type TLSSocket, createSecureContext } from 'node:tls';
 import type { NodeAddress } from '@postern/contracts';
-import { connectTls, createContext } from '@postern/tls/connect';
+import { connectTls, contextOptions } from '@postern/tls/connect';
 import { webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { errorText } from '@postern/dial';
@@ -104,8 +104,8 @@ export class Dialer {
   #context(tunnel: boolean): SecureContext {
     const { caPem } = this.#options;
     const key = tunnel ? 'tunnel' : 'platform';
-    const context =
-      this.#contexts.get(key) ?? createContext({ tunnel, ...(caPem === null ? {} : { caPem }) });
+    const options = contextOptions({ tunnel, ...(caPem === null ? {} : { caPem }) });
+    const context = this.#contexts.get(key) ?? createSecureContext(options);
     this.#contexts.set(key, context);
     return context;
   }

@@ -18,7 +18,7 @@ import { contextOptions, type ContextOptions } from './context.ts';
 import { TlsError } from './errors.ts';
 import { type FailurePlace, describeTlsFailure } from './failure.ts';
 
-export { type ContextOptions, contextOptions, createContext } from './context.ts';
+export { type ContextOptions, contextOptions } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
 export type { FailurePlace } from './failure.ts';
 
