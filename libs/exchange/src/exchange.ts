@@ -27,6 +27,8 @@ import type { Errand, Way } from './errand.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
 
+const trackingKey = trackingField.toLowerCase();
+
 /** One request. */
 export class Exchange implements ConnectionUser {
   readonly #parts: HttpParts;
@@ -329,11 +331,8 @@ export class Exchange implements ConnectionUser {
   }
 
   #forward(head: ResponseHead): Field[] {
-    const fields: Field[] = [];
-    forwardAnswer(head.fields, head.minor === 1 ? '1.1' : '1.0', this.#errand.names, (name, value) => {
-      fields.push({ name, key: '', value });
-    });
-    fields.push({ name: trackingField, key: '', value: this.#request.trackingId });
+    const fields = forwardAnswer(head.fields, head.minor === 1 ? '1.1' : '1.0', this.#errand.names);
+    fields.push({ name: trackingField, key: trackingKey, value: this.#request.trackingId });
     return fields;
   }
 

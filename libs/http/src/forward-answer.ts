@@ -16,9 +16,6 @@ export interface AnswerNames {
   frontScheme: 'http' | 'https';
 }
 
-/** Takes one field. */
-export type FieldTaker = (name: string, value: string) => void;
-
 const hop = new Set([
   'connection',
   'keep-alive',
@@ -46,29 +43,27 @@ const trailerless = new Set([
   'location',
 ]);
 
-/** Gives every field that goes on to `take`, but those of the framing. */
-export function forwardAnswer(
-  fields: readonly Field[],
-  version: string,
-  names: AnswerNames,
-  take: FieldTaker,
-): void {
+/** Every field that goes on, but those of the framing; those that stay as they are are the same objects. */
+export function forwardAnswer(fields: readonly Field[], version: string, names: AnswerNames): Field[] {
   const named = nominated(fields);
-  for (const { name, key, value } of fields) {
+  const forwarded: Field[] = [];
+  for (const field of fields) {
+    const { name, key, value } = field;
     if (hop.has(key) || (named !== null && named.has(key))) continue;
     switch (key) {
       case 'location':
       case 'content-location':
-        take(name, rewriteUrl(value, names));
+        forwarded.push({ name, key, value: rewriteUrl(value, names) });
         break;
       case 'set-cookie':
-        take(name, rewriteCookie(value, names));
+        forwarded.push({ name, key, value: rewriteCookie(value, names) });
         break;
       default:
-        take(name, value);
+        forwarded.push(field);
     }
   }
-  take('Via', `${version} ${viaName}`);
+  forwarded.push({ name: 'Via', key: 'via', value: `${version} ${viaName}` });
+  return forwarded;
 }
 
 /** The trailer fields that may be passed on: none that a recipient needs before the body. */
