@@ -61,7 +61,8 @@ affinity:
 {{- end }}
 
 {{- define "postern.probes" -}}
-startupProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 2, failureThreshold: 30 }
+# All of them start at once, on a busy node slowly: who is ended too soon only starts again.
+startupProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 2, failureThreshold: 90 }
 livenessProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
 readinessProbe: { httpGet: { path: /readyz, port: ops }, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 }
 {{- end }}
