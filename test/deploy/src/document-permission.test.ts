@@ -4,10 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { secantusLaunch } from '@postern/scripts/install';
 import {
   type DocumentService,
   databaseOf,
@@ -17,11 +15,9 @@ import {
   setUpDocuments,
 } from '@postern/setup';
 import { type Store, type StoredDocument, connectMongo } from '@postern/store';
-import { Part, freePort, makeScratch, removeScratch } from '@postern/test-cluster';
+import { type Part, freePort, makeScratch, removeScratch } from '@postern/test-cluster';
 import { MongoClient } from 'mongodb';
-
-/** How the server that stands in for MongoDB calls its replica set. */
-const standIn = 'secantus';
+import { standIn, startGuardedDocuments } from './guarded-documents.ts';
 
 let folder: string;
 let server: Part;
@@ -36,15 +32,7 @@ before(async () => {
   const resolution = program.resolve(['documents', '--folder', folder, ...given], {});
   assert(resolution.kind === 'run');
   await makeSecrets(resolution.settings);
-  await makeFirstUser();
-  const secrets = join(folder, 'mongodb');
-  const tls = [
-    '--tls-cert-file',
-    join(secrets, 'certificate.pem'),
-    '--tls-key-file',
-    join(secrets, 'key.pem'),
-  ];
-  server = await startServer(['--auth', ...tls]);
+  server = await startGuardedDocuments(folder, 'localhost', port);
   await asRoot(makeFormer);
   // At every start of the platform.
   await setUpDocuments(resolution.settings, (words) => said.push(words));
@@ -178,32 +166,4 @@ function storeOf(service: DocumentService): Store {
   const found = stores.get(service);
   assert(found !== undefined);
   return found;
-}
-
-/** As MongoDB's image makes it at its first start; the stand-in has to be started once without users for that. */
-async function makeFirstUser(): Promise<void> {
-  server = await startServer([]);
-  const client = new MongoClient(`mongodb://localhost:${port}/?directConnection=true`);
-  const pwd = readFileSync(join(folder, 'mongodb', 'root-password'), 'utf8');
-  await client.db('admin').command({ createUser: 'root', pwd, roles: [{ role: 'root', db: 'admin' }] });
-  await client.close();
-  await server.stop();
-}
-
-async function startServer(more: readonly string[]): Promise<Part> {
-  const { command, args, environment } = secantusLaunch();
-  const home = join(folder, 'documents');
-  await mkdir(home, { recursive: true });
-  const own = ['--host', 'localhost', '--port', String(port), '--storage-path', home, '--cache-size', '256M'];
-  const part = new Part({
-    name: 'mongodb',
-    command,
-    args: [...args, ...own, ...more],
-    environment: { ...environment, PYTHONUNBUFFERED: '1' },
-    folder: home,
-    logFile: join(folder, 'mongodb.log'),
-    ready: { line: /secantus listening on/ },
-  });
-  await part.start();
-  return part;
 }
