@@ -167,22 +167,23 @@ export const CloudDestination = Type.Object({
 });
 export type CloudDestination = Static<typeof CloudDestination>;
 
+/** A caller that was turned away or cut, and why. */
+export const LastRefusal = Type.Object(
+  {
+    at: Type.String({ maxLength: 32 }),
+    caller: Type.String({ maxLength: 64, description: 'address and port' }),
+    code: Type.String({ maxLength: 64, description: 'a code of docs/ERRORS.md' }),
+    text: Type.String({ maxLength: 200 }),
+  },
+  { description: 'the last caller that was turned away or cut, and why; missing while there was none' },
+);
+
 /** Whether a client listens for a cloud destination, and if not why. */
 export const CloudListenerState = Type.Object({
   destinationId: Type.String({ minLength: 1, maxLength: 64 }),
   listening: Type.Boolean(),
   error: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
-  lastRefusal: Type.Optional(
-    Type.Object(
-      {
-        at: Type.String({ maxLength: 32 }),
-        caller: Type.String({ maxLength: 64, description: 'address and port' }),
-        code: Type.String({ maxLength: 64, description: 'a code of docs/ERRORS.md' }),
-        text: Type.String({ maxLength: 200 }),
-      },
-      { description: 'the last caller that it turned away or cut, and why; missing while there was none' },
-    ),
-  ),
+  lastRefusal: Type.Optional(LastRefusal),
 });
 export type CloudListenerState = Static<typeof CloudListenerState>;
 

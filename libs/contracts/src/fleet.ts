@@ -3,9 +3,9 @@
  * when the node did not answer within half a second.
  */
 import { Type, type Static } from 'typebox';
-import { CloudListenerState } from './connect.ts';
+import { CloudListenerState, LastRefusal } from './connect.ts';
 import { StreamProtocol } from './destination.ts';
-import { pageOf, pageRequestProperties } from './object.ts';
+import { pageItemsMax, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** One front of the platform. `listening` has one entry for each node that answered, when live figures were asked for. */
@@ -26,17 +26,19 @@ export const Front = Type.Object({
         description:
           'what keeps it from serving: a port that is taken, a certificate that is not at the node',
       }),
+      lastRefusal: Type.Optional(LastRefusal),
     }),
   ),
 });
 export type Front = Static<typeof Front>;
 
-/** The fronts of all gateways, or of those named. */
+/** The fronts of all gateways, of those named, or of some destinations. */
 export const listFronts = defineQuestion(
   'router.fronts.list',
   Type.Object({
     ...pageRequestProperties,
     gatewayIds: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+    destinationIds: Type.Optional(Type.Array(Type.String(), { maxItems: pageItemsMax })),
     live: Type.Optional(Type.Boolean({ description: 'ask the nodes whether they listen' })),
   }),
   pageOf(Front),

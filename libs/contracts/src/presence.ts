@@ -5,8 +5,9 @@
  */
 import { Type, type Static } from 'typebox';
 import { AccessRule } from './access.ts';
-import { ClientFacts, NodeAddress, CloudListenerState } from './connect.ts';
+import { ClientFacts, CloudListenerState, LastRefusal, NodeAddress } from './connect.ts';
 import { FeatureNames } from './feature.ts';
+import { pageItemsMax } from './object.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 
 /** One tunnel as others see it. */
@@ -89,10 +90,16 @@ export const nodeSnapshot = defineQuestion(
   NodeSnapshot,
 );
 
-/** Live figures of a node's tunnels; asked at `edge.tunnels.list.<node>`. */
+/**
+ * Live figures of a node: with `gatewayId` the tunnels of one gateway, with `destinationIds` the fronts of those, else as
+ * much as one answer takes. Asked at `edge.tunnels.list.<node>`.
+ */
 export const listTunnels = defineQuestion(
   'edge.tunnels.list',
-  Type.Object({ gatewayId: Type.Optional(Type.String()) }),
+  Type.Object({
+    gatewayId: Type.Optional(Type.String()),
+    destinationIds: Type.Optional(Type.Array(Type.String(), { maxItems: pageItemsMax })),
+  }),
   Type.Object({
     node: Type.String(),
     tunnels: Type.Array(
@@ -113,6 +120,7 @@ export const listTunnels = defineQuestion(
         destinationId: Type.String(),
         listening: Type.Boolean(),
         error: Type.Union([Type.String(), Type.Null()]),
+        lastRefusal: Type.Optional(LastRefusal),
       }),
     ),
   }),

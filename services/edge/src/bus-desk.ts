@@ -17,10 +17,13 @@ import type { ClientDesk } from './client-desk.ts';
 import type { Fronts } from './fronts.ts';
 import type { Guard } from './guard.ts';
 import type { Health } from './health.ts';
+import type { Refusals } from './refusals.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 
-/** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists asks by gateway. */
+/** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists says which. */
 const listedMax = 3_000;
+
+type Figures = ReturnType<(typeof listTunnels)['checkAnswer']>;
 
 /** What it needs of the node. */
 export interface BusDeskParts {
@@ -28,6 +31,7 @@ export interface BusDeskParts {
   node: string;
   tunnels: Tunnels;
   fronts: Fronts;
+  refusals: Refusals;
   cloud: CloudSide;
   guard: Guard;
   clientDesk: ClientDesk;
@@ -39,25 +43,16 @@ export interface BusDeskParts {
 
 /** Serves the node's subjects until they are closed. */
 export function openBusDesk(parts: BusDeskParts): Subscription[] {
-  const { bus, node, tunnels, fronts, cloud, guard, clientDesk, health, logger } = parts;
+  const { bus, node, cloud, guard, clientDesk, health, logger } = parts;
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
       bus,
       listTunnels,
-      ({ gatewayId }) => ({
+      ({ gatewayId, destinationIds }) => ({
         node,
-        tunnels: [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))]
-          .slice(0, listedMax)
-          .map((tunnel) =>
-            gatewayId === undefined
-              ? figuresOf(tunnel)
-              : { ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] },
-          ),
-        fronts: fronts
-          .states()
-          .slice(0, listedMax)
-          .map(({ destinationId, listening, error }) => ({ destinationId, listening, error })),
+        tunnels: destinationIds === undefined ? tunnelFigures(parts, gatewayId) : [],
+        fronts: gatewayId === undefined ? frontFigures(parts, destinationIds) : [],
       }),
       { suffix: node, onError },
     ),
@@ -107,6 +102,26 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
       onError,
     ),
   ];
+}
+
+function tunnelFigures({ tunnels, cloud }: BusDeskParts, gatewayId: string | undefined): Figures['tunnels'] {
+  const all = [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))].slice(0, listedMax);
+  if (gatewayId === undefined) return all.map(figuresOf);
+  return all.map((tunnel) => ({ ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] }));
+}
+
+function frontFigures(
+  { fronts, refusals }: BusDeskParts,
+  destinationIds: readonly string[] | undefined,
+): Figures['fronts'] {
+  const states = destinationIds?.flatMap((id) => fronts.stateOf(id) ?? []) ?? fronts.states();
+  return states.slice(0, listedMax).map(({ destinationId, listening, error }) => {
+    const last = refusals.last(destinationId).at(-1);
+    if (last === undefined) return { destinationId, listening, error };
+    const { at, caller, code, text } = last;
+    const lastRefusal = { at, caller: caller.slice(0, 64), code, text: text.slice(0, 200) };
+    return { destinationId, listening, error, lastRefusal };
+  });
 }
 
 function figuresOf({ id, clientId, session }: Tunnel) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
+import { ask, listTunnels } from '@postern/contracts';
 import type { Stream } from '@postern/tunnel';
 import { ResetCode } from '@postern/tunnel';
 import { TestClient } from './fixture/client.ts';
@@ -47,6 +48,23 @@ test('a caller is reset when no client is connected, and the cause is kept', asy
   await withWorld(async (world) => {
     assert.equal(await ended(world.call()), 'ECONNRESET');
     assert.equal(await lastCode(world), 'EDGE_NO_CLIENT');
+  });
+});
+
+test('whoever asks about a destination hears whether it is served, and whom it turned away last', async () => {
+  await withWorld(async (world) => {
+    const asked = { destinationIds: ['d1', 'none'] };
+    const figures = async () => {
+      const { tunnels, fronts } = await ask(world.platform.bus, listTunnels, asked, { suffix: 'edge-1' });
+      assert.deepEqual(tunnels, []);
+      return fronts;
+    };
+    assert.deepEqual(await figures(), [{ destinationId: 'd1', listening: true, error: null }]);
+    assert.equal(await ended(world.call()), 'ECONNRESET');
+    await lastCode(world);
+    const [front] = await figures();
+    assert.equal(front?.lastRefusal?.code, 'EDGE_NO_CLIENT');
+    assert.match(front?.lastRefusal?.caller ?? '', /^127\.0\.0\.1:/);
   });
 });
 

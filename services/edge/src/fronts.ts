@@ -65,10 +65,16 @@ export class Fronts {
 
   /** Whether each listens, and what keeps it from serving. */
   states(): FrontState[] {
-    const own = [...this.#fronts.values()].map(({ state, route }) => {
-      return state.error === null ? { ...state, error: this.#parts.whyNoTls(route) } : state;
-    });
+    const own = [...this.#fronts.values()].map((front) => this.#ownState(front));
     return [...own, ...[...this.#shared.values()].map((route) => this.#sharedState(route))];
+  }
+
+  /** The same of one destination; null where it has no front here. */
+  stateOf(destinationId: string): FrontState | null {
+    const front = this.#fronts.get(destinationId);
+    if (front !== undefined) return this.#ownState(front);
+    const shared = this.#shared.get(destinationId);
+    return shared === undefined ? null : this.#sharedState(shared);
   }
 
   counts(): { listening: number; failed: number } {
@@ -100,6 +106,10 @@ export class Fronts {
     else this.#shared.set(destinationId, route);
     this.names.apply(destinationId, route !== null && sharedBy(route) === 'tls' ? route : null);
     this.httpNames.apply(destinationId, route !== null && sharedBy(route) === 'http' ? route : null);
+  }
+
+  #ownState({ state, route }: Front): FrontState {
+    return state.error === null ? { ...state, error: this.#parts.whyNoTls(route) } : state;
   }
 
   #sharedState(route: FrontRoute): FrontState {

@@ -29,9 +29,13 @@ export interface PresenceView {
   nodes(): readonly FleetNode[];
 }
 
-type LiveFigures = typeof listTunnels extends { checkAnswer: (value: unknown) => infer Answer }
-  ? Answer
-  : never;
+type LiveFigures = ReturnType<(typeof listTunnels)['checkAnswer']>;
+
+interface FrontsRequest extends PageRequest {
+  gatewayIds?: readonly string[];
+  destinationIds?: readonly string[];
+  live?: boolean;
+}
 
 /** What runs now. */
 export class Fleet {
@@ -46,15 +50,14 @@ export class Fleet {
   }
 
   /**
-   * A page of fronts, of all gateways or of those named; with `live`, whether each node listens. A page of destinations
-   * is read for it, so that those without a front (cloud ones) make it shorter.
+   * A page of fronts, of all gateways, of those named, or of some destinations; with `live`, whether each node listens. A
+   * page of destinations is read for it, so that those without a front (cloud ones) make it shorter.
    */
-  async listFronts(request: PageRequest & { gatewayIds?: readonly string[]; live?: boolean }): Promise<{
-    items: Front[];
-    nextCursor: string | null;
-  }> {
+  async listFronts(request: FrontsRequest): Promise<{ items: Front[]; nextCursor: string | null }> {
     const page = await this.#destinations(request);
-    const figures = request.live === true ? await this.#askNodes(this.#nodeNames()) : [];
+    const destinationIds = page.items.flatMap(({ id, front }) => (front === undefined ? [] : [id]));
+    const isAsked = request.live === true && destinationIds.length > 0;
+    const figures = isAsked ? await this.#askNodes(this.#nodeNames(), { destinationIds }) : [];
     const shown = await Promise.all(page.items.map((destination) => this.#front(destination, figures)));
     return { items: shown.filter((front) => front !== null), nextCursor: page.nextCursor };
   }
@@ -73,7 +76,8 @@ export class Fleet {
     const wanted = [...byClient.keys()].filter((id) => clientId === undefined || id === clientId);
     const { ids, nextCursor } = pageOfIds(wanted, request);
     const shown = ids.map((id) => byClient.get(id) ?? []);
-    const figures = await this.#askNodes(new Set(shown.flat().map(({ node }) => node)), gatewayId);
+    const nodes = new Set(shown.flat().map(({ node }) => node));
+    const figures = await this.#askNodes(nodes, { gatewayId });
     return { items: shown.flatMap((own) => showClient(own, figures)), nextCursor };
   }
 
@@ -94,13 +98,16 @@ export class Fleet {
 
   async #destinations({
     gatewayIds,
+    destinationIds,
     limit = pageItemsDefault,
     cursor = null,
-  }: PageRequest & { gatewayIds?: readonly string[] }): Promise<{
-    items: DestinationDocument[];
-    nextCursor: string | null;
-  }> {
+  }: FrontsRequest): Promise<{ items: DestinationDocument[]; nextCursor: string | null }> {
     const { destinations } = this.#documents;
+    if (destinationIds !== undefined) {
+      const found = await Promise.all(destinationIds.map((id) => destinations.get(id)));
+      const items = found.filter((one) => one !== null);
+      return { items: items.filter((one) => gatewayIds?.includes(one.gatewayId) ?? true), nextCursor: null };
+    }
     if (gatewayIds === undefined) return destinations.list({ limit, cursor });
     const pages = await Promise.all(
       gatewayIds.map((gatewayId) => destinations.list({ filter: { gatewayId }, limit: limit + 1, cursor })),
@@ -128,7 +135,9 @@ export class Fleet {
       enabled: enabled && (gateway?.enabled ?? false),
       listening: figures.flatMap(({ node, fronts }) => {
         const here = fronts.find(({ destinationId }) => destinationId === id);
-        return here === undefined ? [] : [{ node, listening: here.listening, error: here.error }];
+        if (here === undefined) return [];
+        const { listening, error, lastRefusal } = here;
+        return [{ node, listening, error, ...(lastRefusal === undefined ? {} : { lastRefusal }) }];
       }),
     };
   }
@@ -137,8 +146,10 @@ export class Fleet {
     return new Set(this.#presence.nodes().map(({ name }) => name));
   }
 
-  async #askNodes(nodes: ReadonlySet<string>, gatewayId?: string): Promise<LiveFigures[]> {
-    const body = gatewayId === undefined ? {} : { gatewayId };
+  async #askNodes(
+    nodes: ReadonlySet<string>,
+    body: { gatewayId: string } | { destinationIds: string[] },
+  ): Promise<LiveFigures[]> {
     const answers = await Promise.allSettled(
       [...nodes].map((suffix) => ask(this.#bus, listTunnels, body, { suffix, deadlineMs: liveDeadlineMs })),
     );

@@ -507,6 +507,43 @@ test('clients are shown from presence, with live figures of the nodes that answe
   );
 });
 
+test('of some destinations the nodes are asked about those, and about no other', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  startNode(t, bus, 'edge-1');
+  const made = [];
+  for (const name of ['a', 'b'])
+    made.push(await ask(bus, createDestination, { gatewayId: gateway.id, input: { ...input, name } }));
+  const [one] = made;
+  assert.ok(one !== undefined);
+  const asked: unknown[] = [];
+  const at = '2026-01-01T00:00:00.000Z';
+  const lastRefusal = { at, caller: '192.0.2.1:1', code: 'EDGE_NO_CLIENT', text: 'nobody' };
+  answer(
+    bus,
+    listTunnels,
+    ({ destinationIds = [] }) => {
+      asked.push(destinationIds);
+      const fronts = destinationIds.map((destinationId) => ({
+        destinationId,
+        listening: true,
+        error: null,
+        lastRefusal,
+      }));
+      return { node: 'edge-1', tunnels: [], fronts };
+    },
+    { suffix: 'edge-1' },
+  );
+  await bus.flush(1_000);
+  const { items } = await ask(bus, listFronts, { destinationIds: [one.id], live: true });
+  assert.deepEqual(asked, [[one.id]]);
+  assert.deepEqual(
+    items.map(({ destinationId, listening }) => [destinationId, listening]),
+    [[one.id, [{ node: 'edge-1', listening: true, error: null, lastRefusal }]]],
+  );
+  const theirs = await ask(bus, listFronts, { destinationIds: [one.id], gatewayIds: ['other'] });
+  assert.deepEqual(theirs.items, []);
+});
+
 test('another start on the same store finds everything again', async (t) => {
   const { bus, gateway, store, hub } = await setUp(t);
   const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });

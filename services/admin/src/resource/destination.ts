@@ -12,6 +12,7 @@ import {
   NodeTest,
   Destination,
   DestinationInput,
+  Front,
   ServiceError,
   ask,
   createDestination,
@@ -21,6 +22,7 @@ import {
   listClients,
   listDestinationHealth,
   listDestinations,
+  listFronts,
   testDestination,
   updateDestination,
 } from '@postern/contracts';
@@ -50,6 +52,12 @@ const DestinationAnswer = answerOf('Destination', {
     }),
   }),
   accessList: AccessDecision,
+  listening: Type.Optional(
+    Type.Array(Front.properties.listening.items, {
+      description:
+        'of an on-premises destination: whether each node listens for its callers, and whom it last turned away',
+    }),
+  ),
   listeners: Type.Optional(
     Type.Array(Listener, {
       description:
@@ -202,10 +210,11 @@ async function withState(
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
-  const [decisions, states, warnings, listeners] = await Promise.all([
+  const [decisions, states, warnings, listening, listeners] = await Promise.all([
     decide(bus, gatewayId, destinations),
     readHealth(bus, gatewayId, destinations),
     certificateWarnings(bus, destinations),
+    readListening(bus, destinations),
     readListeners(bus, gatewayId, destinations),
   ]);
   return destinations.map((destination, index) => {
@@ -215,9 +224,22 @@ async function withState(
       warnings: [...destination.warnings, ...(warnings[index] ?? [])],
       health: { ...destination.health, status: statusOf(Object.values(state)), state },
       accessList: decisions[index] ?? unknownDecision,
-      ...(destination.kind === 'cloud' ? { listeners: listeners.get(destination.id) ?? [] } : {}),
+      ...(destination.kind === 'cloud'
+        ? { listeners: listeners.get(destination.id) ?? [] }
+        : { listening: listening.get(destination.id) ?? [] }),
     };
   });
+}
+
+/** Whether the nodes listen for callers, of the on-premises destinations; as far as the nodes answer now. */
+async function readListening(
+  bus: Bus,
+  destinations: readonly Destination[],
+): Promise<Map<string, Front['listening']>> {
+  const destinationIds = destinations.filter(({ kind }) => kind === 'on-premises').map(({ id }) => id);
+  if (destinationIds.length === 0) return new Map();
+  const { items } = await ask(bus, listFronts, { destinationIds, live: true });
+  return new Map(items.map(({ destinationId, listening }) => [destinationId, listening]));
 }
 
 /** What the clients say of their listeners, of the cloud destinations; as far as the nodes answer now. */
