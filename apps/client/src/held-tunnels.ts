@@ -1,5 +1,5 @@
 /** The tunnels that one gateway's client has, under the numbers that its keeper gave them. */
-import type { Session } from '@postern/tunnel';
+import { type Session, isBetterSession } from '@postern/tunnel';
 
 /** See the head of this file. */
 export class HeldTunnels {
@@ -51,11 +51,11 @@ export class HeldTunnels {
   }
 }
 
-/** The one with the fewest streams of those that take more. */
+/** The one with the fewest streams of those that take more, and answer. */
 export function quietest(sessions: Iterable<Session>): Session | null {
   let best: Session | null = null;
   for (const session of sessions) {
-    if (session.usable && (best === null || session.streamCount < best.streamCount)) best = session;
+    if (session.usable && isBetterSession(session, best)) best = session;
   }
   return best;
 }

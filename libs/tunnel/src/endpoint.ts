@@ -19,6 +19,7 @@ import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
 import { gatewayFor, type Peer } from './peer.ts';
 import { RelaySide, startRelay } from './relay.ts';
 import { Session, type SessionOwner } from './session.ts';
+import { isBetterSession } from './session-choice.ts';
 import { newStreamKey } from './stream-key.ts';
 import { Stream, type StreamHost } from './stream.ts';
 import type { ProcessName } from './stream-end.ts';
@@ -186,9 +187,10 @@ export class Endpoint implements SessionOwner, StreamHost {
     let best: Session | null = null;
     for (const session of this.#byPeer.get(peerKey(stream.scope, stream.peer.id))) {
       if (!session.usable || session.peer.bootId !== stream.peer.bootId) continue;
-      if (best === null || session.streamCount < best.streamCount) best = session;
+      if (isBetterSession(session, best)) best = session;
     }
-    return best ?? this.#options.findDetour?.(stream) ?? null;
+    if (best?.quiet === false) return best;
+    return this.#options.findDetour?.(stream) ?? best;
   }
 
   waiting(stream: Stream): void {

@@ -18,6 +18,8 @@ export class Keepalive {
   readonly #limits: Limits;
   #heardAt: number;
   #pingedAt: number;
+  /** When the first PING went out that nothing has followed; null when something has. */
+  #askedAt: number | null = null;
   #pings = 0;
 
   constructor(limits: Limits, now: number) {
@@ -28,6 +30,22 @@ export class Keepalive {
   /** Something came from the peer. */
   heard(now: number): void {
     this.#heardAt = now;
+    this.#askedAt = null;
+  }
+
+  /** When something came last. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Whether a PING was sent that nothing has followed. */
+  get isAsked(): boolean {
+    return this.#askedAt !== null;
+  }
+
+  /** Whether the peer owes an answer for longer than one should take. */
+  isQuiet(now: number): boolean {
+    return this.#askedAt !== null && now - this.#askedAt >= this.#limits.quietAfterMs;
   }
 
   /** For how long nothing came, where that is too long; else null. */
@@ -45,6 +63,7 @@ export class Keepalive {
   ping(now: number): Buffer {
     this.#pings += 1;
     this.#pingedAt = now;
+    this.#askedAt ??= now;
     const sentAt = Buffer.alloc(8);
     sentAt.writeDoubleBE(now);
     return encodeFrame(FrameType.Ping, 0, sentAt);

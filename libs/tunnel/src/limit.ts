@@ -12,6 +12,8 @@ export interface Limits {
   handshakeTimeoutMs: number;
   /** A PING goes out this long after the last one. */
   keepaliveIntervalMs: number;
+  /** A session whose peer has answered a PING with nothing for this long is quiet: others are preferred to it. */
+  quietAfterMs: number;
   /** A session that has heard nothing for this long is dead. */
   deadAfterMs: number;
   /** A stream without a path waits this long for one. */
@@ -50,6 +52,7 @@ export interface Limits {
 export const defaultLimits: Limits = Object.freeze({
   handshakeTimeoutMs: 10_000,
   keepaliveIntervalMs: 5_000,
+  quietAfterMs: 1_000,
   deadAfterMs: 10_000,
   pathWaitMs: 60_000,
   tombstoneMs: 60_000,

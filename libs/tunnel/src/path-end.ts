@@ -9,6 +9,8 @@ export interface PathEnd extends Speaker {
   /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
   handleData(piece: Buffer, slab: Slab | null): void;
   handlePathLost(cause: TunnelError): void;
+  /** The peer does not answer: what it has not taken yet goes another way, where there is one. */
+  handleQuiet(): void;
   /** The peer went away and never took this path: what it began with reached nobody. */
   handleNotTaken(cause: TunnelError): void;
   /** The delay for an acknowledgement is over. */

@@ -190,6 +190,11 @@ export class RelaySide implements PathEnd {
     this.#breakOff(ResetCode.PathLost, 'the relay lost the other side');
   }
 
+  /** The end behind the other side may know another way; what it gets here it can have once more there. */
+  handleQuiet(): void {
+    if (this.#awaited !== null) this.#breakOff(ResetCode.PathLost, 'the other side does not answer');
+  }
+
   /** The far end never took it: for a first OPEN that says that nothing was reached. */
   handleNotTaken(cause: TunnelError): void {
     if (!this.#isFirstOpen) return this.handlePathLost(cause);

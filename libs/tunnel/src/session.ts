@@ -33,6 +33,7 @@ import { Keepalive } from './keepalive.ts';
 import { Outbox } from './outbox.ts';
 import type { PathEnd } from './path-end.ts';
 import type { Peer } from './peer.ts';
+import { QuietWatch } from './quiet-watch.ts';
 import type { Slab } from './slab.ts';
 
 /** What a session tells its endpoint. */
@@ -79,6 +80,7 @@ export class Session implements FrameSink {
   #nextId: number;
   #peerHighest = 0;
   readonly #keepalive: Keepalive;
+  readonly #quietWatch: QuietWatch;
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
@@ -101,6 +103,16 @@ export class Session implements FrameSink {
     this.#nextId = options.dialer ? 1 : 2;
     this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
     this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
+    this.#quietWatch = new QuietWatch({
+      clock: this.#clock,
+      limits: this.#limits,
+      keepalive: this.#keepalive,
+      sendPing: () => this.#sendPing(),
+      tellPaths: (isQuiet) => {
+        if (isQuiet) for (const path of this.paths()) path.handleQuiet();
+        return this.#paths.size > 0;
+      },
+    });
     this.#stopHandshakeTimer = this.#clock.after(this.#limits.handshakeTimeoutMs, () => {
       this.destroy(
         new TunnelError(
@@ -150,6 +162,11 @@ export class Session implements FrameSink {
     return this.#paths.size;
   }
 
+  /** Whether the peer owes an answer for longer than one should take. It may be dead, which is known only later. */
+  get quiet(): boolean {
+    return this.#keepalive.isQuiet(this.#clock.now());
+  }
+
   get closed(): boolean {
     return this.#phase === 'closed';
   }
@@ -177,7 +194,7 @@ export class Session implements FrameSink {
     this.#phase = 'up';
     this.#peer = peer;
     this.usable = true;
-    this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
+    this.#sendPing();
   }
 
   /** Refuses the handshake: GOAWAY with a reason, then the end. */
@@ -215,6 +232,7 @@ export class Session implements FrameSink {
     this.usable = false;
     this.#stopHandshakeTimer?.();
     this.#stopLazyTimer?.();
+    this.#quietWatch.stop();
     const last = this.#outbox.close();
     if (gently) this.#carrier.end(last);
     else this.#carrier.destroy();
@@ -240,7 +258,7 @@ export class Session implements FrameSink {
     const deadMs = this.#keepalive.deadFor(now);
     if (deadMs !== null)
       this.destroy(new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(deadMs)} ms`));
-    else if (this.#keepalive.due(now)) this.sendControlFrame(this.#keepalive.ping(now));
+    else if (this.#keepalive.due(now)) this.#sendPing();
   }
 
   // ---- what streams and relays ask
@@ -260,6 +278,7 @@ export class Session implements FrameSink {
     const id = this.#nextId;
     this.#nextId += 2;
     this.#paths.set(id, path);
+    this.#quietWatch.begin();
     return id;
   }
 
@@ -321,6 +340,10 @@ export class Session implements FrameSink {
   #leaveQueues(path: PathEnd): void {
     this.#outbox.leave(path);
     this.#lazy.delete(path);
+  }
+
+  #sendPing(): void {
+    this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
   }
 
   #endWhenIdle(): void {

@@ -370,6 +370,15 @@ export class Stream implements PathEnd, StreamEnd {
     );
   }
 
+  /** OPEN is repeated elsewhere: the other end dials once, whichever comes first. What is open waits until the session is dead. */
+  handleQuiet(): void {
+    if (this.#phase !== 'opening' || this.session === null) return;
+    const next = this.#host.findSession(this);
+    if (next === null || next.quiet) return;
+    this.#path.leave('moved to another path');
+    this.#losePath();
+  }
+
   /** Tries to move to a session that has come up. */
   seekPath(): void {
     if (this.#phase === 'over' || this.session !== null || this.#phase === 'offered') return;

@@ -16,6 +16,7 @@ import {
   type RelayedOpen,
   type Session,
   type Stream,
+  isBetterSession,
   linkScope,
 } from '@postern/tunnel';
 import { ownListOf } from './rulebook.ts';
@@ -46,11 +47,15 @@ export class Relays {
     this.#parts = parts;
   }
 
-  /** The ways to a gateway's clients in groups: own tunnels, relays, relays by nodes that were not heard of lately. */
+  /**
+   * The ways to a gateway's clients in groups: own tunnels, relays, own tunnels whose client does not answer at present,
+   * relays by nodes that were not heard of lately.
+   */
   *upstreams(gatewayId: string): Iterable<Iterable<Upstream>> {
-    yield this.#parts.tunnels.of(gatewayId);
+    yield answering(this.#parts.tunnels.of(gatewayId));
     const relayed = this.#relayed(gatewayId);
     yield relayed.filter((way) => !this.#parts.isQuiet(way.node));
+    yield quiet(this.#parts.tunnels.of(gatewayId));
     yield relayed.filter((way) => this.#parts.isQuiet(way.node));
   }
 
@@ -110,7 +115,7 @@ export class Relays {
     for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
       if (!tunnel.usable || tunnel.clientId !== client.id || tunnel.bootId !== client.bootId) continue;
       if (!this.#isValid(gatewayId, tunnel)) continue;
-      if (best === null || tunnel.streams < best.streams) best = tunnel;
+      if (isBetterSession(tunnel.session, best?.session ?? null)) best = tunnel;
     }
     return best;
   }
@@ -118,6 +123,14 @@ export class Relays {
   #isValid(gatewayId: string, { tokenId }: Pick<TunnelPresence, 'tokenId'>): boolean {
     return whyInvalid(this.#parts.policy(gatewayId), tokenId) === null;
   }
+}
+
+function* answering(tunnels: Iterable<Tunnel>): Iterable<Tunnel> {
+  for (const tunnel of tunnels) if (!tunnel.quiet) yield tunnel;
+}
+
+function* quiet(tunnels: Iterable<Tunnel>): Iterable<Tunnel> {
+  for (const tunnel of tunnels) if (tunnel.quiet) yield tunnel;
 }
 
 function isClient({ clientId, bootId }: TunnelPresence, { id, bootId: boot }: ProcessName): boolean {

@@ -64,6 +64,11 @@ export class Tunnel implements Upstream {
     return this.session.usable;
   }
 
+  /** Whether its client does not answer at present: it is tried last. */
+  get quiet(): boolean {
+    return this.session.quiet;
+  }
+
   get ownList(): AccessList | null {
     return this.#ownList;
   }

@@ -10,7 +10,7 @@ const destination = { id: 'c1', protocol: 'http' } as CloudDestination;
 /** A tunnel to a node, as far as a choice looks at it. */
 function tunnel(node: string, streamCount: number, features = ['cloudHttp']): Session {
   const peer = { id: node, features: new Set(features) };
-  return { usable: true, streamCount, peer } as unknown as Session;
+  return { usable: true, quiet: false, streamCount, peer } as unknown as Session;
 }
 
 function choiceOf(...sessions: Session[]): NodeChoice {

@@ -8,7 +8,7 @@ import {
   featuresLacking,
   featuresToDialCloud,
 } from '@postern/contracts';
-import type { Compression, Session, Stream } from '@postern/tunnel';
+import { type Compression, type Session, type Stream, isBetterSession } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 
 const nodesTriedMax = 8;
@@ -68,7 +68,7 @@ export class NodeChoice {
         this.#lastCause ??= outdated(protocol);
         continue;
       }
-      if (best === null || session.streamCount < best.streamCount) best = session;
+      if (isBetterSession(session, best)) best = session;
     }
     return best;
   }

@@ -85,6 +85,29 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     assert.ok(result.milliseconds > 8_000, 'the transfer was over before the path failed');
   });
 
+  test('new callers are served within 3 s while one of two tunnels swallows everything, before anybody knows that it is dead', async () => {
+    await using echo = await startEcho();
+    sites += 1;
+    await using proxied = await startProxiedSite(cluster, sites, {
+      name: 'quiet',
+      resources: { echo },
+      args: ['--transport', 'direct'],
+    });
+    const { proxy, site } = proxied;
+    await until('two tunnels are up', 10_000, () => proxy.connections === 2);
+    proxy.busiest?.pause();
+    // They stay, so half of them are given to either tunnel.
+    const callers = Array.from({ length: 8 }, () => new Caller(site.front('echo')));
+    try {
+      await inTime('all are served', 3_000, Promise.all(callers.map((caller) => caller.echo('here?'))));
+      assert.equal(proxy.connections, 2, 'neither tunnel was given up before');
+      await using late = new Caller(site.front('echo'));
+      await inTime('one that comes later is not given to it', 900, late.echo('and now?'));
+    } finally {
+      for (const caller of callers) await caller[Symbol.asyncDispose]();
+    }
+  });
+
   test('goes on over a path that becomes slow, and is cut while bytes are under way', async () => {
     await using proxied = await siteOf('delay');
     const { proxy, site } = proxied;
