@@ -16,16 +16,17 @@ const CALLERS_PER_NODE = 2;
 const PAUSE_MS_MAX = 1_500;
 const SERVED_WITHIN_MS = 60_000;
 
-/** How long, of which seed, and who is told. */
+/** How long, on how many workers of each node, of which seed, and who is told. */
 export interface ChaosOptions {
   readonly seconds: number;
+  readonly workers: number;
   readonly seed: number;
   readonly onLine: (line: string) => void;
 }
 
 /** Runs it on a cluster of its own. */
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
-  await using world = await makeWorld();
+  await using world = await makeWorld(options.workers);
   // Awaited here: the world ends with this function.
   return await new Run(world, options).run();
 }
@@ -53,7 +54,7 @@ class Run {
     });
     const endAt = this.#startedAt + seconds * 1_000;
     await Promise.all([
-      this.#row(random.fork(), drawPathFault, endAt),
+      this.#row(random.fork(), (own) => drawPathFault(own, this.#world.edges), endAt),
       this.#row(random.fork(), drawControlFault, endAt),
     ]);
     over.abort();

@@ -7,7 +7,7 @@
  *   nothing   what runs may be reset, since the process that held it died; never may a byte be wrong
  */
 import type { Random } from './random.ts';
-import { type World, passed } from './world.ts';
+import { type Edge, type World, passed } from './world.ts';
 
 /** See above. */
 export type Spares = 'all' | 'running' | 'nothing';
@@ -23,28 +23,29 @@ export interface Fault {
   harm(world: World): Promise<void>;
 }
 
-/** A fault of tunnels, of links, of a client or of a node. */
-export function drawPathFault(random: Random): Fault {
-  const node = random.between(0, 2);
+/** A fault of tunnels, of links, of a client or of a process of a node. */
+export function drawPathFault(random: Random, edges: readonly Edge[]): Fault {
+  const at = random.between(0, edges.length - 1);
+  const { name, node } = edges[at]!;
   const ms = random.between(200, 4_000);
-  const proxyOf = (world: World) => world.tunnels[node]!;
-  const linkOf = (world: World) => world.links[node]!;
+  const proxyOf = (world: World) => world.tunnels[at]!;
+  const linkOf = (world: World) => world.links[at]!;
   // Who calls at another node may be served through this one.
   const running = { spares: 'running', nodes: [node], elsewhere: 'running' } as const;
   return random.pick<Fault>([
     {
       ...running,
-      name: `all tunnels of node ${node} are cut`,
+      name: `all tunnels of ${name} are cut`,
       harm: async (world) => void proxyOf(world).cut(),
     },
     {
       ...running,
-      name: `the busiest tunnel of node ${node} is cut`,
+      name: `the busiest tunnel of ${name} is cut`,
       harm: async (world) => proxyOf(world).busiest?.reset(),
     },
     {
       ...running,
-      name: `the tunnels of node ${node} are cut, and refused for ${ms} ms`,
+      name: `the tunnels of ${name} are cut, and refused for ${ms} ms`,
       harm: async (world) => {
         proxyOf(world).refuse();
         proxyOf(world).cut();
@@ -54,7 +55,7 @@ export function drawPathFault(random: Random): Fault {
     },
     {
       ...running,
-      name: `node ${node} is behind a black hole for ${3 * ms} ms`,
+      name: `${name} is behind a black hole for ${3 * ms} ms`,
       harm: async (world) => {
         proxyOf(world).blackHole();
         await passed(3 * ms);
@@ -63,7 +64,7 @@ export function drawPathFault(random: Random): Fault {
     },
     {
       ...running,
-      name: `the tunnels of node ${node} are slow by ${Math.ceil(ms / 50)} ms for ${ms} ms, then cut`,
+      name: `the tunnels of ${name} are slow by ${Math.ceil(ms / 50)} ms for ${ms} ms, then cut`,
       harm: async (world) => {
         proxyOf(world).delay(Math.ceil(ms / 50));
         await passed(ms);
@@ -73,7 +74,7 @@ export function drawPathFault(random: Random): Fault {
     },
     {
       ...running,
-      name: `the links that lead to node ${node} are cut, and refused for ${ms} ms`,
+      name: `the links that lead to ${name} are cut, and refused for ${ms} ms`,
       harm: async (world) => {
         linkOf(world).refuse();
         linkOf(world).cut();
@@ -83,7 +84,7 @@ export function drawPathFault(random: Random): Fault {
     },
     {
       ...running,
-      name: `the links that lead to node ${node} swallow everything for ${3 * ms} ms`,
+      name: `the links that lead to ${name} swallow everything for ${3 * ms} ms`,
       harm: async (world) => {
         linkOf(world).blackHole();
         await passed(3 * ms);
@@ -92,7 +93,7 @@ export function drawPathFault(random: Random): Fault {
     },
     {
       ...running,
-      name: `the busiest link that leads to node ${node} loses what goes one way`,
+      name: `the busiest link that leads to ${name} loses what goes one way`,
       harm: async (world) => {
         // For good: the nodes have to find out, and make another.
         linkOf(world).busiest?.pauseOneWay(ms % 2 === 0 ? 'toTarget' : 'fromTarget');
@@ -100,32 +101,32 @@ export function drawPathFault(random: Random): Fault {
       },
     },
     {
-      name: `client ${node % 2} is killed and started again`,
+      name: `client ${at % 2} is killed and started again`,
       spares: 'nothing',
       nodes: [0, 1, 2],
       elsewhere: 'nothing',
       harm: async ({ clients }) => {
-        const client = clients[node % 2]!;
+        const client = clients[at % 2]!;
         await client.kill();
         await client.part.start();
       },
     },
     {
       ...running,
-      name: `node ${node} is drained, stopped and started again`,
+      name: `${name} is drained, stopped and started again`,
       harm: async ({ cluster }) => {
-        await cluster.part(`edge-${node + 1}`).stop();
-        await cluster.restart(`edge-${node + 1}`);
+        await cluster.part(name).stop();
+        await cluster.restart(name);
       },
     },
     {
-      name: `node ${node} is killed and started again`,
+      name: `${name} is killed and started again`,
       spares: 'nothing',
       nodes: [node],
       elsewhere: 'running',
       harm: async ({ cluster }) => {
-        await cluster.kill(`edge-${node + 1}`);
-        await cluster.restart(`edge-${node + 1}`);
+        await cluster.kill(name);
+        await cluster.restart(name);
       },
     },
   ]);

@@ -2,23 +2,33 @@
 import { randomInt } from 'node:crypto';
 import { ownArguments } from '@postern/scripts/arguments';
 import { Command, InvalidArgumentError } from 'commander';
-import { describeVerdict, runChaos } from './chaos.ts';
+import { type ChaosOptions, describeVerdict, runChaos } from './chaos.ts';
 
 await new Command('chaos')
   .description(
     'Cuts, freezes and kills parts of a cluster at random while traffic runs, and checks every byte.',
   )
   .option('--minutes <N>', 'how long', positive, 5)
+  .option('--workers <N>', 'processes of each node', whole, 1)
   .option('--seed <S>', 'repeats the faults of another run', positive, randomInt(1, 2 ** 31))
   .action(main)
   .parseAsync(ownArguments(), { from: 'user' });
 
-async function main({ minutes, seed }: { minutes: number; seed: number }): Promise<void> {
+async function main({
+  minutes,
+  workers,
+  seed,
+}: Omit<ChaosOptions, 'seconds' | 'onLine'> & { minutes: number }): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  say(`seed ${seed}, ${minutes} minutes`);
-  const verdict = await runChaos({ seconds: minutes * 60, seed, onLine: say });
+  say(`seed ${seed}, ${minutes} minutes, workers of each node: ${workers}`);
+  const verdict = await runChaos({ seconds: minutes * 60, workers, seed, onLine: say });
   say(`${describeVerdict(verdict)} (seed ${seed})`);
   process.exit(verdict.ok ? 0 : 1);
+}
+
+function whole(text: string): number {
+  if (Number.isInteger(positive(text))) return Number(text);
+  throw new InvalidArgumentError('must be a whole number above 0.');
 }
 
 function positive(text: string): number {

@@ -1,7 +1,7 @@
 /**
- * What chaos happens to: a cluster of three nodes on real servers, each node's tunnel port and link port behind a proxy
- * that can be cut, two clients with two tunnels each, and resources that exchange bytes which both ends check, through
- * fronts of TCP, TLS and HTTP. So some callers are served by their own node, and some through another.
+ * What chaos happens to: a cluster of three nodes on real servers, each node one process or several workers, with tunnel port
+ * and link port behind a proxy that can be cut, two clients with two tunnels each, and resources that exchange bytes which
+ * both ends check, through fronts of TCP, TLS and HTTP. So some callers are served by their own node, and some through another.
  */
 import { readFile } from 'node:fs/promises';
 import {
@@ -11,13 +11,14 @@ import {
   type Exchange,
   type ExchangeResult,
   type ExchangeServer,
+  type LoopbackNet,
   type ShownDestination,
   type Site,
   bootCluster,
   exchange,
   frontAt,
-  freePort,
   httpExchange,
+  ownPort,
   startClient,
   startExchangeServer,
   startHttpExchangeServer,
@@ -25,9 +26,17 @@ import {
   untilServed,
 } from '@postern/test-cluster';
 
+const firstProxyAddress = 150;
+
 /** How long a pause is a part of a fault; never to wait for a state. */
 export function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** One process of a node: its name in the cluster, and the node's number. */
+export interface Edge {
+  readonly name: string;
+  readonly node: number;
 }
 
 /** How a caller comes in. */
@@ -43,13 +52,14 @@ export class World implements AsyncDisposable {
   readonly #fronts: Readonly<Record<'tls' | 'http', ShownDestination>>;
   readonly #ca: string;
   readonly clients: readonly ClientProcess[];
-  /** Before the tunnel port of each node. */
+  readonly edges: readonly Edge[];
+  /** Before the tunnel port of each of them. */
   readonly tunnels: readonly CuttableProxy[];
-  /** Before the link port of each node: links from those with a lower name. */
+  /** Before the link port of each of them: links from those with a lower name. */
   readonly links: readonly CuttableProxy[];
 
   constructor(
-    parts: Pick<World, 'cluster' | 'resources' | 'site' | 'clients' | 'tunnels' | 'links'> & {
+    parts: Pick<World, 'cluster' | 'resources' | 'site' | 'clients' | 'edges' | 'tunnels' | 'links'> & {
       fronts: Readonly<Record<'tls' | 'http', ShownDestination>>;
       ca: string;
     },
@@ -60,13 +70,14 @@ export class World implements AsyncDisposable {
     this.#fronts = parts.fronts;
     this.#ca = parts.ca;
     this.clients = parts.clients;
+    this.edges = parts.edges;
     this.tunnels = parts.tunnels;
     this.links = parts.links;
   }
 
   /** The nodes by number. */
   get nodes(): readonly number[] {
-    return [...this.tunnels.keys()];
+    return [...this.cluster.nodeHosts.keys()];
   }
 
   /** One exchange with a resource, through a node. Never rejects. */
@@ -91,21 +102,33 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** Boots it. */
-export async function makeWorld(): Promise<World> {
+/** Boots it, with so many workers of each node. */
+export async function makeWorld(workers: number): Promise<World> {
   const [raw, web] = [await startExchangeServer(), await startHttpExchangeServer()];
-  const [tunnelPort, linkPort] = [await freePort(), await freePort()];
-  // Clients and nodes are told these ports of each node's address; what listens there is a proxy.
-  const advertised = ['--advertise-port', String(tunnelPort), '--link-advertise-port', String(linkPort)];
-  const cluster = await bootCluster({ nodes: 3, args: { edge: advertised }, stopWithinMs: 60_000 });
+  const cluster = await bootCluster({
+    nodes: 3,
+    workers,
+    // Clients and nodes are told these addresses; what listens there is a proxy.
+    nodeArgs: ({ address }, net) => {
+      const host = proxyHost(net, address);
+      return ['--advertise-host', host, '--link-advertise-host', host];
+    },
+    stopWithinMs: 60_000,
+  });
   const [tunnels, links]: [CuttableProxy[], CuttableProxy[]] = [[], []];
   const clients: ClientProcess[] = [];
   try {
-    for (const host of cluster.nodeHosts) {
-      const { layout } = cluster;
-      tunnels.push(await CuttableProxy.listen({ host, port: layout.tunnelPort }, { host, port: tunnelPort }));
-      links.push(await CuttableProxy.listen({ host, port: layout.linkPort }, { host, port: linkPort }));
+    const { layout, net, nodeHosts } = cluster;
+    for (const place of layout.edges) {
+      const [target, proxy] = [place.address, proxyHost(net, place.address)];
+      const listen = (of: number): Promise<CuttableProxy> => {
+        const port = ownPort(place, of);
+        return CuttableProxy.listen({ host: target, port }, { host: proxy, port });
+      };
+      tunnels.push(await listen(layout.tunnelPort));
+      links.push(await listen(layout.linkPort));
     }
+    const edges = layout.edges.map(({ name, address }) => ({ name, node: nodeHosts.indexOf(address) }));
     const args = ['--transport', 'direct', '--tunnels', '2'];
     const site = await startSite(cluster, { resources: { exchange: raw }, client: { args } });
     clients.push(site.client);
@@ -137,7 +160,7 @@ export async function makeWorld(): Promise<World> {
       }),
     );
     const [fronts, resources, ca] = [{ tls, http }, [raw, web], await readFile(caFile, 'utf8')];
-    return new World({ cluster, resources, site, clients, tunnels, links, fronts, ca });
+    return new World({ cluster, resources, site, clients, edges, tunnels, links, fronts, ca });
   } catch (error) {
     for (const client of clients) await client.stop();
     for (const proxy of [...tunnels, ...links]) await proxy.close();
@@ -146,4 +169,9 @@ export async function makeWorld(): Promise<World> {
     await web.stop();
     throw error;
   }
+}
+
+/** The address at which a node's ports are to be found. */
+function proxyHost(net: LoopbackNet, address: string): string {
+  return net.address(firstProxyAddress + Number(address.split('.').at(-1)));
 }

@@ -35,6 +35,7 @@ export {
   type StandaloneProcess,
   bootStandalone,
 } from './platform/standalone-process.ts';
+export { ownPort } from './platform/layout.ts';
 export { type FormerCluster, upgradeOf } from './platform/upgrade.ts';
 export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
 export { makeScratch, removeScratch } from './process/scratch.ts';

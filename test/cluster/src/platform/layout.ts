@@ -94,6 +94,11 @@ export async function layOut(net: LoopbackNet, options: LayoutOptions): Promise<
   };
 }
 
+/** The port of a process where a node has that one: its workers' are steps apart. */
+export function ownPort({ worker }: Place, port: number): number {
+  return port + ((worker?.number ?? 1) - 1) * workerPortStep;
+}
+
 /** The processes of one node: itself, or its workers with the ports that the edge gives them. */
 function edgePlaces(node: string, address: string, opsPort: number, workers: number): Place[] {
   if (workers === 1) return [{ name: node, kind: 'edge', address, opsPort }];
