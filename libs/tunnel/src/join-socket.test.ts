@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { TLSSocket, connect as connectTls } from 'node:tls';
 import { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
-import { describeReset, type Joined, joinSocket } from './join-socket.ts';
+import { describeReset, type Joined, joinSocket, resetSocket } from './join-socket.ts';
 import { memoryCarrierPair } from './memory-carrier.ts';
 import { adoptSocket, connectSocket } from './socket-reader.ts';
 import { Slab } from './slab.ts';
@@ -68,6 +68,19 @@ function dial(kind: Kind, port: number): Socket {
 function reset(socket: Socket): void {
   const { _parent: under } = socket as Socket & { _parent?: Socket };
   (under ?? socket).resetAndDestroy();
+}
+
+for (const kind of ['own', 'plain', 'tls'] as const) {
+  test(`a socket (${kind}) that is reset in the turn in which it was ended is closed`, async (t) => {
+    const server = await listen((socket) => socket.resume(), kind === 'tls');
+    t.after(() => server.close());
+    const socket = dial(kind, server.port);
+    await once(socket, kind === 'tls' ? 'secureConnect' : 'connect');
+    socket.end();
+    resetSocket(socket);
+    resetSocket(socket);
+    await once(socket, 'close');
+  });
 }
 
 /** What a window can grow to here: how fast it grows depends on how busy the machine is. */

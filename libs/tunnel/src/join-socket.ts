@@ -235,12 +235,24 @@ class Joint implements StreamEvents {
   }
 }
 
+/** An end that was said reaches the system within a turn, unless TLS under it waits for a peer that does not read. */
+const endTimeoutMs = 1_000;
+
 /**
  * Ends a connection so that the other end notices at once. Only TCP can be reset: with TLS on top it is the socket
  * underneath, by the name that Node gives it.
+ *
+ * While an end is on its way to the system, Node cannot reset the socket (EINVAL), and would never close it afterwards.
  */
 export function resetSocket(socket: Socket): void {
   socket.on('error', () => {});
+  if (!socket.writableEnded || socket.writableFinished || socket.writableLength > 0) return resetNow(socket);
+  const timer = setTimeout(() => socket.destroy(), endTimeoutMs);
+  socket.once('close', () => clearTimeout(timer));
+  socket.once('finish', () => resetNow(socket));
+}
+
+function resetNow(socket: Socket): void {
   if (socket.destroyed) return;
   if (!(socket instanceof TLSSocket)) {
     socket.resetAndDestroy();

@@ -8,6 +8,7 @@
  *   busiest: the one connection that carried most, to be reset or silenced alone
  */
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import { resetSocket } from '@postern/tunnel';
 import { DelayLine } from './delay-line.ts';
 
 const HELD_BYTES_MAX = 128 * 1024 * 1024;
@@ -141,7 +142,7 @@ export class CuttableProxy implements AsyncDisposable {
     this.#accepted += 1;
     this.onAccept?.();
     if (this.#state === 'refusing') {
-      near.resetAndDestroy();
+      resetSocket(near);
       return;
     }
     const far = connect({
@@ -201,8 +202,6 @@ class Pair implements ProxiedConnection {
 
   reset(): void {
     for (const line of this.#lines) line.stop();
-    for (const socket of this.#sockets) {
-      if (!socket.destroyed) socket.resetAndDestroy();
-    }
+    for (const socket of this.#sockets) resetSocket(socket);
   }
 }
