@@ -1,7 +1,7 @@
 // gost: its relay protocol over TLS with smux inside, all streams over one connection.
 
-import { resourceNames, type Stage } from '../stage.ts';
-import { type Peer, program, startIdleClients, type Started } from './peer.ts';
+import { type Peer, program } from './peer.ts';
+import { startReverse } from './reverse.ts';
 
 const login = 'bench:throw-away';
 const environment = { GOST_LOGGER_LEVEL: 'warn' };
@@ -11,41 +11,23 @@ export const gost: Peer = {
   name: 'gost',
   encryption: 'TLS 1.3, server certificate and password; smux over one connection',
   needs: ['gost'],
-  async start(stage: Stage): Promise<Started> {
-    const { serverCertificate, serverKey } = stage.keys;
-    const port = await stage.port();
-    const options = `bind=true&certFile=${serverCertificate}&keyFile=${serverKey}`;
-    await stage.start('edge', {
-      file: program('gost'),
-      args: ['-L', `relay+tls://${login}@127.0.0.1:${port}?${options}`],
-      environment,
+  start: (stage) => {
+    const { ca, serverCertificate, serverKey } = stage.keys;
+    const relay = (port: number, options: string) => `relay+tls://${login}@127.0.0.1:${port}?${options}`;
+    const server = `bind=true&certFile=${serverCertificate}&keyFile=${serverKey}`;
+    return startReverse(stage, {
+      server: (port) => ({ file: program('gost'), args: ['-L', relay(port, server)], environment }),
+      client: (leg, forwards) => {
+        const listeners = forwards.map(
+          ([front, resource]) => `rtcp://127.0.0.1:${front}/127.0.0.1:${resource}`,
+        );
+        const args = listeners.flatMap((listener) => ['-L', listener]);
+        return {
+          file: program('gost'),
+          args: [...args, '-F', relay(leg, `secure=true&caFile=${ca}`)],
+          environment,
+        };
+      },
     });
-    await stage.listening([port]);
-    const leg = await stage.leg(port);
-    const fronts = await stage.ports();
-    await startClient(
-      stage,
-      leg,
-      resourceNames.map((name) => [fronts[name], stage.resources[name]]),
-    );
-    await stage.listening(Object.values(fronts));
-    const addIdleTunnels = (count: number): Promise<number> =>
-      startIdleClients(stage, count, (_index, front) =>
-        startClient(stage, leg, [[front, stage.resources.echo]]),
-      );
-    return { fronts, addIdleTunnels };
   },
 };
-
-async function startClient(
-  stage: Stage,
-  port: number,
-  forwards: ReadonlyArray<readonly [number, number]>,
-): Promise<void> {
-  const listeners = forwards.flatMap(([front, resource]) => [
-    '-L',
-    `rtcp://127.0.0.1:${front}/127.0.0.1:${resource}`,
-  ]);
-  const relay = `relay+tls://${login}@127.0.0.1:${port}?secure=true&caFile=${stage.keys.ca}`;
-  await stage.start('client', { file: program('gost'), args: [...listeners, '-F', relay], environment });
-}

@@ -1,8 +1,8 @@
 // nginx in front of a pair of stunnel processes: what one puts there who needs TLS with sessions, or HTTP, at the front.
 
-import { join } from 'node:path';
+import { nginxCommand } from '../nginx.ts';
 import type { Stage } from '../stage.ts';
-import { type Peer, type Started, type WebFronts, program, webGroups } from './peer.ts';
+import { type Peer, type Started, type WebFronts, webGroups } from './peer.ts';
 import { startStunnelPair } from './stunnel.ts';
 
 /** nginx, then stunnel to stunnel. */
@@ -14,28 +14,14 @@ export const nginx: Peer = {
   async start(stage: Stage): Promise<Started> {
     const fronts = await startStunnelPair(stage);
     const web = { tls: await stage.port(), http: await stage.port() };
-    const config = await stage.file('nginx.conf', configOf(stage, fronts.http, web));
-    const args = ['-c', config, '-e', join(stage.directory, 'nginx.log')];
-    await stage.start('edge', { file: program('nginx'), args });
+    await stage.start('edge', await nginxCommand(stage.directory, frontsBefore(stage, fronts.http, web)));
     await stage.listening(Object.values(web));
     return { fronts, web };
   },
 };
 
-function configOf({ directory, keys }: Stage, tunnel: number, web: WebFronts): string {
-  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${directory};`,
-  );
-  return `daemon off;
-worker_processes 1;
-${process.getuid?.() === 0 ? 'user root;' : ''}
-pid ${directory}/nginx.pid;
-events { worker_connections 8192; }
-http {
-  access_log off;
-  keepalive_requests 1000000000;
-  ${folders.join(' ')}
-  ssl_certificate ${keys.serverCertificate};
+function frontsBefore({ keys }: Stage, tunnel: number, web: WebFronts): string {
+  return `  ssl_certificate ${keys.serverCertificate};
   ssl_certificate_key ${keys.serverKey};
   ssl_session_cache shared:sessions:10m;
   upstream tunnel { server 127.0.0.1:${tunnel}; keepalive 128; keepalive_requests 1000000000; }
@@ -47,7 +33,5 @@ http {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
     }
-  }
-}
-`;
+  }`;
 }
