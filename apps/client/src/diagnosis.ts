@@ -3,11 +3,10 @@
  * resources by itself. Tests are bounded in number and time; checks are the `HealthChecker`'s.
  */
 import { type Control, type TestStep, testConnectSecondsMax, testGraceMs } from '@postern/contracts';
-import { type DialStep, type ResourceParts, tryResource } from '@postern/dial';
-import type { Logger } from '@postern/telemetry';
+import { type DialStep, tryResource } from '@postern/dial';
 import type { Session } from '@postern/tunnel';
 import { errorText } from '@postern/dial';
-import { HealthChecker } from './health-checker.ts';
+import { HealthChecker, type HealthCheckerParts } from './health-checker.ts';
 
 /** The most tests at once; each is an operator's own. */
 export const testsMax = 16;
@@ -15,20 +14,14 @@ export const testsMax = 16;
 const stepsMax = 16;
 const textMax = 2_000;
 
-/** What it dials by. */
-export interface DiagnosisParts {
-  readonly resource: Omit<ResourceParts, 'onStep'>;
-  readonly logger: Logger;
-}
-
 /** One for each gateway. */
 export class Diagnosis {
-  readonly #parts: DiagnosisParts;
+  readonly #parts: HealthCheckerParts;
   readonly #abort = new AbortController();
   readonly health: HealthChecker;
   #tests = 0;
 
-  constructor(parts: DiagnosisParts) {
+  constructor(parts: HealthCheckerParts) {
     this.#parts = parts;
     this.health = new HealthChecker(parts);
   }

@@ -5,15 +5,21 @@
  *     nodes ──set──► wanted ──the one that spoke last──► Checks (libs/dial) ──► told to every node
  */
 import { type HealthCheck, type HealthFinding, healthChecksMax, healthFindingsMax } from '@postern/contracts';
-import { type Check, Checks, type Finding } from '@postern/dial';
+import { type Check, Checks, type Finding, type ResourceParts } from '@postern/dial';
+import type { Logger } from '@postern/telemetry';
 import type { Session } from '@postern/tunnel';
-import type { DiagnosisParts } from './diagnosis.ts';
 
 const repeatMs = 60_000;
 
+/** What it dials by. */
+export interface HealthCheckerParts {
+  readonly resource: Omit<ResourceParts, 'onStep'>;
+  readonly logger: Logger;
+}
+
 /** One for each gateway. */
 export class HealthChecker {
-  readonly #parts: DiagnosisParts;
+  readonly #parts: HealthCheckerParts;
   /** Which nodes want a destination checked, the one that said so last at the end. */
   readonly #wanted = new Map<string, Map<Session, HealthCheck>>();
   readonly #checks: Checks;
@@ -21,7 +27,7 @@ export class HealthChecker {
   readonly #repeat: NodeJS.Timeout;
   #closed = false;
 
-  constructor(parts: DiagnosisParts) {
+  constructor(parts: HealthCheckerParts) {
     this.#parts = parts;
     this.#checks = new Checks({
       resource: () => parts.resource,

@@ -19,3 +19,10 @@ export type SealingKey = Static<typeof SealingKey>;
 
 /** A signature by an Ed25519 or P-256 key, base64url. */
 export const keySignature = Type.String({ minLength: 64, maxLength: 128, pattern: '^[A-Za-z0-9_-]+$' });
+
+const thumbprintCharacters = 20;
+
+/** A client's ID: its gateway's, and the start of its key's thumbprint (RFC 7638), so that nobody can take another's. */
+export function clientIdOf(gatewayId: string, thumbprint: string): string {
+  return `${gatewayId}_${thumbprint.slice(0, thumbprintCharacters)}`;
+}

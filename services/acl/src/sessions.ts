@@ -5,14 +5,12 @@
  * asked for. No ticket outlives its token.
  */
 import { SignJWT, calculateJwkThumbprint } from 'jose';
-import { ticketLifeSeconds, type ClientPublicKey } from '@postern/contracts';
+import { clientIdOf, ticketLifeSeconds, type ClientPublicKey } from '@postern/contracts';
 import type { TokenDocument } from './document.ts';
 import { gatewayDisabled, tokenMissing } from './errors.ts';
 import type { Policies } from './policies.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import type { Tokens } from './tokens.ts';
-
-const thumbprintCharacters = 20;
 
 /** What a client shows. */
 export interface SessionRequest {
@@ -51,7 +49,7 @@ export class Sessions {
     if (!policy.enabled) throw gatewayDisabled(gatewayId);
     if (tokenHash === null && policy.requireToken) throw tokenMissing();
     const token = tokenHash === null ? null : await this.#tokens.recognise(gatewayId, tokenHash);
-    const clientId = `${gatewayId}_${(await calculateJwkThumbprint(publicKey)).slice(0, thumbprintCharacters)}`;
+    const clientId = clientIdOf(gatewayId, await calculateJwkThumbprint(publicKey));
     const ticket = (use: 'session' | 'reserve') => this.#sign(use, { gatewayId, clientId, token, publicKey });
     const [session, reserve] = await Promise.all([ticket('session'), ticket('reserve')]);
     return {

@@ -11,6 +11,7 @@ import {
   ServiceError,
   type SealedMaterial,
   type getClientMaterial,
+  clientIdOf,
   isPasswordId,
   sessionTicketsId,
   materialRequestText,
@@ -26,7 +27,6 @@ import type { Passwords } from './passwords.ts';
 import type { SessionTickets } from './session-tickets.ts';
 import type { Use, Usage } from './usage.ts';
 
-const thumbprintCharacters = 20;
 const nodeName = new RegExp(
   `^[a-z0-9][a-z0-9._-]*${nodeIdentityName({ kind: 'node', name: '' }).replaceAll('.', '\\.')}$`,
 );
@@ -78,8 +78,7 @@ export class Materials {
   async forClient(question: ClientQuestion): Promise<MaterialAnswer> {
     const { ids, gatewayId, clientId, publicKey, sealingKey, sealingSignature, proof } = question;
     this.#demandNode(proof, materialRequestText(ids, clientId));
-    const thumbprint = (await keyThumbprint(publicKey)).slice(0, thumbprintCharacters);
-    if (clientId !== `${gatewayId}_${thumbprint}`)
+    if (clientId !== clientIdOf(gatewayId, await keyThumbprint(publicKey)))
       throw wrongProof('the client ID is not made of the client key');
     if (!isSignedText(publicKey, sealingKeyText(clientId, sealingKey), sealingSignature)) {
       throw wrongProof('the sealing key is not signed by the client');

@@ -6,12 +6,14 @@
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import forge from 'node-forge';
 import { certstoreError } from './errors.ts';
-import type { UploadParts } from './upload.ts';
 
 const { asn1, pkcs12, pki } = forge;
 
 /** What a P12 file holds. Throws `CERTSTORE_PASSPHRASE_…` or `CERTSTORE_P12_INVALID`. */
-export function readPkcs12(file: Buffer, passphrase: string | undefined): UploadParts {
+export function readPkcs12(
+  file: Buffer,
+  passphrase: string | undefined,
+): { certificates: X509Certificate[]; keys: KeyObject[] } {
   const parsed = parse(file);
   const contents = open(parsed, passphrase);
   const bags = contents.safeContents.flatMap(({ safeBags }) => safeBags);

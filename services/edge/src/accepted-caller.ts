@@ -44,3 +44,6 @@ export interface AcceptedCaller {
 
 /** A caller of the port that plain HTTP fronts share: each of its requests says whom it is for. */
 export type NamelessCaller = Omit<AcceptedCaller, 'route'>;
+
+/** Who calls whom; `leave` frees its place. */
+export type CallerAbout = Pick<AcceptedCaller, 'trackingId' | 'route' | 'address' | 'arrivedAt' | 'leave'>;

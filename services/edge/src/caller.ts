@@ -25,11 +25,11 @@ import {
   saysPathRefused,
 } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
-import type { AcceptedCaller } from './accepted-caller.ts';
-import type { RunningCaller } from './callers.ts';
+import type { CallerAbout } from './accepted-caller.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { featuresToServe, openMetadataOf, openStream } from './open-metadata.ts';
+import type { RunningCaller } from './running-caller.ts';
 import { type Traces, endCaller, errorOf } from './traces.ts';
 import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
@@ -38,9 +38,6 @@ const triesMax = 8;
 const connectTimeoutSecondsMax = 180;
 /** What a client may take beyond the resource's own time-out to say so. */
 const answerGraceSeconds = 5;
-
-/** Who calls whom; `leave` frees its place. */
-export type CallerAbout = Pick<AcceptedCaller, 'trackingId' | 'route' | 'address' | 'arrivedAt' | 'leave'>;
 
 /** What a caller needs of the node. */
 export interface CallerParts {

@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
-import type { AnsweredRequest, Logger, TraceSpan } from '@postern/telemetry';
-import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
+import type { AnsweredRequest, Logger } from '@postern/telemetry';
+import { type Compression, type Flow, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller, type CallerParts } from './caller.ts';
@@ -15,6 +15,7 @@ import type { HttpBounds } from '@postern/exchange';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
+import type { RunningCaller } from './running-caller.ts';
 import type { Refusals } from './refusals.ts';
 import type { Traces } from './traces.ts';
 import type { Upstream } from './upstream.ts';
@@ -52,26 +53,6 @@ export interface CallersParts {
   /** An HTTP request was answered. */
   onAnswered(request: AnsweredRequest): void;
   logger: Logger;
-}
-
-/** What a rule, a client or the node may end: a caller's stream, or one request of it. */
-export interface RunningCaller {
-  readonly trackingId: string;
-  readonly address: CallerAddress;
-  readonly gatewayId: string;
-  readonly destinationId: string;
-  /** The client that has it, or is asked to take it. */
-  readonly clientId: string | null;
-  readonly clientProcess: ProcessName | null;
-  readonly opened: boolean;
-  /** Whether a client took a new stream for it. */
-  readonly tookStream: boolean;
-  readonly bytes: { fromCaller: number; toCaller: number };
-  /** Where it is traced. */
-  readonly span: TraceSpan | null;
-  judgeAgain(route: Route | undefined): void;
-  end(cause: CallerCause, code?: ResetCode): void;
-  tick(now: number): void;
 }
 
 /** All callers. */

@@ -1,28 +1,28 @@
 /** What a front listens with: a TCP server, or a UDP socket that sorts what comes into flows. Its life is the front's. */
 import { type Socket, createServer } from 'node:net';
+import type { DestinationFront } from '@postern/contracts';
 import { type CallerEnd, type Flow, type FlowCounts, FlowListener } from '@postern/tunnel';
-import type { Front } from './front.ts';
 
 const keepAliveDelayMs = 60_000;
 const backlog = 1024;
 
-/** Where fronts listen, and who takes their callers. */
-export interface FrontListenerParts {
+/** Where fronts listen. */
+export interface FrontPlace {
   host: string;
   reusePort: boolean;
   flowsPerFrontMax: number;
-  /** A connection, which is paused and unread. */
-  onConnection(front: Front, socket: Socket): void;
-  onFlow(front: Front, flow: Flow): void;
-  /** A caller that is not known yet came when there were `flowsPerFrontMax`. */
-  onFlowsFull(front: Front, address: CallerEnd['address']): void;
 }
 
-/** Told of each listener. */
+/** Told of what listens, and given who comes. */
 export interface ListenerEvents {
   onListening(): void;
   /** It cannot listen, or no longer. */
   onError(error: NodeJS.ErrnoException): void;
+  /** A connection, which is paused and unread. */
+  onConnection(socket: Socket): void;
+  onFlow(flow: Flow): void;
+  /** A caller that is not known yet came when there were `flowsPerFrontMax`. */
+  onFull(address: CallerEnd['address']): void;
 }
 
 /** Listens from when it is made until `close` or an error. */
@@ -34,19 +34,20 @@ export interface FrontListener {
   close(): void;
 }
 
-/** Listens on the port that the front has now. */
-export function listenFor(front: Front, parts: FrontListenerParts, events: ListenerEvents): FrontListener {
-  return front.route.front.protocol === 'udp'
-    ? listenForFlows(front, parts, events)
-    : listenForConnections(front, parts, events);
+/** Listens on the port of a front. */
+export function listenFor(
+  { port, protocol }: Pick<DestinationFront, 'port' | 'protocol'>,
+  place: FrontPlace,
+  events: ListenerEvents,
+): FrontListener {
+  return protocol === 'udp' ? listenForFlows(port, place, events) : listenForConnections(port, place, events);
 }
 
 function listenForConnections(
-  front: Front,
-  parts: FrontListenerParts,
+  port: number,
+  { host, reusePort }: FrontPlace,
   events: ListenerEvents,
 ): FrontListener {
-  const { host, reusePort } = parts;
   const server = createServer({
     // A caller may end its direction and wait for the answer.
     allowHalfOpen: true,
@@ -55,10 +56,10 @@ function listenForConnections(
     keepAliveInitialDelay: keepAliveDelayMs,
     pauseOnConnect: true,
   });
-  server.on('connection', (socket) => parts.onConnection(front, socket));
+  server.on('connection', (socket) => events.onConnection(socket));
   server.on('error', (error: NodeJS.ErrnoException) => events.onError(error));
   server.on('listening', () => events.onListening());
-  server.listen({ host, port: front.route.front.port, reusePort, backlog });
+  server.listen({ host, port, reusePort, backlog });
   return {
     get listening() {
       return server.listening;
@@ -70,16 +71,20 @@ function listenForConnections(
   };
 }
 
-function listenForFlows(front: Front, parts: FrontListenerParts, events: ListenerEvents): FrontListener {
-  const { host, reusePort, flowsPerFrontMax: flowsMax } = parts;
+function listenForFlows(
+  port: number,
+  { host, reusePort, flowsPerFrontMax: flowsMax }: FrontPlace,
+  events: ListenerEvents,
+): FrontListener {
   const listener = new FlowListener({
     host,
-    port: front.route.front.port,
+    port,
     reusePort,
     flowsMax,
-    onFlow: (flow) => parts.onFlow(front, flow),
-    onFull: (address) => parts.onFlowsFull(front, address),
-    ...events,
+    onFlow: (flow) => events.onFlow(flow),
+    onFull: (address) => events.onFull(address),
+    onListening: () => events.onListening(),
+    onError: (error) => events.onError(error),
   });
   return {
     get listening() {

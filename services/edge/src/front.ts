@@ -8,17 +8,23 @@
  *        ▼ │ after retryDelay      │
  *      failed ─────────────────────┘
  */
+import type { Socket } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import type { FlowCounts } from '@postern/tunnel';
-import { type FrontListener, type FrontListenerParts, listenFor } from './front-listener.ts';
+import type { CallerEnd, Flow, FlowCounts } from '@postern/tunnel';
+import { type FrontListener, type FrontPlace, listenFor } from './front-listener.ts';
 
 const retryDelayMsMin = 50;
 const retryDelayMsMax = 5_000;
 
 /** What a front needs of the node. */
-export interface FrontParts extends FrontListenerParts {
+export interface FrontParts extends FrontPlace {
   logger: Logger;
+  /** A connection, which is paused and unread. */
+  onConnection(front: Front, socket: Socket): void;
+  onFlow(front: Front, flow: Flow): void;
+  /** A caller that is not known yet came when there were `flowsPerFrontMax`. */
+  onFlowsFull(front: Front, address: CallerEnd['address']): void;
 }
 
 /** What is shown of a front. */
@@ -95,7 +101,11 @@ export class Front {
   #listen(): void {
     // One that was given up may have news still.
     const isCurrent = (): boolean => this.#listener === listener;
-    const listener: FrontListener = listenFor(this, this.#parts, {
+    const parts = this.#parts;
+    const listener: FrontListener = listenFor(this.#route.front, parts, {
+      onConnection: (socket) => parts.onConnection(this, socket),
+      onFlow: (flow) => parts.onFlow(this, flow),
+      onFull: (address) => parts.onFlowsFull(this, address),
       onListening: () => {
         if (isCurrent()) this.#handleListening();
       },

@@ -7,7 +7,7 @@ import type { Cause, ConnectionFacts, Errand, Exchange, HttpRequest, Way } from 
 import type { AnswerNames } from '@postern/http';
 import type { AnsweredRequest, TraceSpan } from '@postern/telemetry';
 import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
-import type { RunningCaller } from '../callers.ts';
+import type { RunningCaller } from '../running-caller.ts';
 import { type CallerCause, causeOfReset } from '../errors.ts';
 import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } from '../judgement.ts';
 import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';

@@ -17,7 +17,7 @@ import { hostOf } from '@postern/http';
 import type { AnsweredRequest } from '@postern/telemetry';
 import { type Compression, ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
-import type { RunningCaller } from '../callers.ts';
+import type { RunningCaller } from '../running-caller.ts';
 import type { CallerCause } from '../errors.ts';
 import { type CallerAddress, judgeKept } from '../judgement.ts';
 import type { Traces } from '../traces.ts';
