@@ -87,6 +87,6 @@ export const putSourceRules = defineQuestion(
 /** Adds one, in place of the one with the same `app`; whether the front is restricted stays as it is. */
 export const addSourceRule = defineQuestion(
   'acl.source-rules.add',
-  Type.Object({ ...front, rule: SourceRule }),
+  Type.Object({ ...front, rule: SourceRule, revision: expectedRevision }),
   SourceRules,
 );

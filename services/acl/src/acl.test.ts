@@ -321,6 +321,10 @@ test('source rules are open until they are put; an app replaces its own', async 
   await assert.rejects(ask(bus, putSourceRules, { ...front, input: { restricted: true }, revision: 1 }), {
     code: 'ACL_REVISION_STALE',
   });
+  const rule = { source: '3.3.3.3' };
+  await assert.rejects(ask(bus, addSourceRule, { ...front, rule, revision: 1 }), {
+    code: 'ACL_REVISION_STALE',
+  });
   await assert.rejects(ask(bus, addSourceRule, { ...front, rule: { source: 'x' } }), {
     code: 'ACL_RULES_INVALID',
   });

@@ -87,7 +87,7 @@ export function answerQuestions(
     })),
     serve(getSourceRules, (front) => sourceRules.get(front)),
     serve(putSourceRules, ({ input, revision, ...front }) => sourceRules.put(front, input, revision)),
-    serve(addSourceRule, ({ rule, ...front }) => sourceRules.add(front, rule)),
+    serve(addSourceRule, ({ rule, revision, ...front }) => sourceRules.add(front, rule, revision)),
     serve(createApiKey, ({ input, hash }) => apiKeys.create(input, hash)),
     serve(listApiKeys, (request) => apiKeys.list(request)),
     serve(deleteApiKey, async ({ id }) => {

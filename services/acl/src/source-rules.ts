@@ -45,20 +45,13 @@ export class SourceRules {
   /** Replaces them. */
   async put(front: FrontOf, input: SourceRulesInput, revision?: number): Promise<ShownRules> {
     const { restricted, rules = [] } = input;
-    return this.#change(front, (now) => {
-      if (revision !== undefined && revision !== now.revision) {
-        throw revisionStale('the list of source rules', revision, now.revision);
-      }
-      return { restricted, rules: normalizeSourceRules(rules) };
-    });
+    return this.#change(front, () => ({ restricted, rules: normalizeSourceRules(rules) }), revision);
   }
 
   /** Adds one, in place of the one with the same `app`. */
-  async add(front: FrontOf, rule: SourceRule): Promise<ShownRules> {
-    return this.#change(front, ({ restricted, rules }) => ({
-      restricted,
-      rules: addSourceRule(rules, rule),
-    }));
+  async add(front: FrontOf, rule: SourceRule, revision?: number): Promise<ShownRules> {
+    const edit = ({ restricted, rules }: ShownRules) => ({ restricted, rules: addSourceRule(rules, rule) });
+    return this.#change(front, edit, revision);
   }
 
   /** Drops those of a destination, once the router has confirmed that it is gone; says whether it did. */
@@ -74,12 +67,16 @@ export class SourceRules {
   async #change(
     front: FrontOf,
     edit: (now: ShownRules) => Pick<ShownRules, 'restricted' | 'rules'>,
+    revision: number | undefined,
   ): Promise<ShownRules> {
     const destination = await this.#find(front);
     return this.#journal.change(async (draft) => {
       const found = await draft.sourceRules.get(front.destinationId);
       const at = this.#journal.time();
-      const edited = tryEdit(edit, found ?? none(destination));
+      const now = found ?? none(destination);
+      if (revision !== undefined && revision !== now.revision)
+        throw revisionStale('the list of source rules', revision, now.revision);
+      const edited = tryEdit(edit, now);
       const next = { ...(found ?? { ...none(destination), createdAt: at }), ...edited, modifiedAt: at };
       await checkBytes(draft, next);
       draft.touch(front.gatewayId);

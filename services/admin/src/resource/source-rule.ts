@@ -9,8 +9,8 @@ import {
   getSourceRules,
   putSourceRules,
 } from '@postern/contracts';
-import { endpoint, type Endpoint } from '../http/endpoint.ts';
-import { demandRevision, expectedRevision } from '../http/entity-tag.ts';
+import { endpoint, type Call, type Endpoint } from '../http/endpoint.ts';
+import { expectedRevision } from '../http/entity-tag.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
 const SourceRulesAnswer = answerOf('SourceRules', SourceRules.properties);
@@ -19,6 +19,8 @@ const path = '/gateways/:gatewayId/destinations/:destinationId/source-rules';
 
 /** The calls on source rules. */
 export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
+  const revisionFor = (call: Pick<Call, 'ifMatch'>, front: Front): Promise<number | undefined> =>
+    expectedRevision(call.ifMatch, async () => (await ask(bus, getSourceRules, front)).revision);
   return [
     endpoint({
       method: 'GET',
@@ -48,10 +50,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       answer: SourceRulesAnswer,
       handle: async (call) => {
         const front = frontOf(call);
-        const revision = await expectedRevision(
-          call.ifMatch,
-          async () => (await ask(bus, getSourceRules, front)).revision,
-        );
+        const revision = await revisionFor(call, front);
         const rules = await ask(bus, putSourceRules, {
           ...front,
           input: call.body,
@@ -73,19 +72,19 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       answer: SourceRulesAnswer,
       handle: async (call) => {
         const front = frontOf(call);
-        if (call.ifMatch !== undefined) {
-          demandRevision(call.ifMatch, (await ask(bus, getSourceRules, front)).revision);
-        }
-        const rules = await ask(bus, addSourceRule, { ...front, rule: call.body });
+        const revision = await revisionFor(call, front);
+        const rules = await ask(bus, addSourceRule, { ...front, rule: call.body, ...withRevision(revision) });
         return { body: rules, revision: rules.revision };
       },
     }),
   ];
 }
 
-function frontOf(call: { params: Readonly<Record<string, string>> }): {
+interface Front {
   gatewayId: string;
   destinationId: string;
-} {
+}
+
+function frontOf(call: Pick<Call, 'params'>): Front {
   return { gatewayId: param(call, 'gatewayId'), destinationId: param(call, 'destinationId') };
 }
