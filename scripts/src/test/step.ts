@@ -51,9 +51,10 @@ export function listSteps(root: string): Step[] {
 }
 
 /**
- * System tests end their process when their tests have: Node 26 has been seen to spin for ever while it takes down its
- * last handles (`Environment::CleanupHandles`) after a TLS connection whose server had been stopped. That nothing is
- * left open is for the unit tests to show, which wait. A file is a process as it is: where the runner makes one more for it
+ * System tests end their process when their tests have: Node 26 never closes a socket that is reset in the turn in which it
+ * was ended, and then spins while it takes down its last handles (`Environment::CleanupHandles`). `resetSocket` of
+ * libs/tunnel waits for that reason; a server of a test may not. That nothing is left open is for the unit tests to show,
+ * which wait. A file is a process as it is: where the runner makes one more for it
  * and is to end, it ends before it has read all results.
  */
 function listFiles(root: string, kind: string, glob: string, needs: readonly string[]): Step[] {

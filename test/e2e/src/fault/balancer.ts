@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import type { Cluster, Endpoint } from '@postern/test-cluster';
+import { resetSocket } from '@postern/tunnel';
 
 const LOOK_MS = 100;
 
@@ -71,13 +72,13 @@ export class Balancer implements AsyncDisposable {
     this.#turn += 1;
     const node = this.#ready[this.#turn % this.#ready.length];
     if (node === undefined) {
-      near.resetAndDestroy();
+      resetSocket(near);
       return;
     }
     const far = connect({ ...node, allowHalfOpen: true, noDelay: true });
     for (const [socket, other] of [[near, far] as const, [far, near] as const]) {
       this.#sockets.add(socket);
-      socket.on('error', () => other.resetAndDestroy());
+      socket.on('error', () => resetSocket(other));
       socket.on('close', () => this.#sockets.delete(socket));
     }
     near.pipe(far);
