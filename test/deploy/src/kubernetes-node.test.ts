@@ -208,7 +208,8 @@ function inWorld(): void {
     const callers = new Callers({ host: staticAddress, port: echoPort });
     await inNamespace('delete', 'pod', 'gateway-edge-0', '--wait=false');
     await until('it takes no new connections', 15_000, () => refuses(direct));
-    await probe.run(50);
+    // Seconds: longer than the kernel would pass on what it had, or a drain without grace would last.
+    await probe.run(200);
     await probe[Symbol.asyncDispose]();
     await until('another pod has its place and is ready', 60_000, async () => {
       const { status } = await object('pod', 'gateway-edge-0').catch(() => ({ status: {} }));
