@@ -1,3 +1,4 @@
+export { type ImageTools, imageTools } from './buildx.ts';
 export { cacheFolder } from './cache.ts';
 export { collectorBinary } from './collector.ts';
 export { findCommand, requireCommand, runCommand } from './command.ts';

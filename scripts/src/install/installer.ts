@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cacheFolder, installOnce, installedFolder, readStamp, withLock } from './cache.ts';
+import { BUILDX_VERSION, buildImageTools } from './buildx.ts';
 import { buildCollector, COLLECTOR_VERSION } from './collector.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
 import { buildHadolint, HADOLINT_VERSION } from './hadolint.ts';
@@ -64,6 +65,11 @@ const installers: readonly Installer[] = [
     name: 'kubernetes-cluster',
     onRequest: true,
     install: installKubernetesCluster,
+  },
+  {
+    name: 'buildx',
+    onRequest: true,
+    install: (cache) => installCached(cache, 'buildx', BUILDX_VERSION, buildImageTools),
   },
   {
     name: 'otel-collector',

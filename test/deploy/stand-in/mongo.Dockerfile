@@ -12,4 +12,5 @@ RUN sed -i -e 's/self.host, self.port = sock.getsockname()\[:2\]/self.port = soc
         /opt/secantus/secantus/server.py
 COPY mongo.py /usr/local/bin/docker-entrypoint.py
 ENV PYTHONPATH=/opt/secantus PYTHONUNBUFFERED=1
+LABEL org.postern.stand-in="true"
 ENTRYPOINT ["python3", "/usr/local/bin/docker-entrypoint.py"]

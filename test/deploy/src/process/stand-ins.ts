@@ -37,6 +37,7 @@ try {
   await unlessThere('node:26-slim', makeNode);
   await unlessThere('nats:2.15', makeNats);
   await unlessThere('mongo:8.0', makeMongo);
+  await unlessThere('postgres:17', makePostgres);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -115,6 +116,13 @@ async function makeMongo(image: string): Promise<void> {
   cpSync(secantusLaunch().environment['PYTHONPATH'] ?? '', join(context, 'secantus'), { recursive: true });
   copyFileSync(join(recipes, 'mongo.py'), join(context, 'mongo.py'));
   await build(image, 'mongo', context);
+}
+
+async function makePostgres(image: string): Promise<void> {
+  const context = join(folder, 'postgres');
+  mkdirSync(context);
+  cpSync(join(recipes, 'postgres.sh'), join(context, 'postgres.sh'));
+  await build(image, 'postgres', context);
 }
 
 async function build(image: string, recipe: string, context: string): Promise<void> {

@@ -1,0 +1,312 @@
+// The platform of deploy/compose on a Docker engine, whole: started, called through its static address by HTTP and psql,
+// its containers killed, taken down and started again, upgraded under load, lost and restored, by the commands of
+// deploy/compose/README.md as they are written there. With POSTERN_TEST_DEPLOY=full and an engine that has the images
+// (deploy/images; base images or what stands in for them: test/deploy/src/process/stand-ins.ts). POSTERN_TEST_DEPLOY_FORMER
+// is the commit that the upgrade begins with, whose images are tagged `former`; without it, that is the present one.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findCommand } from '@postern/scripts/install';
+import { patience, timed, until } from './caller.ts';
+import { ComposePlatform, PrivateSite, commandsOf, composeFolder, succeeds } from './compose-platform.ts';
+
+const staticAddress = '10.89.7.100';
+const hello = 'hello from the private network\n';
+const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
+const bases = ['mongo:8.0', 'nats:2.15', 'postgres:17', 'node:26-slim'];
+const images = [...programs.map((name) => `postern/${name}`), ...bases];
+const skip =
+  process.env['POSTERN_TEST_DEPLOY'] !== 'full'
+    ? 'SKIPPED: POSTERN_TEST_DEPLOY is not full'
+    : !succeeds('docker', 'compose', 'version')
+      ? 'SKIPPED: there is no docker compose'
+      : !succeeds('docker', 'image', 'inspect', ...images)
+        ? 'SKIPPED: the engine does not have the images'
+        : findCommand('psql') === null
+          ? 'SKIPPED: psql is not installed'
+          : false;
+
+interface Made {
+  readonly id: string;
+  readonly front: { readonly port: number };
+  readonly token: string;
+}
+
+test(
+  'the platform of deploy/compose comes up, stands what it is for, and comes back',
+  { skip },
+  async (t) => {
+    const scratch = mkdtempSync(join(tmpdir(), 'postern-compose-'));
+    const platform = new ComposePlatform(scratch);
+    const secrets = join(composeFolder, 'client/secrets');
+    let site: PrivateSite | null = null;
+    t.after(async () => {
+      await site?.compose('down', '--volumes');
+      await platform.compose('down', '--volumes');
+      rmSync(secrets, { recursive: true, force: true });
+      rmSync(scratch, { recursive: true });
+    });
+    useFormer(platform, scratch);
+    let front = { http: 0, postgres: 0 };
+    const served = async (): Promise<boolean> => (await answer(front.http)) === hello;
+    const step = async (name: string, work: () => Promise<void>): Promise<void> => {
+      try {
+        t.diagnostic(`${name}: ${((await timed(work())) / 1000).toFixed(1)} s`);
+      } catch (cause) {
+        throw new Error(name, { cause });
+      }
+    };
+
+    await step('up -d --wait on a fresh host', async () => {
+      await platform.compose('up', '-d', '--wait');
+    });
+
+    await step(
+      'a client reaches what only it can reach, and callers that through the static address',
+      async () => {
+        const gateway = (await platform.cli<Made>('gateways', 'create', 'office')).id;
+        site = new PrivateSite(gateway);
+        mkdirSync(secrets, { recursive: true });
+        writeFileSync(join(secrets, 'token'), (await platform.cli<Made>('tokens', 'create', gateway)).token);
+        writeFileSync(
+          join(secrets, 'ca.pem'),
+          await platform.inside('cli', 'process.stdout.write(fs.readFileSync("/secrets/operator/ca.pem"))'),
+        );
+        await platform.cli('access-list', 'set', gateway, 'allow sample:8080', 'allow postgres:5432');
+        front = {
+          http: (await platform.cli<Made>('destinations', 'create', gateway, 'sample', 'sample:8080')).front
+            .port,
+          postgres: (await platform.cli<Made>('destinations', 'create', gateway, 'db', 'postgres:5432')).front
+            .port,
+        };
+        await site.compose('up', '-d');
+        await until('the sample is reached', 60_000, served);
+        await until('psql through the balancer', 60_000, () => Promise.resolve(asksPostgres(front.postgres)));
+      },
+    );
+
+    const control = [
+      'nats-1',
+      'nats-2',
+      'nats-3',
+      ...platform.documents,
+      'router',
+      'acl',
+      'certstore',
+      'admin',
+    ];
+    for (const { what, killed, withinMs } of [
+      { what: 'the balancer that holds the address', killed: null, withinMs: 5_000 },
+      { what: 'a node', killed: ['edge-1'], withinMs: 5_000 },
+      { what: 'a NATS server', killed: ['nats-2'], withinMs: 2_000 },
+      { what: 'a member of MongoDB', killed: ['mongodb-1'], withinMs: 2_000 },
+      { what: 'everything but nodes and balancers', killed: control, withinMs: 2_000 },
+    ]) {
+      await step(`${what} is killed and started again`, async () => {
+        await kill(t, platform, killed ?? [await holderOf(platform)], withinMs, served);
+      });
+    }
+
+    await step('down and up: nothing is lost', async () => {
+      const before = await contents(platform);
+      await site?.compose('down');
+      await platform.compose('down');
+      await platform.compose('up', '-d', '--wait');
+      await site?.compose('up', '-d');
+      await until('callers are served after down and up', 60_000, served);
+      assert.deepEqual(await contents(platform), before);
+    });
+
+    await step('the upgrade of the README, under load: no request fails', async () => {
+      const before = await contents(platform);
+      platform.use('latest');
+      const load = new Load(() => answer(front.http));
+      for (const command of commandsOf('Upgrade').filter((one) => !one.startsWith('docker compose build'))) {
+        load.during = command;
+        await platform.shell(command);
+      }
+      const { asked, failures } = await load.end();
+      const cut = failures.filter(({ during }) => during.includes('balancer-'));
+      t.diagnostic(`${asked} requests while all was replaced, ${cut.length} cut as the address moved`);
+      assert(asked > 20);
+      assert.deepEqual(failures, cut, 'a request failed that no balancer carried elsewhere');
+      // What is in flight as an address moves is lost with it: once on each line of callers, for each balancer.
+      assert(cut.length <= 2 * loadLines, JSON.stringify(cut));
+      for (const { cause } of cut) assert.match(cause, /^(ECONNRESET|ECONNREFUSED|EPIPE)$/);
+      assert.deepEqual(await contents(platform), before);
+    });
+
+    await step('each service is refused what is another’s', async () => {
+      for (const [service, others] of [
+        ['router', ['acl', 'certstore', 'admin']],
+        ['acl', ['router', 'certstore', 'admin']],
+        ['certstore', ['router', 'acl', 'admin']],
+        ['admin', ['router', 'acl', 'certstore']],
+      ] as const)
+        assert.equal((await platform.inside(service, overstep(service, others))).trim(), 'refused', service);
+    });
+
+    await step('everything lost but the backup and the key, and restored as the README says', async () => {
+      const before = await contents(platform);
+      const commands = commandsOf('Backup and restore');
+      const first = commands.findIndex((one) => one.includes('import-key'));
+      assert(first > 0);
+      for (const command of commands.slice(0, first)) await platform.shell(command);
+      await site?.compose('down');
+      await platform.compose('down', '--volumes');
+      for (const command of commands.slice(first)) await platform.shell(command);
+      assert.deepEqual(await contents(platform), before);
+      await site?.compose('up', '-d');
+      await until('callers are served by the restored platform', 60_000, served);
+    });
+
+    await step('nobody was denied anything on the bus', async () => {
+      const log = await platform.compose('logs', 'nats-1', 'nats-2', 'nats-3');
+      assert.match(log, /Server is ready/);
+      assert.doesNotMatch(log, /Violation/);
+    });
+  },
+);
+
+async function kill(
+  t: TestContext,
+  platform: ComposePlatform,
+  killed: readonly string[],
+  withinMs: number,
+  served: () => Promise<boolean>,
+): Promise<void> {
+  await platform.compose('kill', ...killed);
+  const ms = await timed(until(`a caller, with ${killed.join(', ')} killed`, withinMs, served));
+  t.diagnostic(`${killed.join(', ')} killed: a caller was served after ${ms.toFixed(0)} ms`);
+  await platform.compose('up', '-d', '--wait');
+  await until('callers are served', 30_000, served);
+}
+
+/** The images of before, under a name of their own, and the files that start them. */
+function useFormer(platform: ComposePlatform, scratch: string): void {
+  const commit = process.env['POSTERN_TEST_DEPLOY_FORMER'];
+  if (commit === undefined) {
+    for (const name of programs) execFileSync('docker', ['tag', `postern/${name}`, `postern/${name}:former`]);
+    return platform.use('former');
+  }
+  const archive = execFileSync('git', ['archive', commit, 'deploy/compose'], {
+    cwd: join(composeFolder, '../..'),
+  });
+  execFileSync('tar', ['--extract', '--directory', scratch], { input: archive });
+  platform.use('former', join(scratch, 'deploy/compose'));
+}
+
+/** The balancer that has the static address now. */
+async function holderOf(platform: ComposePlatform): Promise<string> {
+  const script = `JSON.stringify(os.networkInterfaces()).includes('"${staticAddress}"')`;
+  for (const name of ['balancer-1', 'balancer-2']) {
+    if ((await platform.compose('exec', '-T', name, 'node', '-p', script)).trim() === 'true') return name;
+  }
+  throw new Error('no balancer has the address');
+}
+
+/** What operators see of a platform, which nothing may lose. */
+async function contents(platform: ComposePlatform): Promise<unknown> {
+  const gateways = await platform.cli<readonly Made[]>('gateways', 'list');
+  const all = [];
+  for (const { id } of gateways) {
+    const made = await platform.cli<readonly Made[]>('destinations', 'list', id);
+    const destinations = made.map((one) => [one.id, one.front]);
+    const rules = await platform.cli('access-list', 'show', id);
+    all.push({ id, destinations, rules, tokens: await platform.cli('tokens', 'list', id) });
+  }
+  return all;
+}
+
+/** With the service's own user, into every other's database; says `refused` when all of it was. */
+function overstep(service: string, others: readonly string[]): string {
+  return `
+    const { MongoClient } = require('/opt/postern/libs/store/node_modules/mongodb');
+    const client = new MongoClient(fs.readFileSync('/secrets/mongodb-url', 'utf8'), { tls: true, ca: fs.readFileSync('/secrets/ca.pem') });
+    (async () => {
+      await client.db('postern_${service}').collection('tried').findOne({});
+      const said = new Set();
+      for (const other of ${JSON.stringify(others)}) {
+        const theirs = client.db('postern_' + other).collection('gateways');
+        for (const work of [() => theirs.findOne({}), () => theirs.insertOne({}), () => theirs.deleteMany({}), () => theirs.drop()])
+          said.add(await work().then(() => 'taken', ({ code }) => (code === 13 ? 'refused' : 'code ' + code)));
+      }
+      console.log([...said].join());
+      await client.close();
+    })();
+  `;
+}
+
+const pauseMs = 50;
+const loadLines = 2;
+
+interface Failure {
+  readonly during: string;
+  readonly cause: string;
+}
+
+/** Requests one after the other on each line, until it is ended. */
+class Load {
+  /** What is done meanwhile. */
+  during = '';
+  readonly #lines: readonly Promise<void>[];
+  readonly #failures: Failure[] = [];
+  #ending = false;
+  #asked = 0;
+
+  constructor(ask: () => Promise<string>) {
+    this.#lines = Array.from({ length: loadLines }, () => this.#ask(ask));
+  }
+
+  async end(): Promise<{ asked: number; failures: readonly Failure[] }> {
+    this.#ending = true;
+    await Promise.all(this.#lines);
+    return { asked: this.#asked, failures: this.#failures };
+  }
+
+  async #ask(ask: () => Promise<string>): Promise<void> {
+    while (!this.#ending) {
+      this.#asked += 1;
+      const cause = await ask();
+      if (cause !== hello) this.#failures.push({ during: this.during, cause });
+      await delay(pauseMs);
+    }
+  }
+}
+
+function asksPostgres(port: number): boolean {
+  const where = ['--host', staticAddress, '--port', String(port), '--username', 'postgres'];
+  try {
+    const said = execFileSync('psql', [...where, '--tuples-only', '--command', 'select 6 * 7'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 10_000,
+    });
+    return said.trim() === '42';
+  } catch {
+    return false;
+  }
+}
+
+/** What the sample says, or why it says nothing. */
+function answer(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const fail = (error: NodeJS.ErrnoException): void => resolve(error.code ?? error.message);
+    get({ host: staticAddress, port, agent: false, timeout: 5_000 * patience }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve(text));
+      response.on('error', fail);
+    })
+      .on('timeout', function (this: { destroy(error: Error): void }) {
+        this.destroy(new Error('nothing came'));
+      })
+      .on('error', fail);
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * The platform of deploy/compose on the engine at hand, driven by the commands that its README gives to operators. Where
+ * the image of MongoDB is a stand-in, it has one member.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where the compose files are. */
+export const composeFolder = fileURLToPath(new URL('../../../deploy/compose', import.meta.url));
+const overrides = fileURLToPath(new URL('../compose', import.meta.url));
+const stepMs = 600_000;
+
+/** Whether a command ends well. */
+export function succeeds(...command: readonly [string, ...string[]]): boolean {
+  const [name, ...args] = command;
+  return spawnSync(name, args, { cwd: composeFolder, stdio: 'ignore', timeout: 60_000 }).status === 0;
+}
+
+/** The commands of a section of the README, in its order. */
+export function commandsOf(section: string): string[] {
+  const text = readFileSync(join(composeFolder, 'README.md'), 'utf8');
+  const [, body = ''] = text.split(`## ${section}\n`);
+  const [own = ''] = body.split('\n## ');
+  return own.split('\n').flatMap((line) => (line.startsWith('    ') ? [line.trim()] : []));
+}
+
+/** One project; what commands write goes to `scratch`. */
+export class ComposePlatform {
+  readonly documents: readonly string[];
+  readonly #scratch: string;
+  readonly #environment: NodeJS.ProcessEnv;
+
+  constructor(scratch: string) {
+    const { stdout } = spawnSync(
+      'docker',
+      ['image', 'inspect', '--format', '{{json .Config.Labels}}', 'mongo:8.0'],
+      {
+        encoding: 'utf8',
+      },
+    );
+    const isStandIn = stdout.includes('org.postern.stand-in');
+    this.documents = isStandIn ? ['mongodb-1'] : ['mongodb-1', 'mongodb-2', 'mongodb-3'];
+    this.#scratch = scratch;
+    this.#environment = {
+      ...process.env,
+      COMPOSE_ENV_FILES: join(composeFolder, '.env'),
+      ...(isStandIn
+        ? { POSTERN_SETUP_MONGODB_HOSTS: 'mongodb-1', POSTERN_SETUP_REPLICA_SET: 'secantus' }
+        : {}),
+    };
+  }
+
+  /** Which images, and the compose files of which folder, the next commands are for. */
+  use(version: string, folder = composeFolder): void {
+    const override = this.documents.length === 1 ? [join(overrides, 'one-member.yaml')] : [];
+    this.#environment['POSTERN_VERSION'] = version;
+    this.#environment['COMPOSE_FILE'] = [join(folder, 'compose.yaml'), ...override].join(':');
+  }
+
+  /** Runs a command as it is written, in bash. */
+  shell(command: string): Promise<string> {
+    return run('bash', ['-euo', 'pipefail', '-c', command], this.#scratch, this.#environment);
+  }
+
+  compose(...args: readonly string[]): Promise<string> {
+    return run('docker', ['compose', ...args], this.#scratch, this.#environment);
+  }
+
+  /** What the command line answers. */
+  async cli<T>(...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.compose('run', '--rm', '-T', 'cli', '--json', ...args)) as T;
+  }
+
+  /** What a script says in a new container of a service, with its secrets. */
+  inside(service: string, script: string): Promise<string> {
+    return this.compose('run', '--rm', '-T', '--no-deps', '--entrypoint', 'node', service, '-e', script);
+  }
+}
+
+/** A client and resources that only it reaches, on the platform's own host. */
+export class PrivateSite {
+  readonly #environment: NodeJS.ProcessEnv;
+
+  constructor(gatewayId: string) {
+    this.#environment = {
+      ...process.env,
+      COMPOSE_FILE: [join(composeFolder, 'client/compose.yaml'), join(overrides, 'postgres.yaml')].join(':'),
+      COMPOSE_PROFILES: 'sample',
+      POSTERN_CLIENT_NETWORK: 'postern_public',
+      POSTERN_CLIENT_NETWORK_IS_OTHERS: 'true',
+      POSTERN_GATEWAY: gatewayId,
+    };
+  }
+
+  compose(...args: readonly string[]): Promise<string> {
+    return run('docker', ['compose', ...args], join(composeFolder, 'client'), this.#environment);
+  }
+}
+
+/** Without standard input; the last words of a command that fails are the error's. */
+function run(
+  command: string,
+  args: readonly string[],
+  folder: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd: folder, env: environment, timeout: stepMs, maxBuffer: 64 * 1024 * 1024 };
+    const child = execFile(command, args, options, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${[command, ...args].join(' ')}: ${stderr.slice(-4_000)}`, { cause: error }));
+    });
+    child.stdin?.end();
+  });
+}
