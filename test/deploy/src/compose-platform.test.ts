@@ -18,6 +18,7 @@ import { ComposePlatform, PrivateSite, commandsOf, composeFolder, succeeds } fro
 
 const staticAddress = '10.89.7.100';
 const hello = 'hello from the private network\n';
+const psql = findCommand('psql');
 const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
 const bases = ['mongo:8.0', 'nats:2.15', 'postgres:17', 'node:26-slim'];
 const images = [...programs.map((name) => `postern/${name}`), ...bases];
@@ -28,7 +29,7 @@ const skip =
       ? 'SKIPPED: there is no docker compose'
       : !succeeds('docker', 'image', 'inspect', ...images)
         ? 'SKIPPED: the engine does not have the images'
-        : findCommand('psql') === null
+        : psql === null
           ? 'SKIPPED: psql is not installed'
           : false;
 
@@ -283,7 +284,7 @@ class Load {
 function asksPostgres(port: number): boolean {
   const where = ['--host', staticAddress, '--port', String(port), '--username', 'postgres'];
   try {
-    const said = execFileSync('psql', [...where, '--tuples-only', '--command', 'select 6 * 7'], {
+    const said = execFileSync(psql ?? '', [...where, '--tuples-only', '--command', 'select 6 * 7'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: 10_000,
