@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { Stage } from '../stage.ts';
-import type { GatewayAccess, OperatorFile } from './postern.ts';
+import type { GatewayAccess, OperatorFile } from './postern-access.ts';
 
 const processes = 2;
 /** For all to come, each by a call and a handshake of its own. */

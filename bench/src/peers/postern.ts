@@ -10,6 +10,7 @@ import type { Program } from '../program.ts';
 import type { Ports, ResourceName, Stage } from '../stage.ts';
 import type { Peer, Started, WebFronts } from './peer.ts';
 import { startRelayed } from './postern-cluster.ts';
+import type { GatewayAccess, OperatorFile } from './postern-access.ts';
 import { startCrowd } from './postern-crowd.ts';
 
 const apps = join(import.meta.dirname, '..', '..', '..', 'apps');
@@ -21,21 +22,6 @@ const gatewaysPerClient = 25;
 const tunnelsPerGateway = 2;
 /** No proxy of the user's is to stand between the client and loopback. */
 const plain = { HTTPS_PROXY: '', https_proxy: '', ALL_PROXY: '', all_proxy: '' };
-
-/** Where a standalone platform is. */
-export interface OperatorFile {
-  readonly adminUrl: string;
-  readonly apiKey: string;
-  readonly caFile: string;
-  readonly connectUrl: string;
-  readonly tunnelPort: number;
-}
-
-/** What a client of a gateway shows. */
-export interface GatewayAccess {
-  readonly id: string;
-  readonly token: string;
-}
 
 /** postern-standalone and postern-client. */
 export const postern: Peer = {
