@@ -22,4 +22,4 @@ export {
   type RequestHead,
   type ResponseHead,
 } from './head.ts';
-export { authorityOf, hostOf, isAuthority, portOf, readTarget, type RequestTarget } from './target.ts';
+export { authorityOf, hostOf, readTarget, type RequestTarget } from './target.ts';

@@ -33,11 +33,6 @@ export function readTarget(head: RequestHead): RequestTarget {
   return readAbsolute(head, host);
 }
 
-/** Whether the text is a host with or without a port. */
-export function isAuthority(text: string): boolean {
-  return authorityForm.test(text);
-}
-
 /** The host of an authority, in small letters, without brackets and port. */
 export function hostOf(authority: string): string {
   if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']')).toLowerCase();

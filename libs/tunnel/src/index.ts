@@ -4,7 +4,7 @@
  */
 export { socketEnd, type CallerEnd } from './caller-end.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
-export { systemClock, type Clock } from './clock.ts';
+export type { Clock } from './clock.ts';
 export { Compression, type CompressionCounts } from './compression.ts';
 export { Endpoint } from './endpoint.ts';
 export type { AcceptHandshake, ConnectHandshake, EndpointOptions } from './endpoint-options.ts';
