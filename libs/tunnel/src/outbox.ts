@@ -17,6 +17,7 @@ import { Fifo } from './fifo.ts';
 import { shortBytesMax, type Flight } from './flight.ts';
 import { encodeReceived, payloadBytesMax } from './frame.ts';
 import type { Limits } from './limit.ts';
+import { keepMemory, takeMemory } from './staging.ts';
 
 /** What takes turns in an outbox. */
 export interface Speaker {
@@ -30,8 +31,6 @@ export interface Speaker {
 
 /** What paths that have just begun to speak may send while one that had its turn waits for the next. */
 const freshBytesMax = 16 * payloadBytesMax;
-const stagingPool: Buffer[] = [];
-const stagingPoolMax = 16;
 /**
  * Up to this size what is staged is copied out, and the staging is free at once. A write is done only in a later turn, so
  * the PINGs of a thousand sessions in one turn would each hold a staging of 200 KiB.
@@ -130,20 +129,20 @@ export class Outbox {
 
   #flush(): void {
     if (this.#closed || this.#writing) return;
-    const staging = stagingPool.pop() ?? Buffer.allocUnsafeSlow(stagingBytes(this.#limits.batchBytes));
+    const staging = takeMemory(stagingBytes(this.#limits.batchBytes));
     const batch = new Batch(this.#limits.batchBytes, staging);
     this.#fillControl(batch);
     this.#fillSpeakers(batch);
     const staged = batch.finish();
     const isLent = staged.length > copiedBytesMax;
     const bytes = isLent ? staged : Buffer.from(staged);
-    if (!isLent) giveStaging(staging);
+    if (!isLent) keepMemory(staging);
     if (bytes.length === 0) return;
     this.#writing = true;
     this.#flight.handleSent(bytes.length);
     this.#carrier.write(bytes, () => {
       this.#writing = false;
-      if (isLent) giveStaging(staging);
+      if (isLent) keepMemory(staging);
       if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
         this.#flush();
     });
@@ -188,8 +187,4 @@ export class Outbox {
       if (batch.length === before && !isFull) return;
     }
   }
-}
-
-function giveStaging(staging: Buffer): void {
-  if (stagingPool.length < stagingPoolMax) stagingPool.push(staging);
 }

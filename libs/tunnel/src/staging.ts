@@ -26,7 +26,7 @@ export interface Staged {
 export function stage(pieces: readonly Buffer[], bytes: number): Staged {
   if (bytes < stagedBytesMin || bytes > stagedBytesMax)
     return { bytes: Buffer.concat(pieces, bytes), giveBack: () => {} };
-  const memory = take(bytes);
+  const memory = takeMemory(bytes);
   let at = 0;
   for (const piece of pieces) {
     memory.set(piece, at);
@@ -37,17 +37,19 @@ export function stage(pieces: readonly Buffer[], bytes: number): Staged {
     // Twice would give the memory to two connections at once: rather no connection at all.
     if (!lent) throw new Error('memory that was lent for a write was given back twice');
     lent = false;
-    keep(memory);
+    keepMemory(memory);
   };
   return { bytes: memory.subarray(0, at), giveBack };
 }
 
-function take(bytes: number): Buffer {
+/** At least `bytes`, from the pool of its size where that has some. */
+export function takeMemory(bytes: number): Buffer {
   const size = 2 ** (32 - Math.clz32(bytes - 1));
   return pools.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
 }
 
-function keep(memory: Buffer): void {
+/** Back into the pool; only what `takeMemory` gave, once, and when nobody reads it any more. */
+export function keepMemory(memory: Buffer): void {
   const pool = pools.get(memory.length);
   if (pool === undefined) pools.set(memory.length, [memory]);
   else if (pool.length < poolBytesMax / memory.length) pool.push(memory);
