@@ -4,9 +4,8 @@
  * exchange does not know which it runs.
  */
 import type { AnswerNames } from '@postern/http';
-import type { ResetCode, Stream } from '@postern/tunnel';
+import type { ProcessName, ResetCode, Stream } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
-import type { Exchange } from './exchange.ts';
 
 /** One way to the process that reaches the resource. */
 export interface Way {
@@ -18,6 +17,23 @@ export interface Way {
   open(): Stream;
   /** Nothing reached the resource by it: `code` says why, null that no stream could be opened here. */
   onRefused(code: ResetCode | null, text: string): void;
+}
+
+/** A request that is under way, as its errand holds it. */
+export interface RunningExchange {
+  /** The process that reaches the resource; null before there is one. */
+  readonly process: ProcessName | null;
+  /** Whether the other end has taken the request. */
+  readonly opened: boolean;
+  /** Whether a new stream was taken for it. */
+  readonly tookStream: boolean;
+  /** The answer's status; 0 before there is one. */
+  readonly status: number;
+  readonly bytes: { fromCaller: number; toCaller: number };
+  /** Ends it, with an answer where none has begun; `code` is told to the other end. */
+  end(cause: Cause, code?: ResetCode): void;
+  /** About once a second, with the monotonic time in ms. */
+  tick(now: number): void;
 }
 
 /** One request's errand. */
@@ -40,7 +56,7 @@ export interface Errand {
   silence(): Cause;
   /** The cause in a RESET. `opened`: the resource had been reached. */
   causeOfReset(code: ResetCode, text: string, opened: boolean): Cause;
-  onStart(exchange: Exchange): void;
+  onStart(exchange: RunningExchange): void;
   /** The other end has taken the request; `fresh`: over a new stream. */
   onOpened(fresh: boolean): void;
   /** The request is over; `cause` is null when in order, or when the caller itself went. */

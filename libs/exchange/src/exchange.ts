@@ -23,14 +23,14 @@ import {
 import { type ProcessName, ResetCode, type Slab, TunnelError, saysNothingReached } from '@postern/tunnel';
 import type { Cause, Trouble } from './cause.ts';
 import type { HttpParts } from './door.ts';
-import type { Errand, Way } from './errand.ts';
+import type { Errand, RunningExchange, Way } from './errand.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
 
 const trackingKey = trackingField.toLowerCase();
 
 /** One request. */
-export class Exchange implements ConnectionUser {
+export class Exchange implements ConnectionUser, RunningExchange {
   readonly #parts: HttpParts;
   readonly #errand: Errand;
   readonly #request: HttpRequest;

@@ -8,6 +8,5 @@ export type { Cause, Trouble, Voice } from './cause.ts';
 export { ConnectionPool } from './connection-pool.ts';
 export { Connections, type HttpArrival } from './connections.ts';
 export type { HttpParts } from './door.ts';
-export type { Errand, Way } from './errand.ts';
-export type { Exchange } from './exchange.ts';
+export type { Errand, RunningExchange, Way } from './errand.ts';
 export type { CallerAddress, ConnectionFacts, HttpRequest } from './request.ts';

@@ -3,7 +3,7 @@
  * resource by a stream that a node dials for. The node asks its lists about the place and who calls; of paths it sees none.
  */
 import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
-import type { CallerAddress, Cause, Errand, Exchange, HttpRequest, Way } from '@postern/exchange';
+import type { CallerAddress, Cause, Errand, HttpRequest, RunningExchange, Way } from '@postern/exchange';
 import { type AnswerNames, authorityOf } from '@postern/http';
 import { ResetCode, type Session } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
@@ -39,7 +39,7 @@ export class CloudErrand implements Errand {
   /** Where it is traced. */
   readonly #span: TraceSpan | null;
   #openingSpan: TraceSpan | null = null;
-  #exchange: Exchange | null = null;
+  #exchange: RunningExchange | null = null;
 
   /** `connectionId`: source rules are the node's to ask, by who opened a stream, so streams serve one caller's connection. */
   constructor(
@@ -100,7 +100,7 @@ export class CloudErrand implements Errand {
     return httpCauseOf(causeOfReset(code, text, opened));
   }
 
-  onStart(exchange: Exchange): void {
+  onStart(exchange: RunningExchange): void {
     this.#exchange = exchange;
     this.#parts.onStart(this);
   }

@@ -3,7 +3,7 @@
  * another node's relay. To the node it is a caller like any other, which rules, clients and operators may end.
  */
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
-import type { Cause, ConnectionFacts, Errand, Exchange, HttpRequest, Way } from '@postern/exchange';
+import type { Cause, ConnectionFacts, Errand, HttpRequest, RunningExchange, Way } from '@postern/exchange';
 import type { AnswerNames } from '@postern/http';
 import type { AnsweredRequest, TraceSpan } from '@postern/telemetry';
 import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
@@ -65,7 +65,7 @@ export class FrontErrand implements Errand, RunningCaller {
   /** What is asked of a client now, where the request is traced. */
   #askingSpan: TraceSpan | null = null;
   readonly #tried = new Set<string>();
-  #exchange: Exchange | null = null;
+  #exchange: RunningExchange | null = null;
   #upstream: Upstream | null = null;
   #lastCause: CallerCause | null = null;
 
@@ -171,7 +171,7 @@ export class FrontErrand implements Errand, RunningCaller {
     return causeOfReset(code, text, opened);
   }
 
-  onStart(exchange: Exchange): void {
+  onStart(exchange: RunningExchange): void {
     this.#exchange = exchange;
     this.#parts.onStart(this);
   }
