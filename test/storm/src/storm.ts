@@ -145,7 +145,8 @@ function startHerd(
 async function untilTunnels(cluster: Cluster): Promise<void> {
   for (;;) {
     const status = await askOps(cluster, node, '/status/edge').catch(() => '{}');
-    if ((JSON.parse(status) as { ports?: { tunnel: number } }).ports?.tunnel ?? 0) return;
+    // Null before the node is made.
+    if ((JSON.parse(status) as { ports?: { tunnel: number } } | null)?.ports?.tunnel ?? 0) return;
     await delay(50);
   }
 }
