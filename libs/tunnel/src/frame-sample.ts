@@ -64,5 +64,4 @@ export const frameSamples: Readonly<Record<string, Buffer>> = {
   datagram: encodeFrame(FrameType.Datagram, 2, Buffer.from('hi')),
   control: encodeBody(FrameType.Control, { kind: 'end', reason: 'by an operator' }),
   received: encodeReceived(131_072),
-  blocked: encodeFrame(FrameType.Blocked, 2, Buffer.alloc(0)),
 };

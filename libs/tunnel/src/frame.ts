@@ -30,7 +30,6 @@ export const FrameType = {
   Datagram: 14,
   Control: 15,
   Received: 16,
-  Blocked: 17,
 } as const;
 
 const nothing = new Uint8Array(0);
@@ -59,7 +58,6 @@ const payloadBounds: Record<number, readonly [number, number] | undefined> = {
   [FrameType.Datagram]: [0, 65_536],
   [FrameType.Control]: [2, 65_536],
   [FrameType.Received]: [8, 8],
-  [FrameType.Blocked]: [0, 0],
 };
 
 /** Throws `TUNNEL_FRAME_TOO_LONG` or `TUNNEL_FRAME_MALFORMED` when a type cannot have a payload of that length. */

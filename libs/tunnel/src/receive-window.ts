@@ -7,18 +7,20 @@
  *     ────────[ in our memory | may still come      ]
  *             └──────────── window ────────────────┘   taken from the budgets when it is given
  *
- * The window doubles each time that the peer says BLOCKED while the reader has nothing left to do: then it is the window
- * that holds the stream up, not the reader, however long the way is and whoever keeps it waiting. But not before half of it
- * was used since the last time: nobody gets more for the asking. Credit given cannot be
- * taken back, so a window shrinks by not being renewed, and never below the floor that the stream took at its start.
+ * The window doubles (on a long way, while it is small, grows fourfold) while the peer uses up half of it in less
+ * than two of the shortest round trips seen: then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
+ * window shrinks by not being renewed, and never below the floor that the stream took at its start.
  */
 import type { Budget } from './budget.ts';
-import { payloadBytesMax, type Limits } from './limit.ts';
+import type { Limits } from './limit.ts';
 
+/** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
+const longWayMs = 5;
+const fastGrowthBytesMax = 16 * 1024 * 1024;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;
 
-/** One for each direction of a stream's end, and of a relay. */
+/** One per stream end. */
 export class ReceiveWindow {
   received = 0;
   delivered = 0;
@@ -26,25 +28,18 @@ export class ReceiveWindow {
   /** What was last said to the peer as delivered. */
   acknowledged = 0;
   readonly #limits: Limits;
-  readonly #bytesMax: number;
   #budget: Budget;
   /** What is taken from the budget now; at least the floor. */
   #reserved: number;
   #window: number;
-  /** The peer waits for credit, and nothing has come since it said so. */
-  #blocked = false;
-  /** It was found too small since it was renewed. */
-  #isHeldUp = false;
-  /** What had been received when the window grew last. */
-  #grownAt = 0;
+  #renewedAt = 0;
 
-  /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. It grows up to `bytesMax`. */
-  constructor(limits: Limits, budget: Budget, bytesMax: number = limits.windowBytesMax) {
+  /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. */
+  constructor(limits: Limits, budget: Budget) {
     this.#limits = limits;
-    this.#bytesMax = bytesMax;
     this.#budget = budget;
     this.#reserved = limits.floorBytes;
-    this.#window = Math.min(limits.windowBytesInitial, bytesMax);
+    this.#window = limits.windowBytesInitial;
   }
 
   get window(): number {
@@ -57,56 +52,24 @@ export class ReceiveWindow {
     return this.limit;
   }
 
-  /** What comes begins at `offset`: gives the window from there on. */
-  startAt(offset: number): number {
-    this.received = this.delivered = this.acknowledged = this.limit = this.#grownAt = offset;
-    return this.start(false);
-  }
-
   /** Whether so much of what the peer was given has been delivered that it should hear of it at once. */
   get due(): boolean {
     const given = this.limit - this.acknowledged;
     return this.delivered > this.acknowledged && this.limit - this.delivered <= given / 2;
   }
 
-  /** Bytes have come that had not come before. */
-  receive(bytes: number): void {
-    this.received += bytes;
-    this.#blocked = false;
-  }
-
-  /** Bytes have left this process. Returns whether the peer should hear of it at once. */
-  deliver(bytes: number): boolean {
-    this.delivered += bytes;
-    return (this.#blocked && this.#grow()) || this.due;
-  }
-
-  /** The peer has more to send than it has credit for. Returns whether it is to be given more at once. */
-  block(): boolean {
-    this.#blocked = true;
-    return this.#grow();
-  }
-
-  /** Raises the limit as far as window and budgets allow and returns it. */
-  renew(): number {
+  /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
+  renew(now: number, roundTripMs: number | null): number {
+    const { due } = this;
+    if (roundTripMs !== null && due && now - this.#renewedAt < 2 * roundTripMs) {
+      const factor = roundTripMs >= longWayMs && this.#window < fastGrowthBytesMax ? 4 : 2;
+      this.#window = Math.min(this.#window * factor, this.#limits.windowBytesMax);
+    }
+    this.#renewedAt = now;
     const above = this.#reserved - this.#limits.floorBytes;
-    const isUsed = this.due || this.#isHeldUp;
-    this.#isHeldUp = false;
-    this.acknowledged = this.delivered;
-    const moreMax = isUsed ? Math.floor(this.#budget.spare() / 4) : Math.max(0, this.#share() - above);
+    const moreMax = due ? Math.floor(this.#budget.spare() / 4) : Math.max(0, this.#share() - above);
     this.#raise(this.delivered, moreMax);
     return this.limit;
-  }
-
-  #grow(): boolean {
-    if (this.delivered < this.received) return false;
-    this.#blocked = false;
-    // A peer that waits may keep back a frame that its credit would cut.
-    if (this.received - this.#grownAt + payloadBytesMax < this.#window >> 1) return false;
-    this.#grownAt = this.received;
-    this.#isHeldUp = true;
-    this.#window = Math.min(2 * this.#window, this.#bytesMax);
-    return true;
   }
 
   /** Starts anew on another path, on whose session's budget the floor has been taken: a limit counts for one path. */
@@ -117,7 +80,6 @@ export class ReceiveWindow {
     const kept = Math.max(0, this.received - this.delivered - this.#limits.floorBytes);
     this.#reserved = this.#limits.floorBytes + budget.takeUpTo(kept);
     this.limit = this.received;
-    this.#blocked = false;
     return this.start(floorOnly);
   }
 

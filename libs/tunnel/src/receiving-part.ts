@@ -71,7 +71,7 @@ export class ReceivingPart {
     this.#at += piece.length;
     if (known >= piece.length) return null;
     const fresh = known > 0 ? piece.subarray(known) : piece;
-    this.#window.receive(fresh.length);
+    this.#window.received += fresh.length;
     return fresh;
   }
 
@@ -88,12 +88,8 @@ export class ReceivingPart {
 
   /** `bytes` have left this process. Returns whether the peer should hear of it at once. */
   deliver(bytes: number): boolean {
-    return this.#window.deliver(bytes);
-  }
-
-  /** The peer waits for credit. Returns whether it should get more at once. */
-  block(): boolean {
-    return this.#window.block();
+    this.#window.delivered += bytes;
+    return this.#window.due;
   }
 
   /** The end has been passed on. Returns false where there is nothing new to say. */
@@ -114,10 +110,12 @@ export class ReceivingPart {
   }
 
   /** Writes the CREDIT that is due, with as much more credit as window and budgets allow. */
-  writeCredit(batch: Batch, id: number): void {
+  writeCredit(batch: Batch, id: number, now: number, roundTripMs: number | null): void {
     this.creditDue = false;
-    const limit = this.#window.renew();
-    batch.addFrame(encodeCredit(id, this.#window.delivered + (this.#finDelivered ? 1 : 0), limit));
+    const limit = this.#window.renew(now, roundTripMs);
+    const { delivered } = this.#window;
+    this.#window.acknowledged = delivered;
+    batch.addFrame(encodeCredit(id, delivered + (this.#finDelivered ? 1 : 0), limit));
   }
 
   /**

@@ -19,10 +19,10 @@ import type { Limits } from './limit.ts';
 import { linkScope } from './peer.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
-import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
+import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
 
 /** node ── middle ── client; the client takes every stream. */
-async function chain(limits: Partial<Limits> = {}, farDelayMs = 0) {
+async function chain(limits: Partial<Limits> = {}) {
   const clock = new TestClock();
   const accepted: TestOwner[] = [];
   const middle: Endpoint = testEndpoint(clock, 'middle', {
@@ -38,13 +38,11 @@ async function chain(limits: Partial<Limits> = {}, farDelayMs = 0) {
     },
   });
   const near = await connect(clock, node, middle, { trusted: true, scope: linkScope });
-  const wire = new Wire(clock);
-  wire.delayMs = farDelayMs;
-  const far = await connect(clock, middle, client, { trusted: true, wire });
+  const far = await connect(clock, middle, client, { trusted: true });
   const open = async (): Promise<[TestOwner, TestOwner]> => {
     const session = [...node.sessions][0] as Session;
     const opener = new TestOwner(node.open(session, {}, client.self, 'g'), 0, 1);
-    await clock.advance(10 + 2 * farDelayMs);
+    await clock.advance(10);
     return [opener, accepted.at(-1) as TestOwner];
   };
   return { clock, node, middle, client, near, far, open };
@@ -175,24 +173,6 @@ test('a slow side fills at most its window of the relay, and stalls no other str
   assert.equal(slowReader.received, slow.written);
 });
 
-test('a relayed stream is as fast on a long way as that lets it: the window at the relay grows', async () => {
-  const { clock, middle, open } = await chain({}, 25);
-  await clock.advance(1_000);
-  const [opener, acceptor] = await open();
-  for (let i = 0; i < 60; i += 1) {
-    acceptor.write(1_000_000);
-    await clock.advance(10);
-  }
-  const { received } = opener;
-  for (let i = 0; i < 20; i += 1) {
-    acceptor.write(1_000_000);
-    await clock.advance(10);
-  }
-  // In 200 ms, four round trips, 20 MB were offered; with a window of 256 KiB one came.
-  assert.ok(opener.received - received > 15_000_000, `${opener.received - received} bytes in 200 ms`);
-  assert.ok(middle.memory.receiveReserved <= 2 * 16 * 1_048_576, 'the window stays in its bound');
-});
-
 test('credit at a relay: N as it is, M lowered to what was forwarded and its own window', async () => {
   const { clock, near, far, to } = await rawChain();
   near.open(1, to, { limit: 500_000_000 });
@@ -201,32 +181,14 @@ test('credit at a relay: N as it is, M lowered to what was forwarded and its own
   far.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 300_000_000 }));
   await clock.advance(5);
   assert.equal(decodeAnswer(near.payloads(FrameType.Opened, 1)[0] as Buffer).limit, 262_144);
-  for (let i = 0; i < 3; i += 1) near.data(1, Buffer.alloc(50_000));
+  near.data(1, Buffer.alloc(60_000));
   await clock.advance(5);
   far.send(encodeCredit(2, 50_000, 400_000_000));
   await clock.advance(5);
   assert.deepEqual(decodeCredit(near.payloads(FrameType.Credit, 1).at(-1) as Buffer), {
     delivered: 50_000,
-    limit: 150_000 + 262_144,
+    limit: 60_000 + 262_144,
   });
-});
-
-test('BLOCKED at a relay: it gives more of its own window, or tells the far end that it is waited for', async () => {
-  const { clock, near, far, to } = await rawChain();
-  near.open(1, to);
-  await clock.advance(5);
-  far.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 500_000 }));
-  await clock.advance(5);
-  for (let i = 0; i < 4; i += 1) near.data(1, Buffer.alloc(65_536));
-  near.send(encodeFrame(FrameType.Blocked, 1, Buffer.alloc(0)));
-  await clock.advance(5);
-  assert.equal(far.payloads(FrameType.Blocked, 2).length, 0, 'it is the relay that was waited for');
-  assert.equal(decodeCredit(near.payloads(FrameType.Credit, 1).at(-1) as Buffer).limit, 500_000);
-  for (let left = 500_000 - 262_144; left > 0; left -= 65_536)
-    near.data(1, Buffer.alloc(Math.min(left, 65_536)));
-  near.send(encodeFrame(FrameType.Blocked, 1, Buffer.alloc(0)));
-  await clock.advance(5);
-  assert.equal(far.payloads(FrameType.Blocked, 2).length, 1, 'it is the far end');
 });
 
 test('more than the credit of a relay is a RESET Protocol to both', async () => {

@@ -31,7 +31,6 @@ import {
 } from './frame.ts';
 import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
-import { ReceiveWindow } from './receive-window.ts';
 import type { PathEnd } from './path-end.ts';
 import type { Session } from './session.ts';
 import type { Slab } from './slab.ts';
@@ -89,15 +88,14 @@ export class RelaySide implements PathEnd {
   queuedIn: Outbox | null = null;
   id = 0;
   readonly #session: Session;
+  /** What this relay may hold of what comes from this side; taken from the session's budget. */
+  readonly #window: number;
+  readonly #floorBytes: number;
   #other: RelaySide | null = null;
   // Towards this side's session:
   readonly #queue = new ByteQueue();
   #sent = 0;
   #limit = 0;
-  /** The limit at which this side's peer was told that more waits. */
-  #blockedAt = 0;
-  /** The other side's peer waits for this one's credit. */
-  #blocked = false;
   #end: 'none' | 'queued' | 'sent' = 'none';
   #acknowledged = 0;
   readonly #frames: DatagramQueue;
@@ -106,9 +104,7 @@ export class RelaySide implements PathEnd {
   // From this side's session:
   #isFirstOpen = false;
   #onAnswer: RelayedOpen['onAnswer'] | null = null;
-  /** What this relay may hold of what comes from this side. `delivered` is what was forwarded. */
-  readonly #window: ReceiveWindow;
-  /** How far this side may send: as far as the window lets it, and the far end. */
+  #arrived = 0;
   #granted = 0;
   #creditDue = false;
 
@@ -116,7 +112,12 @@ export class RelaySide implements PathEnd {
   constructor(session: Session, limits: Limits) {
     this.#session = session;
     this.#frames = new DatagramQueue(limits.datagramBytesMax, headerBytes + payloadBytesMax);
-    this.#window = new ReceiveWindow(limits, session.receiveBudget, limits.relayBytesPerStreamMax);
+    const more = Math.min(
+      limits.relayBytesPerStreamMax - limits.floorBytes,
+      Math.floor(session.receiveBudget.free / 1024),
+    );
+    this.#floorBytes = limits.floorBytes;
+    this.#window = limits.floorBytes + session.receiveBudget.takeUpTo(more);
   }
 
   join(other: RelaySide, id: number): void {
@@ -140,15 +141,16 @@ export class RelaySide implements PathEnd {
     this.#sent = offset;
     this.#limit = limit;
     const other = this.#other as RelaySide;
-    other.#granted = Math.min(limit, other.#window.startAt(offset));
+    other.#arrived = offset;
+    other.#granted = Math.min(limit, offset + other.#window);
     return other.#granted;
   }
 
   handleData(piece: Buffer, slab: Slab | null = null): void {
     const other = this.#other;
     if (other === null) return;
-    this.#window.receive(piece.length);
-    if (this.#window.received > this.#granted || other.#end !== 'none') {
+    this.#arrived += piece.length;
+    if (this.#arrived > this.#granted || other.#end !== 'none') {
       this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
       return;
     }
@@ -166,9 +168,6 @@ export class RelaySide implements PathEnd {
         break;
       case FrameType.Credit:
         this.#handleCredit(decodeCredit(payload));
-        break;
-      case FrameType.Blocked:
-        this.#handleBlocked(other);
         break;
       case FrameType.Fin:
         if (other.#end === 'none') other.#end = 'queued';
@@ -213,7 +212,7 @@ export class RelaySide implements PathEnd {
       if (!batch.takesFrames) return true;
       this.#creditDue = false;
       const other = this.#other;
-      this.#grant();
+      this.#granted = Math.max(this.#granted, Math.min(other.#limit, other.#sent + this.#window));
       batch.addFrame(encodeCredit(this.id, other.#acknowledged, this.#granted));
       if (this.#forgetWhenDone()) return false;
     }
@@ -231,12 +230,7 @@ export class RelaySide implements PathEnd {
       left -= piece.length;
       this.#advance(piece.length);
     }
-    if (this.#queue.length > 0 && this.#limit > this.#sent) return true;
-    if (this.#queue.length > 0 || this.#blocked) {
-      if (!batch.takesFrames) return true;
-      this.#sayBlocked(batch);
-    }
-    if (this.#queue.length > 0) return false;
+    if (this.#queue.length > 0) return this.#limit > this.#sent;
     if (this.#end === 'queued') {
       if (!batch.takesFrames) return true;
       batch.addHeader(FrameType.Fin, this.id);
@@ -245,38 +239,11 @@ export class RelaySide implements PathEnd {
     return false;
   }
 
-  /** Once for each limit. */
-  #sayBlocked(batch: Batch): void {
-    this.#blocked = false;
-    if (this.#blockedAt === this.#limit) return;
-    this.#blockedAt = this.#limit;
-    batch.addHeader(FrameType.Blocked, this.id);
-  }
-
   /** Bytes went out to this side: the other side's sender may have credit for as many more. */
   #advance(bytes: number): void {
     this.#sent += bytes;
     const other = this.#other as RelaySide;
-    if (other.#window.deliver(bytes) && other.#granted < this.#limit) other.#oweCredit();
-  }
-
-  /** Gives this side as much credit as its window has, and the far end. */
-  #grant(): number {
-    this.#granted = Math.max(
-      this.#granted,
-      Math.min((this.#other as RelaySide).#limit, this.#window.renew()),
-    );
-    return this.#granted;
-  }
-
-  /** This side waits for credit: the relay's own, or the far end's, which then has to hear of it. */
-  #handleBlocked(other: RelaySide): void {
-    if (this.#granted < other.#limit) {
-      if (this.#window.block()) this.#oweCredit();
-    } else {
-      other.#blocked = true;
-      other.#session.schedule(other);
-    }
+    if (other.#granted - this.#sent <= other.#window >> 1 && other.#granted < this.#limit) other.#oweCredit();
   }
 
   #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
@@ -289,7 +256,7 @@ export class RelaySide implements PathEnd {
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
     else {
       this.#limit = Math.max(this.#limit, answer.limit);
-      limit = other.#grant();
+      limit = other.#granted = Math.max(other.#granted, Math.min(this.#limit, this.#sent + other.#window));
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
@@ -348,7 +315,7 @@ export class RelaySide implements PathEnd {
     for (const side of [this, other]) {
       side.#answer('ended');
       side.#queue.clear();
-      side.#window.release();
+      side.#session.receiveBudget.give(side.#window, side.#floorBytes);
       side.#session.detach(side.id);
     }
   }

@@ -20,8 +20,6 @@ export class SendingPart {
   #reserved = 0;
   /** How far the peer has given credit on this path. */
   #limit = 0;
-  /** The limit at which the peer was told that this end waits for more. */
-  #blockedAt = 0;
   #finWanted = false;
   #finSent = false;
   #finSentEver = false;
@@ -94,7 +92,6 @@ export class SendingPart {
   writeTo(batch: Batch, id: number, quantum: number): boolean {
     // The last piece of a turn may go over: cut, it could not be sent as it lies.
     let left = quantum;
-    let waits = false;
     while (left > 0) {
       const may = Math.min(batch.room, this.sendable);
       if (may <= 0) break;
@@ -102,9 +99,7 @@ export class SendingPart {
       if (piece === null) break;
       if (piece.cut && this.#waitsForWhole(batch)) {
         this.#buffer.putBack(piece);
-        if (batch.length > 0) return true;
-        waits = true;
-        break;
+        return batch.length > 0;
       }
       if (!batch.addData(id, piece)) {
         this.#buffer.putBack(piece);
@@ -112,10 +107,8 @@ export class SendingPart {
       }
       left -= piece.bytes.length + headerBytes;
     }
-    if (!waits && this.sendable > 0) return true;
-    const isAtLimit = !this.#finWanted && this.#buffer.next >= this.#limit;
-    if (isAtLimit || this.#buffer.unsent > 0) return this.#sayBlocked(batch, id);
-    if (this.#finWanted && !this.#finSent) {
+    if (this.sendable > 0) return true;
+    if (this.#finWanted && !this.#finSent && this.#buffer.unsent === 0) {
       if (!batch.takesFrames) return true;
       batch.addHeader(FrameType.Fin, id);
       this.#finSent = this.#finSentEver = true;
@@ -129,18 +122,6 @@ export class SendingPart {
    */
   #waitsForWhole(batch: Batch): boolean {
     return batch.length > 0 || this.#limit - this.#buffer.acknowledged >= 2 * payloadBytesMax;
-  }
-
-  /**
-   * Tells the peer that its credit is used up; once for each limit, and not for the floor, beyond which nobody gives before
-   * OPENED. Returns whether there was no room to say it.
-   */
-  #sayBlocked(batch: Batch, id: number): boolean {
-    if (this.#blockedAt === this.#limit || this.#limit <= this.#limits.floorBytes) return false;
-    if (!batch.takesFrames) return true;
-    batch.addHeader(FrameType.Blocked, id);
-    this.#blockedAt = this.#limit;
-    return false;
   }
 
   /** The peer's CREDIT. Returns false where it acknowledges what was never sent. */
@@ -169,7 +150,6 @@ export class SendingPart {
     buffer.rewind(Math.min(received, buffer.end));
     this.#finSent = received > buffer.end;
     this.#limit = limit;
-    this.#blockedAt = 0;
     return true;
   }
 
@@ -178,7 +158,6 @@ export class SendingPart {
     this.#buffer.rewind(0);
     this.#finSent = false;
     this.#limit = limit;
-    this.#blockedAt = 0;
   }
 
   /** The path is left: the memory of what was sent on it is not used again. */

@@ -240,7 +240,8 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#path.resuming || this.#phase === 'offered') return false;
     if (this.#receiving.creditDue) {
       if (!batch.takesFrames) return true;
-      this.#receiving.writeCredit(batch, this.#path.id);
+      const { roundTripMsMin } = this.session as Session;
+      this.#receiving.writeCredit(batch, this.#path.id, this.#host.clock.now(), roundTripMsMin);
       if (this.#isOver()) return false;
     }
     while (this.#datagrams?.first !== undefined) {
@@ -287,9 +288,6 @@ export class Stream implements PathEnd, StreamEnd {
         break;
       case FrameType.Fin:
         this.#handleFin();
-        break;
-      case FrameType.Blocked:
-        if (this.#phase === 'open' && this.#receiving.block()) this.#credit();
         break;
       case FrameType.Opened:
         this.#handleOpened(decodeAnswer(payload));
