@@ -346,7 +346,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     const meta = other === null ? {} : { meta: other.metadata };
     const passedOn = { ...rest, ...meta, ...gatewayFor(target.peer, scope), relayed: true };
     const onAnswer = other?.onAnswer ?? null;
-    startRelay(this.limits, { session, id }, target, { ...frame, body: passedOn }, noWay, onAnswer);
+    startRelay(this, { session, id }, target, { ...frame, body: passedOn }, noWay, onAnswer);
   }
 
   #tick(): void {

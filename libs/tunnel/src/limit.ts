@@ -36,7 +36,7 @@ export interface Limits {
   receiveBytesPerProcessMax: number;
   /** What senders keep unacknowledged, all together, above their floors. */
   sendBytesPerProcessMax: number;
-  /** What a relay holds of one stream, per direction. */
+  /** What a relay's window for one stream can grow to, per direction. */
   relayBytesPerStreamMax: number;
   /** Control frames that wait for a peer which does not read. A RESUME for each of `streamsPerSessionMax` streams must fit. */
   controlBytesMax: number;
@@ -64,7 +64,7 @@ export const defaultLimits: Limits = Object.freeze({
   receiveBytesPerSessionMax: 256 * mib,
   receiveBytesPerProcessMax: 1024 * mib,
   sendBytesPerProcessMax: 1024 * mib,
-  relayBytesPerStreamMax: 256 * kib,
+  relayBytesPerStreamMax: 16 * mib,
   controlBytesMax: 16 * mib,
   datagramBytesMax: 256 * kib,
   acknowledgeDelayMs: 25,

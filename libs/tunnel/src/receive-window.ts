@@ -10,6 +10,9 @@
  * The window doubles (on a long way, while it is small, grows fourfold) while the peer uses up half of it in less
  * than two of the shortest round trips seen: then it is the window that holds the stream up, not the reader. Credit given cannot be taken back, so a
  * window shrinks by not being renewed, and never below the floor that the stream took at its start.
+ *
+ * Over a relay nobody knows the round trip of the whole way. No byte above a limit can come before one has passed since
+ * the limit was raised; the shortest time that it took is taken for it.
  */
 import type { Budget } from './budget.ts';
 import type { Limits } from './limit.ts';
@@ -28,18 +31,25 @@ export class ReceiveWindow {
   /** What was last said to the peer as delivered. */
   acknowledged = 0;
   readonly #limits: Limits;
+  readonly #bytesMax: number;
   #budget: Budget;
   /** What is taken from the budget now; at least the floor. */
   #reserved: number;
   #window: number;
   #renewedAt = 0;
+  /** Where bytes begin that cannot have been sent before `#raisedAt`; null when they have come. */
+  #raisedFrom: number | null = null;
+  #raisedAt = 0;
+  /** The shortest time after which such bytes were seen; null before any was. */
+  #creditTripMs: number | null = null;
 
-  /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. */
-  constructor(limits: Limits, budget: Budget) {
+  /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. It grows up to `bytesMax`. */
+  constructor(limits: Limits, budget: Budget, bytesMax: number = limits.windowBytesMax) {
     this.#limits = limits;
+    this.#bytesMax = bytesMax;
     this.#budget = budget;
     this.#reserved = limits.floorBytes;
-    this.#window = limits.windowBytesInitial;
+    this.#window = Math.min(limits.windowBytesInitial, bytesMax);
   }
 
   get window(): number {
@@ -52,24 +62,47 @@ export class ReceiveWindow {
     return this.limit;
   }
 
+  /** What comes begins at `offset`: gives the window from there on. */
+  startAt(offset: number): number {
+    this.received = this.delivered = this.acknowledged = this.limit = offset;
+    return this.start(false);
+  }
+
   /** Whether so much of what the peer was given has been delivered that it should hear of it at once. */
   get due(): boolean {
     const given = this.limit - this.acknowledged;
     return this.delivered > this.acknowledged && this.limit - this.delivered <= given / 2;
   }
 
-  /** Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest seen, or null. */
+  /**
+   * Raises the limit as far as window and budgets allow and returns it. `roundTripMs` is the shortest of the way to the
+   * sender, or null where that is not known.
+   */
   renew(now: number, roundTripMs: number | null): number {
     const { due } = this;
-    if (roundTripMs !== null && due && now - this.#renewedAt < 2 * roundTripMs) {
-      const factor = roundTripMs >= longWayMs && this.#window < fastGrowthBytesMax ? 4 : 2;
-      this.#window = Math.min(this.#window * factor, this.#limits.windowBytesMax);
+    this.#measure(now);
+    const tripMs = roundTripMs ?? this.#creditTripMs;
+    if (tripMs !== null && due && now - this.#renewedAt < 2 * tripMs) {
+      const isLong = roundTripMs !== null && roundTripMs >= longWayMs;
+      const factor = isLong && this.#window < fastGrowthBytesMax ? 4 : 2;
+      this.#window = Math.min(this.#window * factor, this.#bytesMax);
     }
     this.#renewedAt = now;
+    const former = this.limit;
     const above = this.#reserved - this.#limits.floorBytes;
     const moreMax = due ? Math.floor(this.#budget.spare() / 4) : Math.max(0, this.#share() - above);
     this.#raise(this.delivered, moreMax);
+    if (this.#raisedFrom === null && this.limit > former) {
+      this.#raisedFrom = former;
+      this.#raisedAt = now;
+    }
     return this.limit;
+  }
+
+  #measure(now: number): void {
+    if (this.#raisedFrom === null || this.received <= this.#raisedFrom) return;
+    this.#creditTripMs = Math.min(this.#creditTripMs ?? Number.POSITIVE_INFINITY, now - this.#raisedAt);
+    this.#raisedFrom = null;
   }
 
   /** Starts anew on another path, on whose session's budget the floor has been taken: a limit counts for one path. */
@@ -80,6 +113,8 @@ export class ReceiveWindow {
     const kept = Math.max(0, this.received - this.delivered - this.#limits.floorBytes);
     this.#reserved = this.#limits.floorBytes + budget.takeUpTo(kept);
     this.limit = this.received;
+    this.#raisedFrom = null;
+    this.#creditTripMs = null;
     return this.start(floorOnly);
   }
 

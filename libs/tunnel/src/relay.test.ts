@@ -19,10 +19,10 @@ import type { Limits } from './limit.ts';
 import { linkScope } from './peer.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
-import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
+import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
 
 /** node ── middle ── client; the client takes every stream. */
-async function chain(limits: Partial<Limits> = {}) {
+async function chain(limits: Partial<Limits> = {}, farDelayMs = 0) {
   const clock = new TestClock();
   const accepted: TestOwner[] = [];
   const middle: Endpoint = testEndpoint(clock, 'middle', {
@@ -38,11 +38,13 @@ async function chain(limits: Partial<Limits> = {}) {
     },
   });
   const near = await connect(clock, node, middle, { trusted: true, scope: linkScope });
-  const far = await connect(clock, middle, client, { trusted: true });
+  const wire = new Wire(clock);
+  wire.delayMs = farDelayMs;
+  const far = await connect(clock, middle, client, { trusted: true, wire });
   const open = async (): Promise<[TestOwner, TestOwner]> => {
     const session = [...node.sessions][0] as Session;
     const opener = new TestOwner(node.open(session, {}, client.self, 'g'), 0, 1);
-    await clock.advance(10);
+    await clock.advance(10 + 2 * farDelayMs);
     return [opener, accepted.at(-1) as TestOwner];
   };
   return { clock, node, middle, client, near, far, open };
@@ -173,7 +175,25 @@ test('a slow side fills at most its window of the relay, and stalls no other str
   assert.equal(slowReader.received, slow.written);
 });
 
-test('credit at a relay: N as it is, M lowered to what was forwarded and its own window', async () => {
+test('a relayed stream is as fast on a long way as that lets it: the window at the relay grows', async () => {
+  const { clock, middle, open } = await chain({}, 25);
+  await clock.advance(1_000);
+  const [opener, acceptor] = await open();
+  for (let i = 0; i < 60; i += 1) {
+    acceptor.write(1_000_000);
+    await clock.advance(10);
+  }
+  const { received } = opener;
+  for (let i = 0; i < 20; i += 1) {
+    acceptor.write(1_000_000);
+    await clock.advance(10);
+  }
+  // In 200 ms, four round trips, 20 MB were offered; with a window of 256 KiB one came.
+  assert.ok(opener.received - received > 15_000_000, `${opener.received - received} bytes in 200 ms`);
+  assert.ok(middle.memory.receiveReserved <= 2 * 16 * 1_048_576, 'the window stays in its bound');
+});
+
+test('credit at a relay: N as it is, M lowered to what was forwarded and its own window, renewed when half is used', async () => {
   const { clock, near, far, to } = await rawChain();
   near.open(1, to, { limit: 500_000_000 });
   await clock.advance(5);
@@ -187,7 +207,14 @@ test('credit at a relay: N as it is, M lowered to what was forwarded and its own
   await clock.advance(5);
   assert.deepEqual(decodeCredit(near.payloads(FrameType.Credit, 1).at(-1) as Buffer), {
     delivered: 50_000,
-    limit: 60_000 + 262_144,
+    limit: 262_144,
+  });
+  near.data(1, Buffer.alloc(60_000));
+  near.data(1, Buffer.alloc(20_000));
+  await clock.advance(5);
+  assert.deepEqual(decodeCredit(near.payloads(FrameType.Credit, 1).at(-1) as Buffer), {
+    delivered: 50_000,
+    limit: 140_000 + 262_144,
   });
 });
 

@@ -29,8 +29,10 @@ import {
   type Open,
   type Resume,
 } from './frame.ts';
+import type { Clock } from './clock.ts';
 import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
+import { ReceiveWindow } from './receive-window.ts';
 import type { PathEnd } from './path-end.ts';
 import type { Session } from './session.ts';
 import type { Slab } from './slab.ts';
@@ -47,7 +49,7 @@ export interface RelayedOpen {
  * sessions hold its sides until the stream ends or a side is lost. `noRoom` answers when it cannot be taken.
  */
 export function startRelay(
-  limits: Limits,
+  { limits, clock }: { limits: Limits; clock: Clock },
   from: { session: Session; id: number },
   target: Session,
   frame: Open | Resume,
@@ -61,8 +63,8 @@ export function startRelay(
     onAnswer?.(resetCodeName(noRoom));
     return;
   }
-  const near = new RelaySide(from.session, limits);
-  const far = new RelaySide(target, limits);
+  const near = new RelaySide(from.session, limits, clock);
+  const far = new RelaySide(target, limits, clock);
   near.join(far, from.id);
   far.join(near, target.attach(far));
   from.session.adopt(from.id, near);
@@ -88,9 +90,7 @@ export class RelaySide implements PathEnd {
   queuedIn: Outbox | null = null;
   id = 0;
   readonly #session: Session;
-  /** What this relay may hold of what comes from this side; taken from the session's budget. */
-  readonly #window: number;
-  readonly #floorBytes: number;
+  readonly #clock: Clock;
   #other: RelaySide | null = null;
   // Towards this side's session:
   readonly #queue = new ByteQueue();
@@ -104,20 +104,18 @@ export class RelaySide implements PathEnd {
   // From this side's session:
   #isFirstOpen = false;
   #onAnswer: RelayedOpen['onAnswer'] | null = null;
-  #arrived = 0;
+  /** What this relay may hold of what comes from this side. `delivered` is what was forwarded. */
+  readonly #window: ReceiveWindow;
+  /** How far this side may send: as far as the window lets it, and the far end. */
   #granted = 0;
   #creditDue = false;
 
   /** The caller has taken the floor from the session's budget. */
-  constructor(session: Session, limits: Limits) {
+  constructor(session: Session, limits: Limits, clock: Clock) {
     this.#session = session;
+    this.#clock = clock;
     this.#frames = new DatagramQueue(limits.datagramBytesMax, headerBytes + payloadBytesMax);
-    const more = Math.min(
-      limits.relayBytesPerStreamMax - limits.floorBytes,
-      Math.floor(session.receiveBudget.free / 1024),
-    );
-    this.#floorBytes = limits.floorBytes;
-    this.#window = limits.floorBytes + session.receiveBudget.takeUpTo(more);
+    this.#window = new ReceiveWindow(limits, session.receiveBudget, limits.relayBytesPerStreamMax);
   }
 
   join(other: RelaySide, id: number): void {
@@ -141,16 +139,15 @@ export class RelaySide implements PathEnd {
     this.#sent = offset;
     this.#limit = limit;
     const other = this.#other as RelaySide;
-    other.#arrived = offset;
-    other.#granted = Math.min(limit, offset + other.#window);
+    other.#granted = Math.min(limit, other.#window.startAt(offset));
     return other.#granted;
   }
 
   handleData(piece: Buffer, slab: Slab | null = null): void {
     const other = this.#other;
     if (other === null) return;
-    this.#arrived += piece.length;
-    if (this.#arrived > this.#granted || other.#end !== 'none') {
+    this.#window.received += piece.length;
+    if (this.#window.received > this.#granted || other.#end !== 'none') {
       this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
       return;
     }
@@ -212,7 +209,7 @@ export class RelaySide implements PathEnd {
       if (!batch.takesFrames) return true;
       this.#creditDue = false;
       const other = this.#other;
-      this.#granted = Math.max(this.#granted, Math.min(other.#limit, other.#sent + this.#window));
+      this.#grant();
       batch.addFrame(encodeCredit(this.id, other.#acknowledged, this.#granted));
       if (this.#forgetWhenDone()) return false;
     }
@@ -243,7 +240,19 @@ export class RelaySide implements PathEnd {
   #advance(bytes: number): void {
     this.#sent += bytes;
     const other = this.#other as RelaySide;
-    if (other.#granted - this.#sent <= other.#window >> 1 && other.#granted < this.#limit) other.#oweCredit();
+    other.#window.delivered += bytes;
+    if (other.#window.due && other.#granted < this.#limit) other.#oweCredit();
+  }
+
+  /** Gives this side as much credit as its window has, and the far end. Only one that is half used is renewed, or it would never grow. */
+  #grant(): number {
+    const window = this.#window;
+    if (window.due) {
+      window.renew(this.#clock.now(), this.#session.roundTripMsMin);
+      window.acknowledged = window.delivered;
+    }
+    this.#granted = Math.max(this.#granted, Math.min((this.#other as RelaySide).#limit, window.limit));
+    return this.#granted;
   }
 
   #handleAnswer(type: typeof FrameType.Opened | typeof FrameType.Resumed, answer: Answer): void {
@@ -256,7 +265,7 @@ export class RelaySide implements PathEnd {
     if (type === FrameType.Resumed) limit = this.begin(answer.received, answer.limit);
     else {
       this.#limit = Math.max(this.#limit, answer.limit);
-      limit = other.#granted = Math.max(other.#granted, Math.min(this.#limit, this.#sent + other.#window));
+      limit = other.#grant();
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
@@ -315,7 +324,7 @@ export class RelaySide implements PathEnd {
     for (const side of [this, other]) {
       side.#answer('ended');
       side.#queue.clear();
-      side.#session.receiveBudget.give(side.#window, side.#floorBytes);
+      side.#window.release();
       side.#session.detach(side.id);
     }
   }

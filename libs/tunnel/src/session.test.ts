@@ -292,9 +292,8 @@ test('a PONG measures the round trip; one with a time that cannot be is passed o
   const clock = new TestClock();
   const wire = new Wire(clock);
   wire.delayMs = 20;
-  const joining = connect(clock, testEndpoint(clock, 'node'), testEndpoint(clock, 'client'), { wire });
+  const { left } = await connect(clock, testEndpoint(clock, 'node'), testEndpoint(clock, 'client'), { wire });
   await clock.advance(200);
-  const { left } = await joining;
   assert.equal(left.roundTripMs, 40);
   const { raw, session } = await world();
   for (const time of [Number.NaN, -1e300, 1e300]) {

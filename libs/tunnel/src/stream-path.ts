@@ -92,6 +92,12 @@ export class StreamPath {
     return peer.id === this.#holder.peer.id && peer.bootId === this.#holder.peer.bootId;
   }
 
+  /** The shortest round trip to the other end, in ms; null where it was not measured, or the way goes over a relay. */
+  get roundTripMs(): number | null {
+    const session = this.#session;
+    return session !== null && this.isDirect(session) ? session.roundTripMsMin : null;
+  }
+
   /** Sends OPEN, for the first time or again; the floor has been taken on the session. Throws for metadata that does not fit. */
   open(session: Session): void {
     const { key, scope, peer: to, metadata: meta } = this.#holder;

@@ -240,8 +240,7 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#path.resuming || this.#phase === 'offered') return false;
     if (this.#receiving.creditDue) {
       if (!batch.takesFrames) return true;
-      const { roundTripMsMin } = this.session as Session;
-      this.#receiving.writeCredit(batch, this.#path.id, this.#host.clock.now(), roundTripMsMin);
+      this.#receiving.writeCredit(batch, this.#path.id, this.#host.clock.now(), this.#path.roundTripMs);
       if (this.#isOver()) return false;
     }
     while (this.#datagrams?.first !== undefined) {

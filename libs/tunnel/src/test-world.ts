@@ -300,7 +300,7 @@ export async function connect(
     welcome: () => ({ scope, ...left.self, trusted: true }),
   });
   const both = Promise.all([accepting, connecting]);
-  await clock.advance(1);
+  await clock.advance(1 + 4 * wire.delayMs);
   const [leftSession, rightSession] = await both;
   return { wire, left: leftSession, right: rightSession };
 }
