@@ -18,7 +18,7 @@ import type { Budget } from './budget.ts';
 import type { Limits } from './limit.ts';
 
 /** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
-const longWayMs = 5;
+export const longWayMs = 5;
 const fastGrowthBytesMax = 16 * 1024 * 1024;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;
@@ -90,7 +90,8 @@ export class ReceiveWindow {
     this.#renewedAt = now;
     const former = this.limit;
     const above = this.#reserved - this.#limits.floorBytes;
-    const moreMax = due ? Math.floor(this.#budget.spare() / 4) : Math.max(0, this.#share() - above);
+    const needsMore = due || this.#window > this.#limits.windowBytesInitial;
+    const moreMax = needsMore ? Math.floor(this.#budget.spare() / 2) : Math.max(0, this.#share() - above);
     this.#raise(this.delivered, moreMax);
     if (this.#raisedFrom === null && this.limit > former) {
       this.#raisedFrom = former;
