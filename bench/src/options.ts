@@ -114,9 +114,9 @@ function describeCommand(): Command {
 function footer(): string {
   const known = allPeers.map((peer) => {
     const missing = missingPrograms(peer);
-    return `  ${peer.name.padEnd(16)}${missing.length > 0 ? `not here: ${missing.join(', ')}` : (peer.encryption ?? 'no tunnel')}`;
+    return `  ${peer.name.padEnd(20)}${missing.length > 0 ? `not here: ${missing.join(', ')}` : (peer.encryption ?? 'no tunnel')}`;
   });
-  const figures = groups.map((group) => `  ${group.padEnd(12)}${groupTitles[group]}`);
+  const figures = groups.map((group) => `  ${group.padEnd(14)}${groupTitles[group]}`);
   return `
 Peers, looked for in the folders of $POSTERN_BENCH_PEERS, then on the PATH:
 ${known.join('\n')}

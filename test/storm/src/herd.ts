@@ -37,7 +37,8 @@ export class Herd implements AsyncDisposable {
   constructor(order: HerdOrder, processes: number) {
     for (let index = 0; index < processes; index += 1) {
       const clients = Math.floor((order.clients + index) / processes);
-      const child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      // Without this process's own flags: a test's would make a test of it.
+      const child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       child.send({ ...order, clients } satisfies HerdOrder);
       child.on('message', (word) => this.#take(child, word as HerdWord));
       this.#children.push(child);
