@@ -23,7 +23,7 @@ const fastGrowthBytesMax = 16 * 1024 * 1024;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;
 
-/** One per stream end. */
+/** One for each end of a stream, and for each side of a relay. */
 export class ReceiveWindow {
   received = 0;
   delivered = 0;
