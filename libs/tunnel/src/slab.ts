@@ -26,6 +26,9 @@ const pool: Slab[] = [];
 let idleSlabs = 0;
 let trimming: NodeJS.Timeout | null = null;
 
+/** What little is read at a time is copied into, by all who read little; its reader is this file. */
+let common: Slab | null = null;
+
 /** Counted memory; made by `Slab.take`, which counts its reader. */
 export class Slab {
   readonly #memory = Buffer.allocUnsafeSlow(slabBytes);
@@ -44,6 +47,13 @@ export class Slab {
     return slab;
   }
 
+  /** One that has room for a copy of `bytes`, at most a payload; who copies into it holds that copy, not the slab. */
+  static common(bytes: number): Slab {
+    if (common !== null && slabBytes - common.#at >= headerBytes + bytes) return common;
+    common?.release();
+    return (common = Slab.take());
+  }
+
   /** Where the next bytes go, behind room for a header; null when the slab is full. */
   region(): Buffer | null {
     const from = this.#at + headerBytes;
@@ -57,6 +67,13 @@ export class Slab {
     this.#at = from + bytes;
     this.#holders += 1;
     return this.#memory.subarray(from, from + bytes);
+  }
+
+  /** Copies in what was read elsewhere: a payload that its holder lets go with `release`. */
+  copy(bytes: Buffer): Buffer {
+    const copy = this.fill(bytes.length);
+    copy.set(bytes);
+    return copy;
   }
 
   /** One more holder, who calls `release` once. */
