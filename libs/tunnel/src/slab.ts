@@ -9,6 +9,7 @@
  * with the garbage.
  */
 import { headerBytes, payloadBytesMax } from './frame.ts';
+import { Pool } from './pool.ts';
 
 /** Bytes of a slab: four frames of the largest size. */
 export const slabBytes = 4 * payloadBytesMax;
@@ -18,13 +19,7 @@ const regionBytesMin = 16_384;
  * Free slabs that are kept, all together 256 MiB: a long way keeps tens of megabytes until they are acknowledged, and
  * memory that is made anew for each costs page faults and has V8 mark its whole heap.
  */
-const poolMax = 1024;
-/** What lay idle for so long goes, by halves. */
-const trimAfterMs = 5_000;
-const pool: Slab[] = [];
-/** The fewest free slabs since the last trimming: so many were not needed. */
-let idleSlabs = 0;
-let trimming: NodeJS.Timeout | null = null;
+const pool = new Pool<Slab>(1024);
 
 /** What little is read at a time is copied into, by all who read little; its reader is this file. */
 let common: Slab | null = null;
@@ -40,8 +35,7 @@ export class Slab {
 
   /** A free slab, held once. */
   static take(): Slab {
-    const slab = pool.pop() ?? new Slab();
-    if (pool.length < idleSlabs) idleSlabs = pool.length;
+    const slab = pool.take() ?? new Slab();
     slab.#at = 0;
     slab.#holders = 1;
     return slab;
@@ -91,16 +85,6 @@ export class Slab {
     // Once too often would give memory to two connections at once: rather no connection at all.
     if (this.#holders === 0) throw new Error('a slab was released more often than it was held');
     this.#holders -= 1;
-    if (this.#holders > 0 || this.#pinned || pool.length >= poolMax) return;
-    pool.push(this);
-    trimming ??= setInterval(trim, trimAfterMs).unref();
+    if (this.#holders === 0 && !this.#pinned) pool.put(this);
   }
-}
-
-function trim(): void {
-  pool.length -= Math.ceil(idleSlabs / 2);
-  idleSlabs = pool.length;
-  if (idleSlabs > 0 || trimming === null) return;
-  clearInterval(trimming);
-  trimming = null;
 }

@@ -6,6 +6,7 @@
  *
  *     pieces ──copied──► Staged.bytes ──written──► giveBack ──► the pool of its size
  */
+import { Pool } from './pool.ts';
 
 /** Less is not told apart. */
 const memoryBytesMin = 256;
@@ -14,7 +15,7 @@ const stagedBytesMax = 2 ** 20;
 /** Kept of each size. */
 const poolBytesMax = 2 ** 22;
 /** By the power of two. */
-const pools = new Map<number, Buffer[]>();
+const pools = new Map<number, Pool<Buffer>>();
 
 /** One buffer with all pieces; `giveBack` once, when it has left. */
 export interface Staged {
@@ -44,12 +45,12 @@ export function stage(pieces: readonly Buffer[], bytes: number): Staged {
 /** At least `bytes`, a power of two, from the pool of its size where that has some. */
 export function takeMemory(bytes: number): Buffer {
   const size = bytes <= memoryBytesMin ? memoryBytesMin : 2 ** (32 - Math.clz32(bytes - 1));
-  return pools.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
+  return pools.get(size)?.take() ?? Buffer.allocUnsafeSlow(size);
 }
 
 /** Back into the pool; only what `takeMemory` gave, once, and when nobody reads it any more. */
 export function keepMemory(memory: Buffer): void {
-  const pool = pools.get(memory.length);
-  if (pool === undefined) pools.set(memory.length, [memory]);
-  else if (pool.length < poolBytesMax / memory.length) pool.push(memory);
+  let pool = pools.get(memory.length);
+  if (pool === undefined) pools.set(memory.length, (pool = new Pool(poolBytesMax / memory.length)));
+  pool.put(memory);
 }
