@@ -15,6 +15,20 @@ import { Slab } from './slab.ts';
 const sharedBytes = 65_536;
 /** TLS hands out one record at a time; a full one says that more is behind it. */
 const recordBytes = 16_384;
+
+/** When a socket counts as bulk: from a read of `fullBytes` on, until `shortReadsMax` in a row had less than half of that. */
+interface Reads {
+  readonly fullBytes: number;
+  readonly shortReadsMax: number;
+}
+
+const tcpReads: Reads = { fullBytes: sharedBytes, shortReadsMax: 1 };
+const tlsReads: Reads = { fullBytes: recordBytes, shortReadsMax: 1 };
+/**
+ * A session's connection. There one short record says nothing: each write of bulk ends with what is left over from full
+ * ones, and CREDIT goes beside it. Were the slab left for it, the next full record would be copied into memory of its own.
+ */
+export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8 };
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
@@ -95,12 +109,16 @@ let ownBufferKeys: { buffer: symbol; make: symbol; take: symbol } | null | undef
  * and changes nothing, where this version of Node keeps them otherwise: then it is read by its 'data' events.
  * What was read before still comes as 'data'.
  */
-export function readTls(socket: TLSSocket, handler: ReadHandler): SocketReader | null {
+export function readTls(
+  socket: TLSSocket,
+  handler: ReadHandler,
+  reads: Reads = tlsReads,
+): SocketReader | null {
   const owner = socket as unknown as HandleOwner & Record<symbol, unknown>;
   const handle = owner._handle;
   ownBufferKeys ??= findOwnBufferKeys(socket);
   if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return null;
-  const reader = new SocketReader(recordBytes);
+  const reader = new SocketReader(reads);
   reader.handler = handler;
   const first = reader.onread.buffer();
   owner[ownBufferKeys.buffer] = first;
@@ -125,12 +143,12 @@ export class SocketReader {
     callback: (bytes: number): boolean => this.#take(bytes),
   };
   handler: ReadHandler | null = null;
-  /** A read of this many bytes or more says that the sender is bulk; below half of it, that it no longer is. */
-  readonly #fullBytes: number;
+  readonly #reads: Reads;
+  #shortReads = 0;
   #slab: Slab | null = null;
 
-  constructor(fullBytes = sharedBytes) {
-    this.#fullBytes = fullBytes;
+  constructor(reads: Reads = tcpReads) {
+    this.#reads = reads;
   }
 
   /**
@@ -155,12 +173,15 @@ export class SocketReader {
   #take(bytes: number): boolean {
     const slab = this.#slab;
     const handler = this.handler;
+    const { fullBytes, shortReadsMax } = this.#reads;
     if (handler === null) return false;
     if (slab === null) {
-      if (bytes >= this.#fullBytes) this.#slab = Slab.take();
+      if (bytes >= fullBytes) this.#slab = Slab.take();
       return handler(shared.subarray(0, bytes), null);
     }
-    if (bytes < this.#fullBytes / 2) {
+    this.#shortReads = bytes < fullBytes / 2 ? this.#shortReads + 1 : 0;
+    if (this.#shortReads >= shortReadsMax) {
+      this.#shortReads = 0;
       this.#slab = null;
       const goesOn = handler(slab.fill(bytes), slab);
       slab.release();
