@@ -137,7 +137,8 @@ class Joint implements StreamEvents {
   }
 
   onSlabData(piece: Buffer, slab: Slab): void {
-    if (piece.length < heldBytesMin) {
+    // What lies beside a piece that is held already costs nothing more.
+    if (piece.length < heldBytesMin && this.#slabs.at(-1) !== slab) {
       if (this.#flushing || this.#socket.writableLength > 0) this.onData(Buffer.from(piece));
       else this.#writeUrgent(piece, slab);
       return;

@@ -48,16 +48,16 @@ export class Slab {
     return (common = Slab.take());
   }
 
-  /** Where the next bytes go, behind room for a header; null when the slab is full. */
-  region(): Buffer | null {
-    const from = this.#at + headerBytes;
+  /** Where the next bytes go, behind room for a header or so much as is said; null when the slab is full. */
+  region(room = headerBytes): Buffer | null {
+    const from = this.#at + room;
     const to = Math.min(slabBytes, from + payloadBytesMax - headerBytes);
     return to - from < regionBytesMin ? null : this.#memory.subarray(from, to);
   }
 
   /** The first `bytes` of the region have been filled: a payload that its holder lets go with `release`. */
-  fill(bytes: number): Buffer {
-    const from = this.#at + headerBytes;
+  fill(bytes: number, room = headerBytes): Buffer {
+    const from = this.#at + room;
     this.#at = from + bytes;
     this.#holders += 1;
     return this.#memory.subarray(from, from + bytes);

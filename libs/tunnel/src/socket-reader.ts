@@ -10,25 +10,31 @@
  */
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { headerBytes } from './frame.ts';
 import { Slab } from './slab.ts';
 
 const sharedBytes = 65_536;
 /** TLS hands out one record at a time; a full one says that more is behind it. */
 const recordBytes = 16_384;
 
-/** When a socket counts as bulk: from a read of `fullBytes` on, until `shortReadsMax` in a row had less than half of that. */
+/** How a socket is read. */
 interface Reads {
+  /** A read of this many bytes or more says that the sender is bulk. */
   readonly fullBytes: number;
+  /** So many in a row with less than half of that say that it no longer is. */
   readonly shortReadsMax: number;
+  /** What is left free in a slab in front of each read. */
+  readonly roomBytes: number;
 }
 
-const tcpReads: Reads = { fullBytes: sharedBytes, shortReadsMax: 1 };
-const tlsReads: Reads = { fullBytes: recordBytes, shortReadsMax: 1 };
+const tcpReads: Reads = { fullBytes: sharedBytes, shortReadsMax: 1, roomBytes: headerBytes };
+const tlsReads: Reads = { ...tcpReads, fullBytes: recordBytes };
 /**
- * A session's connection. There one short record says nothing: each write of bulk ends with what is left over from full
- * ones, and CREDIT goes beside it. Were the slab left for it, the next full record would be copied into memory of its own.
+ * A session's connection. What comes has its headers, and lies as it was sent: a frame in one piece, over records. One
+ * short record says nothing there: each write of bulk ends with what is left over from full ones, and CREDIT goes beside
+ * it. Were the slab left for it, the next full record would have to be copied.
  */
-export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8 };
+export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8, roomBytes: 0 };
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
@@ -163,17 +169,18 @@ export class SocketReader {
 
   #next(): Buffer {
     if (this.#slab === null) return shared;
-    const region = this.#slab.region();
+    const { roomBytes } = this.#reads;
+    const region = this.#slab.region(roomBytes);
     if (region !== null) return region;
     this.#slab.release();
     this.#slab = Slab.take();
-    return this.#slab.region() as Buffer;
+    return this.#slab.region(roomBytes) as Buffer;
   }
 
   #take(bytes: number): boolean {
     const slab = this.#slab;
     const handler = this.handler;
-    const { fullBytes, shortReadsMax } = this.#reads;
+    const { fullBytes, shortReadsMax, roomBytes } = this.#reads;
     if (handler === null) return false;
     if (slab === null) {
       if (bytes >= fullBytes) this.#slab = Slab.take();
@@ -183,10 +190,10 @@ export class SocketReader {
     if (this.#shortReads >= shortReadsMax) {
       this.#shortReads = 0;
       this.#slab = null;
-      const goesOn = handler(slab.fill(bytes), slab);
+      const goesOn = handler(slab.fill(bytes, roomBytes), slab);
       slab.release();
       return goesOn;
     }
-    return handler(slab.fill(bytes), slab);
+    return handler(slab.fill(bytes, roomBytes), slab);
   }
 }
