@@ -22,7 +22,7 @@ export interface Limits {
   tombstoneMs: number;
   /** How many ended streams are remembered. */
   tombstonesMax: number;
-  /** Streams per session, both directions together. */
+  /** Streams per session, both directions together: as many as `receiveBytesPerSessionMax` has floors for. */
   streamsPerSessionMax: number;
   /** What an opener may send before OPENED. Also the floor that every stream has, both ways. */
   floorBytes: number;
@@ -57,7 +57,7 @@ export const defaultLimits: Limits = Object.freeze({
   pathWaitMs: 60_000,
   tombstoneMs: 60_000,
   tombstonesMax: 100_000,
-  streamsPerSessionMax: 32_768,
+  streamsPerSessionMax: 16_384,
   floorBytes: 16 * kib,
   windowBytesInitial: 256 * kib,
   windowBytesMax: 64 * mib,
