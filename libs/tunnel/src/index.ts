@@ -21,6 +21,7 @@ export {
 export { linkScope, type Peer } from './peer.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { Flow, type FlowCounts } from './flow.ts';
+export { ConnectionListener } from './connection-listener.ts';
 export { FlowListener, type FlowListenerParts } from './flow-listener.ts';
 export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';

@@ -1,10 +1,13 @@
 /** What a front listens with: a TCP server, or a UDP socket that sorts what comes into flows. Its life is the front's. */
-import { type Socket, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import type { DestinationFront } from '@postern/contracts';
-import { type CallerEnd, type Flow, type FlowCounts, FlowListener } from '@postern/tunnel';
-
-const keepAliveDelayMs = 60_000;
-const backlog = 1024;
+import {
+  type CallerEnd,
+  ConnectionListener,
+  type Flow,
+  type FlowCounts,
+  FlowListener,
+} from '@postern/tunnel';
 
 /** Where fronts listen. */
 export interface FrontPlace {
@@ -40,35 +43,16 @@ export function listenFor(
   place: FrontPlace,
   events: ListenerEvents,
 ): FrontListener {
-  return protocol === 'udp' ? listenForFlows(port, place, events) : listenForConnections(port, place, events);
-}
-
-function listenForConnections(
-  port: number,
-  { host, reusePort }: FrontPlace,
-  events: ListenerEvents,
-): FrontListener {
-  const server = createServer({
-    // A caller may end its direction and wait for the answer.
-    allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveDelayMs,
-    pauseOnConnect: true,
+  if (protocol === 'udp') return listenForFlows(port, place, events);
+  const { host, reusePort } = place;
+  return new ConnectionListener({
+    host,
+    port,
+    reusePort,
+    onConnection: (socket) => events.onConnection(socket),
+    onListening: () => events.onListening(),
+    onError: (error) => events.onError(error),
   });
-  server.on('connection', (socket) => events.onConnection(socket));
-  server.on('error', (error: NodeJS.ErrnoException) => events.onError(error));
-  server.on('listening', () => events.onListening());
-  server.listen({ host, port, reusePort, backlog });
-  return {
-    get listening() {
-      return server.listening;
-    },
-    close: () => {
-      // Accepted sockets are not the listener's to wait for; a failed one has nothing to close.
-      if (server.listening) server.close();
-    },
-  };
 }
 
 function listenForFlows(

@@ -229,8 +229,7 @@ export class CloudDesk {
     const { code, text } = cause;
     const caller = `${address.address}:${address.port}`;
     if (!opened) this.#refused += 1;
-    this.#lastRefusals.set(destination.id, { at: new Date().toISOString(), caller, code, text });
-    this.#untold = true;
+    this.#note(destination.id, { at: new Date().toISOString(), caller, code, text });
     const leftOut = this.#lines.take();
     if (leftOut === null) return;
     const message = opened ? 'a stream was cut' : 'a caller was turned away';
@@ -238,6 +237,13 @@ export class CloudDesk {
       { destinationId: destination.id, trackingId, caller, code, ...(leftOut > 0 ? { leftOut } : {}) },
       `${message}: ${text}`,
     );
+  }
+
+  /** Callers may outlive their destination here; of one that is gone nothing is kept, and nothing told. */
+  #note(destinationId: string, refusal: Refusal): void {
+    if (!this.#listeners.has(destinationId)) return;
+    this.#lastRefusals.set(destinationId, refusal);
+    this.#untold = true;
   }
 
   #tell(session: Session): void {

@@ -8,19 +8,17 @@
  *        ▼ │ after retryDelay      │
  *      failed ─────────────────────┘
  */
-import { type Server, type Socket, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { CloudDestination } from '@postern/contracts';
 import { errorText, systemCode } from '@postern/dial';
-import { type CallerEnd, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
+import { type CallerEnd, ConnectionListener, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 import type { HttpCaller } from './cloud-http.ts';
 import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-tls.ts';
 
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 5_000;
-const keepAliveDelayMs = 60_000;
-const backlog = 1024;
 
 /** Where it listens and who is told. */
 export interface CloudListenerParts extends ListenerTlsParts {
@@ -42,7 +40,7 @@ export class CloudListener {
   readonly destination: CloudDestination;
   readonly #parts: CloudListenerParts;
   readonly #tls: ListenerTls | null;
-  #server: Server | FlowListener | null = null;
+  #server: ConnectionListener | FlowListener | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
   #retryDelayMs = retryDelayMsMin;
   #told: string | null | undefined;
@@ -82,18 +80,15 @@ export class CloudListener {
     this.#server = isUdp ? this.#listenForDatagrams() : this.#listenForConnections();
   }
 
-  #listenForConnections(): Server {
-    const server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-      pauseOnConnect: true,
+  #listenForConnections(): ConnectionListener {
+    const listener: ConnectionListener = new ConnectionListener({
+      host: this.#parts.host,
+      port: this.destination.clientPort,
+      onConnection: (socket) => void this.#take(socket),
+      onListening: () => this.#handleListening(),
+      onError: (error) => this.#handleError(listener, error),
     });
-    server.on('connection', (socket) => void this.#take(socket));
-    server.on('error', (error) => this.#handleError(server, error));
-    server.on('listening', () => this.#handleListening());
-    return server.listen({ host: this.#parts.host, port: this.destination.clientPort, backlog });
+    return listener;
   }
 
   async #take(socket: Socket): Promise<void> {
@@ -132,7 +127,7 @@ export class CloudListener {
     this.#tell(null);
   }
 
-  #handleError(server: Server | FlowListener, error: Error): void {
+  #handleError(server: ConnectionListener | FlowListener, error: Error): void {
     if (this.#server !== server) return;
     this.#stopListening();
     this.#retryTimer = setTimeout(() => !this.#closed && this.#listen(), this.#retryDelayMs);
@@ -148,9 +143,8 @@ export class CloudListener {
 
   #stopListening(): void {
     clearTimeout(this.#retryTimer);
-    const server = this.#server;
+    this.#server?.close();
     this.#server = null;
-    if (server instanceof FlowListener || server?.listening === true) server.close();
   }
 }
 
