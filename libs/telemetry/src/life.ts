@@ -126,10 +126,13 @@ export class Life implements Ending {
   }
 }
 
-/** Errors of bus and store that would meet the next start too: they are a matter of how it is started, or with which version. */
+/** Errors of bus, store and listening that would meet the next start too: they are a matter of how it is started, or with which version. */
 const exitCodes: Readonly<Record<string, ExitCode>> = {
   BUS_DENIED: ExitCode.refused,
   BUS_SETTINGS_INVALID: ExitCode.configuration,
+  EACCES: ExitCode.configuration,
+  EADDRINUSE: ExitCode.configuration,
+  EADDRNOTAVAIL: ExitCode.configuration,
   STORE_DOCUMENT_NEWER: ExitCode.configuration,
   STORE_REFUSED: ExitCode.refused,
   STORE_SETTINGS_INVALID: ExitCode.configuration,

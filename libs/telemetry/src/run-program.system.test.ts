@@ -82,6 +82,24 @@ test('parts that cannot be put together end with the code of their error', async
   assert.equal((await ended).code, 78);
 });
 
+test('a port that is taken, and an address that is not of this machine, are a matter of settings', async (t) => {
+  const taken = run(t);
+  const port = new URL((await taken.line).replace('ready ', '')).port;
+  for (const [where, cause] of [
+    [`port: ${port}, host: '127.0.0.1'`, 'EADDRINUSE'],
+    [`port: 0, host: '192.0.2.1'`, 'EADDRNOTAVAIL'],
+  ]) {
+    const listen = `const { createServer } = await import('node:net'); const server = createServer().listen({ ${where} })`;
+    const { ended } = run(
+      t,
+      `start: async () => { ${listen}; const { once } = await import('node:events'); await once(server, 'listening'); }`,
+    );
+    const { code, log } = await ended;
+    assert.equal(code, 78);
+    assert.match(log, new RegExp(`"level":"fatal".*${cause}`));
+  }
+});
+
 test('an error that nobody caught is logged and ends with 70', async (t) => {
   const { ended } = run(t, `start: async () => { setImmediate(() => { throw new Error('lost'); }); }`);
   const { code, log } = await ended;
