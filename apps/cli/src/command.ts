@@ -8,29 +8,27 @@ import { accessListCommands } from './access-list-command.ts';
 import { createApi, type Api } from './api.ts';
 import { backupCommands } from './backup/command.ts';
 import { addCertificateCommands } from './certificate-command.ts';
-import { type ContextOptions, readContext } from './context.ts';
+import { type CliSettings, type GivenFlags, program, resolveFlags } from './config.ts';
+import { readContext } from './context.ts';
 import { drainNode } from './drain.ts';
 import { CliError, ExitCode } from './errors.ts';
 import { type Field, type Noun, type ShownTest, mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, jsonOf, tableOf } from './output.ts';
 
-type GlobalOptions = ContextOptions & { json?: boolean };
 type Options = Record<string, string | boolean | undefined>;
 
-/** The whole command line; `parseAsync` runs it. */
+/** The whole command line; `run` runs it. */
 export const command = new Command('postern')
-  .description('The command line for operators: asks the admin API of a platform.')
+  .description(program.description)
   .version(manifest.version)
-  .addOption(
-    new Option('-o, --operator-file <FILE>', 'the platform: operator.json or cluster.json').env(
-      'POSTERN_OPERATOR',
-    ),
-  )
+  .option('-o, --operator-file <FILE>', 'the platform: operator.json or cluster.json (POSTERN_OPERATOR)')
   .option('--url <URL>', 'the address of the admin API, in place of a file')
   .option('--key-file <FILE>', 'the file that holds the API key')
   .option('--ca <FILE>', 'the CA to believe in place of the usual ones (PEM)')
   .option('--json', 'write JSON, as the API answers')
+  .option('--config <FILE>', 'a YAML file of these settings (POSTERN_CLI_CONFIG)')
+  .option('--check-config', 'check these settings, print them and exit')
   .showHelpAfterError('postern --help lists what there is')
   .addHelpText(
     'after',
@@ -48,6 +46,15 @@ export const command = new Command('postern')
     ].join('\n'),
   )
   .exitOverride();
+
+/** Runs what the arguments say. */
+export async function run(argv: readonly string[]): Promise<void> {
+  // For its settings no subcommand need be named.
+  command.parseOptions([...argv]);
+  const { checkConfig } = command.opts<GivenFlags>();
+  if (checkConfig === true) settings();
+  else await command.parseAsync([...argv], { from: 'user' });
+}
 
 for (const noun of nouns) {
   const group = nounCommand(noun).copyInheritedSettings(command);
@@ -206,7 +213,15 @@ function pathParts(given: readonly unknown[], count: number): string[] {
 }
 
 function api(): Api {
-  return createApi(readContext(command.opts<GlobalOptions>()));
+  return createApi(readContext(settings()));
+}
+
+/** Where they are only to be checked, they are printed, and the process ends. */
+function settings(): CliSettings {
+  const resolution = resolveFlags(command.opts<GivenFlags>());
+  if (resolution.kind === 'run') return resolution.settings;
+  process.stdout.write(resolution.text);
+  return process.exit(ExitCode.ok);
 }
 
 function printOne(item: unknown): void {
@@ -214,5 +229,5 @@ function printOne(item: unknown): void {
 }
 
 function print(value: unknown, text: string): void {
-  process.stdout.write(`${command.opts<GlobalOptions>().json === true ? jsonOf(value) : text}\n`);
+  process.stdout.write(`${settings().json ? jsonOf(value) : text}\n`);
 }

@@ -1,6 +1,7 @@
 /** How the command line fails: with an exit code that scripts can rely on, and words for a person. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from '@postern/config';
 
 /** Exit codes, as those of the programs (docs/ERRORS.md). */
 export const ExitCode = {
@@ -66,6 +67,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     if (status === 429 || status === 503 || status === 504) return ExitCode.unavailable;
     return status < 500 ? ExitCode.usage : ExitCode.internal;
   }
+  if (error instanceof ConfigError) return error.exitCode;
   if (!(error instanceof CliError)) return ExitCode.internal;
   switch (error.code) {
     case 'CLI_ARGUMENT_INVALID':
@@ -96,6 +98,8 @@ export function describeError(error: unknown): string {
       trackingId === undefined ? null : `  tracking ID: ${trackingId}`,
     ]);
   }
+  if (error instanceof ConfigError)
+    return lines(error.problems.map(({ code, message }) => `${code}: ${message}`));
   if (error instanceof CliError) return lines([`${error.code}: ${error.message}`, remedyOf(error.code)]);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

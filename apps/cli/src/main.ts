@@ -1,6 +1,6 @@
 /** The program `postern`. */
 import { CommanderError } from 'commander';
-import { command } from './command.ts';
+import { run } from './command.ts';
 import { ExitCode, describeError, exitCodeOf } from './errors.ts';
 
 // `pnpm postern -- …` passes the two dashes on.
@@ -8,7 +8,7 @@ const given = process.argv.slice(2);
 const own = given[0] === '--' ? given.slice(1) : given;
 
 try {
-  await command.parseAsync(own, { from: 'user' });
+  await run(own);
 } catch (error) {
   // Commander has said already what was wrong, or shown its help or version.
   if (error instanceof CommanderError) {

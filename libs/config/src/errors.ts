@@ -22,7 +22,7 @@ export type ConfigCode =
 /** Everything that was wrong with one start of a program; each problem is told, not only the first. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
-  readonly exitCode: number;
+  readonly exitCode: (typeof ConfigExitCode)[keyof typeof ConfigExitCode];
 
   constructor(problems: readonly ConfigProblem[]) {
     super(problems.map((problem) => problem.message).join('\n'));

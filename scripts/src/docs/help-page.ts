@@ -8,7 +8,10 @@ const helpWidth = 100;
 export function helpPage({ programs, commands }: ProgramList): string {
   const sections = [
     ...commands.flatMap((command) => commandSections(command, [])),
-    ...programs.map((program) => section(program.name, 2, program.help)),
+    // A program with subcommands is a command already.
+    ...programs
+      .filter(({ name }) => !commands.some((command) => command.name() === name))
+      .map((program) => section(program.name, 2, program.help)),
   ];
   return sections.join('\n\n');
 }

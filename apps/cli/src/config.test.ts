@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ConfigError } from '@postern/config';
+import { type GivenFlags, resolveFlags } from './config.ts';
+
+function fileWith(t: TestContext, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-cli-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'postern.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+function settings(flags: GivenFlags, environment: Record<string, string> = {}): object {
+  const resolution = resolveFlags(flags, environment);
+  assert(resolution.kind === 'run');
+  return resolution.settings;
+}
+
+function codeOf(flags: GivenFlags, environment: Record<string, string> = {}): [string | undefined, number] {
+  try {
+    resolveFlags(flags, environment);
+  } catch (error) {
+    assert(error instanceof ConfigError);
+    return [error.code, error.exitCode];
+  }
+  return [undefined, 0];
+}
+
+test('a flag goes before the environment, that before the file', (t) => {
+  const config = fileWith(t, 'operatorFile: file.json\nca: file.pem\njson: true\n');
+  const environment = { POSTERN_OPERATOR: 'environment.json' };
+  assert.deepEqual(settings({ config }), { operatorFile: 'file.json', ca: 'file.pem', json: true });
+  assert.partialDeepStrictEqual(settings({ config }, environment), { operatorFile: 'environment.json' });
+  assert.partialDeepStrictEqual(settings({ config, operatorFile: '-o.json' }, environment), {
+    operatorFile: '-o.json',
+  });
+});
+
+test('an unknown key and an unknown variable are refused with the one that was probably meant', (t) => {
+  const config = fileWith(t, 'operatorFil: x\n');
+  assert.deepEqual(codeOf({ config }), ['CONFIG_UNKNOWN_KEY', 78]);
+  assert.deepEqual(codeOf({}, { POSTERN_OPERATR: 'x' }), ['CONFIG_UNKNOWN_VARIABLE', 78]);
+  assert.throws(() => resolveFlags({}, { POSTERN_OPERATR: 'x' }), /did you mean POSTERN_OPERATOR\?/);
+});
+
+test('--check-config shows each setting with where it comes from', () => {
+  const resolution = resolveFlags({ checkConfig: true, json: true }, { POSTERN_OPERATOR: 'a.json' });
+  assert(resolution.kind === 'print');
+  assert.match(resolution.text, /^operatorFile: "a\.json" {2}# environment$/m);
+  assert.match(resolution.text, /^json: true {2}# flag$/m);
+});
