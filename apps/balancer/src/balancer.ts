@@ -4,7 +4,8 @@
  *   nodes (settings, or admin API every few seconds) ──► haproxy.cfg ──► haproxy -W, reloaded without a cut
  *                                                        keepalived starts once haproxy serves
  *   haproxy or keepalived ends ──► the program ends with 70: the addresses go to the other machine
- *   asked to stop ──► keepalived first (the addresses move at once), then haproxy, with time for its connections
+ *   asked to stop ──► keepalived first (the addresses move at once), then haproxy, with time for its connections, whose
+ *                     packets the other machine passes on meanwhile (handover.ts)
  *
  * When the admin API is out of reach, or knows of no node, the nodes stay as they are.
  */
@@ -22,6 +23,8 @@ import {
 import { fetchNodeNames } from './admin-nodes.ts';
 import type { BalancerOptions } from './config.ts';
 import { BalancerError, balancerError } from './errors.ts';
+import { HandoverDesk } from './handover-desk.ts';
+import { type Handover, beginHandover, clearHandover } from './handover.ts';
 import { Haproxy } from './haproxy.ts';
 import { startKeepalived } from './keepalived.ts';
 import { keepKnownNodes, readKnownNodes } from './known-nodes.ts';
@@ -49,6 +52,7 @@ class Balancer implements Service {
   readonly name = 'balancer';
   readonly #parts: BalancerParts;
   readonly #haproxy: Haproxy;
+  readonly #desk: HandoverDesk;
   readonly #abort = new AbortController();
   #keepalived: Supervised | null = null;
   #nodes: readonly NodeEntry[] = [];
@@ -59,12 +63,15 @@ class Balancer implements Service {
   constructor(parts: BalancerParts) {
     this.#parts = parts;
     this.#haproxy = new Haproxy(parts.options, parts.logger);
+    this.#desk = new HandoverDesk(parts.options, parts.logger);
   }
 
   async start(): Promise<void> {
     const { options } = this.#parts;
     mkdirSync(options.state, { recursive: true, mode: 0o700 });
     const list = demandNodeSource(options);
+    clearHandover(options, this.#parts.logger);
+    await this.#desk.start();
     const known = readKnownNodes(options.state);
     if (known.length > 0) await this.#serve(known);
     this.#polling = this.#poll(list);
@@ -80,7 +87,8 @@ class Balancer implements Service {
   }
 
   status(): unknown {
-    return { nodes: this.#nodes, failing: this.#failing, reloads: this.#haproxy.reloads };
+    const { leavers } = this.#desk;
+    return { nodes: this.#nodes, failing: this.#failing, reloads: this.#haproxy.reloads, leavers };
   }
 
   stop(): Promise<void> {
@@ -90,9 +98,22 @@ class Balancer implements Service {
 
   async #stop(): Promise<void> {
     this.#abort.abort();
+    const { options } = this.#parts;
+    const deadline = performance.now() + options.drainGraceMs;
+    this.#desk.refuse('this machine leaves too');
     await this.#polling;
-    await this.#keepalived?.stop('SIGTERM', keepalivedStopMs);
-    await this.#haproxy.stop(this.#parts.options.drainGraceMs);
+    const handover = await this.#beginHandover();
+    // The addresses move in the first moment of its stop, which takes a second.
+    await Promise.all([this.#keepalived?.stop('SIGTERM', keepalivedStopMs), handover?.moved()]);
+    await this.#haproxy.stop(Math.max(0, deadline - performance.now()));
+    await handover?.finish(deadline);
+    this.#desk.close();
+  }
+
+  /** Where haproxy or keepalived has ended by itself there is nothing to go on, or the addresses cannot be given away. */
+  async #beginHandover(): Promise<Handover | null> {
+    if (!this.#haproxy.isRunning || this.#keepalived?.isRunning !== true) return null;
+    return beginHandover(this.#parts.options, this.#parts.logger);
   }
 
   /** Names are resolved each time, so that a node that moved is found again. */

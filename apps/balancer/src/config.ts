@@ -143,6 +143,11 @@ export const balancerOptions = {
     placeholder: 'ADDRESS',
     description: 'The other machines’ own addresses; VRRP goes by multicast when there are none.',
   }),
+  handoverPort: port(
+    9107,
+    'Where the other machines ask this one, at its own address, to pass on what belongs to them when they are told to stop; 0 for none.',
+    0,
+  ),
   routerId: Type.Integer({
     minimum: 1,
     maximum: 255,

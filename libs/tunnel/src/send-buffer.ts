@@ -8,11 +8,10 @@
  *           └──────── rewind ─┘
  *
  * Large chunks are kept as they came, without a copy. Small ones are copied together, so that a peer which
- * writes single bytes cannot make thousands of buffers, into memory that is used again once they are acknowledged.
+ * writes single bytes cannot make thousands of buffers.
  */
 
 import type { Slab } from './slab.ts';
-import { keepMemory, takeMemory } from './staging.ts';
 
 /** A run of bytes to be sent. `headroom`: the eight bytes before `bytes` in its memory are free for a header. */
 export interface Piece {
@@ -28,8 +27,6 @@ interface Chunk {
   bytes: Buffer;
   length: number;
   slab: Slab | null;
-  /** Whether `bytes` is from `takeMemory`. */
-  own: boolean;
 }
 
 const blockBytes = 4096;
@@ -59,20 +56,21 @@ export class SendBuffer {
 
   /** Takes the buffer over; it must not be changed until it is acknowledged. Its slab is released then. */
   push(bytes: Buffer, slab: Slab | null): void {
-    this.#chunks.push({ bytes, length: bytes.length, slab, own: false });
+    this.#chunks.push({ bytes, length: bytes.length, slab });
     this.end += bytes.length;
   }
 
   /** Takes a copy. */
   pushCopy(bytes: Uint8Array): void {
     const last = this.#chunks.at(-1);
-    if (last?.own === true && last.bytes.length - last.length >= bytes.length) {
+    if (last !== undefined && last.slab === null && last.bytes.length - last.length >= bytes.length) {
       last.bytes.set(bytes, last.length);
       last.length += bytes.length;
     } else {
-      const block = takeMemory(last === undefined ? bytes.length : Math.max(blockBytes, bytes.length));
+      const size = last === undefined ? bytes.length : Math.max(blockBytes, bytes.length);
+      const block = Buffer.allocUnsafe(size);
       block.set(bytes);
-      this.#chunks.push({ bytes: block, length: bytes.length, slab: null, own: true });
+      this.#chunks.push({ bytes: block, length: bytes.length, slab: null });
     }
     this.end += bytes.length;
   }
@@ -121,7 +119,7 @@ export class SendBuffer {
       chunk = this.#chunks[gone]
     ) {
       this.#start += chunk.length;
-      letGo(chunk);
+      chunk.slab?.release();
       gone += 1;
     }
     if (gone === 0) return;
@@ -160,18 +158,9 @@ export class SendBuffer {
 
   /** Lets everything go. */
   clear(): void {
-    for (const chunk of this.#chunks) {
-      chunk.slab?.pin();
-      if (chunk.own) keepMemory(chunk.bytes);
-    }
+    this.pin();
     this.#chunks = [];
     this.#start = this.acknowledged = this.next = this.sentMax = this.end;
     this.#cursor = this.#within = 0;
   }
-}
-
-/** Small ones go out as copies, so nobody but the buffer ever had their memory. */
-function letGo({ slab, bytes, own }: Chunk): void {
-  slab?.release();
-  if (own) keepMemory(bytes);
 }

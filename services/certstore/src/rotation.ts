@@ -2,22 +2,22 @@
  * Brings every secret under the newest key-encryption key, while all goes on. Each document is sealed anew by itself
  * and put back only if nobody changed it meanwhile, so it may be interrupted at any point: what is done is done, the
  * rest is still under its old key, and the next start finds it. Several replicas may do it at once; they only lose to
- * each other. A secret whose key is not here, or that is damaged, is left as it is, and told.
+ * each other. A secret whose key is not here is left as it is, and named.
  *
- *   waiting ──► running ──► done     (waiting: what is left cannot be opened; tried again)
+ *   waiting ──► running ──► done     (waiting: some secret is under a key that is not here; tried again)
  */
 import type { KeyRotation } from '@postern/contracts';
 import { type Collection, type Store, StoreError } from '@postern/store';
-import { sealSecret } from './envelope.ts';
+import { envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
 import type { KeyRing } from './key-ring.ts';
-import { type SealedDocument, keyIdOf, openDocument, placeOf, sealedCollections } from './sealed-document.ts';
+import { type SealedDocument, envelopeOf, placeOf, sealedCollections } from './sealed-document.ts';
 
 const retryMs = 5_000;
 const pageItems = 100;
 
 /** What it needs. */
 export interface RotationParts {
-  readonly store: Pick<Store, 'collection'>;
+  readonly store: Store;
   readonly ring: KeyRing;
   readonly onProgress: (progress: KeyRotation) => void;
   readonly onError: (error: unknown) => void;
@@ -34,8 +34,6 @@ export class Rotation {
     left: 0,
     fault: null,
   };
-  /** What the last round could not open. */
-  #unopened: { count: number; fault: string | null } = { count: 0, fault: null };
   #running: Promise<void> | null = null;
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
@@ -79,14 +77,13 @@ export class Rotation {
   }
 
   #run(): void {
-    if (this.#stopped || this.#progress.left === 0 || this.#running !== null) return;
     clearTimeout(this.#timer);
-    this.#running = this.#sealAll();
+    if (this.#stopped || this.#progress.left === 0) return;
+    this.#running ??= this.#sealAll().finally(() => (this.#running = null));
   }
 
   async #sealAll(): Promise<void> {
     const { ring, onError, onProgress } = this.#parts;
-    this.#unopened = { count: 0, fault: null };
     try {
       // A transit server may have another version by now.
       await ring.reload();
@@ -98,12 +95,10 @@ export class Rotation {
       this.#progress = {
         ...this.#progress,
         state: 'waiting',
-        fault: faultOf(error),
+        fault: error instanceof Error ? error.message : 'unknown',
       };
       onError(error);
     }
-    // In the same turn as the timer: who asks for a round from here on begins one, or finds the timer that does.
-    this.#running = null;
     onProgress(this.progress);
     if (!this.#stopped && this.#progress.left > 0) {
       this.#timer = setTimeout(() => this.#run(), retryMs).unref();
@@ -116,18 +111,19 @@ export class Rotation {
     documents: Collection<SealedDocument>,
   ): Promise<void> {
     const { ring, onDocument } = this.#parts;
-    if (this.#stopped) return;
+    const envelope = envelopeOf(document);
+    if (this.#stopped || envelopeKeyId(envelope) === ring.keyId) return;
+    await onDocument?.(document.id);
+    const place = placeOf(name, document);
     let secret: Buffer;
     try {
-      if (keyIdOf(name, document) === ring.keyId) return;
-      await onDocument?.(document.id);
-      secret = await openDocument(ring, name, document);
+      secret = await openSecret(ring, place, envelope);
     } catch (error) {
-      this.#unopened = { count: this.#unopened.count + 1, fault: faultOf(error) };
+      this.#progress = { ...this.#progress, fault: error instanceof Error ? error.message : 'unknown' };
       this.#parts.onError(error);
       return;
     }
-    const sealed = await sealSecret(ring, placeOf(name, document), secret);
+    const sealed = await sealSecret(ring, place, secret);
     secret.fill(0);
     try {
       await documents.replace({
@@ -149,17 +145,15 @@ export class Rotation {
     let missing = 0;
     for (const name of sealedCollections) {
       await this.#eachOf(name, async (document) => {
-        const keyId = knownKeyId(name, document);
+        const keyId = envelopeKeyId(envelopeOf(document));
         total += 1;
         if (keyId !== ring.keyId) left += 1;
-        if (keyId !== null && !ring.isFor(keyId)) missing += 1;
+        if (!ring.isFor(keyId)) missing += 1;
       });
     }
-    const { count: unopened, fault: lastFault } = this.#unopened;
-    const missingFault =
+    const fault =
       missing === 0 ? null : `${missing} secrets are under a key that this certstore does not have`;
-    const fault = left === 0 ? null : (missingFault ?? lastFault);
-    const state = left === 0 ? 'done' : left <= Math.max(missing, unopened) ? 'waiting' : 'running';
+    const state = left === 0 ? 'done' : missing === left ? 'waiting' : 'running';
     this.#progress = { state, total, left, fault };
   }
 
@@ -178,17 +172,4 @@ export class Rotation {
       if (cursor === null) return;
     }
   }
-}
-
-/** Null of a damaged one: it is left, and the round that tries to open it says why. */
-function knownKeyId(collection: string, document: SealedDocument): string | null {
-  try {
-    return keyIdOf(collection, document);
-  } catch {
-    return null;
-  }
-}
-
-function faultOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
 }

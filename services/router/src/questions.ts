@@ -69,13 +69,11 @@ export function answerQuestions(
       await gateways.delete(id, revision);
       return {};
     }),
-    serve(createDestination, ({ gatewayId, input, keyGateways }) =>
-      destinations.create(gatewayId, input, keyGateways),
-    ),
+    serve(createDestination, ({ gatewayId, input }) => destinations.create(gatewayId, input)),
     serve(getDestination, ({ gatewayId, id }) => destinations.get(gatewayId, id)),
     serve(listDestinations, (request) => destinations.list(request)),
-    serve(updateDestination, ({ gatewayId, id, patch, ...change }) =>
-      destinations.update(gatewayId, id, patch, change),
+    serve(updateDestination, ({ gatewayId, id, patch, revision }) =>
+      destinations.update(gatewayId, id, patch, revision),
     ),
     serve(deleteDestination, async ({ gatewayId, id, revision }) => {
       await destinations.delete(gatewayId, id, revision);

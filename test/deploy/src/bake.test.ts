@@ -126,7 +126,11 @@ function purl({ externalRefs = [] }: Package): string {
 }
 
 function wanted(program: string): string[] {
-  const system = ['libc6', 'libstdc++6', ...(program === 'balancer' ? ['haproxy', 'keepalived'] : [])];
+  const system = [
+    'libc6',
+    'libstdc++6',
+    ...(program === 'balancer' ? ['haproxy', 'keepalived', 'nftables', 'iproute2'] : []),
+  ];
   const documents = ['router', 'acl', 'certstore', 'admin', 'setup'].includes(program)
     ? ['mongodb', 'bson']
     : [];

@@ -102,7 +102,11 @@ for (const program of programs) {
       program,
       `fs.readdirSync('/var/lib/dpkg/status.d').filter((name) => fs.existsSync('/usr/share/doc/' + name + '/copyright')).join(' ')`,
     );
-    for (const name of ['libc6', 'libstdc++6', ...(program === 'balancer' ? ['haproxy', 'keepalived'] : [])])
+    for (const name of [
+      'libc6',
+      'libstdc++6',
+      ...(program === 'balancer' ? ['haproxy', 'keepalived', 'nftables', 'iproute2'] : []),
+    ])
       assert(described.split(' ').includes(name), `${name} is not described: ${described}`);
     const { stdout, code } = docker(
       'run',

@@ -2,7 +2,7 @@
  * A machine on the bridge that runs one program: a process in network and process namespaces of its own. Killing it kills
  * everything in it at once.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { plugIn, unplug } from './world.ts';
@@ -20,6 +20,9 @@ export class Machine implements AsyncDisposable {
   readonly name: string;
   readonly #child: ChildProcess;
   readonly #gone: Promise<void>;
+  #pid = 0;
+  /** Kept open, its network is there for as long as the machine is, whether its program runs or not. */
+  #network: number | null = null;
 
   private constructor(name: string, child: ChildProcess) {
     this.name = name;
@@ -42,16 +45,37 @@ export class Machine implements AsyncDisposable {
       child.once('close', () => reject(new Error(`${name} ended before it was plugged in`)));
       child.stdout?.once('data', () => resolve());
     });
-    plugIn(await firstProcess(child.pid ?? 0), address, plugOf(name));
+    machine.#pid = await firstProcess(child.pid ?? 0);
+    plugIn(machine.#pid, address, plugOf(name));
     child.stdout?.resume();
     child.stdin?.write('plugged\n');
     return machine;
+  }
+
+  /** Asks its program to stop, and waits until it has. */
+  async stop(): Promise<void> {
+    process.kill(this.#pid, 'SIGTERM');
+    await this.#gone;
+  }
+
+  /** Has its network outlive its program, as that of a real machine does, until `kill`. */
+  keepNetwork(): void {
+    this.#network ??= openSync(`/proc/${this.#pid}/ns/net`, 'r');
+  }
+
+  /** What a command says that is run in its network. */
+  inside(command: string): string {
+    const network =
+      this.#network === null ? `/proc/${this.#pid}/ns/net` : `/proc/${process.pid}/fd/${this.#network}`;
+    return execFileSync('nsenter', [`--net=${network}`, ...command.split(' ')], { encoding: 'utf8' });
   }
 
   /** Kills all that runs on it. The system still ends its connections. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#gone;
+    if (this.#network !== null) closeSync(this.#network);
+    this.#network = null;
   }
 
   /** Cuts its power: its connections end without a word. */

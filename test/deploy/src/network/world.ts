@@ -3,7 +3,7 @@
  * makes there, so that no address of it meets the machine's. Machines on the bridge are processes in namespaces of their
  * own without a name: when all of a machine's processes are killed its network is gone too, as when its power is cut.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findCommand } from '@postern/scripts/install';
 
@@ -16,7 +16,9 @@ export const isInside = process.env[marker] === '1';
 /** Why no world can be made here, or null. */
 export function worldMissing(): string | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it needs root on Linux';
-  const missing = ['unshare', 'ip', 'haproxy', 'keepalived'].filter((name) => findCommand(name) === null);
+  const missing = ['unshare', 'ip', 'ss', 'nft', 'haproxy', 'keepalived'].filter(
+    (name) => findCommand(name) === null,
+  );
   if (missing.length > 0) return `${missing.join(', ')} are not installed`;
   try {
     execFileSync('unshare', ['--net', 'ip', 'link', 'add', bridge, 'type', 'bridge'], { stdio: 'pipe' });
@@ -63,6 +65,8 @@ export function makeBridge(addresses: readonly string[], hostsFile: string): voi
 export function plugIn(pid: number, address: string, name: string): void {
   // A machine keeps its hardware address over a restart; the others remember it.
   const hardware = hardwareAddress(address);
+  // The plug of a machine that was killed goes with its network, which takes the system a moment.
+  spawnSync('ip', ['link', 'delete', name], { stdio: 'pipe' });
   ip(`link add ${name} type veth peer name eth0 address ${hardware} netns ${pid}`);
   ip(`link set ${name} master ${bridge} up`);
   const inside = (command: string): void => {
