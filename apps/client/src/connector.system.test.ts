@@ -64,6 +64,14 @@ describe('first call', () => {
     assert.equal(platform.calls[0]?.token, null);
   });
 
+  it('does not send what cannot be a token', async (t) => {
+    const platform = await start(t);
+    for (const token of ['a\nb', 'tök', 'x'.repeat(1025)]) {
+      assert.equal((await failure(call(dialerFor(platform), token))).code, 'CLIENT_TOKEN_MALFORMED');
+    }
+    assert.deepEqual(platform.calls, []);
+  });
+
   it('tells a refusal by the platform’s own code', async (t) => {
     const platform = await start(t);
     platform.callAnswer = { status: 401, code: 'ACL_TOKEN_EXPIRED' };

@@ -22,6 +22,8 @@ import { retryAfterMs } from './retry-after.ts';
 export const callTimeoutMs = 10_000;
 
 const answerBytesMax = 256 * 1024;
+/** The longest text that the platform takes for a token. */
+const tokenCharactersMax = 1024;
 const codePattern = /^[A-Z][A-Z0-9_]{2,63}$/;
 const detailLengthMax = 500;
 const answerCheck = Compile(AnswerSchema);
@@ -40,6 +42,7 @@ export async function callPlatform(
   token: string | null,
   signal: AbortSignal,
 ): Promise<Admission> {
+  demandToken(token);
   const deadline = AbortSignal.timeout(callTimeoutMs);
   const either = AbortSignal.any([signal, deadline]);
   try {
@@ -58,6 +61,15 @@ export async function callPlatform(
       { cause: error },
     );
   }
+}
+
+/** What cannot be a token at all is not sent: no platform could tell it from a broken call. */
+function demandToken(token: string | null): void {
+  if (token === null || (token.length <= tokenCharactersMax && /^[\x21-\x7e]+$/.test(token))) return;
+  throw new ClientError(
+    'CLIENT_TOKEN_MALFORMED',
+    `the security token is none: it has at most ${tokenCharactersMax} characters of ASCII, and no spaces`,
+  );
 }
 
 type PlatformSocket = Awaited<ReturnType<Dialer['platform']>>;

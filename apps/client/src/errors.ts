@@ -13,6 +13,7 @@ export type ClientCode =
   | 'CLIENT_SAME_NODE'
   | 'CLIENT_TIMED_OUT'
   | 'CLIENT_TOKEN_FILE'
+  | 'CLIENT_TOKEN_MALFORMED'
   | 'CLIENT_WEBSOCKET_REFUSED';
 
 /** An operating error of the client. `platformCode` is the platform's own code where it answered with one. */
@@ -36,4 +37,11 @@ export class ClientError extends Error {
     this.status = options.status ?? null;
     this.retryAfterMs = options.retryAfterMs ?? 0;
   }
+}
+
+const refusalStatuses: ReadonlySet<number | null> = new Set([401, 403]);
+
+/** Whether it means that this gateway and token will not do, until somebody changes them. */
+export function isRefusal({ code, platformCode, status }: ClientError): boolean {
+  return code === 'CLIENT_TOKEN_MALFORMED' || (platformCode !== null && refusalStatuses.has(status));
 }

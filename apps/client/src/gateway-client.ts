@@ -18,7 +18,7 @@ import { CloudDesk } from './cloud/cloud-desk.ts';
 import { callPlatform } from './connector.ts';
 import { Diagnosis } from './diagnosis.ts';
 import type { ResourceParts } from '@postern/dial';
-import { ClientError } from './errors.ts';
+import { ClientError, isRefusal } from './errors.ts';
 import type { GatewayClientOptions } from './gateway-options.ts';
 import { HeldTunnels, quietest } from './held-tunnels.ts';
 import type { Grant } from './grant.ts';
@@ -35,9 +35,7 @@ export const drainMs = 30_000;
 
 const controlCheck = Compile(Control);
 
-/** Answers that mean: this gateway and token will not do, until somebody changes them. */
-const refusalStatuses: ReadonlySet<number> = new Set([401, 403]);
-/** The one of them that may pass by itself: the gateway can be enabled again. */
+/** The refusal that may pass by itself: the gateway can be enabled again. */
 const gatewayDisabledCode = 'ACL_GATEWAY_DISABLED';
 
 /** Connects one gateway and serves its streams. */
@@ -222,7 +220,7 @@ export class GatewayClient {
 
   #explainCall(error: unknown): CallFailure {
     const known = error instanceof ClientError ? error : null;
-    const refused = known !== null && known.platformCode !== null && refusalStatuses.has(known.status ?? 0);
+    const refused = known !== null && isRefusal(known);
     this.#trouble.tell('the first call failed', error);
     this.#options.onRefused(refused && known.platformCode !== gatewayDisabledCode ? known.message : null);
     return { cause: refused ? 'refused' : 'unanswered', retryAfterMs: known?.retryAfterMs ?? 0 };

@@ -91,7 +91,16 @@ describe('postern-client', () => {
     assert.equal(code, 77);
     assert.match(stderr, /ACL_TOKEN_WRONG/);
     assert.match(stderr, /without effect in this version: -w/);
+    assert.equal(stderr.match(/shows its secret/g)?.length, 2);
     assert(!/very-secret|another-secret/.test(stderr));
+  });
+
+  it('ends with 77 for what cannot be a token at all', async (t) => {
+    const { platform, run } = await platformWith(t);
+    const { code, stderr } = await exitOf(run('abc', '-t', 'not a token'));
+    assert.equal(code, 77);
+    assert.match(stderr, /CLIENT_TOKEN_MALFORMED/);
+    assert.deepEqual(platform.calls, []);
   });
 
   it('ends with 78 for an access-list file that is wrong, and with 64 for bad usage', async (t) => {

@@ -61,6 +61,7 @@ test('source rules: a rule that is there already is not doubled', () => {
 });
 
 test('source rules: refuses what is none and says where', () => {
+  const none = 'is no address, CIDR, from-to or *';
   for (const source of [
     '',
     'host.example',
@@ -72,6 +73,7 @@ test('source rules: refuses what is none and says where', () => {
     assert.throws(() => normalizeSourceRules([{ source }]), { code: 'ACCESS_RULES_INVALID' });
   }
   assert.throws(() => normalizeSourceRules([{ source: '*', sourcePort: '0' }]), /rules\/0\/sourcePort/);
+  assert.throws(() => addSourceRule([], { source: 'x' }), { faults: [{ at: '/source', message: none }] });
   assert.throws(() => normalizeSourceRules(Array.from({ length: 1001 }, () => ({ source: '*' }))), {
     code: 'ACCESS_LIST_TOO_LARGE',
   });

@@ -49,14 +49,16 @@ export function normalizeSourceRules(rules: readonly SourceRule[]): SourceRule[]
 
 /** The rules with one more, which takes the place of the one with the same `app`, or of one that says the same. */
 export function addSourceRule(rules: readonly SourceRule[], rule: SourceRule): SourceRule[] {
-  const added = normalizeSourceRules([rule]);
-  const text = sourceRuleText(added[0] ?? rule);
+  const faults: AccessFault[] = [];
+  const added = normalizeSourceRule(rule, '', faults);
+  if (faults.length > 0) throw new AccessError('ACCESS_RULES_INVALID', faults);
+  const text = sourceRuleText(added);
   const kept = rules.filter((other) =>
     rule.app === undefined
       ? other.app !== undefined || sourceRuleText(other) !== text
       : other.app !== rule.app,
   );
-  return normalizeSourceRules([...kept, ...added]);
+  return normalizeSourceRules([...kept, added]);
 }
 
 /** Rules ready to decide. Throws as `normalizeSourceRules` does. */

@@ -165,13 +165,15 @@ function collectValues(
   return values.result();
 }
 
+/** One for each setting: commander tells of `-t` also where `--t` is meant, and the other way round. */
 function warningsOf(given: readonly Given[]): string[] {
-  return given
-    .filter(({ setting, flag }) => setting.warnedFlags.includes(flag))
-    .map(
-      ({ setting, flag }) =>
-        `${flag} shows its secret to everyone who may list processes; use ${setting.fileFlag} or ${setting.variable} instead`,
-    );
+  const warned = new Map(
+    given.filter(({ setting, flag }) => setting.warnedFlags.includes(flag)).map((one) => [one.setting, one]),
+  );
+  return [...warned.values()].map(
+    ({ setting, flag }) =>
+      `${flag} shows its secret to everyone who may list processes; use ${setting.fileFlag} or ${setting.variable} instead`,
+  );
 }
 
 function helpDescription(setting: Setting): string {

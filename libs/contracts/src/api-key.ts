@@ -16,10 +16,11 @@ export const Role = Type.Union([Type.Literal('owner'), Type.Literal('operator'),
 export type Role = Static<typeof Role>;
 
 const name = Type.String({ minLength: 1, maxLength: 128 });
-const gateways = Type.Union([Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }), Type.Null()], {
-  default: null,
-  description: 'the only gateways that it is for; null for all',
-});
+const keyGatewaysMax = 1_000;
+const gateways = Type.Union(
+  [Type.Array(Type.String(), { minItems: 1, maxItems: keyGatewaysMax }), Type.Null()],
+  { default: null, description: 'the only gateways that it is for; null for all' },
+);
 
 /** What a key is made from. */
 export const ApiKeyInput = Type.Object(
@@ -35,6 +36,11 @@ export type ApiKey = Static<typeof ApiKey>;
 /** The one answer that has the key. */
 export const NewApiKey = Type.Object({ ...ApiKey.properties, key: Type.String() });
 export type NewApiKey = Static<typeof NewApiKey>;
+
+/** Of whom a change is asked for: the only gateways that the API key is for; left out of one that is for all. */
+export const keyGatewaysProperty = {
+  keyGateways: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: keyGatewaysMax })),
+};
 
 /** The text of a new key. */
 export function newApiKey(): string {

@@ -5,6 +5,7 @@
  */
 import { Type, type Static } from 'typebox';
 import { SealingKey } from './client-key.ts';
+import { keyGatewaysProperty } from './api-key.ts';
 import {
   MergePatch,
   Done,
@@ -210,20 +211,27 @@ export const CertificateRole = Type.Union([
 ]);
 export type CertificateRole = Static<typeof CertificateRole>;
 
+/** Which end needs a certificate's contents. */
+const Holder = Type.Union([Type.Literal('node'), Type.Literal('client')]);
+
 /** One place in a destination that names a certificate. */
 export const CertificateUse = Type.Object({
   id: Type.String(),
   field: Type.String(),
   role: CertificateRole,
+  holder: Type.Optional(Holder),
   host: Type.Optional(Type.String({ description: 'the host that a server certificate must cover' })),
   place: Type.Optional(PasswordPlace),
 });
 export type CertificateUse = Static<typeof CertificateUse>;
 
-/** Whether certificates are there and fit: the router asks before it takes a destination that names them. */
+/**
+ * Whether certificates are there and fit: the router asks before it takes a destination that names them. For an API key
+ * that is for certain gateways `CERTSTORE_CERTIFICATE_DENIED` (403) where it may not name one.
+ */
 export const checkCertificates = defineQuestion(
   'certstore.certificates.check',
-  Type.Object({ uses: Type.Array(CertificateUse, { minItems: 1, maxItems: 64 }) }),
+  Type.Object({ uses: Type.Array(CertificateUse, { minItems: 1, maxItems: 64 }), ...keyGatewaysProperty }),
   Type.Object({
     faults: Type.Array(Type.Object({ path: Type.String(), code: Type.String(), message: Type.String() })),
     warnings: Type.Array(Type.Object({ path: Type.String(), code: Type.String(), message: Type.String() })),

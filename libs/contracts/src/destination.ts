@@ -6,6 +6,7 @@
  * `ROUTER_FRONT_RESERVED`, `ROUTER_CLIENT_PORT_TAKEN`, `ROUTER_PORTS_EXHAUSTED` and `ROUTER_LIMIT` (409).
  */
 import { Type, type Static } from 'typebox';
+import { keyGatewaysProperty } from './api-key.ts';
 import {
   Done,
   MergePatch,
@@ -301,10 +302,10 @@ export type Destination = Static<typeof Destination>;
 
 const one = { gatewayId: Type.String(), id: Type.String() };
 
-/** Makes a destination and takes its front. */
+/** Makes a destination and takes its front. `CERTSTORE_CERTIFICATE_DENIED` (403), as an update. */
 export const createDestination = defineQuestion(
   'router.destinations.create',
-  Type.Object({ gatewayId: Type.String(), input: DestinationInput }),
+  Type.Object({ gatewayId: Type.String(), input: DestinationInput, ...keyGatewaysProperty }),
   Destination,
 );
 /** One destination of that gateway. */
@@ -318,7 +319,7 @@ export const listDestinations = defineQuestion(
 /** Applies a merge patch. The front's host and port stay unless others are asked for by value. */
 export const updateDestination = defineQuestion(
   'router.destinations.update',
-  Type.Object({ ...one, patch: MergePatch, revision: expectedRevision }),
+  Type.Object({ ...one, patch: MergePatch, revision: expectedRevision, ...keyGatewaysProperty }),
   Destination,
 );
 /** Deletes a destination; its streams are reset, its port rests. */

@@ -38,6 +38,11 @@ export class Batch {
     return this.#run === null ? this.#length : this.#run.length;
   }
 
+  /** Whether what is to be written lies elsewhere, and the staging is not used. */
+  get isInPlace(): boolean {
+    return this.#run !== null;
+  }
+
   /** Bytes of DATA that the next frame may carry; none when the batch is full. */
   get room(): number {
     return Math.min(payloadBytesMax - headerBytes, this.bytesMax + slackBytes - this.length - headerBytes);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ByteQueue } from './byte-queue.ts';
 import { Slab } from './slab.ts';
+import { patternBytes } from './test-world.ts';
 
 test('bytes come out as they went in, however cut', () => {
   const step = fc.oneof(
@@ -46,6 +47,57 @@ test('small pieces that wait do not hold the chunks that they came in', () => {
   }
   const bytes = [...held].reduce((sum, buffer) => sum + buffer.byteLength, 0);
   assert.ok(bytes < 200_000, `${bytes} bytes are held for 10,000`);
+});
+
+test('pieces that lie behind one another in a slab come out together, others in turn, and each slab is let go once', () => {
+  const step = fc.record({
+    bytes: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 8_000, max: 16_384 })),
+    room: fc.constantFrom(0, 8),
+    take: fc.oneof(fc.constant(0), fc.nat(40_000)),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const queue = new ByteQueue();
+      const slabs = new Set<Slab>();
+      let reader = Slab.take();
+      let pushed = 0;
+      let taken = 0;
+      const take = (most: number): void => {
+        const piece = queue.peek(most);
+        if (piece === null) return;
+        assert.ok(piece.equals(patternBytes(1, taken, piece.length)));
+        taken += piece.length;
+        queue.advance(piece.length);
+      };
+      for (const { bytes, room, take: most } of steps) {
+        if (reader.region(room) === null) {
+          reader.release();
+          reader = Slab.take();
+        }
+        slabs.add(reader);
+        patternBytes(1, pushed, bytes).copy(reader.region(room) as Buffer);
+        queue.push(reader.fill(bytes, room), reader);
+        reader.release();
+        pushed += bytes;
+        take(most);
+        assert.equal(queue.length, pushed - taken);
+      }
+      while (queue.length > 0) take(65_536);
+      assert.equal(taken, pushed);
+      reader.release();
+      for (const slab of slabs) assert.throws(() => slab.release(), /released more often/);
+    }),
+    { numRuns: 50 },
+  );
+  const queue = new ByteQueue();
+  const slab = Slab.take();
+  for (const bytes of [16_384, 16_384, 100]) {
+    queue.push(slab.fill(bytes, 0), slab);
+    slab.release();
+  }
+  assert.equal(queue.peek(65_536)?.length, 32_868);
+  queue.clear();
+  slab.release();
 });
 
 test('a slab is held for pieces that wait, for a few of them, and let go once', () => {

@@ -1,7 +1,8 @@
 /**
  * Bytes that came and have to wait. Large pieces are kept as they came; small ones are copied together, because each
  * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Of pieces in slabs only the
- * first few are kept so: a queue that does not get shorter would hold a whole slab for each.
+ * first few are kept so: a queue that does not get shorter would hold a whole slab for each. Pieces that lie behind one
+ * another in a slab are put together again: a frame that came in several reads goes out whole.
  */
 import type { Slab } from './slab.ts';
 
@@ -30,6 +31,12 @@ export class ByteQueue {
   /** The piece may be kept, or lies in a slab. */
   push(piece: Buffer, slab: Slab | null = null): void {
     this.length += piece.length;
+    const last = this.#blocks.at(-1);
+    if (slab !== null && last?.slab === slab && liesBehind(piece, last)) {
+      last.to += piece.length;
+      last.bytes = Buffer.from(piece.buffer, last.bytes.byteOffset, last.to);
+      return;
+    }
     if (piece.length >= keepBytesMin) {
       const held = this.length <= slabBytesMax ? slab : null;
       held?.hold();
@@ -37,7 +44,6 @@ export class ByteQueue {
       this.#blocks.push({ bytes, from: 0, to: piece.length, own: false, slab: held });
       return;
     }
-    const last = this.#blocks.at(-1);
     if (last?.own === true && last.bytes.length - last.to >= piece.length) {
       last.to += piece.copy(last.bytes, last.to);
       return;
@@ -75,4 +81,8 @@ export class ByteQueue {
     this.#head = 0;
     this.length = 0;
   }
+}
+
+function liesBehind(piece: Buffer, { bytes, to }: Block): boolean {
+  return bytes.byteOffset + to === piece.byteOffset;
 }

@@ -131,26 +131,32 @@ class Joint implements StreamEvents {
   // ---- stream to socket
 
   onData(piece: Buffer): void {
-    if (!this.#flushing && piece.length <= urgentBytesMax) {
-      // Alone in its turn so far: a request or an answer, which should not wait for the turn's end.
-      this.#flushSoon();
-      this.#urgentBytes = piece.length;
-      this.#writeAll([piece], piece.length, nothing);
-      return;
-    }
+    if (!this.#flushing && piece.length <= urgentBytesMax) return this.#writeUrgent(piece, null);
     this.#pieces.push(piece);
     this.#flushSoon();
   }
 
   onSlabData(piece: Buffer, slab: Slab): void {
-    if (piece.length < heldBytesMin) {
-      this.onData(Buffer.from(piece));
+    // What lies beside a piece that is held already costs nothing more.
+    if (piece.length < heldBytesMin && this.#slabs.at(-1) !== slab) {
+      if (this.#flushing || this.#socket.writableLength > 0) this.onData(Buffer.from(piece));
+      else this.#writeUrgent(piece, slab);
       return;
     }
     slab.hold();
     this.#slabs.push(slab);
     this.#pieces.push(piece);
     this.#flushSoon();
+  }
+
+  /** Alone in its turn so far: a request or an answer, which should not wait for the turn's end. */
+  #writeUrgent(piece: Buffer, slab: Slab | null): void {
+    this.#flushSoon();
+    this.#urgentBytes = piece.length;
+    if (slab === null) return this.#writeAll([piece], piece.length, nothing);
+    // With nothing before it the system takes it now. Where it does not, one piece holds the slab, and those after it are copied.
+    slab.hold();
+    this.#writeAll([piece], piece.length, () => slab.release());
   }
 
   onEnd(): void {

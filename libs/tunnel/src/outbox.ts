@@ -32,8 +32,8 @@ export interface Speaker {
 /** What paths that have just begun to speak may send while one that had its turn waits for the next. */
 const freshBytesMax = 16 * payloadBytesMax;
 /**
- * Up to this size what is staged is copied out, and the staging is free at once. A write is done only in a later turn, so
- * the PINGs of a thousand sessions in one turn would each hold a staging of 200 KiB.
+ * Up to this size what is staged is copied into less memory, and the staging is free at once. A write is done only in a
+ * later turn, so the PINGs of a thousand sessions in one turn would each hold a staging of 256 KiB.
  */
 const copiedBytesMax = 4096;
 
@@ -133,16 +133,15 @@ export class Outbox {
     const batch = new Batch(this.#limits.batchBytes, staging);
     this.#fillControl(batch);
     this.#fillSpeakers(batch);
-    const staged = batch.finish();
-    const isLent = staged.length > copiedBytesMax;
-    const bytes = isLent ? staged : Buffer.from(staged);
-    if (!isLent) keepMemory(staging);
-    if (bytes.length === 0) return;
+    const lent = batch.isInPlace ? null : lentFor(staging, batch.length);
+    if (lent !== staging) keepMemory(staging);
+    if (batch.length === 0) return;
+    const bytes = lent === null ? batch.finish() : lent.subarray(0, batch.length);
     this.#writing = true;
     this.#flight.handleSent(bytes.length);
     this.#carrier.write(bytes, () => {
       this.#writing = false;
-      if (isLent) keepMemory(staging);
+      if (lent !== null) keepMemory(lent);
       if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
         this.#flush();
     });
@@ -187,4 +186,13 @@ export class Outbox {
       if (batch.length === before && !isFull) return;
     }
   }
+}
+
+/** The memory in which the first `bytes` of the staging wait until they are written; null where there are none. */
+function lentFor(staging: Buffer, bytes: number): Buffer | null {
+  if (bytes === 0) return null;
+  if (bytes > copiedBytesMax) return staging;
+  const memory = takeMemory(bytes);
+  staging.copy(memory, 0, 0, bytes);
+  return memory;
 }

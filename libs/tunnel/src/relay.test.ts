@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FrameDecoder } from './decoder.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ResetCode, TunnelError } from './error.ts';
 import {
@@ -191,6 +192,29 @@ test('a relayed stream is as fast on a long way as that lets it: the window at t
   // In 200 ms, four round trips, 20 MB were offered; with a window of 256 KiB one came.
   assert.ok(opener.received - received > 15_000_000, `${opener.received - received} bytes in 200 ms`);
   assert.ok(middle.memory.receiveReserved <= 2 * 16 * 1_048_576, 'the window stays in its bound');
+});
+
+test('a frame that came to a relay in several pieces leaves it as one, however many there are', async () => {
+  const { clock, near, far, open } = await chain();
+  near.wire.inSlabs = true;
+  near.wire.split = (bytes) => {
+    const starts = Array.from({ length: Math.ceil(bytes.length / 16_384) }, (_, index) => index * 16_384);
+    return starts.map((at) => bytes.subarray(at, at + 16_384));
+  };
+  const [opener, acceptor] = await open();
+  const sizes: number[] = [];
+  const decoder = new FrameDecoder({
+    handleFrame: () => {},
+    handleData: (_stream, piece) => void sizes.push(piece.length),
+  });
+  far.wire.split = (bytes) => {
+    if (acceptor.received < opener.written) decoder.push(bytes);
+    return [bytes];
+  };
+  for (let i = 0; i < 3; i += 1) opener.write(65_528, true);
+  await clock.advance(50);
+  assert.equal(acceptor.received, 3 * 65_528);
+  assert.deepEqual(sizes.slice(0, 3), [65_528, 65_528, 65_528]);
 });
 
 test('credit at a relay: N as it is, M lowered to what was forwarded and its own window, renewed when half is used', async () => {

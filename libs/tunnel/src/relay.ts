@@ -219,9 +219,10 @@ export class RelaySide implements PathEnd {
     }
     let left = quantum;
     while (left > 0) {
-      const may = Math.min(left, batch.room, this.#limit - this.#sent);
-      const piece = this.#queue.peek(may);
+      // Whole frames lie in whole records, there and where they are read next; what little is left goes with the next batch.
+      const piece = this.#queue.peek(Math.min(payloadBytesMax - headerBytes, this.#limit - this.#sent));
       if (piece === null) break;
+      if (piece.length > batch.room && batch.length > 0) return true;
       if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true, cut: false })) return true;
       this.#queue.advance(piece.length);
       left -= piece.length;

@@ -139,3 +139,17 @@ test('small writes share memory', () => {
     seen.add(piece.bytes.buffer);
   assert.ok(seen.size <= 6, `${seen.size} buffers`);
 });
+
+test('the memory of a small write is used again once it was acknowledged, and not while it may be sent again', () => {
+  const write = (buffer: SendBuffer, value: number): ArrayBufferLike => {
+    buffer.pushCopy(Buffer.alloc(300, value));
+    return (buffer.take(300) as Piece).bytes.buffer;
+  };
+  const [kept, acknowledged, other] = [new SendBuffer(), new SendBuffer(), new SendBuffer()];
+  const [keptMemory, memory] = [write(kept, 1), write(acknowledged, 2)];
+  assert.notEqual(memory, keptMemory);
+  acknowledged.acknowledge(300);
+  assert.equal(write(other, 3), memory);
+  kept.rewind(0);
+  assert.ok((kept.take(300) as Piece).bytes.equals(Buffer.alloc(300, 1)));
+});

@@ -8,10 +8,11 @@
  *           └──────── rewind ─┘
  *
  * Large chunks are kept as they came, without a copy. Small ones are copied together, so that a peer which
- * writes single bytes cannot make thousands of buffers.
+ * writes single bytes cannot make thousands of buffers, into memory that is used again once they are acknowledged.
  */
 
 import type { Slab } from './slab.ts';
+import { keepMemory, takeMemory } from './staging.ts';
 
 /** A run of bytes to be sent. `headroom`: the eight bytes before `bytes` in its memory are free for a header. */
 export interface Piece {
@@ -27,6 +28,8 @@ interface Chunk {
   bytes: Buffer;
   length: number;
   slab: Slab | null;
+  /** Whether `bytes` is from `takeMemory`. */
+  own: boolean;
 }
 
 const blockBytes = 4096;
@@ -56,21 +59,20 @@ export class SendBuffer {
 
   /** Takes the buffer over; it must not be changed until it is acknowledged. Its slab is released then. */
   push(bytes: Buffer, slab: Slab | null): void {
-    this.#chunks.push({ bytes, length: bytes.length, slab });
+    this.#chunks.push({ bytes, length: bytes.length, slab, own: false });
     this.end += bytes.length;
   }
 
   /** Takes a copy. */
   pushCopy(bytes: Uint8Array): void {
     const last = this.#chunks.at(-1);
-    if (last !== undefined && last.slab === null && last.bytes.length - last.length >= bytes.length) {
+    if (last?.own === true && last.bytes.length - last.length >= bytes.length) {
       last.bytes.set(bytes, last.length);
       last.length += bytes.length;
     } else {
-      const size = last === undefined ? bytes.length : Math.max(blockBytes, bytes.length);
-      const block = Buffer.allocUnsafe(size);
+      const block = takeMemory(last === undefined ? bytes.length : Math.max(blockBytes, bytes.length));
       block.set(bytes);
-      this.#chunks.push({ bytes: block, length: bytes.length, slab: null });
+      this.#chunks.push({ bytes: block, length: bytes.length, slab: null, own: true });
     }
     this.end += bytes.length;
   }
@@ -119,7 +121,7 @@ export class SendBuffer {
       chunk = this.#chunks[gone]
     ) {
       this.#start += chunk.length;
-      chunk.slab?.release();
+      letGo(chunk);
       gone += 1;
     }
     if (gone === 0) return;
@@ -158,9 +160,18 @@ export class SendBuffer {
 
   /** Lets everything go. */
   clear(): void {
-    this.pin();
+    for (const chunk of this.#chunks) {
+      chunk.slab?.pin();
+      if (chunk.own) keepMemory(chunk.bytes);
+    }
     this.#chunks = [];
     this.#start = this.acknowledged = this.next = this.sentMax = this.end;
     this.#cursor = this.#within = 0;
   }
+}
+
+/** Small ones go out as copies, so nobody but the buffer ever had their memory. */
+function letGo({ slab, bytes, own }: Chunk): void {
+  slab?.release();
+  if (own) keepMemory(bytes);
 }

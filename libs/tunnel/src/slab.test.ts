@@ -44,18 +44,42 @@ test('a pinned slab is never used again', () => {
   assert.ok(!taken.includes(slab));
 });
 
+test('all who read little share a slab, which is used again when their copies were let go', () => {
+  const first = Slab.common(payloadBytesMax);
+  const slabs = Array.from({ length: 40 }, () => {
+    const slab = Slab.common(10_000);
+    slab.copy(Buffer.alloc(10_000));
+    return slab;
+  });
+  assert.equal(new Set(slabs).size, 2);
+  assert.equal(slabs[0], first);
+  for (const slab of slabs) slab.release();
+  const free = Slab.take();
+  assert.equal(free, first, 'nobody reads into the former any more');
+  free.release();
+});
+
 test('no two holders ever share memory', () => {
-  const step = fc.record({ slot: fc.nat(7), fill: fc.integer({ min: 1, max: 65_528 }) });
+  const step = fc.record({
+    slot: fc.nat(7),
+    fill: fc.integer({ min: 1, max: 65_528 }),
+    copies: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const held: { slab: Slab; bytes: Buffer; mark: number }[] = [];
       let reader = Slab.take();
       let mark = 0;
-      for (const { slot, fill } of steps) {
+      for (const { slot, fill, copies } of steps) {
         const old = held[slot];
         if (old !== undefined && slot % 2 === 0) {
           held.splice(slot, 1);
           old.slab.release();
+        }
+        mark = (mark + 1) & 0xff;
+        if (copies) {
+          const slab = Slab.common(fill);
+          held.push({ slab, bytes: slab.copy(Buffer.alloc(fill, mark)), mark });
         }
         let region = reader.region();
         if (region === null) {
@@ -63,7 +87,7 @@ test('no two holders ever share memory', () => {
           reader = Slab.take();
           region = reader.region() as Buffer;
         }
-        const bytes = reader.fill(Math.min(fill, region.length)).fill((mark = (mark + 1) & 0xff));
+        const bytes = reader.fill(Math.min(fill, region.length)).fill(mark);
         held.push({ slab: reader, bytes, mark });
         for (const { bytes: b, mark: m } of held) assert.ok(b[0] === m && b.at(-1) === m);
       }

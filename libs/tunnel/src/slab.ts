@@ -9,6 +9,7 @@
  * with the garbage.
  */
 import { headerBytes, payloadBytesMax } from './frame.ts';
+import { Pool } from './pool.ts';
 
 /** Bytes of a slab: four frames of the largest size. */
 export const slabBytes = 4 * payloadBytesMax;
@@ -18,13 +19,10 @@ const regionBytesMin = 16_384;
  * Free slabs that are kept, all together 256 MiB: a long way keeps tens of megabytes until they are acknowledged, and
  * memory that is made anew for each costs page faults and has V8 mark its whole heap.
  */
-const poolMax = 1024;
-/** What lay idle for so long goes, by halves. */
-const trimAfterMs = 5_000;
-const pool: Slab[] = [];
-/** The fewest free slabs since the last trimming: so many were not needed. */
-let idleSlabs = 0;
-let trimming: NodeJS.Timeout | null = null;
+const pool = new Pool<Slab>(1024);
+
+/** What little is read at a time is copied into, by all who read little; its reader is this file. */
+let common: Slab | null = null;
 
 /** Counted memory; made by `Slab.take`, which counts its reader. */
 export class Slab {
@@ -37,26 +35,39 @@ export class Slab {
 
   /** A free slab, held once. */
   static take(): Slab {
-    const slab = pool.pop() ?? new Slab();
-    if (pool.length < idleSlabs) idleSlabs = pool.length;
+    const slab = pool.take() ?? new Slab();
     slab.#at = 0;
     slab.#holders = 1;
     return slab;
   }
 
-  /** Where the next bytes go, behind room for a header; null when the slab is full. */
-  region(): Buffer | null {
-    const from = this.#at + headerBytes;
+  /** One that has room for a copy of `bytes`, at most a payload; who copies into it holds that copy, not the slab. */
+  static common(bytes: number): Slab {
+    if (common !== null && slabBytes - common.#at >= headerBytes + bytes) return common;
+    common?.release();
+    return (common = Slab.take());
+  }
+
+  /** Where the next bytes go, behind room for a header or so much as is said; null when the slab is full. */
+  region(room = headerBytes): Buffer | null {
+    const from = this.#at + room;
     const to = Math.min(slabBytes, from + payloadBytesMax - headerBytes);
     return to - from < regionBytesMin ? null : this.#memory.subarray(from, to);
   }
 
   /** The first `bytes` of the region have been filled: a payload that its holder lets go with `release`. */
-  fill(bytes: number): Buffer {
-    const from = this.#at + headerBytes;
+  fill(bytes: number, room = headerBytes): Buffer {
+    const from = this.#at + room;
     this.#at = from + bytes;
     this.#holders += 1;
     return this.#memory.subarray(from, from + bytes);
+  }
+
+  /** Copies in what was read elsewhere: a payload that its holder lets go with `release`. */
+  copy(bytes: Buffer): Buffer {
+    const copy = this.fill(bytes.length);
+    copy.set(bytes);
+    return copy;
   }
 
   /** One more holder, who calls `release` once. */
@@ -74,16 +85,6 @@ export class Slab {
     // Once too often would give memory to two connections at once: rather no connection at all.
     if (this.#holders === 0) throw new Error('a slab was released more often than it was held');
     this.#holders -= 1;
-    if (this.#holders > 0 || this.#pinned || pool.length >= poolMax) return;
-    pool.push(this);
-    trimming ??= setInterval(trim, trimAfterMs).unref();
+    if (this.#holders === 0 && !this.#pinned) pool.put(this);
   }
-}
-
-function trim(): void {
-  pool.length -= Math.ceil(idleSlabs / 2);
-  idleSlabs = pool.length;
-  if (idleSlabs > 0 || trimming === null) return;
-  clearInterval(trimming);
-  trimming = null;
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { adoptSocket, connectSocket, readSocket } from './socket-reader.ts';
+import { adoptSocket, carrierReads, connectSocket, readSocket, SocketReader } from './socket-reader.ts';
 
 const bytes = randomBytes(400_000);
 
@@ -64,4 +64,39 @@ test('a socket that nobody prepared is read by its events', async () => {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
   assert.ok((await readInTurn(socket)).equals(bytes));
   server.close();
+});
+
+/** Reads so many bytes after one another; tells for each whether it lay in a slab. */
+function readsInSlab(reader: SocketReader, sizes: readonly number[]): boolean[] {
+  const inSlab: boolean[] = [];
+  reader.handler = (_bytes, slab) => {
+    inSlab.push(slab !== null);
+    slab?.release();
+    return true;
+  };
+  for (const size of sizes) {
+    assert.ok(reader.onread.buffer().length >= size);
+    reader.onread.callback(size);
+  }
+  return inSlab;
+}
+
+test('a carrier keeps its slab when a short record comes between full ones', () => {
+  const reader = new SocketReader(carrierReads);
+  const writeOfBulk = [16_384, 16_384, 16_384, 200];
+  const inSlab = readsInSlab(reader, [...writeOfBulk, ...writeOfBulk, ...writeOfBulk]);
+  assert.deepEqual(
+    inSlab.map((yes, index) => yes || index),
+    [0, ...Array.from({ length: 11 }, () => true)],
+  );
+  reader.release();
+});
+
+test('a carrier on which only short records come shares the common buffer again', () => {
+  const reader = new SocketReader(carrierReads);
+  const short = Array.from({ length: carrierReads.shortReadsMax }, () => 100);
+  assert.equal(readsInSlab(reader, [16_384, 16_384, ...short]).at(-1), true);
+  assert.deepEqual(readsInSlab(reader, [100, 16_384]), [false, false]);
+  assert.deepEqual(readsInSlab(reader, [16_384]), [true]);
+  reader.release();
 });

@@ -10,11 +10,31 @@
  */
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { headerBytes } from './frame.ts';
 import { Slab } from './slab.ts';
 
 const sharedBytes = 65_536;
 /** TLS hands out one record at a time; a full one says that more is behind it. */
 const recordBytes = 16_384;
+
+/** How a socket is read. */
+interface Reads {
+  /** A read of this many bytes or more says that the sender is bulk. */
+  readonly fullBytes: number;
+  /** So many in a row with less than half of that say that it no longer is. */
+  readonly shortReadsMax: number;
+  /** What is left free in a slab in front of each read. */
+  readonly roomBytes: number;
+}
+
+const tcpReads: Reads = { fullBytes: sharedBytes, shortReadsMax: 1, roomBytes: headerBytes };
+const tlsReads: Reads = { ...tcpReads, fullBytes: recordBytes };
+/**
+ * A session's connection. What comes has its headers, and lies as it was sent: a frame in one piece, over records. One
+ * short record says nothing there: each write of bulk ends with what is left over from full ones, and CREDIT goes beside
+ * it. Were the slab left for it, the next full record would have to be copied.
+ */
+export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8, roomBytes: 0 };
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
@@ -95,12 +115,16 @@ let ownBufferKeys: { buffer: symbol; make: symbol; take: symbol } | null | undef
  * and changes nothing, where this version of Node keeps them otherwise: then it is read by its 'data' events.
  * What was read before still comes as 'data'.
  */
-export function readTls(socket: TLSSocket, handler: ReadHandler): SocketReader | null {
+export function readTls(
+  socket: TLSSocket,
+  handler: ReadHandler,
+  reads: Reads = tlsReads,
+): SocketReader | null {
   const owner = socket as unknown as HandleOwner & Record<symbol, unknown>;
   const handle = owner._handle;
   ownBufferKeys ??= findOwnBufferKeys(socket);
   if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return null;
-  const reader = new SocketReader(recordBytes);
+  const reader = new SocketReader(reads);
   reader.handler = handler;
   const first = reader.onread.buffer();
   owner[ownBufferKeys.buffer] = first;
@@ -125,12 +149,12 @@ export class SocketReader {
     callback: (bytes: number): boolean => this.#take(bytes),
   };
   handler: ReadHandler | null = null;
-  /** A read of this many bytes or more says that the sender is bulk; below half of it, that it no longer is. */
-  readonly #fullBytes: number;
+  readonly #reads: Reads;
+  #shortReads = 0;
   #slab: Slab | null = null;
 
-  constructor(fullBytes = sharedBytes) {
-    this.#fullBytes = fullBytes;
+  constructor(reads: Reads = tcpReads) {
+    this.#reads = reads;
   }
 
   /**
@@ -145,27 +169,31 @@ export class SocketReader {
 
   #next(): Buffer {
     if (this.#slab === null) return shared;
-    const region = this.#slab.region();
+    const { roomBytes } = this.#reads;
+    const region = this.#slab.region(roomBytes);
     if (region !== null) return region;
     this.#slab.release();
     this.#slab = Slab.take();
-    return this.#slab.region() as Buffer;
+    return this.#slab.region(roomBytes) as Buffer;
   }
 
   #take(bytes: number): boolean {
     const slab = this.#slab;
     const handler = this.handler;
+    const { fullBytes, shortReadsMax, roomBytes } = this.#reads;
     if (handler === null) return false;
     if (slab === null) {
-      if (bytes >= this.#fullBytes) this.#slab = Slab.take();
+      if (bytes >= fullBytes) this.#slab = Slab.take();
       return handler(shared.subarray(0, bytes), null);
     }
-    if (bytes < this.#fullBytes / 2) {
+    this.#shortReads = bytes < fullBytes / 2 ? this.#shortReads + 1 : 0;
+    if (this.#shortReads >= shortReadsMax) {
+      this.#shortReads = 0;
       this.#slab = null;
-      const goesOn = handler(slab.fill(bytes), slab);
+      const goesOn = handler(slab.fill(bytes, roomBytes), slab);
       slab.release();
       return goesOn;
     }
-    return handler(slab.fill(bytes), slab);
+    return handler(slab.fill(bytes, roomBytes), slab);
   }
 }

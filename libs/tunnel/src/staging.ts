@@ -1,20 +1,21 @@
 /**
- * Memory in which the pieces of one write are put behind one another. TLS in Node copies several buffers into memory of
- * its own before it encrypts them, and one not; and what waits for a slow reader would hold a whole slab for each piece.
- * Memory made anew for each write is what V8 counts as pressure: it marked the whole heap several times a second, which
- * was half of what an edge did that served bulk over TLS. So it is used again.
+ * Memory that is used again: for the pieces of one write, put behind one another, and for what is kept for a moment. TLS in
+ * Node copies several buffers into memory of its own before it encrypts them, and one not; and what waits for a slow reader
+ * would hold a whole slab for each piece. Memory made anew, be it a few hundred bytes, is what V8 counts as pressure: it
+ * marked the whole heap several times a second, which was half of what an edge did, with bulk as with small requests.
  *
  *     pieces ──copied──► Staged.bytes ──written──► giveBack ──► the pool of its size
  */
+import { Pool } from './pool.ts';
 
-/** Less is cheap to make anew. */
-const stagedBytesMin = 16_384;
+/** Less is not told apart. */
+const memoryBytesMin = 256;
 /** More is never seen in one turn of a stream, but where a program was held up. */
 const stagedBytesMax = 2 ** 20;
 /** Kept of each size. */
 const poolBytesMax = 2 ** 22;
 /** By the power of two. */
-const pools = new Map<number, Buffer[]>();
+const pools = new Map<number, Pool<Buffer>>();
 
 /** One buffer with all pieces; `giveBack` once, when it has left. */
 export interface Staged {
@@ -24,8 +25,7 @@ export interface Staged {
 
 /** Copies pieces of together `bytes` into memory that is at most twice as large. */
 export function stage(pieces: readonly Buffer[], bytes: number): Staged {
-  if (bytes < stagedBytesMin || bytes > stagedBytesMax)
-    return { bytes: Buffer.concat(pieces, bytes), giveBack: () => {} };
+  if (bytes > stagedBytesMax) return { bytes: Buffer.concat(pieces, bytes), giveBack: () => {} };
   const memory = takeMemory(bytes);
   let at = 0;
   for (const piece of pieces) {
@@ -42,15 +42,15 @@ export function stage(pieces: readonly Buffer[], bytes: number): Staged {
   return { bytes: memory.subarray(0, at), giveBack };
 }
 
-/** At least `bytes`, from the pool of its size where that has some. */
+/** At least `bytes`, a power of two, from the pool of its size where that has some. */
 export function takeMemory(bytes: number): Buffer {
-  const size = 2 ** (32 - Math.clz32(bytes - 1));
-  return pools.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
+  const size = bytes <= memoryBytesMin ? memoryBytesMin : 2 ** (32 - Math.clz32(bytes - 1));
+  return pools.get(size)?.take() ?? Buffer.allocUnsafeSlow(size);
 }
 
 /** Back into the pool; only what `takeMemory` gave, once, and when nobody reads it any more. */
 export function keepMemory(memory: Buffer): void {
-  const pool = pools.get(memory.length);
-  if (pool === undefined) pools.set(memory.length, [memory]);
-  else if (pool.length < poolBytesMax / memory.length) pool.push(memory);
+  let pool = pools.get(memory.length);
+  if (pool === undefined) pools.set(memory.length, (pool = new Pool(poolBytesMax / memory.length)));
+  pool.put(memory);
 }

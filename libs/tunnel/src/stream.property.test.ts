@@ -105,6 +105,7 @@ class Play {
       : [[this.node, this.client] as const];
     for (const [left, right] of both) {
       const wire = new Wire(this.clock);
+      wire.inSlabs = this.wires.length % 2 === 0;
       wire.split = (bytes) => {
         const parts: Buffer[] = [];
         for (let at = 0; at < bytes.length; at += this.#splitAt)

@@ -94,6 +94,7 @@ class WireEnd implements Carrier {
   events: CarrierEvents | null = null;
   open = true;
   #early: Buffer[] = [];
+  #slab: Slab | null = null;
   #lastArrival = 0;
 
   constructor(wire: Wire) {
@@ -127,7 +128,24 @@ class WireEnd implements Carrier {
   receive(chunk: Buffer): void {
     if (!this.open) return;
     if (this.events === null) this.#early.push(chunk);
+    else if (this.wire.inSlabs) this.#receiveInSlabs(chunk, this.events);
     else this.events.handleBytes(chunk);
+  }
+
+  #receiveInSlabs(chunk: Buffer, events: CarrierEvents): void {
+    for (let at = 0; at < chunk.length && this.open;) {
+      let region = this.#slab?.region(0) ?? null;
+      if (region === null) {
+        this.#slab?.release();
+        this.#slab = Slab.take();
+        region = this.#slab.region(0) as Buffer;
+      }
+      const slab = this.#slab as Slab;
+      const bytes = chunk.copy(region, 0, at);
+      at += bytes;
+      events.handleBytes(slab.fill(bytes, 0), slab);
+      slab.release();
+    }
   }
 
   #send(bytes: Buffer): void {
@@ -141,12 +159,16 @@ class WireEnd implements Carrier {
   }
 }
 
-/** Two ends. `swallows`: nothing arrives and nobody is told. `delayMs` may change: what is under way is not overtaken. */
+/**
+ * Two ends. `swallows`: nothing arrives and nobody is told. `delayMs` may change: what is under way is not overtaken.
+ * `inSlabs`: what arrives lies in slabs, as it was sent.
+ */
 export class Wire {
   readonly clock: TestClock;
   readonly left: WireEnd;
   readonly right: WireEnd;
   swallows = false;
+  inSlabs = false;
   delayMs = 0;
   split: (bytes: Buffer) => Buffer[] = (bytes) => [bytes];
 

@@ -4,7 +4,8 @@
  */
 import type { TLSSocket } from 'node:tls';
 import type { Carrier, CarrierEvents } from './carrier.ts';
-import { readTls } from './socket-reader.ts';
+import { Slab } from './slab.ts';
+import { carrierReads, readTls } from './socket-reader.ts';
 
 /** How long an ended connection may take to say goodbye before it is cut. */
 const goodbyeMs = 2_000;
@@ -33,14 +34,14 @@ class TlsCarrier implements Carrier {
     });
     this.#socket.on('close', () => events.handleClose(failure));
     this.#socket.on('end', () => this.#socket.destroy());
-    readTls(this.#socket, (bytes, slab) => {
-      if (slab === null) events.handleBytes(Buffer.from(bytes), null);
-      else {
-        events.handleBytes(bytes, slab);
-        slab.release();
-      }
+    const handleRead = (bytes: Buffer, slab: Slab | null): boolean => {
+      // What little is read lies in memory that the next read fills again, whoever's it is.
+      const from = slab ?? Slab.common(bytes.length);
+      events.handleBytes(slab === null ? from.copy(bytes) : bytes, from);
+      from.release();
       return true;
-    });
+    };
+    readTls(this.#socket, handleRead, carrierReads);
     this.#socket.on('data', (chunk: Buffer) => events.handleBytes(chunk, null));
     if (this.#socket.destroyed) queueMicrotask(() => events.handleClose(failure));
   }

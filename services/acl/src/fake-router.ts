@@ -40,6 +40,8 @@ const resource: Destination['resource'] = {
 export class FakeRouter {
   readonly gateways = new Map<string, GatewayRecord>();
   readonly destinations = new Set<string>();
+  /** Those of them that are cloud destinations. */
+  readonly cloud = new Set<string>();
   /** What the feed leaves out although it is there. */
   readonly hidden = new Set<string>();
   readonly #store: Store;
@@ -144,7 +146,7 @@ export class FakeRouter {
       modifiedAt: at,
       gatewayId,
       name: id,
-      kind: 'on-premises',
+      kind: this.cloud.has(id) ? 'cloud' : 'on-premises',
       enabled: true,
       resource,
       health: { kind: 'none', path: '/', intervalSeconds: 10 },

@@ -3,14 +3,14 @@
  * the key-encryption keys that they are under, and is refused before anything is written where one is not here.
  */
 import { type BackupSource, backupError } from '@postern/backup';
+import { ServiceError } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
 import type { Store, StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
 import { authorityCollection } from './authority.ts';
 import { ownedCollections, secretCollection } from './document.ts';
-import { envelopeKeyId, openSecret } from './envelope.ts';
-import type { KeyRing } from './key-ring.ts';
-import { type SealedDocument, envelopeOf, placeOf, sealedCollections } from './sealed-document.ts';
+import { type KeyRing, printableKeyId } from './key-ring.ts';
+import { type SealedDocument, keyIdOf, openDocument, sealedCollections } from './sealed-document.ts';
 
 /** The least that a document has; the key check is not among them. */
 const schemas: Record<string, TSchema> = {
@@ -44,8 +44,7 @@ export async function backupSource(store: Store, ring: KeyRing, feed: FeedOwner)
         fills: collection.name === 'certstore_certificates',
       })),
     feeds: [feed],
-    keyIdOf: (name, document) =>
-      sealedCollections.includes(name) ? envelopeKeyId(envelopeOf(document)) : null,
+    keyIdOf: (name, document) => (sealedCollections.includes(name) ? keyIdOf(name, document) : null),
     check: (documents) => checkKeys(documents, ring),
   };
 }
@@ -59,13 +58,15 @@ async function checkKeys(
   for (const [name, documents] of contents) {
     if (!sealedCollections.includes(name)) continue;
     for (const document of documents as readonly SealedDocument[]) {
-      const envelope = envelopeOf(document);
-      const keyId = envelopeKeyId(envelope);
-      if (opened.has(keyId)) continue;
+      let keyId = '';
       try {
-        (await openSecret(ring, placeOf(name, document), envelope)).fill(0);
+        keyId = keyIdOf(name, document);
+        if (opened.has(keyId)) continue;
+        (await openDocument(ring, name, document)).fill(0);
       } catch (cause) {
-        if (!ring.isFor(keyId)) throw keyMissing(keyId, ring, cause);
+        if (!(cause instanceof ServiceError)) throw cause;
+        if (cause.code === 'CERTSTORE_KEY_WRONG') throw keyMissing(keyId, ring, cause);
+        if (cause.code === 'CERTSTORE_SECRET_DAMAGED') throw damaged(`${document.id} of ${name}`, cause);
         throw cause;
       }
       opened.add(keyId);
@@ -73,10 +74,19 @@ async function checkKeys(
   }
 }
 
+function damaged(document: string, cause: unknown): Error {
+  return backupError(
+    'BACKUP_DAMAGED',
+    `the part of certstore cannot be used: the secret of ${document} does not open. It was so when the backup was ` +
+      'made; restore an older one, or mend it there (upload that certificate again) and make another',
+    cause,
+  );
+}
+
 function keyMissing(keyId: string, ring: KeyRing, cause: unknown): Error {
   return backupError(
     'BACKUP_KEY_MISSING',
-    `the private keys of the backup are under the key-encryption key ${keyId}, and certstore has ${ring.keyIds.join(', ')}: ` +
+    `the private keys of the backup are under the key-encryption key ${printableKeyId(keyId)}, and certstore has ${ring.keyIds.join(', ')}: ` +
       'put the key of the platform that was backed up below its own, one a line, restart certstore, and restore again',
     cause,
   );

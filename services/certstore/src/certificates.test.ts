@@ -250,6 +250,24 @@ describe('certificates of operators', () => {
     );
   });
 
+  it('has an API key for certain gateways name only what their destinations name, in that role at that end', async () => {
+    const made = await upload(...Object.values(await pair()));
+    const use = { id: made.id, field: '/a', role: 'server', holder: 'node', host: 'shop.example' } as const;
+    const check = (change: object, keyGateways: string[]) =>
+      ask(bus, checkCertificates, { uses: [{ ...use, ...change }], keyGateways });
+    const denied = code('CERTSTORE_CERTIFICATE_DENIED');
+    await assert.rejects(check({}, ['g1']), denied);
+    routes.set(routeNaming({ front: made.id }));
+    assert.deepEqual((await check({}, ['g0', 'g1'])).faults, []);
+    await assert.rejects(check({}, ['g2']), denied);
+    await assert.rejects(check({ holder: 'client' }, ['g1']), denied);
+    await assert.rejects(check({ role: 'client' }, ['g1']), denied);
+    await assert.rejects(check({ role: 'ca' }, ['g1']), denied);
+    await assert.rejects(check({ id: 'none' }, ['g1']), denied);
+    routes.delete('d1');
+    await assert.rejects(check({}, ['g1']), denied);
+  });
+
   describe('contents', () => {
     it('go to a node for a front that names them, sealed to it and signed', async () => {
       const own = await pair();

@@ -24,6 +24,7 @@ import { certstoreError } from './errors.ts';
 import { misfitOf, warningsOf } from './fitness.ts';
 import type { IntakeKey } from './intake-key.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
+import { demandNamedAlready } from './naming-permission.ts';
 import type { Passwords } from './passwords.ts';
 import { readUpload } from './upload.ts';
 import type { Usage } from './usage.ts';
@@ -159,10 +160,14 @@ export class Certificates {
   }
 
   /** What does not fit of the places that name certificates, for whoever is about to store them. */
-  async check(uses: readonly CertificateUse[]): Promise<{
+  async check(
+    uses: readonly CertificateUse[],
+    keyGateways?: readonly string[],
+  ): Promise<{
     faults: { path: string; code: string; message: string }[];
     warnings: { path: string; code: string; message: string }[];
   }> {
+    if (keyGateways !== undefined) await demandNamedAlready(this.#parts.usage, uses, keyGateways);
     const faults: { path: string; code: string; message: string }[] = [];
     const warnings: typeof faults = [];
     for (const use of uses) {

@@ -18,7 +18,7 @@ interface KeyCheckDocument extends StoredDocument {
 export const keyCheckPlace = { collection: 'certstore_key_check', id: 'current', version: 1 };
 const knownText = 'postern key check';
 
-/** Rejects with `CERTSTORE_KEY_WRONG` unless the key opens what was sealed at the first start. */
+/** Rejects with `CERTSTORE_KEY_WRONG` unless the key opens what was sealed at the first start; `CERTSTORE_SECRET_DAMAGED` when that is none. */
 export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void> {
   const documents = await store.collection<KeyCheckDocument>(keyCheckPlace.collection);
   const sealed = await sealSecret(wrapper, keyCheckPlace, Buffer.from(knownText));
@@ -34,9 +34,19 @@ export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void>
     if (text.toString('utf8') === knownText) return;
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
-    throw wrongKey(wrapper, error);
+    throw error.code === 'CERTSTORE_SECRET_DAMAGED' ? damaged(error) : wrongKey(wrapper, error);
   }
   throw wrongKey(wrapper);
+}
+
+/** Without it a wrong key is still found, by the CAs, so it may be made anew. */
+function damaged(cause: unknown): ServiceError {
+  return certstoreError(
+    'CERTSTORE_SECRET_DAMAGED',
+    `the document ${keyCheckPlace.id} of ${keyCheckPlace.collection}, by which the key-encryption key is checked, was cut or ` +
+      'changed: delete it, and the next start makes it anew; then find out who writes there',
+    { cause },
+  );
 }
 
 function wrongKey(wrapper: KeyWrapper, cause?: unknown): ServiceError {

@@ -48,7 +48,7 @@ export class KeyRing implements KeyWrapper {
     if (key !== undefined) return key.unwrap(keyId, wrapped, context);
     throw certstoreError(
       'CERTSTORE_KEY_WRONG',
-      `a stored secret was sealed with the key-encryption key ${printable(keyId)}, and this process has ${this.keyIds.join(', ')}`,
+      `a stored secret was sealed with the key-encryption key ${printableKeyId(keyId)}, and this process has ${this.keyIds.join(', ')}`,
     );
   }
 
@@ -77,6 +77,7 @@ function nonEmpty([first, ...rest]: readonly KeyWrapper[]): [KeyWrapper, ...KeyW
   throw certstoreError('CERTSTORE_KEY_INVALID', 'there is no key-encryption key');
 }
 
-function printable(keyId: string): string {
+/** The ID as it may be shown: that of a damaged envelope can be anything. */
+export function printableKeyId(keyId: string): string {
   return /^[\w:/.-]{1,128}$/.test(keyId) ? keyId : 'of an unknown name';
 }

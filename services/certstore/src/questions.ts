@@ -86,7 +86,7 @@ export function answerQuestions(
     }),
     serve(getKeyRotation, async () => rotation.current()),
     serve(startKeyRotation, async () => rotation.start()),
-    serve(checkCertificates, ({ uses }) => certificates.check(uses)),
+    serve(checkCertificates, ({ uses, keyGateways }) => certificates.check(uses, keyGateways)),
     serve(getNodeMaterial, ({ ids, proof }) => materials.forNode(ids, proof)),
     serve(getClientMaterial, (question) => materials.forClient(question)),
   ];

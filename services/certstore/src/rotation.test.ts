@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { type Store, openSqlite } from '@postern/store';
+import { type Collection, type Store, type StoredDocument, openSqlite } from '@postern/store';
 import { openAuthorities } from './authority.ts';
 import { type Documents, openDocuments, secretCollection } from './document.ts';
 import { envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
-import { checkKey } from './key-check.ts';
+import { checkKey, keyCheckPlace } from './key-check.ts';
 import { KeyRing, localKeys } from './key-ring.ts';
-import { Rotation } from './rotation.ts';
+import { Rotation, type RotationParts } from './rotation.ts';
 
 const secretCount = 20;
 const newKey = (): string => randomBytes(32).toString('base64');
@@ -42,9 +42,9 @@ describe('a change of the key-encryption key', () => {
     await store.close();
   });
 
-  function make(onDocument: (id: string) => Promise<void> = async () => {}): Rotation {
+  function make(parts: Partial<RotationParts> = {}): Rotation {
     const onError = (error: unknown): void => assert.fail(String(error));
-    const made = new Rotation({ store, ring, onProgress: () => done.resolve(), onError, onDocument });
+    const made = new Rotation({ store, ring, onProgress: () => done.resolve(), onError, ...parts });
     rotations.push(made);
     return made;
   }
@@ -89,9 +89,11 @@ describe('a change of the key-encryption key', () => {
   it('that is stopped in the middle loses nothing, and goes on with the next start', async () => {
     keys = [nextKey, oldKey];
     let seen = 0;
-    const interrupted: Rotation = make(async () => {
-      seen += 1;
-      if (seen === 7) void interrupted.stop();
+    const interrupted: Rotation = make({
+      onDocument: async () => {
+        seen += 1;
+        if (seen === 7) void interrupted.stop();
+      },
     });
     await interrupted.start();
     await done.promise;
@@ -109,7 +111,7 @@ describe('a change of the key-encryption key', () => {
     keys = [nextKey, oldKey];
     const id = 'secret-3';
     const place = { collection: secretCollection, id, version: 2 };
-    rotation = make(async (at) => {
+    const onDocument = async (at: string): Promise<void> => {
       const found = await documents.secrets.get(id);
       if (at !== id || found === null || found.version === 2) return;
       await documents.secrets.replace({
@@ -117,7 +119,8 @@ describe('a change of the key-encryption key', () => {
         version: 2,
         sealed: await sealSecret(ring, place, Buffer.from('new')),
       });
-    });
+    };
+    rotation = make({ onDocument });
     await rotation.start();
     await done.promise;
     const found = await documents.secrets.get(id);
@@ -130,6 +133,61 @@ describe('a change of the key-encryption key', () => {
     const progress = await new Rotation({ store, ring, onProgress: () => {}, onError: () => {} }).start();
     assert.equal(progress.state, 'waiting');
     assert.match(progress.fault ?? '', /23 secrets are under a key that this certstore does not have/);
+  });
+
+  it('goes on past a damaged secret, and names it and what to do as long as it is there', async () => {
+    const cut = await documents.secrets.get('secret-3');
+    await documents.secrets.replace({ ...cut!, sealed: cut!.sealed.slice(0, 12) });
+    const moved = await documents.secrets.get('secret-5');
+    await documents.secrets.replace({ ...moved!, sealed: (await documents.secrets.get('secret-6'))!.sealed });
+    keys = [nextKey, oldKey];
+    const told: string[] = [];
+    rotation = make({ onError: (error) => told.push(String(error)) });
+    await rotation.start();
+    await done.promise;
+    const { state, left, fault } = await rotation.current();
+    assert.deepEqual([state, left], ['waiting', 2]);
+    assert.match(fault ?? '', /secret-5 in certstore_secrets.*upload the certificate of that ID/);
+    assert.deepEqual(
+      told.map((text) => /secret-\d/.exec(text)?.[0]),
+      ['secret-3', 'secret-5'],
+    );
+    await documents.secrets.delete('secret-3');
+    await documents.secrets.delete('secret-5');
+    assert.equal((await rotation.current()).state, 'done');
+  });
+
+  it('goes on when it is asked for in the very turn in which a round ends', async () => {
+    keys = [nextKey];
+    // The last look of the first round, and the first of who asks for another, are let go at once.
+    const held = { looks: 0, go: Promise.withResolvers<void>() };
+    const list = (collection: Collection<StoredDocument>): typeof collection.list => {
+      return async (options) => {
+        const page = await collection.list(options);
+        held.looks += 1;
+        if (held.looks === 3) void rotation.resume();
+        if (held.looks === 4) held.go.resolve();
+        if (held.looks === 3 || held.looks === 4) await held.go.promise;
+        return page;
+      };
+    };
+    const watched: Pick<Store, 'collection'> = {
+      collection: async (name) => {
+        const collection = await store.collection(name);
+        return (
+          name === keyCheckPlace.collection ? { ...collection, list: list(collection) } : collection
+        ) as never;
+      },
+    };
+    const again = Promise.withResolvers<void>();
+    let rounds = 0;
+    const onProgress = (): void => {
+      rounds += 1;
+      if (rounds === 2) again.resolve();
+    };
+    rotation = make({ store: watched, onProgress, onError: () => {} });
+    await rotation.start();
+    await again.promise;
   });
 
   it('by another replica is followed: a key that an envelope names is looked for in the settings', async () => {

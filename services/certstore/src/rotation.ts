@@ -2,22 +2,22 @@
  * Brings every secret under the newest key-encryption key, while all goes on. Each document is sealed anew by itself
  * and put back only if nobody changed it meanwhile, so it may be interrupted at any point: what is done is done, the
  * rest is still under its old key, and the next start finds it. Several replicas may do it at once; they only lose to
- * each other. A secret whose key is not here is left as it is, and named.
+ * each other. A secret whose key is not here, or that is damaged, is left as it is, and told.
  *
- *   waiting ──► running ──► done     (waiting: some secret is under a key that is not here; tried again)
+ *   waiting ──► running ──► done     (waiting: what is left cannot be opened; tried again)
  */
 import type { KeyRotation } from '@postern/contracts';
 import { type Collection, type Store, StoreError } from '@postern/store';
-import { envelopeKeyId, openSecret, sealSecret } from './envelope.ts';
+import { sealSecret } from './envelope.ts';
 import type { KeyRing } from './key-ring.ts';
-import { type SealedDocument, envelopeOf, placeOf, sealedCollections } from './sealed-document.ts';
+import { type SealedDocument, keyIdOf, openDocument, placeOf, sealedCollections } from './sealed-document.ts';
 
 const retryMs = 5_000;
 const pageItems = 100;
 
 /** What it needs. */
 export interface RotationParts {
-  readonly store: Store;
+  readonly store: Pick<Store, 'collection'>;
   readonly ring: KeyRing;
   readonly onProgress: (progress: KeyRotation) => void;
   readonly onError: (error: unknown) => void;
@@ -34,6 +34,8 @@ export class Rotation {
     left: 0,
     fault: null,
   };
+  /** What the last round could not open. */
+  #unopened: { count: number; fault: string | null } = { count: 0, fault: null };
   #running: Promise<void> | null = null;
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
@@ -77,13 +79,14 @@ export class Rotation {
   }
 
   #run(): void {
+    if (this.#stopped || this.#progress.left === 0 || this.#running !== null) return;
     clearTimeout(this.#timer);
-    if (this.#stopped || this.#progress.left === 0) return;
-    this.#running ??= this.#sealAll().finally(() => (this.#running = null));
+    this.#running = this.#sealAll();
   }
 
   async #sealAll(): Promise<void> {
     const { ring, onError, onProgress } = this.#parts;
+    this.#unopened = { count: 0, fault: null };
     try {
       // A transit server may have another version by now.
       await ring.reload();
@@ -95,10 +98,12 @@ export class Rotation {
       this.#progress = {
         ...this.#progress,
         state: 'waiting',
-        fault: error instanceof Error ? error.message : 'unknown',
+        fault: faultOf(error),
       };
       onError(error);
     }
+    // In the same turn as the timer: who asks for a round from here on begins one, or finds the timer that does.
+    this.#running = null;
     onProgress(this.progress);
     if (!this.#stopped && this.#progress.left > 0) {
       this.#timer = setTimeout(() => this.#run(), retryMs).unref();
@@ -111,19 +116,18 @@ export class Rotation {
     documents: Collection<SealedDocument>,
   ): Promise<void> {
     const { ring, onDocument } = this.#parts;
-    const envelope = envelopeOf(document);
-    if (this.#stopped || envelopeKeyId(envelope) === ring.keyId) return;
-    await onDocument?.(document.id);
-    const place = placeOf(name, document);
+    if (this.#stopped) return;
     let secret: Buffer;
     try {
-      secret = await openSecret(ring, place, envelope);
+      if (keyIdOf(name, document) === ring.keyId) return;
+      await onDocument?.(document.id);
+      secret = await openDocument(ring, name, document);
     } catch (error) {
-      this.#progress = { ...this.#progress, fault: error instanceof Error ? error.message : 'unknown' };
+      this.#unopened = { count: this.#unopened.count + 1, fault: faultOf(error) };
       this.#parts.onError(error);
       return;
     }
-    const sealed = await sealSecret(ring, place, secret);
+    const sealed = await sealSecret(ring, placeOf(name, document), secret);
     secret.fill(0);
     try {
       await documents.replace({
@@ -145,15 +149,17 @@ export class Rotation {
     let missing = 0;
     for (const name of sealedCollections) {
       await this.#eachOf(name, async (document) => {
-        const keyId = envelopeKeyId(envelopeOf(document));
+        const keyId = knownKeyId(name, document);
         total += 1;
         if (keyId !== ring.keyId) left += 1;
-        if (!ring.isFor(keyId)) missing += 1;
+        if (keyId !== null && !ring.isFor(keyId)) missing += 1;
       });
     }
-    const fault =
+    const { count: unopened, fault: lastFault } = this.#unopened;
+    const missingFault =
       missing === 0 ? null : `${missing} secrets are under a key that this certstore does not have`;
-    const state = left === 0 ? 'done' : missing === left ? 'waiting' : 'running';
+    const fault = left === 0 ? null : (missingFault ?? lastFault);
+    const state = left === 0 ? 'done' : left <= Math.max(missing, unopened) ? 'waiting' : 'running';
     this.#progress = { state, total, left, fault };
   }
 
@@ -172,4 +178,17 @@ export class Rotation {
       if (cursor === null) return;
     }
   }
+}
+
+/** Null of a damaged one: it is left, and the round that tries to open it says why. */
+function knownKeyId(collection: string, document: SealedDocument): string | null {
+  try {
+    return keyIdOf(collection, document);
+  } catch {
+    return null;
+  }
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }

@@ -197,6 +197,28 @@ describe('certstore', () => {
     }
   });
 
+  it('ends with 78 and names the document when the key check was changed, and starts again without it', async () => {
+    const service = await start();
+    await service.stop();
+    const documents = await store.collection<StoredDocument & { sealed: string }>('certstore_key_check');
+    const found = await documents.get('current');
+    for (const sealed of [
+      found!.sealed.slice(0, 20),
+      found!.sealed.slice(0, -8).padEnd(found!.sealed.length, 'A'),
+    ]) {
+      await documents.replace({ ...found!, sealed, revision: (await documents.get('current'))!.revision });
+      await assert.rejects(
+        start(),
+        (error) =>
+          error instanceof ExitError &&
+          error.exitCode === 78 &&
+          /CERTSTORE_SECRET_DAMAGED.*current of certstore_key_check.*delete it/.test(error.message),
+      );
+    }
+    await documents.delete('current');
+    await start();
+  });
+
   it('ends with 78 when the envelopes of both CAs were swapped', async () => {
     const service = await start();
     await service.stop();

@@ -11,15 +11,22 @@ import { invalid } from './errors.ts';
 /** What names certificates, with the front that it has or is to have. */
 export type Naming = Pick<Route, 'kind' | 'resource' | 'front'>;
 
-/** Throws `ROUTER_INVALID` that names each field, or what asking threw. `before` is the destination as it is. */
-export type CheckCertificates = (gatewayId: string, naming: Naming, before?: Naming) => Promise<void>;
+/** Whose change it is: `before` is the destination as it is, `keyGateways` what the API key is for. */
+export interface Checked {
+  readonly before?: Naming;
+  readonly keyGateways?: string[] | undefined;
+}
+
+/** Throws `ROUTER_INVALID` that names each field, or what asking threw. */
+export type CheckCertificates = (gatewayId: string, naming: Naming, change: Checked) => Promise<void>;
 
 /** Asks certstore. */
 export function certificateCheck(bus: Bus): CheckCertificates {
-  return async (gatewayId, naming, before) => {
+  return async (gatewayId, naming, { before, keyGateways }) => {
     const uses = usesOf(naming, gatewayId);
     if (uses.length === 0 || (before !== undefined && namesTheSame(naming, before))) return;
-    const { faults } = await ask(bus, checkCertificates, { uses });
+    const of = keyGateways === undefined ? {} : { keyGateways };
+    const { faults } = await ask(bus, checkCertificates, { uses, ...of });
     if (faults.length > 0) throw invalid(faults.map(({ path, message }) => ({ path, message })));
   };
 }
@@ -31,10 +38,11 @@ export function namesTheSame(one: Naming, other: Naming): boolean {
 
 function usesOf(naming: Naming, gatewayId: string): CertificateUse[] {
   const { host = '', port = 0, username = '' } = naming.resource.proxy ?? {};
-  return certificateUses(naming).map(({ id, field, role }) => ({
+  return certificateUses(naming).map(({ id, field, role, holder }) => ({
     id,
     field,
     role,
+    holder,
     ...(role === 'server' && naming.front !== undefined ? { host: naming.front.host } : {}),
     ...(role === 'password' ? { place: { gatewayId, host, port, username } } : {}),
   }));

@@ -68,10 +68,10 @@ export class Destinations {
     this.#checkCertificates = parts.checkCertificates;
   }
 
-  /** Makes one and takes its front. */
-  async create(gatewayId: string, input: DestinationInput): Promise<Destination> {
+  /** Makes one and takes its front. `keyGateways` is what the API key is for that asks, where it is not for all. */
+  async create(gatewayId: string, input: DestinationInput, keyGateways?: string[]): Promise<Destination> {
     const form = destinationForm(input);
-    await this.#checkCertificates(gatewayId, this.#naming(form, gatewayId));
+    await this.#checkCertificates(gatewayId, this.#naming(form, gatewayId), { keyGateways });
     const { destinationsPerGatewayMax } = this.#options;
     const document = await this.#journal.change(async (draft) => {
       if ((await draft.gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
@@ -112,11 +112,16 @@ export class Destinations {
   }
 
   /** Applies a merge patch. */
-  async update(gatewayId: string, id: string, patch: MergePatch, revision?: number): Promise<Destination> {
+  async update(
+    gatewayId: string,
+    id: string,
+    patch: MergePatch,
+    { revision, keyGateways }: { revision?: number | undefined; keyGateways?: string[] | undefined } = {},
+  ): Promise<Destination> {
     const before = await find(this.#journal.documents.destinations, gatewayId, id, revision);
     // Asked outside of the transaction, which waits for nothing but documents.
     const checked = this.#naming(patchDestination(before, patch), gatewayId);
-    await this.#checkCertificates(gatewayId, checked, before);
+    await this.#checkCertificates(gatewayId, checked, { before, keyGateways });
     const document = await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       const form = patchDestination(found, patch);

@@ -207,6 +207,15 @@ test('a patch is checked as a whole, and names what is wrong', () => {
   }
 });
 
+test('what a patch takes away although it must be there is named at its place', () => {
+  for (const [patch, path] of [
+    [{ resource: null }, '/resource'],
+    [{ resource: { host: null } }, '/resource/host'],
+  ] as const) {
+    assert.throws(() => patchDestination(stored, patch), { message: `${path} is required` });
+  }
+});
+
 test('a gateway needs a name that is not blank, and asks for tokens by default', () => {
   assert.deepEqual(gatewayForm({ name: 'plant' }), {
     name: 'plant',

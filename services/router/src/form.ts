@@ -121,8 +121,15 @@ function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => St
   const compiled = Compile(schema);
   return (value) => {
     if (compiled.Check(value)) return value;
-    const faults = compiled.Errors(value).slice(0, faultsMax);
-    throw invalid(faults.map(({ instancePath, message }) => ({ path: instancePath || '/', message })));
+    const faults = compiled.Errors(value).flatMap(({ instancePath, message, params }) =>
+      'requiredProperties' in params
+        ? params.requiredProperties.map((name) => ({
+            path: `${instancePath}/${name}`,
+            message: 'is required',
+          }))
+        : [{ path: instancePath || '/', message }],
+    );
+    throw invalid(faults.slice(0, faultsMax));
   };
 }
 

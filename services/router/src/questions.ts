@@ -69,11 +69,13 @@ export function answerQuestions(
       await gateways.delete(id, revision);
       return {};
     }),
-    serve(createDestination, ({ gatewayId, input }) => destinations.create(gatewayId, input)),
+    serve(createDestination, ({ gatewayId, input, keyGateways }) =>
+      destinations.create(gatewayId, input, keyGateways),
+    ),
     serve(getDestination, ({ gatewayId, id }) => destinations.get(gatewayId, id)),
     serve(listDestinations, (request) => destinations.list(request)),
-    serve(updateDestination, ({ gatewayId, id, patch, revision }) =>
-      destinations.update(gatewayId, id, patch, revision),
+    serve(updateDestination, ({ gatewayId, id, patch, ...change }) =>
+      destinations.update(gatewayId, id, patch, change),
     ),
     serve(deleteDestination, async ({ gatewayId, id, revision }) => {
       await destinations.delete(gatewayId, id, revision);

@@ -87,6 +87,11 @@ export const permissions: Readonly<Record<string, Permission>> = {
 
 const rank: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, owner: 2 };
 
+/** What an owner must be told of the key, where a body may name what belongs to no gateway. */
+export function keyReach({ gateways }: ApiKey): { keyGateways?: string[] } {
+  return gateways === null ? {} : { keyGateways: gateways };
+}
+
 /** Throws `ADMIN_ROLE_DENIED` or `ADMIN_GATEWAY_DENIED` unless the key may call the route. */
 export function demandPermission(permission: Permission, key: ApiKey, gatewayId: string | undefined): void {
   if (rank[key.role] < rank[permission.role]) {

@@ -6,6 +6,7 @@ import { STATUS_CODES } from 'node:http';
 import { ServiceError } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
 import { adminError } from '../errors.ts';
+import { bodyBytesMax } from './json-body.ts';
 
 /** What every error looks like. */
 export const Problem = Type.Object(
@@ -52,7 +53,7 @@ export function serviceErrorOf(error: unknown): ServiceError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return adminError('ADMIN_BODY_TOO_LARGE', 'the body is longer than this API takes', { cause: error });
+      return adminError('ADMIN_BODY_TOO_LARGE', `a body has at most ${bodyBytesMax} bytes`, { cause: error });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return adminError(
         'ADMIN_MEDIA_TYPE',

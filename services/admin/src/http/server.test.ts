@@ -9,7 +9,8 @@ import { Authenticator } from './authentication.ts';
 import { endpoint } from './endpoint.ts';
 import { IdempotencyKeeper } from './idempotency.ts';
 import type { Problem } from './problem.ts';
-import { bodyBytesMax, createServer } from './server.ts';
+import { bodyBytesMax } from './json-body.ts';
+import { createServer } from './server.ts';
 
 let platform: TestPlatform;
 beforeEach(async () => {
@@ -132,6 +133,22 @@ describe('a key', () => {
 });
 
 describe('a body', () => {
+  it('may be missing where no field of it must be there', async () => {
+    const { id } = await makeGateway();
+    assert.equal((await send('POST', `/gateways/${id}/tokens`)).statusCode, 201);
+    const missing = problem(await send('POST', '/gateways'));
+    assert.deepEqual(missing.errors, [{ path: '/name', message: 'is required' }]);
+  });
+
+  it('that is not in UTF-8 is refused, not stored as something else', async () => {
+    const payload = Buffer.from('{"name":"M\xfcnchen"}', 'latin1');
+    const answer = await send('POST', '/gateways', {
+      payload,
+      headers: { 'content-type': 'application/json' },
+    });
+    assert.equal(problem(answer).code, 'ADMIN_BODY_NOT_JSON');
+  });
+
   it('with an unknown field, a missing one or a wrong one is refused with JSON pointers', async () => {
     const unknown = problem(await send('POST', '/gateways', { payload: { name: 'x', colour: 'red' } }));
     assert.equal(unknown.status, 400);

@@ -28,6 +28,7 @@ import { Value } from 'typebox/value';
 import { adminError } from '../errors.ts';
 import type { AdminMetrics } from '../metrics.ts';
 import { bearerKey, type Authenticator } from './authentication.ts';
+import { bodyBytesMax, parseJson } from './json-body.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
 import { entityTag } from './entity-tag.ts';
 import type { IdempotencyKeeper, KeptAnswer } from './idempotency.ts';
@@ -35,9 +36,6 @@ import { parseMultipart, readMultipart } from './multipart.ts';
 import { apiInformation, basePath, hoistTitled, routeSchema } from './openapi.ts';
 import { demandPermission, permissions, type Permission } from './permission.ts';
 import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
-
-/** The longest body; what it becomes must fit a message of the bus. */
-export const bodyBytesMax = 512 * 1024;
 
 const headerBytesMax = 16 * 1024;
 const handshakeTimeoutMs = 10_000;
@@ -105,23 +103,6 @@ function serverOptions({ tls, logger }: ServerParts): FastifyServerOptions {
       ? { http: limits }
       : { https: { ...limits, handshakeTimeout: handshakeTimeoutMs, ...tls } }),
   };
-}
-
-/** JSON only, and `__proto__` in it is refused. A DELETE may say that its missing body is JSON. */
-function parseJson(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  const parse = app.getDefaultJsonParser('error', 'error');
-  const types = ['application/json', 'application/merge-patch+json'];
-  app.addContentTypeParser(types, { parseAs: 'string' }, (request, body, done) => {
-    if (request.method === 'DELETE' && body.length === 0) done(null, undefined);
-    else if (isMergePatch(request) && request.method !== 'PATCH') {
-      done(adminError('ADMIN_MEDIA_TYPE', 'a merge patch is for PATCH only; send application/json'));
-    } else void parse(request, body as string, done);
-  });
-}
-
-function isMergePatch(request: FastifyRequest): boolean {
-  return request.headers['content-type']?.startsWith('application/merge-patch+json') ?? false;
 }
 
 function answerProblems(app: FastifyInstance, { endpoints }: ServerParts): void {

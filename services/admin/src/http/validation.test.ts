@@ -52,7 +52,10 @@ describe('a body', () => {
   it('is refused when it is no object', () => {
     assert.deepEqual(faults(null), [['', 'must be object']]);
     assert.deepEqual(faults([]), [['', 'must be object']]);
-    assert.deepEqual(faults(undefined), [['', 'must be object']]);
+  });
+
+  it('that is missing is one without fields', () => {
+    assert.deepEqual(faults(undefined), [['/name', 'is required']]);
   });
 
   it('never lets __proto__ in', () => {

@@ -14,10 +14,10 @@ export type Fault = NonNullable<ServiceErrorBody['errors']>[number];
 
 const faultsMax = 32;
 
-/** Makes the check of a JSON body. It gives the body as it is, or throws `ADMIN_BODY_INVALID`. */
+/** Makes the check of a JSON body. It gives the body as it is, a missing one as `{}`, or throws `ADMIN_BODY_INVALID`. */
 export function bodyCheck<Schema extends TSchema>(schema: Schema): (body: unknown) => Static<Schema> {
   const compiled = Compile(schema);
-  return (body) => {
+  return (body = {}) => {
     if (compiled.Check(body)) return body;
     throw adminError('ADMIN_BODY_INVALID', 'the body is not as this call wants it; errors says where', {
       errors: faultsOf(compiled.Errors(body)),

@@ -33,6 +33,7 @@ import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { patchSchema } from '../http/patch-schema.ts';
+import { keyReach } from '../http/permission.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
 const HealthStatus = Type.Union([Type.Literal('ok'), Type.Literal('failing'), Type.Literal('unknown')], {
@@ -86,6 +87,9 @@ type DestinationAnswer = Static<typeof DestinationAnswer>;
 /** Clients of a gateway whose listeners are shown. */
 const clientsMax = 100;
 const tag = 'Destinations';
+const namingNote =
+  'A key that is for certain gateways may name a certificate only as a destination of theirs names it already ' +
+  '(in the same role, for the same end); else it is refused with 403, and a key for all gateways must name it first.';
 const path = '/gateways/:gatewayId/destinations';
 
 /** The calls on destinations. */
@@ -118,6 +122,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       operationId: 'createDestination',
       tag,
       summary: 'Make a destination and take its front',
+      description: namingNote,
       body: bodyOf('NewDestination', DestinationInput.properties),
       status: 201,
       answer: DestinationAnswer,
@@ -126,7 +131,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
         const destination = await withPassword(
           bus,
           { body: call.body, gatewayId, former: async () => null },
-          (input) => ask(bus, createDestination, { gatewayId, input }),
+          (input) => ask(bus, createDestination, { gatewayId, input, ...keyReach(call.actor) }),
         );
         const location = `/gateways/${gatewayId}/destinations/${destination.id}`;
         return { ...(await show(destination)), location };
@@ -149,7 +154,8 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Change a destination',
       description:
-        '`enabled: false` refuses new connections and keeps the front. The front stays unless another is asked for.',
+        '`enabled: false` refuses new connections and keeps the front. The front stays unless another is asked for. ' +
+        namingNote,
       body: patchSchema(DestinationInput, 'DestinationPatch'),
       conditional: true,
       status: 200,
@@ -160,7 +166,12 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
         const former = async () => (await ask(bus, getDestination, one)).resource.proxy;
         return show(
           await withPassword(bus, { body: call.body, gatewayId: one.gatewayId, former }, (patch) =>
-            ask(bus, updateDestination, { ...one, patch, ...withRevision(revision) }),
+            ask(bus, updateDestination, {
+              ...one,
+              patch,
+              ...withRevision(revision),
+              ...keyReach(call.actor),
+            }),
           ),
         );
       },

@@ -19,16 +19,21 @@ export interface Target {
   readonly port: number;
 }
 
+/** One direction of a connection through a proxy. */
+export type Way = 'toTarget' | 'fromTarget';
+
 /** One connection through a proxy. */
 export interface ProxiedConnection {
   /** What it carried, both ways. */
   readonly bytes: number;
+  /** The most bytes that were under way at once, one way, while the proxy delays. */
+  underWayPeak(way: Way): number;
   /** Resets it at both ends. */
   reset(): void;
   /** Nothing passes any more, and nobody is told. */
   pause(): void;
   /** What goes one way does not arrive any more; the other way works. */
-  pauseOneWay(way: 'toTarget' | 'fromTarget'): void;
+  pauseOneWay(way: Way): void;
 }
 
 /** One proxy with all connections through it. */
@@ -196,12 +201,20 @@ class Pair implements ProxiedConnection {
     for (const line of this.#lines) line.pause();
   }
 
-  pauseOneWay(way: 'toTarget' | 'fromTarget'): void {
-    this.#lines[way === 'toTarget' ? 0 : 1].pause();
+  pauseOneWay(way: Way): void {
+    this.#line(way).pause();
+  }
+
+  underWayPeak(way: Way): number {
+    return this.#line(way).heldBytesPeak;
   }
 
   reset(): void {
     for (const line of this.#lines) line.stop();
     for (const socket of this.#sockets) resetSocket(socket);
+  }
+
+  #line(way: Way): DelayLine {
+    return this.#lines[way === 'toTarget' ? 0 : 1];
   }
 }

@@ -19,6 +19,7 @@ export class DelayLine {
   readonly #heldBytesMax: number;
   #held: Held[] = [];
   #heldBytes = 0;
+  #heldBytesPeak = 0;
   #timer: NodeJS.Timeout | null = null;
   #flowing = false;
   #drained = true;
@@ -43,6 +44,11 @@ export class DelayLine {
     return this.#passedBytes;
   }
 
+  /** The most bytes that it held at once: what was under way, while it delays. */
+  get heldBytesPeak(): number {
+    return this.#heldBytesPeak;
+  }
+
   flow(): void {
     this.#flowing = true;
     this.#send();
@@ -64,6 +70,7 @@ export class DelayLine {
   #take(bytes: Buffer | null): void {
     this.#held.push({ dueAt: performance.now() + this.#delayMs(), bytes });
     this.#heldBytes += bytes?.length ?? 0;
+    this.#heldBytesPeak = Math.max(this.#heldBytesPeak, this.#heldBytes);
     this.#send();
   }
 

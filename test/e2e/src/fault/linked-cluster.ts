@@ -50,13 +50,24 @@ export class LinkedCluster implements AsyncDisposable {
   }
 }
 
+/** How one is to be. */
+export interface LinkedClusterOptions extends ClusterOptions {
+  /** What links take longer each way. */
+  readonly linkDelayMs?: number;
+}
+
 /** Boots one; resolves when all links are up. */
-export async function bootLinkedCluster(options: ClusterOptions): Promise<LinkedCluster> {
+export async function bootLinkedCluster({
+  linkDelayMs = 0,
+  nodeArgs,
+  ...options
+}: LinkedClusterOptions): Promise<LinkedCluster> {
   const cluster = await bootCluster({
     ...options,
-    nodeArgs: ({ address }, net) => [
+    nodeArgs: (place, net) => [
       '--link-advertise-host',
-      net.address(FIRST_PROXY_ADDRESS + lastOf(address)),
+      net.address(FIRST_PROXY_ADDRESS + lastOf(place.address)),
+      ...(nodeArgs?.(place, net) ?? []),
     ],
   });
   const links = new Map<string, CuttableProxy>();
@@ -65,7 +76,9 @@ export async function bootLinkedCluster(options: ClusterOptions): Promise<Linked
     const port = cluster.layout.linkPort;
     for (const { name, address } of cluster.layout.edges) {
       const host = cluster.net.address(FIRST_PROXY_ADDRESS + lastOf(address));
-      links.set(name, await CuttableProxy.listen({ host: address, port }, { host, port }));
+      const proxy = await CuttableProxy.listen({ host: address, port }, { host, port });
+      proxy.delay(linkDelayMs);
+      links.set(name, proxy);
     }
     await linked.linked();
     return linked;
@@ -81,8 +94,9 @@ export async function startLinkedSite(
   name: string,
   resources: Readonly<Record<string, Endpoint>>,
   tunnels: number,
+  furtherArgs: readonly string[] = [],
 ): Promise<Site> {
-  const args = ['--tunnels', String(tunnels), '--transport', 'direct'];
+  const args = ['--tunnels', String(tunnels), '--transport', 'direct', ...furtherArgs];
   const site = await startSite(cluster, { name, resources, client: { name, args } });
   await until(`${name} has ${tunnels} tunnels`, 10_000, async () => (await nodesOf(site)).length === tunnels);
   return site;

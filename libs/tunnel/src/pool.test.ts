@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pool } from './pool.ts';
+
+function filled(count: number, max = count): Pool<number> {
+  const pool = new Pool<number>(max);
+  for (let one = 0; one < count; one += 1) pool.put(one);
+  return pool;
+}
+
+function sizeOf(pool: Pool<number>): number {
+  let size = 0;
+  while (pool.take() !== undefined) size += 1;
+  return size;
+}
+
+test('what was given back last is taken first', () => {
+  const pool = filled(3);
+  assert.deepEqual([pool.take(), pool.take(), pool.take(), pool.take()], [2, 1, 0, undefined]);
+});
+
+test('no more is kept than the bound', () => {
+  assert.equal(sizeOf(filled(10, 4)), 4);
+});
+
+test('what lay idle goes by halves, and what was needed meanwhile stays', () => {
+  const pool = filled(100);
+  assert.equal(pool.trim(), true);
+  assert.equal(pool.trim(), true);
+  const taken = Array.from({ length: 20 }, () => pool.take() as number);
+  for (const one of taken) pool.put(one);
+  pool.trim();
+  // 100, 50 idle; of those 20 were needed, and of the other 30 half goes.
+  assert.equal(sizeOf(pool), 35);
+});
+
+test('a pool that nobody needs is empty in the end', () => {
+  const pool = filled(100);
+  let rounds = 0;
+  while (pool.trim()) rounds += 1;
+  assert(rounds < 12);
+  assert.equal(pool.take(), undefined);
+});
