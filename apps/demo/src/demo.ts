@@ -57,7 +57,7 @@ async function run(
 ): Promise<void> {
   const started = performance.now();
   const wanted = await findWanted(options, stops);
-  const platform = await startPlatform(folder.path, wanted.length, signal);
+  const platform = await startPlatform(folder.path, signal);
   stops.push(() => platform.stop());
   const operatorFile = join(folder.path, 'platform', 'operator.json');
   const operator = JSON.parse(await readFile(operatorFile, 'utf8')) as OperatorFile;
@@ -106,13 +106,13 @@ async function findWanted({ expose }: DemoOptions, stops: (() => unknown)[]): Pr
 }
 
 /** Another program may take a port between the look and the start; then any free ones will do. */
-async function startPlatform(folder: string, fronts: number, signal: AbortSignal): Promise<Program> {
+async function startPlatform(folder: string, signal: AbortSignal): Promise<Program> {
   const state = join(folder, 'platform');
   const fixed = ['--state', state, '--drain-grace-ms', String(drainGraceMs)];
   const start = (ports: readonly string[]): Promise<Program> =>
     startProgram('standalone', [...fixed, ...ports], join(folder, 'logs', 'standalone.log'), signal);
   try {
-    return await start(await portFlags(state, fronts));
+    return await start(await portFlags(state));
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('STANDALONE_PORT_TAKEN'))) throw error;
     return start(freeFlags);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -122,6 +123,27 @@ describe('a platform in one process', () => {
       message: new RegExp(`^STANDALONE_PORT_TAKEN: port ${port} of 127\\.0\\.0\\.1 `),
     });
     await start(t, state);
+  });
+
+  it('allots no port to a front that another program has', async (t) => {
+    const tcp = createServer().listen(0, '127.0.0.1');
+    await once(tcp, 'listening');
+    const { port } = tcp.address() as AddressInfo;
+    const udp = createSocket('udp4').bind(port, '127.0.0.1');
+    await once(udp, 'listening');
+    t.after(() => [tcp.close(), udp.close()]);
+    const state = makeFolder(t);
+    await start(t, state, { ...anyPorts, frontPortFirst: port, frontPortLast: Math.min(port + 100, 65_535) });
+    const operator = operatorFile(state);
+    const { id } = (await call(operator, 'POST', '/gateways', { name: 'office' })) as { id: string };
+    for (const protocol of ['tcp', 'udp']) {
+      const resource = { host: '10.0.0.5', port: 514, protocol };
+      const body = { name: protocol, resource };
+      const made = (await call(operator, 'POST', `/gateways/${id}/destinations`, body)) as {
+        front: { port: number };
+      };
+      assert.notEqual(made.front.port, port, protocol);
+    }
   });
 
   it('makes no new key-encryption key where there are documents', async (t) => {

@@ -22,7 +22,7 @@ import { createRouter } from '@postern/router';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service, Tracing } from '@postern/telemetry';
 import { platformSettingsOf, type PlatformSettings } from './config.ts';
-import { chooseConnectPort, chooseHttpPort, freePort } from './port-choice.ts';
+import { chooseConnectPort, chooseHttpPort, freePort, isFrontPortFree } from './port-choice.ts';
 import { startError } from './errors.ts';
 import type { Operator } from './operator.ts';
 import {
@@ -142,7 +142,11 @@ class StandalonePlatform implements Platform {
       ...parts(),
       options: certstoreOptionsOf(settings, keyEncryptionKey),
     });
-    const router = createRouter({ ...parts(), config: routerOptionsOf(settings, ports) });
+    const router = createRouter({
+      ...parts(),
+      config: routerOptionsOf(settings, ports),
+      isPortFree: (transport, port) => isFrontPortFree(settings.listenHost, transport, port),
+    });
     const acl = createAcl({ ...parts(), config: { ...settings, firstApiKey: new Secret(apiKey) } });
     const tracing = this.#options.tracing?.() ?? null;
     const edge = createEdge({

@@ -1,6 +1,7 @@
-/** The shared ports where none is set: those that everybody knows for root where nobody has them, else others. */
+/** Ports where none is set: of the shared ones those that everybody knows for root where nobody has them, else others. */
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, isIPv6 } from 'node:net';
 
 /** The connect port: 443 for root where it is free, else 8443. */
 export async function chooseConnectPort(host: string, userId = process.getuid?.()): Promise<number> {
@@ -22,6 +23,25 @@ export async function freePort(host: string): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Whether a front of this machine could be there now. */
+export async function isFrontPortFree(
+  host: string,
+  transport: 'tcp' | 'udp',
+  port: number,
+): Promise<boolean> {
+  if (transport === 'tcp') return isFree(host, port);
+  const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
+  try {
+    socket.bind({ address: host, port, exclusive: true });
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
 }
 
 /** Whether a server could listen there now. */

@@ -18,7 +18,7 @@ async function setUp() {
     portRestDays: 30,
   };
   const { fronts } = await openDocuments(openSqlite(':memory:'));
-  return { claims: new FrontClaims(options, () => clock.now), fronts, clock };
+  return { claims: new FrontClaims(options, () => clock.now), options, fronts, clock };
 }
 
 const a = { gatewayId: 'gwa', destinationId: 'a' };
@@ -30,6 +30,16 @@ test('fronts: ports are allotted from the lowest, past those that are reserved, 
   assert.equal(await claims.allot(fronts, 'tcp', a), 15000);
   assert.equal(await claims.allot(fronts, 'tcp', b), 15002);
   await assert.rejects(claims.allot(fronts, 'tcp', b), { code: 'ROUTER_PORTS_EXHAUSTED' });
+});
+
+test('fronts: a port on which no node could listen is not allotted, but may be asked for by number', async () => {
+  const { options, fronts } = await setUp();
+  const claims = new FrontClaims(options, Date.now, async (transport, port) => {
+    return transport === 'udp' || port !== 15000;
+  });
+  assert.equal(await claims.allot(fronts, 'tcp', a), 15002);
+  assert.equal(await claims.allot(fronts, 'udp', a), 15000);
+  await claims.claim(fronts, tcp(15000), b);
 });
 
 test('fronts: a port that another holds is refused, as are those of the platform', async () => {

@@ -36,6 +36,9 @@ export interface FrontPort {
   name?: { by: 'tls' | 'http'; host: string };
 }
 
+/** Whether a node can listen on a port, as far as that can be known where ports are allotted. */
+export type IsPortFree = (transport: FrontPort['transport'], port: number) => Promise<boolean>;
+
 /** Who claims. */
 export interface Claimant {
   gatewayId: string;
@@ -50,10 +53,12 @@ const dayMs = 86_400_000;
 export class FrontClaims {
   readonly #options: FrontClaimOptions;
   readonly #now: () => number;
+  readonly #isPortFree: IsPortFree;
 
-  constructor(options: FrontClaimOptions, now: () => number) {
+  constructor(options: FrontClaimOptions, now: () => number, isPortFree: IsPortFree = async () => true) {
     this.#options = options;
     this.#now = now;
+    this.#isPortFree = isPortFree;
   }
 
   /** Takes this port for the claimant. Throws `ROUTER_FRONT_RESERVED`, `ROUTER_FRONT_TAKEN` or `ROUTER_FRONT_RESTING`. */
@@ -74,7 +79,7 @@ export class FrontClaims {
     await fronts.replace({ ...held, revision: found.revision });
   }
 
-  /** Takes the lowest port of the range that is neither held nor resting. Throws `ROUTER_PORTS_EXHAUSTED`. */
+  /** Takes the lowest port of the range that is neither held nor resting nor another program's. Throws `ROUTER_PORTS_EXHAUSTED`. */
   async allot(
     fronts: Collection<FrontDocument>,
     transport: FrontPort['transport'],
@@ -87,7 +92,7 @@ export class FrontClaims {
       if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
     }
     for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
-      if (taken.has(port) || this.#isReserved(port)) continue;
+      if (taken.has(port) || this.#isReserved(port) || !(await this.#isPortFree(transport, port))) continue;
       await this.claim(fronts, { transport, port }, claimant);
       return port;
     }

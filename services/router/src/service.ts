@@ -25,7 +25,7 @@ import { Destinations } from './destinations.ts';
 import { Diagnosis } from './diagnosis.ts';
 import { openDocuments, type Documents } from './document.ts';
 import { Fleet } from './fleet.ts';
-import { FrontClaims } from './front-claims.ts';
+import { FrontClaims, type IsPortFree } from './front-claims.ts';
 import { Gateways } from './gateways.ts';
 import { Journal } from './journal.ts';
 import { routerMetrics, type RouterMetrics } from './metrics.ts';
@@ -42,6 +42,8 @@ export interface RouterParts {
   readonly logger?: Logger;
   readonly metrics?: Metrics;
   readonly now?: () => number;
+  /** Given where the only node is in this process; elsewhere nodes tell of a front on which they cannot listen. */
+  readonly isPortFree?: IsPortFree;
 }
 
 /** Makes a router; `start` brings it to life. */
@@ -111,7 +113,7 @@ class Router implements Service {
   async #run(documents: Documents): Promise<Running> {
     const { bus, store, config, now = Date.now } = this.#parts;
     const onError = (error: unknown) => this.#logger.warn({ error }, 'what others follow could not be read');
-    const claims = new FrontClaims(config, now);
+    const claims = new FrontClaims(config, now, this.#parts.isPortFree);
     const feeds = {
       gateways: await FeedOwner.open({
         feed: gatewayFeed,
