@@ -64,6 +64,31 @@ test('pnpm cluster writes its file and one line, starts a killed part again, and
   for (const { pid } of unchanged(file)) assert.throws(() => process.kill(pid, 0), /ESRCH/);
 });
 
+test('pnpm cluster ends at once at a second signal, though a part does not stop', async () => {
+  const state = await makeScratch('command-twice');
+  const net = await takeLoopbackNet();
+  net.release();
+  await using part = await startPart({
+    name: 'pnpm cluster',
+    command: process.execPath,
+    args: [main, '--state', state, '--net', net.prefix, '--nodes', '1'],
+    logFile: join(state, 'command.log'),
+    ready: { line: /^ready$/ },
+  });
+  const path = join(state, 'cluster.json');
+  const { processes } = JSON.parse(readFileSync(path, 'utf8')) as ClusterFile;
+  const edge = processes.find(({ kind }) => kind === 'edge');
+  assert(edge);
+  // It would be killed after 20 s.
+  process.kill(edge.pid, 'SIGSTOP');
+  const asked = performance.now();
+  part.kill('SIGTERM');
+  part.kill('SIGINT');
+  assert.deepEqual(await part.exited, { code: 0, signal: null });
+  assert(performance.now() - asked < 15_000);
+  assert.equal(existsSync(path), false);
+});
+
 /** All but the part whose pid is another by now. */
 function unchanged(file: ClusterFile): ProcessEntry[] {
   return file.processes.filter(({ name }) => name !== 'edge-2');

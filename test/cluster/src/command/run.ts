@@ -3,6 +3,7 @@
  *
  *   boot ──► DIR/cluster.json (0600) ──► `ready` on stdout ──► … ──► stop everything ──► both files gone ──► exit 0
  */
+import { rmSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { onLauncherGone } from '@postern/scripts/launcher';
@@ -26,7 +27,7 @@ export async function runCluster(options: RunOptions): Promise<void> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   if (await isRunning(state)) throw new Error(`a cluster runs on ${state} already`);
   await rm(filePath(state), { force: true });
-  const asked = askedToStop();
+  const asked = askedToStop(state);
   const booting = bootCluster({ ...options, state });
   const cluster = await Promise.race([booting, asked.then(() => null)]);
   // Asked to stop while it boots: what was started ends when the boot is over, or with this process.
@@ -50,14 +51,25 @@ export async function runCluster(options: RunOptions): Promise<void> {
   await control.close();
 }
 
-/** By a signal, or because whoever ran the script took one and did not hand it on. */
-function askedToStop(): Promise<void> {
+/** By a signal, of which a second one ends at once, or because whoever ran the script took one and did not hand it on. */
+function askedToStop(state: string): Promise<void> {
   return new Promise((resolve) => {
     onLauncherGone(resolve);
+    let asked = false;
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => resolve());
+      process.on(signal, () => {
+        if (asked) endAtOnce(state);
+        asked = true;
+        resolve();
+      });
     }
   });
+}
+
+/** What still drains is killed by the guard. */
+function endAtOnce(state: string): never {
+  rmSync(filePath(state), { force: true });
+  return process.exit(0);
 }
 
 /** Written whole or not at all: scripts read it while a part is started again. */
