@@ -3,23 +3,22 @@
  * in an image. Built by Go, which takes a quarter of an hour: only on request (`pnpm service:install buildx`).
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder, installedFolder } from './cache.ts';
-import { findCommand, runCommand } from './command.ts';
+import { type GoProgram, buildGoProgram } from './go-program.ts';
 
 /** The version of buildx, which stands for that of all three. */
 export const BUILDX_VERSION = '0.29.1';
 const buildx = `github.com/docker/buildx`;
-const programs = [
+const programs: readonly GoProgram[] = [
   {
     name: 'docker-buildx',
     module: `${buildx}/cmd/buildx@v${BUILDX_VERSION}`,
-    flags: ` -X ${buildx}/version.Version=v${BUILDX_VERSION}`,
+    flags: `-X ${buildx}/version.Version=v${BUILDX_VERSION}`,
   },
-  { name: 'buildkitd', module: 'github.com/moby/buildkit/cmd/buildkitd@v0.25.0', flags: '' },
-  { name: 'syft', module: 'github.com/anchore/syft/cmd/syft@v1.57.1', flags: '' },
-] as const;
+  { name: 'buildkitd', module: 'github.com/moby/buildkit/cmd/buildkitd@v0.25.0' },
+  { name: 'syft', module: 'github.com/anchore/syft/cmd/syft@v1.57.1' },
+];
 
 /** Where the programs are. */
 export interface ImageTools {
@@ -39,20 +38,8 @@ export function imageTools(cache = cacheFolder()): ImageTools | null {
   };
 }
 
-/** Fills `folder` with them: each in a module of its own, since theirs replace modules, which `go install` refuses. */
+/** Fills `folder` with them. */
 export async function buildImageTools(folder: string): Promise<Record<string, string>> {
-  const go = findCommand('go');
-  if (go === null) throw new Error('Go, which builds buildx, was not found');
-  const environment = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod' };
-  for (const { name, module, flags } of programs) {
-    const work = join(folder, `work-${name}`);
-    await mkdir(work);
-    await runCommand(go, ['mod', 'init', `local/${name}`], environment, work);
-    await runCommand(go, ['get', module], environment, work);
-    const [path = ''] = module.split('@');
-    const linker = ['-trimpath', '-ldflags', `-s -w${flags}`];
-    await runCommand(go, ['build', ...linker, '-o', join(folder, name), path], environment, work);
-    await rm(work, { recursive: true });
-  }
+  for (const program of programs) await buildGoProgram(folder, program);
   return { from: 'go' };
 }

@@ -10,6 +10,7 @@ import { buildCollector, COLLECTOR_VERSION } from './collector.ts';
 import { type DebianPackage, debianPackages, installPackages, missingCommands } from './debian.ts';
 import { buildHadolint, HADOLINT_VERSION } from './hadolint.ts';
 import { buildH2spec, H2SPEC_VERSION } from './h2spec.ts';
+import { buildJaeger, JAEGER_VERSION } from './jaeger.ts';
 import { buildKubernetes, KUBERNETES_VERSION } from './kubernetes.ts';
 import { buildKubernetesCluster } from './kubernetes-cluster.ts';
 import { buildNats, NATS_VERSION } from './nats.ts';
@@ -75,6 +76,11 @@ const installers: readonly Installer[] = [
     name: 'otel-collector',
     onRequest: true,
     install: (cache) => installCached(cache, 'otel-collector', COLLECTOR_VERSION, buildCollector),
+  },
+  {
+    name: 'jaeger',
+    onRequest: true,
+    install: (cache) => installCached(cache, 'jaeger', JAEGER_VERSION, buildJaeger),
   },
   ...(Object.keys(debianPackages) as DebianPackage[]).map(debianInstaller),
 ];
