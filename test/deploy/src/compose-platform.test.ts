@@ -1,23 +1,21 @@
 // The platform of deploy/compose on a Docker engine, whole: started, called through its static address by HTTP and psql,
-// its containers killed, taken down and started again, upgraded under load, lost and restored, by the commands of
+// upgraded under load, its containers killed, taken down and started again, lost and restored, by the commands of
 // deploy/compose/README.md as they are written there. With POSTERN_TEST_DEPLOY=full and an engine that has the images
 // (deploy/images; base images or what stands in for them: test/deploy/src/process/stand-ins.ts). POSTERN_TEST_DEPLOY_FORMER
 // is the commit that the upgrade begins with, whose images are tagged `former`; without it, that is the present one.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { findCommand } from '@postern/scripts/install';
-import { patience, timed, until } from './caller.ts';
-import { ComposePlatform, PrivateSite, commandsOf, composeFolder, succeeds } from './compose-platform.ts';
+import { timed, until } from './caller.ts';
+import { Load, loadLines } from './compose-load.ts';
+import { ComposePlatform, commandsOf, composeFolder, succeeds } from './compose-platform.ts';
+import { PrivateSite, answer, hello, staticAddress } from './compose-site.ts';
 
-const staticAddress = '10.89.7.100';
-const hello = 'hello from the private network\n';
 const psql = findCommand('psql');
 const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
 const bases = ['mongo:8.0', 'nats:2.15', 'postgres:17', 'node:26-slim'];
@@ -36,7 +34,6 @@ const skip =
 interface Made {
   readonly id: string;
   readonly front: { readonly port: number };
-  readonly token: string;
 }
 
 test(
@@ -45,12 +42,10 @@ test(
   async (t) => {
     const scratch = mkdtempSync(join(tmpdir(), 'postern-compose-'));
     const platform = new ComposePlatform(scratch);
-    const secrets = join(composeFolder, 'client/secrets');
     let site: PrivateSite | null = null;
     t.after(async () => {
-      await site?.compose('down', '--volumes');
+      await site?.remove();
       await platform.compose('down', '--volumes');
-      rmSync(secrets, { recursive: true, force: true });
       rmSync(scratch, { recursive: true });
     });
     useFormer(platform, scratch);
@@ -71,26 +66,38 @@ test(
     await step(
       'a client reaches what only it can reach, and callers that through the static address',
       async () => {
-        const gateway = (await platform.cli<Made>('gateways', 'create', 'office')).id;
-        site = new PrivateSite(gateway);
-        mkdirSync(secrets, { recursive: true });
-        writeFileSync(join(secrets, 'token'), (await platform.cli<Made>('tokens', 'create', gateway)).token);
-        writeFileSync(
-          join(secrets, 'ca.pem'),
-          await platform.inside('cli', 'process.stdout.write(fs.readFileSync("/secrets/operator/ca.pem"))'),
-        );
-        await platform.cli('access-list', 'set', gateway, 'allow sample:8080', 'allow postgres:5432');
+        site = await PrivateSite.make(platform, ['allow sample:8080', 'allow postgres:5432'], {
+          overrides: ['postgres'],
+        });
         front = {
-          http: (await platform.cli<Made>('destinations', 'create', gateway, 'sample', 'sample:8080')).front
-            .port,
-          postgres: (await platform.cli<Made>('destinations', 'create', gateway, 'db', 'postgres:5432')).front
-            .port,
+          http: await site.destination('sample', 'sample:8080'),
+          postgres: await site.destination('db', 'postgres:5432'),
         };
         await site.compose('up', '-d');
         await until('the sample is reached', 60_000, served);
         await until('psql through the balancer', 60_000, () => Promise.resolve(asksPostgres(front.postgres)));
       },
     );
+
+    await step('the upgrade of the README, under load: no request fails', async () => {
+      const before = await contents(platform);
+      platform.use('latest');
+      const load = new Load(() => answer(front.http));
+      for (const command of commandsOf('Upgrade').filter((one) => !one.startsWith('docker compose build'))) {
+        load.during = command;
+        await platform.shell(command);
+      }
+      const { asked, failures } = await load.end();
+      const cut = failures.filter(({ during }) => during.includes('balancer-'));
+      t.diagnostic(`${asked} requests while all was replaced, ${cut.length} cut as the address moved`);
+      assert(asked > 20);
+      assert.deepEqual(failures, cut, 'a request failed that no balancer carried elsewhere');
+      // What is in flight as an address moves is lost with it: once on each line of callers, for each balancer.
+      assert(cut.length <= 2 * loadLines, JSON.stringify(cut));
+      // Nobody resets them: the caller waits for an answer, and the other balancer hears nothing from it.
+      for (const { cause } of cut) assert.match(cause, /^(nothing came|ECONNRESET|ECONNREFUSED|EPIPE)$/);
+      assert.deepEqual(await contents(platform), before);
+    });
 
     const control = [
       'nats-1',
@@ -121,26 +128,6 @@ test(
       await platform.compose('up', '-d', '--wait');
       await site?.compose('up', '-d');
       await until('callers are served after down and up', 60_000, served);
-      assert.deepEqual(await contents(platform), before);
-    });
-
-    await step('the upgrade of the README, under load: no request fails', async () => {
-      const before = await contents(platform);
-      platform.use('latest');
-      const load = new Load(() => answer(front.http));
-      for (const command of commandsOf('Upgrade').filter((one) => !one.startsWith('docker compose build'))) {
-        load.during = command;
-        await platform.shell(command);
-      }
-      const { asked, failures } = await load.end();
-      const cut = failures.filter(({ during }) => during.includes('balancer-'));
-      t.diagnostic(`${asked} requests while all was replaced, ${cut.length} cut as the address moved`);
-      assert(asked > 20);
-      assert.deepEqual(failures, cut, 'a request failed that no balancer carried elsewhere');
-      // What is in flight as an address moves is lost with it: once on each line of callers, for each balancer.
-      assert(cut.length <= 2 * loadLines, JSON.stringify(cut));
-      // Nobody resets them: the caller waits for an answer, and the other balancer hears nothing from it.
-      for (const { cause } of cut) assert.match(cause, /^(nothing came|ECONNRESET|ECONNREFUSED|EPIPE)$/);
       assert.deepEqual(await contents(platform), before);
     });
 
@@ -245,43 +232,6 @@ function overstep(service: string, others: readonly string[]): string {
   `;
 }
 
-const pauseMs = 50;
-const loadLines = 2;
-
-interface Failure {
-  readonly during: string;
-  readonly cause: string;
-}
-
-/** Requests one after the other on each line, until it is ended. */
-class Load {
-  /** What is done meanwhile. */
-  during = '';
-  readonly #lines: readonly Promise<void>[];
-  readonly #failures: Failure[] = [];
-  #ending = false;
-  #asked = 0;
-
-  constructor(ask: () => Promise<string>) {
-    this.#lines = Array.from({ length: loadLines }, () => this.#ask(ask));
-  }
-
-  async end(): Promise<{ asked: number; failures: readonly Failure[] }> {
-    this.#ending = true;
-    await Promise.all(this.#lines);
-    return { asked: this.#asked, failures: this.#failures };
-  }
-
-  async #ask(ask: () => Promise<string>): Promise<void> {
-    while (!this.#ending) {
-      this.#asked += 1;
-      const cause = await ask();
-      if (cause !== hello) this.#failures.push({ during: this.during, cause });
-      await delay(pauseMs);
-    }
-  }
-}
-
 function asksPostgres(port: number): boolean {
   const where = ['--host', staticAddress, '--port', String(port), '--username', 'postgres'];
   try {
@@ -294,21 +244,4 @@ function asksPostgres(port: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** What the sample says, or why it says nothing. */
-function answer(port: number): Promise<string> {
-  return new Promise((resolve) => {
-    const fail = (error: NodeJS.ErrnoException): void => resolve(error.code ?? error.message);
-    get({ host: staticAddress, port, agent: false, timeout: 5_000 * patience }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve(text));
-      response.on('error', fail);
-    })
-      .on('timeout', function (this: { destroy(error: Error): void }) {
-        this.destroy(new Error('nothing came'));
-      })
-      .on('error', fail);
-  });
 }

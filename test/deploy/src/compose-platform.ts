@@ -9,8 +9,12 @@ import { fileURLToPath } from 'node:url';
 
 /** Where the compose files are. */
 export const composeFolder = fileURLToPath(new URL('../../../deploy/compose', import.meta.url));
-const overrides = fileURLToPath(new URL('../compose', import.meta.url));
 const stepMs = 600_000;
+
+/** The path of a compose file of the tests' own. */
+export function overridePath(name: string): string {
+  return fileURLToPath(new URL(`../compose/${name}.yaml`, import.meta.url));
+}
 
 /** Whether a command ends well. */
 export function succeeds(...command: readonly [string, ...string[]]): boolean {
@@ -30,9 +34,13 @@ export function commandsOf(section: string): string[] {
 export class ComposePlatform {
   readonly documents: readonly string[];
   readonly #scratch: string;
+  readonly #overrides: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
 
-  constructor(scratch: string) {
+  constructor(
+    scratch: string,
+    options: { overrides?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+  ) {
     const { stdout } = spawnSync(
       'docker',
       ['image', 'inspect', '--format', '{{json .Config.Labels}}', 'mongo:8.0'],
@@ -43,20 +51,21 @@ export class ComposePlatform {
     const isStandIn = stdout.includes('org.postern.stand-in');
     this.documents = isStandIn ? ['mongodb-1'] : ['mongodb-1', 'mongodb-2', 'mongodb-3'];
     this.#scratch = scratch;
+    this.#overrides = [...(isStandIn ? ['one-member'] : []), ...(options.overrides ?? [])].map(overridePath);
     this.#environment = {
       ...process.env,
       COMPOSE_ENV_FILES: join(composeFolder, '.env'),
       ...(isStandIn
         ? { POSTERN_SETUP_MONGODB_HOSTS: 'mongodb-1', POSTERN_SETUP_REPLICA_SET: 'secantus' }
         : {}),
+      ...options.environment,
     };
   }
 
   /** Which images, and the compose files of which folder, the next commands are for. */
   use(version: string, folder = composeFolder): void {
-    const override = this.documents.length === 1 ? [join(overrides, 'one-member.yaml')] : [];
     this.#environment['POSTERN_VERSION'] = version;
-    this.#environment['COMPOSE_FILE'] = [join(folder, 'compose.yaml'), ...override].join(':');
+    this.#environment['COMPOSE_FILE'] = [join(folder, 'compose.yaml'), ...this.#overrides].join(':');
   }
 
   /** Runs a command as it is written, in bash. */
@@ -79,28 +88,8 @@ export class ComposePlatform {
   }
 }
 
-/** A client and resources that only it reaches, on the platform's own host. */
-export class PrivateSite {
-  readonly #environment: NodeJS.ProcessEnv;
-
-  constructor(gatewayId: string) {
-    this.#environment = {
-      ...process.env,
-      COMPOSE_FILE: [join(composeFolder, 'client/compose.yaml'), join(overrides, 'postgres.yaml')].join(':'),
-      COMPOSE_PROFILES: 'sample',
-      POSTERN_CLIENT_NETWORK: 'postern_public',
-      POSTERN_CLIENT_NETWORK_IS_OTHERS: 'true',
-      POSTERN_GATEWAY: gatewayId,
-    };
-  }
-
-  compose(...args: readonly string[]): Promise<string> {
-    return run('docker', ['compose', ...args], join(composeFolder, 'client'), this.#environment);
-  }
-}
-
-/** Without standard input; the last words of a command that fails are the error's. */
-function run(
+/** What a command says, without standard input; the last words of a command that fails are the error's. */
+export function run(
   command: string,
   args: readonly string[],
   folder: string,

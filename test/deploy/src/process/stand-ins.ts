@@ -1,7 +1,7 @@
 /**
  * `node test/deploy/src/process/stand-ins.ts`: on an engine that reaches no registry, makes what stands in for the images
- * that Postern's own start from, under their official names: Debian by mmdebstrap, Node and npm from npm's registry, NATS and
- * the server that speaks MongoDB's protocol from the tools of `pnpm service:install`. What the engine has stays.
+ * that Postern's own start from, under their official names: Debian by mmdebstrap, Node and npm from npm's registry, what
+ * else a platform needs from the tools of `pnpm service:install` and Debian's packages. What the engine has stays.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { runCommand, secantusLaunch, tool } from '@postern/scripts/install';
+import { basename, join } from 'node:path';
+import { collectorBinary, jaegerBinary, runCommand, secantusLaunch, tool } from '@postern/scripts/install';
 
 const recipes = join(import.meta.dirname, '../../stand-in');
 const systemCas = '/etc/ssl/certs/ca-certificates.crt';
@@ -35,9 +35,17 @@ const folder = mkdtempSync(join(tmpdir(), 'postern-stand-ins-'));
 try {
   await unlessThere('debian:bookworm-slim', makeDebian);
   await unlessThere('node:26-slim', makeNode);
-  await unlessThere('nats:2.15', makeNats);
+  await unlessThere('nats:2.15', (image) => makeFromFile(image, 'nats', tool('nats-server')));
   await unlessThere('mongo:8.0', makeMongo);
   await unlessThere('postgres:17', makePostgres);
+  await unlessThere('prom/prometheus:v2.55.1', makePrometheus);
+  for (const { image, recipe, program } of [
+    { image: 'otel/opentelemetry-collector:0.111.0', recipe: 'otel-collector', program: collectorBinary() },
+    { image: 'jaegertracing/all-in-one:1.62.0', recipe: 'jaeger', program: jaegerBinary() },
+  ]) {
+    if (program !== null) await unlessThere(image, () => makeFromFile(image, recipe, program));
+    else process.stdout.write(`${image} left out: pnpm service:install ${recipe}\n`);
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -103,11 +111,12 @@ async function unpacked(name: string): Promise<string> {
   return join(into, 'package');
 }
 
-async function makeNats(image: string): Promise<void> {
-  const context = join(folder, 'nats');
+/** For a program that is one file. */
+async function makeFromFile(image: string, recipe: string, program: string): Promise<void> {
+  const context = join(folder, recipe);
   mkdirSync(context);
-  copyFileSync(tool('nats-server'), join(context, 'nats-server'));
-  await build(image, 'nats', context);
+  copyFileSync(program, join(context, basename(program)));
+  await build(image, recipe, context);
 }
 
 async function makeMongo(image: string): Promise<void> {
@@ -123,6 +132,12 @@ async function makePostgres(image: string): Promise<void> {
   mkdirSync(context);
   cpSync(join(recipes, 'postgres.sh'), join(context, 'postgres.sh'));
   await build(image, 'postgres', context);
+}
+
+async function makePrometheus(image: string): Promise<void> {
+  const context = join(folder, 'prometheus');
+  mkdirSync(context);
+  await build(image, 'prometheus', context);
 }
 
 async function build(image: string, recipe: string, context: string): Promise<void> {
