@@ -131,7 +131,7 @@ class Joint implements StreamEvents {
   // ---- stream to socket
 
   onData(piece: Buffer): void {
-    if (!this.#flushing && piece.length <= urgentBytesMax) return this.#writeUrgent(piece, null);
+    if (!this.#flushing && piece.length <= urgentBytesMax) return this.#writeUrgent(piece, nothing);
     this.#pieces.push(piece);
     this.#flushSoon();
   }
@@ -139,9 +139,9 @@ class Joint implements StreamEvents {
   onSlabData(piece: Buffer, slab: Slab): void {
     // What lies beside a piece that is held already costs nothing more.
     if (piece.length < heldBytesMin && this.#slabs.at(-1) !== slab) {
-      if (this.#flushing || this.#socket.writableLength > 0) this.onData(Buffer.from(piece));
-      else this.#writeUrgent(piece, slab);
-      return;
+      if (this.#flushing) return this.onData(Buffer.from(piece));
+      const { bytes, giveBack } = stage([piece], piece.length);
+      return this.#writeUrgent(bytes, giveBack);
     }
     slab.hold();
     this.#slabs.push(slab);
@@ -150,13 +150,10 @@ class Joint implements StreamEvents {
   }
 
   /** Alone in its turn so far: a request or an answer, which should not wait for the turn's end. */
-  #writeUrgent(piece: Buffer, slab: Slab | null): void {
+  #writeUrgent(piece: Buffer, letGo: () => void): void {
     this.#flushSoon();
     this.#urgentBytes = piece.length;
-    if (slab === null) return this.#writeAll([piece], piece.length, nothing);
-    // With nothing before it the system takes it now. Where it does not, one piece holds the slab, and those after it are copied.
-    slab.hold();
-    this.#writeAll([piece], piece.length, () => slab.release());
+    this.#writeAll([piece], piece.length, letGo);
   }
 
   onEnd(): void {
