@@ -49,7 +49,12 @@ export class Secret {
  * `--x-file FILE`. There is no flag for the text itself unless `inArgv` asks for one.
  */
 export function secret(
-  options: SettingAnnotations & { description: string; minLength?: number; maxLength?: number },
+  options: SettingAnnotations & {
+    description: string;
+    minLength?: number;
+    maxLength?: number;
+    pattern?: string;
+  },
 ): TUnsafe<Secret> {
   return Type.Unsafe<Secret>({ type: 'string', ...options, secret: true });
 }

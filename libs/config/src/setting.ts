@@ -24,6 +24,8 @@ export interface SettingAnnotations {
   argument?: `<${string}>` | `[${string}]`;
   /** The word for the value in help: `FILE`, `HOST:PORT`. */
   placeholder?: string;
+  /** What `pattern` asks for, in words: `printable ASCII without blanks`. */
+  form?: string;
   /** Only in the file: lists of objects and the like. */
   fileOnly?: boolean;
   /** Not in `--help` and docs. */

@@ -80,7 +80,7 @@ function describeScalar(setting: Setting, kind: SettingKind, schema: TSchema): s
     case 'list':
     case 'map':
     case 'structure':
-      return `text${bounds.pattern === undefined ? '' : ` like ${bounds.pattern}`}${describeRange(bounds.minLength, bounds.maxLength, ' characters')}`;
+      return `text${describeForm(bounds)}${describeRange(bounds.minLength, bounds.maxLength, ' characters')}`;
   }
 }
 
@@ -90,10 +90,16 @@ interface Bounds {
   minLength?: number;
   maxLength?: number;
   pattern?: string;
+  form?: string;
 }
 
 function boundsOf(schema: TSchema & { anyOf?: Bounds[] }): Bounds {
   return { ...schema.anyOf?.[0], ...(schema as Bounds) };
+}
+
+function describeForm({ pattern, form }: Bounds): string {
+  if (form !== undefined) return ` of ${form}`;
+  return pattern === undefined ? '' : ` like ${pattern}`;
 }
 
 function describeRange(least: number | undefined, most: number | undefined, unit: string): string {

@@ -17,6 +17,9 @@ export const aclOptions = {
     secret({
       minLength: 20,
       maxLength: apiKeyCharactersMax,
+      // As admin takes it from a header.
+      pattern: '^[\\x21-\\x7e]*$',
+      form: 'printable ASCII without blanks, as HTTP clients can send it,',
       description:
         'An API key that is taken as an owner’s for as long as it is set; the way in while there is no other.',
     }),
