@@ -15,8 +15,9 @@ import {
   certstoreChanged,
 } from '@postern/contracts';
 import type { FeedOwner, FeedSource } from '@postern/replica';
-import { type Store, TurnQueue, newId } from '@postern/store';
+import { type Store, StoreError, TurnQueue, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
+import { isDuplicate } from './authority.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type CertificateDocument, type Documents, secretCollection } from './document.ts';
 import { openSecret, sealSecret } from './envelope.ts';
@@ -64,6 +65,34 @@ export class Certificates {
 
   /** Stores contents, which were made here or uploaded. */
   async store(name: string, contents: Contents, issuerId: string | null = null): Promise<Certificate> {
+    return this.#show(await this.#insert(name, contents, issuerId));
+  }
+
+  /** The ID of what has these contents; stored where there is none, and once, also when several want it at the same time. */
+  async storeOnce(name: string, contents: Contents): Promise<string> {
+    const filter = { fingerprint: contents.facts.fingerprint };
+    const find = (): Promise<CertificateDocument | null> => this.#parts.documents.certificates.find(filter);
+    const known = await find();
+    if (known !== null) return known.id;
+    try {
+      const made = await this.#insert(name, contents, null, async ({ certificates }) => {
+        if ((await certificates.find(filter)) !== null)
+          throw new StoreError('STORE_DUPLICATE', 'it is there');
+      });
+      return made.id;
+    } catch (error) {
+      const other = isDuplicate(error) ? await find() : null;
+      if (other === null) throw error;
+      return other.id;
+    }
+  }
+
+  async #insert(
+    name: string,
+    contents: Contents,
+    issuerId: string | null,
+    check: (draft: Documents) => Promise<void> = async () => {},
+  ): Promise<CertificateDocument> {
     const at = this.#parts.now().toISOString();
     const document: CertificateDocument = {
       id: newId(),
@@ -76,7 +105,9 @@ export class Certificates {
       ...storedOf(contents),
     };
     const sealed = await this.#seal(document, contents.keyPem);
-    const made = await this.#change('created', document.id, async ({ certificates, secrets }) => {
+    return this.#change('created', document.id, async (draft) => {
+      const { certificates, secrets } = draft;
+      await check(draft);
       if ((await certificates.count()) >= this.#parts.certificatesMax) {
         throw certstoreError(
           'CERTSTORE_LIMIT',
@@ -86,7 +117,6 @@ export class Certificates {
       if (sealed !== null) await secrets.insert({ id: document.id, revision: 1, version: 1, sealed });
       return certificates.insert(document);
     });
-    return this.#show(made);
   }
 
   /** One. */
@@ -189,11 +219,6 @@ export class Certificates {
       }
     }
     return { faults, warnings };
-  }
-
-  /** The one whose first certificate has this fingerprint; null when there is none. */
-  findByFingerprint(fingerprint: string): Promise<CertificateDocument | null> {
-    return this.#parts.documents.certificates.find({ fingerprint });
   }
 
   /** A certificate with its contents; null when there is none. */

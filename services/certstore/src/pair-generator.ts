@@ -102,8 +102,6 @@ export class PairGenerator {
   /** The CA as a certificate in the list, so that fronts can verify callers by it. */
   async #issuerId({ usage, gatewayId }: GenerateInput, authority: LoadedAuthority): Promise<string> {
     const { certificates, now } = this.#parts;
-    const known = await certificates.findByFingerprint(authority.fingerprint);
-    if (known !== null) return known.id;
     const certificate = new X509Certificate(authority.certificatePem);
     const contents = readContents({ certificates: [certificate], keys: [] }, now());
     const of =
@@ -112,7 +110,7 @@ export class PairGenerator {
         : gatewayId === undefined
           ? 'client pairs'
           : `client pairs of the gateway ${gatewayId}`;
-    return (await certificates.store(`CA of ${of}`, contents)).id;
+    return certificates.storeOnce(`CA of ${of}`, contents);
   }
 }
 
