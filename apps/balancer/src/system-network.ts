@@ -27,7 +27,7 @@ export function removeFromLoopback(address: SocketAddress): void {
 /** Whether the system still sends what closed connections of that address have left. */
 export function isSendingFrom({ address }: SocketAddress): boolean {
   const states = ['fin-wait-1', 'closing', 'last-ack'].flatMap((state) => ['state', state]);
-  return run('ss', ['-H', '-t', '-n', ...states, 'src', address]).trim() !== '';
+  return run('ss', ['-H', '-t', '-n', ...states, 'src', `[${address}]`]).trim() !== '';
 }
 
 function withBits({ address, family }: SocketAddress): string {

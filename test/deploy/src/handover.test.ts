@@ -3,23 +3,27 @@
 // is served by the other. Of one that dies nothing is passed on.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
-import { type Socket, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { makeScratch } from '@postern/test-cluster';
 import { patience, timed, until } from './caller.ts';
+import { Held, callAllTheTime, carrier, startNode } from './network/carried-caller.ts';
 import { Machine } from './network/machine.ts';
 import { isInside, makeBridge, runInside, worldMissing } from './network/world.ts';
 
+const familyVariable = 'POSTERN_TEST_FAMILY';
+const isIPv6 = process.env[familyVariable] === 'IPv6';
 const net = '10.99.8';
-const staticAddress = `${net}.200`;
+/** Where callers and the other machine know a machine; nodes are IPv4 in any case. */
+const addressOf = (n: number): string => (isIPv6 ? `fd00:8::${n}` : `${net}.${n}`);
+const staticAddress = addressOf(200);
 const front = { host: staticAddress, port: 15_000 };
-const one = { name: 'balancer-1', address: `${net}.21`, peer: `${net}.22` };
-const other = { name: 'balancer-2', address: `${net}.22`, peer: `${net}.21` };
+const one = { name: 'balancer-1', address: `${net}.21`, own: addressOf(21), peer: addressOf(22) };
+const other = { name: 'balancer-2', address: `${net}.22`, own: addressOf(22), peer: addressOf(21) };
 type BalancerPlace = typeof one;
 
 const callersAtOnce = 4;
@@ -32,11 +36,13 @@ const missing = isInside ? null : worldMissing();
 
 if (isInside) describe('a balancer that is told to stop', inWorld);
 else {
-  test(
-    'a balancer that is told to stop, in a network of its own',
-    { skip: missing === null ? false : `SKIPPED: ${missing}` },
-    async () => assert.equal(await runInside(import.meta.url), 0),
-  );
+  for (const family of ['IPv4', 'IPv6']) {
+    test(
+      `a balancer that is told to stop, with a static address of ${family}, in a network of its own`,
+      { skip: missing === null ? false : `SKIPPED: ${missing}` },
+      async () => assert.equal(await runInside(import.meta.url, { [familyVariable]: family }), 0),
+    );
+  }
 }
 
 function inWorld(): void {
@@ -48,9 +54,10 @@ function inWorld(): void {
     const hosts = join(state, 'hosts');
     await writeFile(hosts, '127.0.0.1 localhost\n');
     makeBridge([`${net}.1`], hosts);
-    await startNode();
+    if (isIPv6) execFileSync('ip', `address add ${addressOf(1)}/64 dev br0 nodad`.split(' '));
+    await startNode(`${net}.1`, front.port);
     await start(one);
-    await until('the address is held', 20_000, async () => (await carrier()) === one.address);
+    await until('the address is held', 20_000, async () => (await carrier(front)) === one.address);
     await start(other);
   });
   after(async () => {
@@ -59,13 +66,15 @@ function inWorld(): void {
 
   test('no caller fails; what began before it ends through it, what begins later is served by the other within 2 s', async () => {
     await ready(other);
-    const callers = callAllTheTime();
-    const idle = await Held.open();
-    const download = await Held.open();
+    const callers = callAllTheTime(front, callersAtOnce);
+    const idle = await Held.open(front);
+    const download = await Held.open(front);
     download.ask(`bytes ${long}`);
     download.ask('end');
     const stopped = machineOf(one).stop();
-    const movedMs = await timed(until('the other', 2_000, async () => (await carrier()) === other.address));
+    const movedMs = await timed(
+      until('the other', 2_000, async () => (await carrier(front)) === other.address),
+    );
     assert.equal(await idle.answer('who'), one.address);
     assert.equal(await download.rest(), long);
     const before = callers.served;
@@ -86,8 +95,8 @@ function inWorld(): void {
     await ready(one);
     const leaver = machineOf(other);
     leaver.keepNetwork();
-    const callers = callAllTheTime();
-    const download = await Held.open();
+    const callers = callAllTheTime(front, callersAtOnce);
+    const download = await Held.open(front);
     let asked = 0;
     await until('bytes wait for their caller', 10_000, () => {
       download.ask(`bytes ${piece}`);
@@ -113,20 +122,20 @@ function inWorld(): void {
     await machineOf(other).kill();
     await start(other);
     await ready(other);
-    const held = await Held.open();
+    const held = await Held.open(front);
     await machineOf(one).cut();
     const resetMs = await timed(held.isReset(5_000));
     say(`reset after ${resetMs.toFixed(0)} ms`);
-    await until('the other', 2_000, async () => (await carrier()) === other.address);
+    await until('the other', 2_000, async () => (await carrier(front)) === other.address);
   });
 
   test('one that dies while it leaves is passed on to no longer', async () => {
     await start(one);
     await ready(one);
-    const held = await Held.open();
+    const held = await Held.open(front);
     const leaver = machineOf(other);
     void leaver.stop();
-    await until('the other', 2_000, async () => (await carrier()) === one.address);
+    await until('the other', 2_000, async () => (await carrier(front)) === one.address);
     assert.equal(await held.answer('who'), other.address);
     await leaver.cut();
     await held.isReset(20_000);
@@ -136,9 +145,9 @@ function inWorld(): void {
   test('both are told to stop: the second is refused what the first cannot do for it, and ends nevertheless', async () => {
     await start(other);
     await ready(other);
-    const held = await Held.open();
+    const held = await Held.open(front);
     const first = machineOf(one).stop();
-    await until('the other', 2_000, async () => (await carrier()) === other.address);
+    await until('the other', 2_000, async () => (await carrier(front)) === other.address);
     assert.equal(await held.answer('who'), one.address);
     const second = machineOf(other).stop();
     await until('it is told why', 5_000, async () =>
@@ -149,11 +158,12 @@ function inWorld(): void {
   });
 
   test('what one that was killed in the middle has left is taken back at its next start; only a peer is heard', async () => {
-    const left = ['nft add table arp postern_balancer', 'nft add table ip postern_balancer'];
-    await start(one, ...left, `ip address add ${staticAddress}/32 dev lo`);
-    await until('it serves', 20_000, async () => (await carrier()) === one.address);
+    const families = isIPv6 ? ['ip6'] : ['arp', 'ip'];
+    const tables = families.map((family) => `nft add table ${family} postern_balancer`);
+    await start(one, ...tables, `ip address add ${staticAddress}/${isIPv6 ? 128 : 32} dev lo`);
+    await until('it serves', 20_000, async () => (await carrier(front)) === one.address);
     await leavesNothing(one);
-    const socket = connect({ host: one.address, port: 9107 });
+    const socket = connect({ host: one.own, port: 9107 });
     let words = '';
     socket.setEncoding('utf8').on('data', (text: string) => (words += text));
     await once(socket, 'close', { signal: AbortSignal.timeout(5_000 * patience) });
@@ -180,7 +190,7 @@ function inWorld(): void {
 
   /** The most that a connection of its has still to send. */
   function mostToSend(machine: Machine): number {
-    const lines = machine.inside(`ss -H -t -n state established src ${staticAddress}`).trim().split('\n');
+    const lines = machine.inside(`ss -H -t -n state established src [${staticAddress}]`).trim().split('\n');
     return Math.max(...lines.map((line) => Number(line.trim().split(/\s+/)[1] ?? 0)));
   }
 
@@ -189,9 +199,13 @@ function inWorld(): void {
   }
 
   /** It passes connections on, and would take the address. */
-  async function ready({ name, address }: BalancerPlace): Promise<void> {
-    await until(`${name} serves`, 20_000, async () => (await carrier(address)) === address);
-    await until(`${name} may be asked`, 5_000, () => isOpen(address, 9107));
+  async function ready({ name, address, own }: BalancerPlace): Promise<void> {
+    await until(
+      `${name} serves`,
+      20_000,
+      async () => (await carrier({ ...front, host: address })) === address,
+    );
+    await until(`${name} may be asked`, 5_000, () => isOpen(own, 9107));
   }
 
   function log({ name }: BalancerPlace): Promise<string> {
@@ -205,119 +219,32 @@ function inWorld(): void {
       state: join(state, place.name),
       nodes: `edge-1=${net}.1`,
       'platform-host': 'gw.example',
-      'virtual-addresses': `${staticAddress}/24`,
-      'own-address': place.address,
+      'virtual-addresses': `${staticAddress}/${isIPv6 ? 64 : 24}`,
+      'listen-host': isIPv6 ? '::' : '*',
+      'own-address': place.own,
       peers: place.peer,
       'drain-grace-ms': drainGraceMs,
     };
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    const own = isIPv6 ? [`ip address add ${place.own}/64 dev eth0 nodad`] : [];
     const logFile = join(state, `${place.name}.log`);
     machines.set(
       place.name,
       await Machine.start({
         ...place,
-        command: ['sh', '-c', [...before, 'exec "$@"'].join(' && '), 'sh', process.execPath, main, ...args],
+        command: [
+          'sh',
+          '-c',
+          [...own, ...before, 'exec "$@"'].join(' && '),
+          'sh',
+          process.execPath,
+          main,
+          ...args,
+        ],
         logFile,
       }),
     );
   }
-}
-
-/** A node that says which balancer brought the caller, and sends as many bytes as he wants. */
-async function startNode(): Promise<void> {
-  const ops = createHttpServer((_, response) => response.end());
-  ops.listen(9101, `${net}.1`);
-  const node = createServer((socket) => {
-    let asked = '';
-    socket.on('error', () => {});
-    socket.setEncoding('utf8').on('data', (text: string) => {
-      asked += text;
-      const lines = asked.split('\n');
-      asked = lines.pop() ?? '';
-      for (const [word, bytes] of lines.map((line) => line.split(' '))) {
-        if (word === 'who') socket.write(`${socket.remoteAddress}\n`);
-        else if (word === 'bytes') socket.write(Buffer.alloc(Number(bytes), 'x'));
-        else socket.end();
-      }
-    });
-  });
-  node.listen(front.port, `${net}.1`);
-  await Promise.all([once(ops, 'listening'), once(node, 'listening')]);
-}
-
-/** A connection that is held, and read only when an answer is awaited. */
-class Held {
-  readonly socket: Socket;
-  readonly #chunks: AsyncIterator<Buffer>;
-
-  private constructor(socket: Socket) {
-    this.socket = socket;
-    this.#chunks = socket.iterator({ destroyOnReturn: false });
-  }
-
-  static async open(): Promise<Held> {
-    const socket = connect({ ...front, noDelay: true });
-    await once(socket, 'connect', { signal: AbortSignal.timeout(10_000 * patience) });
-    const held = new Held(socket);
-    await held.answer('who');
-    return held;
-  }
-
-  ask(words: string): void {
-    this.socket.write(`${words}\n`);
-  }
-
-  async answer(words: string): Promise<string> {
-    this.ask(words);
-    let received = '';
-    while (!received.endsWith('\n')) received += String((await this.#read()) ?? assert.fail('it has ended'));
-    return received.trim();
-  }
-
-  /** How many bytes come until the end. */
-  async rest(): Promise<number> {
-    let received = 0;
-    for (;;) {
-      const chunk = await this.#read();
-      if (chunk === null) return received;
-      received += chunk.length;
-    }
-  }
-
-  /** Speaks, and is told that there is no such connection. */
-  async isReset(withinMs: number): Promise<void> {
-    this.ask('who');
-    await assert.rejects(this.#read(withinMs), { code: 'ECONNRESET' });
-  }
-
-  async #read(withinMs = 15_000): Promise<Buffer | null> {
-    const late = delay(withinMs * patience, 'late' as const, { ref: false });
-    const next = await Promise.race([this.#chunks.next(), late]);
-    assert(next !== 'late', `nothing came within ${withinMs * patience} ms`);
-    return next.done === true ? null : next.value;
-  }
-}
-
-/** The own address of the balancer that carries a new connection; null when none does. */
-async function carrier(host = front.host): Promise<string | null> {
-  try {
-    return await request(host, 1_000);
-  } catch {
-    return null;
-  }
-}
-
-function request(host: string, withinMs: number): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const socket = connect({ host, port: front.port, noDelay: true });
-  socket.setTimeout(withinMs, () => socket.destroy(new Error(`no answer within ${withinMs} ms`)));
-  socket.on('error', reject).on('close', () => reject(new Error('closed without an answer')));
-  socket.on('connect', () => socket.write('who\n'));
-  socket.setEncoding('utf8').on('data', (text: string) => {
-    socket.destroy();
-    resolve(text.trim());
-  });
-  return promise;
 }
 
 function isOpen(host: string, port: number): Promise<boolean> {
@@ -326,34 +253,6 @@ function isOpen(host: string, port: number): Promise<boolean> {
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
     socket.on('connect', () => socket.destroy());
   });
-}
-
-/** Callers without a pause, each with a connection of his own. */
-function callAllTheTime() {
-  const result = { served: 0, failures: [] as string[], slowestMs: 0, stopped: false };
-  const call = async (): Promise<void> => {
-    while (!result.stopped) {
-      const startedAt = performance.now();
-      try {
-        await request(front.host, 10_000);
-        result.served += 1;
-      } catch (error) {
-        result.failures.push(String(error));
-      }
-      result.slowestMs = Math.max(result.slowestMs, performance.now() - startedAt);
-    }
-  };
-  const ended = Promise.all(Array.from({ length: callersAtOnce }, call));
-  return {
-    get served() {
-      return result.served;
-    },
-    async stop() {
-      result.stopped = true;
-      await ended;
-      return result;
-    },
-  };
 }
 
 function say(words: string): void {

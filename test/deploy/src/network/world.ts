@@ -28,8 +28,8 @@ export function worldMissing(): string | null {
   }
 }
 
-/** Runs a test file inside; resolves with its exit code once it has ended. Its words are ours. */
-export function runInside(fileUrl: string): Promise<number> {
+/** Runs a test file inside, with these variables; resolves with its exit code once it has ended. Its words are ours. */
+export function runInside(fileUrl: string, variables: NodeJS.ProcessEnv = {}): Promise<number> {
   const node = [
     process.execPath,
     '--test',
@@ -38,7 +38,7 @@ export function runInside(fileUrl: string): Promise<number> {
     '--test-reporter=spec',
     fileURLToPath(fileUrl),
   ];
-  const environment: NodeJS.ProcessEnv = { ...process.env, [marker]: '1' };
+  const environment: NodeJS.ProcessEnv = { ...process.env, ...variables, [marker]: '1' };
   delete environment['NODE_TEST_CONTEXT'];
   const child = spawn('unshare', ['--net', '--mount', '--kill-child', '--fork', ...node], {
     stdio: ['ignore', 'inherit', 'inherit'],
