@@ -43,13 +43,19 @@ export const AccessTarget = Type.Object(
 );
 export type AccessTarget = Static<typeof AccessTarget>;
 
+/** The same, where paths are judged one by one later: whether any at all may be reached. */
+const ExplainedTarget = Type.Object({
+  ...AccessTarget.properties,
+  somePath: Type.Optional(Type.Boolean()),
+});
+
 /**
  * Says for each target which rule decides, at which end: the gateway's list first, then the own lists of the clients
  * that are connected (allowed when one of them allows it).
  */
 export const explainAccess = defineQuestion(
   'acl.access-list.explain',
-  Type.Object({ gatewayId: Type.String(), targets: Type.Array(AccessTarget, { maxItems: 200 }) }),
+  Type.Object({ gatewayId: Type.String(), targets: Type.Array(ExplainedTarget, { maxItems: 200 }) }),
   Type.Object({ decisions: Type.Array(AccessDecision) }),
 );
 

@@ -282,6 +282,23 @@ test('explain names the rule that decides, for each target', async (t) => {
   );
 });
 
+test('explain says of a target whose paths are judged one by one whether any may be reached', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const rules = [{ action: 'allow' as const, host: '10.0.0.5', port: '443', path: '/orders' }];
+  await ask(bus, putAccessList, { gatewayId, input: { rules } });
+  const target = { host: '10.0.0.5', port: 443 };
+  const targets = [target, { ...target, somePath: true }];
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  assert.deepEqual(
+    decisions.map(({ allowed, rule }) => [allowed, rule?.text]),
+    [
+      [false, undefined],
+      [true, 'allow 10.0.0.5:443/orders'],
+    ],
+  );
+});
+
 test('explain counts the own lists of connected clients: one that allows is enough', async (t) => {
   const { bus } = await setUp(t);
   const gatewayId = 'plant';

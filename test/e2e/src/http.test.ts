@@ -196,6 +196,8 @@ onEachPlatform((booted) => {
       { action: 'deny', ...at, path: '/echo/secret' },
       everything,
     ]);
+    const { accessList } = await platform.admin.destination(site.gateway.id, app.id);
+    assert.deepEqual([accessList.allowed, accessList.rule?.index], [true, 0]);
     const status = (path: string) =>
       curl('--path-as-is', '-o', '/dev/null', '-w', '%{http_code}', url(app, path));
     await until(

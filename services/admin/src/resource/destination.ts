@@ -291,13 +291,17 @@ const unknownDecision: AccessDecision = {
   reason: 'not known now: acl does not answer',
 };
 
-/** A destination that was changed is shown also when acl is out of reach just then. */
+/** Of HTTP each request is judged by its path; what is shown is whether any may pass. A destination that was changed is shown also when acl is out of reach just then. */
 async function decide(
   bus: Bus,
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<AccessDecision[]> {
-  const targets = destinations.map(({ resource: { host, port } }) => ({ host, port }));
+  const targets = destinations.map(({ resource: { host, port, protocol } }) => ({
+    host,
+    port,
+    somePath: protocol === 'http',
+  }));
   if (targets.length === 0) return [];
   try {
     return (await ask(bus, explainAccess, { gatewayId, targets })).decisions;
