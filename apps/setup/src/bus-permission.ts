@@ -25,6 +25,7 @@ import {
   openSession,
   pingAtNode,
   policyFeed,
+  releaseCertificate,
   routeFeed,
   testAtClient,
   testAtNode,
@@ -96,7 +97,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     publish: [
       'certstore.*.beat',
       'certstore.changed',
-      ...[certificateExpires, routeFeed.since, getGateway].map(({ subject }) => subject),
+      ...[certificateExpires, routeFeed.since, getGateway, releaseCertificate].map(({ subject }) => subject),
     ],
     publishNot: [],
     subscribe: ['certstore.>', routeFeed.beat.subject],

@@ -238,6 +238,16 @@ export const checkCertificates = defineQuestion(
   }),
 );
 
+/**
+ * certstore is about to delete a certificate: the router takes no destination that names it any more, also none whose
+ * certificates were checked before. Who asks looks at the routes once more afterwards.
+ */
+export const releaseCertificate = defineQuestion(
+  'router.certificates.release',
+  Type.Object({ id: Type.String() }),
+  Done,
+);
+
 /** A certificate as nodes follow it (feed `certstore.certificates`): which contents it has now, never the contents. */
 export const CertificateRecord = Type.Object({
   id: Type.String(),

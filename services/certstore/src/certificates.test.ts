@@ -211,6 +211,13 @@ describe('certificates of operators', () => {
     await ask(bus, deleteCertificate, { id: made.id });
   });
 
+  it('does not delete what a destination came to name while it was looked at', async () => {
+    const made = await upload(...Object.values(await pair()));
+    routes.onRelease = () => routes.set(routeNaming({ front: made.id }));
+    await assert.rejects(ask(bus, deleteCertificate, { id: made.id }), code('CERTSTORE_IN_USE'));
+    assert.equal((await ask(bus, getCertificate, { id: made.id })).hasKey, true);
+  });
+
   it('does not delete while nobody can say who uses it', async () => {
     const made = await upload(ca.certificatePem);
     routes.close();

@@ -36,6 +36,11 @@ export function namesTheSame(one: Naming, other: Naming): boolean {
   return isDeepStrictEqual(usesOf(one, ''), usesOf(other, ''));
 }
 
+/** The certificates that are named, and where. */
+export function certificatesIn(naming: Naming): { id: string; field: string }[] {
+  return certificateUses(naming).filter(({ role }) => role !== 'password');
+}
+
 function usesOf(naming: Naming, gatewayId: string): CertificateUse[] {
   const { host = '', port = 0, username = '' } = naming.resource.proxy ?? {};
   return certificateUses(naming).map(({ id, field, role, holder }) => ({

@@ -34,6 +34,7 @@ import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault } from './page.ts';
+import { demandUnreleased } from './released-certificates.ts';
 import { warningsOf } from './warnings.ts';
 
 /** A form whose front, where it has one, is taken. */
@@ -80,6 +81,7 @@ export class Destinations {
       }
       const id = newId();
       const at = this.#journal.time();
+      await demandUnreleased(draft, this.#naming(form, gatewayId), at);
       const taken = await this.#take(draft, form, { gatewayId, destinationId: id });
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'created', id, gatewayId });
@@ -128,6 +130,7 @@ export class Destinations {
       if (!namesTheSame(this.#naming(form, gatewayId), checked)) {
         throw revisionStale(`destination ${id}`, before.revision, found.revision);
       }
+      if (!namesTheSame(checked, found)) await demandUnreleased(draft, checked, this.#journal.time());
       const moved = await this.#move(draft, found, form);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'updated', id, gatewayId });

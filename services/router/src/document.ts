@@ -31,11 +31,19 @@ export interface FrontDocument {
   restsUntil: string | null;
 }
 
+/** A certificate that certstore is deleting; its ID is the certificate's. */
+export interface ReleasedDocument {
+  id: string;
+  revision: number;
+  at: string;
+}
+
 /** The router's collections. */
 export interface Documents {
   gateways: Collection<GatewayDocument>;
   destinations: Collection<DestinationDocument>;
   fronts: Collection<FrontDocument>;
+  released: Collection<ReleasedDocument>;
 }
 
 /** Makes the collections when they are missing, and brings their documents up to date. */
@@ -46,6 +54,7 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
       indexes: [['gatewayId']],
     }),
     fronts: await store.collection<FrontDocument>('fronts'),
+    released: await store.collection<ReleasedDocument>('releasedCertificates'),
   };
   await migrate(store, { room: 'router', collections: Object.values(documents), ...options });
   return documents;

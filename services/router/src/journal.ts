@@ -18,6 +18,8 @@ export interface Draft extends Documents {
   touchGateway(id: string): void;
   /** The destination is another for those who follow routes. */
   touchRoute(id: string): void;
+  /** No route is another, but of two changes at once the later one is to read again. */
+  raiseRoutes(): void;
   /** To be told once the change is done. */
   tell(change: Omit<Change, 'at'>): void;
 }
@@ -73,18 +75,21 @@ export class Journal {
       const gateways = new Set<string>();
       const routes = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
+      let isRaised = false;
       const result = await work({
         gateways: within(this.documents.gateways),
         destinations: within(this.documents.destinations),
         fronts: within(this.documents.fronts),
+        released: within(this.documents.released),
         touchGateway: (id) => gateways.add(id),
         touchRoute: (id) => routes.add(id),
+        raiseRoutes: () => (isRaised = true),
         tell: (change) => told.push(change),
       });
       const touched = [
-        { feed: this.#feeds.gateways, ids: gateways },
-        { feed: this.#feeds.routes, ids: routes },
-      ].filter(({ ids }) => ids.size > 0);
+        { feed: this.#feeds.gateways, ids: gateways, isRaised: false },
+        { feed: this.#feeds.routes, ids: routes, isRaised },
+      ].filter((one) => one.ids.size > 0 || one.isRaised);
       for (const { feed, ids } of touched) await feed.record(within, [...ids]);
       return { result, told, beating: touched.map(({ feed }) => feed) };
     });

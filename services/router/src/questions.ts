@@ -16,6 +16,7 @@ import {
   listGateways,
   listNodes,
   pingClient,
+  releaseCertificate,
   testDestination,
   updateDestination,
   updateGateway,
@@ -35,6 +36,7 @@ export interface Answerers {
   destinations: Destinations;
   fleet: Fleet;
   diagnosis: Diagnosis;
+  release: (certificateId: string) => Promise<void>;
 }
 
 /** What answering needs. */
@@ -57,7 +59,7 @@ export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer 
 /** Answers every question that the router is asked, until the subscriptions are closed. */
 export function answerQuestions(
   parts: AnsweringParts,
-  { gateways, destinations, fleet, diagnosis }: Answerers,
+  { gateways, destinations, fleet, diagnosis, release }: Answerers,
 ): Subscription[] {
   const serve = answererFor(parts);
   return [
@@ -79,6 +81,10 @@ export function answerQuestions(
     ),
     serve(deleteDestination, async ({ gatewayId, id, revision }) => {
       await destinations.delete(gatewayId, id, revision);
+      return {};
+    }),
+    serve(releaseCertificate, async ({ id }) => {
+      await release(id);
       return {};
     }),
     serve(listFronts, (request) => fleet.listFronts(request)),

@@ -4,6 +4,7 @@ import { MemoryHub, type Bus } from '@postern/bus';
 import {
   answer,
   ask,
+  checkCertificates,
   createDestination,
   createGateway,
   deleteDestination,
@@ -18,6 +19,7 @@ import {
   listNodes,
   listTunnels,
   listen,
+  releaseCertificate,
   routeFeed,
   routerChanged,
   updateDestination,
@@ -551,4 +553,36 @@ test('another start on the same store finds everything again', async (t) => {
   await second.start();
   await second.stop();
   assert.deepEqual(await ask(bus, getDestination, { gatewayId: gateway.id, id: made.id }), made);
+});
+
+test('a certificate that is let go of between its check and the change is not named by a destination', async (t) => {
+  const { bus, gateway, hub, clock } = await setUp(t);
+  let isReleasing = false;
+  const checking = answer(hub.connect(), checkCertificates, async ({ uses }) => {
+    for (const { id } of isReleasing ? uses : []) await ask(bus, releaseCertificate, { id });
+    return { faults: [], warnings: [] };
+  });
+  t.after(() => checking.close());
+  const naming = (id: string, host: string): DestinationInput => ({
+    ...input,
+    front: { host, tls: { mode: 'server', certificateId: id } },
+  });
+  const gatewayId = gateway.id;
+  const kept = await ask(bus, createDestination, { gatewayId, input: naming('kept', 'a.example') });
+  isReleasing = true;
+  const refused = {
+    code: 'ROUTER_INVALID',
+    message: /certificateId names the certificate gone, which is being/,
+  };
+  const create = ask(bus, createDestination, { gatewayId, input: naming('gone', 'b.example') });
+  await assert.rejects(create, refused);
+  const patch = { front: { tls: { certificateId: 'gone' } } };
+  await assert.rejects(ask(bus, updateDestination, { gatewayId, id: kept.id, patch }), refused);
+  assert.equal((await ask(bus, listDestinations, { gatewayId })).items.length, 1);
+  // What names others, or the same as before, goes on; and a release does not hold for ever.
+  isReleasing = false;
+  await ask(bus, releaseCertificate, { id: 'kept' });
+  await ask(bus, updateDestination, { gatewayId, id: kept.id, patch: { name: 'renamed' } });
+  clock.now += 600_000;
+  await ask(bus, createDestination, { gatewayId, input: naming('gone', 'b.example') });
 });

@@ -31,6 +31,7 @@ import { Journal } from './journal.ts';
 import { routerMetrics, type RouterMetrics } from './metrics.ts';
 import { answerQuestions, answererFor } from './questions.ts';
 import { gatewaySource, routeSource } from './records.ts';
+import { releaseCertificate, sweepReleased } from './released-certificates.ts';
 
 const sweepIntervalMs = 3_600_000;
 
@@ -148,6 +149,7 @@ class Router implements Service {
       destinations,
       fleet,
       diagnosis: new Diagnosis({ bus, documents, presence }),
+      release: (id) => releaseCertificate(journal, id),
     });
     subscriptions.push(
       ...(await serveBackup({
@@ -180,9 +182,9 @@ class Router implements Service {
   async #sweep(claims: FrontClaims, documents: Documents): Promise<void> {
     try {
       await claims.sweep(documents.fronts);
+      await sweepReleased(documents.released, (this.#parts.now ?? Date.now)());
     } catch (error) {
-      if (this.#running !== null)
-        this.#logger.warn({ error }, 'fronts whose rest is over could not be forgotten');
+      if (this.#running !== null) this.#logger.warn({ error }, 'what is over could not be forgotten');
     }
   }
 }
