@@ -28,14 +28,14 @@ export class ConnectionPool {
     return this.#size;
   }
 
-  /** Takes one to this resource by this process. */
+  /** Takes one to this resource by this process; one over a tunnel that does not answer at present stays. */
   take(destinationId: string, peerId: string, resourceKey: string): ResourceConnection | null {
     const idle = this.#idle.get(destinationId);
     if (idle === undefined) return null;
     for (let index = idle.length - 1; index >= 0; index -= 1) {
       const connection = idle[index] as ResourceConnection;
-      if (connection.peerId !== peerId || connection.resourceKey !== resourceKey || !connection.usable)
-        continue;
+      const isSame = connection.peerId === peerId && connection.resourceKey === resourceKey;
+      if (!isSame || !connection.usable || connection.stream.quiet) continue;
       this.#removeAt(destinationId, idle, index);
       return connection;
     }

@@ -142,6 +142,10 @@ export class CompressedStream implements StreamEnd {
     return this.#stream.pathLostAt;
   }
 
+  get quiet(): boolean {
+    return this.#stream.quiet;
+  }
+
   /** Before the other end has taken the stream its owner keeps what it writes, so that counts as it is, not compressed. */
   get room(): number {
     if (this.#over || this.#endWanted) return 0;

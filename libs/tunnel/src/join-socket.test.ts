@@ -285,6 +285,7 @@ function stubStream(): StreamEnd & { delivered: number } {
     events: {},
     phase: 'open',
     pathLostAt: null,
+    quiet: false,
     room: 1,
     bytesReceived: 0,
     bytesSent: 0,

@@ -45,7 +45,8 @@ export class Keepalive {
 
   /** Whether the peer owes an answer for longer than one should take. */
   isQuiet(now: number): boolean {
-    return this.#askedAt !== null && now - this.#askedAt >= this.#limits.quietAfterMs;
+    const longestMs = Math.max(this.#limits.quietAfterMs, 2 * (this.roundTripMs ?? 0));
+    return this.#askedAt !== null && now - this.#askedAt >= longestMs;
   }
 
   /** For how long nothing came, where that is too long; else null. */

@@ -11,6 +11,11 @@ export interface PathEnd extends Speaker {
   handlePathLost(cause: TunnelError): void;
   /** The peer does not answer: what it has not taken yet goes another way, where there is one. */
   handleQuiet(): void;
+  /**
+   * The peer does not answer: bytes that it owes an acknowledgement of go another way, where there is one. `onAnswer` is
+   * called when they are answered there. Returns false where the path stays.
+   */
+  leaveQuiet(onAnswer: () => void): boolean;
   /** The peer went away and never took this path: what it began with reached nobody. */
   handleNotTaken(cause: TunnelError): void;
   /** The delay for an acknowledgement is over. */

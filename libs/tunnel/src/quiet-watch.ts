@@ -1,7 +1,7 @@
 /**
- * Finds out soon whether the peer of a session is there when a path begins on it, and tells the paths while it is not
- * (docs/PROTOCOL.md, "Quiet"). It asks at once where nothing has come for a while, else a while later; one timer serves all
- * paths that begin meanwhile.
+ * Finds out soon whether the peer of a session is there when a path begins or speaks on it, and tells the paths while it is
+ * not (docs/PROTOCOL.md, "Quiet"). It asks at once where nothing has come for a while, else a while later; one timer serves
+ * all that is said meanwhile, so a session that is answered costs one a second.
  */
 import type { Clock } from './clock.ts';
 import type { Keepalive } from './keepalive.ts';
@@ -21,14 +21,20 @@ export interface QuietWatchParts {
 export class QuietWatch {
   readonly #parts: QuietWatchParts;
   #stopTimer: (() => void) | null = null;
+  /** Something was said since the timer was set. */
+  #saidMore = false;
 
   constructor(parts: QuietWatchParts) {
     this.#parts = parts;
   }
 
-  /** A path begins. */
+  /** A path begins, or has something to say. */
   begin(): void {
-    if (this.#stopTimer !== null) return;
+    if (this.#stopTimer !== null) {
+      this.#saidMore = true;
+      return;
+    }
+    this.#saidMore = false;
     const { clock, limits, keepalive, sendPing } = this.#parts;
     const since = clock.now();
     if (since - keepalive.heardAt >= limits.quietAfterMs && !keepalive.isAsked) sendPing();
@@ -42,7 +48,10 @@ export class QuietWatch {
   #look(since: number): void {
     const { clock, limits, keepalive, tellPaths } = this.#parts;
     this.#stopTimer = null;
-    if (keepalive.heardAt >= since) return;
+    if (keepalive.heardAt >= since) {
+      if (this.#saidMore) this.begin();
+      return;
+    }
     const now = clock.now();
     // Where the timer is late so are we, and the answer may be waiting to be read.
     const isLate = now - since >= 2 * limits.quietAfterMs;

@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.ts';
 import { ResetCode } from './error.ts';
 import { RawPeer } from './raw-peer.ts';
 import { isBetterSession } from './session-choice.ts';
+import type { Session } from './session.ts';
 import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
 
 /** A node and a client with two tunnels that were idle for a while; the client takes every stream when told. */
@@ -86,7 +87,7 @@ test('an OPEN waits where there is no other way, and goes over the first that co
   assert.deepEqual([opener.opened, accepted.length], [true, 1]);
 });
 
-test('a stream that is open stays until its session is dead', async () => {
+test('a stream that waits for nothing stays until its session is dead', async () => {
   const { clock, first, second, open } = await twoTunnels();
   const opener = open();
   await clock.advance(10);
@@ -95,6 +96,68 @@ test('a stream that is open stays until its session is dead', async () => {
   assert.equal(opener.stream.session, first.left);
   await clock.advance(8_000);
   assert.equal(opener.stream.session, second.left);
+});
+
+/** Several streams over the first of two tunnels, all open; the second takes none of them before it is told. */
+async function openOverFirst(count: number) {
+  const world = await twoTunnels();
+  const { clock, first, second, open } = world;
+  second.left.usable = false;
+  const openers = Array.from({ length: count }, open);
+  await clock.advance(10);
+  second.left.usable = true;
+  const on = (session: Session): number => openers.filter(({ stream }) => stream.session === session).length;
+  assert.equal(on(first.left), count);
+  return { ...world, openers, on };
+}
+
+test('streams whose bytes are not answered go on over another session within three seconds, and those that wait for nothing stay', async () => {
+  const { clock, first, second, accepted, openers, on } = await openOverFirst(4);
+  first.wire.swallows = true;
+  for (const opener of openers.slice(1)) opener.write(1_000);
+  await clock.advance(3_100);
+  assert.deepEqual([on(first.left), on(second.left)], [1, 3]);
+  assert.deepEqual(
+    accepted.map(({ received }) => received),
+    [0, 1_000, 1_000, 1_000],
+  );
+});
+
+test('the end of a stream that is not answered goes on over another session too', async () => {
+  const { clock, first, accepted, openers } = await openOverFirst(1);
+  first.wire.swallows = true;
+  openers[0]?.stream.end();
+  await clock.advance(3_100);
+  assert.equal(accepted[0]?.ended, true);
+});
+
+test('where the peer answers on no session, one stream goes ahead at a time and the others stay; nothing is lost when it is back', async () => {
+  const { clock, first, second, accepted, openers, on } = await openOverFirst(6);
+  // The PING in time has just been answered, so the second session is not quiet as soon as the first.
+  await clock.advance(2_000);
+  for (const { wire } of [first, second]) wire.delayMs = 3_000;
+  for (const opener of openers) opener.write(1_000);
+  await clock.advance(2_100);
+  assert.deepEqual([on(first.left), on(second.left)], [5, 1]);
+  await clock.advance(12_000);
+  assert.ok(on(first.left) >= 4, 'they stayed');
+  assert.deepEqual(
+    accepted.map(({ received }) => received),
+    Array(6).fill(1_000),
+  );
+});
+
+test('a session with a long round trip is not quiet before two of them have passed', async () => {
+  const { clock, first, open } = await twoTunnels();
+  first.wire.delayMs = 900;
+  await clock.advance(6_000);
+  const opener = open();
+  await clock.advance(6_000);
+  for (let times = 0; times < 4; times += 1) {
+    opener.write(100);
+    await clock.advance(4_000);
+    assert.equal(opener.stream.session, first.left);
+  }
 });
 
 test('a relay whose other side does not answer gives the OPEN back as a path that is lost', async () => {

@@ -191,6 +191,11 @@ export class RelaySide implements PathEnd {
     if (this.#awaited !== null) this.#breakOff(ResetCode.PathLost, 'the other side does not answer');
   }
 
+  /** What is open stays: where it may go its two ends know. */
+  leaveQuiet(): boolean {
+    return false;
+  }
+
   /** The far end never took it: for a first OPEN that says that nothing was reached. */
   handleNotTaken(cause: TunnelError): void {
     if (!this.#isFirstOpen) return this.handlePathLost(cause);

@@ -66,6 +66,11 @@ export class SendingPart {
     return this.#buffer.acknowledged > 0;
   }
 
+  /** Whether the peer owes the acknowledgement of anything. */
+  get isWaiting(): boolean {
+    return this.#buffer.retained > 0 || (this.#finWanted && !this.#finAcknowledged);
+  }
+
   /** Whether the peer has acknowledged all of it, the end included. */
   get finished(): boolean {
     return this.#finAcknowledged;

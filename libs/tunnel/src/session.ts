@@ -109,7 +109,7 @@ export class Session implements FrameSink {
       keepalive: this.#keepalive,
       sendPing: () => this.#sendPing(),
       tellPaths: (isQuiet) => {
-        if (isQuiet) for (const path of this.paths()) path.handleQuiet();
+        if (isQuiet) this.#tellQuiet();
         return this.#paths.size > 0;
       },
     });
@@ -310,6 +310,7 @@ export class Session implements FrameSink {
   /** Puts a path into the queue: it has something to say. */
   schedule(path: PathEnd): void {
     this.#outbox.schedule(path);
+    if (this.#phase === 'up') this.#quietWatch.begin();
   }
 
   /** Sends a control frame before all data. A peer that does not read is cut when too many wait. */
@@ -344,6 +345,19 @@ export class Session implements FrameSink {
 
   #sendPing(): void {
     this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
+  }
+
+  /**
+   * What the peer has not taken yet looks for another way. Of what is open one path goes ahead, and the others follow when
+   * it was answered elsewhere while nothing has come here: a peer that stands still for a moment answers nowhere, and moves
+   * nothing.
+   */
+  #tellQuiet(): void {
+    for (const path of this.paths()) path.handleQuiet();
+    const follow = (): void => {
+      if (this.#phase === 'up' && this.quiet) for (const path of this.paths()) path.leaveQuiet(() => {});
+    };
+    this.paths().some((path) => path.leaveQuiet(follow));
   }
 
   #endWhenIdle(): void {

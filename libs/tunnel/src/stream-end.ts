@@ -47,6 +47,8 @@ export interface StreamEnd {
   readonly phase: StreamPhase;
   /** When the path was lost; null while there is one. */
   readonly pathLostAt: number | null;
+  /** Whether the session that carries it owes an answer for longer than one should take. */
+  readonly quiet: boolean;
   /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
   readonly room: number;
   readonly bytesReceived: number;

@@ -38,6 +38,8 @@ export interface PathHolder extends PathEnd {
 
 /** One per stream end. */
 export class StreamPath {
+  /** Called once when the RESUME that was sent is answered. */
+  onAnswer: (() => void) | null = null;
   readonly #holder: PathHolder;
   readonly #self: ProcessName;
   readonly #limits: Limits;
@@ -171,6 +173,8 @@ export class StreamPath {
   takeAnswer({ attempt }: Answer): boolean {
     if (attempt !== this.#attempt) return false;
     this.#resuming = false;
+    this.onAnswer?.();
+    this.onAnswer = null;
     return true;
   }
 
@@ -191,6 +195,7 @@ export class StreamPath {
     this.#sending.pin();
     this.#session = null;
     this.#resuming = false;
+    this.onAnswer = null;
     this.#lostAt ??= now;
   }
 
@@ -218,6 +223,7 @@ export class StreamPath {
     this.#attach(session, id);
     session.adopt(id, this.#holder);
     this.#resuming = false;
+    this.onAnswer = null;
     return true;
   }
 

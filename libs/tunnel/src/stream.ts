@@ -130,6 +130,10 @@ export class Stream implements PathEnd, StreamEnd {
     return this.#path.lostAt;
   }
 
+  get quiet(): boolean {
+    return this.session?.quiet === true;
+  }
+
   /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
   get room(): number {
     return this.#phase === 'over' ? 0 : this.#sending.room;
@@ -367,13 +371,27 @@ export class Stream implements PathEnd, StreamEnd {
     );
   }
 
-  /** OPEN is repeated elsewhere: the other end dials once, whichever comes first. What is open waits until the session is dead. */
+  /** OPEN or RESUME is repeated elsewhere: the other end dials once and moves once, whichever comes first. */
   handleQuiet(): void {
-    if (this.#phase !== 'opening' || this.session === null) return;
+    if (this.#isUnanswered) this.#goAround();
+  }
+
+  /** RESUME goes out elsewhere, where bytes wait for their acknowledgement; what waits for nothing stays. */
+  leaveQuiet(onAnswer: () => void): boolean {
+    if (this.#phase !== 'open' || this.#path.resuming || !this.#sending.isWaiting) return false;
+    if (!this.#goAround()) return false;
+    this.#path.onAnswer = onAnswer;
+    return true;
+  }
+
+  /** Leaves a session that does not answer for a path that may; returns false where there is none. */
+  #goAround(): boolean {
+    if (this.session === null) return false;
     const next = this.#host.findSession(this);
-    if (next === null || next.quiet) return;
+    if (next === null || next.quiet) return false;
     this.#path.leave('moved to another path');
     this.#losePath();
+    return true;
   }
 
   /** Tries to move to a session that has come up. */

@@ -67,7 +67,9 @@ export class Relays {
       .filter(({ tunnel }) => isClient(tunnel, peer) && this.#isValid(scope, tunnel));
     const heard = ways.filter(({ node }) => !this.#parts.isQuiet(node));
     const links = (heard.length > 0 ? heard : ways).flatMap(({ node }) => this.#parts.linkTo(node) ?? []);
-    return links[Math.floor(Math.random() * links.length)] ?? null;
+    const answering = links.filter(({ quiet: isQuiet }) => !isQuiet);
+    const picked = answering.length > 0 ? answering : links;
+    return picked[Math.floor(Math.random() * picked.length)] ?? null;
   }
 
   /** Where to pass on a stream that came over `session` and is for another process. */

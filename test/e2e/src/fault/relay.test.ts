@@ -122,7 +122,7 @@ describe('on a cluster of three nodes', () => {
     await inTime('new callers are served', 10_000, served(site, 'echo', [node], 60_000));
     await assertWhole([running]);
     const { milliseconds } = await running;
-    assert.ok(milliseconds > 3_000, 'the transfer was over before the link failed');
+    assert.ok(milliseconds > 1_000, 'the transfer was over before the link failed');
     assert.ok(milliseconds < (10_000 + 10_000) * patience, `it took ${Math.round(milliseconds)} ms`);
     await linked.linked(20_000);
   });

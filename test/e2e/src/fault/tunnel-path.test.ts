@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type ServerResponse, createServer as createWebServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -14,9 +15,11 @@ import {
   type ExchangeResult,
   type Resource,
   exchange,
+  frontAt,
   startEcho,
   startExchangeServer,
   startProbe,
+  untilServed,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, passed, patience, until } from './patience.ts';
@@ -74,15 +77,17 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await assertWhole(running);
   });
 
-  test('goes on over the second tunnel when the one that carries it swallows everything', async () => {
+  test('goes on over the second tunnel when the one that carries it swallows everything, before anybody knows that it is dead', async () => {
     await using proxied = await siteOf('black-hole');
     const { proxy, site } = proxied;
     const running = exchange(site.front('exchange'), { ...bytes, seed: 3 });
     await passedThrough(proxy, 4 * MIB);
     proxy.busiest?.pause();
     // Nobody is told: a tunnel is dead when nothing was heard for 10 s.
+    await inTime('the transfer ends', 8_000, running);
     const result = await assertWhole(running);
-    assert.ok(result.milliseconds > 8_000, 'the transfer was over before the path failed');
+    assert.ok(result.milliseconds > 1_000, 'the transfer was over before the path failed');
+    assert.equal(proxy.connections, 2, 'neither tunnel was given up before');
   });
 
   test('new callers are served within 3 s while one of two tunnels swallows everything, before anybody knows that it is dead', async () => {
@@ -106,6 +111,39 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     } finally {
       for (const caller of callers) await caller[Symbol.asyncDispose]();
     }
+  });
+
+  test('requests on kept connections are answered within 5 s while one of two tunnels swallows everything, each once', async () => {
+    const requests: string[] = [];
+    await using web = await startWeb((path) => requests.push(path));
+    sites += 1;
+    await using proxied = await startProxiedSite(cluster, sites, {
+      name: 'kept',
+      resources: { unused: web },
+      args: ['--transport', 'direct'],
+    });
+    const { proxy, site } = proxied;
+    await until('two tunnels are up', 10_000, () => proxy.connections === 2);
+    const destination = await cluster.admin.createDestination(site.gateway.id, {
+      name: 'web',
+      resource: { host: web.host, port: web.port },
+      front: { protocol: 'http' },
+    });
+    await untilServed(cluster, [destination]);
+    const { host, port } = frontAt(cluster, destination);
+    const callEight = (name: string): Promise<string[]> =>
+      Promise.all(
+        Array.from({ length: 8 }, async (_, index) => {
+          const answer = await fetch(`http://${host}:${port}/${name}-${index}`);
+          return answer.text();
+        }),
+      );
+    // All at once, and each is answered when all have come: so eight connections are kept, half of them by either tunnel.
+    await callEight('first');
+    proxy.busiest?.pause();
+    await inTime('all are answered', 5_000, callEight('second'));
+    assert.equal(proxy.connections, 2, 'neither tunnel was given up before');
+    assert.deepEqual([requests.length, new Set(requests).size], [16, 16]);
   });
 
   test('goes on over a path that becomes slow, and is cut while bytes are under way', async () => {
@@ -176,6 +214,23 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await until('new callers are served', 10_000, served);
   });
 });
+
+/** A resource that speaks HTTP, keeps connections, and answers eight requests when the last of them has come. */
+async function startWeb(onRequest: (path: string) => void): Promise<Resource> {
+  const waiting: ServerResponse[] = [];
+  const server = createWebServer((request, response) => {
+    onRequest(request.url ?? '');
+    if (waiting.push(response) === 8) for (const one of waiting.splice(0)) one.end('here');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
+  };
+  const { port } = server.address() as AddressInfo;
+  return { host: '127.0.0.1', port, stop, [Symbol.asyncDispose]: stop };
+}
 
 /** A resource that echoes, and tells how its first connection ended. */
 async function startHolder(): Promise<
