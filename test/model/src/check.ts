@@ -9,7 +9,7 @@ import { runCommand, tool } from '@postern/scripts/install';
 
 /** A model with the bounds of what happens to it, and perhaps a mistake. */
 export interface Run {
-  readonly model: 'resume' | 'presence';
+  readonly model: 'resume' | 'presence' | 'windows';
   /** Macros: `{ CUTS: 2 }`. */
   readonly bounds: Readonly<Record<string, number>>;
   /** The mistake to make, `TIE` for `BROKEN_TIE`. */

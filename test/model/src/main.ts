@@ -1,4 +1,4 @@
-/** `pnpm model`: checks the models of RESUME and presence, and that each known mistake is found. */
+/** `pnpm model`: checks the models of RESUME, presence and windows, and that each known mistake is found. */
 import { ownArguments } from '@postern/scripts/arguments';
 import { Command } from 'commander';
 import { type Run, check } from './check.ts';
@@ -6,7 +6,7 @@ import { brokenRuns, deepRuns, rightRuns } from './runs.ts';
 
 await new Command('model')
   .description(
-    'Has spin look at every order of events in the models of RESUME and presence. `pnpm service:install` fetches spin and a C compiler.',
+    'Has spin look at every order of events in the models of RESUME, presence and windows. `pnpm service:install` fetches spin and a C compiler.',
   )
   .option('--deep', 'also with more trouble: minutes, and up to 6 GB')
   .action(main)

@@ -6,6 +6,8 @@ export const rightRuns: readonly Run[] = [
   { model: 'resume', bounds: { BYTES: 2, CUTS: 1, MOVES: 0, TICKS: 0 } },
   { model: 'resume', bounds: { BYTES: 1, CUTS: 0, MOVES: 1, TICKS: 1 } },
   { model: 'presence', bounds: { CHANGES: 3, BOOTS: 1, LOSSES: 1, SILENCES: 1 } },
+  { model: 'windows', bounds: { BYTES: 5, RESUMES: 0 } },
+  { model: 'windows', bounds: { BYTES: 3, RESUMES: 1 } },
 ];
 
 /** The same with more trouble, for who has minutes and gigabytes: `pnpm model --deep`. */
@@ -15,10 +17,12 @@ export const deepRuns: readonly Run[] = [
   { model: 'resume', bounds: { BYTES: 1, CUTS: 2, MOVES: 0, TICKS: 0 } },
   { model: 'resume', bounds: { BYTES: 2, CUTS: 1, MOVES: 1, TICKS: 0 } },
   { model: 'presence', bounds: { CHANGES: 4, BOOTS: 1, LOSSES: 2, SILENCES: 1, BEATS: 2 } },
+  { model: 'windows', bounds: { BYTES: 4, RESUMES: 1 } },
 ];
 
 const oneCut = { BYTES: 2, CUTS: 1, MOVES: 0, TICKS: 0 };
 const someTrouble = { CHANGES: 3, BOOTS: 1, LOSSES: 1, SILENCES: 1 };
+const oneResume = { BYTES: 3, RESUMES: 1 };
 
 /** Each makes one mistake, named for what is done wrong; the checker must find it. */
 export const brokenRuns: readonly (Run & { readonly broken: string; readonly mistake: string })[] = [
@@ -30,4 +34,23 @@ export const brokenRuns: readonly (Run & { readonly broken: string; readonly mis
   { model: 'presence', bounds: someTrouble, broken: 'BOOT', mistake: 'believes any boot that speaks' },
   { model: 'presence', bounds: someTrouble, broken: 'DEAF', mistake: 'asks for nothing at a beat' },
   { model: 'presence', bounds: someTrouble, broken: 'FORGET', mistake: 'does not try a silent node' },
+  {
+    model: 'windows',
+    bounds: oneResume,
+    broken: 'UNLOWERED',
+    mistake: 'passes a limit on as a relay gets it',
+  },
+  {
+    model: 'windows',
+    bounds: oneResume,
+    broken: 'ANEW',
+    mistake: 'goes by the limit of a path that was left',
+  },
+  {
+    model: 'windows',
+    bounds: oneResume,
+    broken: 'TWICE',
+    mistake: 'gives a budget back what it has promised',
+  },
+  { model: 'windows', bounds: oneResume, broken: 'LAZY', mistake: 'acknowledges at half a window only' },
 ];
