@@ -1,10 +1,10 @@
 /** Callers who ask all the time, while something is done to the platform that answers them. */
+import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hello } from './compose-site.ts';
 
 const pauseMs = 50;
-/** How many ask beside each other. */
-export const loadLines = 2;
+const requestsPerConnection = 20;
 
 /** A request that had no answer, what was done meanwhile, and what became of it. */
 export interface Failure {
@@ -12,7 +12,10 @@ export interface Failure {
   readonly cause: string;
 }
 
-/** Requests one after the other on each line, until it is ended. */
+/** How one caller asks. */
+export type Ask = () => Promise<string>;
+
+/** Each caller's requests one after the other, until it is ended. */
 export class Load {
   /** What is done meanwhile. */
   during = '';
@@ -21,8 +24,8 @@ export class Load {
   #ending = false;
   #asked = 0;
 
-  constructor(ask: () => Promise<string>) {
-    this.#lines = Array.from({ length: loadLines }, () => this.#ask(ask));
+  constructor(callers: readonly Ask[]) {
+    this.#lines = callers.map((ask) => this.#ask(ask));
   }
 
   async end(): Promise<{ asked: number; failures: readonly Failure[] }> {
@@ -31,7 +34,7 @@ export class Load {
     return { asked: this.#asked, failures: this.#failures };
   }
 
-  async #ask(ask: () => Promise<string>): Promise<void> {
+  async #ask(ask: Ask): Promise<void> {
     while (!this.#ending) {
       this.#asked += 1;
       const cause = await ask();
@@ -39,4 +42,18 @@ export class Load {
       await delay(pauseMs);
     }
   }
+}
+
+/** A caller that keeps its connection for some requests before it begins another. */
+export function keepingConnections(ask: (agent: Agent) => Promise<string>): Ask {
+  let agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let asked = 0;
+  return () => {
+    asked += 1;
+    if (asked % requestsPerConnection === 0) {
+      agent.destroy();
+      agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    }
+    return ask(agent);
+  };
 }

@@ -34,12 +34,18 @@ export function commandsOf(section: string): string[] {
 export class ComposePlatform {
   readonly documents: readonly string[];
   readonly #scratch: string;
+  readonly #files: readonly string[];
   readonly #overrides: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
 
   constructor(
     scratch: string,
-    options: { overrides?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+    options: {
+      /** Files of deploy/compose beside compose.yaml. */
+      files?: readonly string[];
+      overrides?: readonly string[];
+      environment?: NodeJS.ProcessEnv;
+    } = {},
   ) {
     const { stdout } = spawnSync(
       'docker',
@@ -51,6 +57,7 @@ export class ComposePlatform {
     const isStandIn = stdout.includes('org.postern.stand-in');
     this.documents = isStandIn ? ['mongodb-1'] : ['mongodb-1', 'mongodb-2', 'mongodb-3'];
     this.#scratch = scratch;
+    this.#files = ['compose.yaml', ...(options.files ?? [])];
     this.#overrides = [...(isStandIn ? ['one-member'] : []), ...(options.overrides ?? [])].map(overridePath);
     this.#environment = {
       ...process.env,
@@ -65,7 +72,10 @@ export class ComposePlatform {
   /** Which images, and the compose files of which folder, the next commands are for. */
   use(version: string, folder = composeFolder): void {
     this.#environment['POSTERN_VERSION'] = version;
-    this.#environment['COMPOSE_FILE'] = [join(folder, 'compose.yaml'), ...this.#overrides].join(':');
+    this.#environment['COMPOSE_FILE'] = [
+      ...this.#files.map((name) => join(folder, name)),
+      ...this.#overrides,
+    ].join(':');
   }
 
   /** Runs a command as it is written, in bash. */
