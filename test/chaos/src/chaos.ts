@@ -22,6 +22,8 @@ export interface ChaosOptions {
   readonly workers: number;
   readonly seed: number;
   readonly onLine: (line: string) => void;
+  /** Aborted: no more faults, and the verdict on what there was. */
+  readonly stop?: AbortSignal;
 }
 
 /** Runs it on a cluster of its own. */
@@ -63,7 +65,7 @@ class Run {
   }
 
   async #row(random: Random, draw: (random: Random) => Fault, endAt: number): Promise<void> {
-    while (performance.now() < endAt) {
+    while (performance.now() < endAt && this.#options.stop?.aborted !== true) {
       await this.#suffer(draw(random));
       await passed(random.between(0, PAUSE_MS_MAX));
     }

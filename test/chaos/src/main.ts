@@ -1,4 +1,7 @@
-/** `pnpm chaos`: random faults for as long as one likes. The seed is printed, so that a run can be repeated. */
+/**
+ * `pnpm chaos`: random faults for as long as one likes, or until Ctrl-C; then a verdict. The seed is printed, so that a run
+ * can be repeated.
+ */
 import { randomInt } from 'node:crypto';
 import { ownArguments } from '@postern/scripts/arguments';
 import { Command, InvalidArgumentError } from 'commander';
@@ -18,10 +21,13 @@ async function main({
   minutes,
   workers,
   seed,
-}: Omit<ChaosOptions, 'seconds' | 'onLine'> & { minutes: number }): Promise<void> {
+}: Omit<ChaosOptions, 'seconds' | 'onLine' | 'stop'> & { minutes: number }): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(`seed ${seed}, ${minutes} minutes, workers of each node: ${workers}`);
-  const verdict = await runChaos({ seconds: minutes * 60, workers, seed, onLine: say });
+  const stop = new AbortController();
+  // A second one ends it at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const verdict = await runChaos({ seconds: minutes * 60, workers, seed, onLine: say, stop: stop.signal });
   say(`${describeVerdict(verdict)} (seed ${seed})`);
   process.exit(verdict.ok ? 0 : 1);
 }
