@@ -24,7 +24,6 @@ import {
   getCertificate,
   getGateway,
   getIntakeKey,
-  listCertificates,
 } from '@postern/contracts';
 import { type Store, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
@@ -92,19 +91,6 @@ describe('a generated pair', () => {
     writeFileSync(path, contents, { mode: 0o600 });
     return path;
   }
-
-  it('that is the first of its CA stores that once, also when several are', async () => {
-    const order = { usage: 'server', subject: 'first.example' } as const;
-    const names = ['a', 'b', 'c'];
-    const made = await Promise.all(names.map((name) => generate({ name, ...order })));
-    const { items } = await ask(bus, listCertificates, {});
-    const cas = items.filter(({ kind }) => kind === 'ca');
-    assert.deepEqual(
-      made.map(({ certificate }) => certificate.issuerId),
-      names.map(() => cas[0]?.id),
-    );
-    assert.equal(cas.length, 1);
-  });
 
   it('for a server is of the platform’s CA, and curl takes it', async () => {
     const { certificate, file, download } = await generate({
