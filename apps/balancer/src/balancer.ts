@@ -4,8 +4,8 @@
  *   nodes (settings, or admin API every few seconds) ──► haproxy.cfg ──► haproxy -W, reloaded without a cut
  *                                                        keepalived starts once haproxy serves
  *   haproxy or keepalived ends ──► the program ends with 70: the addresses go to the other machine
- *   asked to stop ──► keepalived first (the addresses move at once), then haproxy, with time for its connections, whose
- *                     packets the other machine passes on meanwhile (handover.ts)
+ *   asked to stop ──► keepalived first (the addresses move at once), then tunnels, node after node, then haproxy, with time
+ *                     for its connections, whose packets the other machine passes on meanwhile (handover.ts)
  *
  * When the admin API is out of reach, or knows of no node, the nodes stay as they are.
  */
@@ -26,6 +26,7 @@ import { BalancerError, balancerError } from './errors.ts';
 import { HandoverDesk } from './handover-desk.ts';
 import { type Handover, beginHandover, clearHandover } from './handover.ts';
 import { Haproxy } from './haproxy.ts';
+import { tunnelServers } from './haproxy-configuration.ts';
 import { startKeepalived } from './keepalived.ts';
 import { keepKnownNodes, readKnownNodes } from './known-nodes.ts';
 import type { BalancerMetrics } from './metrics.ts';
@@ -34,6 +35,8 @@ import { type NodeEntry, nodeList, nodesByName } from './node-list.ts';
 import type { Supervised } from './supervised.ts';
 
 const keepalivedStopMs = 5_000;
+/** For a client to be back over another machine. */
+const tunnelPauseMsMax = 3_000;
 
 /** What a balancer is made of. */
 export interface BalancerParts {
@@ -105,9 +108,28 @@ class Balancer implements Service {
     const handover = await this.#beginHandover();
     // The addresses move in the first moment of its stop, which takes a second.
     await Promise.all([this.#keepalived?.stop('SIGTERM', keepalivedStopMs), handover?.moved()]);
+    if (handover !== null) await this.#moveTunnels(deadline);
     await this.#haproxy.stop(Math.max(0, deadline - performance.now()));
     await handover?.finish(deadline);
     this.#desk.close();
+  }
+
+  /**
+   * Tunnels end with the machine at the latest. Those of one node after the other end now, and come back through the other
+   * machine, so that no client is without one at any moment.
+   */
+  async #moveTunnels(deadline: number): Promise<void> {
+    const { options, logger } = this.#parts;
+    const nodes = tunnelServers(this.#nodes, options);
+    const pauseMs = Math.min(tunnelPauseMsMax, (deadline - performance.now()) / 2 / nodes.length);
+    try {
+      for (const servers of nodes) {
+        await this.#haproxy.endConnections(servers);
+        await delay(pauseMs);
+      }
+    } catch (error) {
+      logger.warn({ error }, 'tunnels end all at once: haproxy does not answer');
+    }
   }
 
   /** Where haproxy or keepalived has ended by itself there is nothing to go on, or the addresses cannot be given away. */

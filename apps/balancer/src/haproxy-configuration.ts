@@ -53,6 +53,18 @@ export function haproxyConfiguration(
   return `# Made by postern-balancer: what is changed here is overwritten.\n\n${sections.map(section).join('\n\n')}\n`;
 }
 
+/** The servers by which haproxy knows the tunnels, those of each node together. */
+export function tunnelServers(nodes: readonly NodeEntry[], options: BalancerOptions): string[][] {
+  return nodes
+    .flatMap((node) => workersOf(node, options))
+    .map(({ name }) => [
+      `tunnel/${name}`,
+      `tunnel-unready/${name}`,
+      `tunnel-${name}/${name}`,
+      `connect-${name}/${name}`,
+    ]);
+}
+
 type Section = readonly [heading: string, ...lines: string[]];
 
 function section([heading, ...lines]: Section): string {

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Logger } from '@postern/telemetry';
@@ -15,6 +16,8 @@ import type { NodeEntry } from './node-list.ts';
 import { Supervised } from './supervised.ts';
 
 const checkWithinMs = 10_000;
+const answerWithinMs = 5_000;
+const answerBytesMax = 65_536;
 
 /** One haproxy. */
 export class Haproxy {
@@ -22,6 +25,8 @@ export class Haproxy {
   readonly #logger: Logger;
   readonly #file: string;
   readonly #socket: string;
+  /** The master's, which asks its workers, those that were replaced included. */
+  readonly #masterSocket: string;
   #text = '';
   #process: Supervised | null = null;
   #reloads = 0;
@@ -31,6 +36,7 @@ export class Haproxy {
     this.#logger = logger;
     this.#file = join(options.state, 'haproxy.cfg');
     this.#socket = join(options.state, 'haproxy.sock');
+    this.#masterSocket = join(options.state, 'haproxy-master.sock');
   }
 
   /** How often another configuration was taken. */
@@ -64,20 +70,41 @@ export class Haproxy {
     return true;
   }
 
+  /** Ends the connections to these servers (`backend/server`), whichever worker carries them. */
+  async endConnections(servers: readonly string[]): Promise<void> {
+    const workers = (await this.#ask('show proc')).matchAll(/^(\d+)\s+worker\s/gm);
+    for (const [, pid] of workers) {
+      for (const server of servers) await this.#ask(`@!${pid} shutdown sessions server ${server}`);
+    }
+  }
+
   /** Lets connections finish for that long. */
   async stop(graceMs: number): Promise<void> {
     await this.#process?.stop('SIGUSR1', graceMs);
-    rmSync(this.#socket, { force: true });
+    for (const socket of [this.#socket, this.#masterSocket]) rmSync(socket, { force: true });
   }
 
   #start(): void {
-    const args = ['-W', '-db', '-f', this.#file];
+    const args = ['-W', '-db', '-S', `${this.#masterSocket},mode,600,level,admin`, '-f', this.#file];
     this.#process = new Supervised({
       name: 'haproxy',
       command: this.#options.haproxy,
       args,
       logger: this.#logger,
     });
+  }
+
+  /** One command, and what haproxy says to it. */
+  async #ask(command: string): Promise<string> {
+    const socket = connect({ path: this.#masterSocket, timeout: answerWithinMs });
+    socket.once('timeout', () => socket.destroy(new Error(`no answer within ${answerWithinMs} ms`)));
+    socket.end(`${command}\n`);
+    let said = '';
+    for await (const text of socket.setEncoding('utf8')) {
+      said += String(text);
+      if (said.length > answerBytesMax) throw new Error('an answer without an end');
+    }
+    return said;
   }
 
   async #put(text: string): Promise<void> {

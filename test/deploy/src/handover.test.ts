@@ -12,6 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { makeScratch } from '@postern/test-cluster';
 import { patience, timed, until } from './caller.ts';
 import { Held, callAllTheTime, carrier, startNode } from './network/carried-caller.ts';
+import { TunnelEnd, keepTunnel } from './network/carried-tunnel.ts';
 import { Machine } from './network/machine.ts';
 import { isInside, makeBridge, runInside, worldMissing } from './network/world.ts';
 
@@ -26,6 +27,9 @@ const one = { name: 'balancer-1', address: `${net}.21`, own: addressOf(21), peer
 const other = { name: 'balancer-2', address: `${net}.22`, own: addressOf(22), peer: addressOf(21) };
 type BalancerPlace = typeof one;
 
+/** Both are this process. */
+const nodes = { 'edge-1': `${net}.1`, 'edge-2': `${net}.2` };
+const tunnelPort = 9000;
 const callersAtOnce = 4;
 const drainGraceMs = 20_000;
 /** More than all buffers on the way hold. */
@@ -53,9 +57,9 @@ function inWorld(): void {
     state = await makeScratch('handover');
     const hosts = join(state, 'hosts');
     await writeFile(hosts, '127.0.0.1 localhost\n');
-    makeBridge([`${net}.1`], hosts);
+    makeBridge(Object.values(nodes), hosts);
     if (isIPv6) execFileSync('ip', `address add ${addressOf(1)}/64 dev br0 nodad`.split(' '));
-    await startNode(`${net}.1`, front.port);
+    for (const address of Object.values(nodes)) await startNode(address, front.port);
     await start(one);
     await until('the address is held', 20_000, async () => (await carrier(front)) === one.address);
     await start(other);
@@ -171,6 +175,32 @@ function inWorld(): void {
     await leavesNothing(one);
   });
 
+  test('tunnels of one node after the other come back through the other machine: a client is never without', async () => {
+    await start(other);
+    await ready(other);
+    let fewest = Infinity;
+    const open = (): number => ends.filter(({ carriers }) => carriers.length > 0).length;
+    const note = (): void => void (fewest = Math.min(fewest, open()));
+    const ends = await Promise.all(
+      Object.values(nodes).map((address) => TunnelEnd.start(address, tunnelPort, note)),
+    );
+    const tunnels = Object.keys(nodes).map((name) =>
+      keepTunnel({ host: staticAddress, port: tunnelPort }, `${name}.tunnel.gw.example`),
+    );
+    const areBy = (address: string) => (): Promise<boolean> =>
+      Promise.resolve(ends.every(({ carriers }) => carriers.join() === address));
+    await until('both are up', 10_000, areBy(one.address));
+    fewest = Infinity;
+    const stopped = machineOf(one).stop();
+    await until('both are back', 15_000, areBy(other.address));
+    assert.equal(fewest, 1);
+    await stopped;
+    assert(await areBy(other.address)(), 'they stay when the machine has gone');
+    assert.equal(fewest, 1);
+    for (const end of tunnels) end();
+    await leavesNothing(other);
+  });
+
   function machineOf({ name }: BalancerPlace): Machine {
     const machine = machines.get(name);
     assert(machine !== undefined);
@@ -217,7 +247,9 @@ function inWorld(): void {
     const main = new URL('../../../apps/balancer/src/main.ts', import.meta.url).pathname;
     const flags = {
       state: join(state, place.name),
-      nodes: `edge-1=${net}.1`,
+      nodes: Object.entries(nodes)
+        .map(([name, address]) => `${name}=${address}`)
+        .join(),
       'platform-host': 'gw.example',
       'virtual-addresses': `${staticAddress}/${isIPv6 ? 64 : 24}`,
       'listen-host': isIPv6 ? '::' : '*',
