@@ -350,19 +350,6 @@ test('source rules are open until they are put; an app replaces its own', async 
   });
 });
 
-test('source rules of a cloud destination are refused, since it has no front', async (t) => {
-  const { bus, router } = await setUp(t);
-  router.destinations.add('mail');
-  router.cloud.add('mail');
-  const front = { gatewayId: 'plant', destinationId: 'mail' };
-  await assert.rejects(ask(bus, putSourceRules, { ...front, input: { restricted: true } }), {
-    code: 'ACL_FRONT_MISSING',
-  });
-  await assert.rejects(ask(bus, addSourceRule, { ...front, rule: { source: '*' } }), {
-    code: 'ACL_FRONT_MISSING',
-  });
-});
-
 test('a policy follows its gateway: renamed, switched off, deleted with all that belonged to it', async (t) => {
   const { bus, router, store } = await setUp(t);
   router.destinations.add('db');

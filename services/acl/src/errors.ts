@@ -55,12 +55,6 @@ export function destinationUnknown(id: string): ServiceError {
   return new ServiceError({ code: 'ACL_DESTINATION_UNKNOWN', message, status: 404 });
 }
 
-/** Source rules are of fronts, and a cloud destination has none. */
-export function frontMissing(id: string): ServiceError {
-  const message = `the cloud destination ${id} has no front that source rules could be for; its callers are those who reach the client's port`;
-  return new ServiceError({ code: 'ACL_FRONT_MISSING', message, status: 409 });
-}
-
 /** The change expected another revision. */
 export function revisionStale(what: string, expected: number, actual: number): ServiceError {
   const message = `${what} has revision ${actual}, not ${expected}: someone else changed it; read it again`;

@@ -40,8 +40,6 @@ const resource: Destination['resource'] = {
 export class FakeRouter {
   readonly gateways = new Map<string, GatewayRecord>();
   readonly destinations = new Set<string>();
-  /** Those of them that are cloud destinations. */
-  readonly cloud = new Set<string>();
   /** What the feed leaves out although it is there. */
   readonly hidden = new Set<string>();
   readonly #store: Store;
@@ -146,7 +144,7 @@ export class FakeRouter {
       modifiedAt: at,
       gatewayId,
       name: id,
-      kind: this.cloud.has(id) ? 'cloud' : 'on-premises',
+      kind: 'on-premises',
       enabled: true,
       resource,
       health: { kind: 'none', path: '/', intervalSeconds: 10 },

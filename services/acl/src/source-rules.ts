@@ -14,7 +14,7 @@ import {
   type SourceRulesInput,
 } from '@postern/contracts';
 import { every, type SourceRulesDocument } from './document.ts';
-import { destinationUnknown, frontMissing, limitReached, revisionStale, rulesInvalid } from './errors.ts';
+import { destinationUnknown, limitReached, revisionStale, rulesInvalid } from './errors.ts';
 import type { Draft, Journal } from './journal.ts';
 
 const gatewayBytesMax = 256 * 1024;
@@ -70,7 +70,6 @@ export class SourceRules {
     revision: number | undefined,
   ): Promise<ShownRules> {
     const destination = await this.#find(front);
-    if (destination.kind === 'cloud') throw frontMissing(destination.id);
     return this.#journal.change(async (draft) => {
       const found = await draft.sourceRules.get(front.destinationId);
       const at = this.#journal.time();
