@@ -10,6 +10,7 @@ import {
   ConnectAnswer as AnswerSchema,
   type ConnectRequest,
   ticketLifeSeconds,
+  tokenCharactersMax,
 } from '@postern/contracts';
 import { Compile } from 'typebox/compile';
 import type { Dialer } from './dialer.ts';
@@ -22,8 +23,6 @@ import { retryAfterMs } from './retry-after.ts';
 export const callTimeoutMs = 10_000;
 
 const answerBytesMax = 256 * 1024;
-/** The longest text that the platform takes for a token. */
-const tokenCharactersMax = 1024;
 const codePattern = /^[A-Z][A-Z0-9_]{2,63}$/;
 const detailLengthMax = 500;
 const answerCheck = Compile(AnswerSchema);

@@ -445,6 +445,7 @@ async function retried(ask: () => Promise<unknown>): Promise<unknown> {
     } catch (error) {
       if (!(error instanceof BusError) || error.code !== 'BUS_NO_RESPONDER' || performance.now() > deadline)
         throw error;
+      // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }

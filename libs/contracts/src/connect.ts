@@ -34,6 +34,9 @@ export const ClientFacts = Type.Object({
 });
 export type ClientFacts = Static<typeof ClientFacts>;
 
+/** The longest security token that is taken. */
+export const tokenCharactersMax = 1024;
+
 /** `POST /v1/connect`; the token is in `Authorization: Bearer`, and missing where the gateway asks for none. */
 export const ConnectRequest = Type.Object({
   gatewayId: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9]+$' }),

@@ -13,12 +13,12 @@ import {
   ask,
   openSession,
   secretHash,
+  tokenCharactersMax,
 } from '@postern/contracts';
 import { Compile } from 'typebox/compile';
 import { ConnectRefusal } from './problem.ts';
 
 const bodyBytesMax = 16 * 1024;
-const tokenLengthMax = 1024;
 const aclDeadlineMs = 4_000;
 const retryAfterSeconds = 2;
 
@@ -71,7 +71,7 @@ async function askAcl(bus: Bus, call: ConnectRequest, tokenHash: string | null, 
 function hashOfToken(authorization: string | undefined): string | null {
   if (authorization === undefined) return null;
   const token = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1];
-  if (token === undefined || token.length > tokenLengthMax) {
+  if (token === undefined || token.length > tokenCharactersMax) {
     throw new ConnectRefusal(
       400,
       'EDGE_CALL_MALFORMED',

@@ -10,28 +10,17 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import { until } from './caller.ts';
-import { ComposePlatform, composeFolder, succeeds } from './compose-platform.ts';
+import { ComposePlatform, composeFolder, missingForPlatform } from './compose-platform.ts';
 import { PrivateSite, answer, hello } from './compose-site.ts';
 
 const observe = join(composeFolder, '../observe');
 const parts = ['edge', 'router', 'acl', 'certstore', 'admin', 'balancer'];
-const images = [
-  ...[...parts, 'client', 'cli', 'setup'].map((name) => `postern/${name}`),
-  'mongo:8.0',
-  'nats:2.15',
-  'node:26-slim',
+const missing = missingForPlatform(
   'prom/prometheus:v2.55.1',
   'otel/opentelemetry-collector:0.111.0',
   'jaegertracing/all-in-one:1.62.0',
-];
-const skip =
-  process.env['POSTERN_TEST_DEPLOY'] !== 'full'
-    ? 'SKIPPED: POSTERN_TEST_DEPLOY is not full'
-    : !succeeds('docker', 'compose', 'version')
-      ? 'SKIPPED: there is no docker compose'
-      : !succeeds('docker', 'image', 'inspect', ...images)
-        ? 'SKIPPED: the engine does not have the images'
-        : false;
+);
+const skip = missing === null ? false : `SKIPPED: ${missing}`;
 
 /** As deploy/compose/README.md gives it, with every caller traced. */
 const environment = {

@@ -13,23 +13,18 @@ import { type TestContext, test } from 'node:test';
 import { findCommand } from '@postern/scripts/install';
 import { timed, until } from './caller.ts';
 import { Load, keepingConnections } from './compose-load.ts';
-import { ComposePlatform, commandsOf, composeFolder, succeeds } from './compose-platform.ts';
+import {
+  ComposePlatform,
+  commandsOf,
+  composeFolder,
+  missingForPlatform,
+  programs,
+} from './compose-platform.ts';
 import { PrivateSite, answer, hello, staticAddress } from './compose-site.ts';
 
 const psql = findCommand('psql');
-const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
-const bases = ['mongo:8.0', 'nats:2.15', 'postgres:17', 'node:26-slim'];
-const images = [...programs.map((name) => `postern/${name}`), ...bases];
-const skip =
-  process.env['POSTERN_TEST_DEPLOY'] !== 'full'
-    ? 'SKIPPED: POSTERN_TEST_DEPLOY is not full'
-    : !succeeds('docker', 'compose', 'version')
-      ? 'SKIPPED: there is no docker compose'
-      : !succeeds('docker', 'image', 'inspect', ...images)
-        ? 'SKIPPED: the engine does not have the images'
-        : psql === null
-          ? 'SKIPPED: psql is not installed'
-          : false;
+const missing = missingForPlatform('postgres:17') ?? (psql === null ? 'psql is not installed' : null);
+const skip = missing === null ? false : `SKIPPED: ${missing}`;
 
 interface Made {
   readonly id: string;

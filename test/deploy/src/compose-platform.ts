@@ -22,6 +22,18 @@ export function succeeds(...command: readonly [string, ...string[]]): boolean {
   return spawnSync(name, args, { cwd: composeFolder, stdio: 'ignore', timeout: 60_000 }).status === 0;
 }
 
+/** The images of Postern's own. */
+export const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
+const bases = ['mongo:8.0', 'nats:2.15', 'node:26-slim'];
+
+/** What is not here of what a platform on the engine needs, with these images beside its own; null where all is. */
+export function missingForPlatform(...images: readonly string[]): string | null {
+  if (process.env['POSTERN_TEST_DEPLOY'] !== 'full') return 'POSTERN_TEST_DEPLOY is not full';
+  if (!succeeds('docker', 'compose', 'version')) return 'there is no docker compose';
+  const wanted = [...programs.map((name) => `postern/${name}`), ...bases, ...images];
+  return succeeds('docker', 'image', 'inspect', ...wanted) ? null : 'the engine does not have the images';
+}
+
 /** The commands of a section of the README, in its order. */
 export function commandsOf(section: string): string[] {
   const text = readFileSync(join(composeFolder, 'README.md'), 'utf8');

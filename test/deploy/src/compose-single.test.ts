@@ -11,21 +11,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findCommand } from '@postern/scripts/install';
 import { until } from './caller.ts';
-import { ComposePlatform, composeFolder, succeeds } from './compose-platform.ts';
+import { ComposePlatform, composeFolder, missingForPlatform } from './compose-platform.ts';
 import { PrivateSite, answer, hello } from './compose-site.ts';
 
-const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
-const images = [...programs.map((name) => `postern/${name}`), 'mongo:8.0', 'nats:2.15', 'node:26-slim'];
-const skip =
-  process.env['POSTERN_TEST_DEPLOY'] !== 'full'
-    ? 'SKIPPED: POSTERN_TEST_DEPLOY is not full'
-    : !succeeds('docker', 'compose', 'version')
-      ? 'SKIPPED: there is no docker compose'
-      : !succeeds('docker', 'image', 'inspect', ...images)
-        ? 'SKIPPED: the engine does not have the images'
-        : findCommand('ip') === null || process.getuid?.() !== 0
-          ? 'SKIPPED: a network of its own needs root and ip'
-          : false;
+const missing =
+  missingForPlatform() ??
+  (findCommand('ip') === null || process.getuid?.() !== 0 ? 'a network of its own needs root and ip' : null);
+const skip = missing === null ? false : `SKIPPED: ${missing}`;
 
 const machine = 'postern-away';
 const hostAddress = '10.89.8.1';

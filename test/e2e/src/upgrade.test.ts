@@ -25,6 +25,7 @@ const owners = ['certstore', 'router', 'acl', 'admin'];
 test('every part is replaced by this version’s, one by one under load, and no request fails', async (t) => {
   const previous = await findPreviousVersion();
   if (previous === null) {
+    // A shallow clone or an archive has no version before this one, and there is nowhere to fetch it from.
     return t.skip('NOT TESTED: the history here does not reach back to the version before this one');
   }
   t.diagnostic(`from ${previous.name}`);

@@ -41,6 +41,7 @@ export class Herd implements AsyncDisposable {
       const child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       child.send({ ...order, clients } satisfies HerdOrder);
       child.on('message', (word) => this.#take(child, word as HerdWord));
+      child.once('exit', () => this.#wake());
       this.#children.push(child);
     }
   }
@@ -78,11 +79,11 @@ export class Herd implements AsyncDisposable {
         throw new Error(`${this.up} tunnels are up after ${withinMs} ms: ${this.#told()}`);
       if (this.#children.some(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null))
         throw new Error('a process of clients has died');
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        // A tunnel wakes us; a process that dies does not, nor does the deadline.
-        setTimeout(resolve, 1_000);
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      const late = setTimeout(resolve, deadline - performance.now());
+      await promise;
+      clearTimeout(late);
     }
   }
 
@@ -101,6 +102,10 @@ export class Herd implements AsyncDisposable {
     this.#lost += lost;
     for (const [cause, count] of Object.entries(failures))
       this.#failures.set(cause, (this.#failures.get(cause) ?? 0) + count);
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 

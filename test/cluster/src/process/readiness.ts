@@ -39,6 +39,7 @@ async function untilAnswered(
     if (!waited.isRunning) throw waited.failure('ended before it was ready');
     if (Date.now() > deadline)
       throw waited.failure(`was not ready within ${withinMs} ms; ${where}${answer.text}`);
+    // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }

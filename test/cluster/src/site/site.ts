@@ -107,6 +107,7 @@ export async function untilServed(
     });
     if (served.length === wanted.size) return;
     if (Date.now() > deadline) throw new Error(`fronts are not served: ${JSON.stringify(fronts)}`);
+    // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
