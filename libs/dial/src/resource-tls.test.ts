@@ -201,6 +201,26 @@ describe('TLS to a resource', () => {
       assert.equal(await greeting(await dial(port, mutual)), 'hello');
     });
 
+    if (version === 'TLSv1.3') {
+      it('names the client certificate when a reset overtakes what the resource says of it', async (t) => {
+        const { chainPem, keyPem } = await ca.issue(['app']);
+        const port = await serve(t, good, options());
+        const materials = [material('ca', ca.pem), material('own', chainPem, keyPem)];
+        const { socket, explain } = await dial(port, {
+          mode: 'mutual',
+          clientCertificateId: 'own',
+          materials,
+        });
+        const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+        assert.match(explain(reset)?.text ?? '', /may have refused the client certificate \(.*CN=app/);
+        const taken = once(socket, 'session');
+        socket.resume();
+        await taken;
+        assert.equal(explain(reset), null, 'it has taken it');
+        socket.destroy();
+      });
+    }
+
     for (const [what, shown, text] of clients) {
       it(`tells that a resource refused its client certificate: ${what} (${version})`, async (t) => {
         const port = await serveOpenssl(t, good, version === 'TLSv1.2' ? '-tls1_2' : '-tls1_3');

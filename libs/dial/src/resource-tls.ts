@@ -14,6 +14,7 @@ import {
   connectTls,
   contextOptions,
   readTlsFailure,
+  strangerText,
 } from '@postern/tls/connect';
 import { ResetCode } from '@postern/tunnel';
 import { ContextCache } from './context-cache.ts';
@@ -100,7 +101,8 @@ async function handshake(
       }),
     );
     secured.pause();
-    return { socket: secured, explain: (error) => explain(error, place) };
+    const explainCut = cutExplainer(secured, place);
+    return { socket: secured, explain: (error) => explain(error, place) ?? explainCut(error) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof TlsError)
@@ -116,6 +118,25 @@ async function handshake(
 function explain(error: unknown, place: FailurePlace): { code: ResetCode; text: string } | null {
   const failure = readTlsFailure(error, place);
   return failure === null ? null : { code: ResetCode.TlsFailed, text: failure.message };
+}
+
+/**
+ * Explains a reset that comes before the resource has shown, by a session ticket, that it takes the client's certificate.
+ * Its refusal was on the way then, but a write meets the reset first, and what was not read by then is lost.
+ */
+function cutExplainer(
+  socket: TLSSocket,
+  { peer, clientCertificate: shown }: FailurePlace,
+): Secured['explain'] {
+  const since = performance.now();
+  let isTaken = false;
+  socket.once('session', () => (isTaken = true));
+  return ({ code = '' }) => {
+    if (isTaken || shown == null || !['ECONNRESET', 'EPIPE'].includes(code)) return null;
+    if (performance.now() - since > refusalMs) return null;
+    const text = `${peer} broke off right after the TLS handshake: it may have refused the client certificate (${strangerText(shown)})`;
+    return { code: ResetCode.TlsFailed, text };
+  };
 }
 
 /** The context for these certificates, and words for the one that is shown. */

@@ -21,6 +21,7 @@ import { type FailurePlace, describeTlsFailure } from './failure.ts';
 export { type ContextOptions, contextOptions } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
 export type { FailurePlace } from './failure.ts';
+export { strangerText } from './stranger-text.ts';
 
 /** Where to, whom to believe, and how long to wait. */
 export interface ConnectOptions extends ContextOptions {
