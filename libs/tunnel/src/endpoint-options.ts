@@ -2,27 +2,10 @@
 import type { Clock } from './clock.ts';
 import type { TunnelError } from './error.ts';
 import type { Limits } from './limit.ts';
-import type { Peer } from './peer.ts';
 import type { RelayedOpen } from './relay.ts';
 import type { Session } from './session.ts';
 import type { ProcessName } from './stream-end.ts';
 import type { Stream } from './stream.ts';
-
-/** What the accepting end brings to a handshake. */
-export interface AcceptHandshake {
-  /** This end's HELLO, sent at once. */
-  hello: object;
-  /** Judges the peer's HELLO. What it throws is sent to the peer as the reason: `CODE: message` where it has a `code`. */
-  authenticate(hello: unknown): Promise<{ peer: Peer; welcome: object }>;
-}
-
-/** What the dialling end brings to a handshake. */
-export interface ConnectHandshake {
-  /** Answers the accepting end's HELLO with one's own. */
-  answer(hello: unknown): Promise<object>;
-  /** Reads WELCOME, and says who is at the other end. */
-  welcome(body: unknown): Peer;
-}
 
 /** What an endpoint is made with. */
 export interface EndpointOptions {

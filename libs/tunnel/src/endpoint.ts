@@ -14,7 +14,8 @@ import { encodeAnswer, encodeCredit, encodeReset, FrameType, type Open, type Res
 import { defaultLimits, type Limits } from './limit.ts';
 import { ShortTraffic } from './flight.ts';
 import { Multimap } from './multimap.ts';
-import type { AcceptHandshake, ConnectHandshake, EndpointOptions } from './endpoint-options.ts';
+import type { EndpointOptions } from './endpoint-options.ts';
+import type { AcceptHandshake, ConnectHandshake } from './handshake.ts';
 import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
 import { gatewayFor, type Peer } from './peer.ts';
 import { RelaySide, startRelay } from './relay.ts';
@@ -74,50 +75,16 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 
   /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
-  async accept(carrier: Carrier, handshake: AcceptHandshake): Promise<Session> {
-    const { session, failed } = this.#makeSession(carrier, false);
-    sendOrGiveUp(session, FrameType.Hello, handshake.hello);
-    const hello = await Promise.race([
-      new Promise<unknown>((resolve) => {
-        session.awaitHandshake(FrameType.Hello, resolve);
-      }),
-      failed,
-    ]);
-    const { peer, welcome } = await handshake.authenticate(hello).catch((error: unknown) => {
-      session.refuse(GoAwayCode.Refused, describeRefusal(error));
-      throw error;
-    });
-    if (session.closed) await failed;
-    sendOrGiveUp(session, FrameType.Welcome, welcome);
-    this.#establish(session, peer);
+  async accept(carrier: Carrier, terms: AcceptHandshake): Promise<Session> {
+    const session = this.#makeSession(carrier, false);
+    await session.handshake.accept(terms, (peer) => this.#establish(session, peer));
     return session;
   }
 
-  /** Speaks first on a carrier that was dialled here. Resolves when the session is up; rejects with `TunnelError`. */
-  async connect(carrier: Carrier, handshake: ConnectHandshake): Promise<Session> {
-    const { session, failed } = this.#makeSession(carrier, true);
-    const hello = new Promise<unknown>((resolve) => {
-      session.awaitHandshake(FrameType.Hello, resolve);
-    });
-    const answer = await handshake.answer(await Promise.race([hello, failed])).catch((error: unknown) => {
-      session.destroy(new TunnelError('TUNNEL_CLOSED', 'the handshake was given up', { cause: error }));
-      throw error;
-    });
-    const welcomed = new Promise<void>((resolve, reject) => {
-      session.awaitHandshake(FrameType.Welcome, (body) => {
-        try {
-          this.#establish(session, handshake.welcome(body));
-          resolve();
-        } catch (error) {
-          session.destroy(
-            new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'WELCOME could not be read', { cause: error }),
-          );
-          reject(error);
-        }
-      });
-    });
-    sendOrGiveUp(session, FrameType.Hello, answer);
-    await Promise.race([welcomed, failed]);
+  /** Takes a carrier that was dialled here. Resolves when the session is up; rejects with `TunnelError`. */
+  async connect(carrier: Carrier, terms: ConnectHandshake): Promise<Session> {
+    const session = this.#makeSession(carrier, true);
+    await session.handshake.connect(terms, (peer) => this.#establish(session, peer));
     return session;
   }
 
@@ -270,6 +237,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 
   handleClose(session: Session, cause: TunnelError): void {
+    this.#pending.delete(session);
     if (!this.#sessions.delete(session)) return;
     this.#byPeer.delete(peerKey(session.peer.scope, session.peer.id), session);
     this.#options.onSessionClose?.(session, cause);
@@ -277,20 +245,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   // ---- inside
 
-  #makeSession(carrier: Carrier, dialer: boolean): { session: Session; failed: Promise<never> } {
-    const { promise: failed, reject } = Promise.withResolvers<never>();
-    failed.catch(() => {});
-    const owner: SessionOwner = {
-      handleOpen: (session, id, open) => this.handleOpen(session, id, open),
-      handleResume: (session, id, resume) => this.handleResume(session, id, resume),
-      handleControl: (session, body) => this.handleControl(session, body),
-      handleGoAway: (session, lastStream, text) => this.handleGoAway(session, lastStream, text),
-      handleClose: (session, cause) => {
-        reject(cause);
-        this.#pending.delete(session);
-        this.handleClose(session, cause);
-      },
-    };
+  #makeSession(carrier: Carrier, dialer: boolean): Session {
     const session = new Session({
       carrier,
       clock: this.clock,
@@ -298,10 +253,10 @@ export class Endpoint implements SessionOwner, StreamHost {
       dialer,
       receiveBudget: this.#receiveBudget,
       shortTraffic: this.#shortTraffic,
-      owner,
+      owner: this,
     });
     this.#pending.add(session);
-    return { session, failed };
+    return session;
   }
 
   #establish(session: Session, peer: Peer): void {
@@ -364,20 +319,6 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 }
 
-/** A body that does not fit its frame ends the handshake here and now. */
-function sendOrGiveUp(
-  session: Session,
-  type: typeof FrameType.Hello | typeof FrameType.Welcome,
-  body: object,
-): void {
-  try {
-    session.sendHandshake(type, body);
-  } catch (error) {
-    session.destroy(new TunnelError('TUNNEL_CLOSED', 'the handshake was given up', { cause: error }));
-    throw error;
-  }
-}
-
 function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;
 }
@@ -392,11 +333,4 @@ function mayMove({ scope, peer }: Stream, ofScope: string, from: ProcessName): b
 
 function refuse(session: Session, id: number, code: number, text: string): void {
   session.sendControlFrame(encodeReset(id, code, text));
-}
-
-function describeRefusal(error: unknown): string {
-  if (!(error instanceof Error)) return 'INTERNAL: the handshake failed';
-  return 'code' in error && typeof error.code === 'string'
-    ? `${error.code}: ${error.message}`
-    : 'INTERNAL: the handshake failed';
 }

@@ -32,6 +32,11 @@ export class TunnelError extends Error {
   }
 }
 
+/** The peer sent what it must not; `message` says what. */
+export function brokenProtocol(message: string): TunnelError {
+  return new TunnelError('TUNNEL_PROTOCOL_VIOLATED', `the peer broke the protocol: ${message}`);
+}
+
 /** Why a stream ended early. `saysNothingReached` tells which of them, before OPENED, let the opener try elsewhere. */
 export const ResetCode = {
   /** The local socket was reset or closed by its owner. */

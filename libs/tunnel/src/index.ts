@@ -7,7 +7,8 @@ export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export type { Clock } from './clock.ts';
 export { Compression, type CompressionCounts } from './compression.ts';
 export { Endpoint } from './endpoint.ts';
-export type { AcceptHandshake, ConnectHandshake, EndpointOptions } from './endpoint-options.ts';
+export type { AcceptHandshake, ConnectHandshake } from './handshake.ts';
+export type { EndpointOptions } from './endpoint-options.ts';
 export { EarlyDatagrams } from './early-datagrams.ts';
 export {
   GoAwayCode,

@@ -12,7 +12,7 @@ import { Budget } from './budget.ts';
 import type { Carrier, Transport } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import { FrameDecoder, type FrameSink } from './decoder.ts';
-import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
+import { brokenProtocol, GoAwayCode, ResetCode, TunnelError } from './error.ts';
 import { Flight, type ShortTraffic } from './flight.ts';
 import {
   decodeGoAway,
@@ -28,6 +28,7 @@ import {
   type Open,
   type Resume,
 } from './frame.ts';
+import { Handshake } from './handshake.ts';
 import type { Limits } from './limit.ts';
 import { Keepalive } from './keepalive.ts';
 import { Outbox } from './outbox.ts';
@@ -67,6 +68,8 @@ export class Session implements FrameSink {
   readonly connectedAt: Date = new Date();
   /** False once either end said GOAWAY, or the session is closed: no new streams. */
   usable = false;
+  /** How it comes up; over for good then. */
+  readonly handshake: Handshake;
   readonly #carrier: Carrier;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -74,8 +77,6 @@ export class Session implements FrameSink {
   readonly #decoder = new FrameDecoder(this);
   #phase: Phase = 'handshake';
   #peer: Peer | null = null;
-  #awaited: { type: number; handle: (body: unknown) => void } | null = null;
-  #stopHandshakeTimer: (() => void) | null;
   readonly #paths = new Map<number, PathEnd>();
   #nextId: number;
   #peerHighest = 0;
@@ -113,14 +114,7 @@ export class Session implements FrameSink {
         return this.#paths.size > 0;
       },
     });
-    this.#stopHandshakeTimer = this.#clock.after(this.#limits.handshakeTimeoutMs, () => {
-      this.destroy(
-        new TunnelError(
-          'TUNNEL_HANDSHAKE_TIMEOUT',
-          `no whole handshake within ${this.#limits.handshakeTimeoutMs} ms`,
-        ),
-      );
-    });
+    this.handshake = new Handshake(this, this.#clock, this.#limits);
     this.#carrier.start({
       handleBytes: (chunk, slab = null) => this.#handleBytes(chunk, slab),
       handleClose: (error) =>
@@ -171,40 +165,16 @@ export class Session implements FrameSink {
     return this.#phase === 'closed';
   }
 
-  // ---- handshake
-
-  /** Sends HELLO or WELCOME. */
-  sendHandshake(type: typeof FrameType.Hello | typeof FrameType.Welcome, body: unknown): void {
-    this.sendControlFrame(encodeBody(type, body));
-  }
-
-  /** Names the one handshake frame that may come next. Called back at once: streams may follow WELCOME in the same chunk. */
-  awaitHandshake(
-    type: typeof FrameType.Hello | typeof FrameType.Welcome,
-    handle: (body: unknown) => void,
-  ): void {
-    this.#awaited = { type, handle };
-  }
+  // ---- what the owner asks
 
   /** The handshake is over: streams may come and go. */
   establish(peer: Peer): void {
     if (this.#phase !== 'handshake') throw closedError();
-    this.#stopHandshakeTimer?.();
-    this.#stopHandshakeTimer = null;
     this.#phase = 'up';
     this.#peer = peer;
     this.usable = true;
     this.#sendPing();
   }
-
-  /** Refuses the handshake: GOAWAY with a reason, then the end. */
-  refuse(code: GoAwayCode, text: string): void {
-    if (this.#phase === 'closed') return;
-    this.sendControlFrame(encodeGoAway(0, code, text));
-    this.#close(new TunnelError('TUNNEL_REFUSED', text), true);
-  }
-
-  // ---- what the owner asks
 
   /** Sends JSON on stream 0. */
   sendControl(body: unknown): void {
@@ -225,18 +195,23 @@ export class Session implements FrameSink {
     this.#close(cause, false);
   }
 
+  /** Refuses the peer: GOAWAY with a reason, then the end. */
+  refuse(code: GoAwayCode, text: string): void {
+    if (this.#phase === 'closed') return;
+    this.sendControlFrame(encodeGoAway(0, code, text));
+    this.#close(new TunnelError('TUNNEL_REFUSED', text), true);
+  }
+
   /** `gently`: what is queued as control is still sent. */
   #close(cause: TunnelError, gently: boolean): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.usable = false;
-    this.#stopHandshakeTimer?.();
     this.#stopLazyTimer?.();
     this.#quietWatch.stop();
     const last = this.#outbox.close();
     if (gently) this.#carrier.end(last);
     else this.#carrier.destroy();
-    this.#awaited = null;
     const paths = [...this.#paths.values()];
     this.#paths.clear();
     this.#lazy.clear();
@@ -244,6 +219,7 @@ export class Session implements FrameSink {
       this.#leaveQueues(path);
       path.handlePathLost(cause);
     }
+    this.handshake.handleClose(cause);
     this.#owner.handleClose(this, cause);
   }
 
@@ -387,7 +363,7 @@ export class Session implements FrameSink {
 
   handleFrame(type: number, stream: number, payload: Buffer): void {
     if (this.#phase === 'closed') return;
-    if (this.#phase === 'handshake') this.#handleHandshake(type, stream, payload);
+    if (this.#phase === 'handshake') this.handshake.handleFrame(type, stream, payload);
     else if (stream === 0) this.#handleOwn(type, payload);
     else if (type === FrameType.Open || type === FrameType.Resume) this.#handleNew(type, stream, payload);
     else {
@@ -395,19 +371,6 @@ export class Session implements FrameSink {
       if (path === undefined) this.#checkLate(stream);
       else path.handleFrame(type, payload);
     }
-  }
-
-  #handleHandshake(type: number, stream: number, payload: Buffer): void {
-    if (type === FrameType.GoAway) {
-      const { text } = decodeGoAway(payload);
-      this.destroy(new TunnelError('TUNNEL_REFUSED', text, { detail: text.split(':', 1)[0] ?? '' }));
-      return;
-    }
-    const awaited = this.#awaited;
-    if (awaited === null || type !== awaited.type || stream !== 0)
-      throw violated(`a frame of type ${type} in the handshake`);
-    this.#awaited = null;
-    awaited.handle(decodeJson(payload));
   }
 
   #handleOwn(type: number, payload: Buffer): void {
@@ -426,7 +389,7 @@ export class Session implements FrameSink {
       }
       case FrameType.Received:
         if (!this.#flight.handleRead(decodeReceived(payload), this.#clock.now()))
-          throw violated('RECEIVED counts what was never sent, or less than before');
+          throw brokenProtocol('RECEIVED counts what was never sent, or less than before');
         this.#outbox.handleRoom();
         break;
       case FrameType.Control:
@@ -434,14 +397,14 @@ export class Session implements FrameSink {
         break;
       case FrameType.Hello:
       case FrameType.Welcome:
-        throw violated('a handshake frame after the handshake');
+        throw brokenProtocol('a handshake frame after the handshake');
       default: // A frame of a later version: passed over.
     }
   }
 
   #handleNew(type: number, stream: number, payload: Buffer): void {
     if ((stream & 1) === (this.#nextId & 1) || stream <= this.#peerHighest)
-      throw violated(`stream ${stream} is not the peer's to open`);
+      throw brokenProtocol(`stream ${stream} is not the peer's to open`);
     this.#peerHighest = stream;
     if (this.#goingAway) {
       this.sendControlFrame(encodeReset(stream, ResetCode.ShuttingDown, 'this end is going away'));
@@ -467,7 +430,7 @@ export class Session implements FrameSink {
   #checkLate(stream: number): void {
     const own = (stream & 1) === (this.#nextId & 1);
     if (stream === 0 || (own ? stream >= this.#nextId : stream > this.#peerHighest))
-      throw violated(`stream ${stream} was never opened`);
+      throw brokenProtocol(`stream ${stream} was never opened`);
   }
 
   #breakOff(error: TunnelError): void {
@@ -478,8 +441,4 @@ export class Session implements FrameSink {
 
 function closedError(): TunnelError {
   return new TunnelError('TUNNEL_CLOSED', 'the session is closed');
-}
-
-function violated(message: string): TunnelError {
-  return new TunnelError('TUNNEL_PROTOCOL_VIOLATED', `the peer broke the protocol: ${message}`);
 }
