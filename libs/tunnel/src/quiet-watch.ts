@@ -6,15 +6,15 @@
 import type { Clock } from './clock.ts';
 import type { Keepalive } from './keepalive.ts';
 import type { Limits } from './limit.ts';
+import type { PathTable } from './path-table.ts';
 
 /** What it needs of the session. */
 export interface QuietWatchParts {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly keepalive: Keepalive;
+  readonly paths: PathTable;
   readonly sendPing: () => void;
-  /** Tells the paths that there are; false when there is none any more. */
-  readonly tellPaths: (isQuiet: boolean) => boolean;
 }
 
 /** One per session. */
@@ -46,7 +46,7 @@ export class QuietWatch {
   }
 
   #look(since: number): void {
-    const { clock, limits, keepalive, tellPaths } = this.#parts;
+    const { clock, limits, keepalive, paths } = this.#parts;
     this.#stopTimer = null;
     if (keepalive.heardAt >= since) {
       if (this.#saidMore) this.begin();
@@ -55,6 +55,21 @@ export class QuietWatch {
     const now = clock.now();
     // Where the timer is late so are we, and the answer may be waiting to be read.
     const isLate = now - since >= 2 * limits.quietAfterMs;
-    if (tellPaths(keepalive.isQuiet(now) && !isLate)) this.begin();
+    if (keepalive.isQuiet(now) && !isLate) this.#tellPaths();
+    if (paths.size > 0) this.begin();
+  }
+
+  /**
+   * What the peer has not taken yet looks for another way. Of what is open one path goes ahead, and the others follow when
+   * it was answered elsewhere while nothing has come here: a peer that stands still for a moment answers nowhere, and moves
+   * nothing.
+   */
+  #tellPaths(): void {
+    const { clock, keepalive, paths } = this.#parts;
+    for (const path of paths.all()) path.handleQuiet();
+    const follow = (): void => {
+      if (keepalive.isQuiet(clock.now())) for (const path of paths.all()) path.leaveQuiet(() => {});
+    };
+    paths.all().some((path) => path.leaveQuiet(follow));
   }
 }

@@ -4,9 +4,8 @@
  *     handshake ──WELCOME sent or received──► up ──GOAWAY──► up, takes no new streams ──► closed
  *         └──────────── refused, late, malformed, silent for deadAfterMs ────────────────► closed
  *
- * It numbers streams, hands frames to whoever holds the end of a stream here (`PathEnd`), and sends by its `Outbox`. A
- * stream that ends or moves leaves its number: frames for it that still come are late and dropped; frames for a number
- * never given break the protocol.
+ * It hands frames to whoever holds the end of a stream here (`PathEnd`, by number in the `PathTable`), and sends by its
+ * `Outbox`. A stream that ends or moves leaves its number.
  */
 import { Budget } from './budget.ts';
 import type { Carrier, Transport } from './carrier.ts';
@@ -33,6 +32,7 @@ import type { Limits } from './limit.ts';
 import { Keepalive } from './keepalive.ts';
 import { Outbox } from './outbox.ts';
 import type { PathEnd } from './path-end.ts';
+import { PathTable } from './path-table.ts';
 import type { Peer } from './peer.ts';
 import { QuietWatch } from './quiet-watch.ts';
 import type { Slab } from './slab.ts';
@@ -51,7 +51,7 @@ export interface SessionOptions {
   carrier: Carrier;
   clock: Clock;
   limits: Limits;
-  /** The dialling end numbers its streams 1, 3, 5…; the other 2, 4, 6… */
+  /** Whether the carrier was dialled here. */
   dialer: boolean;
   receiveBudget: Budget;
   shortTraffic: ShortTraffic;
@@ -59,8 +59,6 @@ export interface SessionOptions {
 }
 
 type Phase = 'handshake' | 'up' | 'closed';
-
-const streamNumberMax = 0xffff_fffd;
 
 /** Made by `Endpoint.accept` and `Endpoint.connect`. */
 export class Session implements FrameSink {
@@ -77,9 +75,7 @@ export class Session implements FrameSink {
   readonly #decoder = new FrameDecoder(this);
   #phase: Phase = 'handshake';
   #peer: Peer | null = null;
-  readonly #paths = new Map<number, PathEnd>();
-  #nextId: number;
-  #peerHighest = 0;
+  readonly #paths: PathTable;
   readonly #keepalive: Keepalive;
   readonly #quietWatch: QuietWatch;
   readonly #lazy = new Set<PathEnd>();
@@ -101,18 +97,15 @@ export class Session implements FrameSink {
       flight: this.#flight,
       roundTripMs: () => this.roundTripMsMin,
     });
-    this.#nextId = options.dialer ? 1 : 2;
+    this.#paths = new PathTable(options.dialer, options.limits.streamsPerSessionMax);
     this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
     this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
     this.#quietWatch = new QuietWatch({
       clock: this.#clock,
       limits: this.#limits,
       keepalive: this.#keepalive,
+      paths: this.#paths,
       sendPing: () => this.#sendPing(),
-      tellPaths: (isQuiet) => {
-        if (isQuiet) this.#tellQuiet();
-        return this.#paths.size > 0;
-      },
     });
     this.handshake = new Handshake(this, this.#clock, this.#limits);
     this.#carrier.start({
@@ -186,7 +179,7 @@ export class Session implements FrameSink {
     if (this.#phase !== 'up' || this.#goingAway) return;
     this.#goingAway = true;
     this.usable = false;
-    this.sendControlFrame(encodeGoAway(this.#peerHighest, code, text));
+    this.sendControlFrame(encodeGoAway(this.#paths.peerHighest, code, text));
     this.#endWhenIdle();
   }
 
@@ -212,10 +205,8 @@ export class Session implements FrameSink {
     const last = this.#outbox.close();
     if (gently) this.#carrier.end(last);
     else this.#carrier.destroy();
-    const paths = [...this.#paths.values()];
-    this.#paths.clear();
     this.#lazy.clear();
-    for (const path of paths) {
+    for (const path of this.#paths.removeAll()) {
       this.#leaveQueues(path);
       path.handlePathLost(cause);
     }
@@ -225,7 +216,7 @@ export class Session implements FrameSink {
 
   /** The streams and relays that this session carries. */
   paths(): PathEnd[] {
-    return [...this.#paths.values()];
+    return this.#paths.all();
   }
 
   /** Called about once a second: sends PING in time, and ends a session that is silent. */
@@ -241,8 +232,8 @@ export class Session implements FrameSink {
 
   /** Whether one more stream can be taken: a number, a place and a floor of window. Takes the floor. */
   reserve(): boolean {
-    if (!this.usable || this.#paths.size >= this.#limits.streamsPerSessionMax) return false;
-    if (this.#nextId > streamNumberMax) {
+    if (!this.usable || this.#paths.isFull) return false;
+    if (this.#paths.isUsedUp) {
       this.goAway(GoAwayCode.StreamsUsedUp, 'stream numbers are used up');
       return false;
     }
@@ -251,23 +242,20 @@ export class Session implements FrameSink {
 
   /** Gives a number to a path that begins here. */
   attach(path: PathEnd): number {
-    const id = this.#nextId;
-    this.#nextId += 2;
-    this.#paths.set(id, path);
+    const id = this.#paths.add(path);
     this.#quietWatch.begin();
     return id;
   }
 
   /** Takes a path under the number that the peer gave it. */
   adopt(id: number, path: PathEnd): void {
-    this.#paths.set(id, path);
+    this.#paths.adopt(id, path);
   }
 
   /** Lets a path go; what still comes for it is late. */
   detach(id: number): void {
-    const path = this.#paths.get(id);
+    const path = this.#paths.remove(id);
     if (path === undefined) return;
-    this.#paths.delete(id);
     this.#leaveQueues(path);
     this.#endWhenIdle();
   }
@@ -275,9 +263,7 @@ export class Session implements FrameSink {
   /** The peer went away without taking our streams above `lastStream`: they look for another path. */
   dropAbove(lastStream: number): void {
     const cause = new TunnelError('TUNNEL_CLOSED', 'the peer went away without taking the stream');
-    for (const [id, path] of this.#paths) {
-      if ((id & 1) !== (this.#nextId & 1) || id <= lastStream) continue;
-      this.#paths.delete(id);
+    for (const path of this.#paths.removeOwnAbove(lastStream)) {
       this.#leaveQueues(path);
       path.handleNotTaken(cause);
     }
@@ -323,19 +309,6 @@ export class Session implements FrameSink {
     this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
   }
 
-  /**
-   * What the peer has not taken yet looks for another way. Of what is open one path goes ahead, and the others follow when
-   * it was answered elsewhere while nothing has come here: a peer that stands still for a moment answers nowhere, and moves
-   * nothing.
-   */
-  #tellQuiet(): void {
-    for (const path of this.paths()) path.handleQuiet();
-    const follow = (): void => {
-      if (this.#phase === 'up' && this.quiet) for (const path of this.paths()) path.leaveQuiet(() => {});
-    };
-    this.paths().some((path) => path.leaveQuiet(follow));
-  }
-
   #endWhenIdle(): void {
     if (this.#goingAway && this.#paths.size === 0) this.#close(closedError(), true);
   }
@@ -350,15 +323,14 @@ export class Session implements FrameSink {
       this.#decoder.push(chunk, slab);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
-      this.#breakOff(error);
+      this.sendControlFrame(encodeGoAway(this.#paths.peerHighest, GoAwayCode.Protocol, error.message));
+      this.#close(error, true);
     }
   }
 
   handleData(stream: number, piece: Buffer, slab: Slab | null): void {
     if (this.#phase === 'closed') return;
-    const path = this.#paths.get(stream);
-    if (path === undefined) this.#checkLate(stream);
-    else path.handleData(piece, slab);
+    this.#paths.find(stream)?.handleData(piece, slab);
   }
 
   handleFrame(type: number, stream: number, payload: Buffer): void {
@@ -366,11 +338,7 @@ export class Session implements FrameSink {
     if (this.#phase === 'handshake') this.handshake.handleFrame(type, stream, payload);
     else if (stream === 0) this.#handleOwn(type, payload);
     else if (type === FrameType.Open || type === FrameType.Resume) this.#handleNew(type, stream, payload);
-    else {
-      const path = this.#paths.get(stream);
-      if (path === undefined) this.#checkLate(stream);
-      else path.handleFrame(type, payload);
-    }
+    else this.#paths.find(stream)?.handleFrame(type, payload);
   }
 
   #handleOwn(type: number, payload: Buffer): void {
@@ -403,14 +371,12 @@ export class Session implements FrameSink {
   }
 
   #handleNew(type: number, stream: number, payload: Buffer): void {
-    if ((stream & 1) === (this.#nextId & 1) || stream <= this.#peerHighest)
-      throw brokenProtocol(`stream ${stream} is not the peer's to open`);
-    this.#peerHighest = stream;
+    this.#paths.handleNew(stream);
     if (this.#goingAway) {
       this.sendControlFrame(encodeReset(stream, ResetCode.ShuttingDown, 'this end is going away'));
       return;
     }
-    const full = this.#paths.size >= this.#limits.streamsPerSessionMax;
+    const full = this.#paths.isFull;
     if (type === FrameType.Open) {
       const open = decodeOpen(payload);
       // A repeated OPEN must not hear that nothing reached the resource: its first may have.
@@ -425,17 +391,6 @@ export class Session implements FrameSink {
 
   #refuseFull(stream: number, code: ResetCode): void {
     this.sendControlFrame(encodeReset(stream, code, `at most ${this.#limits.streamsPerSessionMax} streams`));
-  }
-
-  #checkLate(stream: number): void {
-    const own = (stream & 1) === (this.#nextId & 1);
-    if (stream === 0 || (own ? stream >= this.#nextId : stream > this.#peerHighest))
-      throw brokenProtocol(`stream ${stream} was never opened`);
-  }
-
-  #breakOff(error: TunnelError): void {
-    this.sendControlFrame(encodeGoAway(this.#peerHighest, GoAwayCode.Protocol, error.message));
-    this.#close(error, true);
   }
 }
 
