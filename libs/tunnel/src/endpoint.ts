@@ -22,8 +22,9 @@ import { RelaySide, startRelay } from './relay.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { isBetterSession } from './session-choice.ts';
 import { newStreamKey } from './stream-key.ts';
-import { Stream, type StreamHost } from './stream.ts';
+import { Stream } from './stream.ts';
 import type { ProcessName } from './stream-end.ts';
+import type { StreamHost } from './stream-host.ts';
 import { TombstoneTable, type Tombstone } from './tombstone.ts';
 
 /** See the head of this file. */
@@ -194,8 +195,8 @@ export class Endpoint implements SessionOwner, StreamHost {
       return refuse(session, id, ResetCode.NotSupported, 'this end takes no streams');
     if (!session.receiveBudget.take(this.limits.floorBytes))
       return refuse(session, id, ResetCode.Limit, 'no window is left to give');
-    const start = { metadata: body.meta, scope, peer: body.from };
-    const stream = Stream.offered(this, session, id, open, start);
+    const start = { key: open.key, metadata: body.meta, scope, peer: body.from };
+    const stream = Stream.offered(this, session, start, id, open);
     session.adopt(id, stream);
     this.#keep(stream);
     this.#options.onOpen(stream, session);

@@ -1,14 +1,17 @@
 /**
  * The receiving part of a stream's end (the word is that of RFC 9000, section 3.2): what has come in order, what of it has
- * left this process, and what the peer is told of both. FIN counts as one byte after the last.
+ * left this process, and what the peer is told of both. FIN counts as one byte after the last. What comes before the owner
+ * has accepted the stream is kept here.
  *
  *     DATA, FIN ──take, takeEnd──► the owner ──deliver, deliverEnd──► CREDIT   (`creditDue`)
  */
 import type { Batch } from './batch.ts';
 import type { Budget } from './budget.ts';
-import { encodeCredit } from './frame.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { encodeCredit, payloadBytesMax } from './frame.ts';
 import type { Limits } from './limit.ts';
 import { ReceiveWindow } from './receive-window.ts';
+import type { Slab } from './slab.ts';
 
 /** One per stream end. Offsets are absolute, from the stream's first byte. */
 export class ReceivingPart {
@@ -19,11 +22,14 @@ export class ReceivingPart {
   #at = 0;
   #finReceived = false;
   #finDelivered = false;
+  /** What came before `accept`; null when it is over. */
+  #early: ByteQueue | null;
 
-  /** The caller has taken the floor from the budget; `floorOnly` while the stream was not accepted yet. */
-  constructor(limits: Limits, budget: Budget, floorOnly: boolean) {
+  /** The caller has taken the floor from the budget. While the stream is only `offered` no more than that may come. */
+  constructor(limits: Limits, budget: Budget, offered: boolean) {
     this.#window = new ReceiveWindow(limits, budget);
-    this.#window.start(floorOnly);
+    this.#window.start(offered);
+    this.#early = offered ? new ByteQueue() : null;
   }
 
   /** Received so far, an end counting as one byte. */
@@ -40,11 +46,6 @@ export class ReceivingPart {
     return this.#window.limit;
   }
 
-  /** How large a window the peer is given. */
-  get windowBytes(): number {
-    return this.#window.window;
-  }
-
   get ended(): boolean {
     return this.#finReceived;
   }
@@ -54,9 +55,17 @@ export class ReceivingPart {
     return this.#finDelivered;
   }
 
-  /** The stream was accepted: more than the floor may come. */
-  widen(): void {
+  /** The stream was accepted: more than the floor may come. Returns what came before. */
+  accept(): Buffer[] {
     this.#window.start(false);
+    const pieces: Buffer[] = [];
+    const early = this.#early;
+    this.#early = null;
+    for (let piece = early?.peek(payloadBytesMax); piece; piece = early?.peek(payloadBytesMax)) {
+      early?.advance(piece.length);
+      pieces.push(piece);
+    }
+    return pieces;
   }
 
   /** Whether the peer may send so many bytes now: within its credit, and not after its end. */
@@ -65,14 +74,16 @@ export class ReceivingPart {
     return this.#at + bytes <= limit && !(this.#finReceived && this.#at >= received);
   }
 
-  /** Takes what came, and returns what of it had not come before; null when all had. */
-  take(piece: Buffer): Buffer | null {
+  /** Takes what came, and returns what of it is new and for the owner; null when it all came before, or is early. */
+  take(piece: Buffer, slab: Slab | null): Buffer | null {
     const known = this.#window.received - this.#at;
     this.#at += piece.length;
     if (known >= piece.length) return null;
     const fresh = known > 0 ? piece.subarray(known) : piece;
     this.#window.received += fresh.length;
-    return fresh;
+    if (this.#early === null) return fresh;
+    this.#early.push(slab === null ? fresh : Buffer.from(fresh));
+    return null;
   }
 
   /** The peer's FIN: `new`, `repeated` on another path, or what is wrong with it. */
@@ -127,8 +138,9 @@ export class ReceivingPart {
     return this.#window.restart(budget, floorOnly);
   }
 
-  /** Hands the window back. */
+  /** Hands the window back, and lets go of what is early. */
   release(): void {
+    this.#early = null;
     this.#window.release();
   }
 }

@@ -394,3 +394,15 @@ test('streams leave a session that still works for another path, and stay where 
   assert.deepEqual([first.streamCount, second.streamCount], [0, 1]);
   assert.equal(accepted[0]?.received, 50_000);
 });
+
+test('a stream does not leave a path of its own that works for one through a relay', async () => {
+  const { clock, node, client } = await chain();
+  const { left: direct } = await connect(clock, node, client);
+  const opener = new TestOwner(node.open(direct, {}), 0, 1);
+  await clock.advance(5);
+  node.moveStreams(direct);
+  assert.equal(direct.streamCount, 1);
+  direct.destroy(new TunnelError('TUNNEL_CLOSED', 'test'));
+  await clock.advance(20);
+  assert.equal(opener.stream.session, [...node.sessions][0], 'and takes that one when its own is gone');
+});

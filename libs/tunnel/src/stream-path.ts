@@ -1,6 +1,6 @@
 /**
- * The path under one end of a stream: which session carries it, under which number, and how it comes to another
- * (docs/PROTOCOL.md, "RESUME").
+ * The path under one end of a stream: which session carries it, under which number, when another is better, and how the
+ * stream comes to that (docs/PROTOCOL.md, "RESUME").
  *
  *      none ──RESUME sent──► resuming ──RESUMED──► attached      (initiator)
  *      none or attached ──RESUME taken, RESUMED sent──► attached (the other)
@@ -19,30 +19,19 @@ import {
   type Open,
   type Resume,
 } from './frame.ts';
-import type { Limits } from './limit.ts';
 import { gatewayFor } from './peer.ts';
 import type { ReceivingPart } from './receiving-part.ts';
 import type { SendingPart } from './sending-part.ts';
-import type { PathEnd } from './path-end.ts';
 import type { Session } from './session.ts';
-import type { ProcessName } from './stream-end.ts';
-
-/** The end of a stream that a path is for. */
-export interface PathHolder extends PathEnd {
-  readonly key: string;
-  readonly opener: boolean;
-  readonly metadata: unknown;
-  readonly scope: string;
-  readonly peer: ProcessName;
-}
+import type { StreamHost } from './stream-host.ts';
+import type { Stream } from './stream.ts';
 
 /** One per stream end. */
 export class StreamPath {
   /** Called once when the RESUME that was sent is answered. */
   onAnswer: (() => void) | null = null;
-  readonly #holder: PathHolder;
-  readonly #self: ProcessName;
-  readonly #limits: Limits;
+  readonly #host: StreamHost;
+  readonly #stream: Stream;
   readonly #sending: SendingPart;
   readonly #receiving: ReceivingPart;
   #session: Session | null = null;
@@ -51,16 +40,9 @@ export class StreamPath {
   #resuming = false;
   #lostAt: number | null = null;
 
-  constructor(
-    holder: PathHolder,
-    self: ProcessName,
-    limits: Limits,
-    sending: SendingPart,
-    receiving: ReceivingPart,
-  ) {
-    this.#holder = holder;
-    this.#self = self;
-    this.#limits = limits;
+  constructor(host: StreamHost, stream: Stream, sending: SendingPart, receiving: ReceivingPart) {
+    this.#host = host;
+    this.#stream = stream;
     this.#sending = sending;
     this.#receiving = receiving;
   }
@@ -89,34 +71,21 @@ export class StreamPath {
     return this.#attempt > 1;
   }
 
-  /** Whether the session leads to the other end's process itself, not to a relay. */
-  isDirect({ peer }: Session): boolean {
-    return peer.id === this.#holder.peer.id && peer.bootId === this.#holder.peer.bootId;
-  }
-
   /** The shortest round trip to the other end, in ms; null where it was not measured, or the way goes over a relay. */
   get roundTripMs(): number | null {
     const session = this.#session;
-    return session !== null && this.isDirect(session) ? session.roundTripMsMin : null;
+    return session !== null && this.#isDirect(session) ? session.roundTripMsMin : null;
   }
 
   /** Sends OPEN, for the first time or again; the floor has been taken on the session. Throws for metadata that does not fit. */
   open(session: Session): void {
-    const { key, scope, peer: to, metadata: meta } = this.#holder;
+    const { key, scope, peer: to, metadata: meta } = this.#stream;
     this.#attempt += 1;
-    this.#attach(session, session.attach(this.#holder));
-    const body = { from: this.#self, to, ...gatewayFor(session.peer, scope), meta };
+    this.#attach(session, session.attach(this.#stream));
+    const body = { from: this.#host.self, to, ...gatewayFor(session.peer, scope), meta };
     const { limit } = this.#receiving;
     session.sendControlFrame(encodeOpen(this.#id, { key, attempt: this.#attempt, limit, body }));
-    this.#sending.startOver(this.#limits.floorBytes);
-  }
-
-  /** Sends the first OPEN's repetition, as far as the session has a window left. */
-  openAgain(session: Session): void {
-    if (!session.receiveBudget.take(this.#limits.floorBytes)) return;
-    this.#receiving.restart(session.receiveBudget, 0, false);
-    this.open(session);
-    session.schedule(this.#holder);
+    this.#sending.startOver(this.#host.limits.floorBytes);
   }
 
   /** The peer's first OPEN. */
@@ -128,7 +97,7 @@ export class StreamPath {
 
   /** The peer's OPEN once more; its path replaces the present one. Returns false where it was refused. */
   takeOpenAgain(session: Session, id: number, open: Open, accepted: boolean): boolean {
-    if (this.#holder.opener || !this.#isNewer(open.attempt))
+    if (this.#stream.opener || !this.#isNewer(open.attempt))
       return refuse(session, id, ResetCode.PathOutdated, 'another path is newer');
     if (this.#sending.isUnderWay)
       return refuse(session, id, ResetCode.Protocol, 'the stream had been opened already');
@@ -144,18 +113,7 @@ export class StreamPath {
     const { received, limit } = this.#receiving;
     const answer = { attempt: this.#attempt, received, limit };
     this.#session?.sendControlFrame(encodeAnswer(FrameType.Opened, this.#id, answer));
-    this.#session?.schedule(this.#holder);
-  }
-
-  /** Sends RESUME, as far as the session has a window left. */
-  resume(session: Session): void {
-    if (!session.receiveBudget.take(this.#limits.floorBytes)) return;
-    const { key, scope, peer: to } = this.#holder;
-    this.#attempt += 1;
-    this.#resuming = true;
-    this.#attach(session, session.attach(this.#holder));
-    const body = { from: this.#self, to, ...gatewayFor(session.peer, scope) };
-    session.sendControlFrame(encodeResume(this.#id, { key, ...this.#restart(session), body }));
+    this.#session?.schedule(this.#stream);
   }
 
   /** The peer's RESUME: its path replaces the present one, and RESUMED is sent. Returns false where it was refused. */
@@ -175,6 +133,40 @@ export class StreamPath {
     this.#resuming = false;
     this.onAnswer?.();
     this.onAnswer = null;
+    return true;
+  }
+
+  /** Where there is no path and a session for one: OPEN once more, or RESUME when it was answered. */
+  seek(answered: boolean): void {
+    if (this.#session !== null) return;
+    const session = this.#host.findSession(this.#stream);
+    if (session === null) return;
+    if (answered) this.#resume(session);
+    else this.#openAgain(session);
+  }
+
+  /** Whether a session now leads to the other end's process itself. */
+  get hasDirectWay(): boolean {
+    const session = this.#host.findSession(this.#stream);
+    return session !== null && this.#isDirect(session);
+  }
+
+  /** Leaves a session that works for one as good; returns false where there is none. */
+  leaveForOther(): boolean {
+    if (this.#session === null) return false;
+    const next = this.#host.findSession(this.#stream);
+    // A path of its own that still works is better than one through a relay, of which nobody knows whether it leads on.
+    if (next === null || (this.#isDirect(this.#session) && !this.#isDirect(next))) return false;
+    this.leave('moved to another path');
+    return true;
+  }
+
+  /** Leaves a session that does not answer for one that may; returns false where there is none. */
+  leaveForAnswer(): boolean {
+    if (this.#session === null) return false;
+    const next = this.#host.findSession(this.#stream);
+    if (next === null || next.quiet) return false;
+    this.leave('moved to another path');
     return true;
   }
 
@@ -199,12 +191,36 @@ export class StreamPath {
     this.#lostAt ??= now;
   }
 
+  /** Sends the first OPEN's repetition, as far as the session has a window left. */
+  #openAgain(session: Session): void {
+    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
+    this.#receiving.restart(session.receiveBudget, 0, false);
+    this.open(session);
+    session.schedule(this.#stream);
+  }
+
+  /** Sends RESUME, as far as the session has a window left. */
+  #resume(session: Session): void {
+    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
+    const { key, scope, peer: to } = this.#stream;
+    this.#attempt += 1;
+    this.#resuming = true;
+    this.#attach(session, session.attach(this.#stream));
+    const body = { from: this.#host.self, to, ...gatewayFor(session.peer, scope) };
+    session.sendControlFrame(encodeResume(this.#id, { key, ...this.#restart(session), body }));
+  }
+
+  /** Whether the session leads to the other end's process itself, not to a relay. */
+  #isDirect({ peer }: Session): boolean {
+    return peer.id === this.#stream.peer.id && peer.bootId === this.#stream.peer.bootId;
+  }
+
   /**
    * The highest attempt wins; at a tie the opener's, so only an acceptor gives way: while its own waits for an answer, and
    * when that was refused. Else both would refuse each other with every second's next attempt.
    */
   #isNewer(attempt: number): boolean {
-    const givesWay = !this.#holder.opener && (this.#resuming || this.#session === null);
+    const givesWay = !this.#stream.opener && (this.#resuming || this.#session === null);
     return attempt > this.#attempt || (attempt === this.#attempt && givesWay);
   }
 
@@ -216,12 +232,12 @@ export class StreamPath {
   }
 
   #moveTo(session: Session, id: number): boolean {
-    if (!session.receiveBudget.take(this.#limits.floorBytes))
+    if (!session.receiveBudget.take(this.#host.limits.floorBytes))
       return refuse(session, id, ResetCode.PathLost, 'no window left on this session');
     this.leave('moved to another path');
     this.#sending.pin();
     this.#attach(session, id);
-    session.adopt(id, this.#holder);
+    session.adopt(id, this.#stream);
     this.#resuming = false;
     this.onAnswer = null;
     return true;

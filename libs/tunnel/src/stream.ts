@@ -8,7 +8,6 @@
  *                 any ──RESET, or no path for pathWaitMs──────────► over
  */
 import type { Batch } from './batch.ts';
-import type { Clock } from './clock.ts';
 import { ResetCode, type TunnelError } from './error.ts';
 import {
   decodeAnswer,
@@ -17,40 +16,31 @@ import {
   encodeFrame,
   encodeReset,
   FrameType,
-  payloadBytesMax,
   type Answer,
   type Open,
   type Resume,
 } from './frame.ts';
-import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
-import { ByteQueue } from './byte-queue.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { ReceivingPart } from './receiving-part.ts';
 import { SendingPart } from './sending-part.ts';
 import { StreamPath } from './stream-path.ts';
 import type { Slab } from './slab.ts';
-import type { ProcessName, StreamEnd, StreamEvents, StreamPhase } from './stream-end.ts';
+import type { ProcessName, ResetOrigin, StreamEnd, StreamEvents, StreamPhase } from './stream-end.ts';
+import type { StreamHost } from './stream-host.ts';
 import type { Tombstone } from './tombstone.ts';
 import type { PathEnd } from './path-end.ts';
 import type { Session } from './session.ts';
-import type { Budget } from './budget.ts';
 
-/** What a stream needs of its endpoint. */
-export interface StreamHost {
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly self: ProcessName;
-  readonly sendBudget: Budget;
-  /** A session over which the other end can be reached, with room for one more stream; null when there is none now. */
-  findSession(stream: Stream): Session | null;
-  /** The stream has no path and waits for one. */
-  waiting(stream: Stream): void;
-  /** The stream is over. */
-  forget(stream: Stream, tombstone: Tombstone): void;
+/** What a stream is made with. */
+export interface StreamStart {
+  key: string;
+  metadata: unknown;
+  scope: string;
+  peer: ProcessName;
 }
 
-/** One end of a stream. Made by `Endpoint.open`, or given to `onOpen`. */
+/** One end of a stream. Made by `Endpoint.open`, or given to `onOpen`. What its owner asks of it is told at `StreamEnd`. */
 export class Stream implements PathEnd, StreamEnd {
   readonly key: string;
   readonly opener: boolean;
@@ -65,34 +55,24 @@ export class Stream implements PathEnd, StreamEnd {
   readonly #sending: SendingPart;
   readonly #receiving: ReceivingPart;
   readonly #path: StreamPath;
-  /** What came before `accept`. */
-  #early: ByteQueue | null = null;
   #datagrams: DatagramQueue | null = null;
 
-  private constructor(
-    host: StreamHost,
-    session: Session,
-    start: { key: string; opener: boolean; metadata: unknown; scope: string; peer: ProcessName },
-  ) {
+  private constructor(host: StreamHost, session: Session, start: StreamStart, opener: boolean) {
     this.#host = host;
     this.key = start.key;
-    this.opener = start.opener;
+    this.opener = opener;
     this.metadata = start.metadata;
     this.scope = start.scope;
     this.peer = start.peer;
-    this.#phase = start.opener ? 'opening' : 'offered';
+    this.#phase = opener ? 'opening' : 'offered';
     this.#sending = new SendingPart(host.limits, host.sendBudget);
-    this.#receiving = new ReceivingPart(host.limits, session.receiveBudget, !start.opener);
-    this.#path = new StreamPath(this, host.self, host.limits, this.#sending, this.#receiving);
+    this.#receiving = new ReceivingPart(host.limits, session.receiveBudget, !opener);
+    this.#path = new StreamPath(host, this, this.#sending, this.#receiving);
   }
 
   /** Opens a stream: OPEN goes out, and up to `floorBytes` may follow at once. The floor has been taken on the session. */
-  static open(
-    host: StreamHost,
-    session: Session,
-    start: { key: string; metadata: unknown; scope: string; peer: ProcessName },
-  ): Stream {
-    const stream = new Stream(host, session, { ...start, opener: true });
+  static open(host: StreamHost, session: Session, start: StreamStart): Stream {
+    const stream = new Stream(host, session, start, true);
     try {
       stream.#path.open(session);
     } catch (error) {
@@ -104,15 +84,8 @@ export class Stream implements PathEnd, StreamEnd {
   }
 
   /** Takes an OPEN. The owner calls `accept` or `reset`; up to `floorBytes` may come before that and are kept. */
-  static offered(
-    host: StreamHost,
-    session: Session,
-    id: number,
-    open: Open,
-    start: { metadata: unknown; scope: string; peer: ProcessName },
-  ): Stream {
-    const stream = new Stream(host, session, { ...start, key: open.key, opener: false });
-    stream.#early = new ByteQueue();
+  static offered(host: StreamHost, session: Session, start: StreamStart, id: number, open: Open): Stream {
+    const stream = new Stream(host, session, start, false);
     stream.#path.takeOpen(session, id, open);
     return stream;
   }
@@ -125,7 +98,6 @@ export class Stream implements PathEnd, StreamEnd {
     return this.#path.session;
   }
 
-  /** When the path was lost; null while there is one. */
   get pathLostAt(): number | null {
     return this.#path.lostAt;
   }
@@ -134,12 +106,11 @@ export class Stream implements PathEnd, StreamEnd {
     return this.session?.quiet === true;
   }
 
-  /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
   get room(): number {
     return this.#phase === 'over' ? 0 : this.#sending.room;
   }
 
-  /** Bytes kept here: sent and not acknowledged, not sent, or early. */
+  /** Bytes kept here: sent and not acknowledged, or not sent. */
   get bufferedBytes(): number {
     return this.#sending.retained;
   }
@@ -152,28 +123,17 @@ export class Stream implements PathEnd, StreamEnd {
     return this.#sending.written;
   }
 
-  /** The window that the peer has been given, for tests and status. */
-  get window(): number {
-    return this.#receiving.windowBytes;
-  }
-
   /** The owner takes the stream that was offered: OPENED goes out, and what came early is handed on. */
   accept(): void {
     if (this.#phase !== 'offered') return;
     this.#phase = 'open';
-    this.#receiving.widen();
+    const early = this.#receiving.accept();
     this.#path.answerOpen();
-    const early = this.#early;
-    this.#early = null;
-    for (let piece = early?.peek(payloadBytesMax); piece; piece = early?.peek(payloadBytesMax)) {
-      early?.advance(piece.length);
-      this.events.onData?.(piece);
-    }
+    for (const piece of early) this.events.onData?.(piece);
     if (this.#receiving.ended) this.events.onEnd?.();
     this.#offerRoom();
   }
 
-  /** Sends bytes; takes the buffer over, and releases its slab when it is acknowledged. */
   write(bytes: Buffer, slab: Slab | null = null): void {
     if (this.#phase === 'over' || this.#sending.ended) {
       slab?.release();
@@ -183,37 +143,32 @@ export class Stream implements PathEnd, StreamEnd {
     this.session?.schedule(this);
   }
 
-  /** Sends a copy of bytes; for small ones, out of a buffer that is used again. */
   writeCopy(bytes: Uint8Array): void {
     if (this.#phase === 'over' || this.#sending.ended) return;
     this.#sending.writeCopy(bytes);
     this.session?.schedule(this);
   }
 
-  /** No more bytes will be written: FIN follows the last. */
   end(): void {
     if (this.#phase === 'over' || this.#sending.ended) return;
     this.#sending.end();
     this.session?.schedule(this);
   }
 
-  /** Ends both directions at once, and says why to the other end. */
   reset(code: ResetCode, text: string): void {
     if (this.#phase === 'over') return;
     // A reset needs a path even where the stream has none, or the peer would wait for a minute.
     this.seekPath();
     this.session?.sendControlFrame(encodeReset(this.#path.id, code, text));
-    this.#finish({ kind: 'reset', code, text }, () => this.events.onReset?.(code, text, 'here'));
+    this.#finish({ kind: 'reset', code, text }, 'here');
   }
 
-  /** `bytes` of what `onData` gave have left this process. */
   deliver(bytes: number): void {
     if (this.#phase === 'over') return;
     if (this.#receiving.deliver(bytes)) this.#credit();
     else this.session?.acknowledgeLater(this);
   }
 
-  /** The end that `onEnd` told of has been passed on. */
   deliverEnd(): void {
     if (this.#phase !== 'over' && this.#receiving.deliverEnd()) this.#credit();
   }
@@ -223,7 +178,6 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#receiving.hasUnacknowledged) this.#credit();
   }
 
-  /** Sends one datagram, or drops the oldest that waits when there are too many. */
   sendDatagram(payload: Uint8Array): void {
     if (this.#phase === 'over') return;
     this.#datagrams ??= new DatagramQueue(this.#host.limits.datagramBytesMax);
@@ -231,7 +185,6 @@ export class Stream implements PathEnd, StreamEnd {
     this.session?.schedule(this);
   }
 
-  /** Datagrams dropped here for want of room. */
   get datagramsDropped(): number {
     return this.#datagrams?.dropped ?? 0;
   }
@@ -273,15 +226,11 @@ export class Stream implements PathEnd, StreamEnd {
       );
       return;
     }
-    const fresh = this.#receiving.take(piece);
+    const fresh = this.#receiving.take(piece, slab);
     if (fresh === null) return;
-    if (slab !== null && this.#early === null && this.events.onSlabData !== undefined) {
-      this.events.onSlabData(fresh, slab);
-      return;
-    }
-    const kept = slab === null ? fresh : Buffer.from(fresh);
-    if (this.#early === null) this.events.onData?.(kept);
-    else this.#early.push(kept);
+    if (slab === null) this.events.onData?.(fresh);
+    else if (this.events.onSlabData === undefined) this.events.onData?.(Buffer.from(fresh));
+    else this.events.onSlabData(fresh, slab);
   }
 
   handleFrame(type: number, payload: Buffer): void {
@@ -322,7 +271,7 @@ export class Stream implements PathEnd, StreamEnd {
       ? { wrong: 'the peer ended its direction before its answer' }
       : this.#receiving.takeEnd();
     if (typeof end === 'object') this.reset(ResetCode.Protocol, end.wrong);
-    else if (end === 'new' && this.#early === null) this.events.onEnd?.();
+    else if (end === 'new' && this.#phase !== 'offered') this.events.onEnd?.();
   }
 
   /** OPENED or RESUMED comes before all else on a path. */
@@ -347,7 +296,7 @@ export class Stream implements PathEnd, StreamEnd {
       this.#losePath(established);
       return;
     }
-    this.#finish({ kind: 'reset', code, text }, () => this.events.onReset?.(code, text, 'peer'));
+    this.#finish({ kind: 'reset', code, text });
   }
 
   // ---- paths
@@ -362,45 +311,27 @@ export class Stream implements PathEnd, StreamEnd {
    * back so that it may go to another client.
    */
   handleNotTaken(cause: TunnelError): void {
-    if (this.#phase !== 'opening' || this.#path.changed) return this.handlePathLost(cause);
-    const next = this.#host.findSession(this);
-    if (next !== null && this.#path.isDirect(next)) return this.handlePathLost(cause);
-    const { ShuttingDown: code } = ResetCode;
-    this.#finish({ kind: 'reset', code, text: cause.message }, () =>
-      this.events.onReset?.(code, cause.message, 'peer'),
-    );
+    if (this.#phase !== 'opening' || this.#path.changed || this.#path.hasDirectWay) return this.#losePath();
+    this.#finish({ kind: 'reset', code: ResetCode.ShuttingDown, text: cause.message });
   }
 
   /** OPEN or RESUME is repeated elsewhere: the other end dials once and moves once, whichever comes first. */
   handleQuiet(): void {
-    if (this.#isUnanswered) this.#goAround();
+    if (this.#isUnanswered && this.#path.leaveForAnswer()) this.#losePath();
   }
 
   /** RESUME goes out elsewhere, where bytes wait for their acknowledgement; what waits for nothing stays. */
   leaveQuiet(onAnswer: () => void): boolean {
     if (this.#phase !== 'open' || this.#path.resuming || !this.#sending.isWaiting) return false;
-    if (!this.#goAround()) return false;
-    this.#path.onAnswer = onAnswer;
-    return true;
-  }
-
-  /** Leaves a session that does not answer for a path that may; returns false where there is none. */
-  #goAround(): boolean {
-    if (this.session === null) return false;
-    const next = this.#host.findSession(this);
-    if (next === null || next.quiet) return false;
-    this.#path.leave('moved to another path');
+    if (!this.#path.leaveForAnswer()) return false;
     this.#losePath();
+    this.#path.onAnswer = onAnswer;
     return true;
   }
 
   /** Tries to move to a session that has come up. */
   seekPath(): void {
-    if (this.#phase === 'over' || this.session !== null || this.#phase === 'offered') return;
-    const session = this.#host.findSession(this);
-    if (session === null) return;
-    if (this.#phase === 'opening') this.#path.openAgain(session);
-    else this.#path.resume(session);
+    if (this.#phase !== 'over' && this.#phase !== 'offered') this.#path.seek(this.#phase === 'open');
   }
 
   /**
@@ -408,13 +339,8 @@ export class Stream implements PathEnd, StreamEnd {
    * is no longer good. It stays where there is no other as good, or while it waits to be accepted.
    */
   move(): void {
-    const { session } = this;
-    if (this.#phase === 'over' || this.#phase === 'offered' || session === null) return;
-    const next = this.#host.findSession(this);
-    // A path of its own that still works is better than one through a relay, of which nobody knows whether it leads on.
-    if (next === null || (this.#path.isDirect(session) && !this.#path.isDirect(next))) return;
-    this.#path.leave('moved to another path');
-    this.#losePath();
+    if (this.#phase === 'over' || this.#phase === 'offered') return;
+    if (this.#path.leaveForOther()) this.#losePath();
   }
 
   /** The peer's RESUME, taken from a session that may speak for it. */
@@ -472,11 +398,11 @@ export class Stream implements PathEnd, StreamEnd {
   /** Both ends have both directions: the peer knows that we have its end, and we that it has ours. */
   #finishWhenDone(): boolean {
     if (this.#phase !== 'open' || !this.#hasBothEnds || this.#receiving.creditDue) return false;
-    this.#finish({ kind: 'done', received: this.#receiving.received }, () => this.events.onDone?.());
+    this.#finish({ kind: 'done', received: this.#receiving.received });
     return true;
   }
 
-  #finish(tombstone: Tombstone, tell: () => void): void {
+  #finish(tombstone: Tombstone, from: ResetOrigin = 'peer'): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
     // A relay on a path that began in mid-stream may not have seen both ends pass.
@@ -484,10 +410,10 @@ export class Stream implements PathEnd, StreamEnd {
     this.#path.detach();
     this.#receiving.release();
     this.#sending.clear();
-    this.#early = null;
     this.#datagrams?.clear();
     this.#host.forget(this, tombstone);
-    tell();
+    if (tombstone.kind === 'done') this.events.onDone?.();
+    else this.events.onReset?.(tombstone.code, tombstone.text, from);
     this.events = {};
   }
 
