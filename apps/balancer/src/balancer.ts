@@ -11,9 +11,9 @@
  */
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ExitCode } from '@postern/config';
 import {
   type Ending,
-  ExitCode,
   ExitError,
   type Logger,
   type Readiness,

@@ -1,7 +1,8 @@
 /** The static addresses by themselves, without the bits of their network that settings may give, and who holds them. */
 import { SocketAddress, isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
 
 /** An address as the system writes it, whichever way a setting does; throws `ExitError` (78) when it is none. */

@@ -7,7 +7,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import type { Api } from './api.ts';
-import { CliError, ExitCode } from './errors.ts';
+import { ExitCode } from '@postern/config';
+import { CliError } from './errors.ts';
 import { parseNumber } from './value.ts';
 
 /** What the commands need of the command line. */

@@ -1,18 +1,7 @@
 /** How the command line fails: with an exit code that scripts can rely on, and words for a person. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError } from '@postern/config';
-
-/** Exit codes, as those of the programs (docs/ERRORS.md). */
-export const ExitCode = {
-  ok: 0,
-  usage: 64,
-  unavailable: 69,
-  internal: 70,
-  refused: 77,
-  configuration: 78,
-} as const;
-type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+import { ConfigError, ExitCode } from '@postern/config';
 
 /** Codes of this room. */
 export type CliCode =

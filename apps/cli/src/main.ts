@@ -1,7 +1,8 @@
 /** The program `postern`. */
 import { CommanderError } from 'commander';
 import { run } from './command.ts';
-import { ExitCode, describeError, exitCodeOf } from './errors.ts';
+import { ExitCode } from '@postern/config';
+import { describeError, exitCodeOf } from './errors.ts';
 
 // `pnpm postern -- …` passes the two dashes on.
 const given = process.argv.slice(2);

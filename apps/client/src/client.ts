@@ -8,9 +8,9 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { type AccessList, aclFileBytesMax, compileAccessList, parseAclFile } from '@postern/access';
+import { ExitCode } from '@postern/config';
 import {
   type Ending,
-  ExitCode,
   type Logger,
   type Metrics,
   type Readiness,

@@ -1,9 +1,8 @@
 /** `postern-client` as a process: settings, log, the client, and what it says on stdout. */
 import { openSync, writeSync } from 'node:fs';
 import process from 'node:process';
-import { ConfigError } from '@postern/config';
+import { ConfigError, ExitCode } from '@postern/config';
 import {
-  ExitCode,
   ExitError,
   Metrics,
   createLogger,

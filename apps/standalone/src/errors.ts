@@ -1,5 +1,6 @@
 /** What keeps standalone from starting; all of it is a matter of settings, so the program ends with 78. */
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 
 /** Codes of docs/ERRORS.md. */
 export type StandaloneCode =

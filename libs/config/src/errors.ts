@@ -1,5 +1,4 @@
-/** How `program.parse` ends a process that was started wrongly: 64 for a bad command line, 78 for a bad setting. */
-export const ConfigExitCode = { usage: 64, configuration: 78 } as const;
+import { ExitCode } from './exit-code.ts';
 
 /** One thing that is wrong, with where it was found and what would be right. */
 export interface ConfigProblem {
@@ -22,15 +21,16 @@ export type ConfigCode =
 /** Everything that was wrong with one start of a program; each problem is told, not only the first. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
-  readonly exitCode: (typeof ConfigExitCode)[keyof typeof ConfigExitCode];
+  /** How `program.parse` ends the process. */
+  readonly exitCode: ExitCode;
 
   constructor(problems: readonly ConfigProblem[]) {
     super(problems.map((problem) => problem.message).join('\n'));
     this.name = 'ConfigError';
     this.problems = problems;
     this.exitCode = problems.some((problem) => problem.code === 'CONFIG_USAGE')
-      ? ConfigExitCode.usage
-      : ConfigExitCode.configuration;
+      ? ExitCode.usage
+      : ExitCode.configuration;
   }
 
   get code(): ConfigCode | undefined {

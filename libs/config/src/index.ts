@@ -30,7 +30,8 @@ export {
   natsConnection,
 } from './connection.ts';
 export { type Environment } from './environment.ts';
-export { type ConfigCode, type ConfigProblem, ConfigError, ConfigExitCode } from './errors.ts';
+export { type ConfigCode, type ConfigProblem, ConfigError } from './errors.ts';
+export { ExitCode } from './exit-code.ts';
 export type { SourceKind } from './found.ts';
 export { knownVariables } from './known-variables.ts';
 export { type Program, type ProgramDefinition, defineProgram } from './program.ts';

@@ -8,7 +8,8 @@ import manifest from '../package.json' with { type: 'json' };
 import type { ReadFile } from './bounded-file.ts';
 import { type CommandLineProgram, helpText } from './command-line.ts';
 import { type Environment, variablesOf } from './environment.ts';
-import { ConfigError, ConfigExitCode } from './errors.ts';
+import { ConfigError } from './errors.ts';
+import { ExitCode } from './exit-code.ts';
 import { type Resolution, resolveSettings } from './resolve.ts';
 import { type Setting, listSettings } from './setting.ts';
 
@@ -86,10 +87,10 @@ function endOrRun<Settings>(name: string, resolve: () => Resolution<Settings>): 
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const { code, message } of error.problems) process.stderr.write(`${name}: ${code}: ${message}\n`);
-    if (error.exitCode === ConfigExitCode.usage) process.stderr.write(`${name} --help lists what there is\n`);
+    if (error.exitCode === ExitCode.usage) process.stderr.write(`${name} --help lists what there is\n`);
     process.exit(error.exitCode);
   }
-  process.exit(0);
+  process.exit(ExitCode.ok);
 }
 
 /** A log line like those that follow it: JSON where a machine reads, plain where a person does. */

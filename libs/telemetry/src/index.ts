@@ -13,7 +13,7 @@
  *
  * A part ends the program with `ending.end(ExitCode.refused, 'why')`, or throws `ExitError` from `start()`.
  */
-export { ExitCode, ExitError } from './exit-code.ts';
+export { ExitError } from './exit-error.ts';
 export type { Ending } from './life.ts';
 export {
   type Logger,

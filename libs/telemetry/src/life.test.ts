@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { ExitCode, ExitError } from './exit-code.ts';
+import { ExitCode } from '@postern/config';
+import { ExitError } from './exit-error.ts';
 import { Life } from './life.ts';
 import { silentLogger } from './logger.ts';
 import type { Service } from './service.ts';

@@ -5,7 +5,8 @@
  *     starting ──► running ──► stopping ──► ended(code)
  *         └──── end(), or a start fails ──►┘
  */
-import { ExitCode, ExitError } from './exit-code.ts';
+import { ExitCode } from '@postern/config';
+import { ExitError } from './exit-error.ts';
 import type { Logger } from './logger.ts';
 import type { Readiness, Service } from './service.ts';
 

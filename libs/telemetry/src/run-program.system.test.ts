@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 
 const lib = JSON.stringify(new URL('index.ts', import.meta.url).href);
+const config = JSON.stringify(import.meta.resolve('@postern/config'));
 
 interface Running {
   child: ChildProcess;
@@ -16,7 +17,8 @@ interface Running {
 /** A program of one part, in a process of its own; `part` overrides what the part does. */
 function run(t: TestContext, part = '', build = ''): Running {
   const source = `
-    import { ExitCode, ExitError, createLogger, runProgram } from ${lib};
+    import { ExitCode } from ${config};
+    import { ExitError, createLogger, runProgram } from ${lib};
     const logger = createLogger({ name: 'sample', level: 'debug' });
     await runProgram({
       name: 'sample', logger, ops: { host: '127.0.0.1', port: 0 },

@@ -3,7 +3,8 @@
  * second one ends at once; an error that nobody caught is logged and ends with 70, because the state behind it is unknown.
  */
 import process from 'node:process';
-import { ExitCode, ExitError } from './exit-code.ts';
+import { ExitCode } from '@postern/config';
+import { ExitError } from './exit-error.ts';
 import { type Ending, Life } from './life.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';

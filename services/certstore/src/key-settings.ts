@@ -4,7 +4,8 @@
  */
 import { ServiceError } from '@postern/contracts';
 import { StoreError } from '@postern/store';
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import { KeyRing, localKeys } from './key-ring.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';

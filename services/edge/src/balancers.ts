@@ -11,7 +11,8 @@ import {
   decideSource,
   parsePortRange,
 } from '@postern/access';
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import type { EdgeOptions } from './config.ts';
 
 /** Who they are. Throws `ExitError` (78) for settings that are none. */

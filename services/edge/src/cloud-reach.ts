@@ -5,7 +5,8 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { AccessDecision } from '@postern/access';
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 
 /** The settings that shape it. */
 export interface CloudReachOptions {

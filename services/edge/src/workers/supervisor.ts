@@ -7,14 +7,8 @@
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import {
-  ExitCode,
-  ExitError,
-  type Ending,
-  type Logger,
-  type Readiness,
-  type Service,
-} from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError, type Ending, type Logger, type Readiness, type Service } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
 import { type WorkerEnd, WorkerProcess } from './worker-process.ts';
 import { settingsOfWorker } from './worker-settings.ts';

@@ -1,6 +1,7 @@
 /** A worker's side of the channel to its supervisor: says whether it is ready, and drains when the supervisor is gone. */
 import process from 'node:process';
-import { ExitCode, type Ending, type Readiness } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { type Ending, type Readiness } from '@postern/telemetry';
 
 const lookEveryMs = 100;
 

@@ -7,7 +7,8 @@
  *       edge-1-1              shared           9000    9001   9111
  *       edge-1-2              shared           9010    9011   9121
  */
-import { ExitCode, ExitError } from '@postern/telemetry';
+import { ExitCode } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
 
 const nameCharactersMax = 63;

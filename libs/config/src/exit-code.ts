@@ -16,14 +16,3 @@ export const ExitCode = {
 
 /** One of the numbers of `ExitCode`. */
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
-
-/** Thrown by a part that cannot start, where the program must end with another code than 70. */
-export class ExitError extends Error {
-  readonly exitCode: ExitCode;
-
-  constructor(exitCode: ExitCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ExitError';
-    this.exitCode = exitCode;
-  }
-}
