@@ -3,9 +3,9 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '@postern/test-cluster/port';
 import { script } from './load/script.ts';
 import { nginxCommand } from './nginx.ts';
-import { freePort } from './port.ts';
 import { listeningPorts } from './proc.ts';
 import { Program } from './program.ts';
 import type { Ports } from './stage.ts';

@@ -7,9 +7,9 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '@postern/test-cluster/port';
 import type { Group } from './figure.ts';
 import type { Keys } from './keys.ts';
-import { freePort } from './port.ts';
 import { listeningPorts } from './proc.ts';
 import { type Command, Program } from './program.ts';
 import { until } from './until.ts';
