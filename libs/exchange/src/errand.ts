@@ -50,8 +50,8 @@ export interface Errand {
   readonly idleTimeoutSeconds: number;
   /** Why the request may not be sent; null when it may. Asked once, before all else. */
   whyNot(): Cause | null;
-  /** The best way that has not been tried, or why there is none. */
-  nextWay(): Way | Cause;
+  /** The best way that has not been tried, or why there is none; null where there may be one soon: then `retry` is called, once. */
+  nextWay(retry: () => void): Way | Cause | null;
   /** The other end gave no answer for `answerSeconds`. */
   silence(): Cause;
   /** The cause in a RESET. `opened`: the resource had been reached. */

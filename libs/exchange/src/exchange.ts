@@ -4,7 +4,7 @@
  *
  *     judged ──► sent by a way    ──OPENED──► answered ──► over
  *        │          │     ▲                      │ 101: bytes both ways
- *        │          └─────┘ nothing was reached  │
+ *        │          └─────┘ nothing was reached  │     there may be a way soon: waits for it first
  *        ▼              (the same bytes again)   ▼
  *      refused, with a page                    aborted: the caller sees that the answer is not whole
  *
@@ -101,11 +101,10 @@ export class Exchange implements ConnectionUser, RunningExchange {
    * Returns whether there is room for more.
    */
   sendBody(piece: Buffer, slab: Slab | null = null): boolean {
-    const connection = this.#connection;
-    if (connection === null) return true;
+    if (this.#over) return true;
     this.#quietSince = performance.now();
     this.#early?.push(Buffer.from(piece));
-    return connection.sendBody(piece, slab);
+    return this.#connection?.sendBody(piece, slab) ?? false;
   }
 
   /** The request is whole. */
@@ -120,7 +119,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
 
   /** Whether more of the request's body is taken now. */
   get hasRoom(): boolean {
-    return this.#connection === null || this.#connection.room > 0;
+    return this.#over || (this.#connection !== null && this.#connection.room > 0);
   }
 
   /** The caller takes more of the answer. */
@@ -186,7 +185,13 @@ export class Exchange implements ConnectionUser, RunningExchange {
 
   #sendNext(): void {
     for (;;) {
-      const way = this.#errand.nextWay();
+      const way = this.#errand.nextWay(() => this.#sendLate());
+      if (way === null) {
+        // What the caller has sent already is kept, and nothing more is taken from it.
+        this.#connection = null;
+        this.#early ??= [];
+        return;
+      }
       if ('code' in way) {
         this.#fail(way);
         return;
@@ -202,6 +207,12 @@ export class Exchange implements ConnectionUser, RunningExchange {
         way.onRefused(null, error.message);
       }
     }
+  }
+
+  /** What was waited for is there, or will not come. */
+  #sendLate(): void {
+    this.#sendNext();
+    if (this.#connection !== null && this.hasRoom) this.#sink.onRoom();
   }
 
   #open(way: Way): ResourceConnection {

@@ -94,6 +94,12 @@ export class PresenceTable {
     return tunnels.toSorted((a, b) => Number(quiet.has(a.node)) - Number(quiet.has(b.node)));
   }
 
+  /** The gateways that have tunnels at a node. */
+  gatewaysOf(node: string): Set<string> {
+    const tunnels = this.#nodes.get(node)?.tunnels.values() ?? [];
+    return new Set([...tunnels].map(({ gatewayId }) => gatewayId));
+  }
+
   /** The gateways that have tunnels. */
   get gateways(): Iterable<string> {
     return this.#index.gateways;

@@ -6,6 +6,8 @@
  *     open(stream) ──► carrying early bytes ──► opened      onOpened: join socket and stream
  *                             │      └──RESET──► refused     onRefused: open the next, or give up
  *                             └──caller gone──► the stream is reset; onRefused too (from 'here')
+ *
+ * Nothing is read between two streams, and the caller may go meanwhile: that is onRefused from 'here', without a stream.
  */
 import type { Socket } from 'node:net';
 import { ResetCode } from './error.ts';
@@ -84,7 +86,9 @@ export class Opening {
   };
 
   readonly #handleClose = (): void => {
-    this.#stream?.reset(ResetCode.Cancelled, "the caller's connection was closed");
+    const text = "the caller's connection was closed";
+    if (this.#stream === null) this.#events.onRefused(ResetCode.Cancelled, text, 'here');
+    else this.#stream.reset(ResetCode.Cancelled, text);
   };
 
   #handleOpened(stream: StreamEnd): void {

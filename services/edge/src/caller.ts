@@ -9,6 +9,8 @@
  *        ▼                  the next client        ▼
  *      refused ◄──────── no client is left       reset
  *
+ * A gateway that had a tunnel until a moment ago is waited for, before its caller is refused (tunnel-gaps.ts).
+ *
  * A caller that cannot be served is reset: the edge does not know its protocol, so there is nothing to say to it. The
  * cause goes to the log and to the destination's last refusals.
  */
@@ -31,6 +33,7 @@ import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } fro
 import { featuresToServe, openMetadataOf, openStream } from './open-metadata.ts';
 import type { RunningCaller } from './running-caller.ts';
 import { type Traces, endCaller, errorOf } from './traces.ts';
+import type { StopWaiting, WaitForTunnel } from './tunnel-gaps.ts';
 import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
 /** Most clients and ways to them that one caller's opening is tried at. */
@@ -47,6 +50,7 @@ export interface CallerParts {
   /** The ways to the gateway's clients, in groups, best first. */
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
+  waitForTunnel: WaitForTunnel;
   compression: Compression;
   /** Null where no traces are wanted. */
   traces: Traces | null;
@@ -75,6 +79,7 @@ export class Caller implements RunningCaller {
   #stream: Stream | null = null;
   #openingSpan: TraceSpan | null = null;
   #upstream: Upstream | null = null;
+  #stopWaiting: StopWaiting | null = null;
   #opened = false;
   #over = false;
   /** Why the edge itself ended it. */
@@ -164,10 +169,13 @@ export class Caller implements RunningCaller {
     else if (this.idleTimeoutMs > 0) this.#tickIdle(now);
   }
 
+  get #connectTimeoutSeconds(): number {
+    return this.#route.resource.connectTimeoutSeconds || connectTimeoutSecondsMax;
+  }
+
   /** A client says itself when the resource times out; one that says nothing at all is not waited for much longer. */
   #tickOpening(now: number): void {
-    const seconds =
-      (this.#route.resource.connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
+    const seconds = this.#connectTimeoutSeconds + answerGraceSeconds;
     if (now - this.#quietSince < seconds * 1000) return;
     const text = `client ${this.clientId} gave no answer for ${seconds} s`;
     this.end({ code: 'EDGE_CLIENT_SILENT', text, end: 'client' }, ResetCode.Cancelled);
@@ -191,7 +199,8 @@ export class Caller implements RunningCaller {
     const upstream = this.#pick();
     if (upstream === null) {
       const ways = this.#parts.upstreams(this.gatewayId);
-      this.#refuse(this.#lastCause ?? noClient(this.#route, ways, this.#needs));
+      const cause = this.#lastCause ?? noClient(this.#route, ways, this.#needs);
+      if (cause.code !== 'EDGE_NO_CLIENT' || !this.#wait()) this.#refuse(cause);
       return;
     }
     this.#upstream = upstream;
@@ -212,6 +221,13 @@ export class Caller implements RunningCaller {
     }
     this.#stream = stream;
     this.#opening?.carry(stream);
+  }
+
+  /** Whether the next tunnel of the gateway is waited for. */
+  #wait(): boolean {
+    const until = this.#quietSince + this.#connectTimeoutSeconds * 1000;
+    this.#stopWaiting = this.#parts.waitForTunnel(this.gatewayId, until, () => this.#openNext());
+    return this.#stopWaiting !== null;
   }
 
   /** The next client whose own list, as far as it is known here, does not refuse. */
@@ -271,6 +287,7 @@ export class Caller implements RunningCaller {
   #finish(cause: CallerCause | null): void {
     if (this.#over) return;
     this.#over = true;
+    this.#stopWaiting?.();
     this.#opening?.close();
     this.#opening = null;
     if (cause !== null || !this.#opened) this.#end.reset();

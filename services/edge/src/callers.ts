@@ -18,6 +18,7 @@ import { proxyHeaderOf } from './proxy-out.ts';
 import type { RunningCaller } from './running-caller.ts';
 import type { Refusals } from './refusals.ts';
 import type { Traces } from './traces.ts';
+import type { WaitForTunnel } from './tunnel-gaps.ts';
 import type { Upstream } from './upstream.ts';
 
 const tickMs = 1_000;
@@ -46,6 +47,7 @@ export interface CallersParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether a client's check of the destination passes, as far as it is known. */
   isWell(clientId: string, destinationId: string): boolean;
+  waitForTunnel: WaitForTunnel;
   compression: Compression;
   refusals: Refusals;
   /** Null where no traces are wanted. */
@@ -86,6 +88,7 @@ export class Callers {
       named: (host) => parts.named(host),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
+      waitForTunnel: parts.waitForTunnel,
       compression: parts.compression,
       whyFull: () => this.#whyOpeningFull(),
       traces: parts.traces,
@@ -240,8 +243,9 @@ export class Callers {
   }
 
   #partsOfCallers(): CallerParts {
-    const { bounds, compression, traces } = this.#parts;
+    const { bounds, compression, traces, waitForTunnel } = this.#parts;
     return {
+      waitForTunnel,
       flowIdleMs: bounds.flowIdleMs,
       compression,
       traces,

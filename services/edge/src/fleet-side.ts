@@ -38,8 +38,10 @@ export interface FleetSideParts {
   describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
-  /** A link to another node is up. */
-  onLink(): void;
+  /** A tunnel has gone there. */
+  onLossElsewhere(gatewayId: string): void;
+  /** A link to another node is up, or broken. */
+  onLink(node: string, isUp: boolean): void;
   /** A node came, went, or says something new of itself. */
   onNode(): void;
 }
@@ -87,6 +89,7 @@ export class FleetSide {
         ...this.#parts.describe(),
       }),
       onTunnelElsewhere: (tunnel) => this.#parts.onTunnelElsewhere(tunnel),
+      onLossElsewhere: (gatewayId) => this.#parts.onLossElsewhere(gatewayId),
       onAnnounce: (announcement) => this.links.announce(announcement),
       onNode: () => {
         this.links.dial();
@@ -100,9 +103,8 @@ export class FleetSide {
     const { options, bootId, endpoint, identity, gate, logger, metrics } = this.#parts;
     const setLink = (node: string, isUp: boolean): void => {
       this.presence.handleLink(node, isUp);
-      if (!isUp) return;
-      endpoint.seekPaths();
-      this.#parts.onLink();
+      if (isUp) endpoint.seekPaths();
+      this.#parts.onLink(node, isUp);
     };
     return new Links({
       self: { node: options.name, bootId },

@@ -4,13 +4,14 @@ import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { ask, listTunnels } from '@postern/contracts';
 import type { Stream } from '@postern/tunnel';
-import { ResetCode } from '@postern/tunnel';
+import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
 import { type World, echoRoute, ended, exchange, freePort, until, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
   callers: { open: number; opening: number };
+  tunnels: { count: number; shown: { draining: boolean }[] };
   fronts: {
     shown: {
       enabled: boolean;
@@ -65,6 +66,41 @@ test('whoever asks about a destination hears whether it is served, and whom it t
     const [front] = await figures();
     assert.equal(front?.lastRefusal?.code, 'EDGE_NO_CLIENT');
     assert.match(front?.lastRefusal?.caller ?? '', /^127\.0\.0\.1:/);
+  });
+});
+
+test('callers that come while the only client is away for a moment are served when it is back', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    for (const goes of ['cut', 'stopped'] as const) {
+      const tunnel = await client.connect(world.edge.ports.tunnel);
+      if (goes === 'cut') tunnel.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+      // As of a client that finishes what it has: the tunnel is still up.
+      else tunnel.goAway(GoAwayCode.ShuttingDown, 'the client stops');
+      await until(() => statusOf(world).tunnels.shown.every(({ draining }) => draining));
+      const calls = [exchange(world.call(), 'one'), exchange(world.call(), 'two')];
+      await until(() => statusOf(world).callers.opening === 2);
+      await client.connect(world.edge.ports.tunnel);
+      assert.deepEqual(await Promise.all(calls), ['one', 'two'], goes);
+      for (const session of client.endpoint.sessions)
+        session.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+    }
+    client.close();
+  });
+});
+
+test('a caller that waits for a client to be back is refused at once when the gateway is disabled', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    client.close();
+    await until(() => statusOf(world).tunnels.count === 0);
+    const caller = world.call();
+    await until(() => statusOf(world).callers.opening === 1);
+    world.platform.setRoute(echoRoute(world.frontPort, world.echo.port, { gatewayEnabled: false }));
+    assert.equal(await ended(caller), 'ECONNRESET');
+    assert.equal(await lastCode(world), 'EDGE_GATEWAY_DISABLED');
+    assert.equal(statusOf(world).callers.opening, 0);
   });
 });
 

@@ -12,6 +12,7 @@ import { diallingLink } from './link-handshake.ts';
 
 interface ShownStatus {
   links: string[];
+  callers: { opening: number };
   tunnels: { count: number; shown: { streams: number }[] };
 }
 
@@ -82,6 +83,24 @@ test('a relayed stream goes on through another node when the one in between goes
       assert.equal(String((await once(running, 'data'))[0]), 'b');
       assert.equal(statusOf(second).tunnels.count, 0);
       running.destroy();
+      client.close();
+    });
+  });
+});
+
+test('a caller that comes while the only tunnel is gone with its node is served when the client is at another', async () => {
+  await withRelay(async (world, second, client) => {
+    await served(world);
+    await withNode(world, { name: 'edge-3', frontHost: '127.0.0.3' }, async (third) => {
+      await linked(world.edge, 'edge-2', 'edge-3');
+      const [tunnel] = client.endpoint.sessions;
+      tunnel?.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+      await second.stop();
+      await linked(world.edge, 'edge-3');
+      const echoed = exchange(world.call(), 'hello');
+      await until(() => statusOf(world.edge).callers.opening === 1);
+      await client.connect(third.ports.tunnel);
+      assert.equal(await echoed, 'hello');
       client.close();
     });
   });

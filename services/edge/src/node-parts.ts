@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '@postern/bus';
 import type { Control, Policy, Route } from '@postern/contracts';
 import { type Logger, type Metrics, type Tracing, subsystemLogger } from '@postern/telemetry';
-import { Compression, Endpoint, type Limits, ResetCode } from '@postern/tunnel';
+import { Compression, Endpoint, type Limits, ResetCode, type Session, linkScope } from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
 import { AclReach } from './acl-reach.ts';
 import { Balancers } from './balancers.ts';
@@ -35,6 +35,7 @@ import { Relays, tracedRelay } from './relays.ts';
 import { Refusals } from './refusals.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { Traces } from './traces.ts';
+import { TunnelGaps } from './tunnel-gaps.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 import { Turns } from './turns.ts';
 
@@ -73,6 +74,7 @@ export class NodeParts implements ShownParts {
   readonly fleetSide: FleetSide;
   readonly presence: Presence;
   readonly tunnels: Tunnels;
+  readonly gaps: TunnelGaps;
   readonly clientDesk: ClientDesk;
   readonly clientSide: ClientSide;
   readonly health: Health;
@@ -114,9 +116,13 @@ export class NodeParts implements ShownParts {
       },
       onSessionClose: (session, cause) => {
         this.tunnels.remove(session, cause);
+        this.#handleLoss(session);
         this.links.handleClose(session, cause);
       },
-      onGoAway: (session) => this.links.handleGoAway(session),
+      onGoAway: (session) => {
+        this.#handleLoss(session);
+        this.links.handleGoAway(session);
+      },
       relayTo: (session, { scope, to }) => this.relays.onward(session, scope, to),
       findDetour: (stream) => this.relays.detour(stream),
       ...(traces === null ? {} : { onRelay: (metadata, to) => tracedRelay(traces, metadata, to) }),
@@ -139,6 +145,8 @@ export class NodeParts implements ShownParts {
     this.tunnels = new Tunnels(this.presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
       this.#handleControl(tunnel, body),
     );
+    // Half of the places of callers that wait for a client are for those of other gateways.
+    this.gaps = new TunnelGaps({ waitingMax: Math.floor(options.openingMax / 2) });
     this.clientDesk = new ClientDesk(this.tunnels);
     this.health = new Health({
       bus,
@@ -157,6 +165,7 @@ export class NodeParts implements ShownParts {
       named: (host) => this.frontSide.fronts.httpNames.find(host),
       upstreams: (gatewayId) => this.relays.upstreams(gatewayId),
       isWell: (clientId, destinationId) => this.health.isWell(clientId, destinationId),
+      waitForTunnel: this.gaps.wait,
       compression: this.compression,
       refusals: this.refusals,
       traces,
@@ -260,7 +269,23 @@ export class NodeParts implements ShownParts {
     this.guard.handleTunnel(tunnel);
     this.certificates.forClients.handleTunnel(tunnel);
     this.health.handleTunnel(tunnel);
-    if (!tunnel.session.closed) this.cloud.book.tell(tunnel);
+    if (tunnel.session.closed) return;
+    this.cloud.book.tell(tunnel);
+    this.gaps.handleTunnel(tunnel.gatewayId);
+  }
+
+  /** A tunnel, or a link, is closed or takes no more. */
+  #handleLoss({ peer }: Session): void {
+    if (peer.scope !== linkScope) this.gaps.handleLoss(peer.scope);
+  }
+
+  /** With a link go the ways through its node. */
+  #handleLink(node: string, isUp: boolean): void {
+    if (isUp) this.health.handleNode();
+    for (const gatewayId of this.presence.gatewaysOf(node)) {
+      if (isUp) this.gaps.handleTunnel(gatewayId);
+      else this.gaps.handleLoss(gatewayId);
+    }
   }
 
   #makeClientSide(): ClientSide {
@@ -307,8 +332,10 @@ export class NodeParts implements ShownParts {
       onTunnelElsewhere: (tunnel) => {
         this.guard.handleTunnelElsewhere(tunnel);
         this.endpoint.seekPaths(tunnel.gatewayId);
+        this.gaps.handleTunnel(tunnel.gatewayId);
       },
-      onLink: () => this.health.handleNode(),
+      onLossElsewhere: (gatewayId) => this.gaps.handleLoss(gatewayId),
+      onLink: (node, isUp) => this.#handleLink(node, isUp),
       onNode: () => this.fleetNews.look(),
     });
   }

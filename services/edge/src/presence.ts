@@ -27,6 +27,8 @@ export interface PresenceParts {
   describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
+  /** One has gone there. */
+  onLossElsewhere?(gatewayId: string): void;
   /** What is announced, for the links to the other nodes. */
   onAnnounce?(announcement: Announcement): void;
   /** A node came, went, or says something new of itself. */
@@ -60,7 +62,9 @@ export class Presence implements TunnelObserver {
         if (at !== node) parts.onNode?.(at);
       },
       onTunnel: (at, now, before) => {
-        if (at !== node && now !== null && before === null) parts.onTunnelElsewhere(now);
+        if (at === node) return;
+        if (now === null) parts.onLossElsewhere?.(before?.gatewayId ?? '');
+        else if (before === null) parts.onTunnelElsewhere(now);
       },
     });
     this.#announcer = new PresenceAnnouncer({
@@ -115,6 +119,11 @@ export class Presence implements TunnelObserver {
   /** A gateway's tunnels at other nodes. */
   elsewhere(gatewayId: string): LocatedTunnel[] {
     return this.#table.tunnels(gatewayId).filter(({ node }) => node !== this.#parts.node);
+  }
+
+  /** The gateways that have tunnels at a node. */
+  gatewaysOf(node: string): Iterable<string> {
+    return this.#table.gatewaysOf(node);
   }
 
   /** No other node is asked for its tunnels at present. */

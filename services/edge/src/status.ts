@@ -64,6 +64,7 @@ function shownTunnels(tunnels: Tunnels): object[] {
     connectedAt: session.connectedAt.toISOString(),
     roundTripMs: session.roundTripMs,
     streams: session.streamCount,
+    draining: !session.usable,
   }));
 }
 

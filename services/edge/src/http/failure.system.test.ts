@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ResetCode } from '@postern/tunnel';
+import { ResetCode, TunnelError } from '@postern/tunnel';
 import { TestClient } from '../fixture/client.ts';
 import { policyOf, resourceOf } from '../fixture/documents.ts';
 import { until } from '../fixture/node.ts';
@@ -31,7 +31,38 @@ async function setRules(
   );
 }
 
-test('without a client it is 503, with a page for browsers and a problem for others', () =>
+test('a request that comes while the only client is away for a moment is sent once when it is back, with its whole body', () =>
+  withHttp(async (world) => {
+    const [tunnel] = world.client.endpoint.sessions;
+    tunnel?.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+    await until(() => JSON.stringify(world.edge.status()).includes('"tunnels":{"count":0'));
+    const body = 'b'.repeat(300_000);
+    const head = `POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const callers = [
+      world.caller().send(head + body),
+      world.caller().send(get),
+      world.caller().send(get),
+    ] as const;
+    const opening = () => (world.edge.status() as { callers: { opening: number } }).callers.opening;
+    await until(() => opening() === 3);
+    callers[2].socket.resetAndDestroy();
+    await until(() => opening() === 2);
+    await world.client.connect(world.edge.ports.tunnel);
+    await until(() => world.resource.length === 2);
+    const [posted, got] = await Promise.all(
+      world.resource.map(async (one) => {
+        await one.got('\r\n\r\n');
+        return one;
+      }),
+    ).then((all) => all.toSorted((a) => (a.received.startsWith('POST') ? -1 : 1)));
+    await until(() => posted?.received.endsWith('b') === true && posted.received.length > body.length);
+    assert.equal(posted?.received.split('\r\n\r\n')[1], body);
+    for (const one of [posted, got]) one?.answer(ok);
+    for (const caller of callers.slice(0, 2)) assert.match(await caller.got('ok'), /^HTTP\/1\.1 200 /);
+    assert.equal(world.resource.length, 2);
+  }));
+
+test('without a client for longer it is 503, with a page for browsers and a problem for others', () =>
   withHttp(async (world) => {
     world.client.close();
     await until(() => JSON.stringify(world.edge.status()).includes('"tunnels":{"count":0'));

@@ -13,6 +13,7 @@ import { type CallerAddress, type Target, judgeNew, judgeOwn, judgeRunning } fro
 import { featuresToServe, openMetadataOf, openStream } from '../open-metadata.ts';
 import { accessListOf } from '../rulebook.ts';
 import { type Traces, endRequest, errorOf, statusAttributes } from '../traces.ts';
+import type { StopWaiting, WaitForTunnel } from '../tunnel-gaps.ts';
 import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
 import { namesOf, resourceKeyOf } from './resource-names.ts';
 import { callerCauseOf } from './voice.ts';
@@ -28,6 +29,7 @@ export interface FrontErrandParts {
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   /** Whether the client has found the resource well, or does not check it. */
   isWell(clientId: string, destinationId: string): boolean;
+  waitForTunnel: WaitForTunnel;
   /** Null where no traces are wanted. */
   traces: Traces | null;
   /** Why no further request may wait for a client; null when it may. */
@@ -52,6 +54,7 @@ export class FrontErrand implements Errand, RunningCaller {
   readonly port: number;
   readonly answerSeconds: number;
   readonly idleTimeoutSeconds: number;
+  readonly #connectTimeoutSeconds: number;
   /** Where it is traced. */
   readonly span: TraceSpan | null;
   readonly #parts: FrontErrandParts;
@@ -67,6 +70,7 @@ export class FrontErrand implements Errand, RunningCaller {
   readonly #tried = new Set<string>();
   #exchange: RunningExchange | null = null;
   #upstream: Upstream | null = null;
+  #stopWaiting: StopWaiting | null = null;
   #lastCause: CallerCause | null = null;
 
   constructor(parts: FrontErrandParts, route: FrontRoute, request: HttpRequest) {
@@ -86,7 +90,8 @@ export class FrontErrand implements Errand, RunningCaller {
     this.resourceKey = resourceKeyOf(route);
     this.names = namesOf(route, request.caller);
     this.port = route.front.port;
-    this.answerSeconds = (connectTimeoutSeconds || connectTimeoutSecondsMax) + answerGraceSeconds;
+    this.#connectTimeoutSeconds = connectTimeoutSeconds || connectTimeoutSecondsMax;
+    this.answerSeconds = this.#connectTimeoutSeconds + answerGraceSeconds;
     this.idleTimeoutSeconds = idleTimeoutSeconds;
   }
 
@@ -106,19 +111,27 @@ export class FrontErrand implements Errand, RunningCaller {
     return cause;
   }
 
-  nextWay(): Way | Cause {
+  /** A gateway that had a tunnel until a moment ago is waited for. */
+  nextWay(retry: () => void): Way | Cause | null {
     for (;;) {
       const policy = this.#parts.policy(this.gatewayId);
       const upstream = this.#tried.size < triesMax ? this.#pick() : null;
       if (upstream === null || policy === undefined) {
         const ways = this.#parts.upstreams(this.gatewayId);
-        return this.#lastCause ?? noClient(this.#route, ways, this.#needs);
+        const cause = this.#lastCause ?? noClient(this.#route, ways, this.#needs);
+        return cause.code === 'EDGE_NO_CLIENT' && this.#wait(retry) ? null : cause;
       }
       const denied = judgeOwn(policy, upstream.ownList, this.target);
       if (denied === null) return this.#wayBy(upstream);
       this.#lastCause = denied;
       this.#tried.add(upstream.clientId);
     }
+  }
+
+  #wait(retry: () => void): boolean {
+    const until = this.#startedAt + this.#connectTimeoutSeconds * 1000;
+    this.#stopWaiting = this.#parts.waitForTunnel(this.gatewayId, until, retry);
+    return this.#stopWaiting !== null;
   }
 
   #pick(): Upstream | null {
@@ -182,6 +195,7 @@ export class FrontErrand implements Errand, RunningCaller {
   }
 
   onOver(cause: Cause | null): void {
+    this.#stopWaiting?.();
     const known = cause === null ? null : callerCauseOf(cause);
     if (this.span !== null) {
       this.#askingSpan?.set(statusAttributes(this.status));

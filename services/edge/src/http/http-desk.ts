@@ -21,6 +21,7 @@ import type { RunningCaller } from '../running-caller.ts';
 import type { CallerCause } from '../errors.ts';
 import { type CallerAddress, judgeKept } from '../judgement.ts';
 import type { Traces } from '../traces.ts';
+import type { WaitForTunnel } from '../tunnel-gaps.ts';
 import type { Upstream } from '../upstream.ts';
 import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
 import { callerCauseOf, edgeVoice } from './voice.ts';
@@ -35,6 +36,7 @@ export interface HttpDeskParts {
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
   isWell(clientId: string, destinationId: string): boolean;
+  waitForTunnel: WaitForTunnel;
   compression: Compression;
   /** Null where no traces are wanted. */
   traces: Traces | null;
@@ -87,6 +89,7 @@ export class HttpDesk {
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
+      waitForTunnel: parts.waitForTunnel,
       whyFull: () => parts.whyFull(),
       onStart: (errand) => this.#handleStart(errand),
       onOpened: (errand, fresh) => this.#handleOpened(errand, fresh),

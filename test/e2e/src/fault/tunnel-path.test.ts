@@ -77,6 +77,28 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await assertWhole(running);
   });
 
+  test('callers that come when all tunnels are cut are served by the first that is back', async () => {
+    await using echo = await startEcho();
+    sites += 1;
+    await using proxied = await startProxiedSite(cluster, sites, {
+      name: 'gap',
+      resources: { echo },
+      args: ['--transport', 'direct'],
+    });
+    const { proxy, site } = proxied;
+    await until('two tunnels are up', 10_000, () => proxy.connections === 2);
+    proxy.refuse();
+    proxy.cut();
+    const callers = Array.from({ length: 8 }, () => new Caller(site.front('echo')));
+    try {
+      await Promise.all(callers.map(({ socket }) => once(socket, 'connect')));
+      proxy.resume();
+      await inTime('all are served', 5_000, Promise.all(callers.map((caller) => caller.echo('here?'))));
+    } finally {
+      for (const caller of callers) await caller[Symbol.asyncDispose]();
+    }
+  });
+
   test('goes on over the second tunnel when the one that carries it swallows everything, before anybody knows that it is dead', async () => {
     await using proxied = await siteOf('black-hole');
     const { proxy, site } = proxied;

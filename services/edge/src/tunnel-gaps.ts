@@ -1,0 +1,105 @@
+/**
+ * Gateways that have no tunnel for a moment: a balancer or node is replaced, the only client is started anew. Callers
+ * that come meanwhile wait for the next tunnel instead of being refused.
+ *
+ *     a tunnel is lost, here or elsewhere ──► gap ──gapMs──► refused at once, as where there was no tunnel before
+ *                                              └── one is up, here or elsewhere: all who wait try again
+ *
+ * Why it was lost does not count: a client that says that it goes is most often one that is updated or started anew. What
+ * is remembered is when, for gateways that have another tunnel as well: nobody waits there.
+ *
+ * Bounds: gateways, the oldest is let go; callers that wait, beyond them a caller is refused at once.
+ */
+
+/**
+ * How long after a loss callers wait. A client dials again at once, and in the first 3 s four times and more, before
+ * its waits grow to 5 s; a balancer's address is at another machine after 1 to 2 s. Longer, and callers of a gateway
+ * that is gone would hear of it late.
+ */
+export const gapMs = 3_000;
+/** Most gateways whose loss is remembered. */
+export const gapsMax = 65_536;
+
+/** Ends a wait. Idempotent. */
+export type StopWaiting = () => unknown;
+
+/** Waits until trying again is worth while: a tunnel is up, or the time is over. Null: it is not worth while to wait. */
+export type WaitForTunnel = (gatewayId: string, until: number, retry: () => void) => StopWaiting | null;
+
+/** What gaps are made of. */
+export interface TunnelGapsParts {
+  /** Most callers that wait. */
+  waitingMax: number;
+  /** The monotonic time in ms. */
+  now?: () => number;
+}
+
+/** When each gateway last lost a tunnel, and who waits for the next one. */
+export class TunnelGaps {
+  readonly #waitingMax: number;
+  readonly #now: () => number;
+  /** Oldest first. */
+  readonly #lostAt = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #waitingCount = 0;
+
+  constructor({ waitingMax, now = () => performance.now() }: TunnelGapsParts) {
+    this.#waitingMax = waitingMax;
+    this.#now = now;
+  }
+
+  /** Callers that wait. */
+  get waiting(): number {
+    return this.#waitingCount;
+  }
+
+  /** A tunnel of the gateway is lost, or takes no more. */
+  handleLoss(gatewayId: string): void {
+    const now = this.#now();
+    this.#lostAt.delete(gatewayId);
+    this.#lostAt.set(gatewayId, now);
+    for (const [oldest, lostAt] of this.#lostAt) {
+      if (now - lostAt < gapMs && this.#lostAt.size <= gapsMax) break;
+      this.#lostAt.delete(oldest);
+    }
+  }
+
+  /** A tunnel of the gateway is up. */
+  handleTunnel(gatewayId: string): void {
+    // A copy: who tries in vain waits anew.
+    const waiting = [...(this.#waiting.get(gatewayId) ?? [])];
+    for (const end of waiting) end();
+  }
+
+  /**
+   * Calls `retry` once, when the gateway has a tunnel again, its gap is over, or the time is `until`. Returns null where
+   * the gateway has no gap or too many wait. Who tries again in vain may wait again, for what is left.
+   */
+  readonly wait: WaitForTunnel = (gatewayId, until, retry) => {
+    const lostAt = this.#lostAt.get(gatewayId) ?? -Infinity;
+    const leftMs = Math.min(lostAt + gapMs, until) - this.#now();
+    if (leftMs <= 0 || this.#waitingCount >= this.#waitingMax) return null;
+    const stop = (): boolean => {
+      clearTimeout(timer);
+      return this.#leave(gatewayId, end);
+    };
+    const end = (): void => {
+      if (stop()) retry();
+    };
+    const timer = setTimeout(end, leftMs);
+    const siblings = this.#waiting.get(gatewayId);
+    if (siblings === undefined) this.#waiting.set(gatewayId, new Set([end]));
+    else siblings.add(end);
+    this.#waitingCount += 1;
+    return stop;
+  };
+
+  /** Whether it waited until now. */
+  #leave(gatewayId: string, end: () => void): boolean {
+    const siblings = this.#waiting.get(gatewayId);
+    if (siblings?.delete(end) !== true) return false;
+    this.#waitingCount -= 1;
+    if (siblings.size === 0) this.#waiting.delete(gatewayId);
+    return true;
+  }
+}
