@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findCommand, imageTools, runCommand } from '@postern/scripts/install';
 import { Part, makeScratch, removeScratch } from '@postern/test-cluster';
-import { succeeds } from './compose-platform.ts';
+import { imagesMissing } from './compose-platform.ts';
 import { type Manifest, manifestsOf, readBlob, startRegistry } from './oci-layout.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -30,7 +30,7 @@ const skip =
       ? 'SKIPPED: buildx is not installed; pnpm service:install buildx'
       : findCommand('runc') === null
         ? 'SKIPPED: runc, which BuildKit runs commands with, is not installed'
-        : !succeeds('docker', 'image', 'inspect', 'node:26-slim')
+        : imagesMissing(['node:26-slim']) !== null
           ? 'SKIPPED: no engine has node:26-slim'
           : false;
 

@@ -22,6 +22,12 @@ export function succeeds(...command: readonly [string, ...string[]]): boolean {
   return spawnSync(name, args, { cwd: composeFolder, stdio: 'ignore', timeout: 60_000 }).status === 0;
 }
 
+/** Which of these images the engine does not have, in words; null where it has all. */
+export function imagesMissing(wanted: readonly string[]): string | null {
+  const absent = wanted.filter((one) => !succeeds('docker', 'image', 'inspect', one));
+  return absent.length === 0 ? null : `the engine does not have ${absent.join(', ')}`;
+}
+
 /** The images of Postern's own. */
 export const programs = ['edge', 'router', 'acl', 'certstore', 'admin', 'client', 'cli', 'setup', 'balancer'];
 const bases = ['mongo:8.0', 'nats:2.15', 'node:26-slim'];
@@ -31,7 +37,7 @@ export function missingForPlatform(...images: readonly string[]): string | null 
   if (process.env['POSTERN_TEST_DEPLOY'] !== 'full') return 'POSTERN_TEST_DEPLOY is not full';
   if (!succeeds('docker', 'compose', 'version')) return 'there is no docker compose';
   const wanted = [...programs.map((name) => `postern/${name}`), ...bases, ...images];
-  return succeeds('docker', 'image', 'inspect', ...wanted) ? null : 'the engine does not have the images';
+  return imagesMissing(wanted);
 }
 
 /** The commands of a section of the README, in its order. */

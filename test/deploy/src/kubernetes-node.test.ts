@@ -22,10 +22,11 @@ import {
   startProbe,
 } from '@postern/test-cluster';
 import { echoed, until } from './caller.ts';
+import { imagesMissing } from './compose-platform.ts';
 import { chartFolder, setArguments } from './kubernetes/chart.ts';
 import { Callers } from './kubernetes/callers.ts';
 import { ControlPlane, controlPlaneTools } from './kubernetes/control-plane.ts';
-import { imagesMissing, saveImages } from './kubernetes/image.ts';
+import { saveImages } from './kubernetes/image.ts';
 import { KubernetesNode } from './kubernetes/node.ts';
 import { Outside, outsideHosts } from './kubernetes/outside.ts';
 import { type KubernetesObject, makeStrictNamespace } from './kubernetes/release.ts';

@@ -6,16 +6,6 @@ import { tool } from '@postern/scripts/install';
 
 const waiting = '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n';
 
-/** Why they cannot be had, or null. */
-export function imagesMissing(images: readonly string[]): string | null {
-  try {
-    execFileSync('docker', ['image', 'inspect', ...images], { stdio: 'pipe' });
-    return null;
-  } catch {
-    return 'the engine does not have the images';
-  }
-}
-
 /** Writes them into `images.tar` of the folder, the one that does nothing under the name given; returns its path. */
 export function saveImages(images: readonly string[], pauseImage: string, folder: string): string {
   const root = join(folder, 'pause');
