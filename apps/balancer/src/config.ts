@@ -161,7 +161,7 @@ export const balancerOptions = {
     description: 'The machine with the highest takes the addresses when nobody holds them.',
   }),
   advertiseMs: milliseconds(
-    200,
+    300,
     10,
     40_000,
     'How often the holder says that it is alive; the addresses move after three times that.',

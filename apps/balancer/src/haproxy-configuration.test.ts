@@ -76,7 +76,7 @@ test('static addresses stay where they are until their holder is gone', () => {
     optionsOf('--virtual-addresses', '10.0.0.100/24', '--own-address', '10.0.0.3', '--peers', '10.0.0.4'),
   );
   assert.match(text, /nopreempt/);
-  assert.match(text, /advert_int 0\.20/);
+  assert.match(text, /advert_int 0\.30/);
   assert.match(text, /unicast_src_ip 10\.0\.0\.3\n {4}unicast_peer \{\n {8}10\.0\.0\.4\n/);
   assert.match(text, /virtual_ipaddress \{\n {8}10\.0\.0\.100\/24 dev eth0\n/);
 });
