@@ -83,7 +83,12 @@ onEachPlatform((booted) => {
     const there = `${at}/destinations/${destination.id}`;
     await call('GET', `${at}/destinations`, 200);
     await call('GET', there, 200);
-    await call('PATCH', there, 200, { enabled: false });
+    const read = await call<{ accessList: object; health: object; front: object }>('GET', there, 200);
+    const sentBack = await call<{ enabled: boolean } & typeof read>('PATCH', there, 200, {
+      ...read,
+      enabled: false,
+    });
+    assert.deepEqual([sentBack.enabled, sentBack.front], [false, read.front]);
     await call('GET', `${there}/source-rules`, 200);
     await call('PUT', `${there}/source-rules`, 200, { restricted: true, rules: [{ source: '10.0.0.0/8' }] });
     await call('POST', `${there}/source-rules`, 200, { source: '127.0.0.1', app: 'ci' });

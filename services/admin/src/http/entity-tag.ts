@@ -23,13 +23,13 @@ export async function expectedRevision(
   if (revisions.length === 1) return revisions[0];
   const now = revisions.length === 0 ? undefined : await current();
   if (now !== undefined && revisions.includes(now)) return now;
-  throw stale();
+  throw staleRevision();
 }
 
 /** The same for changes that an owner does not hold to a revision: compared with what was read just before. */
 export function demandRevision(ifMatch: string | undefined, current: number): void {
   if (ifMatch === undefined || ifMatch.trim() === '*') return;
-  if (!revisionsOf(ifMatch).includes(current)) throw stale();
+  if (!revisionsOf(ifMatch).includes(current)) throw staleRevision();
 }
 
 function revisionsOf(ifMatch: string): number[] {
@@ -43,7 +43,8 @@ function revisionsOf(ifMatch: string): number[] {
   return tags.filter((tag) => /^"\d{1,15}"$/.test(tag)).map((tag) => Number(tag.slice(1, -1)));
 }
 
-function stale(): ServiceError {
+/** The refusal of a change that was made from what is no longer so. */
+export function staleRevision(): ServiceError {
   return adminError(
     'ADMIN_REVISION_STALE',
     'someone else changed this object: read it again and repeat the change',

@@ -186,6 +186,35 @@ describe('a body', () => {
     );
   });
 
+  it('of a change may be what was read, edited: what is only shown is passed over, and a stale revision refused', async () => {
+    const { id } = await makeGateway();
+    const at = `/gateways/${id}`;
+    const resource = { host: 'db', port: 5432 };
+    const made = await send('POST', `${at}/destinations`, { payload: { name: 'orders', resource } });
+    const there = `${at}/destinations/${made.json<{ id: string }>().id}`;
+    const changed = async (method: 'PATCH' | 'PUT', path: string, edit: object) => {
+      const read = (await send('GET', path)).json<object>();
+      return send(method, path, { payload: { ...read, ...edit } });
+    };
+    const fine = [
+      await changed('PATCH', at, { description: 'north', connected: true }),
+      await changed('PATCH', there, { enabled: false, accessList: null }),
+      await changed('PUT', `${at}/access-list`, { rules: [] }),
+      await changed('PUT', `${there}/source-rules`, { restricted: true }),
+    ];
+    assert.deepEqual(
+      fine.map(({ statusCode, body }) => (statusCode === 200 ? 200 : body)),
+      [200, 200, 200, 200],
+    );
+    assert.equal((await send('GET', there)).json<{ enabled: boolean }>().enabled, false);
+    assert.equal((await changed('PATCH', there, { revision: 1 })).statusCode, 412);
+    const other = problem(await changed('PATCH', there, { id: 'other', gatewayId: 'other' }));
+    assert.deepEqual(
+      other.errors?.map(({ path }) => path),
+      ['/id', '/gatewayId'],
+    );
+  });
+
   it('that is no JSON, or has __proto__ in it, is refused', async () => {
     for (const payload of ['{', '', '{"__proto__":{"x":1},"name":"x"}', 'null', '[]']) {
       const answer = await send('POST', '/gateways', {

@@ -11,10 +11,11 @@ import {
   putAccessList,
 } from '@postern/contracts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
-import { expectedRevision } from '../http/entity-tag.ts';
+import { returnableBody, takeChange } from '../http/read-only.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
 const AccessListAnswer = answerOf('AccessList', AccessList.properties);
+const NewAccessList = returnableBody(bodyOf('NewAccessList', AccessListInput.properties), AccessListAnswer);
 const tag = 'Access lists';
 const path = '/gateways/:gatewayId/access-list';
 
@@ -43,18 +44,15 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
       summary: 'Replace the access list',
       description:
         'Everything that no rule allows is denied. Streams that are no longer allowed are reset at once.',
-      body: bodyOf('NewAccessList', AccessListInput.properties),
+      body: NewAccessList.schema,
       conditional: true,
       status: 200,
       answer: AccessListAnswer,
       handle: async (call) => {
         const gatewayId = param(call, 'gatewayId');
-        const revision = await expectedRevision(call.ifMatch, async () => (await read(gatewayId)).revision);
-        const list = await ask(bus, putAccessList, {
-          gatewayId,
-          input: call.body,
-          ...withRevision(revision),
-        });
+        const current = () => read(gatewayId);
+        const { body, revision } = await takeChange(call, NewAccessList.fields, current);
+        const list = await ask(bus, putAccessList, { gatewayId, input: body, ...withRevision(revision) });
         return { body: list, revision: list.revision };
       },
     }),

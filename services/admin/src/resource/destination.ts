@@ -33,6 +33,7 @@ import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { patchSchema } from '../http/patch-schema.ts';
+import { returnableBody, takeChange } from '../http/read-only.ts';
 import { keyReach } from '../http/permission.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
@@ -83,6 +84,8 @@ const TestQuery = Type.Object(
   { additionalProperties: false },
 );
 type DestinationAnswer = Static<typeof DestinationAnswer>;
+
+const DestinationPatch = returnableBody(patchSchema(DestinationInput, 'DestinationPatch'), DestinationAnswer);
 
 /** Clients of a gateway whose listeners are shown. */
 const clientsMax = 100;
@@ -155,17 +158,19 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       summary: 'Change a destination',
       description:
         '`enabled: false` refuses new connections and keeps the front. The front stays unless another is asked for. ' +
+        'What was read may be edited and sent back whole. ' +
         namingNote,
-      body: patchSchema(DestinationInput, 'DestinationPatch'),
+      body: DestinationPatch.schema,
       conditional: true,
       status: 200,
       answer: DestinationAnswer,
       handle: async (call) => {
         const one = oneOf(call);
-        const revision = await expectedRevision(call.ifMatch, () => revisionOf(one));
-        const former = async () => (await ask(bus, getDestination, one)).resource.proxy;
+        const current = () => ask(bus, getDestination, one);
+        const { body, revision } = await takeChange(call, DestinationPatch.fields, current);
+        const former = async () => (await current()).resource.proxy;
         return show(
-          await withPassword(bus, { body: call.body, gatewayId: one.gatewayId, former }, (patch) =>
+          await withPassword(bus, { body, gatewayId: one.gatewayId, former }, (patch) =>
             ask(bus, updateDestination, {
               ...one,
               patch,

@@ -14,9 +14,11 @@ import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { patchSchema } from '../http/patch-schema.ts';
+import { returnableBody, takeChange } from '../http/read-only.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
 const GatewayAnswer = answerOf('Gateway', Gateway.properties);
+const GatewayPatch = returnableBody(patchSchema(GatewayInput, 'GatewayPatch'), GatewayAnswer);
 const tag = 'Gateways';
 
 /** The calls on gateways. */
@@ -71,14 +73,15 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Change a gateway',
       description: '`enabled: false` closes its tunnels and refuses new connections at once.',
-      body: patchSchema(GatewayInput, 'GatewayPatch'),
+      body: GatewayPatch.schema,
       conditional: true,
       status: 200,
       answer: GatewayAnswer,
       handle: async (call) => {
         const id = param(call, 'gatewayId');
-        const revision = await expectedRevision(call.ifMatch, () => revisionOf(id));
-        const gateway = await ask(bus, updateGateway, { id, patch: call.body, ...withRevision(revision) });
+        const current = () => ask(bus, getGateway, { id });
+        const { body, revision } = await takeChange(call, GatewayPatch.fields, current);
+        const gateway = await ask(bus, updateGateway, { id, patch: body, ...withRevision(revision) });
         return { body: gateway, revision: gateway.revision };
       },
     }),

@@ -11,9 +11,14 @@ import {
 } from '@postern/contracts';
 import { endpoint, type Call, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
+import { returnableBody, takeChange } from '../http/read-only.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
 
 const SourceRulesAnswer = answerOf('SourceRules', SourceRules.properties);
+const NewSourceRules = returnableBody(
+  bodyOf('NewSourceRules', SourceRulesInput.properties),
+  SourceRulesAnswer,
+);
 const tag = 'Source rules';
 const path = '/gateways/:gatewayId/destinations/:destinationId/source-rules';
 
@@ -44,18 +49,15 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       description:
         'Not restricted: anybody may call. Restricted: only the rules, and without rules nobody. ' +
         'Streams that are no longer allowed are reset at once.',
-      body: bodyOf('NewSourceRules', SourceRulesInput.properties),
+      body: NewSourceRules.schema,
       conditional: true,
       status: 200,
       answer: SourceRulesAnswer,
       handle: async (call) => {
         const front = frontOf(call);
-        const revision = await revisionFor(call, front);
-        const rules = await ask(bus, putSourceRules, {
-          ...front,
-          input: call.body,
-          ...withRevision(revision),
-        });
+        const current = () => ask(bus, getSourceRules, front);
+        const { body, revision } = await takeChange(call, NewSourceRules.fields, current);
+        const rules = await ask(bus, putSourceRules, { ...front, input: body, ...withRevision(revision) });
         return { body: rules, revision: rules.revision };
       },
     }),
