@@ -325,6 +325,16 @@ test('an end that says GOAWAY takes no more streams, and closes when the last ha
   assert.deepEqual([closed[0]?.code, raw.closed], ['TUNNEL_CLOSED', true]);
 });
 
+test('an end that refuses its peer later on says what it has taken, since that may have reached its resource', async () => {
+  const { clock, node, raw, session } = await world();
+  raw.open(1, node.self);
+  await clock.advance(1);
+  session.refuse(GoAwayCode.Refused, 'EDGE_TOKEN_REVOKED: the token was revoked');
+  await clock.advance(1);
+  assert.equal(decodeGoAway(raw.payloads(FrameType.GoAway, 0)[0] as Buffer).lastStream, 1);
+  assert.equal(raw.closed, true);
+});
+
 test('who hears GOAWAY keeps the streams that were taken, and opens those that were not elsewhere', async () => {
   const { clock, node, raw, session } = await world();
   const taken = new TestOwner(node.open(session, {}), 0, 1);

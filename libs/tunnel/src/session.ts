@@ -188,10 +188,10 @@ export class Session implements FrameSink {
     this.#close(cause, false);
   }
 
-  /** Refuses the peer: GOAWAY with a reason, then the end. */
+  /** Refuses the peer, in the handshake or later: GOAWAY with a reason and what was taken until now, then the end. */
   refuse(code: GoAwayCode, text: string): void {
     if (this.#phase === 'closed') return;
-    this.sendControlFrame(encodeGoAway(0, code, text));
+    this.sendControlFrame(encodeGoAway(this.#paths.peerHighest, code, text));
     this.#close(new TunnelError('TUNNEL_REFUSED', text), true);
   }
 
