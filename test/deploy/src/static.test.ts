@@ -50,6 +50,13 @@ function without(name: string): string | false {
   return findCommand(name) === null ? `SKIPPED: ${name} is not installed` : false;
 }
 
+test('each package that an image can hold says its licence, which the list of its packages tells', () => {
+  const unlicensed = globSync('{libs,services,apps}/*/package.json', { cwd: root }).filter(
+    (file) => (JSON.parse(read(file)) as { license?: string }).license === undefined,
+  );
+  assert.deepEqual(unlicensed, []);
+});
+
 test('the chart has the rules and dashboards of deploy/observe', () => {
   const own = globSync('deploy/helm/postern/files/dashboards/*.json', { cwd: root }).map((file) =>
     basename(file),
