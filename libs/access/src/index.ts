@@ -19,6 +19,7 @@ export {
   compileSourceRules,
   decideSource,
   normalizeSourceRules,
+  replaceSourceRules,
   type SourceDecision,
   type SourceRule,
   type SourceRules,

@@ -6,6 +6,7 @@ import {
   compileSourceRules,
   decideSource,
   normalizeSourceRules,
+  replaceSourceRules,
   type SourceRule,
 } from './source-rule.ts';
 
@@ -58,6 +59,24 @@ test('source rules: a rule that is there already is not doubled', () => {
     addSourceRule([{ source: '1.1.1.1' }, { source: '1.1.1.1', app: 'a' }], { source: '1.1.1.1' }),
     [{ source: '1.1.1.1', app: 'a' }, { source: '1.1.1.1' }],
   );
+});
+
+test('source rules: of rules that are put an app has one, and none is there twice', () => {
+  const twice = [
+    { source: '1.1.1.1', app: 'a' },
+    { source: '2.2.2.0/24' },
+    { source: '3.3.3.3', app: 'a' },
+    { source: '::ffff:1.1.1.1' },
+    { source: '2.2.2.9/24', sourcePort: '1-65535' },
+  ];
+  assert.throws(() => replaceSourceRules(twice), {
+    faults: [
+      { at: '/rules/2/app', message: 'is that of rule 0: an app has one rule' },
+      { at: '/rules/4', message: 'says the same as rule 1' },
+    ],
+  });
+  const fine = [{ source: '1.1.1.1', app: 'a' }, { source: '1.1.1.1', app: 'b' }, { source: '1.1.1.1' }];
+  assert.deepEqual(replaceSourceRules(fine), fine);
 });
 
 test('source rules: refuses what is none and says where', () => {

@@ -47,6 +47,27 @@ export function normalizeSourceRules(rules: readonly SourceRule[]): SourceRule[]
   return normal;
 }
 
+/**
+ * The rules in their one form, as they are put in place of others. An `app` has one rule, since a later one takes its
+ * place (`addSourceRule`), and a rule is there once: what repeats is refused with where it was first.
+ */
+export function replaceSourceRules(rules: readonly SourceRule[]): SourceRule[] {
+  const normal = normalizeSourceRules(rules);
+  const first = new Map<string, number>();
+  const faults: AccessFault[] = [];
+  for (const [index, rule] of normal.entries()) {
+    const key = JSON.stringify(rule.app === undefined ? [sourceRuleText(rule)] : ['app', rule.app]);
+    const before = first.get(key);
+    if (before === undefined) first.set(key, index);
+    else if (rule.app === undefined)
+      faults.push({ at: `/rules/${index}`, message: `says the same as rule ${before}` });
+    else
+      faults.push({ at: `/rules/${index}/app`, message: `is that of rule ${before}: an app has one rule` });
+  }
+  if (faults.length > 0) throw new AccessError('ACCESS_RULES_INVALID', faults);
+  return normal;
+}
+
 /** The rules with one more, which takes the place of the one with the same `app`, or of one that says the same. */
 export function addSourceRule(rules: readonly SourceRule[], rule: SourceRule): SourceRule[] {
   const faults: AccessFault[] = [];

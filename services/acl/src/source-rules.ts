@@ -2,7 +2,7 @@
  * Source rules of fronts: who may call. A front without any is open to everybody; restricted without rules, to nobody.
  * All rules of one gateway travel in one policy, so together they have a bound in bytes.
  */
-import { addSourceRule, normalizeSourceRules } from '@postern/access';
+import { addSourceRule, replaceSourceRules } from '@postern/access';
 import type { Bus } from '@postern/bus';
 import {
   ServiceError,
@@ -45,7 +45,7 @@ export class SourceRules {
   /** Replaces them. */
   async put(front: FrontOf, input: SourceRulesInput, revision?: number): Promise<ShownRules> {
     const { restricted, rules = [] } = input;
-    return this.#change(front, () => ({ restricted, rules: normalizeSourceRules(rules) }), revision);
+    return this.#change(front, () => ({ restricted, rules: replaceSourceRules(rules) }), revision);
   }
 
   /** Adds one, in place of the one with the same `app`. */
