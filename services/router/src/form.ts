@@ -322,8 +322,8 @@ function findListenerFault({ resource, listener }: DestinationForm & { kind: 'cl
 }
 
 function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premises' }): BodyFault | null {
-  if (front.host !== null && !isHost(front.host) && !isWildcard(front)) {
-    return { path: '/front/host', message: 'is no address and no host name' };
+  if (front.host !== null && !isFrontHost(front.host) && !isWildcard(front)) {
+    return { path: '/front/host', message: noFrontHost };
   }
   if (resource.protocol !== front.protocol) {
     return { path: '/resource/protocol', message: `must be that of the front, "${front.protocol}"` };
@@ -331,11 +331,23 @@ function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premi
   return findTlsFault(front) ?? findProxyFault(front);
 }
 
+const noFrontHost =
+  'is no address and no host name: a name has at most 253 characters, each label 1 to 63 letters, digits and "-" ' +
+  'that neither begin nor end with "-", and "*" only as the first label of a front that is told apart by name';
+
+/** An address, or a name that DNS and certificates can have; resources are named as their networks name them. */
+function isFrontHost(host: string): boolean {
+  return isHost(host) && (isIP(host) !== 0 || host.split('.').every((label) => !/^-|-$/.test(label)));
+}
+
 /** `*.example.com`: only a server name or a Host can be held against it. */
 function isWildcard({ host, protocol, tls }: FrontForm): boolean {
   const rest = host?.startsWith('*.') === true ? host.slice(2) : '';
   return (
-    (tls.mode !== 'none' || protocol === 'http') && rest.includes('.') && isHost(rest) && isIP(rest) === 0
+    (tls.mode !== 'none' || protocol === 'http') &&
+    rest.includes('.') &&
+    isFrontHost(rest) &&
+    isIP(rest) === 0
   );
 }
 
