@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
@@ -110,6 +110,17 @@ describe('a platform in one process', () => {
       message: /^STANDALONE_STATE_IN_USE: /,
     });
     assert.deepEqual(operatorFile(state), before);
+  });
+
+  it('says what is wrong with a folder that cannot be made', async (t) => {
+    const state = makeFolder(t);
+    writeFileSync(join(state, 'file'), '');
+    for (const path of ['/proc/postern', '/proc/postern/below', join(state, 'file', 'below')]) {
+      await assert.rejects(start(t, path), {
+        exitCode: 78,
+        message: /^STANDALONE_STATE_UNUSABLE: .*give --state a folder/,
+      });
+    }
   });
 
   it('says which port is taken, and lets go of the folder', async (t) => {

@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { StoreError, openSqlite, type Store } from '@postern/store';
 import { standaloneError } from './errors.ts';
 import type { Operator } from './operator.ts';
@@ -21,6 +21,13 @@ export interface KeptPorts {
   http?: number;
   tunnel?: number;
   admin?: number;
+}
+
+/** Folder by folder: where nothing can be made, as in /proc, Node's own `recursive` never ends. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** A folder that belongs to this process until its store is closed. */
@@ -40,14 +47,18 @@ export class StateFolder {
     const path = resolve(folder);
     const documents = join(path, 'postern.db');
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeFolder(path);
       const isNew = !existsSync(documents);
       return new StateFolder(path, openSqlite(documents), isNew);
     } catch (error) {
       if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
         throw standaloneError('STANDALONE_STATE_IN_USE', `another process runs on ${path}`, error);
       }
-      throw standaloneError('STANDALONE_STATE_UNUSABLE', `${path}: ${textOf(error)}`, error);
+      throw standaloneError(
+        'STANDALONE_STATE_UNUSABLE',
+        `${path}: ${textOf(error)}; give --state a folder that this user may make and write to`,
+        error,
+      );
     }
   }
 
