@@ -4,7 +4,7 @@
  * `ACL_RULES_INVALID` (400, with the faults), `ACL_REVISION_STALE` (412), `ACL_LIMIT` (409).
  */
 import { Type, type Static } from 'typebox';
-import { AccessDecision, AccessRule, SourceRule } from './access.ts';
+import { AccessDecision, AccessRule, SourceRule, SourceRuleInput } from './access.ts';
 import { expectedRevision, objectProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
@@ -65,7 +65,7 @@ export const SourceRulesInput = Type.Object(
     restricted: Type.Boolean({
       description: 'false: anybody may call; true: only the rules; without rules nobody',
     }),
-    rules: Type.Optional(Type.Array(SourceRule, { maxItems: 1000, default: [] })),
+    rules: Type.Optional(Type.Array(SourceRuleInput, { maxItems: 1000, default: [] })),
   },
   { additionalProperties: false },
 );
@@ -93,6 +93,6 @@ export const putSourceRules = defineQuestion(
 /** Adds one, in place of the one with the same `app`; whether the front is restricted stays as it is. */
 export const addSourceRule = defineQuestion(
   'acl.source-rules.add',
-  Type.Object({ ...front, rule: SourceRule, revision: expectedRevision }),
+  Type.Object({ ...front, rule: SourceRuleInput, revision: expectedRevision }),
   SourceRules,
 );

@@ -1,5 +1,6 @@
 /** Access lists and source rules as they are stored, sent and shown. `libs/access` decides on them. */
 import { Type, type Static } from 'typebox';
+import { lineOf } from './object.ts';
 
 /** One rule of an access list: `{action, host, port, path?}` as in the admin API. */
 export const AccessRule = Type.Object(
@@ -48,3 +49,9 @@ export const SourceRule = Type.Object(
   { additionalProperties: false },
 );
 export type SourceRule = Static<typeof SourceRule>;
+
+/** One as it is taken. */
+export const SourceRuleInput = Type.Object(
+  { ...SourceRule.properties, app: Type.Optional(lineOf({ minLength: 1, maxLength: 255 })) },
+  { additionalProperties: false },
+);

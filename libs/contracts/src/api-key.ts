@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import { Done, SecretHash, lineOf, objectProperties, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** The longest text of a key; a longer one is refused unread. */
@@ -24,7 +24,7 @@ const gateways = Type.Union(
 
 /** What a key is made from. */
 export const ApiKeyInput = Type.Object(
-  { name, role: Role, gateways: Type.Optional(gateways) },
+  { name: lineOf({ minLength: 1, maxLength: 128 }), role: Role, gateways: Type.Optional(gateways) },
   { additionalProperties: false },
 );
 export type ApiKeyInput = Static<typeof ApiKeyInput>;

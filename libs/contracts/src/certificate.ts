@@ -10,6 +10,7 @@ import {
   MergePatch,
   Done,
   expectedRevision,
+  lineOf,
   objectProperties,
   pageOf,
   pageRequestProperties,
@@ -145,7 +146,7 @@ export const deleteCertificate = defineQuestion(
 /** What a pair is generated from. */
 export const GenerateInput = Type.Object(
   {
-    name,
+    name: lineOf({ minLength: 1, maxLength: 128 }),
     usage: Type.Union([Type.Literal('client'), Type.Literal('server')]),
     subject: Type.String({
       minLength: 1,

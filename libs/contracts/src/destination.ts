@@ -11,6 +11,7 @@ import {
   Done,
   MergePatch,
   expectedRevision,
+  lineOf,
   objectProperties,
   pageOf,
   pageRequestProperties,
@@ -206,7 +207,7 @@ const health = {
 /** What a destination is made from; also the form that a merge patch is checked in. Defaults are the owner's to fill in. */
 export const DestinationInput = Type.Object(
   {
-    name,
+    name: lineOf({ minLength: 1, maxLength: 128 }),
     kind: Type.Optional(DestinationKind),
     enabled: Type.Optional(enabled),
     resource: Type.Object(

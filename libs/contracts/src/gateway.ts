@@ -8,6 +8,7 @@ import {
   Done,
   MergePatch,
   expectedRevision,
+  lineOf,
   objectProperties,
   pageOf,
   pageRequestProperties,
@@ -29,8 +30,8 @@ const requireToken = Type.Boolean({
 /** What a gateway is made from; also the form that a merge patch is checked in. */
 export const GatewayInput = Type.Object(
   {
-    name,
-    description: Type.Optional(description),
+    name: lineOf({ minLength: 1, maxLength: 128 }),
+    description: Type.Optional(lineOf({ maxLength: 1024, default: '' })),
     enabled: Type.Optional(enabled),
     requireToken: Type.Optional(requireToken),
   },

@@ -10,6 +10,16 @@ export const objectProperties = {
   modifiedAt: Type.String({ format: 'date-time' }),
 };
 
+/** A line of text that a person gives: a control character in it would forge lines of logs and terminals. */
+export const linePattern = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$';
+/** What is wrong with a text that is none. */
+export const lineFault = 'must be one line without control characters';
+
+/** The schema of such a text where it is taken; what is shown may be from before there was this rule. */
+export function lineOf(bounds: { minLength?: number; maxLength: number; default?: string }) {
+  return Type.String({ ...bounds, pattern: linePattern });
+}
+
 /** Most items of one page; so that an answer fits a message of the bus. */
 export const pageItemsMax = 200;
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { Done, SecretHash, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import { Done, SecretHash, lineOf, objectProperties, pageOf, pageRequestProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** What a token is made from. */
@@ -13,7 +13,7 @@ export const TokenInput = Type.Object(
     expiresInDays: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 365, default: 90, description: '0 never' }),
     ),
-    note: Type.Optional(Type.String({ maxLength: 255, default: '' })),
+    note: Type.Optional(lineOf({ maxLength: 255, default: '' })),
   },
   { additionalProperties: false },
 );

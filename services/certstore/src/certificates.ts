@@ -14,6 +14,8 @@ import {
   announce,
   ask,
   certstoreChanged,
+  lineFault,
+  linePattern,
   releaseCertificate,
 } from '@postern/contracts';
 import type { FeedOwner, FeedSource } from '@postern/replica';
@@ -34,6 +36,7 @@ import type { Usage } from './usage.ts';
 
 const pageItemsDefault = 50;
 const nameCharactersMax = 128;
+const line = new RegExp(linePattern);
 const contentsCheck = Compile(CertificateContents);
 
 /** What they need. */
@@ -339,8 +342,9 @@ function storedOf({ kind, chainPem, keyPem, facts }: Contents) {
 }
 
 function nameOf(name: unknown): string {
-  if (typeof name === 'string' && name.trim() !== '' && name.length <= nameCharactersMax) return name;
-  const message = `must be 1 to ${nameCharactersMax} characters and not blank`;
+  if (typeof name === 'string' && name.trim() !== '' && name.length <= nameCharactersMax && line.test(name))
+    return name;
+  const message = `must be 1 to ${nameCharactersMax} characters and not blank, and ${lineFault}`;
   throw certstoreError('CERTSTORE_INVALID', `/name ${message}`, { errors: [{ path: '/name', message }] });
 }
 

@@ -12,6 +12,8 @@ import {
   type DestinationListener,
   GatewayInput,
   type StreamProtocol,
+  lineFault,
+  linePattern,
 } from '@postern/contracts';
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -127,7 +129,12 @@ function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => St
             path: `${instancePath}/${name}`,
             message: 'is required',
           }))
-        : [{ path: instancePath || '/', message }],
+        : [
+            {
+              path: instancePath || '/',
+              message: 'pattern' in params && String(params.pattern) === linePattern ? lineFault : message,
+            },
+          ],
     );
     throw invalid(faults.slice(0, faultsMax));
   };

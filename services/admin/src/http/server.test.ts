@@ -171,6 +171,25 @@ describe('a body', () => {
     );
   });
 
+  it('with a control character in what is one line is refused', async () => {
+    const { id } = await makeGateway();
+    const resource = { host: 'db', port: 5432 };
+    const cases = [
+      ['POST', '/gateways', { name: 'a\nb' }, '/name'],
+      ['PATCH', `/gateways/${id}`, { description: '\u001b[2J' }, '/description'],
+      ['POST', `/gateways/${id}/destinations`, { name: 'a\u0000b', resource }, '/name'],
+      ['POST', `/gateways/${id}/tokens`, { note: 'a\u0085b' }, '/note'],
+      ['POST', '/api-keys', { name: 'a\tb', role: 'viewer' }, '/name'],
+      ['POST', '/certificates/generate', { name: 'a\rb', usage: 'client', subject: 'x' }, '/name'],
+      ['POST', '/certificates', { name: 'a\u007fb', pem: 'any' }, '/name'],
+    ] as const;
+    for (const [method, at, payload, path] of cases) {
+      const { errors } = problem(await send(method, at, { payload }));
+      assert.deepEqual(errors, [{ path, message: 'must be one line without control characters' }], at);
+    }
+    assert.equal((await send('POST', '/gateways', { payload: { name: 'Größe · 北京 🌍' } })).statusCode, 201);
+  });
+
   it('of a patch may leave out or null any field, but name no other', async () => {
     const { id } = await makeGateway();
     const fine = { description: null, enabled: false };

@@ -15,6 +15,7 @@ import {
   generateCertificate,
   getCertificate,
   getKeyRotation,
+  lineOf,
   listCertificates,
   startKeyRotation,
   updateCertificate,
@@ -51,7 +52,7 @@ const contents = {
     Type.String({ maxLength: 1024, description: 'opens an encrypted key or PKCS #12 file' }),
   ),
 };
-const name = Type.String({ minLength: 1, maxLength: 128 });
+const name = lineOf({ minLength: 1, maxLength: 128 });
 const UploadBody = bodyOf('NewCertificate', { name, ...contents });
 const UpdateBody = bodyOf('CertificatePatch', { name: Type.Optional(name), ...contents });
 const tag = 'Certificates';

@@ -1,7 +1,7 @@
 /** The source rules of a destination's front: who may call it. acl owns them. */
 import type { Bus } from '@postern/bus';
 import {
-  SourceRule,
+  SourceRuleInput,
   SourceRules,
   SourceRulesInput,
   addSourceRule,
@@ -68,7 +68,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       tag,
       summary: 'Add a source rule',
       description: 'In place of the one with the same `app`. Whether the front is restricted stays as it is.',
-      body: bodyOf('SourceRule', SourceRule.properties),
+      body: bodyOf('SourceRule', SourceRuleInput.properties),
       conditional: true,
       status: 200,
       answer: SourceRulesAnswer,
