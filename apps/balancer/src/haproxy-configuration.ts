@@ -94,9 +94,10 @@ function defaultsSection({ idleTimeoutMs, connectionsMax }: BalancerOptions): Se
     'option dontlog-normal',
     'option clitcpka',
     'option srvtcpka',
+    // A machine that is gone does not say so: who waits for it is with another node after a second.
     'option redispatch 1',
-    'retries 3',
-    'timeout connect 2s',
+    'retries 5',
+    'timeout connect 1s',
     'timeout check 2s',
     `timeout client ${idleTimeoutMs}ms`,
     `timeout server ${idleTimeoutMs}ms`,

@@ -105,8 +105,8 @@ test(
       'admin',
     ];
     for (const { what, killed, withinMs } of [
-      { what: 'the balancer that holds the address', killed: null, withinMs: 5_000 },
-      { what: 'a node', killed: ['edge-1'], withinMs: 5_000 },
+      { what: 'the balancer that holds the address', killed: null, withinMs: 2_000 },
+      { what: 'a node', killed: ['edge-1'], withinMs: 2_000 },
       { what: 'a NATS server', killed: ['nats-2'], withinMs: 2_000 },
       { what: 'a member of MongoDB', killed: ['mongodb-1'], withinMs: 2_000 },
       { what: 'everything but nodes and balancers', killed: control, withinMs: 2_000 },
