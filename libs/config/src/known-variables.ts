@@ -285,4 +285,5 @@ export const knownVariables: readonly string[] = [
   'POSTERN_STANDALONE_TUNNEL_PORT',
   'POSTERN_TOKEN',
   'POSTERN_TOKEN_FILE',
+  'POSTERN_TRACES_PER_SECOND_MAX',
 ];

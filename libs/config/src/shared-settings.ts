@@ -103,6 +103,14 @@ export const telemetrySettings = {
     default: 0.01,
     description: 'The share of callers that is traced, from 0 to 1.',
   }),
+  tracesPerSecondMax: Type.Integer({
+    environment: 'POSTERN_TRACES_PER_SECOND_MAX',
+    minimum: 1,
+    maximum: 100_000,
+    default: 10,
+    description:
+      'Most traces that begin in a second where a share of callers is traced; always_on has no such bound.',
+  }),
   metricsExporter: Type.Union([Type.Literal('otlp'), Type.Literal('none')], {
     environment: 'OTEL_METRICS_EXPORTER',
     default: 'otlp',

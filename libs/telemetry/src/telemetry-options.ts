@@ -22,6 +22,7 @@ export interface TelemetrySettings {
   readonly tracesExporter: 'otlp' | 'none';
   readonly tracesSampler: SamplerName;
   readonly tracesSamplerArg: number;
+  readonly tracesPerSecondMax: number;
   readonly metricsExporter: 'otlp' | 'none';
   readonly metricExportIntervalMs: number;
 }

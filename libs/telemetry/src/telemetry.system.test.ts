@@ -16,7 +16,7 @@ const metrics = new Metrics();
 processMetrics(metrics);
 const telemetry = createTelemetry({
   name: 'postern-test', version: '0', metrics, logger: silentLogger,
-  settings: { otelDisabled: false, tracesExporter: 'otlp', tracesSampler: 'always_on', tracesSamplerArg: 1,
+  settings: { otelDisabled: false, tracesExporter: 'otlp', tracesSampler: 'always_on', tracesSamplerArg: 1, tracesPerSecondMax: 1,
     metricsExporter: 'otlp', metricExportIntervalMs: 60000, otlpEndpoint: process.argv[1] || undefined },
 });
 await telemetry.start();

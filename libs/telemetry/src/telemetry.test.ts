@@ -13,6 +13,7 @@ const off: TelemetrySettings = {
   tracesExporter: 'otlp',
   tracesSampler: 'parentbased_always_on',
   tracesSamplerArg: 0,
+  tracesPerSecondMax: 10,
   metricsExporter: 'otlp',
   metricExportIntervalMs: 60_000,
 };

@@ -26,6 +26,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import type { SamplerName } from '../telemetry-options.ts';
+import { TraceRate } from '../trace-rate.ts';
 import type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from '../tracing.ts';
 
 /** Strangers choose paths and names: what is longer is cut. */
@@ -41,6 +42,7 @@ export interface TracesOptions {
   readonly resource: Resource;
   readonly tracesSampler: SamplerName;
   readonly tracesSamplerArg: number;
+  readonly tracesPerSecondMax: number;
 }
 
 /** Starts them; `stop` sends what is left. */
@@ -53,7 +55,7 @@ export function startTraces(options: TracesOptions): { tracing: Tracing; stop():
     spanProcessors: [batchProcessor(new OTLPTraceExporter({ url, headers }))],
   });
   return {
-    tracing: new SdkTracing(provider.getTracer('postern'), rootShareOf(options)),
+    tracing: new SdkTracing(provider.getTracer('postern'), rootsOf(options)),
     stop: () => provider.shutdown(),
   };
 }
@@ -70,10 +72,13 @@ function batchProcessor(exporter: SpanExporter): SpanProcessor {
   return new BatchSpanProcessor({ exporter, ...Object.fromEntries(given) });
 }
 
-/** The share of traces that begin here and are sampled. */
-function rootShareOf({ tracesSampler, tracesSamplerArg }: TracesOptions): number {
-  if (tracesSampler.endsWith('always_on')) return 1;
-  return tracesSampler.endsWith('always_off') ? 0 : tracesSamplerArg;
+/** Whether a trace that begins here is sampled; a share has a bound besides, what shall be all has none. */
+function rootsOf(options: TracesOptions): () => boolean {
+  const { tracesSampler, tracesSamplerArg, tracesPerSecondMax } = options;
+  if (tracesSampler.endsWith('always_on')) return () => true;
+  if (tracesSampler.endsWith('always_off')) return () => false;
+  const rate = new TraceRate(tracesPerSecondMax);
+  return () => Math.random() < tracesSamplerArg && rate.take();
 }
 
 /** For what has a parent; and for roots, of which `SdkTracing` hands on only those that are sampled. */
@@ -118,16 +123,16 @@ class RootsOnSampler implements Sampler {
  */
 class SdkTracing implements Tracing {
   readonly #tracer: Tracer;
-  readonly #rootShare: number;
+  readonly #isRootSampled: () => boolean;
 
-  constructor(tracer: Tracer, rootShare: number) {
+  constructor(tracer: Tracer, isRootSampled: () => boolean) {
     this.#tracer = tracer;
-    this.#rootShare = rootShare;
+    this.#isRootSampled = isRootSampled;
   }
 
   start(name: string, { kind, attributes, parent, link, startedAt }: SpanOptions): TraceSpan {
     const within = contextOf(parent);
-    if (within === undefined && Math.random() >= this.#rootShare) return new UnsampledSpan();
+    if (within === undefined && !this.#isRootSampled()) return new UnsampledSpan();
     const from = contextOf(link);
     const options = {
       kind: kinds[kind],
