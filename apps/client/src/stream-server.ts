@@ -188,7 +188,7 @@ export class StreamServer {
     const { stream, metadata, span } = running;
     this.#running.add(running);
     this.counts.served += 1;
-    this.#options.logger.debug(tags(metadata, span), `connected to ${metadata.host}:${metadata.port}`);
+    this.#tellJoined(running);
     try {
       const joined = reached.join(stream, early);
       stream.accept();
@@ -210,14 +210,24 @@ export class StreamServer {
     this.counts.bytesFromResource += received;
     this.counts.bytesToResource += sent;
     this.counts.datagramsDropped += dropped;
-    const fields = { ...tags(metadata, span), bytesFromResource: received, bytesToResource: sent };
     span?.set({ 'postern.bytes.from_resource': received, 'postern.bytes.to_resource': sent });
     if (reset !== null) span?.event('reset', { code: resetCodeName(reset.code), text: reset.text });
-    const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
     // A network that was gone for too long is for the operator to know; how applications end is theirs.
-    if (reset?.code === ResetCode.PathLost && this.#lines.take() !== null)
-      this.#options.logger.warn(fields, text);
-    else this.#options.logger.debug(fields, text);
+    const isWarning = reset?.code === ResetCode.PathLost && this.#lines.take() !== null;
+    if (!isWarning && !this.#tellsAll) return;
+    const fields = { ...tags(metadata, span), bytesFromResource: received, bytesToResource: sent };
+    const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
+    this.#options.logger[isWarning ? 'warn' : 'debug'](fields, text);
+  }
+
+  #tellJoined({ metadata, span }: Running): void {
+    if (!this.#tellsAll) return;
+    this.#options.logger.debug(tags(metadata, span), `connected to ${metadata.host}:${metadata.port}`);
+  }
+
+  /** Asked before lines are put together that nobody reads, one for each stream. */
+  get #tellsAll(): boolean {
+    return this.#options.logger.isLevelEnabled('debug');
   }
 
   #refuse(
@@ -244,7 +254,8 @@ export class StreamServer {
 }
 
 function tags({ destinationId, trackingId, caller }: OpenMetadata, span: TraceSpan | null): object {
-  return { destinationId, trackingId, ...span?.logFields, caller: `${caller.address}:${caller.port}` };
+  const own = { destinationId, trackingId, caller: `${caller.address}:${caller.port}` };
+  return span === null ? own : { ...own, ...span.logFields };
 }
 
 function asResourceError(error: unknown): ResourceError {

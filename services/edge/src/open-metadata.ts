@@ -17,8 +17,8 @@ export function openMetadataOf(
   caller: OpenMetadata['caller'],
   span: TraceSpan | null = null,
 ): OpenMetadata {
-  const traced = span === null ? {} : { traceparent: span.context.traceparent };
-  return { destinationId: route.id, ...dialTargetOf(route.resource), trackingId, ...traced, caller };
+  const metadata = { destinationId: route.id, ...dialTargetOf(route.resource), trackingId, caller };
+  return span === null ? metadata : { ...metadata, traceparent: span.context.traceparent };
 }
 
 /**
