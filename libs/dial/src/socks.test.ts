@@ -131,6 +131,18 @@ describe('SOCKS proxy', () => {
     });
   }
 
+  it('says at once that a proxy hangs up without an answer', async (t) => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => void socket.resume().end());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port: proxyPort } = server.address() as AddressInfo;
+    assert.match(
+      await fault(dial({ type: 'socks4', port: proxyPort }, 'db.corp', 60)),
+      /^ProxyFailed: .*no answer in SOCKS4: .* whether it reaches 10\.0\.0\.5:5432/,
+    );
+  });
+
   it('says so when there is no password to show, and shows none', async (t) => {
     const proxy = { type: 'socks5', username: 'u', passwordId: 'other', port: await play(t, []) } as const;
     assert.match(

@@ -46,6 +46,8 @@ export async function throughSocks(
   }
   const onAbort = (): void => void socket.destroy();
   signal.addEventListener('abort', onAbort);
+  // The package waits for 'close', which a socket of ours that may be half open does not come to by itself.
+  socket.once('end', onAbort);
   try {
     const established = SocksClient.createConnection({
       command: 'connect',
@@ -57,6 +59,7 @@ export async function throughSocks(
     // It listens by now.
     socket.resume();
     await established;
+    socket.off('end', onAbort);
     await settle(socket);
     if (socket.destroyed) throw new Error('Socket closed');
     return socket;
@@ -115,7 +118,7 @@ function socksFault(
   if (/invalid .*handshake|Socket closed/i.test(said)) {
     return fault(
       ResetCode.ProxyFailed,
-      `${where} gave no answer in ${proxy.type.toUpperCase()}: check its type, host and port, and whether it lets ${end.name} in`,
+      `${where} gave no answer in ${proxy.type.toUpperCase()}: check its type, host and port, whether it lets ${end.name} in, and whether it reaches ${what}`,
     );
   }
   return fault(ResetCode.ProxyFailed, `${where} cannot be used: ${said}`);

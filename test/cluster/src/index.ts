@@ -54,7 +54,7 @@ export { type ServerTls, startRedis } from './server/redis.ts';
 export { type Collector, startRsyslog } from './server/rsyslog.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';
-export { type SshServer, startSshd } from './server/sshd.ts';
+export { type SshServer, startSshProxy, startSshd } from './server/sshd.ts';
 export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
 export {
   type Exchange,

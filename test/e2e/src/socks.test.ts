@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
@@ -20,6 +20,8 @@ import {
   startMicrosocks,
   startNginx,
   startSite,
+  startSshProxy,
+  startSshd,
   untilServed,
 } from '@postern/test-cluster';
 import { tryEcho } from './fixture/caller.ts';
@@ -80,6 +82,26 @@ test('a file comes whole through a SOCKS 5 proxy, and the proxy resolves the nam
     ],
   );
 });
+
+for (const { type, host } of [
+  { type: 'socks4', host: '127.0.0.1' },
+  { type: 'socks4a', host: 'localhost' },
+]) {
+  test(`bytes come whole through ${type} to ${host}, by a proxy that others made`, async () => {
+    await using sshd = await startSshd();
+    await using ssh = await startSshProxy(sshd);
+    const destination = await make(type, { host, port: nginx.port, proxy: by(type, ssh.port) });
+    const at = frontAt(platform, destination);
+    const target = join(nginx.folder, `got-${type}`);
+    const bytes = patternBuffer(2, FILE_BYTES);
+    await writeFile(join(nginx.folder, 'www', type), bytes);
+    await run('curl', ['-fsS', '-o', target, `http://${at.host}:${at.port}/files/${type}`]);
+    assert(bytes.equals(await readFile(target)));
+    const nobody = { host, port: await freePort(), proxy: by(type, ssh.port) };
+    const line = await refusal({ platform, nodes: [platform.part] }, await make(`${type}-nobody`, nobody));
+    assert.equal(line['code'], 'EDGE_RESOURCE_PROXY');
+  });
+}
 
 test('the access list is asked for the name as configured', async () => {
   const denied = await make('denied', { host: 'denied.corp', port: echo.port, proxy: by('socks5') });

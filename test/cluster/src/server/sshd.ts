@@ -58,6 +58,15 @@ export async function startSshd(): Promise<SshServer> {
   return { ...resource, user: userInfo().username, keyFile, clientOptions };
 }
 
+/** ssh's own SOCKS proxy (`ssh -D`), which speaks 4, 4a and 5 and asks for nothing; resolves when it takes connections. */
+export function startSshProxy({ port: sshdPort, user, clientOptions }: SshServer): Promise<ProcessResource> {
+  return startResource('ssh-proxy', async ({ port }) => ({
+    command: tool('ssh'),
+    args: [...clientOptions, '-N', '-D', `127.0.0.1:${port}`, '-p', String(sshdPort), `${user}@127.0.0.1`],
+    ready: { host: '127.0.0.1', port },
+  }));
+}
+
 function configuration(folder: string, port: number): string {
   return `
 ListenAddress 127.0.0.1:${port}
