@@ -256,7 +256,8 @@ export class Endpoint implements SessionOwner, StreamHost {
       shortTraffic: this.#shortTraffic,
       owner: this,
     });
-    this.#pending.add(session);
+    // A carrier may be at its end before it begins.
+    if (!session.closed) this.#pending.add(session);
     return session;
   }
 

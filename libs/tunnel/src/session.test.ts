@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { GoAwayCode, ResetCode, type TunnelError } from './error.ts';
 import { decodeGoAway, encodeBody, encodeFrame, encodeGoAway, FrameType } from './frame.ts';
 import type { Limits } from './limit.ts';
+import type { CarrierEvents } from './carrier.ts';
 import { memoryCarrierPair } from './memory-carrier.ts';
 import { sessionExample } from './protocol-page.ts';
 import { rawName, RawPeer } from './raw-peer.ts';
@@ -189,6 +190,17 @@ test('an endpoint that closes lets no handshake linger', async () => {
   await assert.rejects(accepting, { code: 'TUNNEL_CLOSED' });
   await clock.advance(1);
   assert.ok(raw.closed);
+});
+
+test('a carrier that is at its end before it begins ends the handshake at once', async () => {
+  const clock = new TestClock();
+  const node = testEndpoint(clock, 'node');
+  const [left] = memoryCarrierPair();
+  const carrier = Object.assign(left, {
+    start: (events: CarrierEvents) => events.handleClose(null),
+  });
+  const accepting = node.accept(carrier, { hello: {}, authenticate: () => assert.fail() });
+  await assert.rejects(accepting, { code: 'TUNNEL_CARRIER_CLOSED' });
 });
 
 test('a second HELLO or WELCOME breaks the protocol', async () => {
