@@ -19,6 +19,7 @@ import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { DestinationDocument, GatewayDocument } from './document.ts';
 import { type BodyFault, invalid, notSupported } from './errors.ts';
+import { isFrontHost, noFrontHost } from './front-host.ts';
 import { mergePatch } from './merge-patch.ts';
 import { dnsLabel } from './naming.ts';
 
@@ -329,33 +330,13 @@ function findListenerFault({ resource, listener }: DestinationForm & { kind: 'cl
 }
 
 function findFrontFault({ resource, front }: DestinationForm & { kind: 'on-premises' }): BodyFault | null {
-  if (front.host !== null && !isFrontHost(front.host) && !isWildcard(front)) {
+  const isByName = front.tls.mode !== 'none' || front.protocol === 'http';
+  if (front.host !== null && !isFrontHost(front.host, isByName))
     return { path: '/front/host', message: noFrontHost };
-  }
   if (resource.protocol !== front.protocol) {
     return { path: '/resource/protocol', message: `must be that of the front, "${front.protocol}"` };
   }
   return findTlsFault(front) ?? findProxyFault(front);
-}
-
-const noFrontHost =
-  'is no address and no host name: a name has at most 253 characters, each label 1 to 63 letters, digits and "-" ' +
-  'that neither begin nor end with "-", and "*" only as the first label of a front that is told apart by name';
-
-/** An address, or a name that DNS and certificates can have; resources are named as their networks name them. */
-function isFrontHost(host: string): boolean {
-  return isHost(host) && (isIP(host) !== 0 || host.split('.').every((label) => !/^-|-$/.test(label)));
-}
-
-/** `*.example.com`: only a server name or a Host can be held against it. */
-function isWildcard({ host, protocol, tls }: FrontForm): boolean {
-  const rest = host?.startsWith('*.') === true ? host.slice(2) : '';
-  return (
-    (tls.mode !== 'none' || protocol === 'http') &&
-    rest.includes('.') &&
-    isFrontHost(rest) &&
-    isIP(rest) === 0
-  );
 }
 
 /** What a mode of TLS has no use for is refused, so that nobody believes that it is in force. */
