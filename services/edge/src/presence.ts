@@ -63,8 +63,9 @@ export class Presence implements TunnelObserver {
       },
       onTunnel: (at, now, before) => {
         if (at === node) return;
-        if (now === null) parts.onLossElsewhere?.(before?.gatewayId ?? '');
-        else if (before === null) parts.onTunnelElsewhere(now);
+        if (now === null) {
+          if (before !== null) parts.onLossElsewhere?.(before.gatewayId);
+        } else if (before === null) parts.onTunnelElsewhere(now);
       },
     });
     this.#announcer = new PresenceAnnouncer({
