@@ -46,10 +46,13 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await resource.stop();
   });
 
-  async function siteOf(name: string): Promise<ProxiedSite> {
+  async function siteOf(
+    name: string,
+    resources: Record<string, Resource> = { exchange: resource },
+  ): Promise<ProxiedSite> {
     sites += 1;
     const args = ['--transport', 'direct'];
-    const proxied = await startProxiedSite(cluster, sites, { name, resources: { exchange: resource }, args });
+    const proxied = await startProxiedSite(cluster, sites, { name, resources, args });
     await until('two tunnels are up', 10_000, () => proxied.proxy.connections === 2);
     return proxied;
   }
@@ -79,14 +82,8 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
 
   test('callers that come when all tunnels are cut are served by the first that is back', async () => {
     await using echo = await startEcho();
-    sites += 1;
-    await using proxied = await startProxiedSite(cluster, sites, {
-      name: 'gap',
-      resources: { echo },
-      args: ['--transport', 'direct'],
-    });
+    await using proxied = await siteOf('gap', { echo });
     const { proxy, site } = proxied;
-    await until('two tunnels are up', 10_000, () => proxy.connections === 2);
     proxy.refuse();
     proxy.cut();
     const callers = Array.from({ length: 8 }, () => new Caller(site.front('echo')));
@@ -114,14 +111,8 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
 
   test('new callers are served within 3 s while one of two tunnels swallows everything, before anybody knows that it is dead', async () => {
     await using echo = await startEcho();
-    sites += 1;
-    await using proxied = await startProxiedSite(cluster, sites, {
-      name: 'quiet',
-      resources: { echo },
-      args: ['--transport', 'direct'],
-    });
+    await using proxied = await siteOf('quiet', { echo });
     const { proxy, site } = proxied;
-    await until('two tunnels are up', 10_000, () => proxy.connections === 2);
     proxy.busiest?.pause();
     // They stay, so half of them are given to either tunnel.
     const callers = Array.from({ length: 8 }, () => new Caller(site.front('echo')));
