@@ -179,7 +179,7 @@ test('beside a conversation of short pieces no more bulk goes than the peer read
   bulk.write(Buffer.alloc(900_000));
   await clock.advance(1);
   assert.equal(dataBytes(), 900_000);
-  for (let i = 0; i < 3; i += 1) {
+  for (let i = 0; i < 6; i += 1) {
     lone.writeCopy(Buffer.from('!'));
     await clock.advance(60);
   }
@@ -188,7 +188,7 @@ test('beside a conversation of short pieces no more bulk goes than the peer read
   assert.equal(dataBytes(), 900_000);
   lone.writeCopy(Buffer.from('!'));
   await clock.advance(1);
-  assert.equal(raw.payloads(FrameType.Data, 1).length, 4);
+  assert.equal(raw.payloads(FrameType.Data, 1).length, 7);
   raw.send(encodeReceived(900_000));
   await clock.advance(1);
   assert.ok(dataBytes() > 1_000_000 && dataBytes() < 1_200_000, `${dataBytes()} bytes`);
@@ -197,6 +197,24 @@ test('beside a conversation of short pieces no more bulk goes than the peer read
     await clock.advance(1);
   }
   assert.equal(dataBytes(), 1_800_000);
+});
+
+test('the short ends of bulk are no conversation: bulk goes on without a limit', async () => {
+  const { clock, raw, taken } = await world(1);
+  const [bulk] = taken as [Stream];
+  raw.send(encodeReceived(0));
+  bulk.write(Buffer.alloc(600_000));
+  await clock.advance(1);
+  for (let i = 0; i < 10; i += 1) {
+    bulk.write(Buffer.alloc(10_000));
+    await clock.advance(60);
+    bulk.writeCopy(Buffer.alloc(1_000));
+    await clock.advance(60);
+  }
+  bulk.write(Buffer.alloc(900_000));
+  await clock.advance(1);
+  const sent = raw.payloads(FrameType.Data, 1).reduce((sum, { length }) => sum + length, 0);
+  assert.equal(sent, 600_000 + 10 * 11_000 + 900_000);
 });
 
 test('a peer that says to have read what was never sent breaks the protocol', async () => {

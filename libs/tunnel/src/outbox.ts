@@ -23,6 +23,8 @@ import { keepMemory, takeMemory } from './staging.ts';
 export interface Speaker {
   /** The outbox in whose queue it stands; null when in none. */
   queuedIn: Outbox | null;
+  /** How many of its last turns were short, one after the other; the outbox counts. */
+  shortTurns: number;
   /** Bytes of DATA that wait to be sent. */
   readonly backlog: number;
   /** Writes one turn's worth; returns whether there is more that could go now. */
@@ -36,6 +38,8 @@ const freshBytesMax = 16 * payloadBytesMax;
  * later turn, so the PINGs of a thousand sessions in one turn would each hold a staging of 256 KiB.
  */
 const copiedBytesMax = 4096;
+/** One whose last turns were short takes part in a conversation; bulk has short ends too, but not so many in a row. */
+const shortTurnsMin = 4;
 
 /** One per session. */
 export class Outbox {
@@ -175,7 +179,8 @@ export class Outbox {
       const before = batch.length;
       const { backlog } = speaker;
       const isShort = backlog <= shortBytesMax;
-      if (isShort && backlog > 0) this.#flight.handleShort(this.#now);
+      if (!isShort) speaker.shortTurns = 0;
+      else if (backlog > 0 && ++speaker.shortTurns >= shortTurnsMin) this.#flight.handleShort(this.#now);
       const more = speaker.writeTo(batch, isFull && !isShort ? 0 : payloadBytesMax);
       if (fresh !== undefined) this.#freshBytes += batch.length - before;
       if (!more) continue;

@@ -50,6 +50,7 @@ export class Stream implements PathEnd, StreamEnd {
   readonly peer: ProcessName;
   events: StreamEvents = {};
   queuedIn: Outbox | null = null;
+  shortTurns = 0;
   readonly #host: StreamHost;
   #phase: StreamPhase;
   readonly #sending: SendingPart;
