@@ -100,34 +100,42 @@ test('pieces that lie behind one another in a slab come out together, others in 
   slab.release();
 });
 
-test('a slab is held for pieces that wait, for a few of them, and let go once', () => {
+test('slabs are held for pieces that wait, sixteen of them, and each is let go once', () => {
   const queue = new ByteQueue();
-  const slab = Slab.take();
-  const pieces = Array.from({ length: 4 }, (_, index) => slab.fill(60_000).fill(index));
-  for (const piece of pieces) {
-    queue.push(piece, slab);
+  const slabs = Array.from({ length: 17 }, () => Slab.take());
+  const pieces = slabs.flatMap((slab, index) =>
+    [0, 1].map((half) => {
+      const piece = slab.fill(60_000).fill(2 * index + half);
+      queue.push(piece, slab);
+      slab.release();
+      return piece;
+    }),
+  );
+  for (const slab of slabs) slab.release();
+  // What lies in the last was copied, and it is free again.
+  const [last] = slabs.slice(-1) as [Slab];
+  assert.throws(() => last.release(), /released more often/);
+  for (const piece of pieces.slice(-2)) piece.fill(0xff);
+  const takeNext = (index: number): void => {
+    assert.deepEqual(queue.peek(60_000), Buffer.alloc(60_000, index));
+    queue.advance(60_000);
+  };
+  for (let index = 0; index < 3; index += 1) takeNext(index);
+  const [first, second] = slabs as [Slab, Slab];
+  assert.throws(() => first.release(), /released more often/);
+  second.hold();
+  second.release();
+  // One was let go, so there is room for another, and for no more than that.
+  const [held, copied] = [Slab.take(), Slab.take()];
+  for (const slab of [held, copied]) {
+    queue.push(slab.fill(60_000).fill(34), slab);
+    slab.release();
     slab.release();
   }
-  slab.release();
-  const other = Slab.take();
-  assert.notEqual(other, slab);
-  const late = other.fill(60_000).fill(4);
-  queue.push(late, other);
-  other.release();
-  other.release();
-  // More than a few wait: the last was copied, and its slab is free again.
-  assert.equal(Slab.take(), other);
-  late.fill(0xff);
-  for (let index = 0; index < 5; index += 1) {
-    const next = queue.peek(60_000);
-    assert.deepEqual(next, Buffer.alloc(60_000, index));
-    queue.advance(60_000);
-  }
-  assert.equal(Slab.take(), slab);
-  const third = Slab.take();
-  queue.push(third.fill(60_000), third);
-  third.release();
-  third.release();
+  held.hold();
+  held.release();
+  assert.throws(() => copied.release(), /released more often/);
+  for (let index = 3; index < 34; index += 1) takeNext(index);
   queue.clear();
-  assert.equal(Slab.take(), third);
+  for (const slab of [...slabs, held]) assert.throws(() => slab.release(), /released more often/);
 });

@@ -1,16 +1,16 @@
 /**
  * Bytes that came and have to wait. Large pieces are kept as they came; small ones are copied together, because each
- * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Of pieces in slabs only the
- * first few are kept so: a queue that does not get shorter would hold a whole slab for each. Pieces that lie behind one
- * another in a slab are put together again: a frame that came in several reads goes out whole.
+ * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Only a few slabs are held so:
+ * where many streams come in one, a queue that does not get shorter would hold a whole slab for each piece. Pieces that lie
+ * behind one another in a slab are put together again: a frame that came in several reads goes out whole.
  */
 import type { Slab } from './slab.ts';
 
 /** From this size on a piece is kept as it came: it holds at most eight times its size. */
 const keepBytesMin = 8_192;
 const blockBytes = 4_096;
-/** Up to this what lies in slabs is not copied. */
-const slabBytesMax = 262_144;
+/** What lies in more slabs than these, 4 MiB, is copied. */
+const slabsMax = 16;
 
 interface Block {
   bytes: Buffer;
@@ -27,6 +27,8 @@ export class ByteQueue {
   length = 0;
   #blocks: Block[] = [];
   #head = 0;
+  /** How often one block's slab is another than that of the block before. */
+  #slabs = 0;
 
   /** The piece may be kept, or lies in a slab. */
   push(piece: Buffer, slab: Slab | null = null): void {
@@ -38,8 +40,7 @@ export class ByteQueue {
       return;
     }
     if (piece.length >= keepBytesMin) {
-      const held = this.length <= slabBytesMax ? slab : null;
-      held?.hold();
+      const held = this.#hold(slab, last) ? slab : null;
       const bytes = slab === held ? piece : Buffer.from(piece);
       this.#blocks.push({ bytes, from: 0, to: piece.length, own: false, slab: held });
       return;
@@ -65,8 +66,11 @@ export class ByteQueue {
     block.from += bytes;
     this.length -= bytes;
     if (block.from < block.to) return;
-    block.slab?.release();
-    block.slab = null;
+    if (block.slab !== null) {
+      if (this.#blocks[this.#head + 1]?.slab !== block.slab) this.#slabs -= 1;
+      block.slab.release();
+      block.slab = null;
+    }
     this.#head += 1;
     if (this.#head === this.#blocks.length) this.clear();
     else if (this.#head >= 1_024) {
@@ -79,7 +83,19 @@ export class ByteQueue {
     for (const { slab } of this.#blocks) slab?.release();
     this.#blocks = [];
     this.#head = 0;
+    this.#slabs = 0;
     this.length = 0;
+  }
+
+  /** Holds the slab for one more block; returns false where there is none, or too many are held. */
+  #hold(slab: Slab | null, last: Block | undefined): boolean {
+    if (slab === null) return false;
+    if (slab !== last?.slab) {
+      if (this.#slabs === slabsMax) return false;
+      this.#slabs += 1;
+    }
+    slab.hold();
+    return true;
   }
 }
 

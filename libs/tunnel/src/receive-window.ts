@@ -18,7 +18,7 @@ import type { Budget } from './budget.ts';
 import type { Limits } from './limit.ts';
 
 /** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
-export const longWayMs = 5;
+const longWayMs = 5;
 const fastGrowthBytesMax = 16 * 1024 * 1024;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;

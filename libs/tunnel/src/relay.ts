@@ -32,7 +32,7 @@ import {
 import type { Clock } from './clock.ts';
 import type { Limits } from './limit.ts';
 import type { Outbox } from './outbox.ts';
-import { longWayMs, ReceiveWindow } from './receive-window.ts';
+import { ReceiveWindow } from './receive-window.ts';
 import type { PathEnd } from './path-end.ts';
 import type { Session } from './session.ts';
 import type { Slab } from './slab.ts';
@@ -251,15 +251,11 @@ export class RelaySide implements PathEnd {
     if (other.#window.due && other.#granted < this.#limit) other.#oweCredit();
   }
 
-  /**
-   * Gives this side as much credit as its window has, and the far end. Only one that is half used is renewed, or it would
-   * never grow; and it grows on a long way only: on a short one more would only wait here.
-   */
+  /** Gives this side as much credit as its window has, and the far end. Only one that is half used is renewed, or it would never grow. */
   #grant(): number {
     const window = this.#window;
     if (window.due) {
-      const roundTripMs = this.#session.roundTripMsMin ?? 0;
-      window.renew(this.#clock.now(), roundTripMs < longWayMs ? 0 : roundTripMs);
+      window.renew(this.#clock.now(), this.#session.roundTripMsMin ?? 0);
       window.acknowledged = window.delivered;
     }
     this.#granted = Math.max(this.#granted, Math.min((this.#other as RelaySide).#limit, window.limit));

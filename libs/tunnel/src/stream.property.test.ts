@@ -196,8 +196,8 @@ class Play {
       await this.clock.advance(1_000);
       if (![...this.node.sessions].some((s) => s.usable && s.peer.id === 'client')) await this.join(false);
     }
-    // What tells relays of paths that were left may still be on its way.
-    await this.clock.advance(1_000);
+    // What tells relays of paths that were left may still be on its way, or is swallowed until the session is dead.
+    await this.clock.advance(this.middle.limits.deadAfterMs + 1_000);
   }
 
   check(): void {
