@@ -50,6 +50,31 @@ test('a window doubles while half of it is used up in less than two round trips,
   assert.equal(window.window, limits.windowBytesMax);
 });
 
+test('the peer hears of each MiB, however large the window: nobody waits while only half of it is under way', () => {
+  const window = makeWindow(new Budget(2 ** 30));
+  for (let i = 1; i < 40; i += 1) readOn(window, window.window, 10 * i, 50);
+  window.received = window.limit;
+  window.delivered = window.acknowledged + 2 ** 20 - 1;
+  assert.equal(window.due, false);
+  window.delivered += 1;
+  assert.equal(window.due, true);
+  const { limit } = window;
+  assert.equal(window.renew(1_000, 50), limit + 2 ** 20);
+});
+
+test('a window that is renewed in small steps grows by the time in which half of it is used up', () => {
+  const grown = (stepMs: number): number => {
+    const window = makeWindow(new Budget(2 ** 30));
+    for (let i = 1; i < 5; i += 1) readOn(window, window.window, 10 * i, 50);
+    const { window: before } = window;
+    for (let used = 0; used <= before / 2; used += 2 ** 20)
+      readOn(window, 2 ** 20, 40 + (used / 2 ** 20) * stepMs, 50);
+    return window.window / before;
+  };
+  assert.equal(grown(1), 2);
+  assert.equal(grown(100), 1);
+});
+
 test('a window does not grow without need: slow reader', () => {
   const slow = makeWindow(new Budget(2 ** 30));
   for (let i = 1; i < 40; i += 1) readOn(slow, slow.window >> 1, i * 200, 50);

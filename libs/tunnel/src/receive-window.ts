@@ -20,6 +20,11 @@ import type { Limits } from './limit.ts';
 /** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
 const longWayMs = 5;
 const fastGrowthBytesMax = 16 * 1024 * 1024;
+/**
+ * The peer hears of this much at once, however large the window is: it would else wait for credit when no more than half
+ * of its window is under way.
+ */
+const untoldBytesMax = 1024 * 1024;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;
 
@@ -36,7 +41,9 @@ export class ReceiveWindow {
   /** What is taken from the budget now; at least the floor. */
   #reserved: number;
   #window: number;
-  #renewedAt = 0;
+  /** Since when, and from which offset on, half a window is being used up. */
+  #halfAt = 0;
+  #halfFrom = 0;
   /** Where bytes begin that cannot have been sent before `#raisedAt`; null when they have come. */
   #raisedFrom: number | null = null;
   #raisedAt = 0;
@@ -70,8 +77,8 @@ export class ReceiveWindow {
 
   /** Whether so much of what the peer was given has been delivered that it should hear of it at once. */
   get due(): boolean {
-    const given = this.limit - this.acknowledged;
-    return this.delivered > this.acknowledged && this.limit - this.delivered <= given / 2;
+    const untold = this.delivered - this.acknowledged;
+    return untold > 0 && untold >= Math.min(untoldBytesMax, (this.limit - this.acknowledged) / 2);
   }
 
   /**
@@ -81,13 +88,12 @@ export class ReceiveWindow {
   renew(now: number, roundTripMs: number | null): number {
     const { due } = this;
     this.#measure(now);
-    const tripMs = roundTripMs ?? this.#creditTripMs;
-    if (tripMs !== null && due && now - this.#renewedAt < 2 * tripMs) {
-      const isLong = roundTripMs !== null && roundTripMs >= longWayMs;
-      const factor = isLong && this.#window < fastGrowthBytesMax ? 4 : 2;
-      this.#window = Math.min(this.#window * factor, this.#bytesMax);
+    const used = this.delivered - this.#halfFrom >= this.#window / 2;
+    if (used) this.#grow(now - this.#halfAt, roundTripMs);
+    if (used || !due) {
+      this.#halfAt = now;
+      this.#halfFrom = this.delivered;
     }
-    this.#renewedAt = now;
     const former = this.limit;
     const above = this.#reserved - this.#limits.floorBytes;
     const needsMore = due || this.#window > this.#limits.windowBytesInitial;
@@ -98,6 +104,14 @@ export class ReceiveWindow {
       this.#raisedAt = now;
     }
     return this.limit;
+  }
+
+  #grow(usedInMs: number, roundTripMs: number | null): void {
+    const tripMs = roundTripMs ?? this.#creditTripMs;
+    if (tripMs === null || usedInMs >= 2 * tripMs) return;
+    const isLong = roundTripMs !== null && roundTripMs >= longWayMs;
+    const factor = isLong && this.#window < fastGrowthBytesMax ? 4 : 2;
+    this.#window = Math.min(this.#window * factor, this.#bytesMax);
   }
 
   #measure(now: number): void {
