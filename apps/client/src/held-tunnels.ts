@@ -1,5 +1,5 @@
 /** The tunnels that one gateway's client has, under the numbers that its keeper gave them. */
-import { type Session, isBetterSession } from '@postern/tunnel';
+import type { Session } from '@postern/tunnel';
 
 /** See the head of this file. */
 export class HeldTunnels {
@@ -51,11 +51,16 @@ export class HeldTunnels {
   }
 }
 
-/** The one with the fewest streams of those that take more, and answer. */
+/** The one with the fewest streams of those that take more and answer, so that nodes share what is begun here; else one that does not answer. */
 export function quietest(sessions: Iterable<Session>): Session | null {
   let best: Session | null = null;
   for (const session of sessions) {
-    if (session.usable && isBetterSession(session, best)) best = session;
+    if (session.usable && (best === null || isQuieter(session, best))) best = session;
   }
   return best;
+}
+
+function isQuieter(session: Session, than: Session): boolean {
+  if (session.quiet !== than.quiet) return than.quiet;
+  return session.streamCount < than.streamCount;
 }

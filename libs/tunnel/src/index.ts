@@ -29,7 +29,7 @@ export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
 export type { RelayedOpen } from './relay.ts';
 export type { Session } from './session.ts';
-export { isBetterSession } from './session-choice.ts';
+export { isBetterSession, type Load } from './session-choice.ts';
 export type { ProcessName, ResetOrigin, StreamEvents } from './stream-end.ts';
 // Owners know a stream by what it does for them, compressed or not.
 export type { StreamEnd as Stream } from './stream-end.ts';

@@ -85,7 +85,7 @@ export class ClientDesk {
 
   #quietest({ gatewayId, clientId }: { gatewayId: string; clientId: string }): Tunnel {
     const usable = this.#tunnels.ofClient(gatewayId, clientId).filter((tunnel) => tunnel.usable);
-    const [best] = usable.toSorted((a, b) => a.streams - b.streams);
+    const [best] = usable.toSorted((a, b) => a.streamCount - b.streamCount);
     if (best !== undefined) return best;
     throw new ServiceError({
       code: 'EDGE_CLIENT_UNKNOWN',

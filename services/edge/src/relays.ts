@@ -158,7 +158,7 @@ class RelayUpstream implements Upstream {
   }
 
   /** Those of this node's callers; what the client carries for others is not known here. */
-  get streams(): number {
+  get streamCount(): number {
     return this.#endpoint.streamCountOf(this.#tunnel.gatewayId, this.clientId);
   }
 
@@ -169,6 +169,14 @@ class RelayUpstream implements Upstream {
 
   get usable(): boolean {
     return this.#link.usable;
+  }
+
+  get quiet(): boolean {
+    return this.#link.quiet;
+  }
+
+  get busy(): boolean {
+    return this.#link.busy;
   }
 
   get ownList(): AccessList | null {

@@ -52,7 +52,7 @@ export class Tunnel implements Upstream {
     this.#ownList = ownListOf(client.hello.ownRules);
   }
 
-  get streams(): number {
+  get streamCount(): number {
     return this.session.streamCount;
   }
 
@@ -67,6 +67,10 @@ export class Tunnel implements Upstream {
   /** Whether its client does not answer at present: it is tried last. */
   get quiet(): boolean {
     return this.session.quiet;
+  }
+
+  get busy(): boolean {
+    return this.session.busy;
   }
 
   get ownList(): AccessList | null {

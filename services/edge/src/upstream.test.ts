@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Upstream, capable, noClient, pickUpstream } from './upstream.ts';
 
-function way(clientId: string, streams: number, usable = true, features: string[] = []): Upstream {
+function way(clientId: string, streamCount: number, usable = true, features: string[] = []): Upstream {
   return {
-    id: `${clientId} ${streams}`,
+    id: `${clientId} ${streamCount}`,
     clientId,
-    streams,
+    streamCount,
+    quiet: false,
+    busy: false,
     usable,
     features: new Set(features),
     ownList: null,
@@ -16,11 +18,15 @@ function way(clientId: string, streams: number, usable = true, features: string[
   };
 }
 
-test('the client with the fewest streams over all its tunnels is picked, and its quietest tunnel', () => {
-  const quiet = way('b', 2);
-  const picked = pickUpstream([[way('a', 5), way('a', 0), quiet, way('b', 2)]], new Set());
-  assert.equal(picked?.clientId, 'b');
-  assert.equal(picked, quiet);
+test('the client with the fewest streams over all its tunnels is picked, and the tunnel that has most of them', () => {
+  const fullest = way('b', 3);
+  const ways = [way('a', 5), way('a', 0), way('b', 1), fullest, way('b', 0)];
+  assert.equal(pickUpstream([ways], new Set()), fullest);
+});
+
+test('where bulk is under way on one tunnel of a client, the next stream goes to another', () => {
+  const other = way('a', 0);
+  assert.equal(pickUpstream([[{ ...way('a', 3), busy: true }, other]], new Set()), other);
 });
 
 test('clients that were tried and tunnels that take no more are passed over', () => {

@@ -4,23 +4,21 @@
  * caller never knows which it has.
  *
  * The choice: the node's own tunnels before relays, and relays by nodes that were heard of lately before others; among
- * these the client with fewest live streams, at random among equals; then that client's quietest way. So a burst spreads
- * evenly, and two nodes that know the same clients do not march in step.
+ * these the client with fewest live streams, at random among equals; then the best of that client's ways
+ * (`isBetterSession`). So a burst spreads evenly over clients, and two nodes that know the same do not march in step.
  */
 import type { AccessList } from '@postern/access';
 import { type Feature, type Route, featuresLacking } from '@postern/contracts';
 import type { CallerCause } from './errors.ts';
-import type { Stream } from '@postern/tunnel';
+import { isBetterSession, type Load, type Stream } from '@postern/tunnel';
 
 /** One way to one client. */
-export interface Upstream {
+export interface Upstream extends Load {
   /** Tells this way from the others. */
   readonly id: string;
   readonly clientId: string;
   /** The node that passes on, where it is not this node's own tunnel. */
   readonly node?: string;
-  /** Streams on this way now. */
-  readonly streams: number;
   /** Whether it takes one more. */
   readonly usable: boolean;
   /** What the client announced that it understands. */
@@ -94,10 +92,11 @@ function pickOf(
   for (const upstream of upstreams) {
     if (!upstream.usable || tried.has(upstream.clientId) || tried.has(upstream.id)) continue;
     const client = clients.get(upstream.clientId);
-    if (client === undefined) clients.set(upstream.clientId, { streams: upstream.streams, best: upstream });
+    if (client === undefined)
+      clients.set(upstream.clientId, { streams: upstream.streamCount, best: upstream });
     else {
-      client.streams += upstream.streams;
-      if (upstream.streams < client.best.streams) client.best = upstream;
+      client.streams += upstream.streamCount;
+      if (isBetterSession(upstream, client.best)) client.best = upstream;
     }
   }
   const well = [...clients].filter(([clientId]) => isWell(clientId)).map(([, client]) => client);

@@ -8,7 +8,8 @@ import {
   featuresLacking,
   featuresToDialCloud,
 } from '@postern/contracts';
-import { type Compression, type Session, type Stream, isBetterSession } from '@postern/tunnel';
+import type { Compression, Session, Stream } from '@postern/tunnel';
+import { quietest } from '../held-tunnels.ts';
 import type { CloudCause } from './cause.ts';
 
 const nodesTriedMax = 8;
@@ -61,16 +62,16 @@ export class NodeChoice {
     if (this.#tried.size >= nodesTriedMax) return null;
     const { protocol } = this.#destination;
     const needs = featuresToDialCloud(protocol);
-    let best: Session | null = null;
+    const capable: Session[] = [];
     for (const session of this.#parts.sessions()) {
       if (!session.usable || this.#tried.has(session.peer.id)) continue;
       if (featuresLacking(needs, session.peer.features ?? noFeatures).length > 0) {
         this.#lastCause ??= outdated(protocol);
         continue;
       }
-      if (isBetterSession(session, best)) best = session;
+      capable.push(session);
     }
-    return best;
+    return quietest(capable);
   }
 }
 
