@@ -9,6 +9,7 @@
  */
 import { FrameType, headerBytes, payloadBytesMax, writeHeader } from './frame.ts';
 import type { Piece } from './send-buffer.ts';
+import type { Slab } from './slab.ts';
 
 /** What a batch may go over by, so that a few small frames do not split a large one. */
 const slackBytes = 4096;
@@ -27,6 +28,7 @@ export class Batch {
   #staging: Buffer;
   #length = 0;
   #run: Buffer | null = null;
+  readonly #held: Slab[] = [];
 
   /** `staging` has `stagingBytes(bytesMax)` and is lent until the write is done. */
   constructor(bytesMax: number, staging: Buffer) {
@@ -86,6 +88,18 @@ export class Batch {
     this.#staging.set(bytes, this.#length + headerBytes);
     this.#length += headerBytes + bytes.length;
     return true;
+  }
+
+  /** What was added lies in this slab, and its holder lets it go before it is written. */
+  hold(slab: Slab): void {
+    if (this.#held.at(-1) === slab) return;
+    slab.hold();
+    this.#held.push(slab);
+  }
+
+  /** It has been written. One that never is holds its slabs for good: they may still lie in the carrier's queue. */
+  release(): void {
+    for (const slab of this.#held) slab.release();
   }
 
   /** What to write; empty when nothing was added. */

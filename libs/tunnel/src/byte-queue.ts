@@ -12,14 +12,17 @@ const blockBytes = 4_096;
 /** What lies in more slabs than these, 4 MiB, is copied. */
 const slabsMax = 16;
 
+/** Bytes that lie together, from `at` to `end` of `memory`. */
 interface Block {
-  bytes: Buffer;
-  from: number;
-  to: number;
-  /** Memory of this queue's own, to which more may be added. */
-  own: boolean;
+  memory: ArrayBufferLike;
+  at: number;
+  end: number;
+  /** This queue's own, to which more may be added. */
+  own: Buffer | null;
   /** Held. */
   slab: Slab | null;
+  /** A frame's header lies right in front of them, which nobody reads again. */
+  headed: boolean;
 }
 
 /** First in, first out. */
@@ -30,42 +33,46 @@ export class ByteQueue {
   /** How often one block's slab is another than that of the block before. */
   #slabs = 0;
 
-  /** The piece may be kept, or lies in a slab. */
-  push(piece: Buffer, slab: Slab | null = null): void {
+  /** The piece may be kept, or lies in a slab. `headed`: its frame's header lies right in front of it. */
+  push(piece: Buffer, slab: Slab | null = null, headed = false): void {
     this.length += piece.length;
     const last = this.#blocks.at(-1);
-    if (slab !== null && last?.slab === slab && liesBehind(piece, last)) {
-      last.to += piece.length;
-      last.bytes = Buffer.from(piece.buffer, last.bytes.byteOffset, last.to);
-      return;
+    if (slab !== null && last?.slab === slab && last.end === piece.byteOffset) last.end += piece.length;
+    else if (piece.length >= keepBytesMin) {
+      const isHeld = this.#hold(slab, last);
+      const { buffer: memory, byteOffset: at } = slab === null || isHeld ? piece : Buffer.from(piece);
+      const end = at + piece.length;
+      this.#blocks.push({ memory, at, end, own: null, slab: isHeld ? slab : null, headed: isHeld && headed });
+    } else if (last?.own && roomOf(last.own, last.end) >= piece.length) {
+      last.end += piece.copy(last.own, last.end - last.own.byteOffset);
+    } else {
+      const own = Buffer.allocUnsafe(last === undefined ? piece.length : Math.max(blockBytes, piece.length));
+      const at = own.byteOffset;
+      const end = at + piece.copy(own);
+      this.#blocks.push({ memory: own.buffer, at, end, own, slab: null, headed: false });
     }
-    if (piece.length >= keepBytesMin) {
-      const held = this.#hold(slab, last) ? slab : null;
-      const bytes = slab === held ? piece : Buffer.from(piece);
-      this.#blocks.push({ bytes, from: 0, to: piece.length, own: false, slab: held });
-      return;
-    }
-    if (last?.own === true && last.bytes.length - last.to >= piece.length) {
-      last.to += piece.copy(last.bytes, last.to);
-      return;
-    }
-    const bytes = Buffer.allocUnsafe(last === undefined ? piece.length : Math.max(blockBytes, piece.length));
-    this.#blocks.push({ bytes, from: 0, to: piece.copy(bytes), own: true, slab: null });
   }
 
   /** The next bytes that lie together, at most `bytesMax`, good until `advance` or `clear`; null when there are none. */
   peek(bytesMax: number): Buffer | null {
     const block = this.#blocks[this.#head];
     if (block === undefined || bytesMax <= 0) return null;
-    return block.bytes.subarray(block.from, Math.min(block.to, block.from + bytesMax));
+    return Buffer.from(block.memory, block.at, Math.min(block.end - block.at, bytesMax));
+  }
+
+  /** The slab in which the next bytes lie behind room for a header; null where they do not. */
+  get headedSlab(): Slab | null {
+    const block = this.#blocks[this.#head];
+    return block?.headed === true ? block.slab : null;
   }
 
   /** Lets the first `bytes` go; at most as many as `peek` gave. */
   advance(bytes: number): void {
     const block = this.#blocks[this.#head] as Block;
-    block.from += bytes;
+    block.at += bytes;
+    block.headed = false;
     this.length -= bytes;
-    if (block.from < block.to) return;
+    if (block.at < block.end) return;
     if (block.slab !== null) {
       if (this.#blocks[this.#head + 1]?.slab !== block.slab) this.#slabs -= 1;
       block.slab.release();
@@ -99,6 +106,6 @@ export class ByteQueue {
   }
 }
 
-function liesBehind(piece: Buffer, { bytes, to }: Block): boolean {
-  return bytes.byteOffset + to === piece.byteOffset;
+function roomOf(own: Buffer, end: number): number {
+  return own.byteOffset + own.length - end;
 }

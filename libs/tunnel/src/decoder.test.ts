@@ -110,6 +110,22 @@ test('DATA is handed on piece by piece, without a copy', () => {
   );
 });
 
+test('the piece that begins a payload is told to have its header in front of it, where that came in the same chunk', () => {
+  const frame = encodeFrame(FrameType.Data, 5, Buffer.alloc(100, 7));
+  const headedAt = (...cuts: number[]): boolean[] => {
+    const told: boolean[] = [];
+    const decoder = new FrameDecoder({
+      handleFrame: () => assert.fail(),
+      handleData: (_stream, _piece, _slab, headed) => void told.push(headed),
+    });
+    for (const chunk of cutAt(Buffer.concat([frame, frame]), cuts)) decoder.push(chunk);
+    return told;
+  };
+  assert.deepEqual(headedAt(), [true, true]);
+  assert.deepEqual(headedAt(50), [true, false, true]);
+  for (const cut of [3, headerBytes]) assert.deepEqual(headedAt(cut), [false, true]);
+});
+
 test('random bytes end in a TunnelError or are frames, and nothing else', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 })), (chunks) => {

@@ -11,10 +11,13 @@
 import { checkPayloadLength, FrameType, headerBytes } from './frame.ts';
 import type { Slab } from './slab.ts';
 
-/** Where decoded frames go. Payloads are lent for the call; pieces of DATA are as good as the chunk that they came in. */
+/**
+ * Where decoded frames go. Payloads are lent for the call; pieces of DATA are as good as the chunk that they came in.
+ * `headed`: the piece begins a payload and the frame's header lies right in front of it, which nobody reads again.
+ */
 export interface FrameSink {
   handleFrame(type: number, stream: number, payload: Buffer): void;
-  handleData(stream: number, piece: Buffer, slab: Slab | null): void;
+  handleData(stream: number, piece: Buffer, slab: Slab | null, headed: boolean): void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -28,6 +31,8 @@ export class FrameDecoder {
   #stream = 0;
   /** Bytes of the current payload that are still to come. */
   #missing = 0;
+  /** Nothing of the payload has come yet, and the header lies in the chunk in front of it. */
+  #headed = false;
   #payload: Buffer | null = null;
 
   constructor(sink: FrameSink) {
@@ -37,6 +42,7 @@ export class FrameDecoder {
   /** `slab`: the memory that the chunk lies in, when it is not the chunk's own. */
   push(chunk: Buffer, slab: Slab | null = null): void {
     let at = 0;
+    this.#headed = false;
     while (at < chunk.length) {
       if (this.#missing > 0) {
         at = this.#takePayload(chunk, at, slab);
@@ -44,6 +50,7 @@ export class FrameDecoder {
       }
       if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
         this.#startFrame(chunk, at);
+        this.#headed = true;
         at += headerBytes;
       } else {
         const end = Math.min(chunk.length, at + headerBytes - this.#headerFilled);
@@ -52,6 +59,7 @@ export class FrameDecoder {
         if (this.#headerFilled < headerBytes) return;
         this.#headerFilled = 0;
         this.#startFrame(this.#header, 0);
+        this.#headed = false;
       }
     }
   }
@@ -75,7 +83,9 @@ export class FrameDecoder {
     if (this.#type === FrameType.Data) {
       this.#missing -= end - at;
       const piece = at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end);
-      this.#sink.handleData(this.#stream, piece, slab);
+      const headed = this.#headed;
+      this.#headed = false;
+      this.#sink.handleData(this.#stream, piece, slab, headed);
       return end;
     }
     if (this.#payload === null && end - at === this.#missing) {

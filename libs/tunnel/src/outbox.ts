@@ -146,6 +146,7 @@ export class Outbox {
     this.#carrier.write(bytes, () => {
       this.#writing = false;
       if (lent !== null) keepMemory(lent);
+      batch.release();
       if (this.#pong !== null || this.#control.length + this.#fresh.length + this.#bulk.length > 0)
         this.#flush();
     });

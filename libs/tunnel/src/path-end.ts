@@ -6,8 +6,8 @@ import type { Slab } from './slab.ts';
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
 export interface PathEnd extends Speaker {
   handleFrame(type: number, payload: Buffer): void;
-  /** A piece in a slab is good for the call, and longer for whoever holds the slab. */
-  handleData(piece: Buffer, slab: Slab | null): void;
+  /** A piece in a slab is good for the call, and longer for whoever holds the slab. `headed`: as `FrameSink` says it. */
+  handleData(piece: Buffer, slab: Slab | null, headed: boolean): void;
   handlePathLost(cause: TunnelError): void;
   /** The peer does not answer: what it has not taken yet goes another way, where there is one. */
   handleQuiet(): void;

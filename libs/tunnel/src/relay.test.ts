@@ -20,6 +20,7 @@ import type { Limits } from './limit.ts';
 import { linkScope } from './peer.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
+import { Slab, slabBytes } from './slab.ts';
 import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
 
 /** node ── middle ── client; the client takes every stream. */
@@ -49,6 +50,17 @@ async function chain(limits: Partial<Limits> = {}, farDelayMs = 0) {
     return [opener, accepted.at(-1) as TestOwner];
   };
   return { clock, node, middle, client, near, far, open };
+}
+
+function spoilFreeSlabs(): void {
+  const slabs = Array.from({ length: 50 }, () => Slab.take());
+  for (const slab of slabs) {
+    for (let region = slab.region(); region !== null; region = slab.region()) {
+      slab.fill(region.length).fill(0xff);
+      slab.release();
+    }
+    slab.release();
+  }
 }
 
 /** A relay between two peers that are spoken by hand: one opens, the other is the target. */
@@ -215,6 +227,41 @@ test('a frame that came to a relay in several pieces leaves it as one, however m
   await clock.advance(50);
   assert.equal(acceptor.received, 3 * 65_528);
   assert.deepEqual(sizes.slice(0, 3), [65_528, 65_528, 65_528]);
+});
+
+test('a whole frame that lies in a slab is passed on as it lies, and its slab is let go when it was written', async () => {
+  const { clock, near, far, middle, open } = await chain();
+  near.wire.inSlabs = true;
+  const [opener, acceptor] = await open();
+  const toFar = [...middle.sessions].find(({ peer }) => peer.id === 'client');
+  const written: Buffer[] = [];
+  const { left } = far.wire;
+  const write = left.write.bind(left);
+  left.write = (bytes, done) => {
+    written.push(bytes);
+    const copy = Buffer.from(bytes);
+    write(bytes, () => {
+      clock.after(10, () => {
+        spoilFreeSlabs();
+        assert.ok(copy.equals(bytes), 'the slab was free before what lies in it was written');
+        done();
+      });
+    });
+  };
+  assert.ok(toFar !== undefined);
+  const bytes = 40 * 65_528;
+  for (let i = 0; i < 1_000 && opener.written < bytes; i += 1) {
+    if (opener.stream.room >= 65_528) opener.write(65_528, true);
+    await clock.advance(1);
+  }
+  await clock.advance(500);
+  assert.equal(acceptor.received, bytes);
+  const memories = new Map<ArrayBufferLike, number>();
+  for (const { buffer, length } of written) memories.set(buffer, (memories.get(buffer) ?? 0) + length);
+  const slabs = [...memories.keys()].filter((memory) => memory.byteLength === slabBytes);
+  const inPlace = slabs.reduce((sum, memory) => sum + (memories.get(memory) as number), 0);
+  assert.ok(inPlace >= 30 * 65_536, `${inPlace} bytes in place`);
+  assert.ok(slabs.length < 8, `${slabs.length} slabs for what is passed on at once`);
 });
 
 test('credit at a relay: N as it is, M lowered to what was forwarded and its own window, renewed when half is used', async () => {

@@ -144,7 +144,7 @@ export class RelaySide implements PathEnd {
     return other.#granted;
   }
 
-  handleData(piece: Buffer, slab: Slab | null = null): void {
+  handleData(piece: Buffer, slab: Slab | null = null, headed = false): void {
     const other = this.#other;
     if (other === null) return;
     this.#window.received += piece.length;
@@ -152,7 +152,7 @@ export class RelaySide implements PathEnd {
       this.#breakOff(ResetCode.Protocol, 'more was sent than there was credit for, or after the end');
       return;
     }
-    other.#queue.push(piece, slab);
+    other.#queue.push(piece, slab, headed);
     other.#session.schedule(other);
   }
 
@@ -229,7 +229,10 @@ export class RelaySide implements PathEnd {
       const piece = this.#queue.peek(Math.min(payloadBytesMax - headerBytes, this.#limit - this.#sent));
       if (piece === null) break;
       if (piece.length > batch.room && batch.length > 0) return true;
-      if (!batch.addData(this.id, { bytes: piece, headroom: false, first: true, cut: false })) return true;
+      const { headedSlab } = this.#queue;
+      if (!batch.addData(this.id, { bytes: piece, headroom: headedSlab !== null, first: true, cut: false }))
+        return true;
+      if (batch.isInPlace && headedSlab !== null) batch.hold(headedSlab);
       this.#queue.advance(piece.length);
       left -= piece.length;
       this.#advance(piece.length);

@@ -333,9 +333,9 @@ export class Session implements FrameSink {
     }
   }
 
-  handleData(stream: number, piece: Buffer, slab: Slab | null): void {
+  handleData(stream: number, piece: Buffer, slab: Slab | null, headed: boolean): void {
     if (this.#phase === 'closed') return;
-    this.#paths.find(stream)?.handleData(piece, slab);
+    this.#paths.find(stream)?.handleData(piece, slab, headed);
   }
 
   handleFrame(type: number, stream: number, payload: Buffer): void {

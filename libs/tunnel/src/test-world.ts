@@ -107,8 +107,10 @@ class WireEnd implements Carrier {
   }
 
   write(bytes: Buffer, done: () => void): void {
-    this.#send(Buffer.from(bytes));
+    const copy = Buffer.from(bytes);
+    this.#send(copy);
     this.wire.clock.soon(() => {
+      assert.ok(copy.equals(bytes), 'what is written stays as it is until it is done');
       if (!this.wire.swallows) done();
     });
   }
