@@ -79,18 +79,13 @@ export class Flight {
     const inFlight = this.#inFlight;
     if (inFlight < flightBytesMin) return;
     const at = now();
-    if (this.isBusy || this.#shortTraffic.isOn(at)) this.#shortTraffic.add(at);
+    if (inFlight >= busyBytesMin || this.#shortTraffic.isOn(at)) this.#shortTraffic.add(at);
   }
 
   /** Bytes of bulk that may be sent now. `roundTripMs` is the shortest seen, or null. */
   room(now: number, roundTripMs: number | null): number {
     if (this.#read === null || !this.#shortTraffic.isOn(now)) return Number.POSITIVE_INFINITY;
     return flightBytesMin + gain * this.#bytesPerMs * (roundTripMs ?? 0) - this.#inFlight;
-  }
-
-  /** Whether a short piece that goes out now would wait behind bulk. */
-  get isBusy(): boolean {
-    return this.#inFlight >= busyBytesMin;
   }
 
   get #inFlight(): number {

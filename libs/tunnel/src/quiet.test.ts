@@ -178,23 +178,11 @@ test('a relay whose other side does not answer gives the OPEN back as a path tha
   );
 });
 
-test('of two sessions the one that answers is better, then the one without bulk, then the one with more streams', () => {
-  const session = (streamCount: number, { quiet = false, busy = false } = {}) => ({
-    quiet,
-    busy,
-    streamCount,
-  });
-  assert.ok(isBetterSession(session(9, { quiet: true }), null));
-  assert.ok(isBetterSession(session(9, { busy: true }), session(9, { quiet: true })));
-  assert.ok(!isBetterSession(session(9, { quiet: true }), session(9, { busy: true })));
-  assert.ok(isBetterSession(session(1), session(2, { busy: true })));
-  assert.ok(!isBetterSession(session(2, { busy: true }), session(1)));
-  assert.ok(isBetterSession(session(2), session(1)));
-  assert.ok(!isBetterSession(session(1), session(1)));
-});
-
-test('of two sessions with bulk the one with fewer streams is better', () => {
-  const busy = (streamCount: number) => ({ quiet: false, busy: true, streamCount });
-  assert.ok(isBetterSession(busy(1), busy(2)));
-  assert.ok(!isBetterSession(busy(2), busy(1)));
+test('of two sessions the one that answers is better, and of two that answer the one with more streams', () => {
+  const session = (quiet: boolean, streamCount: number) => ({ quiet, streamCount });
+  assert.ok(isBetterSession(session(true, 9), null));
+  assert.ok(isBetterSession(session(false, 0), session(true, 9)));
+  assert.ok(!isBetterSession(session(true, 9), session(false, 0)));
+  assert.ok(isBetterSession(session(false, 2), session(false, 1)));
+  assert.ok(!isBetterSession(session(false, 1), session(false, 1)));
 });

@@ -154,11 +154,6 @@ export class Session implements FrameSink {
     return this.#keepalive.isQuiet(this.#clock.now());
   }
 
-  /** Whether bulk is under way to the peer. */
-  get busy(): boolean {
-    return this.#flight.isBusy;
-  }
-
   get closed(): boolean {
     return this.#phase === 'closed';
   }

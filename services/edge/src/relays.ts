@@ -175,10 +175,6 @@ class RelayUpstream implements Upstream {
     return this.#link.quiet;
   }
 
-  get busy(): boolean {
-    return this.#link.busy;
-  }
-
   get ownList(): AccessList | null {
     return knownListOf(this.#tunnel.ownRules);
   }

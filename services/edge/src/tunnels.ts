@@ -69,10 +69,6 @@ export class Tunnel implements Upstream {
     return this.session.quiet;
   }
 
-  get busy(): boolean {
-    return this.session.busy;
-  }
-
   get ownList(): AccessList | null {
     return this.#ownList;
   }

@@ -8,7 +8,6 @@ function way(clientId: string, streamCount: number, usable = true, features: str
     clientId,
     streamCount,
     quiet: false,
-    busy: false,
     usable,
     features: new Set(features),
     ownList: null,
@@ -22,11 +21,6 @@ test('the client with the fewest streams over all its tunnels is picked, and the
   const fullest = way('b', 3);
   const ways = [way('a', 5), way('a', 0), way('b', 1), fullest, way('b', 0)];
   assert.equal(pickUpstream([ways], new Set()), fullest);
-});
-
-test('where bulk is under way on one tunnel of a client, the next stream goes to another', () => {
-  const other = way('a', 0);
-  assert.equal(pickUpstream([[{ ...way('a', 3), busy: true }, other]], new Set()), other);
 });
 
 test('clients that were tried and tunnels that take no more are passed over', () => {
