@@ -21,15 +21,15 @@ test('without short pieces bulk has no limit', () => {
   assert.equal(flightOf({ inFlight: 64_000 * kib }).flight.room(0, 1), Infinity);
 });
 
-test('beside a conversation of short pieces bulk waits while 128 KiB are in flight', () => {
+test('beside a conversation of short pieces bulk waits while 96 KiB are in flight', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
-  assert.equal(flight.room(301, 1), -272 * kib);
+  assert.equal(flight.room(301, 1), -304 * kib);
 });
 
 test('what the peer has read is no longer in flight', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   assert.ok(flight.handleRead(128 * kib, 1));
-  assert.equal(flight.room(301, null), -144 * kib);
+  assert.equal(flight.room(301, null), -176 * kib);
 });
 
 test('short pieces within 50 ms count once: what bulk begins with is no conversation', () => {
@@ -61,13 +61,13 @@ test('a conversation on one session limits bulk on all of the process', () => {
   const { shorts } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   const other = new Flight(shorts);
   other.handleRead(0, 0);
-  assert.equal(other.room(301, null), 128 * kib);
+  assert.equal(other.room(301, null), 96 * kib);
 });
 
 test('the limit grows to what the path takes in a round trip, and a quarter more', () => {
   const { flight } = flightOf({ inFlight: 400 * kib, shortAt: [100, 200, 300] });
   flight.handleRead(400 * kib, 400); // 1 KiB/ms
-  assert.equal(flight.room(401, 50), (128 + 1.25 * 50) * kib);
+  assert.equal(flight.room(401, 50), (96 + 1.25 * 50) * kib);
 });
 
 test('a peer that never told, of an earlier version, sets no limit', () => {

@@ -17,7 +17,7 @@ export const shortBytesMax = 4_096;
 /** The peer says what it has read each time it has read this much more; less than bulk may always have in flight. */
 const tellBytes = 65_536;
 /** Bulk may always have this much in flight. */
-const flightBytesMin = 131_072;
+const flightBytesMin = 98_304;
 /** Behind this much a short piece would wait: that begins a conversation. Less would be begun by bulk's own small ends. */
 const busyBytesMin = 393_216;
 /** How long after a short piece bulk keeps to the limit. */
