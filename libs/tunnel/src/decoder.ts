@@ -31,8 +31,6 @@ export class FrameDecoder {
   #stream = 0;
   /** Bytes of the current payload that are still to come. */
   #missing = 0;
-  /** Nothing of the payload has come yet, and the header lies in the chunk in front of it. */
-  #headed = false;
   #payload: Buffer | null = null;
 
   constructor(sink: FrameSink) {
@@ -42,16 +40,17 @@ export class FrameDecoder {
   /** `slab`: the memory that the chunk lies in, when it is not the chunk's own. */
   push(chunk: Buffer, slab: Slab | null = null): void {
     let at = 0;
-    this.#headed = false;
+    /** Where a payload begins whose header lies in the chunk in front of it. */
+    let headedAt = -1;
     while (at < chunk.length) {
       if (this.#missing > 0) {
-        at = this.#takePayload(chunk, at, slab);
+        at = this.#takePayload(chunk, at, slab, at === headedAt);
         continue;
       }
       if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
         this.#startFrame(chunk, at);
-        this.#headed = true;
         at += headerBytes;
+        headedAt = at;
       } else {
         const end = Math.min(chunk.length, at + headerBytes - this.#headerFilled);
         this.#headerFilled += chunk.copy(this.#header, this.#headerFilled, at, end);
@@ -59,7 +58,6 @@ export class FrameDecoder {
         if (this.#headerFilled < headerBytes) return;
         this.#headerFilled = 0;
         this.#startFrame(this.#header, 0);
-        this.#headed = false;
       }
     }
   }
@@ -78,13 +76,11 @@ export class FrameDecoder {
     this.#missing = length;
   }
 
-  #takePayload(chunk: Buffer, at: number, slab: Slab | null): number {
+  #takePayload(chunk: Buffer, at: number, slab: Slab | null, headed: boolean): number {
     const end = Math.min(chunk.length, at + this.#missing);
     if (this.#type === FrameType.Data) {
       this.#missing -= end - at;
       const piece = at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end);
-      const headed = this.#headed;
-      this.#headed = false;
       this.#sink.handleData(this.#stream, piece, slab, headed);
       return end;
     }

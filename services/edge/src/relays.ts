@@ -85,7 +85,7 @@ export class Relays {
   }
 
   #onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
-    if (session.peer.scope === linkScope) return this.#quietest(scope, to)?.session ?? null;
+    if (session.peer.scope === linkScope) return this.#bestTunnel(scope, to)?.session ?? null;
     const link = this.#parts.linkTo(to.id);
     return link === null || link.peer.bootId === to.bootId ? link : 'restarted';
   }
@@ -112,7 +112,7 @@ export class Relays {
     return [...ways.values()];
   }
 
-  #quietest(gatewayId: string, client: ProcessName): Tunnel | null {
+  #bestTunnel(gatewayId: string, client: ProcessName): Tunnel | null {
     let best: Tunnel | null = null;
     for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
       if (!tunnel.usable || tunnel.clientId !== client.id || tunnel.bootId !== client.bootId) continue;

@@ -6,11 +6,12 @@
  *   paths     ──fault──served──pause──fault──served──pause── …
  *   control   ──fault──pause──fault──pause── …
  */
+import { passed } from '@postern/test-cluster';
 import { type Fault, drawControlFault, drawPathFault } from './fault.ts';
 import { Random } from './random.ts';
 import { callOnAndOn, callOnce } from './traffic.ts';
 import { type Harm, type Verdict, judge } from './verdict.ts';
-import { type World, makeWorld, passed } from './world.ts';
+import { type World, makeWorld } from './world.ts';
 
 const CALLERS_PER_NODE = 2;
 const PAUSE_MS_MAX = 1_500;

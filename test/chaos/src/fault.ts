@@ -6,8 +6,9 @@
  *   running   what runs goes on, byte for byte; who comes meanwhile may be turned away
  *   nothing   what runs may be reset, since the process that held it died; never may a byte be wrong
  */
+import { passed } from '@postern/test-cluster';
 import type { Random } from './random.ts';
-import { type Edge, type World, passed } from './world.ts';
+import type { Edge, World } from './world.ts';
 
 /** See above. */
 export type Spares = 'all' | 'running' | 'nothing';

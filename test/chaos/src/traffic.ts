@@ -1,7 +1,7 @@
 /** Callers who come all the time to every node, over TCP, TLS and HTTP, send and fetch random sizes, and check every byte. */
-import type { Exchange, ExchangeResult } from '@postern/test-cluster';
+import { type Exchange, type ExchangeResult, passed } from '@postern/test-cluster';
 import type { Random } from './random.ts';
-import { type Entry, type World, entries, passed } from './world.ts';
+import { type Entry, type World, entries } from './world.ts';
 
 const BYTES_MAX = 3 * 1024 * 1024;
 const PAUSE_MS_MAX = 50;

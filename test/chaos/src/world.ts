@@ -28,11 +28,6 @@ import {
 
 const firstProxyAddress = 150;
 
-/** How long a pause is a part of a fault; never to wait for a state. */
-export function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /** One process of a node: its name in the cluster, and the node's number. */
 export interface Edge {
   readonly name: string;

@@ -38,6 +38,7 @@ export {
 export { ownPort } from './platform/layout.ts';
 export { type FormerCluster, upgradeOf } from './platform/upgrade.ts';
 export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
+export { passed, pause } from './process/pause.ts';
 export { makeScratch, removeScratch } from './process/scratch.ts';
 export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';

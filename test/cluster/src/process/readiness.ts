@@ -1,8 +1,8 @@
 /** Waiting for an address to answer: for programs that tell their readiness there and nowhere else. */
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import { pause } from './pause.ts';
 
-const PAUSE_MS = 20;
 const ANSWER_WITHIN_MS = 2_000;
 
 /** What may end while it is waited for. */
@@ -39,8 +39,7 @@ async function untilAnswered(
     if (!waited.isRunning) throw waited.failure('ended before it was ready');
     if (Date.now() > deadline)
       throw waited.failure(`was not ready within ${withinMs} ms; ${where}${answer.text}`);
-    // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await pause();
   }
 }
 

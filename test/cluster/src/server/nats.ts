@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { tool } from '@postern/scripts/install';
 import { freePort } from '../network/port.ts';
 import { Part } from '../process/part.ts';
+import { pause } from '../process/pause.ts';
 
 /** A NATS server of the harness. */
 export interface NatsServer {
@@ -87,8 +88,7 @@ async function untilJoined(server: NatsServer, others: number): Promise<void> {
   const deadline = Date.now() + 30_000;
   while ((await routeCount(server)) < others) {
     if (Date.now() > deadline) throw server.part.failure('did not join the other servers');
-    // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
 }
 

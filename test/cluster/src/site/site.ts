@@ -6,6 +6,7 @@ import type { Gateway, NewToken } from '@postern/contracts';
 import type { ShownDestination } from '../admin/admin-client.ts';
 import { type ClientProcess, type ClientProcessOptions, startClient } from '../client/client-process.ts';
 import type { Platform } from '../platform/platform.ts';
+import { pause } from '../process/pause.ts';
 
 /** Where something listens. */
 export interface Endpoint {
@@ -107,7 +108,6 @@ export async function untilServed(
     });
     if (served.length === wanted.size) return;
     if (Date.now() > deadline) throw new Error(`fronts are not served: ${JSON.stringify(fronts)}`);
-    // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
 }

@@ -10,10 +10,11 @@ import {
   bootCluster,
   startEcho,
   startProbe,
+  passed,
 } from '@postern/test-cluster';
 import { tryEcho } from '../fixture/caller.ts';
 import { served, startLinkedSite } from './linked-cluster.ts';
-import { inTime, passed, until } from './patience.ts';
+import { inTime, until } from './patience.ts';
 import { report } from './report.ts';
 
 const nodes = [0, 1] as const;

@@ -2,8 +2,7 @@
  * Deadlines that the product promises (2 s, 5 s) are asserted as they are on an idle machine. CI machines may be slow or
  * shared, so whoever runs the tests there sets POSTERN_TEST_PATIENCE to a factor by which each of them is longer.
  */
-
-const PAUSE_MS = 20;
+import { pause } from '@postern/test-cluster';
 
 /** The factor; 1 unless it is set. */
 export const patience = Math.max(1, Number(process.env['POSTERN_TEST_PATIENCE'] ?? 1) || 1);
@@ -41,11 +40,6 @@ export async function until<T>(
     if (performance.now() > deadline) {
       throw new Error(`${what}: not within ${promisedMs * patience} ms`, { cause: last });
     }
-    await passed(PAUSE_MS);
+    await pause();
   }
-}
-
-/** For faults that are a length of time themselves (a network that is gone for 20 s): never to wait for a state. */
-export function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -12,9 +12,10 @@ import {
   startEcho,
   startSite,
   startProbe,
+  passed,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
-import { inTime, passed, patience, until } from './patience.ts';
+import { inTime, patience, until } from './patience.ts';
 
 describe('on a cluster of two nodes', () => {
   let cluster: Cluster;

@@ -18,9 +18,10 @@ import {
   startInterceptingProxy,
   startSquid,
   startProbe,
+  passed,
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
-import { inTime, passed, patience, until } from './patience.ts';
+import { inTime, patience, until } from './patience.ts';
 import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
 
 /** The longest wait between two tries, and what a busy machine adds to it. */
