@@ -254,7 +254,7 @@ export class RelaySide implements PathEnd {
     if (other.#window.due && other.#granted < this.#limit) other.#oweCredit();
   }
 
-  /** Gives this side as much credit as its window has, and the far end. Only one that is half used is renewed, or it would never grow. */
+  /** Gives this side as much credit as its window has, and the far end. Only one that is due is renewed: it grows by how fast half of it is used up. */
   #grant(): number {
     const window = this.#window;
     if (window.due) {
