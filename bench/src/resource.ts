@@ -3,7 +3,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '@postern/test-cluster/port';
+import { freePort } from '@postern/test-kit';
 import { script } from './load/script.ts';
 import { nginxCommand } from './nginx.ts';
 import { listeningPorts } from './proc.ts';

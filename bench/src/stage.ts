@@ -7,7 +7,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '@postern/test-cluster/port';
+import { freePort } from '@postern/test-kit';
 import type { Group } from './figure.ts';
 import type { Keys } from './keys.ts';
 import { listeningPorts } from './proc.ts';

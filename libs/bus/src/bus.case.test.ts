@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { once, EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
+import { pause } from '@postern/test-kit';
 import type { OnError } from './answering.ts';
 import { messageBytesMax } from './body.ts';
 import { BusError } from './bus-error.ts';
@@ -445,8 +446,7 @@ async function retried(ask: () => Promise<unknown>): Promise<unknown> {
     } catch (error) {
       if (!(error instanceof BusError) || error.code !== 'BUS_NO_RESPONDER' || performance.now() > deadline)
         throw error;
-      // What is asked is another process, which tells nobody when its answer becomes another: a pause between two questions.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause();
     }
   }
 }

@@ -10,10 +10,11 @@ import {
 } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
+import { freePort } from '@postern/test-kit';
 import type { EdgeOptions } from './config.ts';
 import { TestClient } from './fixture/client.ts';
 import { frontOf, policyOf } from './fixture/documents.ts';
-import { type World, echoRoute, ended, exchange, freePort, until, withWorld } from './fixture/node.ts';
+import { type World, echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
 import { rightToken } from './fixture/platform.ts';
 import { readProxyHeader, writeProxyHeader1, writeProxyHeader2 } from './proxy-header.ts';
 

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { MemoryHub } from '@postern/bus';
 import type { Route } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
+import { freePort } from '@postern/test-kit';
 import { frontOf, routeOf } from './fixture/documents.ts';
-import { freePort, optionsOf } from './fixture/node.ts';
+import { optionsOf } from './fixture/node.ts';
 import { FrontSide, type FrontSideParts } from './front-side.ts';
 
 test('a destination that goes, and one that comes, while the shared ports open, are not missed', async () => {

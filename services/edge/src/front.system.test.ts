@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { ask, listTunnels } from '@postern/contracts';
 import type { Stream } from '@postern/tunnel';
 import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
+import { freePort } from '@postern/test-kit';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
-import { type World, echoRoute, ended, exchange, freePort, until, withWorld } from './fixture/node.ts';
+import { type World, echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
   callers: { open: number; opening: number };

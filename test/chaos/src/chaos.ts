@@ -6,7 +6,7 @@
  *   paths     ──fault──served──pause──fault──served──pause── …
  *   control   ──fault──pause──fault──pause── …
  */
-import { passed } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { type Fault, drawControlFault, drawPathFault } from './fault.ts';
 import { Random } from './random.ts';
 import { callOnAndOn, callOnce } from './traffic.ts';

@@ -6,7 +6,7 @@
  *   running   what runs goes on, byte for byte; who comes meanwhile may be turned away
  *   nothing   what runs may be reset, since the process that held it died; never may a byte be wrong
  */
-import { passed } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import type { Random } from './random.ts';
 import type { Edge, World } from './world.ts';
 

@@ -1,5 +1,6 @@
 /** Callers who come all the time to every node, over TCP, TLS and HTTP, send and fetch random sizes, and check every byte. */
-import { type Exchange, type ExchangeResult, passed } from '@postern/test-cluster';
+import { type Exchange, type ExchangeResult } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import type { Random } from './random.ts';
 import { type Entry, type World, entries } from './world.ts';
 

@@ -26,7 +26,6 @@ export {
 export { type JsonAnswer, JsonHttp } from './admin/request.ts';
 export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
 export { type LoopbackNet, takeLoopbackNet } from './network/loopback-net.ts';
-export { freePort } from './network/port.ts';
 export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
 export { type InProcessOptions, bootInProcess } from './platform/in-process.ts';
 export type { Platform } from './platform/platform.ts';
@@ -38,7 +37,6 @@ export {
 export { ownPort } from './platform/layout.ts';
 export { type FormerCluster, upgradeOf } from './platform/upgrade.ts';
 export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
-export { passed, pause } from './process/pause.ts';
 export { makeScratch, removeScratch } from './process/scratch.ts';
 export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';

@@ -15,7 +15,8 @@ import {
   setUpDocuments,
 } from '@postern/setup';
 import { type Store, type StoredDocument, connectMongo } from '@postern/store';
-import { type Part, freePort, makeScratch, removeScratch } from '@postern/test-cluster';
+import { type Part, makeScratch, removeScratch } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { MongoClient } from 'mongodb';
 import { standIn, startGuardedDocuments } from './guarded-documents.ts';
 

@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { Haproxy, program } from '@postern/balancer';
 import { findCommand } from '@postern/scripts/install';
 import { silentLogger } from '@postern/telemetry';
-import { freePort, makeScratch, removeScratch, takeLoopbackNet } from '@postern/test-cluster';
+import { makeScratch, removeScratch, takeLoopbackNet } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { echoed, until } from './caller.ts';
 
 const changes = 6;

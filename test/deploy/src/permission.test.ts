@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 import { type Bus, connectNats } from '@postern/bus';
 import { type BusService, busServices, makeSecrets, program } from '@postern/setup';
 import { tool } from '@postern/scripts/install';
-import { Part, freePort, makeScratch, removeScratch } from '@postern/test-cluster';
+import { Part, makeScratch, removeScratch } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 
 let folder: string;
 let server: Part;

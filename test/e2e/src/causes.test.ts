@@ -8,11 +8,11 @@ import {
   type ShownDestination,
   type Site,
   frontAt,
-  freePort,
   startEcho,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';

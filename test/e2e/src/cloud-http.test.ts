@@ -14,12 +14,12 @@ import {
   type Site,
   type StandaloneProcess,
   bootStandalone,
-  freePort,
   makeScratch,
   removeScratch,
   startNginx,
   startSite,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { WebSocket } from 'ws';
 import { type Application, startApplication } from './fixture/http-application.ts';
 import { run } from './fixture/run.ts';

@@ -14,7 +14,6 @@ import {
   type ShownDestination,
   type Site,
   exchange,
-  freePort,
   patternBuffer,
   startClient,
   startEcho,
@@ -24,6 +23,7 @@ import {
   startRedis,
   startSite,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';

@@ -16,13 +16,13 @@ import {
   type ShownDestination,
   exchange,
   frontAt,
-  freePort,
   makeScratch,
   startExchangeServer,
   startNginx,
   startPostgresql,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './fault/proxied-site.ts';
 import { run } from './fixture/run.ts';

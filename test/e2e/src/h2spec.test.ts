@@ -16,12 +16,12 @@ import {
   type Site,
   type StandaloneProcess,
   bootStandalone,
-  freePort,
   makeScratch,
   removeScratch,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 
 /** What fails against a bare `http2.createSecureServer` of Node 26 too, by section and title. */
 const known: readonly (readonly [section: string, title: string])[] = [

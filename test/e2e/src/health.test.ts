@@ -8,13 +8,13 @@ import {
   type ShownDestination,
   type Site,
   frontAt,
-  freePort,
   startClient,
   startEcho,
   startNginx,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { startDatagramEcho } from './fixture/datagrams.ts';
 import { onEachPlatform } from './fixture/platforms.ts';

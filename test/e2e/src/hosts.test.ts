@@ -13,12 +13,12 @@ import {
   type StandaloneProcess,
   bootStandalone,
   frontAt,
-  freePort,
   makeScratch,
   startEcho,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { until } from './fixture/told.ts';
 import { whyNamesRemain, withoutDns } from './fixture/without-dns.ts';

@@ -13,9 +13,9 @@ import {
   type Site,
   bootCluster,
   frontAt,
-  freePort,
   startSite,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { type DatagramEcho, startDatagramEcho } from './fixture/datagrams.ts';
 import {

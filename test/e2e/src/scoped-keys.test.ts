@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { DestinationInput, Gateway } from '@postern/contracts';
-import { AdminClient, AdminError, type Platform, bootInProcess, freePort } from '@postern/test-cluster';
+import { AdminClient, AdminError, type Platform, bootInProcess } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { TestCa, storeCertificate } from './fixture/certificate-store.ts';
 
 const denied = { status: 403, code: 'CERTSTORE_CERTIFICATE_DENIED' };

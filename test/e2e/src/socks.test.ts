@@ -14,7 +14,6 @@ import {
   type StandaloneProcess,
   bootStandalone,
   frontAt,
-  freePort,
   patternBuffer,
   startEcho,
   startMicrosocks,
@@ -24,6 +23,7 @@ import {
   startSshd,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { filesBelow, foundIn, textNeedle } from './fixture/needles.ts';
 import { refusal } from './fixture/refusal.ts';

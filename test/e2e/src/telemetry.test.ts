@@ -19,13 +19,13 @@ import {
   type ShownDestination,
   type Site,
   bootCluster,
-  freePort,
   frontAt,
   startEcho,
   startOtelCollector,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { toldAfter, until } from './fixture/told.ts';
 

@@ -17,7 +17,6 @@ import {
   type Site,
   type StandaloneProcess,
   bootStandalone,
-  freePort,
   makeScratch,
   removeScratch,
   startMongodbResource,
@@ -25,6 +24,7 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { MongoClient } from 'mongodb';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { run } from './fixture/run.ts';

@@ -10,12 +10,12 @@ import {
   type ShownDestination,
   type Site,
   frontAt,
-  freePort,
   patternBuffer,
   startDns,
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { DatagramCaller, type DatagramEcho, startDatagramEcho } from './fixture/datagrams.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CloudDestination } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
+import { freePort } from '@postern/test-kit';
 import { Compression, type Session } from '@postern/tunnel';
 import { AccessGuard } from '../access-guard.ts';
 import { CloudDesk } from './cloud-desk.ts';
@@ -13,15 +13,6 @@ interface Status {
   readonly refused: number;
   readonly callers: number;
   readonly destinations: readonly { listening: boolean; lastRefusal: { code: string } | null }[];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 test('of callers that are turned away after their destination has gone nothing is kept', async (t) => {

@@ -11,7 +11,7 @@
  * The net is this cluster's alone, so ports are as documented unless somebody listens on them on every address.
  */
 import type { LoopbackNet } from '../network/loopback-net.ts';
-import { freePort, isFree } from '../network/port.ts';
+import { freePort, isFree } from '@postern/test-kit';
 
 /** What a process of the cluster is. */
 export type PartKind = 'edge' | 'router' | 'acl' | 'certstore' | 'admin' | 'nats' | 'mongodb';

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Part } from '../process/part.ts';
-import { freePort } from '../network/port.ts';
+import { freePort } from '@postern/test-kit';
 import type { Cluster } from './cluster.ts';
 import type { Layout } from './layout.ts';
 import { servicePart } from './service-part.ts';

@@ -1,7 +1,7 @@
 /** Waiting for an address to answer: for programs that tell their readiness there and nowhere else. */
 import { get } from 'node:http';
 import { connect } from 'node:net';
-import { pause } from './pause.ts';
+import { pause } from '@postern/test-kit';
 
 const ANSWER_WITHIN_MS = 2_000;
 

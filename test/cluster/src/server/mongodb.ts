@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { secantusLaunch } from '@postern/scripts/install';
-import { freePort } from '../network/port.ts';
+import { freePort } from '@postern/test-kit';
 import { Part } from '../process/part.ts';
 import { type ProcessResource, startResource } from './resource.ts';
 

@@ -3,9 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { tool } from '@postern/scripts/install';
-import { freePort } from '../network/port.ts';
 import { Part } from '../process/part.ts';
-import { pause } from '../process/pause.ts';
+import { freePort, pause } from '@postern/test-kit';
 
 /** A NATS server of the harness. */
 export interface NatsServer {

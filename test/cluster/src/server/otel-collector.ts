@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { collectorBinary } from '@postern/scripts/install';
 import { parse, stringify } from 'yaml';
-import { freePort } from '../network/port.ts';
+import { freePort } from '@postern/test-kit';
 import { rootFolder } from '../platform/service-part.ts';
 import { startPart } from '../process/part.ts';
 import { makeScratch, removeScratch } from '../process/scratch.ts';

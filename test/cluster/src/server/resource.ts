@@ -2,7 +2,7 @@
 import { chownSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../network/port.ts';
+import { freePort } from '@postern/test-kit';
 import { Part, type PartOptions } from '../process/part.ts';
 import { makeScratch, removeScratch } from '../process/scratch.ts';
 

@@ -6,7 +6,7 @@ import type { Gateway, NewToken } from '@postern/contracts';
 import type { ShownDestination } from '../admin/admin-client.ts';
 import { type ClientProcess, type ClientProcessOptions, startClient } from '../client/client-process.ts';
 import type { Platform } from '../platform/platform.ts';
-import { pause } from '../process/pause.ts';
+import { pause } from '@postern/test-kit';
 
 /** Where something listens. */
 export interface Endpoint {

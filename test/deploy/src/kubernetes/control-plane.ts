@@ -8,7 +8,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ClusterTools, clusterTools, kubernetesTools, runCommand } from '@postern/scripts/install';
-import { type Part, freePort, makeScratch, removeScratch, startPart } from '@postern/test-cluster';
+import { type Part, makeScratch, removeScratch, startPart } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { until } from '../caller.ts';
 
 /** What a control plane is made of. */

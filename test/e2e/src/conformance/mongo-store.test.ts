@@ -8,13 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { connectMongo, type StoredDocument } from '@postern/store';
 import { type StorePlace, testStore } from '@postern/store/conformance';
 import { testMigration } from '@postern/store/conformance/migration';
-import {
-  type DocumentServer,
-  freePort,
-  makeScratch,
-  removeScratch,
-  startMongodb,
-} from '@postern/test-cluster';
+import { type DocumentServer, makeScratch, removeScratch, startMongodb } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 
 interface Thing extends StoredDocument {
   [key: string]: unknown;

@@ -4,7 +4,8 @@ import { once, EventEmitter } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { connectNats, type Bus } from '@postern/bus';
 import { testBus, type BusPlace } from '@postern/bus/conformance';
-import { freePort, makeScratch, type NatsServer, removeScratch, startNats } from '@postern/test-cluster';
+import { makeScratch, type NatsServer, removeScratch, startNats } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 
 let folder: string;
 let server: NatsServer;

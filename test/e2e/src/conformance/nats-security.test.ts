@@ -7,7 +7,8 @@ import { after, before, it } from 'node:test';
 import { nkeys } from '@nats-io/transport-node';
 import { connectNats, type NatsOptions } from '@postern/bus';
 import { tool } from '@postern/scripts/install';
-import { CuttableProxy, freePort, makeScratch, Part, removeScratch } from '@postern/test-cluster';
+import { CuttableProxy, makeScratch, Part, removeScratch } from '@postern/test-cluster';
+import { freePort } from '@postern/test-kit';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 
 const deadlineMs = 5_000;

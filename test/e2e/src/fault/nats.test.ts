@@ -10,8 +10,8 @@ import {
   bootCluster,
   startEcho,
   startProbe,
-  passed,
 } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { tryEcho } from '../fixture/caller.ts';
 import { served, startLinkedSite } from './linked-cluster.ts';
 import { inTime, until } from './patience.ts';

@@ -2,7 +2,7 @@
  * Deadlines that the product promises (2 s, 5 s) are asserted as they are on an idle machine. CI machines may be slow or
  * shared, so whoever runs the tests there sets POSTERN_TEST_PATIENCE to a factor by which each of them is longer.
  */
-import { pause } from '@postern/test-cluster';
+import { pause } from '@postern/test-kit';
 
 /** The factor; 1 unless it is set. */
 export const patience = Math.max(1, Number(process.env['POSTERN_TEST_PATIENCE'] ?? 1) || 1);

@@ -12,8 +12,8 @@ import {
   startEcho,
   startSite,
   startProbe,
-  passed,
 } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, patience, until } from './patience.ts';
 

@@ -20,8 +20,8 @@ import {
   startExchangeServer,
   startProbe,
   untilServed,
-  passed,
 } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, patience, until } from './patience.ts';
 import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './proxied-site.ts';

@@ -18,8 +18,8 @@ import {
   startInterceptingProxy,
   startSquid,
   startProbe,
-  passed,
 } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, patience, until } from './patience.ts';
 import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
