@@ -47,6 +47,6 @@ test('no more is kept than its bound', () => {
   const memory = new Set(lent.map(({ bytes }) => bytes.buffer));
   for (const { giveBack } of lent) giveBack();
   const again = Array.from({ length: 100 }, () => stage(pieces(1, 1_000_000, 2), 1_000_000));
-  assert.equal(again.filter(({ bytes }) => memory.has(bytes.buffer)).length, 4);
+  assert.equal(again.filter(({ bytes }) => memory.has(bytes.buffer)).length, 64);
   for (const { giveBack } of again) giveBack();
 });

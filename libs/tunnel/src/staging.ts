@@ -11,9 +11,9 @@ import { Pool } from './pool.ts';
 /** Less is not told apart. */
 const memoryBytesMin = 256;
 /** More is never seen in one turn of a stream, but where a program was held up. */
-const stagedBytesMax = 2 ** 20;
+const stagedBytesMax = 2 ** 22;
 /** Kept of each size. */
-const poolBytesMax = 2 ** 22;
+const poolBytesMax = 2 ** 26;
 /** By the power of two. */
 const pools = new Map<number, Pool<Buffer>>();
 
