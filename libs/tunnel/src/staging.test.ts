@@ -13,6 +13,7 @@ test('pieces come behind one another, however many and large they are', () => {
     [7, 16_385],
     [4, 65_528],
     [2, 600_000],
+    [2, 3_000_000],
   ] as const) {
     const given = pieces(count, bytes, count);
     given[0]?.fill(0xaa);
