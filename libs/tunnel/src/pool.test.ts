@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pool } from './pool.ts';
+import { Pool, PoolBound } from './pool.ts';
 
 function filled(count: number, max = count): Pool<number> {
-  const pool = new Pool<number>(max);
+  const pool = new Pool<number>(new PoolBound(max));
   for (let one = 0; one < count; one += 1) pool.put(one);
   return pool;
 }
@@ -21,6 +21,20 @@ test('what was given back last is taken first', () => {
 
 test('no more is kept than the bound', () => {
   assert.equal(sizeOf(filled(10, 4)), 4);
+});
+
+test('pools with one bound have no more together, and what one lets go is room for the other', () => {
+  const bound = new PoolBound(10);
+  const [small, large] = [new Pool<number>(bound, 1), new Pool<number>(bound, 4)];
+  for (let one = 0; one < 4; one += 1) large.put(one);
+  for (let one = 0; one < 4; one += 1) small.put(one);
+  large.take();
+  for (let one = 0; one < 10; one += 1) small.put(one);
+  assert.deepEqual([sizeOf(small), sizeOf(large)], [6, 1]);
+  large.put(1);
+  while (large.trim());
+  for (let one = 0; one < 20; one += 1) small.put(one);
+  assert.equal(sizeOf(small), 10);
 });
 
 test('what lay idle goes by halves, and what was needed meanwhile stays', () => {

@@ -43,11 +43,13 @@ test('memory that is given back twice is a fault of the program', () => {
   assert.throws(() => staged.giveBack(), /given back twice/);
 });
 
-test('no more is kept than its bound', () => {
+test('no more is kept than the bound of all sizes', () => {
   const lent = Array.from({ length: 100 }, () => stage(pieces(1, 1_000_000, 1), 1_000_000));
   const memory = new Set(lent.map(({ bytes }) => bytes.buffer));
   for (const { giveBack } of lent) giveBack();
   const again = Array.from({ length: 100 }, () => stage(pieces(1, 1_000_000, 2), 1_000_000));
-  assert.equal(again.filter(({ bytes }) => memory.has(bytes.buffer)).length, 64);
+  const kept = again.filter(({ bytes }) => memory.has(bytes.buffer)).length;
+  // What other tests gave back is kept too, of all sizes together 64 MiB (pool.test.ts counts that exactly).
+  assert.ok(kept <= 64 && kept > 0, `${kept} of 1 MiB`);
   for (const { giveBack } of again) giveBack();
 });

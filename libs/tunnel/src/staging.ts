@@ -6,14 +6,14 @@
  *
  *     pieces ──copied──► Staged.bytes ──written──► giveBack ──► the pool of its size
  */
-import { Pool } from './pool.ts';
+import { Pool, PoolBound } from './pool.ts';
 
 /** Less is not told apart. */
 const memoryBytesMin = 256;
 /** More is never seen in one turn of a stream, but where a program was held up. */
 const stagedBytesMax = 2 ** 22;
-/** Kept of each size. */
-const poolBytesMax = 2 ** 26;
+/** Kept of all sizes together. */
+const kept = new PoolBound(2 ** 26);
 /** By the power of two. */
 const pools = new Map<number, Pool<Buffer>>();
 
@@ -51,6 +51,6 @@ export function takeMemory(bytes: number): Buffer {
 /** Back into the pool; only what `takeMemory` gave, once, and when nobody reads it any more. */
 export function keepMemory(memory: Buffer): void {
   let pool = pools.get(memory.length);
-  if (pool === undefined) pools.set(memory.length, (pool = new Pool(poolBytesMax / memory.length)));
+  if (pool === undefined) pools.set(memory.length, (pool = new Pool(kept, memory.length)));
   pool.put(memory);
 }
