@@ -94,11 +94,7 @@ onEachPlatform((booted) => {
     });
     await untilServed(platform, [destination]);
     for (const index of platform.nodeHosts.keys()) {
-      // A list and a front come to a node on their own ways, and the front may be there first.
-      const line = await until(
-        () => refusal(booted(), destination, index),
-        ({ code }) => code !== 'EDGE_ACCESS_DENIED',
-      );
+      const line = await refusal(booted(), destination, index);
       assert.deepEqual([line['code'], line['end']], ['EDGE_NO_CLIENT', 'edge']);
       assert.match(String(line.msg), /no client of gateway lonely is connected/);
     }
