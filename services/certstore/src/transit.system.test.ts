@@ -1,11 +1,9 @@
-// The key-encryption key in a transit server, which is a process of its own: certstore never sees the key.
+// The key-encryption key in a transit server, which is a process of its own: certstore never sees the key. The same on the
+// stand-in, which is always there, and on a real OpenBao or Vault where `POSTERN_TEST_TRANSIT_PROGRAM` names its program.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { after, before, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { MemoryHub } from '@postern/bus';
 import {
   type KeyRotation,
@@ -19,95 +17,107 @@ import { type Store, openSqlite } from '@postern/store';
 import { createAuthority, sealText } from '@postern/tls';
 import { openSecret, sealSecret } from './envelope.ts';
 import { RouteOwner } from './fixture/route-owner.ts';
+import { type TransitServer, startOpenBao, startStandIn } from './fixture/transit.ts';
 import { type CertstoreOptions, createCertstore } from './service.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';
 
-const token = randomBytes(12).toString('base64url');
 const place = { collection: 'certstore_secrets', id: 'c1', version: 1 };
-let server: ChildProcess;
-let options: TransitOptions;
+const program = process.env['POSTERN_TEST_TRANSIT_PROGRAM'];
 
-before(async () => {
-  const program = fileURLToPath(new URL('fixture/transit-server.ts', import.meta.url));
-  server = spawn(process.execPath, [program, token], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(server.stdout!, 'data')) as [Buffer];
-  const url = `http://127.0.0.1:${line.toString().trim()}`;
-  options = { url, mount: 'transit', key: 'postern', token: () => token, caPem: null };
-});
-after(async () => {
-  server.kill();
-  await once(server, 'exit');
-});
+describe('the stand-in', () => proveTransit(() => startStandIn()));
+describe(
+  'a real server',
+  { skip: program === undefined ? 'POSTERN_TEST_TRANSIT_PROGRAM names no OpenBao or Vault' : false },
+  () => proveTransit(() => startOpenBao(program ?? '')),
+);
 
-async function rotateAtServer(): Promise<void> {
-  const answer = await fetch(`${options.url}/v1/transit/keys/postern/rotate`, {
-    method: 'POST',
-    headers: { 'x-vault-token': token },
-  });
-  assert.equal(answer.status, 200);
-}
+function proveTransit(start: () => Promise<TransitServer>): void {
+  let server: TransitServer;
+  let options: TransitOptions;
 
-it('wraps what only it unwraps, for the same document only', async () => {
-  const wrapper = await transitKeyWrapper(options);
-  const envelope = await sealSecret(wrapper, place, Buffer.from('a private key'));
-  assert.equal((await openSecret(wrapper, place, envelope)).toString(), 'a private key');
-  await assert.rejects(openSecret(wrapper, { ...place, id: 'c2' }, envelope), {
-    code: 'CERTSTORE_SECRET_DAMAGED',
+  before(async () => {
+    server = await start();
+    options = { url: server.url, mount: 'transit', key: 'postern', token: () => server.token, caPem: null };
   });
-});
+  after(() => server.stop());
 
-it('refuses a wrong token with the server’s words, and is told apart when it does not answer', async () => {
-  await assert.rejects(transitKeyWrapper({ ...options, token: () => 'wrong' }), {
-    code: 'CERTSTORE_TRANSIT_REFUSED',
-    message: /permission denied/,
-  });
-  await assert.rejects(transitKeyWrapper({ ...options, key: 'other' }), {
-    code: 'CERTSTORE_TRANSIT_REFUSED',
-  });
-  await assert.rejects(transitKeyWrapper({ ...options, url: 'http://127.0.0.1:1' }), {
-    code: 'CERTSTORE_TRANSIT_UNREACHABLE',
-  });
-});
-
-it('takes over from a key of the settings, and follows the server’s own versions', async () => {
-  const store: Store = openSqlite(':memory:');
-  const hub = new MemoryHub();
-  const bus = hub.connect();
-  const routes = new RouteOwner(hub.connect());
-  const keyEncryptionKey = randomBytes(32).toString('base64');
-  const withKey: CertstoreOptions = { keyEncryptionKey, platformHost: 'gw.example.com' };
-  const run = async (settings: CertstoreOptions, work: () => Promise<void>): Promise<void> => {
-    const service = createCertstore({ bus: hub.connect(), store, options: settings });
-    await service.start();
-    await work();
-    await service.stop();
-  };
-  const untilDone = async (): Promise<KeyRotation> => {
-    for (;;) {
-      const progress = await ask(bus, getKeyRotation, {});
-      if (progress.state === 'done') return progress;
-    }
-  };
-  await run(withKey, async () => {
-    const { keyPem, certificatePem } = await createAuthority({ commonName: 'shop' });
-    const files = [keyPem, certificatePem].map((pem) => Buffer.from(pem).toString('base64'));
-    const { key } = await ask(bus, getIntakeKey, {});
-    await ask(bus, createCertificate, {
-      name: 'shop',
-      sealed: await sealText(key, JSON.stringify({ files })),
+  it('wraps what only it unwraps, for the same document only', async () => {
+    const wrapper = await transitKeyWrapper(options);
+    const envelope = await sealSecret(wrapper, place, Buffer.from('a private key'));
+    assert.equal((await openSecret(wrapper, place, envelope)).toString(), 'a private key');
+    await assert.rejects(openSecret(wrapper, { ...place, id: 'c2' }, envelope), {
+      code: 'CERTSTORE_SECRET_DAMAGED',
     });
   });
-  await run({ ...withKey, transit: options }, async () => {
-    assert.match((await untilDone()).keyId, /^transit\/postern:v1$/);
+
+  it('refuses a wrong token with the server’s words, and is told apart when it does not answer', async () => {
+    await assert.rejects(transitKeyWrapper({ ...options, token: () => 'wrong' }), {
+      code: 'CERTSTORE_TRANSIT_REFUSED',
+      message: /permission denied/,
+    });
+    await assert.rejects(transitKeyWrapper({ ...options, key: 'other' }), {
+      code: 'CERTSTORE_TRANSIT_REFUSED',
+    });
+    await assert.rejects(transitKeyWrapper({ ...options, url: 'http://127.0.0.1:1' }), {
+      code: 'CERTSTORE_TRANSIT_UNREACHABLE',
+    });
   });
-  const alone: CertstoreOptions = { keyEncryptionKey: '', platformHost: 'gw.example.com', transit: options };
-  await run(alone, async () => {
-    await rotateAtServer();
-    assert.match((await ask(bus, startKeyRotation, {})).keyId, /:v2$/);
-    const { left, total } = await untilDone();
-    assert.equal(left, 0);
-    assert(total >= 5);
+
+  it('counts as not answering while it is sealed, and is asked again', async () => {
+    const wrapper = await transitKeyWrapper(options);
+    const envelope = await sealSecret(wrapper, place, Buffer.from('a private key'));
+    await server.seal();
+    const sealed = { code: 'CERTSTORE_TRANSIT_UNREACHABLE', message: /is sealed/ };
+    await assert.rejects(openSecret(wrapper, place, envelope), sealed);
+    await assert.rejects(transitKeyWrapper(options), sealed);
+    await server.unseal();
+    assert.equal((await openSecret(wrapper, place, envelope)).toString(), 'a private key');
   });
-  routes.close();
-  await store.close();
-});
+
+  it('takes over from a key of the settings, and follows the server’s own versions', async () => {
+    const store: Store = openSqlite(':memory:');
+    const hub = new MemoryHub();
+    const bus = hub.connect();
+    const routes = new RouteOwner(hub.connect());
+    const keyEncryptionKey = randomBytes(32).toString('base64');
+    const withKey: CertstoreOptions = { keyEncryptionKey, platformHost: 'gw.example.com' };
+    const run = async (settings: CertstoreOptions, work: () => Promise<void>): Promise<void> => {
+      const service = createCertstore({ bus: hub.connect(), store, options: settings });
+      await service.start();
+      await work();
+      await service.stop();
+    };
+    const untilDone = async (): Promise<KeyRotation> => {
+      for (;;) {
+        const progress = await ask(bus, getKeyRotation, {});
+        if (progress.state === 'done') return progress;
+      }
+    };
+    await run(withKey, async () => {
+      const { keyPem, certificatePem } = await createAuthority({ commonName: 'shop' });
+      const files = [keyPem, certificatePem].map((pem) => Buffer.from(pem).toString('base64'));
+      const { key } = await ask(bus, getIntakeKey, {});
+      await ask(bus, createCertificate, {
+        name: 'shop',
+        sealed: await sealText(key, JSON.stringify({ files })),
+      });
+    });
+    await run({ ...withKey, transit: options }, async () => {
+      assert.match((await untilDone()).keyId, /^transit\/postern:v1$/);
+    });
+    const alone: CertstoreOptions = {
+      keyEncryptionKey: '',
+      platformHost: 'gw.example.com',
+      transit: options,
+    };
+    await run(alone, async () => {
+      await server.rotate();
+      assert.match((await ask(bus, startKeyRotation, {})).keyId, /:v2$/);
+      const { left, total } = await untilDone();
+      assert.equal(left, 0);
+      assert(total >= 5);
+    });
+    routes.close();
+    await store.close();
+  });
+}

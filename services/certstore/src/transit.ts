@@ -63,6 +63,8 @@ async function call(options: TransitOptions, action: 'encrypt' | 'decrypt', body
   }
   const { errors } = parse(text) as { errors?: string[] };
   const why = (errors ?? []).join('; ').slice(0, 200) || `status ${status}`;
+  // Sealed after a start of its own, no leader, too many calls: it answers later.
+  if (status >= 500 || status === 429) throw unreachable(options, why, null);
   // What cannot be decrypted is damaged; everything else may pass.
   if (status === 400 && action === 'decrypt') {
     throw certstoreError(
@@ -80,16 +82,7 @@ function send(
 ): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const fail = (cause: unknown): void =>
-    reject(
-      new ServiceError(
-        {
-          code: 'CERTSTORE_TRANSIT_UNREACHABLE',
-          message: `the transit server ${options.url} does not answer: ${cause instanceof Error ? cause.message : 'unknown'}`,
-          status: 503,
-        },
-        { cause },
-      ),
-    );
+    reject(unreachable(options, cause instanceof Error ? cause.message : 'unknown', cause));
   const url = new URL(`/v1/${options.mount}/${action}/${encodeURIComponent(options.key)}`, options.url);
   const start = url.protocol === 'https:' ? request : plainRequest;
   const outgoing = start(
@@ -112,6 +105,11 @@ function send(
   );
   outgoing.on('error', fail).end(body);
   return promise;
+}
+
+function unreachable({ url }: TransitOptions, why: string, cause: unknown): ServiceError {
+  const message = `the transit server ${url} does not answer: ${why}`;
+  return new ServiceError({ code: 'CERTSTORE_TRANSIT_UNREACHABLE', message, status: 503 }, { cause });
 }
 
 function parse(text: string): unknown {
