@@ -133,6 +133,17 @@ export const drainNode = defineQuestion(
   Type.Object({ node: Type.String(), draining: Type.Boolean() }),
 );
 
+/**
+ * Asks a node for what its owners have now: it answers when that is in force there, routes with their fronts and policies,
+ * as far as the owners can be asked. Asked at `edge.catch-up.<node>`.
+ */
+export const catchUpAtNode = defineQuestion(
+  'edge.catch-up',
+  Type.Object({}),
+  Type.Object({ node: Type.String() }),
+  { deadlineMs: 1_000 },
+);
+
 /** Ends a client wherever it has tunnels; it exits with 0. */
 export const endClient = defineNotice(
   'edge.client.end',

@@ -21,8 +21,6 @@ export interface FeedChange<Item> {
 export interface FeedFollowerOptions<Schema extends TSchema> {
   feed: Feed<Schema>;
   bus: Bus;
-  /** Awaited before items that the cache does not have are taken into it: what they depend on can be fetched first. */
-  beforeNew?: () => Promise<unknown>;
   /** Called after the cache has changed; not for what came again as it was. */
   onChange?: (change: FeedChange<Static<Schema> & Identified>) => void;
   /** Told of fetches that failed; the next beat leads to another. */
@@ -124,11 +122,9 @@ export class FeedFollower<Schema extends TSchema> {
   }
 
   async #fetchOnce(): Promise<void> {
-    const { bus, feed, beforeNew, onError } = this.#options;
+    const { bus, feed, onError } = this.#options;
     try {
-      const fetched = await fetchSince(bus, feed, this.#position, this.#stopping.signal);
-      if (fetched.items.keys().some((id) => !this.#items.has(id))) await beforeNew?.();
-      this.#apply(fetched);
+      this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
       this.#lastFetchWorked = true;
       const { epoch, revision } = this.#announced;
       if (epoch === this.#position.epoch && revision > this.#position.revision) this.#wanted = true;

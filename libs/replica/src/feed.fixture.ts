@@ -71,13 +71,12 @@ export class FeedWorld {
   }
 
   /** A follower on a connection of its own. */
-  follow(onChange = () => {}, beforeNew?: () => Promise<void> | undefined): Followed {
+  follow(onChange = () => {}): Followed {
     const bus = this.hub.connect();
     const changes: FeedChange<Policy>[] = [];
     const follower = new FeedFollower<PolicySchema>({
       feed: policyFeed,
       bus,
-      ...(beforeNew === undefined ? {} : { beforeNew: async () => beforeNew() }),
       onChange: (change) => {
         changes.push(change);
         onChange();

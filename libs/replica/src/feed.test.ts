@@ -41,33 +41,6 @@ it('brings all there is to a new follower, then each change at once, deletions t
     assert.deepEqual(follower.position, owner.position);
   }));
 
-it('waits before new items, and not before changes of what it has', () =>
-  inWorld(async (world) => {
-    const owner = await world.owner();
-    await world.change(owner, { a: '1' });
-    const prepared: PromiseWithResolvers<void>[] = [];
-    const { follower, items } = world.follow(
-      () => {},
-      () => {
-        prepared.push(Promise.withResolvers());
-        return prepared.at(-1)?.promise;
-      },
-    );
-    await settle();
-    assert.deepEqual([items(), prepared.length, follower.isSynced], [[], 1, false]);
-    prepared[0]?.resolve();
-    await follower.synced;
-    await world.change(owner, { a: '2' });
-    await settle();
-    assert.deepEqual([items(), prepared.length], [['a:2'], 1]);
-    await world.change(owner, { a: null, b: '1' });
-    await settle();
-    assert.deepEqual([items(), prepared.length], [['a:2'], 2]);
-    prepared[1]?.resolve();
-    await settle();
-    assert.deepEqual(items(), ['b:1']);
-  }));
-
 it('is ready when there is nothing, too', () =>
   inWorld(async (world) => {
     await world.owner();

@@ -1,7 +1,8 @@
-/** What the node answers and hears on the bus: its live figures, that it is to drain, the end of a client. */
+/** What the node answers and hears on the bus: its live figures, that it is to catch up, or to drain, the end of a client. */
 import type { Bus, Subscription } from '@postern/bus';
 import {
   answer,
+  catchUpAtNode,
   drainNode,
   endClient,
   listHealth,
@@ -36,6 +37,8 @@ export interface BusDeskParts {
   guard: Guard;
   clientDesk: ClientDesk;
   health: Health;
+  /** Resolves when what the owners have now is in force here. */
+  catchUp(): Promise<void>;
   /** Begins to drain; does not wait. */
   drain(): void;
   logger: Logger;
@@ -83,6 +86,15 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
           ...cloud.health.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
         ],
       }),
+      { suffix: node, onError },
+    ),
+    answer(
+      bus,
+      catchUpAtNode,
+      async () => {
+        await parts.catchUp();
+        return { node };
+      },
       { suffix: node, onError },
     ),
     answer(

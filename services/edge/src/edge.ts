@@ -65,6 +65,10 @@ class EdgeNode implements Edge {
       guard: this.#node.guard,
       clientDesk: this.#node.clientDesk,
       health: this.#node.health,
+      catchUp: async () => {
+        await this.#node.followers.catchUp();
+        await this.#node.fronts.tried();
+      },
       drain: () => void this.#node.drain.run(),
       logger: subsystemLogger(this.#parts.logger, 'bus'),
     });

@@ -7,7 +7,7 @@ import { type Policy, type Route, policyFeed, routeFeed } from '@postern/contrac
 import { type FeedChange, FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 
-/** How long a handshake waits for a policy that is not here, a gateway made just now, and a new destination for all that are newer. */
+/** How long a handshake waits for a policy that is not here: a gateway made just now. */
 const policyWaitMs = 500;
 
 /** What is followed for whom. */
@@ -33,7 +33,6 @@ export class Followers {
     this.routes = new FeedFollower({
       feed: routeFeed,
       bus,
-      beforeNew: () => this.#renewPolicies(),
       onChange: (change) => this.#handleRoutes(change),
       onError: (error) => logger.debug({ error }, 'the router did not give its routes'),
     });
@@ -61,16 +60,13 @@ export class Followers {
     return this.policies.get(gatewayId);
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([this.routes.stop(), this.policies.stop()]);
+  /** Resolves when what the owners have now is here, or they cannot be asked. */
+  async catchUp(): Promise<void> {
+    await Promise.all([this.routes.refreshed(), this.policies.refreshed()]);
   }
 
-  /** A list that was put before a destination was made is here before its front: nobody is denied by what is no longer so. */
-  async #renewPolicies(): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, policyWaitMs);
-    await Promise.race([this.policies.refreshed(), late.promise]);
-    clearTimeout(timer);
+  async stop(): Promise<void> {
+    await Promise.all([this.routes.stop(), this.policies.stop()]);
   }
 
   #wait(gatewayId: string): Promise<void> {

@@ -157,22 +157,6 @@ test('streams that a changed access list no longer allows are reset, with the ru
   });
 });
 
-test('a list that was put before its destination was made is at a node before the front is', async () => {
-  await withWorld(async (world) => {
-    const { platform, edge } = world;
-    const client = new TestClient(platform);
-    await client.connect(edge.ports.tunnel);
-    platform.setPolicy(policyOf({ accessListRevision: 2, accessList: [] }));
-    await until(() => client.controls.some((body) => (body as { kind: string }).kind === 'accessList'));
-    platform.setPolicy(policyOf({ accessListRevision: 3 }), false);
-    const port = await freePort();
-    platform.setRoute({ ...echoRoute(port, world.echo.port), id: 'd2' });
-    await until(() => statusOf(world).fronts.shown.filter(({ listening }) => listening).length === 2);
-    assert.equal(await exchange(world.call(port), 'x'), 'x');
-    client.close();
-  });
-});
-
 test('a client whose own list denies is not asked, and is named', async () => {
   await withWorld(async (world) => {
     const ownRules = [{ action: 'deny' as const, host: '127.0.0.1', port: '*' }];

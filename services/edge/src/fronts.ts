@@ -44,6 +44,11 @@ export class Fronts {
   async open(routes: Iterable<Route>): Promise<void> {
     this.#open = true;
     for (const route of routes) this.apply(route.id, route);
+    await this.tried();
+  }
+
+  /** Resolves when each that there is now listens or has failed once. */
+  async tried(): Promise<void> {
     await Promise.all([...this.#fronts.values()].map((front) => front.tried));
   }
 

@@ -36,6 +36,8 @@ interface Description {
   readonly description?: string;
   /** Whether it heeds `If-Match`. */
   readonly conditional?: true;
+  /** Whether it changes what nodes go by: then it is answered when that is in force at those that are up. */
+  readonly atNodes?: true;
   /** Whether its body may also be a form with files. */
   readonly multipart?: true;
   readonly status: 200 | 201 | 204;

@@ -40,6 +40,7 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
       method: 'PUT',
       path,
       operationId: 'putAccessList',
+      atNodes: true,
       tag,
       summary: 'Replace the access list',
       description:

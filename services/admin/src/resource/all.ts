@@ -11,13 +11,14 @@ import { destinationEndpoints } from './destination.ts';
 import { fleetEndpoints } from './fleet.ts';
 import { gatewayEndpoints } from './gateway.ts';
 import { healthEndpoints } from './health.ts';
+import { answeredInForce } from './in-force.ts';
 import { sourceRuleEndpoints } from './source-rule.ts';
 import { tokenEndpoints } from './token.ts';
 
 /** All of them. */
 export function allEndpoints(parts: { bus: Bus; store: Store; version: string }): Endpoint[] {
   const { bus, store, version } = parts;
-  return [
+  return answeredInForce(bus, [
     ...gatewayEndpoints(bus),
     ...tokenEndpoints(bus),
     ...destinationEndpoints(bus),
@@ -29,5 +30,5 @@ export function allEndpoints(parts: { bus: Bus; store: Store; version: string })
     ...apiKeyEndpoints(bus),
     ...backupEndpoints(bus, version),
     ...healthEndpoints(bus, store, version),
-  ];
+  ]);
 }

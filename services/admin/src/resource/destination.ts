@@ -123,6 +123,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       method: 'POST',
       path,
       operationId: 'createDestination',
+      atNodes: true,
       tag,
       summary: 'Make a destination and take its front',
       description: namingNote,
@@ -154,6 +155,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       method: 'PATCH',
       path: `${path}/:destinationId`,
       operationId: 'updateDestination',
+      atNodes: true,
       tag,
       summary: 'Change a destination',
       description:
@@ -202,6 +204,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       method: 'DELETE',
       path: `${path}/:destinationId`,
       operationId: 'deleteDestination',
+      atNodes: true,
       tag,
       summary: 'Delete a destination',
       description: 'Its streams are reset at once, and its port rests.',

@@ -44,6 +44,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       method: 'PUT',
       path,
       operationId: 'putSourceRules',
+      atNodes: true,
       tag,
       summary: 'Replace the source rules',
       description:
@@ -65,6 +66,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       method: 'POST',
       path,
       operationId: 'addSourceRule',
+      atNodes: true,
       tag,
       summary: 'Add a source rule',
       description: 'In place of the one with the same `app`. Whether the front is restricted stays as it is.',

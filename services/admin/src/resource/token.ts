@@ -76,6 +76,7 @@ export function tokenEndpoints(bus: Bus): Endpoint[] {
       method: 'DELETE',
       path: `${path}/:tokenId`,
       operationId: 'revokeToken',
+      atNodes: true,
       tag,
       summary: 'Revoke a token',
       description: 'The tunnels that it opened close at once.',

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryHub } from '@postern/bus';
+import { type FleetNode, answer, catchUpAtNode, listNodes } from '@postern/contracts';
+import { time } from '../fixture/stand-in.ts';
+import type { Call, Endpoint } from '../http/endpoint.ts';
+import { endpoint } from '../http/endpoint.ts';
+import { answeredInForce } from './in-force.ts';
+
+function nodeOf(name: string, state: Partial<FleetNode> = {}): FleetNode {
+  const facts = {
+    bootId: 'b',
+    startedAt: time,
+    version: '1',
+    zone: '',
+    address: 'a:1',
+    tunnels: 0,
+    callers: 0,
+  };
+  return { name, ...facts, heard: true, ready: true, draining: false, ...state };
+}
+
+/** Runs a change beside such nodes, of which `answering` answer; returns what was done, in turn. */
+async function change(nodes: FleetNode[] | null, answering: string[], atNodes = true): Promise<string[]> {
+  const bus = new MemoryHub().connect();
+  const done: string[] = [];
+  if (nodes !== null) answer(bus, listNodes, () => ({ items: nodes }));
+  for (const node of answering) {
+    answer(
+      bus,
+      catchUpAtNode,
+      async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        done.push(node);
+        return { node };
+      },
+      { suffix: node },
+    );
+  }
+  const stored = endpoint({
+    method: 'PUT',
+    path: '/things',
+    operationId: 'putThing',
+    tag: 'Things',
+    summary: 'Change it',
+    status: 204,
+    ...(atNodes ? { atNodes } : {}),
+    handle: async () => {
+      done.push('stored');
+      return {};
+    },
+  });
+  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
+  await one.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  await bus.close();
+  return [...done, 'answered'];
+}
+
+test('a change is answered when every node that is up has caught up with what was stored', async () => {
+  const done = await change([nodeOf('edge-1'), nodeOf('edge-2')], ['edge-1', 'edge-2']);
+  assert.deepEqual([done[0], done.slice(1, 3).sort(), done[3]], ['stored', ['edge-1', 'edge-2'], 'answered']);
+});
+
+test('a node that is not heard, is not ready, or does not answer holds up no change', async () => {
+  const nodes = [
+    nodeOf('gone', { heard: false }),
+    nodeOf('new', { ready: false }),
+    nodeOf('stuck'),
+    nodeOf('edge-1'),
+  ];
+  assert.deepEqual(await change(nodes, ['gone', 'new', 'edge-1']), ['stored', 'edge-1', 'answered']);
+  assert.deepEqual(await change(null, []), ['stored', 'answered']);
+});
+
+test('what changes nothing at nodes asks none', async () => {
+  assert.deepEqual(await change([nodeOf('edge-1')], ['edge-1'], false), ['stored', 'answered']);
+});
