@@ -389,6 +389,7 @@ onEachPlatform((booted) => {
       (count) => count === 1,
     );
     await site.client.kill();
+    await application.held.pop()?.gone;
     const after_ = await until(
       async () => JSON.parse(await curl(url(app, '/echo'))) as Record<string, unknown>,
       (problem) => problem['code'] === 'EDGE_NO_CLIENT',
