@@ -16,6 +16,7 @@ import {
 import { type Store, openSqlite } from '@postern/store';
 import { createAuthority, sealText } from '@postern/tls';
 import { openSecret, sealSecret } from './envelope.ts';
+import { openRing } from './key-settings.ts';
 import { RouteOwner } from './fixture/route-owner.ts';
 import { type TransitServer, startOpenBao, startStandIn } from './fixture/transit.ts';
 import { type CertstoreOptions, createCertstore } from './service.ts';
@@ -72,6 +73,26 @@ function proveTransit(start: () => Promise<TransitServer>): void {
     await assert.rejects(transitKeyWrapper(options), sealed);
     await server.unseal();
     assert.equal((await openSecret(wrapper, place, envelope)).toString(), 'a private key');
+  });
+
+  it('is waited for while it is sealed when certstore starts', async () => {
+    const settings: CertstoreOptions = {
+      keyEncryptionKey: '',
+      platformHost: 'gw.example.com',
+      transit: options,
+    };
+    const store = openSqlite(':memory:');
+    const hub = new MemoryHub();
+    const routes = new RouteOwner(hub.connect());
+    await server.seal();
+    const service = createCertstore({ bus: hub.connect(), store, options: settings });
+    const started = service.start();
+    await assert.rejects(openRing(settings), { code: 'STORE_UNREACHABLE' });
+    await server.unseal();
+    await started;
+    await service.stop();
+    routes.close();
+    await store.close();
   });
 
   it('takes over from a key of the settings, and follows the server’s own versions', async () => {
