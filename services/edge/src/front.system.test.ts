@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { ask, listTunnels } from '@postern/contracts';
+import { ask, catchUpAtNode, listTunnels } from '@postern/contracts';
 import type { Stream } from '@postern/tunnel';
 import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
 import { freePort } from '@postern/test-kit';
@@ -223,6 +223,20 @@ test('a port that is taken is shown, and served as soon as it is free', async ()
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
     assert.equal(await exchange(world.call(port), 'x'), 'x');
+    client.close();
+  });
+});
+
+test('a node that has caught up listens where its fronts are now, another port too', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    await client.connect(world.edge.ports.tunnel);
+    for (let n = 0; n < 20; n += 1) {
+      const port = await freePort();
+      world.platform.setRoute(echoRoute(port, world.echo.port));
+      await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
+      assert.equal(await exchange(world.call(port), 'x'), 'x');
+    }
     client.close();
   });
 });
