@@ -108,6 +108,26 @@ describe('the certificates of a node', () => {
     assert.equal(certificates.get('c1')?.revision, 2);
   });
 
+  it('are here as certstore has them once the node has caught up, without a word from certstore', async () => {
+    await certificates.start(end.signal);
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1')?.revision, 1);
+    revisions.set('c1', 2);
+    position += 1;
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1')?.revision, 2);
+  });
+
+  it('keep nobody from catching up when certstore is gone', async () => {
+    await certificates.start(end.signal);
+    down = true;
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1'), undefined);
+  });
+
   it('stay when certstore is gone, and are dropped when the last route that names them is', async () => {
     revisions.set('c1', 1);
     certificates.handleRoute('d1', naming('c1'));

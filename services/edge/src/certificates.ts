@@ -51,7 +51,8 @@ export class Certificates {
   readonly #observers = new Set<(id: string) => void>();
   readonly #settled = Promise.withResolvers<void>();
   #running = false;
-  #fetching = false;
+  /** Resolves when nothing is fetched any more. */
+  #fetching: Promise<void> | null = null;
   #again = false;
   #delayMs = retryDelayMs.min;
   #timer: NodeJS.Timeout | undefined;
@@ -83,6 +84,12 @@ export class Certificates {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([aborted, this.#settled.promise]);
+  }
+
+  /** Resolves when what routes name is here as certstore has it now, or was refused, or could not be asked for. */
+  async catchUp(): Promise<void> {
+    await this.#feed.refreshed();
+    await this.#fetching;
   }
 
   /** Drops everything. */
@@ -174,11 +181,11 @@ export class Certificates {
     this.#delayMs = retryDelayMs.min;
     this.#again = true;
     clearTimeout(this.#timer);
-    if (this.#running && !this.#fetching) void this.#fetch();
+    if (this.#running) this.#fetching ??= this.#fetch();
   }
 
   async #fetch(): Promise<void> {
-    this.#fetching = true;
+    await Promise.resolve(); // Where nothing is missing it would else be over before #fetching has it.
     let failed = false;
     while (this.#again && this.#running) {
       this.#again = false;
@@ -193,7 +200,7 @@ export class Certificates {
         }
       }
     }
-    this.#fetching = false;
+    this.#fetching = null;
     if (!this.#running) return;
     if (!failed && this.#feed.isSynced) this.#settled.resolve();
     if (failed || this.#missing().length > 0) this.#retryLater();
@@ -217,7 +224,7 @@ export class Certificates {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#again = true;
-      if (!this.#fetching) void this.#fetch();
+      this.#fetching ??= this.#fetch();
     }, this.#delayMs).unref();
     this.#delayMs = Math.min(this.#delayMs * 2, retryDelayMs.max);
   }

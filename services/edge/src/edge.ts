@@ -67,7 +67,7 @@ class EdgeNode implements Edge {
       health: this.#node.health,
       catchUp: async () => {
         await this.#node.followers.catchUp();
-        await this.#node.fronts.tried();
+        await Promise.all([this.#node.certificates.held.catchUp(), this.#node.fronts.tried()]);
       },
       drain: () => void this.#node.drain.run(),
       logger: subsystemLogger(this.#parts.logger, 'bus'),

@@ -3,7 +3,10 @@
 // must meet what the answer said; only what waits for a client to be back is asked again.
 
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import {
   type Endpoint,
   type Resource,
@@ -13,6 +16,7 @@ import {
   startEcho,
   startSite,
 } from '@postern/test-cluster';
+import { type Pair, type TestAuthority, makeAuthority } from './fixture/authority.ts';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { startGreeter } from './fixture/greeter.ts';
 import { type Booted, onEachPlatform } from './fixture/platforms.ts';
@@ -22,6 +26,7 @@ import { toldAfter, until } from './fixture/told.ts';
 
 /** How often each change of these is made: what is late is so only now and then. */
 const times = 10;
+const shop = 'shop.example';
 const everything = [{ action: 'allow' as const, host: '*', port: '*' }];
 
 let echo: Resource;
@@ -71,6 +76,28 @@ onEachPlatform((booted) => {
       for (const front of all) assert.equal(await tryEcho(front), 'ECONNRESET');
       await admin.putAccessList(site.gateway.id, everything);
       for (const front of all) await served(front);
+    }
+  });
+
+  test('the first caller of a front that ends TLS is shown its certificate, and the next one what took its place', async () => {
+    const { admin } = booted().platform;
+    const ca = await makeAuthority('Changes CA');
+    for (let n = 0; n < times; n += 1) {
+      const [first, second] = await Promise.all([ca.pair([shop]), ca.pair([shop])]);
+      const certificateId = await admin.uploadCertificate(`shop ${n}`, first.chainPem, first.keyPem);
+      const destination = await admin.createDestination(site.gateway.id, {
+        name: `shop ${n}`,
+        resource: { host: echo.host, port: echo.port },
+        front: { host: shop, tls: { mode: 'server', certificateId } },
+      });
+      const all = fronts(booted(), destination);
+      for (const front of all) assert.equal(await shown(front, ca), fingerprintOf(first));
+      await admin.call('PATCH', `/certificates/${certificateId}`, {
+        pem: second.chainPem,
+        keyPem: second.keyPem,
+      });
+      for (const front of all) assert.equal(await shown(front, ca), fingerprintOf(second));
+      await admin.deleteDestination(site.gateway.id, destination.id);
     }
   });
 
@@ -173,6 +200,19 @@ function fronts({ platform }: Booted, destination: ShownDestination): Endpoint[]
 
 async function served(front: Endpoint): Promise<void> {
   assert.equal(await tryEcho(front), 'echoed');
+}
+
+/** The fingerprint of the certificate that a front shows. */
+async function shown({ host, port }: Endpoint, { caPem }: TestAuthority): Promise<string> {
+  const socket = connect({ host, port, servername: shop, ca: caPem });
+  await once(socket, 'secureConnect');
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+function fingerprintOf({ chainPem }: Pair): string {
+  return new X509Certificate(chainPem).fingerprint256;
 }
 
 /** Where a client is on its way back. */

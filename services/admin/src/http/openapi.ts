@@ -26,8 +26,7 @@ export function apiInformation(version: string): {
       description:
         'Everything of the platform can be seen and changed here. Errors are problem+json with a code; a change ' +
         'may name the ETag it expects in If-Match; a POST may be repeated safely with an Idempotency-Key. A change of ' +
-        'gateways, destinations, rules and tokens is answered when it is in force at every node that is up; certificates ' +
-        'follow within two seconds.',
+        'gateways, destinations, rules, tokens and certificates is answered when it is in force at every node that is up.',
     },
     servers: [{ url: basePath }],
     security: [{ apiKey: [] }],

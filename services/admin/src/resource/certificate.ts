@@ -137,6 +137,7 @@ export function certificateEndpoints(bus: Bus): Endpoint[] {
       method: 'PATCH',
       path: `${path}/:certificateId`,
       operationId: 'updateCertificate',
+      atNodes: true,
       tag,
       summary: 'Give a certificate another name, other contents, or both',
       description:
