@@ -8,6 +8,12 @@ import { describeError, exitCodeOf } from './errors.ts';
 const given = process.argv.slice(2);
 const own = given[0] === '--' ? given.slice(1) : given;
 
+// `postern … | head`: who reads has had enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await run(own);
 } catch (error) {
