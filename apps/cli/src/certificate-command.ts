@@ -122,6 +122,12 @@ function rotateCommand({ api, printOne }: CommandParts): Command {
   return one.action(async () => {
     const { wait: waits, show } = one.opts<{ wait: boolean; show?: boolean }>();
     let rotation = (await api().call(show === true ? 'GET' : 'POST', '/key-rotation')) as Rotation;
+    if (show !== true && rotation.state === 'done') {
+      // Not what is expected after a new key was put where certstore does not look, or in a variable that it read at its start.
+      process.stderr.write(
+        `nothing was to be done: all is under the newest key, ${rotation.keyId}, already\n`,
+      );
+    }
     if (!waits || show === true) return printOne(rotation);
     while (rotation.state === 'running') {
       process.stderr.write(`${rotation.total - rotation.left} of ${rotation.total}\n`);

@@ -5,6 +5,7 @@
  */
 import { aclOptions } from '@postern/acl';
 import { adminOptions } from '@postern/admin';
+import { certstoreBounds, transitOptions } from '@postern/certstore';
 import { defineProgram, logSettings, platformSettings, secret, telemetrySettings } from '@postern/config';
 import { edgeOptions } from '@postern/edge';
 import { routerOptions } from '@postern/router';
@@ -97,6 +98,7 @@ const platformOptions = {
   ...edgeBounds,
   ...routerBounds,
   ...aclBounds,
+  ...certstoreBounds,
   ...adminBounds,
 };
 
@@ -129,9 +131,11 @@ const schema = Type.Object({
   keyEncryptionKey: Type.Optional(
     secret({
       description:
-        'The key that private keys in the documents are encrypted under: 32 bytes as base64. Unless given, one is made and kept in the folder.',
+        'The key that private keys in the documents are encrypted under: 32 bytes as base64. Unless given, one is made and kept in the folder. ' +
+        'To replace it, put a new one in the line above it, and rotate.',
     }),
   ),
+  ...transitOptions,
   ...platformOptions,
 });
 

@@ -13,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MemoryHub, type MemoryBus } from '@postern/bus';
 import { createAcl } from '@postern/acl';
 import { createAdmin, type AdminService } from '@postern/admin';
-import { createCertstore } from '@postern/certstore';
+import { type KeySettings, createCertstore } from '@postern/certstore';
 import { Secret } from '@postern/config';
 import { ServiceError, ask, certificateFeed, getCa } from '@postern/contracts';
 import { createEdge, type Edge } from '@postern/edge';
@@ -43,8 +43,8 @@ export interface PlatformOptions {
   readonly state: string;
   /** What is not given is as by default. */
   readonly settings?: Partial<PlatformSettings>;
-  /** 32 bytes as base64; unless given, one is made and kept in the folder. */
-  readonly keyEncryptionKey?: string | undefined;
+  /** Where the key-encryption key is. Unless one is given, the folder's is used, and one is made for a new folder. */
+  readonly keys?: KeySettings;
   readonly version: string;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
@@ -136,11 +136,10 @@ class StandalonePlatform implements Platform {
     const { store } = folder;
     const settings = this.#settings;
     const logger = this.#logger;
-    const keyEncryptionKey = this.#options.keyEncryptionKey ?? folder.keyEncryptionKey();
     const parts = () => ({ bus: this.#connect(), store, logger, metrics });
     const certstore = createCertstore({
       ...parts(),
-      options: certstoreOptionsOf(settings, keyEncryptionKey),
+      options: { ...certstoreOptionsOf(settings), ...this.#keys(folder) },
     });
     const router = createRouter({
       ...parts(),
@@ -159,6 +158,16 @@ class StandalonePlatform implements Platform {
     const admin = createAdmin({ ...parts(), options: adminOptionsOf(settings, ports), version });
     this.#services = [certstore, router, acl, edge, admin];
     return { edge, admin };
+  }
+
+  /** What the folder has is read anew when it is to be replaced, and stays good beside a transit server's. */
+  #keys(folder: StateFolder): KeySettings {
+    const { keys } = this.#options;
+    if (keys !== undefined && keys.keyEncryptionKey !== '') return keys;
+    const transit = keys?.transit ?? null;
+    const read = (): string => folder.keptKeys() ?? '';
+    const keyEncryptionKey = transit === null ? folder.keyEncryptionKey() : read();
+    return { keyEncryptionKey, readKeyEncryptionKey: read, transit };
   }
 
   /** What is set counts; 0, and a shared port that is not set, are what they were at the last start. */

@@ -1,9 +1,11 @@
 /** `postern-standalone`, once its code is loaded: settings, then the platform. */
+import { keySettingsOf } from '@postern/certstore';
 import { Metrics, createLogger, createTelemetry, processMetrics, runProgram } from '@postern/telemetry';
 import { program } from './config.ts';
 import { createPlatform } from './platform.ts';
 
-const { state, logLevel, opsHost, opsPort, keyEncryptionKey, ...settings } = program.parse();
+const all = program.parse();
+const { state, logLevel, opsHost, opsPort, keyEncryptionKey: _key, transitToken: _token, ...settings } = all;
 const { name, version } = program;
 const logger = createLogger({ name, level: logLevel });
 const metrics = new Metrics();
@@ -13,7 +15,7 @@ const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 const platform = createPlatform({
   state,
   settings,
-  keyEncryptionKey: keyEncryptionKey?.reveal(),
+  keys: keySettingsOf(all),
   version,
   logger,
   metrics,

@@ -26,7 +26,6 @@ describe('what services are told', () => {
   it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {
     const { certificateNames, certificateAddresses } = certstoreOptionsOf(
       settings({ listenHost: '0.0.0.0', adminHost: '192.0.2.1', certificateNames: ['admin.corp'] }),
-      '',
     );
     assert.deepEqual([certificateNames, certificateAddresses], [['admin.corp'], ['192.0.2.1']]);
   });

@@ -65,14 +65,13 @@ export function adminOptionsOf(settings: PlatformSettings, ports: Ports): AdminO
 }
 
 /** The CA signs for every name that the services above ask for, and for no other. */
-export function certstoreOptionsOf(settings: PlatformSettings, keyEncryptionKey: string): CertstoreOptions {
-  const { platformHost, listenHost, adminHost, advertiseHost, certificateNames } = settings;
+export function certstoreOptionsOf(settings: PlatformSettings): Omit<CertstoreOptions, 'keyEncryptionKey'> {
+  const { listenHost, adminHost, advertiseHost, certificateNames } = settings;
   const all = [...new Set([...certificateNames, listenHost, adminHost, advertiseHost])].filter(
     (name) => name !== '' && !wildcards.has(name),
   );
   return {
-    keyEncryptionKey,
-    platformHost,
+    ...settings,
     certificateNames: all.filter((name) => isIP(name) === 0),
     certificateAddresses: all.filter((name) => isIP(name) !== 0),
   };

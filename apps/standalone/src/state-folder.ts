@@ -66,10 +66,15 @@ export class StateFolder {
     return join(this.path, 'ca.pem');
   }
 
+  /** The key-encryption keys in the folder, one a line, the newest first; null where there is no such file. */
+  keptKeys(): string | null {
+    return this.#read('key-encryption-key')?.trim() ?? null;
+  }
+
   /** Made once; with the documents but without it there is nothing to be had, and no new one is made. */
   keyEncryptionKey(): string {
-    const kept = this.#read('key-encryption-key');
-    if (kept !== null) return kept.trim();
+    const kept = this.keptKeys();
+    if (kept !== null) return kept;
     if (!this.#isNew) {
       throw standaloneError(
         'STANDALONE_STATE_INCOMPLETE',

@@ -11,20 +11,8 @@ import {
 } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
-const schema = Type.Object({
-  ...logSettings,
-  ...telemetrySettings,
-  ...opsSettings(9104),
-  ...natsSettings,
-  ...mongodbSettings,
-  ...platformSettings,
-  keyEncryptionKey: Type.Optional(
-    secret({
-      description:
-        'The key that private keys in the documents are encrypted under: 32 bytes as base64 (openssl rand -base64 32). ' +
-        'Without it they are lost. To replace it, put a new one in the line above it, and rotate.',
-    }),
-  ),
+/** A key-encryption key that a transit server holds; standalone can have the same. */
+export const transitOptions = {
   transitUrl: Type.String({
     default: '',
     maxLength: 2048,
@@ -53,18 +41,10 @@ const schema = Type.Object({
     placeholder: 'FILE',
     description: 'The CA of the transit server, PEM, in place of the usual ones.',
   }),
-  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
-    default: [],
-    maxItems: 64,
-    placeholder: 'NAME',
-    description: 'Further names that server certificates may have, such as that of a Kubernetes Service.',
-  }),
-  certificateAddresses: Type.Array(Type.String({ minLength: 2, maxLength: 45 }), {
-    default: [],
-    maxItems: 64,
-    placeholder: 'ADDRESS',
-    description: 'Addresses that server certificates may have beside loopback ones, such as the static ones.',
-  }),
+} as const;
+
+/** The bounds of what it issues and keeps; standalone has the same. */
+export const certstoreBounds = {
   certificateDays: Type.Integer({
     default: 30,
     minimum: 1,
@@ -85,6 +65,36 @@ const schema = Type.Object({
     maximum: 20_000,
     description: 'How many certificates operators may store.',
   }),
+} as const;
+
+const schema = Type.Object({
+  ...logSettings,
+  ...telemetrySettings,
+  ...opsSettings(9104),
+  ...natsSettings,
+  ...mongodbSettings,
+  ...platformSettings,
+  keyEncryptionKey: Type.Optional(
+    secret({
+      description:
+        'The key that private keys in the documents are encrypted under: 32 bytes as base64 (openssl rand -base64 32). ' +
+        'Without it they are lost. To replace it, put a new one in the line above it, and rotate.',
+    }),
+  ),
+  ...transitOptions,
+  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    default: [],
+    maxItems: 64,
+    placeholder: 'NAME',
+    description: 'Further names that server certificates may have, such as that of a Kubernetes Service.',
+  }),
+  certificateAddresses: Type.Array(Type.String({ minLength: 2, maxLength: 45 }), {
+    default: [],
+    maxItems: 64,
+    placeholder: 'ADDRESS',
+    description: 'Addresses that server certificates may have beside loopback ones, such as the static ones.',
+  }),
+  ...certstoreBounds,
 });
 
 /** What postern-certstore is set to. */

@@ -1,2 +1,8 @@
-export { program as certstoreProgram, type CertstoreSettings } from './config.ts';
+export {
+  certstoreBounds,
+  program as certstoreProgram,
+  type CertstoreSettings,
+  transitOptions,
+} from './config.ts';
+export { type KeySettings, keySettingsOf } from './key-settings.ts';
 export { createCertstore, type CertstoreOptions, type CertstoreParts } from './service.ts';

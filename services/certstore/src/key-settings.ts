@@ -2,10 +2,13 @@
  * Key-encryption keys as the settings say them: given to this process, held by a transit server, or both while one takes
  * the other's place. What can never be right ends the program (78); a transit server that does not answer is waited for.
  */
+import { readFileSync } from 'node:fs';
 import { ServiceError } from '@postern/contracts';
 import { StoreError } from '@postern/store';
-import { ExitCode } from '@postern/config';
+import { ExitCode, type Secret } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
+import { type Static, Type } from 'typebox';
+import { transitOptions } from './config.ts';
 import { KeyRing, localKeys } from './key-ring.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import { type TransitOptions, transitKeyWrapper } from './transit.ts';
@@ -18,6 +21,32 @@ export interface KeySettings {
   readonly readKeyEncryptionKey?: () => string;
   /** A key that a transit server holds; the newest, where there is one. */
   readonly transit?: TransitOptions | null;
+}
+
+const transitSchema = Type.Object(transitOptions);
+
+/** The same of a program's settings. Throws `ExitError` (78) where the file of the transit server's CA cannot be read. */
+export function keySettingsOf(
+  settings: Static<typeof transitSchema> & { keyEncryptionKey?: Secret },
+): KeySettings {
+  const { keyEncryptionKey: own, transitUrl: url, transitToken, transitCaFile } = settings;
+  const { transitMount: mount, transitKey: key } = settings;
+  const token = (): string => transitToken?.current() ?? '';
+  return {
+    keyEncryptionKey: own?.reveal() ?? '',
+    readKeyEncryptionKey: () => own?.current() ?? '',
+    transit: url === '' ? null : { url, mount, key, token, caPem: readCa(transitCaFile) },
+  };
+}
+
+function readCa(file: string): string | null {
+  if (file === '') return null;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const text = `CERTSTORE_KEY_INVALID: the setting transitCaFile: ${(error as Error).message}`;
+    throw new ExitError(ExitCode.configuration, text, { cause: error });
+  }
 }
 
 /** Throws `ExitError` (78) unless every key is 32 bytes in base64, and the transit server's URL is one. */
