@@ -208,6 +208,9 @@ export const Control = Type.Union([
   }),
   Type.Object({
     kind: Type.Literal('cloudListeners'),
+    revision: Type.Optional(
+      Type.Integer({ description: 'of the list that the client goes by; former clients do not say it' }),
+    ),
     listeners: Type.Array(CloudListenerState, { maxItems: cloudDestinationsMax }),
   }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),

@@ -1,7 +1,9 @@
 /**
  * Which cloud destinations each gateway has, and what its clients have been told of them. A client listens for those that
  * are enabled; it is told all of them when its tunnel comes up and whenever they are others, with the revision of the
- * routes, so that of what several nodes say the newest counts.
+ * routes, so that of what several nodes say the newest counts. It answers with that revision and how its listeners are.
+ *
+ *     routes ──► tell ──revision, list──► client ──revision, states──► setStates ──► followed
  */
 import type {
   CloudDestination,
@@ -11,10 +13,20 @@ import type {
   Route,
 } from '@postern/contracts';
 import { cloudDestinationsMax, featuresLacking, featuresToListen } from '@postern/contracts';
+import type { Session } from '@postern/tunnel';
 import type { Tunnel } from './tunnels.ts';
 import { outdated } from './upstream.ts';
 
 const nameLengthMax = 64;
+/** How long a client may take to follow before nobody waits for it: a distant one, or one whose tunnel is dead. */
+const followMs = 500;
+
+/** What a client was told last. */
+interface Told {
+  readonly text: string;
+  readonly revision: number;
+  readonly ids: readonly string[];
+}
 
 /** What the book needs of the node. */
 export interface CloudBookParts {
@@ -27,7 +39,10 @@ export interface CloudBookParts {
 export class CloudBook {
   readonly #parts: CloudBookParts;
   readonly #byGateway = new Map<string, Map<string, Route>>();
-  readonly #told = new WeakMap<Tunnel, string>();
+  readonly #told = new WeakMap<Tunnel, Told>();
+  /** Those that do not follow yet what they were told. */
+  readonly #behind = new Set<Session>();
+  readonly #waiting = new Set<() => void>();
   readonly #states = new WeakMap<Tunnel, readonly CloudListenerState[]>();
   /** What a client was not told, and why. */
   readonly #withheld = new WeakMap<Tunnel, readonly CloudListenerState[]>();
@@ -66,10 +81,23 @@ export class CloudBook {
     });
     this.#withheld.set(tunnel, withheld);
     const text = JSON.stringify(destinations);
-    if (this.#told.get(tunnel) === text) return;
-    this.#told.set(tunnel, text);
-    const body: Control = { kind: 'cloudDestinations', revision: this.#parts.revision(), destinations };
+    if (this.#told.get(tunnel)?.text === text) return;
+    const revision = this.#parts.revision();
+    this.#told.set(tunnel, { text, revision, ids: destinations.map(({ id }) => id) });
+    this.#behind.add(tunnel.session);
+    const body: Control = { kind: 'cloudDestinations', revision, destinations };
     tunnel.session.sendControl(body);
+  }
+
+  /** Resolves when each client listens as it was told, or has said why it cannot; not later than after half a second. */
+  async followed(): Promise<void> {
+    if (this.#behind.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    const timer = setTimeout(resolve, followMs);
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(resolve);
   }
 
   /** Every cloud destination that this node knows. */
@@ -77,9 +105,19 @@ export class CloudBook {
     for (const routes of this.#byGateway.values()) yield* routes.values();
   }
 
-  /** A client says for which it listens. */
-  setStates(tunnel: Tunnel, states: readonly CloudListenerState[]): void {
+  /** A client says for which it listens. Former ones do not say by which revision: what they say next is taken for the answer. */
+  setStates(tunnel: Tunnel, states: readonly CloudListenerState[], revision = Infinity): void {
     this.#states.set(tunnel, states);
+    const told = this.#told.get(tunnel);
+    if (told === undefined || revision < told.revision || !told.ids.every((id) => isSettled(id, states)))
+      return;
+    this.forget(tunnel.session);
+  }
+
+  /** A session follows, or has closed. */
+  forget(session: Session): void {
+    if (this.#behind.delete(session) && this.#behind.size === 0)
+      for (const resolve of this.#waiting) resolve();
   }
 
   /** For which destinations the client at the other end of a tunnel listens. */
@@ -97,6 +135,11 @@ export class CloudBook {
       .flatMap(listed)
       .slice(0, cloudDestinationsMax);
   }
+}
+
+function isSettled(id: string, states: readonly CloudListenerState[]): boolean {
+  const state = states.find(({ destinationId }) => destinationId === id);
+  return state !== undefined && (state.listening || state.error !== null);
 }
 
 function listed({ id, name, enabled, clientPort, listener, resource }: Route): CloudDestination[] {

@@ -67,7 +67,8 @@ class EdgeNode implements Edge {
       health: this.#node.health,
       catchUp: async () => {
         await this.#node.followers.catchUp();
-        await Promise.all([this.#node.certificates.held.catchUp(), this.#node.fronts.tried()]);
+        const { certificates, fronts, cloud } = this.#node;
+        await Promise.all([certificates.held.catchUp(), fronts.tried(), cloud.book.followed()]);
       },
       drain: () => void this.#node.drain.run(),
       logger: subsystemLogger(this.#parts.logger, 'bus'),

@@ -116,6 +116,7 @@ export class NodeParts implements ShownParts {
       },
       onSessionClose: (session, cause) => {
         this.tunnels.remove(session, cause);
+        this.cloud.book.forget(session);
         this.#handleLoss(session);
         this.links.handleClose(session, cause);
       },
@@ -250,7 +251,7 @@ export class NodeParts implements ShownParts {
   /** A client says something. */
   #handleControl(tunnel: Tunnel, body: Control): void {
     if (body.kind === 'materialWanted') void this.certificates.forClients.handleWanted(tunnel, body);
-    else if (body.kind === 'cloudListeners') this.cloud.book.setStates(tunnel, body.listeners);
+    else if (body.kind === 'cloudListeners') this.cloud.book.setStates(tunnel, body.listeners, body.revision);
     else if (!this.clientDesk.handleControl(tunnel, body)) this.health.handleControl(tunnel, body);
   }
 

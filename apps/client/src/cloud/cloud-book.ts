@@ -17,6 +17,11 @@ export class CloudBook {
   readonly #sent = new Map<Session, SentList>();
   #newest = nothing;
 
+  /** The revision of the list that counts; -1 before there is one. */
+  get revision(): number {
+    return this.#newest.revision;
+  }
+
   /** The destinations that count. */
   get destinations(): readonly CloudDestination[] {
     return this.#newest.destinations;

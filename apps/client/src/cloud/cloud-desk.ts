@@ -248,7 +248,8 @@ export class CloudDesk {
 
   #tell(session: Session): void {
     if (!session.usable || this.#closed) return;
-    const body: Control = { kind: 'cloudListeners', listeners: this.#states() };
+    const { revision } = this.#book;
+    const body: Control = { kind: 'cloudListeners', revision, listeners: this.#states() };
     session.sendControl(body);
   }
 

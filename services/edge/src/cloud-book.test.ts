@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { CloudListenerState } from '@postern/contracts';
+import { CloudBook } from './cloud-book.ts';
+import { routeOf } from './fixture/documents.ts';
+import type { Tunnel } from './tunnels.ts';
+
+const gatewayId = 'g1';
+const listening = (destinationId: string): CloudListenerState => ({
+  destinationId,
+  listening: true,
+  error: null,
+});
+
+describe('whether clients follow what they were told of cloud destinations', () => {
+  let tunnel: Tunnel;
+  let sent: unknown[];
+  let revision: number;
+  let book: CloudBook;
+
+  beforeEach(() => {
+    sent = [];
+    revision = 1;
+    const session = { sendControl: (body: unknown) => sent.push(body) };
+    tunnel = { gatewayId, clientId: 'c1', features: [], session } as unknown as Tunnel;
+    book = new CloudBook({ tunnels: () => [tunnel], revision: () => revision });
+  });
+
+  function make(id: string, clientPort = 7001): void {
+    revision += 1;
+    book.apply(id, gatewayId, routeOf({ id, kind: 'cloud', clientPort }));
+  }
+
+  /** Whether `followed` has resolved once all that was said has been heard. */
+  async function follows(): Promise<boolean> {
+    const late = Symbol('late');
+    const turn = new Promise((resolve) => setImmediate(resolve, late));
+    return (await Promise.race([book.followed(), turn])) !== late;
+  }
+
+  it('is so while nothing was told', async () => {
+    assert.equal(await follows(), true);
+  });
+
+  it('is so once a client listens for all of it, or says why it cannot', async () => {
+    make('d1');
+    make('d2', 7002);
+    assert.equal(await follows(), false);
+    book.setStates(tunnel, [listening('d1')], revision);
+    assert.equal(await follows(), false);
+    const failed = { destinationId: 'd2', listening: false, error: 'EADDRINUSE' };
+    book.setStates(tunnel, [listening('d1'), { ...failed, error: null }], revision);
+    assert.equal(await follows(), false);
+    book.setStates(tunnel, [listening('d1'), failed], revision);
+    assert.equal(await follows(), true);
+  });
+
+  it('does not take what was said of a former list for an answer', async () => {
+    make('d1');
+    book.setStates(tunnel, [listening('d1')], revision);
+    make('d1', 7003);
+    book.setStates(tunnel, [listening('d1')], revision - 1);
+    assert.equal(await follows(), false);
+    book.setStates(tunnel, [listening('d1')], revision);
+    assert.equal(await follows(), true);
+  });
+
+  it('takes the next word of a client that says no revision', async () => {
+    make('d1');
+    book.setStates(tunnel, [listening('d1')]);
+    assert.equal(await follows(), true);
+  });
+
+  it('holds nobody up for a client that has gone', async () => {
+    make('d1');
+    const followed = book.followed();
+    book.forget(tunnel.session);
+    await followed;
+    assert.equal(await follows(), true);
+  });
+
+  it('holds nobody up for long', async () => {
+    make('d1');
+    await book.followed();
+  });
+});
