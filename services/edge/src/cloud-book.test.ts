@@ -21,7 +21,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
   beforeEach(() => {
     sent = [];
     revision = 1;
-    const session = { sendControl: (body: unknown) => sent.push(body) };
+    const session = { usable: true, sendControl: (body: unknown) => sent.push(body) };
     tunnel = { gatewayId, clientId: 'c1', features: [], session } as unknown as Tunnel;
     book = new CloudBook({ tunnels: () => [tunnel], revision: () => revision });
   });
@@ -76,6 +76,12 @@ describe('whether clients follow what they were told of cloud destinations', () 
     const followed = book.followed();
     book.forget(tunnel.session);
     await followed;
+    assert.equal(await follows(), true);
+  });
+
+  it('holds nobody up for a tunnel that is being given up', async () => {
+    make('d1');
+    tunnel.session.usable = false;
     assert.equal(await follows(), true);
   });
 

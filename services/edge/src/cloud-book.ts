@@ -91,6 +91,8 @@ export class CloudBook {
 
   /** Resolves when each client listens as it was told, or has said why it cannot; not later than after half a second. */
   async followed(): Promise<void> {
+    // By a tunnel that is being given up a client says nothing any more.
+    for (const session of this.#behind) if (!session.usable) this.#behind.delete(session);
     if (this.#behind.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.add(resolve);
