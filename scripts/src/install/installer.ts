@@ -43,7 +43,6 @@ const clusterPackages: readonly DebianPackage[] = [
   'containernetworking-plugins',
   'iptables',
 ];
-const onRequestPackages: readonly DebianPackage[] = ['chromium', ...clusterPackages];
 
 const installers: readonly Installer[] = [
   { name: 'nats-server', install: (cache) => installCached(cache, 'nats-server', NATS_VERSION, buildNats) },
@@ -172,7 +171,7 @@ async function installKubernetesCluster(
 function debianInstaller(name: DebianPackage): Installer {
   return {
     name,
-    onRequest: onRequestPackages.includes(name),
+    onRequest: clusterPackages.includes(name),
     install: async () => {
       if (missingCommands(name).length === 0) return { isNew: false, detail: 'Debian' };
       await installPackages([name]);
