@@ -4,6 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { MemoryHub } from '@postern/bus';
 import {
   type BackupPart,
+  type BackupRoom,
   type HeldBackupPart,
   answererOf,
   ask,
@@ -21,27 +22,26 @@ interface Thing extends StoredDocument {
   [key: string]: unknown;
 }
 
-const questions = backupQuestions('acl');
 const splitName: DocumentStep = {
   compatible: false,
   change: ({ name, ...rest }) => ({ ...rest, names: [name] }),
 };
 
 /** An owner of `things`, whose program knows these steps. */
-async function owner(steps: readonly DocumentStep[] = []) {
+async function owner(steps: readonly DocumentStep[] = [], room: BackupRoom = 'acl') {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
   const things: Collection<Thing> = await store.collection('things', { steps });
   const onError = (error: unknown): void => assert.fail(String(error));
   const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
   const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
-  await serveBackup({ bus, store, source: { room: 'acl', collections, feeds: [] }, serve, onError });
-  return { bus, things };
+  await serveBackup({ bus, store, source: { room, collections, feeds: [] }, serve, onError });
+  return { bus, things, questions: backupQuestions(room) };
 }
 
 type Owner = Awaited<ReturnType<typeof owner>>;
 
-async function read({ bus }: Owner, { handle }: HeldBackupPart): Promise<Buffer> {
+async function read({ bus, questions }: Owner, { handle }: HeldBackupPart): Promise<Buffer> {
   const [suffix = '', snapshot = ''] = handle.split('.');
   const pieces: Buffer[] = [];
   for (let offset: number | null = 0; offset !== null;) {
@@ -58,13 +58,18 @@ async function read({ bus }: Owner, { handle }: HeldBackupPart): Promise<Buffer>
 }
 
 async function taken(from: Owner): Promise<{ part: BackupPart; bytes: Buffer }> {
-  const held = await ask(from.bus, questions.begin, {});
+  const held = await ask(from.bus, from.questions.begin, {});
   const { handle: _handle, ...part } = held;
   return { part, bytes: await read(from, held) };
 }
 
 /** Up to the commit; gives the restore's ID. */
-async function given({ bus }: Owner, part: BackupPart, bytes: Buffer, overwrite = false): Promise<string> {
+async function given(
+  { bus, questions }: Owner,
+  part: BackupPart,
+  bytes: Buffer,
+  overwrite = false,
+): Promise<string> {
   const restoreId = newId();
   await ask(bus, questions.beginRestore, { restoreId, part, overwrite });
   for (let index = 0; index * backupPieceBytes < bytes.length; index += 1) {
@@ -75,7 +80,7 @@ async function given({ bus }: Owner, part: BackupPart, bytes: Buffer, overwrite 
   return restoreId;
 }
 
-const commit = ({ bus }: Owner, restoreId: string) => ask(bus, questions.commit, { restoreId });
+const commit = ({ bus, questions }: Owner, restoreId: string) => ask(bus, questions.commit, { restoreId });
 
 it('gives back what was there, revisions too, and takes away what was not, in as many pieces as it needs', async () => {
   const [from, to] = [await owner(), await owner()];
@@ -102,6 +107,14 @@ it('refuses a platform in use unless it may overwrite, or is at the same file ag
   await commit(to, second);
   await commit(to, await given(to, part, bytes));
   assert.deepEqual((await to.things.list()).items, [{ id: 'a', revision: 1 }]);
+});
+
+it('refuses the same file again where the last owner has it: the restore was whole, and changes came since', async () => {
+  const [from, to] = [await owner([], 'certstore'), await owner([], 'certstore')];
+  const { part, bytes } = await taken(from);
+  await commit(to, await given(to, part, bytes));
+  await assert.rejects(given(to, part, bytes), { code: 'BACKUP_PLATFORM_FILLED' });
+  await commit(to, await given(to, part, bytes, true));
 });
 
 it('brings older documents up to date, and refuses newer ones', async () => {
@@ -155,13 +168,13 @@ it('forgets what is abandoned, and holds two snapshots at most', async () => {
   const from = await owner();
   await from.things.put({ id: 'a', revision: 1 });
   const held = [];
-  for (let n = 0; n < 3; n += 1) held.push(await ask(from.bus, questions.begin, {}));
+  for (let n = 0; n < 3; n += 1) held.push(await ask(from.bus, from.questions.begin, {}));
   const [first, , third] = held;
   assert(first !== undefined && third !== undefined);
   await assert.rejects(read(from, first), { code: 'BACKUP_SNAPSHOT_GONE' });
   const bytes = await read(from, third);
   const { handle: _handle, ...part } = third;
   const restoreId = await given(from, part, bytes, true);
-  await ask(from.bus, questions.abandon, { restoreId });
+  await ask(from.bus, from.questions.abandon, { restoreId });
   await assert.rejects(commit(from, restoreId), { code: 'BACKUP_RESTORE_UNKNOWN' });
 });

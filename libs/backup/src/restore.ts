@@ -5,7 +5,7 @@
  *
  *   (none) ── begin ──► given ── check ──► given ── commit ──► done     a new begin takes the place of any of them
  */
-import { type BackupPart, backupPieceBytes } from '@postern/contracts';
+import { type BackupPart, backupPieceBytes, backupRooms } from '@postern/contracts';
 import { type Collection, type Store, type StoredDocument, pageItemsMax } from '@postern/store';
 import { backupError } from './errors.ts';
 import { type Contents, unpackPart } from './part.ts';
@@ -46,8 +46,11 @@ export class Restores {
   /** Begins one. Throws `BACKUP_PLATFORM_FILLED`. */
   async begin(restoreId: string, part: BackupPart, overwrite: boolean): Promise<void> {
     const former = (await this.#kept.get(stateId)) as State | null;
-    // A restore that was done here and not at every owner is done again without being asked for.
+    // One that was done here and not at every owner is done again without being asked for. Done at the last owner it was
+    // whole, and what was changed since would be lost.
     const isAgain = former?.state === 'done' && former.part.sha256 === part.sha256;
+    if (isAgain && !overwrite && this.#source.room === backupRooms.at(-1))
+      throw filled('what this backup gave');
     await this.#drop();
     const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain };
     if (!state.overwrite) await this.#demandEmpty((collection) => collection);
@@ -115,10 +118,7 @@ export class Restores {
   async #demandEmpty(within: Within): Promise<void> {
     for (const { collection, fills } of this.#source.collections) {
       if (!fills || (await within(collection).count()) === 0) continue;
-      throw backupError(
-        'BACKUP_PLATFORM_FILLED',
-        `this platform is in use: there are ${collection.name}. A restore would take their place; ask for it with --overwrite`,
-      );
+      throw filled(collection.name);
     }
   }
 
@@ -165,6 +165,13 @@ async function idsOf(collection: Collection<StoredDocument>): Promise<string[]> 
     cursor = page.nextCursor;
   } while (cursor !== null);
   return ids;
+}
+
+function filled(what: string): Error {
+  return backupError(
+    'BACKUP_PLATFORM_FILLED',
+    `this platform is in use: there are ${what}. A restore would take their place; ask for it with --overwrite`,
+  );
 }
 
 function damaged(room: string, why: string): Error {

@@ -87,7 +87,7 @@ function keyMissing(keyId: string, ring: KeyRing, cause: unknown): Error {
   return backupError(
     'BACKUP_KEY_MISSING',
     `the private keys of the backup are under the key-encryption key ${printableKeyId(keyId)}, and certstore has ${ring.keyIds.join(', ')}: ` +
-      'put the key of the platform that was backed up below its own, one a line, restart certstore, and restore again',
+      'put the key of the platform that was backed up below its own, one a line, and restore again (restart certstore before, where its key is in a variable)',
     cause,
   );
 }

@@ -175,7 +175,14 @@ async function backAgain(cluster: Cluster, admin: AdminClient, caPem: string): P
   const made = await admin.createGateway({ name: 'made in the cluster' });
   const second = join(folder, 'second.backup');
   // By stdout, as out of a container.
-  const taken = await postern({ adminUrl: cluster.adminUrl, apiKey, caFile: formerCa }, ['backup', '-']);
+  const inCluster = { adminUrl: cluster.adminUrl, apiKey, caFile: formerCa };
+  const again = await postern(inCluster, ['restore', file]);
+  assert.deepEqual(
+    [again.code, codeOf(again)],
+    [64, 'BACKUP_PLATFORM_FILLED'],
+    'what came since is not lost',
+  );
+  const taken = await postern(inCluster, ['backup', '-']);
   assert.equal(taken.code, 0, taken.stderr);
   await writeFile(second, taken.stdout, 'latin1');
   const refused = await postern(former, ['restore', second]);
