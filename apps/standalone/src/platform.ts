@@ -43,8 +43,11 @@ export interface PlatformOptions {
   readonly state: string;
   /** What is not given is as by default. */
   readonly settings?: Partial<PlatformSettings>;
-  /** Where the key-encryption key is. Unless one is given, the folder's is used, and one is made for a new folder. */
-  readonly keys?: KeySettings;
+  /**
+   * Where the key-encryption key is, asked at the start. Unless one is given, the folder's is used, and one is made for a
+   * new folder.
+   */
+  readonly keys?: () => KeySettings;
   readonly version: string;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
@@ -162,7 +165,7 @@ class StandalonePlatform implements Platform {
 
   /** What the folder has is read anew when it is to be replaced, and stays good beside a transit server's. */
   #keys(folder: StateFolder): KeySettings {
-    const { keys } = this.#options;
+    const keys = this.#options.keys?.();
     if (keys !== undefined && keys.keyEncryptionKey !== '') return keys;
     const transit = keys?.transit ?? null;
     const read = (): string => folder.keptKeys() ?? '';

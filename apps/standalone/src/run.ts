@@ -15,7 +15,7 @@ const telemetry = createTelemetry({ name, version, settings, metrics, logger });
 const platform = createPlatform({
   state,
   settings,
-  keys: keySettingsOf(all),
+  keys: () => keySettingsOf(all),
   version,
   logger,
   metrics,

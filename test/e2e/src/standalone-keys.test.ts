@@ -87,3 +87,11 @@ test('the key in the folder of a site gives way to a transit server’s', async 
   assert.equal((await again.admin.call<KeyRotation>('GET', '/key-rotation')).left, 0);
   await makePair(again, 'another');
 });
+
+test('a CA of the transit server that cannot be read ends standalone with 78 and its name', async (t) => {
+  const state = await makeState(t);
+  const args = ['--transit-url', 'https://127.0.0.1:1', '--transit-ca-file', join(state, 'none.pem')];
+  await assert.rejects(bootStandalone({ state, args }), {
+    message: /ended \(code 78\)[^]*CERTSTORE_KEY_INVALID: the setting transitCaFile: .*none\.pem/,
+  });
+});
