@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { Api } from './api.ts';
 import { CliError } from './errors.ts';
 import { tableOf } from './output.ts';
-import { parseRules, parseTarget } from './value.ts';
+import { parseAddedRules, parseRules, parseTarget } from './value.ts';
 
 /** What the commands need of the command line. */
 export interface AccessListParts {
@@ -53,7 +53,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     .argument('<gateway>', "the gateway's ID")
     .argument('<rule...>', 'the rules')
     .action(async (gateway: string, given: string[]) =>
-      printRules(await addRules(api(), rulesPath(gateway), parseRules(given))),
+      printRules(await addRules(api(), rulesPath(gateway), parseAddedRules(given))),
     );
   const explain = new Command('explain')
     .description('which rule decides on a resource, and at which end')

@@ -7,7 +7,7 @@ import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
 import { mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, tableOf } from './output.ts';
-import { parseData, parseNumber, parseRules, parseTarget } from './value.ts';
+import { parseAddedRules, parseData, parseNumber, parseRules, parseTarget } from './value.ts';
 
 describe('arguments', () => {
   it('takes HOST:PORT with IPv6 in brackets and a path', () => {
@@ -28,6 +28,9 @@ describe('arguments', () => {
   it('takes rules with and without the word acl', () => {
     const rules = [{ action: 'allow', host: '10.0.0.5', port: '5432' }];
     assert.deepEqual(parseRules(['allow 10.0.0.5:5432']), rules);
+    assert.deepEqual(parseAddedRules(['allow 10.0.0.5:5432']), rules);
+    const forgetting = { code: 'CLI_ARGUMENT_INVALID', message: /set the list that is to be left/ };
+    assert.throws(() => parseAddedRules(['allow a:1', 'no acl 10.0.0.5:5432']), forgetting);
     assert.deepEqual(parseRules(['acl allow 10.0.0.5:5432\n']), rules);
   });
 

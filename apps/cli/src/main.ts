@@ -8,10 +8,10 @@ import { describeError, exitCodeOf } from './errors.ts';
 const given = process.argv.slice(2);
 const own = given[0] === '--' ? given.slice(1) : given;
 
-// `postern … | head`: who reads has had enough.
+// `postern … | head`: who reads has had enough. It may not have all that it was to have (a token, a backup), so not 0.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  process.exitCode = ExitCode.unavailable;
 });
 
 try {

@@ -73,6 +73,14 @@ export function parseRules(lines: readonly string[]): AccessRule[] {
   }
 }
 
+/** Rules that are to be added: `no acl` would be taken and do nothing, so it is refused. Throws `CLI_ARGUMENT_INVALID`. */
+export function parseAddedRules(lines: readonly string[]): AccessRule[] {
+  if (lines.some((line) => /^\s*no\s/m.test(line))) {
+    throw invalid('add takes allow and deny only; to take rules away, set the list that is to be left');
+  }
+  return parseRules(lines);
+}
+
 function invalid(message: string, cause?: unknown): CliError {
   return new CliError('CLI_ARGUMENT_INVALID', message, cause === undefined ? {} : { cause });
 }
