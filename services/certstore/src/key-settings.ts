@@ -25,12 +25,16 @@ export interface KeySettings {
 
 const transitSchema = Type.Object(transitOptions);
 
-/** The same of a program's settings. Throws `ExitError` (78) where the file of the transit server's CA cannot be read. */
+/** The same of a program's settings. Throws `ExitError` (78) where a key is given and empty, or a CA's file cannot be read. */
 export function keySettingsOf(
   settings: Static<typeof transitSchema> & { keyEncryptionKey?: Secret },
 ): KeySettings {
   const { keyEncryptionKey: own, transitUrl: url, transitToken, transitCaFile } = settings;
   const { transitMount: mount, transitKey: key } = settings;
+  if (own?.reveal().trim() === '' && url === '') {
+    const text = 'CERTSTORE_KEY_INVALID: the setting keyEncryptionKey is given, and has no key in it';
+    throw new ExitError(ExitCode.configuration, text);
+  }
   const token = (): string => transitToken?.current() ?? '';
   return {
     keyEncryptionKey: own?.reveal() ?? '',

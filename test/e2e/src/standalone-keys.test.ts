@@ -95,3 +95,13 @@ test('a CA of the transit server that cannot be read ends standalone with 78 and
     message: /ended \(code 78\)[^]*CERTSTORE_KEY_INVALID: the setting transitCaFile: .*none\.pem/,
   });
 });
+
+test('a file for the key that is empty ends standalone with 78, and no key is made beside the documents', async (t) => {
+  const state = await makeState(t);
+  const file = join(state, 'empty');
+  writeFileSync(file, '');
+  await assert.rejects(bootStandalone({ state, args: ['--key-encryption-key-file', file] }), {
+    message: /ended \(code 78\)[^]*the setting keyEncryptionKey is given, and has no key in it/,
+  });
+  assert.equal(existsSync(keyFile(state)), false);
+});
