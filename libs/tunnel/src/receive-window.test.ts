@@ -75,6 +75,24 @@ test('a window that is renewed in small steps grows by the time in which half of
   assert.equal(grown(100), 1);
 });
 
+test('a window grows although the peer hears of all that is used up before it is due', () => {
+  const grown = (stepMs: number): number => {
+    const window = makeWindow(new Budget(2 ** 30));
+    readOn(window, window.window, 10, 50);
+    const { window: before } = window;
+    assert.ok(before > limits.windowBytesInitial);
+    for (let i = 1; i < 20; i += 1) {
+      // Frames that come with the limit just do not make up a half, and a timer tells of them.
+      window.received = window.delivered = window.delivered + before / 2 - 32;
+      window.renew(10 + i * stepMs, 50);
+      window.acknowledged = window.delivered;
+    }
+    return window.window / before;
+  };
+  assert.ok(grown(45) > 1);
+  assert.equal(grown(120), 1);
+});
+
 test('a window does not grow without need: slow reader', () => {
   const slow = makeWindow(new Budget(2 ** 30));
   for (let i = 1; i < 40; i += 1) readOn(slow, slow.window >> 1, i * 200, 50);

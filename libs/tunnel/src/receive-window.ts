@@ -25,6 +25,11 @@ const fastGrowthBytesMax = 16 * 1024 * 1024;
  * of its window is under way.
  */
 const untoldBytesMax = 1024 * 1024;
+/**
+ * And of this part of what it was given: a little less than half. Frames are whole, and where they just did not make up a
+ * half a timer told of it, late, as of something that nobody waits for.
+ */
+const dueShare = 7 / 16;
 /** The part of what is above floors that only streams get which use up what they have. */
 const keptForNeed = 1 / 4;
 
@@ -78,7 +83,7 @@ export class ReceiveWindow {
   /** Whether so much of what the peer was given has been delivered that it should hear of it at once. */
   get due(): boolean {
     const untold = this.delivered - this.acknowledged;
-    return untold > 0 && untold >= Math.min(untoldBytesMax, (this.limit - this.acknowledged) / 2);
+    return untold > 0 && untold >= Math.min(untoldBytesMax, (this.limit - this.acknowledged) * dueShare);
   }
 
   /**

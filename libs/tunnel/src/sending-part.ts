@@ -123,7 +123,7 @@ export class SendingPart {
 
   /**
    * Whether a piece that room or credit would cut is better sent whole later, as it lies: when the batch has
-   * something already, or when more credit is sure to come because the peer renews it at half its window.
+   * something already, or when more credit is sure to come because the peer renews it before half its window is used up.
    */
   #waitsForWhole(batch: Batch): boolean {
     return batch.length > 0 || this.#limit - this.#buffer.acknowledged >= 2 * payloadBytesMax;

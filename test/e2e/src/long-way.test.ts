@@ -8,8 +8,7 @@ import { bootLinkedCluster, nodesOf, startLinkedSite } from './fault/linked-clus
 
 const MIB = 1024 * 1024;
 const oneWayMs = 25;
-/** The first window with its frames and TLS: of one that does not grow, 263 KB are under way and no more. */
-const firstWindowBytes = 1.1 * 256 * 1024;
+const firstWindowBytes = 256 * 1024;
 const hostOf = (node: string): string => `${node}.localhost`;
 
 test('a relay gives a stream on a long way a larger window, in both directions, and every byte is right', async (t) => {
@@ -39,9 +38,10 @@ test('a relay gives a stream on a long way a larger window, in both directions, 
   // What comes from a side of the relay waits for its window on that side: of the caller on the link, of the client on the tunnel.
   const fromCaller = linked.linkTo(far.name).busiest?.underWayPeak('toTarget') ?? 0;
   const fromClient = way.busiest?.underWayPeak('toTarget') ?? 0;
+  t.diagnostic(`took ${milliseconds.toFixed(0)} ms`);
   t.diagnostic(
     `${fromCaller} bytes were under way to the relay from the caller, ${fromClient} from the client`,
   );
   for (const peak of [fromCaller, fromClient])
-    assert.ok(peak > firstWindowBytes, `no more than ${peak} bytes were under way`);
+    assert.ok(peak > 2 * firstWindowBytes, `no more than ${peak} bytes were under way`);
 });
