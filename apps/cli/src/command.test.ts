@@ -7,7 +7,7 @@ import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
 import { mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, tableOf } from './output.ts';
-import { parseAddedRules, parseData, parseNumber, parseRules, parseTarget } from './value.ts';
+import { parseAddedRules, parseData, parseNumber, parseProxy, parseRules, parseTarget } from './value.ts';
 
 describe('arguments', () => {
   it('takes HOST:PORT with IPv6 in brackets and a path', () => {
@@ -23,6 +23,7 @@ describe('arguments', () => {
     assert.throws(() => parseNumber('1.5'), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseData('[1]'), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseRules(['allow']), { code: 'CLI_ARGUMENT_INVALID' });
+    assert.throws(() => parseProxy('socks5://50%@proxy:1080'), { code: 'CLI_ARGUMENT_INVALID' });
   });
 
   it('takes rules with and without the word acl', () => {

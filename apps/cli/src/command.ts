@@ -192,7 +192,13 @@ function healthCommand(): Command {
 }
 
 function addFields(one: Command, fields: readonly Field[]): void {
-  for (const { flags, description } of fields) one.option(flags, description);
+  for (const { flags, description, repeats } of fields) {
+    if (repeats !== true) one.option(flags, description);
+    else
+      one.option(flags, description, (value: string, former?: string) =>
+        [former, value].filter(Boolean).join(),
+      );
+  }
 }
 
 function bodies(one: Command, fields: readonly Field[]): object[] {

@@ -25,7 +25,7 @@ export interface Context {
 export function readContext({ operatorFile, url, keyFile, ca }: ContextOptions): Context {
   const file = operatorFile === undefined || operatorFile === '' ? {} : readOperatorFile(operatorFile);
   const adminUrl = url ?? file.adminUrl;
-  const apiKey = keyFile === undefined ? file.apiKey : read(keyFile).trim();
+  const apiKey = keyFile === undefined ? file.apiKey : readKey(keyFile);
   const caFile = ca ?? file.caFile;
   if (adminUrl === undefined || apiKey === undefined) {
     throw new CliError(
@@ -47,6 +47,13 @@ function readOperatorFile(path: string): { adminUrl?: string; apiKey?: string; c
     // Told below.
   }
   throw new CliError('CLI_CONTEXT_INVALID', `${path} is no operator.json or cluster.json`);
+}
+
+/** As an HTTP header can carry it. */
+function readKey(path: string): string {
+  const key = read(path).trim();
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new CliError('CLI_CONTEXT_INVALID', `${path} has no API key: one line without blanks`);
 }
 
 function readUrl(text: string): URL {

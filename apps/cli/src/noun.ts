@@ -10,6 +10,8 @@ export interface Field {
   readonly description: string;
   /** The part of the body (or merge patch) that the option's value gives. */
   readonly body: (value: string) => object;
+  /** Given several times, its values stand with commas between them. */
+  readonly repeats?: true;
 }
 
 /** One argument of `create`, after those that say where. */

@@ -51,7 +51,9 @@ const resource: Field = {
 
 const hosts: Field = {
   flags: '--hosts <NAME=ADDRESS>',
-  description: 'the address of a name that the client cannot resolve, of the resource or its proxy',
+  description:
+    'the address of a name that the client cannot resolve, of the resource or its proxy; may repeat',
+  repeats: true,
   body: (value) => ({ resource: { hosts: parseHosts(value) } }),
 };
 const proxy: Field = {

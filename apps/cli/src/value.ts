@@ -20,7 +20,15 @@ export function parseProxy(text: string): { type: string; host: string; port: nu
   if (user?.includes(':') === true)
     throw invalid('a password does not belong into an argument: give it by --proxy-password-file');
   const { host, port } = parseTarget(target);
-  return { type, host, port, ...(user === undefined ? {} : { username: decodeURIComponent(user) }) };
+  return { type, host, port, ...(user === undefined ? {} : { username: decodeUser(user) }) };
+}
+
+function decodeUser(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw invalid(`${text} is no user as a URL has it: write % as %25`, error);
+  }
 }
 
 /** `NAME=ADDRESS`, several with commas between them. */

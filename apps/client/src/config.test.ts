@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigError } from '@postern/config';
 import { program, withoutEffect } from './config.ts';
-import { type ClientOptions, readOptions, rootLogLevel } from './options.ts';
+import { type ClientOptions, gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 
 const connect = ['--connect', 'https://gw.example'];
 
@@ -121,6 +121,9 @@ describe('client settings', () => {
         [null, 'trace'],
       ],
     );
+    assert.deepEqual(gatewaysWithoutList(options), ['b']);
+    assert.deepEqual(gatewaysWithoutList(optionsOf(['a', 'b', ...connect])), []);
+    assert.deepEqual(gatewaysWithoutList(optionsOf(['a', 'b', ...connect, '-F', 'x--y'])), []);
     assert.equal(rootLogLevel(options), 'trace');
     assert.equal(options.reconnect, 20);
     assert.equal(options.chooseProxy('gw.example', 443)?.host, 'proxy');

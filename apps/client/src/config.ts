@@ -43,7 +43,7 @@ const schema = Type.Object({
       aliases: ['--F', '--aclfile'],
       placeholder: 'FILE',
       description:
-        "This client's own access list: what it does not allow is refused here, whatever the gateway's list says. Read anew on SIGHUP.",
+        "This client's own access list: what it does not allow is refused here, whatever the gateway's list says. Read anew on SIGHUP. Of several gateways each has a file of its own, divided by --.",
     }),
   ),
   hosts: Type.Record(Type.String(), Type.String(), {

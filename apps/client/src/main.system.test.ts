@@ -37,7 +37,7 @@ async function platformWith(
       '--state',
       join(folder, 'state'),
     ];
-    const child = spawn(process.execPath, [main, ...argv, ...common], {
+    const child = spawn(process.execPath, [main, ...common, ...argv], {
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -106,6 +106,12 @@ describe('postern-client', () => {
   it('ends with 78 for an access-list file that is wrong, and with 64 for bad usage', async (t) => {
     const { run } = await platformWith(t);
     assert.equal((await exitOf(run('abc', '-F', main))).code, 78);
+    const wrongCa = await exitOf(run('abc', '--ca', main));
+    assert.equal(wrongCa.code, 78);
+    assert.match(wrongCa.stderr, /CONFIG_FILE: the file of the CA, .*main\.ts: there is no certificate/);
+    const noLog = await exitOf(run('abc', '-p', '/nonexistent/log'));
+    assert.equal(noLog.code, 78);
+    assert.match(noLog.stderr, /CONFIG_FILE: the log file: ENOENT/);
     assert.equal((await exitOf(run())).code, 64);
     assert.equal((await exitOf(run('abc', '--no-such-flag'))).code, 64);
   });

@@ -11,9 +11,9 @@ import {
   runProgram,
 } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
-import { type ClientSettings, program, withoutEffect } from './config.ts';
+import { program, withoutEffect } from './config.ts';
 import { ClientError } from './errors.ts';
-import { type ClientOptions, readOptions, rootLogLevel } from './options.ts';
+import { gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 import { maskedTitle } from './secret-title.ts';
 
 // First of all: until then whoever lists processes sees what the old flags carry.
@@ -21,11 +21,13 @@ const title = maskedTitle(program.name, process.argv.slice(2));
 if (title !== null) process.title = title;
 
 const settings = program.parse();
-const options = readOrExit(settings);
+const options = orExit(() => readOptions(settings, process.env));
 const logger = createLogger({
   name: program.name,
   level: rootLogLevel(options),
-  ...(settings.logFile === undefined ? {} : { destination: openLogFile(settings.logFile) }),
+  ...(settings.logFile === undefined
+    ? {}
+    : { destination: orExit(() => openLogFile(settings.logFile ?? '')) }),
 });
 const { name, version } = program;
 const metrics = new Metrics();
@@ -37,6 +39,12 @@ if (ignored.length > 0)
   logger.info(
     { subsystem: 'config', flags: ignored },
     `old flags without effect in this version: ${ignored.join(', ')}`,
+  );
+const unlisted = gatewaysWithoutList(options);
+if (unlisted.length > 0)
+  logger.warn(
+    { subsystem: 'config', gateways: unlisted },
+    `no access list of this client's own for ${unlisted.join(', ')}: each value of -F, divided by "--", is one gateway's`,
   );
 
 await runProgram({
@@ -72,9 +80,9 @@ function makeClient(ending: Parameters<typeof createClient>[0]['ending']): Clien
   }
 }
 
-function readOrExit(given: ClientSettings): ClientOptions {
+function orExit<T>(read: () => T): T {
   try {
-    return readOptions(given, process.env);
+    return read();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const { code, message } of error.problems)
@@ -84,6 +92,14 @@ function readOrExit(given: ClientSettings): ClientOptions {
 }
 
 function openLogFile(path: string): { write(line: string): void } {
-  const descriptor = openSync(path, 'a', 0o640);
+  const descriptor = opened(path);
   return { write: (line) => void writeSync(descriptor, line) };
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640);
+  } catch (error) {
+    throw new ConfigError([{ code: 'CONFIG_FILE', message: `the log file: ${(error as Error).message}` }]);
+  }
 }

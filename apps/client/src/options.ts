@@ -2,13 +2,15 @@
  * What is made of the client's settings once: which gateways with which token and list, through which proxy. What the old
  * client took for several gateways at once is divided by `--`, `none` stands for nothing.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, type ConfigProblem, type Environment, Secret, readSecretFile } from '@postern/config';
 import type { LogLevel } from '@postern/telemetry';
-import { Hosts } from '@postern/dial';
+import { Hosts, errorText } from '@postern/dial';
 import { type HttpBounds, httpBounds } from '@postern/exchange';
+import { splitChain } from '@postern/tls/sealing';
 import type { ClientSettings } from './config.ts';
 import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './proxy-choice.ts';
 
@@ -51,8 +53,7 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
   };
   const gateways = attempt('CONFIG_USAGE', () => readGateways(settings));
   const connectUrl = attempt('CONFIG_USAGE', () => readConnectUrl(settings.connect));
-  const caPem =
-    settings.ca === undefined ? null : attempt('CONFIG_FILE', () => readFileSync(settings.ca ?? '', 'utf8'));
+  const caPem = settings.ca === undefined ? null : attempt('CONFIG_FILE', () => readCa(settings.ca ?? ''));
   const chooseProxy = attempt('CONFIG_INVALID', () =>
     proxyChooser(settings.proxy?.reveal() ?? null, environment),
   );
@@ -85,11 +86,28 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
   };
 }
 
+/** Gateways that have no list of the client's own, where others have one: they may have been meant to have it too. */
+export function gatewaysWithoutList({ gateways }: Pick<ClientOptions, 'gateways'>): string[] {
+  if (gateways.every(({ aclFile }) => aclFile === null)) return [];
+  return gateways.filter(({ aclFile }) => aclFile === null).map(({ id }) => id);
+}
+
 /** The least level of all gateways, for what belongs to none. */
 export function rootLogLevel(options: Pick<ClientOptions, 'gateways'>): LogLevel {
   const order: LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
   const least = Math.min(...options.gateways.map(({ logLevel }) => order.indexOf(logLevel)));
   return order[least] ?? 'info';
+}
+
+/** Throws where the file has no certificate that can be read. */
+function readCa(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  try {
+    splitChain(text).map((pem) => new X509Certificate(pem));
+  } catch (cause) {
+    throw new TypeError(`the file of the CA, ${path}: ${errorText(cause)}`, { cause });
+  }
+  return text;
 }
 
 function readGateways(settings: ClientSettings): GatewayOptions[] {

@@ -16,6 +16,8 @@ export class TokenWatch {
   /** The one that the last first call showed. */
   #shown: string | null = null;
   #timer: NodeJS.Timeout | undefined;
+  /** It has been said that the file has none. */
+  #isTold = false;
 
   constructor(read: () => string | null, logger: Logger, onChange: () => void) {
     this.#read = read;
@@ -46,12 +48,21 @@ export class TokenWatch {
     try {
       token = this.#read();
     } catch (error) {
-      return this.#logger.debug({ error }, 'the security token cannot be read anew');
+      return this.#tellOnce(`cannot be read anew: ${errorText(error)}`);
     }
+    // A file that is being written, or was emptied: nobody takes his token away so.
+    if (token === null && this.#shown !== null) return this.#tellOnce('is gone: its file is empty');
+    this.#isTold = false;
     if (token === this.#shown) return;
     this.#shown = token;
     this.#logger.info('the security token is another one: tunnels are replaced one by one');
     this.#onChange();
+  }
+
+  #tellOnce(why: string): void {
+    if (!this.#isTold)
+      this.#logger.warn(`the security token ${why}; tunnels go on by the one that was shown`);
+    this.#isTold = true;
   }
 
   /** Looks no more. Idempotent. */

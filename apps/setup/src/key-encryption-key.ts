@@ -14,9 +14,20 @@ export function keyEncryptionKey({ folder, serviceUid }: SetupSettings) {
   return {
     read: (): string => certstore.read(name),
     import(text: string): void {
-      if (text.trim() === '') throw new SetupError('SETUP_KEY_REFUSED', 'stdin had no key');
+      const keys = text.split(/[\s,]+/).filter((key) => key !== '');
+      if (keys.length === 0) throw new SetupError('SETUP_KEY_REFUSED', 'stdin had no key');
+      if (!keys.every(isKey))
+        throw new SetupError(
+          'SETUP_KEY_REFUSED',
+          'stdin had no key: one is 32 bytes as base64, several stand one a line',
+        );
       if (certstore.has(name)) throw new SetupError('SETUP_KEY_REFUSED', 'there is a key already');
       certstore.write(name, text);
     },
   };
+}
+
+/** As certstore takes them. */
+function isKey(text: string): boolean {
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(text) && Buffer.from(text, 'base64').length === 32;
 }

@@ -24,6 +24,12 @@ const {
   tunnelPort: _tunnelPort,
   frontHost: _frontHost,
   certificateNames: _certificateNames,
+  // Its only node has no others to talk to.
+  linkPort: _linkPort,
+  linkAdvertiseHost: _linkAdvertiseHost,
+  linkAdvertisePort: _linkAdvertisePort,
+  joinDelayMs: _joinDelayMs,
+  drainDelayMs: _drainDelayMs,
   ...edgeBounds
 } = edgeOptions;
 const {

@@ -9,7 +9,7 @@
  * It is written beside its place and renamed, so a file that is there is whole. Only its user may read it: private keys in
  * it are encrypted and tokens are hashes, but it tells how a network looks inside.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { BackupPart, backupRooms } from '@postern/contracts';
@@ -51,8 +51,9 @@ export async function writeBackup(
   pieces: AsyncIterable<Buffer>,
   force: boolean,
 ): Promise<number> {
-  const beside = `${path}.part`;
-  const file = await usable(path, () => open(beside, 'w', 0o600));
+  // Of its own: two that run at once must not write into each other's.
+  const beside = `${path}.${randomUUID()}.part`;
+  const file = await usable(path, () => open(beside, 'wx', 0o600));
   try {
     await file.chmod(0o600);
     const digest = createHash('sha256');

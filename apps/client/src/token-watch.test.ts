@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { it, mock } from 'node:test';
+import type { Logger } from '@postern/telemetry';
+import { TokenWatch } from './token-watch.ts';
+
+it('goes on by the token that was shown, and says so once, while its file is empty or cannot be read', () => {
+  let token: string | null | Error = 'first';
+  const warn = mock.fn();
+  const onChange = mock.fn();
+  const read = (): string | null => {
+    if (token instanceof Error) throw token;
+    return token;
+  };
+  const watch = new TokenWatch(read, { warn, info: () => {} } as unknown as Logger, onChange);
+  assert.equal(watch.read(), 'first');
+  for (token of [null, new Error('EACCES'), null]) watch.check();
+  assert.equal(onChange.mock.callCount(), 0);
+  assert.deepEqual(
+    warn.mock.calls.map((call) => call.arguments),
+    [['the security token is gone: its file is empty; tunnels go on by the one that was shown']],
+  );
+  token = 'second';
+  watch.check();
+  assert.equal(onChange.mock.callCount(), 1);
+  token = new Error('EACCES');
+  watch.check();
+  assert.equal(warn.mock.callCount(), 2);
+});
