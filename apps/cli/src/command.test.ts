@@ -39,6 +39,17 @@ describe('arguments', () => {
     const bodies = [{ front: { host: 'a' } }, { name: 'x' }, { front: { port: 1 } }];
     assert.deepEqual(mergeBodies(bodies), { front: { host: 'a', port: 1 }, name: 'x' });
   });
+
+  it('refuses options that contradict each other, and says which field both set', () => {
+    const refused = {
+      code: 'CLI_ARGUMENT_INVALID',
+      message: /contradict each other: both set resource\.compress/,
+    };
+    const both = [{ resource: { compress: true } }, { resource: { compress: false } }];
+    assert.throws(() => mergeBodies(both), refused);
+    assert.throws(() => mergeBodies([{ resource: { compress: {} } }, ...both]), refused);
+    assert.deepEqual(mergeBodies([{ kind: 'cloud' }, { kind: 'cloud' }]), { kind: 'cloud' });
+  });
 });
 
 describe('output', () => {

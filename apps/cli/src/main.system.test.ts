@@ -1,8 +1,9 @@
 // The program as a shell has it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -12,4 +13,15 @@ test('it ends without a word, and not with 0, when nobody reads on what it print
   child.stdout.destroy();
   const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   assert.deepEqual([said, code], ['', 69]);
+});
+
+test('a full disk behind what it prints is said in a line, and it ends with 69', async () => {
+  const full = await open('/dev/full', 'w');
+  const stdio: StdioOptions = ['ignore', full.fd, 'pipe'];
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--help'], { stdio });
+  assert(child.stderr);
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  await full.close();
+  assert.match(said, /^postern: what was done could not be written out: ENOSPC[^\n]*\n$/);
+  assert.equal(code, 69);
 });

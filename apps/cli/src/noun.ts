@@ -2,6 +2,8 @@
  * What a noun of the command line is: where its objects are in the API, how they are shown, and which fields make and
  * change them. nouns.ts is the table of all; command.ts makes subcommands of it.
  */
+import { isDeepStrictEqual } from 'node:util';
+import { CliError } from './errors.ts';
 
 /** One option that sets a field of the body. */
 export interface Field {
@@ -58,13 +60,23 @@ export interface ShownTest {
   }[];
 }
 
-/** Merges objects deeply: options may set neighbouring fields of one object. */
-export function mergeBodies(bodies: readonly object[]): Record<string, unknown> {
+/**
+ * Merges objects deeply: options may set neighbouring fields of one object.
+ * @throws {CliError} `CLI_ARGUMENT_INVALID` where two of them set one field, as `--enable` and `--disable` do.
+ */
+export function mergeBodies(bodies: readonly object[], within = ''): Record<string, unknown> {
   const merged: Record<string, unknown> = {};
   for (const body of bodies) {
     for (const [key, value] of Object.entries(body)) {
       const former = merged[key];
-      merged[key] = isObject(former) && isObject(value) ? mergeBodies([former, value]) : value;
+      const path = `${within}${key}`;
+      if (former === undefined) merged[key] = value;
+      else if (isObject(former) && isObject(value)) merged[key] = mergeBodies([former, value], `${path}.`);
+      else if (!isDeepStrictEqual(former, value))
+        throw new CliError(
+          'CLI_ARGUMENT_INVALID',
+          `two of the options contradict each other: both set ${path}`,
+        );
     }
   }
   return merged;
