@@ -178,6 +178,7 @@ export class Certificates {
     const before = found(await this.#parts.documents.certificates.get(id), id);
     demandRevision(before, revision);
     await this.#demandUnused(id);
+    await this.#demandNoPair(id);
     // From here on the router takes none that names it; one that it took a moment ago is found by the second look.
     await ask(this.#parts.bus, releaseCertificate, { id });
     await this.#demandUnused(id);
@@ -274,6 +275,16 @@ export class Certificates {
     throw certstoreError(
       'CERTSTORE_IN_USE',
       `the destination ${route.name} (${route.id}) of the gateway ${route.gatewayId} names it in ${field}${others.length > 0 ? `, and ${others.length} more` : ''}`,
+    );
+  }
+
+  /** The list says of each generated pair which CA it is of, and who verifies it finds that CA there. */
+  async #demandNoPair(id: string): Promise<void> {
+    const pair = await this.#parts.documents.certificates.find({ issuerId: id });
+    if (pair === null) return;
+    throw certstoreError(
+      'CERTSTORE_IN_USE',
+      `the generated certificate ${pair.name} (${pair.id}) is of this CA`,
     );
   }
 

@@ -19,6 +19,7 @@ import {
   ServiceError,
   answer,
   ask,
+  deleteCertificate,
   generateCertificate,
   getCa,
   getCertificate,
@@ -123,6 +124,10 @@ describe('a generated pair', () => {
     const other = await generate(input);
     assert.equal(mine.certificate.issuerId, again.certificate.issuerId);
     assert.notEqual(mine.certificate.issuerId, other.certificate.issuerId);
+    const itsCa = { id: other.certificate.issuerId ?? '' };
+    await assert.rejects(ask(bus, deleteCertificate, itsCa), code('CERTSTORE_IN_USE'));
+    await ask(bus, deleteCertificate, { id: other.certificate.id });
+    await ask(bus, deleteCertificate, itsCa);
     const serverPair = unzip((await generate({ name: 's', usage: 'server', subject: 'localhost' })).file);
     const { 'ca.pem': clientCa = '' } = unzip(mine.file);
     const options = { cert: serverPair['certificate.pem'], key: serverPair['key.pem'], ca: clientCa };
