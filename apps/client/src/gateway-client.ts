@@ -35,6 +35,10 @@ export const drainMs = 30_000;
 
 const controlCheck = Compile(Control);
 
+/** Only a running program hears it, so it is another one. */
+const sharedIdentity =
+  'another program has this client’s identity, and they end each other’s tunnels: give each a state folder of its own, not a copy';
+
 /** The refusal that may pass by itself: the gateway can be enabled again. */
 const gatewayDisabledCode = 'ACL_GATEWAY_DISABLED';
 
@@ -125,6 +129,7 @@ export class GatewayClient {
     this.#guard.setOwnList(list);
     for (const session of this.#tunnels.all()) this.#tellOwnRules(session);
     this.#recheck();
+    this.#diagnosis.health.again();
   }
 
   /** What metrics show. */
@@ -348,6 +353,7 @@ export class GatewayClient {
       this.#guard.setGatewayList(id, revision, rules);
       this.#logger.info({ revision, rules: rules.length }, 'the gateway has another access list');
       this.#recheck();
+      this.#diagnosis.health.again();
     } catch (error) {
       session.destroy(
         new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the access list cannot be read', { cause: error }),
@@ -375,7 +381,9 @@ export class GatewayClient {
   #handleGoAway(session: Session, text: string): void {
     const id = this.#tunnels.idOf(session);
     if (id === null) return;
-    this.#logger.info({ node: session.peer.id, reason: text }, 'a node takes no more streams on a tunnel');
+    const node = session.peer.id;
+    if (text.startsWith('EDGE_CLIENT_RESTARTED')) this.#logger.warn({ node }, sharedIdentity);
+    else this.#logger.info({ node, reason: text }, 'a node takes no more streams on a tunnel');
     if (this.#stopping === null) this.#keeper.step({ kind: 'tunnelDraining', id });
   }
 

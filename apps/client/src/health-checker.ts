@@ -60,6 +60,11 @@ export class HealthChecker {
       session.sendControl({ kind: 'health', items: [{ destinationId, ...found }] });
   }
 
+  /** Checks everything anew within a second: an access list is another. */
+  again(): void {
+    for (const destinationId of this.#wanted.keys()) this.#checks.again(destinationId);
+  }
+
   /** The tunnel is gone, and what its node wanted with it. */
   forget(session: Session): void {
     if (!this.#sessions.delete(session)) return;

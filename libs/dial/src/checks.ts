@@ -49,6 +49,10 @@ interface Watch {
   finding: Finding | null;
 }
 
+/** When many are to be checked at the same time. */
+const soonMs = ({ intervalSeconds }: Check): number =>
+  Math.random() * Math.min(firstWithinMs, intervalSeconds * 1000);
+
 /** All checks of an owner. */
 export class Checks {
   readonly #parts: ChecksParts;
@@ -90,8 +94,18 @@ export class Checks {
     clearTimeout(former?.timer);
     const next: Watch = { check, text, timer: undefined, finding: former?.finding ?? null };
     this.#watches.set(key, next);
-    const firstMs = Math.random() * Math.min(firstWithinMs, check.intervalSeconds * 1000);
-    this.#schedule(key, next, former === undefined ? firstMs : 0);
+    this.#schedule(key, next, former === undefined ? soonMs(check) : 0);
+  }
+
+  /** Checks one anew within a second: whether it may be reached, and how, may be another now. */
+  again(key: string): void {
+    const former = this.#watches.get(key);
+    if (former === undefined) return;
+    clearTimeout(former.timer);
+    // One that runs now is not noted any more: it may have begun before.
+    const next: Watch = { ...former, timer: undefined };
+    this.#watches.set(key, next);
+    this.#schedule(key, next, soonMs(next.check));
   }
 
   /** Ends all. Idempotent. */

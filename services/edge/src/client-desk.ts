@@ -19,6 +19,8 @@ import { outdated } from './upstream.ts';
 
 const questionsMax = 1_024;
 const pingDeadlineMs = 5_000;
+/** How long a client may take to follow before nobody waits for it: a distant one, or one whose tunnel is dead. */
+const takeDeadlineMs = 500;
 
 type Answer = Extract<Control, { kind: 'tested' | 'pong' }>;
 
@@ -73,6 +75,12 @@ export class ClientDesk {
         return { id: tunnel.id, ms: answer === null ? null : ms };
       }),
     );
+  }
+
+  /** Resolves when a client has taken what it was told over a tunnel so far, and otherwise after half a second. */
+  async untilTaken(tunnel: Tunnel): Promise<void> {
+    if (this.#questions.size < questionsMax)
+      await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
   }
 
   /** A client answers; false when the frame is about something else. */

@@ -65,6 +65,11 @@ export class CloudHealth {
     this.#checks.set(destinationId, check);
   }
 
+  /** Checks those of a gateway anew within a second: its policy has changed. */
+  again(gatewayId: string): void {
+    for (const [destinationId, of] of this.#gateways) if (of === gatewayId) this.#checks.again(destinationId);
+  }
+
   /** What was found of some destinations of a gateway. */
   list(gatewayId: string, destinationIds: readonly string[]): HealthFinding[] {
     return destinationIds.flatMap((destinationId) => {

@@ -67,8 +67,13 @@ class EdgeNode implements Edge {
       health: this.#node.health,
       catchUp: async () => {
         await this.#node.followers.catchUp();
-        const { certificates, fronts, cloud } = this.#node;
-        await Promise.all([certificates.held.catchUp(), fronts.tried(), cloud.book.followed()]);
+        const { certificates, fronts, cloud, guard } = this.#node;
+        await Promise.all([
+          certificates.held.catchUp(),
+          fronts.tried(),
+          cloud.book.followed(),
+          guard.listsTaken(),
+        ]);
       },
       drain: () => void this.#node.drain.run(),
       logger: subsystemLogger(this.#parts.logger, 'bus'),

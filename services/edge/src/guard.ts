@@ -25,12 +25,18 @@ export interface GuardParts {
   /** Ends what this node relays for others over a session. */
   resetRelayed(session: Session, text: string): void;
   policy(gatewayId: string): Policy | undefined;
+  /** Resolves when a client has taken what it was told, or is not waited for any longer. */
+  untilTaken(tunnel: Tunnel): Promise<void>;
   logger: Logger;
 }
 
 /** Enforces what has changed on what runs. */
 export class Guard {
   readonly #parts: GuardParts;
+  /** The start of each client that gave way last. A program that has ended does not come back: one that does, runs. */
+  readonly #formerBoots = new Map<string, string>();
+  /** Access lists that clients were sent and may not have taken yet. */
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
@@ -45,9 +51,14 @@ export class Guard {
     for (const tunnel of tunnels.of(gatewayId)) {
       const fault = whyInvalid(policy, tunnel.tokenId);
       if (fault !== null) invalid.set(tunnel, fault);
-      else if (policy !== undefined) pushAccessList(tunnel, policy);
+      else if (policy !== undefined) this.#pushAccessList(tunnel, policy);
     }
     this.#closeAll(invalid);
+  }
+
+  /** Resolves when every client has the access list of its gateway, or is not waited for any longer. */
+  async listsTaken(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   /** A destination has changed or is gone; a gateway's `enabled` comes this way too. */
@@ -62,7 +73,10 @@ export class Guard {
       this.#closeAll(new Map([[tunnel, fault]]));
       return;
     }
-    this.#endOtherBoots(tunnel.gatewayId, tunnel.clientId, tunnel.bootId);
+    const { gatewayId, clientId, bootId } = tunnel;
+    if (this.#formerBoots.get(`${gatewayId}/${clientId}`) === bootId)
+      this.#parts.logger.warn({ gatewayId, clientId, tunnelId: tunnel.id }, sharedIdentity);
+    this.#endOtherBoots(gatewayId, clientId, bootId);
   }
 
   /**
@@ -133,6 +147,7 @@ export class Guard {
   #endOtherBoots(gatewayId: string, clientId: string, bootId: string): void {
     for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, clientId)) {
       if (tunnel.bootId === bootId) continue;
+      this.#rememberBoot(`${gatewayId}/${clientId}`, tunnel.bootId);
       this.#parts.logger.info(
         { gatewayId, clientId, tunnelId: tunnel.id },
         'the client was started anew; the former tunnel ends',
@@ -143,14 +158,24 @@ export class Guard {
       );
     }
   }
+
+  #pushAccessList(tunnel: Tunnel, { accessListRevision: revision, accessList: rules }: Policy): void {
+    if (tunnel.accessListRevision === revision) return;
+    tunnel.accessListRevision = revision;
+    tunnel.session.sendControl({ kind: 'accessList', revision, rules });
+    const taken = this.#parts.untilTaken(tunnel).finally(() => this.#underWay.delete(taken));
+    this.#underWay.add(taken);
+  }
+
+  #rememberBoot(client: string, bootId: string): void {
+    this.#formerBoots.delete(client);
+    this.#formerBoots.set(client, bootId);
+    if (this.#formerBoots.size <= formerBootsMax) return;
+    const [oldest = ''] = this.#formerBoots.keys();
+    this.#formerBoots.delete(oldest);
+  }
 }
 
-function pushAccessList(tunnel: Tunnel, policy: Policy): void {
-  if (tunnel.accessListRevision === policy.accessListRevision) return;
-  tunnel.accessListRevision = policy.accessListRevision;
-  tunnel.session.sendControl({
-    kind: 'accessList',
-    revision: policy.accessListRevision,
-    rules: policy.accessList,
-  });
-}
+const formerBootsMax = 10_000;
+const sharedIdentity =
+  'two programs run with the identity of one client and end each other’s tunnels: give each a state folder of its own, not a copy';

@@ -132,7 +132,10 @@ export class NodeParts implements ShownParts {
       bus,
       logger: subsystemLogger(logger, 'followers'),
       onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
-      onPolicy: (id) => this.guard.handlePolicy(id),
+      onPolicy: (id) => {
+        this.guard.handlePolicy(id);
+        this.cloud.health.again(id);
+      },
     });
     this.certificates = new NodeCertificates({
       bus,
@@ -192,6 +195,7 @@ export class NodeParts implements ShownParts {
       resetRelayed: (session, text) => this.endpoint.resetRelayed(session, ResetCode.Disabled, text),
       cloudStreams: this.cloud.streams,
       policy: (gatewayId) => this.#policy(gatewayId),
+      untilTaken: (tunnel) => this.clientDesk.untilTaken(tunnel),
       logger: subsystemLogger(logger, 'guard'),
     });
     this.aclReach = new AclReach(bus);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { type Control, ask, catchUpAtNode } from '@postern/contracts';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
 import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
@@ -42,6 +43,23 @@ test('a tunnel is told its name, its gateway and the access list', async () => {
     await until(() => tunnelsOf(world) === 1);
     client.close();
     await until(() => tunnelsOf(world) === 0);
+  });
+});
+
+test('an access list is in force when its clients have taken it', async () => {
+  await withWorld(async (world) => {
+    const client = new TestClient(world.platform);
+    const session = await client.connect(world.edge.ports.tunnel);
+    const order: string[] = [];
+    client.events.on('control', (body: Control) => {
+      order.push(body.kind);
+      if (body.kind === 'ping') session.sendControl({ kind: 'pong', id: body.id });
+    });
+    world.platform.setPolicy(policyOf({ accessListRevision: 2, accessList: [] }));
+    await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
+    order.push('in force');
+    assert.deepEqual(order, ['accessList', 'ping', 'in force']);
+    client.close();
   });
 });
 

@@ -166,6 +166,17 @@ onEachPlatform(
       }
     });
 
+    test('an access list decides on the first caller at the client after it was put, be it wider or narrower', async () => {
+      const cloud = await make('listed', servers.echo);
+      const { admin } = booted().platform;
+      for (let n = 0; n < times; n += 1) {
+        await admin.putAccessList(site.gateway.id, []);
+        assert.equal(await tryEcho(cloud), 'ECONNRESET');
+        await admin.putAccessList(site.gateway.id, everything);
+        assert.equal(await tryEcho(cloud), 'echoed');
+      }
+    });
+
     test('a port that two gateways of one client want goes to one, and the other says so and takes it over', async () => {
       const { platform } = booted();
       const { admin } = platform;

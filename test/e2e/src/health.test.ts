@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import type { AccessRule } from '@postern/contracts';
 import {
   type ClientProcess,
   type Resource,
@@ -21,6 +23,12 @@ import { onEachPlatform } from './fixture/platforms.ts';
 import { until } from './fixture/told.ts';
 
 const CALLS = 12;
+const statesOf = ({ health }: ShownDestination): Set<string> =>
+  new Set(Object.values(health.state).map(({ state }) => state));
+const rules: AccessRule[] = [
+  { action: 'allow', host: '*', port: '*' },
+  { action: 'deny', host: 'forbidden.corp', port: '*' },
+];
 
 onEachPlatform(
   (booted) => {
@@ -34,10 +42,7 @@ onEachPlatform(
       // The one client has the right address of the name, the other one where nobody listens.
       const client = { args: ['--hosts', 'db.corp=127.0.0.1'], name: 'right' };
       site = await startSite(platform, { resources: {}, client });
-      await platform.admin.putAccessList(site.gateway.id, [
-        { action: 'allow', host: '*', port: '*' },
-        { action: 'deny', host: 'forbidden.corp', port: '*' },
-      ]);
+      await platform.admin.putAccessList(site.gateway.id, rules);
       other = await startClient({
         gatewayId: site.gateway.id,
         connectUrl: platform.connectUrl,
@@ -96,6 +101,34 @@ onEachPlatform(
         () => shown(id),
         (one) => one.health.status === 'unknown' && one.health.kind === 'none',
       );
+    });
+
+    test('another access list is seen by checks at once, however long their interval is', async () => {
+      const { admin } = booted().platform;
+      const health = { kind: 'tcp', intervalSeconds: 3_600 } as const;
+      const { host, port } = echo;
+      const onPremises = await make('seldom', { host, port, health });
+      const cloud = await admin.createDestination(site.gateway.id, {
+        name: 'seldom in the cloud',
+        kind: 'cloud',
+        clientPort: await freePort(),
+        resource: { host, port },
+        health,
+      });
+      const untilBoth = (status: string): Promise<unknown> =>
+        Promise.all(
+          [onPremises, cloud].map(({ id }) =>
+            until(
+              () => shown(id),
+              (one) => isDeepStrictEqual(statesOf(one), new Set([status])),
+            ),
+          ),
+        );
+      await untilBoth('ok');
+      await admin.putAccessList(site.gateway.id, []);
+      await untilBoth('failing');
+      await admin.putAccessList(site.gateway.id, rules);
+      await untilBoth('ok');
     });
 
     test('callers go to the client whose check passes, on every node', async () => {

@@ -1,7 +1,7 @@
 // Security tokens and the client that shows them: refused, revoked, changed without a cut; how a client ends.
 
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Gateway } from '@postern/contracts';
@@ -14,6 +14,7 @@ import {
   Site,
   bootStandalone,
   makeScratch,
+  removeScratch,
   startClient,
   startEcho,
   startSite,
@@ -72,6 +73,26 @@ onEachPlatform((booted) => {
     );
     await untilClients(platform(), gateway, 0);
     assert.ok(client.part.isRunning, 'it has been connected, so it tries on');
+  });
+
+  test('two clients whose state folder was copied are told of it, at both ends', async () => {
+    await using site = await startSite(platform(), { resources: {} });
+    const [node] = booted().nodes;
+    assert.ok(node);
+    const { token } = site.token;
+    const copy = await makeScratch('copied');
+    await copyFile(join(site.client.folder, 'identity-1.pem'), join(copy, 'identity-1.pem'));
+    const same = { token, args: ['--state', copy], waitUntilConnected: false };
+    let second: ClientProcess | undefined;
+    const start = async (): Promise<void> => {
+      second = await connect(site.gateway.id, same);
+    };
+    await Promise.all([
+      toldAfter(site.client.part, ['"level":"warn"', 'another program has this client'], start),
+      toldAfter(node, ['"level":"warn"', 'two programs run with the identity of one client'], async () => {}),
+    ]);
+    await second?.stop();
+    removeScratch(copy);
   });
 
   test('a revoked token closes its tunnels and streams at once; those of another token go on', async () => {
