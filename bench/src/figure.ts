@@ -82,6 +82,8 @@ export const figures = {
   'ping-up-p99': less('latency', 'ms', 'beside bulk up, p99'),
   'ping-down-p50': less('latency', 'ms', 'beside bulk down, p50'),
   'ping-down-p99': less('latency', 'ms', 'beside bulk down, p99'),
+  'ping-up-bulk': told('latency', 'MB/s', 'bulk up meanwhile'),
+  'ping-down-bulk': told('latency', 'MB/s', 'bulk down meanwhile'),
   'ping-lost': told('latency', '', 'lost'),
   'stream-edge': less('memory', 'KB', 'idle stream, edge'),
   'stream-client': less('memory', 'KB', 'idle stream, client'),

@@ -32,9 +32,14 @@ async function besideBulk(scene: Scene, direction: Direction): Promise<Measured 
     direction,
     seconds: effort.seconds + 2 * rampSeconds,
   });
-  const [result] = await Promise.all([
+  const [{ p50, p99, lost }, { bytesPerSecond }] = await Promise.all([
     sleep(rampSeconds * 1e3).then(() => ping(started.fronts.echo, effort.seconds)),
     flow.done,
   ]);
-  return { [`ping-${direction}-p50`]: result.p50, [`ping-${direction}-p99`]: result.p99, lost: result.lost };
+  return {
+    [`ping-${direction}-p50`]: p50,
+    [`ping-${direction}-p99`]: p99,
+    [`ping-${direction}-bulk`]: bytesPerSecond / 1e6,
+    lost,
+  };
 }
