@@ -40,7 +40,7 @@ const frontHost: Field = {
 };
 const frontPort: Field = {
   flags: '--front-port <PORT>',
-  description: 'the port that callers use; one is allotted unless given',
+  description: 'the port that callers use; a new destination is allotted one unless given',
   body: (value) => ({ front: { port: parseNumber(value) } }),
 };
 const resource: Field = {
@@ -60,6 +60,15 @@ const proxy: Field = {
   flags: '--proxy <URL>',
   description: 'the SOCKS proxy before the resource: socks5://USER@HOST:PORT, or socks4, socks4a',
   body: (value) => ({ resource: { proxy: parseProxy(value) } }),
+};
+/** In an update the URL is the whole proxy: without a user there is none, and no password. */
+const anotherProxy: Field = {
+  ...proxy,
+  body: (value) => {
+    const given = parseProxy(value);
+    const user = given.username === undefined ? { username: null, password: null } : {};
+    return { resource: { proxy: { ...given, ...user } } };
+  },
 };
 const proxyPassword: Field = {
   flags: '--proxy-password-file <FILE>',
@@ -155,7 +164,7 @@ export const nouns: readonly Noun[] = [
       frontPort,
       cloud,
       hosts,
-      proxy,
+      anotherProxy,
       proxyPassword,
       noProxy,
       compress,

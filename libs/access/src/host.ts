@@ -44,6 +44,17 @@ export function parseName(text: string): string | null {
   return /^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '') ? null : bare;
 }
 
+/**
+ * A host or `*.name` as it goes out on the wire, to DNS, and into certificates: a name of another script in its ASCII form
+ * (RFC 5891, section 4.4), all else as it is. What is no name stays as it is too.
+ */
+export function toAsciiHost(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text;
+  const below = text.startsWith('*.') ? '*.' : '';
+  const name = domainToASCII(text.slice(below.length));
+  return name === '' ? text : `${below}${name}`;
+}
+
 /** What is dialled, in the form that rules are compared with. Never fails: what is no name or address matches only `*`. */
 export function parseHost(text: string): Host {
   const address = parseAddress(text);

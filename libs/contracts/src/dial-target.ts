@@ -47,6 +47,8 @@ export function dialTargetOf(resource: DestinationResource): DialTarget {
     host,
     port,
     ...(protocol === 'udp' ? { protocol } : {}),
+    // Of HTTP each request is judged by its own path.
+    ...(protocol === 'http' ? { somePath: true } : {}),
     ...(hosts === undefined ? {} : { hosts }),
     connectTimeoutSeconds,
     keepAliveSeconds,

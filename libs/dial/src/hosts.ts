@@ -5,6 +5,7 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { type LookupFunction, isIP } from 'node:net';
+import { toAsciiHost } from '@postern/access';
 
 /** As `node:net` and `node:tls` take it. */
 export type Lookup = LookupFunction;
@@ -51,7 +52,7 @@ export class Hosts {
   };
 }
 
-/** A name as it is compared: letters alike, without the dot at its end. */
+/** A name as it is compared: in ASCII, letters alike, without the dot at its end. */
 export function keyOf(name: string): string {
-  return name.toLowerCase().replace(/\.$/, '');
+  return toAsciiHost(name).toLowerCase().replace(/\.$/, '');
 }

@@ -131,6 +131,21 @@ describe('SOCKS proxy', () => {
     });
   }
 
+  it('asks for a name of another script in its ASCII form, at the port that was asked for', async (t) => {
+    const name = 'xn--esko-fua.corp';
+    const turns: [string, string][] = [
+      ['050100', '0500'],
+      [`0501000311${hex(name)}${port}`, granted5 + hello],
+    ];
+    const { socket } = await dial({ type: 'socks5', port: await play(t, turns) }, 'česko.corp');
+    socket.destroy();
+  });
+
+  it('fails alone where user or password have no room in the protocol', async (t) => {
+    const proxy = { type: 'socks5', username: 'é'.repeat(200), port: await play(t, []) } as const;
+    assert.match(await fault(dial(proxy)), /^ProxyFailed: SOCKS5 has room for 255 bytes/);
+  });
+
   it('says at once that a proxy hangs up without an answer', async (t) => {
     const server = createServer({ allowHalfOpen: true }, (socket) => void socket.resume().end());
     server.listen(0, '127.0.0.1');

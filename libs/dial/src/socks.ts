@@ -4,6 +4,7 @@
  */
 import { isIPv4 } from 'node:net';
 import type { Socket } from 'node:net';
+import { toAsciiHost } from '@postern/access';
 import { ResetCode } from '@postern/tunnel';
 import { SocksClient } from 'socks';
 import { errorText } from './error-text.ts';
@@ -44,6 +45,11 @@ export async function throughSocks(
       `SOCKS 4 takes IPv4 addresses only, and ${to.host} is none: use socks4a or socks5`,
     );
   }
+  const fault = credentialFault(proxy, password);
+  if (fault !== null) {
+    socket.destroy();
+    throw new ResourceError(ResetCode.ProxyFailed, fault);
+  }
   const onAbort = (): void => void socket.destroy();
   signal.addEventListener('abort', onAbort);
   // The package waits for 'close', which a socket of ours that may be half open does not come to by itself.
@@ -52,7 +58,8 @@ export async function throughSocks(
     const established = SocksClient.createConnection({
       command: 'connect',
       existing_socket: socket,
-      destination: to,
+      // The package counts the characters of a name, and writes its bytes.
+      destination: { ...to, host: toAsciiHost(to.host) },
       timeout: Math.ceil(timeoutMs),
       proxy: { host: proxy.host, port: proxy.port, ...credentialsOf(proxy, password) },
     });
@@ -70,6 +77,12 @@ export async function throughSocks(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** The package throws where nobody catches it when it writes what has no room in the protocol (RFC 1929, section 2). */
+function credentialFault({ type, username = '' }: ResourceProxy, password: string | null): string | null {
+  if (Math.max(Buffer.byteLength(username), Buffer.byteLength(password ?? '')) <= 255) return null;
+  return `${type.toUpperCase()} has room for 255 bytes of user and of password, and the destination has more`;
 }
 
 function credentialsOf({ type, username }: ResourceProxy, password: string | null) {

@@ -1,6 +1,8 @@
 /** Which question is answered by what. All replicas of acl answer from one queue group. */
 import type { Bus, Subscription } from '@postern/bus';
+import { normalizePath } from '@postern/access';
 import {
+  type AccessTarget,
   type Answerer,
   addSourceRule,
   answererOf,
@@ -30,6 +32,10 @@ import type { TicketKeys } from './ticket-keys.ts';
 import type { Tokens } from './tokens.ts';
 
 const queue = 'acl';
+
+/** As a front decides: the one form of a path that is also sent. */
+const asRequested = (target: AccessTarget): AccessTarget =>
+  target.path === undefined ? target : { ...target, path: normalizePath(target.path) };
 
 /** What answers. */
 export interface Answerers {
@@ -83,7 +89,7 @@ export function answerQuestions(
     serve(getAccessList, ({ gatewayId }) => accessLists.get(gatewayId)),
     serve(putAccessList, ({ gatewayId, input, revision }) => accessLists.put(gatewayId, input, revision)),
     serve(explainAccess, async ({ gatewayId, targets }) => ({
-      decisions: await accessLists.explain(gatewayId, targets),
+      decisions: await accessLists.explain(gatewayId, targets.map(asRequested)),
     })),
     serve(getSourceRules, (front) => sourceRules.get(front)),
     serve(putSourceRules, ({ input, revision, ...front }) => sourceRules.put(front, input, revision)),

@@ -3,6 +3,7 @@
  * sealed, and the body goes on with its ID; so nobody but certstore ever sees it. When the router does not take the body,
  * the password is dropped again.
  */
+import { toAsciiHost } from '@postern/access';
 import type { Bus } from '@postern/bus';
 import {
   type PasswordContents,
@@ -59,13 +60,14 @@ function contentsOf(
   { host, port, username }: Partial<Record<keyof Proxy, unknown>>,
   password: unknown,
 ): PasswordContents {
-  if (typeof password !== 'string' || password.length === 0 || password.length > 255)
-    throw refused('/resource/proxy/password', 'must be 1 to 255 characters');
+  // RFC 1929 gives it one byte of length.
+  if (typeof password !== 'string' || password === '' || Buffer.byteLength(password) > 255)
+    throw refused('/resource/proxy/password', 'must be 1 to 255 bytes of UTF-8');
   if (typeof username !== 'string' || username === '')
     throw refused('/resource/proxy/username', 'must be given where there is a password');
   if (typeof host !== 'string' || typeof port !== 'number')
     throw refused('/resource/proxy/host', 'must be given, with port');
-  return { place: { gatewayId, host, port, username }, password };
+  return { place: { gatewayId, host: toAsciiHost(host), port, username }, password };
 }
 
 function refused(path: string, message: string): Error {

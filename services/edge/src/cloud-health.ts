@@ -105,8 +105,7 @@ export class CloudHealth {
   }
 
   async #try(route: Route): Promise<TestStep[]> {
-    const somePath = route.resource.protocol === 'http' ? { somePath: true } : {};
-    const target = { ...dialTargetOf(route.resource), ...somePath };
+    const target = dialTargetOf(route.resource);
     const seconds = Math.min(target.connectTimeoutSeconds || testConnectSecondsMax, testConnectSecondsMax);
     const { resource, health } = route;
     const isHttp = resource.protocol === 'http' || health.kind === 'http';

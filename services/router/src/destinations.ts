@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import {
+  ServiceError,
   type Destination,
   type DestinationFront,
   type DestinationInput,
@@ -30,7 +31,7 @@ import {
   type DestinationForm,
   type FrontForm,
 } from './form.ts';
-import { portOf, type Claimant, type FrontClaims } from './front-claims.ts';
+import { portOf, type Claimant, type FrontClaims, type FrontPort } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault } from './page.ts';
@@ -213,11 +214,22 @@ export class Destinations {
     if (moved.host !== former.host) this.#claims.checkHost(moved.host, claimant.gatewayId);
     this.#checkName(moved);
     const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
-    if (!isDeepStrictEqual(from, to)) {
-      await this.#claims.claim(draft.fronts, to, claimant);
-      await this.#claims.release(draft.fronts, from, claimant.destinationId);
-    }
+    if (isDeepStrictEqual(from, to)) return moved;
+    if (wanted.port !== null) await this.#claims.claim(draft.fronts, to, claimant);
+    else moved.port = await this.#claimOrAllot(draft, to, claimant);
+    await this.#claims.release(draft.fronts, from, claimant.destinationId);
     return moved;
+  }
+
+  /** The port of a front that is told apart otherwise from now on, if it can have it, and else another. */
+  async #claimOrAllot(draft: Draft, wanted: FrontPort, claimant: Claimant): Promise<number> {
+    try {
+      await this.#claims.claim(draft.fronts, wanted, claimant);
+      return wanted.port;
+    } catch (error) {
+      if (!(error instanceof ServiceError) || !error.body.code.startsWith('ROUTER_FRONT_')) throw error;
+      return this.#claims.allot(draft.fronts, wanted.transport, claimant);
+    }
   }
 
   #checkName(front: DestinationFront): void {

@@ -23,6 +23,11 @@ function fronted(form: DestinationForm): DestinationForm & { kind: 'on-premises'
   return form;
 }
 
+const at =
+  (path: string) =>
+  (error: unknown): boolean =>
+    (error as Refusal).body.errors[0]?.path === path;
+
 const form = fronted(destinationForm(input));
 const stored = {
   id: 'd',
@@ -172,12 +177,71 @@ test('IPv6 resources are kept without brackets', () => {
   assert.equal(destinationForm({ ...input, resource: { host: '[::1]', port: 1 } }).resource.host, '::1');
 });
 
-test("a patch leaves what it does not name, and the front's host and port even when it takes them away", () => {
+test("a patch leaves what it does not name, and the front's host even when it takes it away; a port of null may be another", () => {
   const form = fronted(
     patchDestination(stored, { resource: { port: 5433 }, front: { host: null, port: null } }),
   );
   assert.deepEqual(form.resource, { ...stored.resource, port: 5433 });
-  assert.deepEqual([form.front.host, form.front.port], ['db-g.p', 15000]);
+  assert.deepEqual([form.front.host, form.front.port], ['db-g.p', null]);
+  const kept = fronted(patchDestination(stored, { front: { host: null } }));
+  assert.deepEqual([kept.front.host, kept.front.port], ['db-g.p', 15000]);
+});
+
+test('names of other scripts are kept in ASCII, as they are resolved, called, claimed and compared', () => {
+  const { resource, front } = fronted(
+    destinationForm({
+      ...input,
+      resource: {
+        host: 'münchen.corp',
+        port: 443,
+        tls: { mode: 'tls', serverName: 'köln.corp' },
+        proxy: { type: 'socks5', host: 'česko.corp', port: 1080 },
+        hosts: { 'Česko.corp': '10.0.0.1' },
+      },
+      front: { host: '*.zürich.example', tls: { mode: 'server' } },
+    }),
+  );
+  assert.equal(resource.host, 'xn--mnchen-3ya.corp');
+  assert.equal(resource.tls.serverName, 'xn--kln-sna.corp');
+  assert.equal(resource.proxy?.host, 'xn--esko-fua.corp');
+  assert.deepEqual(resource.hosts, { 'xn--esko-fua.corp': '10.0.0.1' });
+  assert.equal(front.host, '*.xn--zrich-kva.example');
+  const same = { ...stored, resource };
+  const patched = patchDestination(same, { resource: { proxy: { host: 'česko.corp' } } });
+  assert.deepEqual(patched.resource, resource);
+});
+
+test('one name with two addresses is refused, however it is written', () => {
+  for (const [one, other] of [
+    ['res.corp', 'RES.corp'],
+    ['münchen.corp', 'xn--mnchen-3ya.corp'],
+  ] as const) {
+    const hosts = { [one]: '10.0.0.1', [other]: '10.0.0.2' };
+    assert.throws(() => destinationForm(withResource({ host: one, hosts })), at(`/resource/hosts/${other}`));
+  }
+});
+
+test('what a mode of TLS to the resource has no use for is refused by name', () => {
+  for (const [field, tls] of [
+    ['caCertificateIds', { caCertificateIds: ['c'] }],
+    ['rejectUnauthorized', { rejectUnauthorized: false }],
+    ['serverName', { serverName: 'db.corp' }],
+    ['clientCertificateId', { clientCertificateId: 'c' }],
+    ['clientCertificateId', { mode: 'tls', clientCertificateId: 'c' }],
+  ] as const) {
+    assert.throws(() => destinationForm(withResource({ tls })), at(`/resource/tls/${field}`));
+  }
+  const health = { kind: 'tls' } as const;
+  destinationForm({ ...withResource({ tls: { serverName: 'db.corp' } }), health });
+});
+
+test('a user that SOCKS has no room for is refused, counted in bytes', () => {
+  const proxy = (username: string) => ({ type: 'socks5', host: 'p.corp', port: 1080, username }) as const;
+  destinationForm(withResource({ proxy: proxy('é'.repeat(127)) }));
+  assert.throws(
+    () => destinationForm(withResource({ proxy: proxy('é'.repeat(128)) })),
+    at('/resource/proxy/username'),
+  );
 });
 
 test('a cloud destination has a clientPort in place of a front, and its kind is for life', () => {

@@ -1,10 +1,11 @@
 /**
  * From what an operator wrote to a whole object: bodies are checked against the contract's schema, defaults filled in,
  * and what this version does not serve refused by name, so that nothing is taken and ignored. A merge patch is
- * applied to the form that the object has now and then checked as a whole.
+ * applied to the form that the object has now and then checked as a whole. Hosts are kept in ASCII: as they are resolved,
+ * called, claimed and compared.
  */
 import { isIP } from 'node:net';
-import { isHost } from '@postern/access';
+import { isHost, toAsciiHost } from '@postern/access';
 import {
   type DestinationFront,
   type DestinationHosts,
@@ -80,7 +81,10 @@ export function destinationForm(input: DestinationInput): DestinationForm {
   return form;
 }
 
-/** The form of a destination with a merge patch applied; its front's host and port stay unless the patch gives others. */
+/**
+ * The form of a destination with a merge patch applied; its front's host and port stay unless the patch gives others. A
+ * port of null stays too, if the front as it is to be can have it.
+ */
 export function patchDestination(document: DestinationDocument, patch: unknown): DestinationForm {
   const { name, kind, enabled, resource, front, clientPort, listener, health } = document;
   const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
@@ -93,16 +97,21 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   const form = destinationForm(input);
   if (form.kind === 'cloud' || front === undefined) return form;
   const { host, port } = form.front;
-  return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? front.port } };
+  const stays = asksForPort(patch) ? null : front.port;
+  return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? stays } };
+}
+
+function asksForPort(patch: unknown): boolean {
+  return (patch as { front?: { port?: unknown } | null }).front?.port === null;
 }
 
 /** Where the patch gives another host, what the former one's address was is of no use any more. */
 function withUsedHosts(merged: unknown, former: DestinationHosts | undefined): unknown {
   const { resource } = merged as { resource?: Pick<DestinationForm['resource'], 'host' | 'hosts' | 'proxy'> };
   if (former === undefined || resource?.hosts === undefined) return merged;
-  const names = [resource.host, resource.proxy?.host].map((name) => name?.toLowerCase());
+  const names = [resource.host, resource.proxy?.host ?? ''].map(plainHost);
   const used = Object.entries(resource.hosts).filter(
-    ([name, address]) => names.includes(name.toLowerCase()) || former[name] !== address,
+    ([name, address]) => names.includes(plainHost(name)) || former[name] !== address,
   );
   return { ...(merged as object), resource: { ...resource, hosts: Object.fromEntries(used) } };
 }
@@ -112,7 +121,8 @@ type Proxy = DestinationForm['resource']['proxy'];
 /** A password was given for one proxy and user, and certstore shows it to no other. */
 function demandSamePlace(former: Proxy, now: Proxy): void {
   if (former?.passwordId === undefined || now?.passwordId !== former.passwordId) return;
-  if (now.host === former.host && now.port === former.port && now.username === former.username) return;
+  if (toAsciiHost(now.host) === former.host && now.port === former.port && now.username === former.username)
+    return;
   const message = 'must be given again for another proxy or user, or null for none';
   throw invalid([{ path: '/resource/proxy/password', message }]);
 }
@@ -146,17 +156,10 @@ function resourceForm(
   protocol: StreamProtocol,
 ): DestinationForm['resource'] {
   return {
-    host: input.host.replace(/^\[(.*)\]$/, '$1'),
+    host: toAsciiHost(input.host.replace(/^\[(.*)\]$/, '$1')),
     port: input.port,
     protocol: input.protocol ?? protocol,
-    tls: {
-      mode: 'none',
-      serverName: null,
-      caCertificateIds: [],
-      clientCertificateId: null,
-      rejectUnauthorized: true,
-      ...input.tls,
-    },
+    tls: resourceTlsForm(input.tls ?? {}),
     ...hostsForm(input.hosts),
     proxy: proxyForm(input.proxy ?? null),
     connectTimeoutSeconds: input.connectTimeoutSeconds ?? 30,
@@ -166,9 +169,28 @@ function resourceForm(
   };
 }
 
+function resourceTlsForm(
+  input: NonNullable<DestinationInput['resource']['tls']>,
+): DestinationForm['resource']['tls'] {
+  return {
+    mode: 'none',
+    caCertificateIds: [],
+    clientCertificateId: null,
+    rejectUnauthorized: true,
+    ...input,
+    serverName: typeof input.serverName === 'string' ? toAsciiHost(input.serverName) : null,
+  };
+}
+
 /** What is not used is left out, so that what is shown says it all. */
-function hostsForm(hosts: DestinationHosts | undefined): { hosts?: DestinationHosts } {
-  return hosts === undefined || Object.keys(hosts).length === 0 ? {} : { hosts };
+function hostsForm(hosts: DestinationHosts = {}): { hosts?: DestinationHosts } {
+  const form = new Map<string, [name: string, address: string]>();
+  for (const [name, address] of Object.entries(hosts)) {
+    const path = `/resource/hosts/${name}`;
+    if (form.has(plainHost(name))) throw invalid([{ path, message: 'is the same name as another of them' }]);
+    form.set(plainHost(name), [toAsciiHost(name), address]);
+  }
+  return form.size === 0 ? {} : { hosts: Object.fromEntries(form.values()) };
 }
 
 function proxyForm(
@@ -179,7 +201,7 @@ function proxyForm(
   const { type, host, port, username, passwordId } = input;
   return {
     type,
-    host,
+    host: toAsciiHost(host),
     port,
     ...(username === undefined ? {} : { username }),
     ...(passwordId === undefined ? {} : { passwordId }),
@@ -189,7 +211,7 @@ function proxyForm(
 function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
   return {
     protocol,
-    host: input.host ?? null,
+    host: typeof input.host === 'string' ? toAsciiHost(input.host) : null,
     port: input.port ?? null,
     tls: { ...frontTlsDefaults, ...input.tls },
     proxyProtocol: input.proxyProtocol ?? 'off',
@@ -243,7 +265,7 @@ function findMisplaced({ kind, front, clientPort, listener }: DestinationInput):
 }
 
 function findFault(form: DestinationForm): BodyFault | null {
-  const { name, resource } = form;
+  const { name, resource, health } = form;
   if (dnsLabel(name) === '') {
     return {
       path: '/name',
@@ -251,16 +273,9 @@ function findFault(form: DestinationForm): BodyFault | null {
     };
   }
   if (!isHost(resource.host)) return { path: '/resource/host', message: 'is no address and no host name' };
-  const { proxy, tls } = resource;
-  const proxyFault = findResourceProxyFault(proxy);
-  if (proxyFault !== null) return proxyFault;
-  if (tls.serverName !== null && !isHost(tls.serverName)) {
-    return { path: '/resource/tls/serverName', message: 'is no address and no host name' };
-  }
-  if (tls.mode === 'mutual' && tls.clientCertificateId === null) {
-    return { path: '/resource/tls/clientCertificateId', message: 'must be given where the mode is mutual' };
-  }
   return (
+    findResourceProxyFault(resource.proxy) ??
+    findResourceTlsFault(resource.tls, health) ??
     findHostsFault(resource) ??
     findHealthFault(form) ??
     findCompressFault(form) ??
@@ -273,19 +288,47 @@ function findResourceProxyFault(proxy: DestinationForm['resource']['proxy']): Bo
   const at = (field: string, message: string): BodyFault => ({ path: `/resource/proxy/${field}`, message });
   const { type, host, username, passwordId } = proxy;
   if (!isHost(host)) return at('host', 'is no address and no host name');
+  // RFC 1929 gives it one byte of length, SOCKS 4 a zero byte at its end.
+  if (username !== undefined && (Buffer.byteLength(username) > 255 || username.includes('\0')))
+    return at('username', 'must be at most 255 bytes of UTF-8, without a zero byte');
   if (passwordId === undefined) return null;
   if (type !== 'socks5') return at('password', `is for type "socks5"; SOCKS 4 has a user ID alone`);
   return username === undefined ? at('username', 'must be given where there is a password') : null;
+}
+
+/** What a mode of TLS has no use for is refused, so that nobody believes that it is in force. */
+function findResourceTlsFault(
+  tls: DestinationForm['resource']['tls'],
+  health: DestinationForm['health'],
+): BodyFault | null {
+  const at = (field: string, message: string): BodyFault => ({ path: `/resource/tls/${field}`, message });
+  const { mode, serverName, caCertificateIds, clientCertificateId, rejectUnauthorized } = tls;
+  if (serverName !== null && !isHost(serverName)) return at('serverName', 'is no address and no host name');
+  if (mode === 'mutual' && clientCertificateId === null)
+    return at('clientCertificateId', 'must be given where the mode is mutual');
+  if (mode !== 'mutual' && clientCertificateId !== null)
+    return at('clientCertificateId', `is for mode "mutual", not "${mode}"`);
+  if (mode !== 'none') return null;
+  const message = 'is for mode "tls" or "mutual", not "none"';
+  if (caCertificateIds.length > 0) return at('caCertificateIds', message);
+  if (!rejectUnauthorized) return at('rejectUnauthorized', message);
+  // Where a front passes TLS through, the check by TLS has a name to ask for.
+  return serverName === null || health.kind === 'tls' ? null : at('serverName', message);
+}
+
+/** As names are compared. */
+function plainHost(name: string): string {
+  return toAsciiHost(name).toLowerCase();
 }
 
 /** An address for a name that nobody would ask for is a mistake. */
 function findHostsFault({ host, hosts = {}, proxy }: DestinationForm['resource']): BodyFault | null {
   // A proxy resolves names itself, but for SOCKS 4.
   const resolved = proxy === null ? [host] : proxy.type === 'socks4' ? [host, proxy.host] : [proxy.host];
-  const names = resolved.filter((name) => isIP(name) === 0).map((name) => name.toLowerCase());
+  const names = resolved.filter((name) => isIP(name) === 0).map(plainHost);
   for (const [name, address] of Object.entries(hosts)) {
     const at = (message: string): BodyFault => ({ path: `/resource/hosts/${name}`, message });
-    if (!names.includes(name.toLowerCase()))
+    if (!names.includes(plainHost(name)))
       return at(`is no name that is resolved for this destination: ${names.join(', ') || 'none is'}`);
     if (isIP(address) === 0) return at('must be an IP address');
   }

@@ -325,6 +325,21 @@ test('a front moves only where another port is asked for, and the old port rests
   assert.equal(next.front?.port, 15001);
 });
 
+test('a front that cannot keep its port as it is to be is allotted another where null is asked for', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const udp = { ...input, front: { protocol: 'udp' as const } };
+  const { id, front } = await ask(bus, createDestination, { gatewayId, input: udp });
+  const other = await ask(bus, createDestination, { gatewayId, input });
+  assert.deepEqual([front?.port, other.front?.port], [15000, 15000]);
+  const tcp = { resource: { protocol: 'tcp' } };
+  const update = (place: object) =>
+    ask(bus, updateDestination, { gatewayId, id, patch: { ...tcp, front: { protocol: 'tcp', ...place } } });
+  await assert.rejects(update({}), { code: 'ROUTER_FRONT_TAKEN' });
+  assert.equal((await update({ port: null })).front?.port, 15001);
+  assert.equal((await update({ port: null })).front?.port, 15001);
+});
+
 test('a port that another destination has is refused, and then nothing was made', async (t) => {
   const { bus, gateway } = await setUp(t);
   const gatewayId = gateway.id;

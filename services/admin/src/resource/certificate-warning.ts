@@ -23,9 +23,16 @@ export async function certificateWarnings(
   destinations: readonly Destination[],
 ): Promise<Warning[][]> {
   // The path says which destination a use is of, and comes back with the answer.
-  const uses = destinations.flatMap((destination, index) =>
-    certificateUses(destination).map(({ id, field, role }) => ({ id, role, field: `${index}${field}` })),
-  );
+  const uses = destinations.flatMap((destination, index) => {
+    const { host = '', port = 0, username = '' } = destination.resource.proxy ?? {};
+    const place = { gatewayId: destination.gatewayId, host, port, username };
+    return certificateUses(destination).map(({ id, field, role }) => ({
+      id,
+      role,
+      field: `${index}${field}`,
+      ...(role === 'password' ? { place } : {}),
+    }));
+  });
   const warnings = destinations.map((): Warning[] => []);
   for (let first = 0; first < uses.length; first += usesPerQuestion) {
     for (const found of await checked(bus, uses.slice(first, first + usesPerQuestion))) {
