@@ -236,6 +236,19 @@ describe('client', () => {
     assert.equal((await reset).name, 'Denied');
   });
 
+  it('takes an access list that comes in one piece with WELCOME', async (t) => {
+    const { client, up } = await start(t, {
+      tunnels: 1,
+      before: (platform) => {
+        platform.node(0).onSession = (session) =>
+          session.sendControl({ kind: 'accessList', revision: 2, rules: [] });
+      },
+    });
+    await up;
+    const [gateway] = (client.status() as { gateways: { accessListRevision: number }[] }).gateways;
+    assert.equal(gateway?.accessListRevision, 2);
+  });
+
   it('takes the WebSocket when the tunnel port is closed, and goes back to direct when it opens, without a break', async (t) => {
     const port = await echo(t);
     let tunnelPort = 0;

@@ -4,12 +4,14 @@
  *
  *     nodes ──set──► wanted ──the one that spoke last──► Checks (libs/dial) ──► told to every node
  */
-import { type HealthCheck, type HealthFinding, healthChecksMax, healthFindingsMax } from '@postern/contracts';
+import { type HealthCheck, type HealthFinding, healthChecksMax } from '@postern/contracts';
 import { type Check, Checks, type Finding, type ResourceParts } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import type { Session } from '@postern/tunnel';
 
 const repeatMs = 60_000;
+/** A cause may have a thousand characters, of six bytes each in JSON, and a frame has 64 KiB. */
+const findingsPerFrame = 8;
 
 /** What it dials by. */
 export interface HealthCheckerParts {
@@ -101,7 +103,7 @@ export class HealthChecker {
 
   #tellAll(): void {
     const items = [...this.#checks.findings()].map(([destinationId, found]) => ({ destinationId, ...found }));
-    for (let from = 0; from < items.length; from += healthFindingsMax)
-      this.#tell(items.slice(from, from + healthFindingsMax));
+    for (let from = 0; from < items.length; from += findingsPerFrame)
+      this.#tell(items.slice(from, from + findingsPerFrame));
   }
 }

@@ -28,14 +28,18 @@ const splitName: DocumentStep = {
 };
 
 /** An owner of `things`, whose program knows these steps. */
-async function owner(steps: readonly DocumentStep[] = [], room: BackupRoom = 'acl') {
+async function owner(
+  steps: readonly DocumentStep[] = [],
+  room: BackupRoom = 'acl',
+  check: () => Promise<void> = async () => {},
+) {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
   const things: Collection<Thing> = await store.collection('things', { steps });
   const onError = (error: unknown): void => assert.fail(String(error));
   const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
   const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
-  await serveBackup({ bus, store, source: { room, collections, feeds: [] }, serve, onError });
+  await serveBackup({ bus, store, source: { room, collections, feeds: [], check }, serve, onError });
   return { bus, things, questions: backupQuestions(room) };
 }
 
@@ -106,7 +110,8 @@ it('refuses a platform in use unless it may overwrite, or is at the same file ag
   await commit(to, second);
   await commit(to, second);
   await commit(to, await given(to, part, bytes));
-  assert.deepEqual((await to.things.list()).items, [{ id: 'a', revision: 1 }]);
+  // Restored over itself it is another revision: none ever goes back.
+  assert.deepEqual((await to.things.list()).items, [{ id: 'a', revision: 2 }]);
 });
 
 it('refuses the same file again where the last owner has it: the restore was whole, and changes came since', async () => {
@@ -125,6 +130,30 @@ it('brings older documents up to date, and refuses newer ones', async () => {
   assert.deepEqual(await newer.things.get('a'), { id: 'a', revision: 3, names: ['x'] });
   const back = await taken(newer);
   await assert.rejects(given(older, back.part, back.bytes, true), { code: 'BACKUP_NEWER' });
+});
+
+it('is done once, also where who had no answer asks again while it is done', async () => {
+  const second = Promise.withResolvers<void>();
+  let checks = 0;
+  const from = await owner();
+  // When it is whole, for the first commit, for the second.
+  const to = await owner([], 'acl', async () => {
+    checks += 1;
+    if (checks === 3) await second.promise;
+  });
+  await from.things.put({ id: 'a', revision: 1, name: 'restored' });
+  const { part, bytes } = await taken(from);
+  const restore = await given(to, part, bytes);
+  const [first, again] = [commit(to, restore), commit(to, restore)];
+  await first;
+  await to.things.put({ id: 'a', revision: 2, name: 'changed since' });
+  await to.things.put({ id: 'b', revision: 1, name: 'made since' });
+  second.resolve();
+  await again;
+  assert.deepEqual(
+    (await to.things.list()).items.map(({ name }) => name),
+    ['changed since', 'made since'],
+  );
 });
 
 it('refuses an older document of which a step cannot make a newer one', async () => {

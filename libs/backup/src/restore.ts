@@ -71,12 +71,14 @@ export class Restores {
 
   /** Does it. Done already, it stays done. */
   async commit(restoreId: string): Promise<void> {
-    const former = (await this.#kept.get(stateId)) as State | null;
-    if (former?.restoreId === restoreId && former.state === 'done') return;
+    if (await this.#isDone(this.#kept, restoreId)) return;
     const state = await this.#given(restoreId);
-    const contents = await this.#read(state);
+    const contents = await this.#readUnlessDone(state);
+    if (contents === null) return;
     await this.#store.transaction(
       async (within) => {
+        // Who had no answer asks again, and both may be under way: what was changed since the first must stay.
+        if (await this.#isDone(within(this.#kept), restoreId)) return;
         if (!state.overwrite) await this.#demandEmpty(within);
         for (const one of this.#source.collections)
           await put(within, one, contents.get(one.collection.name) ?? []);
@@ -100,6 +102,21 @@ export class Restores {
     const state = (await this.#kept.get(stateId)) as State | null;
     if (state?.restoreId === restoreId && state.state === 'given') return state;
     throw backupError('BACKUP_RESTORE_UNKNOWN', 'this restore was not begun here, or another one was since');
+  }
+
+  async #isDone(kept: Collection<State | Chunk>, restoreId: string): Promise<boolean> {
+    const state = (await kept.get(stateId)) as State | null;
+    return state?.restoreId === restoreId && state.state === 'done';
+  }
+
+  /** Null where it was done meanwhile, and its pieces are dropped. */
+  async #readUnlessDone(state: State): Promise<Contents | null> {
+    try {
+      return await this.#read(state);
+    } catch (error) {
+      if (await this.#isDone(this.#kept, state.restoreId)) return null;
+      throw error;
+    }
   }
 
   async #read({ restoreId, part }: State): Promise<Contents> {
@@ -153,7 +170,11 @@ async function put(
     const stay = new Set(documents.map(({ id }) => id));
     for (const id of await idsOf(own)) if (!stay.has(id)) await own.delete(id);
   }
-  for (const document of documents) await own.put(document);
+  for (const document of documents) {
+    // A revision never goes back: whoever holds what was here would take what is restored for the same, or for older.
+    const { revision = 0 } = (await own.get(document.id)) ?? {};
+    await own.put(revision < document.revision ? document : { ...document, revision: revision + 1 });
+  }
 }
 
 async function idsOf(collection: Collection<StoredDocument>): Promise<string[]> {

@@ -252,7 +252,11 @@ export const releaseCertificate = defineQuestion(
 /** A certificate as nodes follow it (feed `certstore.certificates`): which contents it has now, never the contents. */
 export const CertificateRecord = Type.Object({
   id: Type.String(),
-  contentRevision: Type.Integer({ minimum: 1 }),
+  contentRevision: Type.Integer({
+    minimum: 1,
+    description:
+      'grows with each change of the document, its contents among them, and with a restore; never goes back',
+  }),
   kind: CertificateKind,
   subject: Type.String(),
   fingerprint: Type.String(),

@@ -16,6 +16,8 @@ export interface EndpointOptions {
   /** A peer opened a stream here: set its `events`, then `accept` or `reset` it, now or later. Without it streams are refused. */
   onOpen?(stream: Stream, session: Session): void;
   onControl?(session: Session, body: unknown): void;
+  /** `TUNNEL_CONTROL_TOO_LONG`: what was to be said on a session did not fit a frame, and was not sent. */
+  onControlLost?(session: Session, error: TunnelError): void;
   onSessionClose?(session: Session, cause: TunnelError): void;
   /** A peer said GOAWAY: no new streams there; time to open another session. */
   onGoAway?(session: Session, text: string): void;

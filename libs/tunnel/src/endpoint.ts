@@ -232,6 +232,10 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#options.onControl?.(session, body);
   }
 
+  handleControlLost(session: Session, error: TunnelError): void {
+    this.#options.onControlLost?.(session, error);
+  }
+
   handleGoAway(session: Session, lastStream: number, text: string): void {
     this.#options.onGoAway?.(session, text);
     session.dropAbove(lastStream);

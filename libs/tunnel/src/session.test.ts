@@ -15,6 +15,7 @@ async function world(limits: Partial<Limits> = {}) {
   const owners: TestOwner[] = [];
   const closed: TunnelError[] = [];
   const controls: unknown[] = [];
+  const lost: TunnelError[] = [];
   const node = testEndpoint(clock, 'node', {
     limits,
     onOpen: (stream) => {
@@ -24,11 +25,14 @@ async function world(limits: Partial<Limits> = {}) {
     onControl: (_session, body) => {
       controls.push(body);
     },
+    onControlLost: (_session, error) => {
+      lost.push(error);
+    },
     onSessionClose: (_session, cause) => {
       closed.push(cause);
     },
   });
-  return { clock, node, owners, closed, controls, ...(await RawPeer.join(clock, node)) };
+  return { clock, node, owners, closed, controls, lost, ...(await RawPeer.join(clock, node)) };
 }
 
 /** What an endpoint that is dialled makes of these first bytes. */
@@ -384,6 +388,21 @@ test('when no floor of window is left OPEN is refused with Limit', async () => {
   await clock.advance(1);
   assert.deepEqual([raw.resets(3).length, raw.resets(5)[0]?.code], [0, ResetCode.Limit]);
   assert.throws(() => node.open(session, {}), { code: 'TUNNEL_STREAM_LIMIT' });
+});
+
+test('a control body that does not fit a frame is not sent, the owner is told, and the session goes on', async () => {
+  const { clock, node, raw, session, lost } = await world();
+  session.sendControl({ text: 'é'.repeat(40_000) });
+  session.sendControl({ text: 'short' });
+  await clock.advance(1);
+  assert.deepEqual(
+    lost.map(({ code }) => code),
+    ['TUNNEL_CONTROL_TOO_LONG'],
+  );
+  assert.equal(session.closed, false);
+  raw.open(1, node.self);
+  await clock.advance(1);
+  assert.equal(node.streams.size, 1);
 });
 
 test('metadata that does not fit OPEN is refused and leaves nothing behind', async () => {

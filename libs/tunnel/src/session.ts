@@ -42,6 +42,8 @@ export interface SessionOwner {
   handleOpen(session: Session, id: number, open: Open): void;
   handleResume(session: Session, id: number, resume: Resume): void;
   handleControl(session: Session, body: unknown): void;
+  /** What was to be said did not fit a frame. */
+  handleControlLost(session: Session, error: TunnelError): void;
   handleGoAway(session: Session, lastStream: number, text: string): void;
   handleClose(session: Session, cause: TunnelError): void;
 }
@@ -169,9 +171,23 @@ export class Session implements FrameSink {
     this.#sendPing();
   }
 
-  /** Sends JSON on stream 0. */
+  /**
+   * Sends JSON on stream 0. What does not fit a frame is not sent, and the owner is told: it is said by timers and
+   * handlers, and an error that nobody catches there would end the process.
+   */
   sendControl(body: unknown): void {
-    this.sendControlFrame(encodeBody(FrameType.Control, body));
+    const frame = this.#controlFrame(body);
+    if (frame !== null) this.sendControlFrame(frame);
+  }
+
+  #controlFrame(body: unknown): Buffer | null {
+    try {
+      return encodeBody(FrameType.Control, body);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      this.#owner.handleControlLost(this, error);
+      return null;
+    }
   }
 
   /** Takes no more streams and tells the peer; closes when the last one has gone. */

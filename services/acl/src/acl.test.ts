@@ -213,7 +213,7 @@ test('a token is shown once and kept as a hash; several are valid at once', asyn
   for (const text of [JSON.stringify(listed), JSON.stringify(stored)]) assert.ok(!text.includes(first.token));
 });
 
-test('a revoked token is told to nodes for as long as a ticket of it may live, and is listed no more', async (t) => {
+test('a revoked token is told to nodes for as long as it is remembered, and is listed no more', async (t) => {
   const { bus, clock } = await setUp(t);
   const { id } = await makeToken(bus, { gatewayId: 'plant', input: {} });
   const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
@@ -226,8 +226,12 @@ test('a revoked token is told to nodes for as long as a ticket of it may live, a
   assert.deepEqual((await ask(bus, listTokens, { gatewayId: 'plant' })).items, []);
   await assert.rejects(ask(bus, getToken, { gatewayId: 'plant', id }), { code: 'ACL_TOKEN_NOT_FOUND' });
   await assert.rejects(ask(bus, revokeToken, { gatewayId: 'plant', id }), { code: 'ACL_TOKEN_NOT_FOUND' });
-  clock.now += 2 * 3_600_000;
-  assert.deepEqual((await policyOf(bus, 'plant'))?.revokedTokens, []);
+  // A node that was out of reach for longer than tickets live still holds tunnels of it.
+  clock.now += 24 * 3_600_000;
+  assert.deepEqual(
+    (await policyOf(bus, 'plant'))?.revokedTokens.map(({ tokenId }) => tokenId),
+    [id],
+  );
 });
 
 test('a gateway has at most as many tokens as the settings say', async (t) => {

@@ -5,22 +5,13 @@
  * A policy is dropped, with all tokens and rules of its gateway, when the router says that there is no such gateway.
  */
 import type { Bus } from '@postern/bus';
-import {
-  ServiceError,
-  ask,
-  getGateway,
-  ticketLifeSeconds,
-  type GatewayRecord,
-  type Policy,
-} from '@postern/contracts';
+import { ServiceError, ask, getGateway, type GatewayRecord, type Policy } from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
 import { StoreError } from '@postern/store';
 import { every, type Documents, type PolicyDocument } from './document.ts';
 import { gatewayUnknown } from './errors.ts';
 import type { Draft, Journal } from './journal.ts';
 
-/** Clocks may differ by this much before a revoked token is forgotten too early. */
-const clockMarginMs = 60_000;
 const pageItems = 50;
 
 /** The policies that acl owns. */
@@ -118,7 +109,6 @@ async function policyOf(documents: Documents, policy: PolicyDocument, now: numbe
   const accessList = await documents.accessLists.get(gatewayId);
   const sourceRules = await Array.fromAsync(every(documents.sourceRules, { gatewayId }));
   const revoked = await Array.fromAsync(every(documents.tokens, { gatewayId, revoked: true }));
-  const since = now - ticketLifeSeconds.reserve * 1000 - clockMarginMs;
   return {
     id: gatewayId,
     gatewayName: policy.name,
@@ -127,9 +117,8 @@ async function policyOf(documents: Documents, policy: PolicyDocument, now: numbe
     accessListRevision: accessList?.revision ?? 0,
     accessList: accessList?.rules ?? [],
     sourceRules: sourceRules.map(({ id, restricted, rules }) => ({ destinationId: id, restricted, rules })),
-    revokedTokens: revoked
-      .map(({ id, revokedAt }) => ({ tokenId: id, revokedAt: revokedAt ?? '' }))
-      .filter(({ revokedAt }) => Date.parse(revokedAt) > since),
+    // All that are remembered: a tunnel lasts longer than a ticket, and its node may have been out of reach for long.
+    revokedTokens: revoked.map(({ id, revokedAt }) => ({ tokenId: id, revokedAt: revokedAt ?? '' })),
   };
 }
 

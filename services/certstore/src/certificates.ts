@@ -344,8 +344,9 @@ export function certificateSource({ certificates }: Documents): FeedSource<Certi
 }
 
 function recordOf(document: CertificateDocument): CertificateRecord {
-  const { id, contentRevision, kind, subject, fingerprint, hasKey, notBefore, notAfter } = document;
-  return { id, contentRevision, kind, subject, fingerprint, hasKey, notBefore, notAfter };
+  const { id, revision, kind, subject, fingerprint, hasKey, notBefore, notAfter } = document;
+  // The document's own: it grows with each change, and with a restore too, which brings back a former contentRevision.
+  return { id, contentRevision: revision, kind, subject, fingerprint, hasKey, notBefore, notAfter };
 }
 
 function storedOf({ kind, chainPem, keyPem, facts }: Contents) {

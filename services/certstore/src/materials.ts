@@ -132,7 +132,7 @@ export class Materials {
       throw certstoreError('CERTSTORE_NOT_NEEDED', `no destination needs the certificate ${id} there`);
     }
     const isShown = uses.some(({ role }) => role !== 'ca');
-    const { contentRevision: revision, chainPem, fingerprint, notAfter, hasKey } = document;
+    const { revision, chainPem, fingerprint, notAfter, hasKey } = document;
     const keyPem = isShown && hasKey ? await certificates.keyPem(document) : null;
     const material: Material = { id, revision, chainPem, keyPem, fingerprint, notAfter };
     return signer.seal(trusts, key, material);

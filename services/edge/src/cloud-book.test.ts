@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { CloudListenerState } from '@postern/contracts';
+import { type CloudListenerState, knownFeatures } from '@postern/contracts';
 import { CloudBook } from './cloud-book.ts';
 import { routeOf } from './fixture/documents.ts';
 import type { Tunnel } from './tunnels.ts';
@@ -22,7 +22,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
     sent = [];
     revision = 1;
     const session = { usable: true, sendControl: (body: unknown) => sent.push(body) };
-    tunnel = { gatewayId, clientId: 'c1', features: [], session } as unknown as Tunnel;
+    tunnel = { gatewayId, clientId: 'c1', features: new Set(knownFeatures), session } as unknown as Tunnel;
     book = new CloudBook({ tunnels: () => [tunnel], revision: () => revision });
   });
 
@@ -53,6 +53,23 @@ describe('whether clients follow what they were told of cloud destinations', () 
     assert.equal(await follows(), false);
     book.setStates(tunnel, [listening('d1'), failed], revision);
     assert.equal(await follows(), true);
+  });
+
+  it('is told in one frame also of 64 destinations of which all is as long as it may be', () => {
+    const host = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`;
+    const ids = Array.from({ length: 64 }, (_, n) => `01m8dj9dkr3bybdd2fa${String(n).padStart(3, '0')}`);
+    const certificate = ids[0] ?? '';
+    for (const [n, id] of ids.entries()) {
+      const route = routeOf({ id, kind: 'cloud', name: '\u6f22'.repeat(64), clientPort: 20_000 + n });
+      const tls = { ...route.resource.tls, mode: 'tls' as const, serverName: host };
+      const resource = { ...route.resource, host, protocol: 'http' as const, compress: true, tls };
+      const clientCaIds = [certificate, certificate, certificate, certificate];
+      const listener = { tls: { mode: 'mutual' as const, certificateId: certificate, clientCaIds } };
+      book.apply(id, gatewayId, { ...route, resource, listener });
+    }
+    const last = sent.at(-1) as { destinations: unknown[] };
+    assert.equal(last.destinations.length, 64);
+    assert(Buffer.byteLength(JSON.stringify(last)) <= 65_536);
   });
 
   it('does not take what was said of a former list for an answer', async () => {

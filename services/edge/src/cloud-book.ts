@@ -17,7 +17,8 @@ import type { Session } from '@postern/tunnel';
 import type { Tunnel } from './tunnels.ts';
 import { outdated } from './upstream.ts';
 
-const nameLengthMax = 64;
+/** As JSON. With 64 of the longest destinations the list fits a frame. */
+const nameBytesMax = 64;
 /** How long a client may take to follow before nobody waits for it: a distant one, or one whose tunnel is dead. */
 const followMs = 500;
 
@@ -147,7 +148,7 @@ function isSettled(id: string, states: readonly CloudListenerState[]): boolean {
 function listed({ id, name, enabled, clientPort, listener, resource }: Route): CloudDestination[] {
   if (!enabled || clientPort === undefined) return [];
   const { host, port, protocol, idleTimeoutSeconds, compress } = resource;
-  const shortName = name.slice(0, nameLengthMax);
+  const shortName = cutText(name, nameBytesMax);
   return [
     {
       id,
@@ -162,6 +163,12 @@ function listed({ id, name, enabled, clientPort, listener, resource }: Route): C
       ...tlsOf(listener),
     },
   ];
+}
+
+function cutText(text: string, bytesMax: number): string {
+  let cut = text.slice(0, bytesMax);
+  while (Buffer.byteLength(JSON.stringify(cut)) > bytesMax + 2) cut = cut.slice(0, -1);
+  return cut;
 }
 
 /** As fronts call their resources (http/resource-names.ts). */

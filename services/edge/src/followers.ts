@@ -85,15 +85,25 @@ export class Followers {
     });
   }
 
+  /** One change that fails keeps no other from being put in force. */
+  #put(id: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#parts.logger.error({ id, error }, 'a change could not be put in force');
+    }
+  }
+
   /** What is gone goes first: its port may be another's now. */
   #handleRoutes({ changed, deleted }: FeedChange<Route>): void {
-    for (const { id, gatewayId } of deleted) this.#parts.onRoute(id, gatewayId, undefined);
-    for (const { now } of changed) this.#parts.onRoute(now.id, now.gatewayId, now);
+    for (const { id, gatewayId } of deleted)
+      this.#put(id, () => this.#parts.onRoute(id, gatewayId, undefined));
+    for (const { now } of changed) this.#put(now.id, () => this.#parts.onRoute(now.id, now.gatewayId, now));
   }
 
   #handlePolicies({ changed, deleted }: FeedChange<Policy>): void {
     for (const id of [...deleted.map((policy) => policy.id), ...changed.map(({ now }) => now.id)]) {
-      this.#parts.onPolicy(id);
+      this.#put(id, () => this.#parts.onPolicy(id));
       for (const done of this.#waiting.get(id) ?? []) done();
     }
   }

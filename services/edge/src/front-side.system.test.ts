@@ -6,6 +6,7 @@ import { silentLogger } from '@postern/telemetry';
 import { freePort } from '@postern/test-kit';
 import { frontOf, routeOf } from './fixture/documents.ts';
 import { optionsOf } from './fixture/node.ts';
+import { Fronts } from './fronts.ts';
 import { FrontSide, type FrontSideParts } from './front-side.ts';
 
 test('a destination that goes, and one that comes, while the shared ports open, are not missed', async () => {
@@ -32,4 +33,23 @@ test('a destination that goes, and one that comes, while the shared ports open, 
   const states = side.fronts.states().map(({ destinationId, listening: on }) => `${destinationId} ${on}`);
   side.close();
   assert.deepEqual(new Set(states), new Set(['comes true', 'stays true']));
+});
+
+test('a front that moves to another port is tried there anew', async () => {
+  const fronts = new Fronts({
+    host: '127.0.0.1',
+    reusePort: false,
+    flowsPerFrontMax: 8,
+    logger: silentLogger,
+    sharedListening: () => true,
+    whyNoTls: () => null,
+  } as unknown as ConstructorParameters<typeof Fronts>[0]);
+  const at = (port: number): Route => routeOf({ id: 'moves', front: frontOf({ port }) });
+  await fronts.open([at(await freePort())]);
+  const port = await freePort();
+  fronts.apply('moves', at(port));
+  await fronts.tried();
+  const [state] = fronts.states();
+  fronts.close();
+  assert.deepEqual([state?.port, state?.listening], [port, true]);
 });

@@ -43,7 +43,7 @@ export interface FrontState {
 /** The front of one destination. */
 export class Front {
   readonly #parts: FrontParts;
-  readonly #firstTry = Promise.withResolvers<void>();
+  #firstTry = Promise.withResolvers<void>();
   /** Datagrams of listeners that are no more. */
   readonly #former: FlowCounts = { fromCallers: 0, toCallers: 0, dropped: 0 };
   #route: FrontRoute;
@@ -64,7 +64,7 @@ export class Front {
     return this.#route;
   }
 
-  /** Resolves when it listens, or could not at the first try. */
+  /** Resolves when it listens where it is to be now, or could not at the first try. */
   get tried(): Promise<void> {
     return this.#firstTry.promise;
   }
@@ -88,6 +88,8 @@ export class Front {
     this.#route = route;
     if (!moved) return;
     this.#stopListening();
+    this.#firstTry.resolve();
+    this.#firstTry = Promise.withResolvers<void>();
     this.#listen();
   }
 

@@ -103,6 +103,6 @@ function fitting(notice: TunnelNotice): TunnelNotice {
 }
 
 function fittingTunnel(tunnel: TunnelPresence): TunnelPresence {
-  if (tunnel.ownRules === null || JSON.stringify(tunnel).length <= pageBytesMax) return tunnel;
+  if (tunnel.ownRules === null || Buffer.byteLength(JSON.stringify(tunnel)) <= pageBytesMax) return tunnel;
   return { ...tunnel, ownRules: null };
 }

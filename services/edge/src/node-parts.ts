@@ -114,6 +114,8 @@ export class NodeParts implements ShownParts {
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);
       },
+      onControlLost: (session, error) =>
+        logger.error({ peer: session.peer.id, error }, 'a control frame is lost'),
       onSessionClose: (session, cause) => {
         this.tunnels.remove(session, cause);
         this.cloud.book.forget(session);

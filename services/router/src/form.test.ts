@@ -223,7 +223,7 @@ test('one name with two addresses is refused, however it is written', () => {
 
 test('what a mode of TLS to the resource has no use for is refused by name', () => {
   for (const [field, tls] of [
-    ['caCertificateIds', { caCertificateIds: ['c'] }],
+    ['caCertificateIds', { caCertificateIds: ['c'] as string[] }],
     ['rejectUnauthorized', { rejectUnauthorized: false }],
     ['serverName', { serverName: 'db.corp' }],
     ['clientCertificateId', { clientCertificateId: 'c' }],
