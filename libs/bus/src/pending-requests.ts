@@ -66,7 +66,7 @@ export class PendingRequests {
       const onAbort = (): void => settle.reject(aborted(subject, options.signal));
       const timer = setTimeout(() => {
         settle.reject(
-          new BusError('BUS_TIMEOUT', `no reply from ${subject} within ${options.deadlineMs} ms`),
+          new BusError('BUS_TIMEOUT', `no reply from ${subject} within ${Math.round(options.deadlineMs)} ms`),
         );
       }, options.deadlineMs);
       options.signal?.addEventListener('abort', onAbort);

@@ -19,6 +19,7 @@ import {
   type Service,
   type TelemetrySettings,
   createLogger,
+  tellConnection,
   createTelemetry,
   lateService,
   processMetrics,
@@ -66,11 +67,13 @@ export async function runService<Settings extends ServiceSettings>(
   async function open(signal: AbortSignal, make: (to: Connections) => Service): Promise<Opened> {
     const connected = await connectNats({ ...natsConnection(settings), name, signal, onError });
     bus = connected;
+    const told = tellConnection(connected, logger);
     try {
       const { url, options } = mongodbConnection(settings);
       const store = await connectMongo(url, { ...options, name, signal, onError });
       // The bus first: it waits for what is being answered, which needs both.
       const close = async (): Promise<void> => {
+        told.close();
         await connected.close();
         await store.close();
       };

@@ -41,3 +41,4 @@ export type { SamplerName, TelemetryOptions, TelemetrySettings } from './telemet
 export type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from './tracing.ts';
 export { type RunOptions, runProgram } from './run-program.ts';
 export { type Readiness, type Service, combineReadiness, readyWhen } from './service.ts';
+export { tellConnection } from './tell-connection.ts';

@@ -83,28 +83,27 @@ export class Policies {
 }
 
 /** The items of `acl.policies`. */
-export function policySource(documents: Documents, now: () => number): FeedSource<Policy> {
+export function policySource(documents: Documents): FeedSource<Policy> {
   return {
     read: async (ids) => {
       const found = await Promise.all(ids.map((id) => documents.policies.get(id)));
       return policiesOf(
         documents,
         found.filter((policy) => policy !== null),
-        now(),
       );
     },
     list: async (cursor) => {
       const { items, nextCursor } = await documents.policies.list({ cursor, limit: pageItems });
-      return { items: await policiesOf(documents, items, now()), nextCursor };
+      return { items: await policiesOf(documents, items), nextCursor };
     },
   };
 }
 
-function policiesOf(documents: Documents, found: readonly PolicyDocument[], now: number): Promise<Policy[]> {
-  return Promise.all(found.map((policy) => policyOf(documents, policy, now)));
+function policiesOf(documents: Documents, found: readonly PolicyDocument[]): Promise<Policy[]> {
+  return Promise.all(found.map((policy) => policyOf(documents, policy)));
 }
 
-async function policyOf(documents: Documents, policy: PolicyDocument, now: number): Promise<Policy> {
+async function policyOf(documents: Documents, policy: PolicyDocument): Promise<Policy> {
   const gatewayId = policy.id;
   const accessList = await documents.accessLists.get(gatewayId);
   const sourceRules = await Array.fromAsync(every(documents.sourceRules, { gatewayId }));

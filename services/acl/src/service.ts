@@ -127,7 +127,7 @@ class Acl implements Service {
     const documents = await openDocuments(store, { signal, onProgress });
     const ticketKeys = new TicketKeys({ documents, ticketKeyHours: config.ticketKeyHours, now });
     await ticketKeys.signingKey();
-    const feed = { feed: policyFeed, source: policySource(documents, now) };
+    const feed = { feed: policyFeed, source: policySource(documents) };
     const owner = await FeedOwner.open({
       ...feed,
       store,

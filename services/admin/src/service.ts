@@ -132,7 +132,7 @@ class Admin implements AdminService {
       authenticator: this.#authenticator,
       idempotency,
       metrics: adminMetrics(metrics),
-      logger: this.#logger,
+      logger: this.#parts.logger ?? silentLogger,
       version,
       tls: contextOptions(certificate),
     });

@@ -169,7 +169,8 @@ export class ConnectServer {
     this.#parts.onCall(refusal.code);
     const leftOut = this.#parts.lines.take();
     if (leftOut === null) return;
-    const about = { code: refusal.code, trackingId, address: this.#addressOf(request.socket).address };
+    const { code, gatewayId } = refusal;
+    const about = { code, gatewayId, trackingId, address: this.#addressOf(request.socket).address };
     if (refusal === error) this.#parts.logger.info(about, `a first call was refused: ${refusal.message}`);
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }

@@ -61,7 +61,8 @@ async function askAcl(bus: Bus, call: ConnectRequest, tokenHash: string | null, 
     );
   } catch (error) {
     const { code, body } = ServiceError.from(error);
-    if (body.status >= 400 && body.status < 500) throw ConnectRefusal.passOn(body.status, code, body.message);
+    if (body.status >= 400 && body.status < 500)
+      throw ConnectRefusal.passOn(body.status, code, body.message, gatewayId);
     const detail = `acl cannot be asked at present (${code})`;
     throw new ConnectRefusal(503, 'EDGE_CALL_UNAVAILABLE', detail, retryAfterSeconds);
   }

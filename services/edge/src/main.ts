@@ -10,6 +10,7 @@ import {
   type Opened,
   type Telemetry,
   createLogger,
+  tellConnection,
   createTelemetry,
   lateService,
   processMetrics,
@@ -87,9 +88,13 @@ async function openBus(settings: EdgeSettings, signal: AbortSignal): Promise<Nat
 }
 
 function openNode(settings: EdgeSettings, bus: NatsBus, { tracing }: Telemetry): Opened {
+  const told = tellConnection(bus, logger);
   return {
     service: createEdge({ options: settings, bus, logger, metrics, version, sharesPorts, tracing }),
-    close: () => bus.close(),
+    close: async () => {
+      told.close();
+      await bus.close();
+    },
   };
 }
 

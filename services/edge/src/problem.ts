@@ -9,6 +9,8 @@ export class ConnectRefusal extends Error {
   readonly status: number;
   readonly code: string;
   readonly retryAfterSeconds: number | undefined;
+  /** Which gateway was called, as the caller says. */
+  gatewayId: string | undefined;
 
   constructor(status: number, code: ConnectRefusalCode, detail: string, retryAfterSeconds?: number) {
     super(detail);
@@ -19,8 +21,10 @@ export class ConnectRefusal extends Error {
   }
 
   /** A refusal with a code that another service gave. */
-  static passOn(status: number, code: string, detail: string): ConnectRefusal {
-    return new ConnectRefusal(status, code as ConnectRefusalCode, detail);
+  static passOn(status: number, code: string, detail: string, gatewayId: string): ConnectRefusal {
+    const refusal = new ConnectRefusal(status, code as ConnectRefusalCode, detail);
+    refusal.gatewayId = gatewayId;
+    return refusal;
   }
 }
 

@@ -94,6 +94,6 @@ function noteFailure(
   };
   if (error instanceof EdgeError) parts.logger.info(about, `a tunnel was refused: ${error.message}`);
   else if (error instanceof TunnelError)
-    parts.logger.debug({ ...about, error }, 'a handshake came to nothing');
+    parts.logger.info({ ...about, cause: error.message }, 'a handshake came to nothing');
   else parts.logger.error({ ...about, error }, 'a handshake failed');
 }

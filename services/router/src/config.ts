@@ -34,9 +34,10 @@ export const routerOptions = {
   }),
   reservedPorts: Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), {
     maxItems: 64,
-    default: [80, 443, 9000],
+    default: [80, 443, 7443, 9000, 9001, 9100, 9101],
     placeholder: 'PORT',
-    description: 'Ports of the platform itself, which no front may hold alone.',
+    description:
+      'Ports of the platform itself, which no front may hold alone: those of callers, the admin API, tunnels, links, and what is for operators.',
   }),
   sharedPort: Type.Integer({
     ...port,

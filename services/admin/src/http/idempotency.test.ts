@@ -119,15 +119,16 @@ describe('idempotency', () => {
     assert.equal((await records()).length, 1);
   });
 
-  it('keeps no more records than allowed', async () => {
-    const kept = await keeper(2);
-    for (const idempotencyKey of ['a', 'b'])
-      await kept.once({ ...request, idempotencyKey }, async () => answer);
-    await assert.rejects(
-      kept.once({ ...request, idempotencyKey: 'c' }, never),
-      code('ADMIN_IDEMPOTENCY_FULL'),
-    );
-    assert.deepEqual(await kept.once({ ...request, idempotencyKey: 'a' }, never), answer);
+  it('keeps no more records than allowed, a quarter of them for one API key', async () => {
+    const kept = await keeper(8);
+    const full = code('ADMIN_IDEMPOTENCY_FULL');
+    for (const apiKeyId of ['k1', 'k2', 'k3', 'k4']) {
+      for (const idempotencyKey of ['a', 'b'])
+        await kept.once({ ...request, apiKeyId, idempotencyKey }, async () => answer);
+      await assert.rejects(kept.once({ ...request, apiKeyId, idempotencyKey: 'c' }, never), full);
+    }
+    await assert.rejects(kept.once({ ...request, apiKeyId: 'k5', idempotencyKey: 'a' }, never), full);
+    assert.deepEqual(await kept.once({ ...request, apiKeyId: 'k1', idempotencyKey: 'a' }, never), answer);
   });
 
   it('gives the answer to the first caller also when it cannot be kept', async () => {

@@ -19,6 +19,8 @@ import { adminError, isWithoutEffect } from '../errors.ts';
 export interface IdempotencyRecord extends StoredDocument {
   /** Made from API key ID and idempotency key. */
   keyHash: string;
+  /** The API key's ID, whose share it counts for. */
+  apiKeyId: string;
   /** Made from method, path and body, with a key that is not stored. */
   fingerprint: string;
   startedAt: number;
@@ -54,6 +56,8 @@ export interface IdempotencyOptions {
 }
 
 const sweepItemsMax = 200;
+/** One API key may hold this part of all records, so that none keeps the others from repeating. */
+const shareOfKey = 1 / 4;
 
 /** Keeps records for their life. */
 export class IdempotencyKeeper {
@@ -84,7 +88,7 @@ export class IdempotencyKeeper {
     const secret = sealingKey(request);
     const keyHash = hashOf(request.apiKeyId, request.idempotencyKey);
     const fingerprint = fingerprintOf(secret, request);
-    const record = await this.#begin(keyHash, fingerprint);
+    const record = await this.#begin(keyHash, fingerprint, request.apiKeyId);
     if (record === null) return this.#repeat(keyHash, fingerprint, secret);
     const answer = await this.#run(record, work);
     await this.#finish({ ...record, sealed: sealAnswer(secret, keyHash, answer) });
@@ -112,24 +116,31 @@ export class IdempotencyKeeper {
   }
 
   /** The record of a first request, or null when there is one already. */
-  async #begin(keyHash: string, fingerprint: string): Promise<IdempotencyRecord | null> {
+  async #begin(keyHash: string, fingerprint: string, apiKeyId: string): Promise<IdempotencyRecord | null> {
     const existing = await this.#records.find({ keyHash });
     if (existing !== null) {
       if (!this.#isOver(existing)) return null;
       await this.#records.delete(existing.id, existing.revision);
-    } else if ((await this.#records.count()) >= this.#options.recordsMax) {
+    } else if (await this.#isFull(apiKeyId)) {
       throw adminError(
         'ADMIN_IDEMPOTENCY_FULL',
         'as many idempotency keys as allowed are kept; send the request without one, or later',
       );
     }
     try {
-      const record = { id: newId(), revision: 1, keyHash, fingerprint, startedAt: this.#now(), sealed: null };
+      const startedAt = this.#now();
+      const record = { id: newId(), revision: 1, keyHash, apiKeyId, fingerprint, startedAt, sealed: null };
       return await this.#records.insert(record);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'STORE_DUPLICATE') return null;
       throw error;
     }
+  }
+
+  async #isFull(apiKeyId: string): Promise<boolean> {
+    const { recordsMax } = this.#options;
+    const [all, own] = await Promise.all([this.#records.count(), this.#records.count({ apiKeyId })]);
+    return all >= recordsMax || own >= Math.ceil(recordsMax * shareOfKey);
   }
 
   async #run(record: IdempotencyRecord, work: () => Promise<KeptAnswer>): Promise<KeptAnswer> {
