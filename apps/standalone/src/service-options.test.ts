@@ -20,7 +20,9 @@ describe('what services are told', () => {
   });
 
   it('keeps the platform’s own ports from fronts', () => {
-    assert.deepEqual(routerOptionsOf(settings({}), ports).reservedPorts, [80, 443, 9000, 8443, 8080]);
+    const reserved = [80, 443, 9000, 8443, 8080, 7444];
+    const given = settings({ adminPort: 7444 });
+    assert.deepEqual(routerOptionsOf(given, ports).reservedPorts, reserved);
   });
 
   it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {

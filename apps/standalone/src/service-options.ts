@@ -43,7 +43,7 @@ export function edgeOptionsOf(settings: PlatformSettings, ports: Ports): EdgeOpt
 
 /** Fronts may not have the ports that the platform itself listens on. */
 export function routerOptionsOf(settings: PlatformSettings, ports: Ports): RouterOptions {
-  const own = Object.values(ports).filter((port) => port > 0);
+  const own = [...Object.values(ports), settings.adminPort].filter((port) => port > 0);
   return {
     ...settings,
     reservedPorts: [...new Set([...wellKnownPorts, ...own])],

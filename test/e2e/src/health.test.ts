@@ -175,6 +175,29 @@ onEachPlatform(
       );
     });
 
+    test('a check and a test of an HTTP destination pass where some of its paths are allowed, as its callers do', async () => {
+      const { admin } = booted().platform;
+      await using nginx = await startNginx();
+      const at = { host: '127.0.0.1', port: nginx.port };
+      const { id } = await make('some paths', {
+        ...at,
+        health: { kind: 'http', path: '/', intervalSeconds: 1 },
+        resource: { protocol: 'http' },
+      });
+      const allow = { action: 'allow', host: at.host, port: String(at.port) } as const;
+      await admin.putAccessList(site.gateway.id, [{ ...allow, path: '/files' }]);
+      try {
+        const { ok } = await admin.testDestination(site.gateway.id, id);
+        assert.equal(ok, true);
+        await until(
+          () => shown(id),
+          (one) => stateAt(one, site.client) === 'ok',
+        );
+      } finally {
+        await admin.putAccessList(site.gateway.id, rules);
+      }
+    });
+
     test('a test tells each step of each client', async () => {
       const { admin } = booted().platform;
       const { id } = await make('tested', { port: echo.port });

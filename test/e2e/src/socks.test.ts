@@ -158,6 +158,7 @@ test('a proxy that asks for a user and a password is given them', async () => {
   const proxy = signed(locked.port, secret);
   const destination = await make('locked', { host: 'localhost', port: echo.port, proxy });
   assert.match(destination.resource.proxy?.passwordId ?? '', /^password/);
+  assert.deepEqual(destination.warnings, []);
   await lastStep(destination, /connected to localhost/);
   assert.equal(await tryEcho(frontAt(platform, destination)), 'echoed');
 
