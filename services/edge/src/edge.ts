@@ -67,10 +67,10 @@ class EdgeNode implements Edge {
       health: this.#node.health,
       catchUp: async () => {
         await this.#node.followers.catchUp();
-        const { certificates, fronts, cloud, guard } = this.#node;
+        const { certificates, frontSide, cloud, guard } = this.#node;
         await Promise.all([
           certificates.held.catchUp(),
-          fronts.tried(),
+          frontSide.settled(),
           cloud.book.followed(),
           guard.listsTaken(),
         ]);

@@ -7,6 +7,7 @@
  *     SharedPort, for HTTP ┘                          ├─► serveNameless: HTTP, by the Host of each request
  *                                                     └─► servePlatform: first calls, WebSocket tunnels
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
@@ -23,6 +24,9 @@ import { RevocationLists } from './revocation-lists.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 import { SharedPort } from './shared-port.ts';
 import { TlsEnds, type TlsEndsParts, endsTls } from './tls-ends.ts';
+
+/** How long a change waits for the certificate of a new front. */
+const certificateMs = 500;
 
 /** What it needs of the node. */
 export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
@@ -121,6 +125,13 @@ export class FrontSide {
     await this.#sharedPort.listen();
     await this.#httpPort.listen();
     await this.fronts.open(this.#routes());
+    await this.#platformCertificates.complete();
+  }
+
+  /** Resolves when new fronts have been tried and have the platform's certificate where they want it; waits half a second for that. */
+  async settled(): Promise<void> {
+    const late = sleep(certificateMs, undefined, { ref: false });
+    await Promise.all([this.fronts.tried(), Promise.race([this.#platformCertificates.complete(), late])]);
   }
 
   /** A destination is new or another, or gone. */

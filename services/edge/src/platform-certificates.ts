@@ -22,6 +22,8 @@ export interface PlatformCertificatesParts extends Omit<ServerCertificateOptions
 interface Named {
   host: string;
   certificate: ServerCertificate;
+  /** Resolves when it is here, or no longer wanted. */
+  here: Promise<void>;
   stopping: AbortController;
 }
 
@@ -51,8 +53,13 @@ export class PlatformCertificates {
     if (host === null) return;
     const certificate = new ServerCertificate({ ...this.#parts, names: [host] });
     const stopping = new AbortController();
-    this.#named.set(destinationId, { host, certificate, stopping });
-    void certificate.start(stopping.signal);
+    const here = certificate.start(stopping.signal);
+    this.#named.set(destinationId, { host, certificate, here, stopping });
+  }
+
+  /** Resolves when those that are wanted now are here. */
+  async complete(): Promise<void> {
+    await Promise.all([...this.#named.values()].map(({ here }) => here));
   }
 
   /** Asks for no more. Idempotent. */
