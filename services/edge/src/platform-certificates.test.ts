@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemoryHub } from '@postern/bus';
-import { type FrontRoute, answer, issueServerCertificate } from '@postern/contracts';
+import { answer, issueServerCertificate } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { createAuthority, describeCertificate, loadAuthority } from '@postern/tls';
 import { frontOf, routeOf } from './fixture/documents.ts';
@@ -10,7 +10,7 @@ import type { ServerCertificate } from './server-certificate.ts';
 
 it('is complete when each front that has no certificate of its own has one in its name, or is gone', async () => {
   const hub = new MemoryHub();
-  const authority = await loadAuthority(await createAuthority({ commonName: 'Platform CA' }));
+  const authority = loadAuthority(await createAuthority({ commonName: 'Platform CA' }));
   const asked = Promise.withResolvers<void>();
   const given = Promise.withResolvers<void>();
   answer(hub.connect(), issueServerCertificate, async ({ csrPem, names, addresses }) => {
@@ -31,7 +31,7 @@ it('is complete when each front that has no certificate of its own has one in it
     logger: silentLogger,
   });
   const tls = { ...frontOf({}).tls, mode: 'server' as const };
-  const route = routeOf({ id: 'd1', front: frontOf({ host: 'shop-g1.localhost', tls }) }) as FrontRoute;
+  const route = routeOf({ id: 'd1', front: frontOf({ host: 'shop-g1.localhost', tls }) });
   await certificates.complete();
   certificates.apply('d1', route);
   await asked.promise;
