@@ -56,7 +56,6 @@ export class GatewayClient {
   readonly #token: TokenWatch;
   readonly #abort = new AbortController();
   readonly #tunnels = new HeldTunnels();
-  readonly #early = new WeakMap<Session, (() => void)[]>();
   #endpoint: Endpoint | null = null;
   #gateway: ConnectAnswer['gateway'] | null = null;
   #idle: (() => void) | null = null;
@@ -285,10 +284,10 @@ export class GatewayClient {
         if (this.#stopping !== null) stream.reset(ResetCode.ShuttingDown, 'the client is stopping');
         else void this.#streams.serve(stream);
       },
-      onControl: (session, body) => this.#whenUp(session, () => this.#handleControl(session, body)),
+      onControl: (session, body) => this.#tunnels.whenUp(session, () => this.#handleControl(session, body)),
       onControlLost: (session, error) =>
         this.#logger.error({ node: session.peer.id, error }, 'a control frame is lost'),
-      onGoAway: (session, text) => this.#whenUp(session, () => this.#handleGoAway(session, text)),
+      onGoAway: (session, text) => this.#tunnels.whenUp(session, () => this.#handleGoAway(session, text)),
       onSessionClose: (session, cause) => this.#handleClose(session, cause),
       findDetour: () => quietest(endpoint.sessions),
     });
@@ -297,9 +296,6 @@ export class GatewayClient {
 
   #handleUp(id: number, session: Session): void {
     this.#tunnels.add(id, session);
-    // When the keeper has heard of the tunnel.
-    for (const work of this.#early.get(session) ?? []) queueMicrotask(work);
-    this.#early.delete(session);
     const { node, transport } = { node: session.peer.id, transport: session.transport };
     this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
     this.#trouble.clear();
@@ -308,14 +304,6 @@ export class GatewayClient {
       this.#everUp = true;
       this.#options.onConnected(this.#endpoint?.self.id ?? '');
     }
-  }
-
-  /** What comes behind WELCOME in one piece is read before the tunnel is known here. */
-  #whenUp(session: Session, work: () => void): void {
-    if (this.#tunnels.idOf(session) !== null) return work();
-    const early = this.#early.get(session);
-    if (early === undefined) this.#early.set(session, [work]);
-    else early.push(work);
   }
 
   #handleControl(session: Session, body: unknown): void {

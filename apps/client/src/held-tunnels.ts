@@ -4,6 +4,8 @@ import type { Session } from '@postern/tunnel';
 /** See the head of this file. */
 export class HeldTunnels {
   readonly #sessions = new Map<number, Session>();
+  /** What waits until a session is one of these. */
+  readonly #early = new WeakMap<Session, (() => void)[]>();
 
   get size(): number {
     return this.#sessions.size;
@@ -29,8 +31,19 @@ export class HeldTunnels {
     return null;
   }
 
+  /** A tunnel is up. What came before is heard when whoever adds it is done with that. */
   add(id: number, session: Session): void {
     this.#sessions.set(id, session);
+    for (const work of this.#early.get(session) ?? []) queueMicrotask(work);
+    this.#early.delete(session);
+  }
+
+  /** Does the work now, or when the session is one of these: what comes behind WELCOME in one piece is read before. */
+  whenUp(session: Session, work: () => void): void {
+    if (this.idOf(session) !== null) return work();
+    const early = this.#early.get(session);
+    if (early === undefined) this.#early.set(session, [work]);
+    else early.push(work);
   }
 
   /** Forgets one and says under which number it was. */

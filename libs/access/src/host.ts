@@ -55,6 +55,11 @@ export function toAsciiHost(text: string): string {
   return name === '' ? text : `${below}${name}`;
 }
 
+/** A host as text in the form that is compared: what two spellings of one name have in common. */
+export function comparedName(text: string): string {
+  return parseHost(text).text;
+}
+
 /** What is dialled, in the form that rules are compared with. Never fails: what is no name or address matches only `*`. */
 export function parseHost(text: string): Host {
   const address = parseAddress(text);

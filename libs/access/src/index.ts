@@ -10,7 +10,7 @@ export {
 } from './access-list.ts';
 export { aclFileBytesMax, parseAclFile } from './acl-file.ts';
 export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
-export { isHost, toAsciiHost } from './host.ts';
+export { comparedName, isHost, toAsciiHost } from './host.ts';
 export { parsePortRange, type PortRange } from './port-range.ts';
 export { normalizePath } from './path.ts';
 export { normalizeRules, type AccessRule } from './rule.ts';

@@ -1,7 +1,7 @@
 /** Where a resource is: access by name, the name's addresses, access by address. */
-import type { AccessDecision, AccessTarget } from '@postern/access';
+import { type AccessDecision, type AccessTarget, comparedName } from '@postern/access';
 import type { Deadline } from './deadline.ts';
-import { type Hosts, keyOf } from './hosts.ts';
+import type { Hosts } from './hosts.ts';
 import {
   type DialingEnd,
   type Place,
@@ -95,8 +95,8 @@ export function givenAddress(
   { host, hosts: given }: Pick<Place, 'host' | 'hosts'>,
 ): string | null {
   if (given === undefined || hosts.knows?.(host) !== undefined) return null;
-  const key = keyOf(host);
-  return Object.entries(given).find(([name]) => keyOf(name) === key)?.[1] ?? null;
+  const key = comparedName(host);
+  return Object.entries(given).find(([name]) => comparedName(name) === key)?.[1] ?? null;
 }
 
 /** Every address of a name. Rejects with ResourceError, or the signal's reason. */

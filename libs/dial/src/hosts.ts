@@ -5,7 +5,7 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { type LookupFunction, isIP } from 'node:net';
-import { toAsciiHost } from '@postern/access';
+import { comparedName } from '@postern/access';
 
 /** As `node:net` and `node:tls` take it. */
 export type Lookup = LookupFunction;
@@ -25,12 +25,12 @@ export class Hosts {
           `hosts: ${name} must be an IP address, not ${JSON.stringify(address.slice(0, 80))}`,
         );
     }
-    this.#addresses = new Map(Object.entries(hosts).map(([name, address]) => [keyOf(name), address]));
+    this.#addresses = new Map(Object.entries(hosts).map(([name, address]) => [comparedName(name), address]));
   }
 
   /** The address of a name that the map has. */
   knows(host: string): string | undefined {
-    return this.#addresses.get(keyOf(host));
+    return this.#addresses.get(comparedName(host));
   }
 
   /** Every address of a host, in the system's order; rejects with the system's error. An address is its own. */
@@ -44,15 +44,10 @@ export class Hosts {
 
   /** The same as `dns.lookup`, for sockets. */
   readonly lookup: Lookup = (host, options, callback) => {
-    const known = this.#addresses.get(keyOf(host));
+    const known = this.#addresses.get(comparedName(host));
     if (known === undefined) return systemLookup(host, options, callback);
     const found: LookupAddress = { address: known, family: isIP(known) };
     if (options.all === true) callback(null, [found]);
     else callback(null, found.address, found.family);
   };
-}
-
-/** A name as it is compared: in ASCII, letters alike, without the dot at its end. */
-export function keyOf(name: string): string {
-  return toAsciiHost(name).toLowerCase().replace(/\.$/, '');
 }

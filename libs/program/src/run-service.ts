@@ -19,11 +19,11 @@ import {
   type Service,
   type TelemetrySettings,
   createLogger,
-  tellConnection,
   createTelemetry,
   lateService,
   processMetrics,
   runProgram,
+  tellConnection,
 } from '@postern/telemetry';
 
 /** What its settings have beside its own: those of `natsSettings`, `mongodbSettings`, `logSettings` and so on. */

@@ -10,11 +10,11 @@ import {
   type Opened,
   type Telemetry,
   createLogger,
-  tellConnection,
   createTelemetry,
   lateService,
   processMetrics,
   runProgram,
+  tellConnection,
 } from '@postern/telemetry';
 import { type EdgeSettings, program } from './config.ts';
 import { createEdge } from './edge.ts';
