@@ -12,6 +12,7 @@ import { describeReset, type Joined, joinSocket, resetSocket } from './join-sock
 import { memoryCarrierPair } from './memory-carrier.ts';
 import { adoptSocket, connectSocket } from './socket-reader.ts';
 import { Slab } from './slab.ts';
+import { stage } from './staging.ts';
 import type { StreamEnd } from './stream-end.ts';
 import { makePair } from './test-pair.ts';
 
@@ -323,7 +324,36 @@ function overwriteFree(): void {
     slab.release();
   }
   slab.release();
+  const { bytes, giveBack } = stage([Buffer.alloc(500, 0xff)], 500);
+  bytes.fill(0xff);
+  giveBack();
 }
+
+test('a short piece counts as delivered when the system has taken it, and never when the socket is gone', async (t) => {
+  const accepted = Promise.withResolvers<Socket>();
+  const resource = await listen(accepted.resolve);
+  t.after(() => resource.close());
+  const socket = dial('own', resource.port);
+  await once(socket, 'connect');
+  const stream = stubStream();
+  void joinSocket(stream, socket);
+  stream.events.onData?.(Buffer.from('taken'));
+  assert.equal(stream.delivered, 5);
+  await setImmediate();
+  socket.cork();
+  stream.events.onData?.(Buffer.from(', waits'));
+  await setImmediate();
+  assert.equal(stream.delivered, 5);
+  socket.uncork();
+  await setImmediate();
+  assert.equal(stream.delivered, 12);
+  const read = readAll(await accepted.promise);
+  socket.destroy();
+  stream.events.onData?.(Buffer.from('lost'));
+  await setImmediate();
+  assert.equal(stream.delivered, 12);
+  assert.equal((await read).toString(), 'taken, waits');
+});
 
 for (const kind of ['own', 'tls'] as const) {
   test(`${kinds[kind]}: behind a slow reader no slabs wait, and what waits comes as it was`, async (t) => {

@@ -10,9 +10,10 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { ResetCode, resetCodeName } from './error.ts';
+import { currentTurn } from './loop-turn.ts';
 import type { Slab } from './slab.ts';
 import { readSocket } from './socket-reader.ts';
-import { stage } from './staging.ts';
+import { keepMemory, stage, takeMemory } from './staging.ts';
 import type { ResetOrigin, StreamEnd, StreamEvents } from './stream-end.ts';
 
 /** A piece up to this size is written at once when it is the first of its turn. */
@@ -21,6 +22,7 @@ const urgentBytesMax = 8_192;
 const gatheredBytesMax = 512;
 /** Pieces smaller than this are copied where they might wait: each would hold the whole chunk that it came in. */
 const heldBytesMin = 8_192;
+const empty = Buffer.alloc(0);
 
 /** How a joined pair ended. Counts are bytes from and to the local socket. */
 export interface Joined {
@@ -63,6 +65,8 @@ class Joint implements StreamEvents {
   /** Held for `#pieces`. */
   #slabs: Slab[] = [];
   #flushing = false;
+  /** The turn in which a piece was written at once. */
+  #urgentTurn = -1;
   /** Written at once in this turn; TLS says that it has left only in the next. */
   #urgentBytes = 0;
   #ended = false;
@@ -131,7 +135,7 @@ class Joint implements StreamEvents {
   // ---- stream to socket
 
   onData(piece: Buffer): void {
-    if (!this.#flushing && piece.length <= urgentBytesMax) return this.#writeUrgent(piece, nothing);
+    if (piece.length <= urgentBytesMax && this.#isFirstOfTurn) return this.#writeUrgent(piece, nothing);
     this.#pieces.push(piece);
     this.#flushSoon();
   }
@@ -139,9 +143,10 @@ class Joint implements StreamEvents {
   onSlabData(piece: Buffer, slab: Slab): void {
     // What lies beside a piece that is held already costs nothing more.
     if (piece.length < heldBytesMin && this.#slabs.at(-1) !== slab) {
-      if (this.#flushing) return this.onData(Buffer.from(piece));
-      const { bytes, giveBack } = stage([piece], piece.length);
-      return this.#writeUrgent(bytes, giveBack);
+      if (!this.#isFirstOfTurn) return this.onData(Buffer.from(piece));
+      const memory = takeMemory(piece.length);
+      memory.set(piece);
+      return this.#writeUrgent(memory.subarray(0, piece.length), () => keepMemory(memory));
     }
     slab.hold();
     this.#slabs.push(slab);
@@ -149,11 +154,20 @@ class Joint implements StreamEvents {
     this.#flushSoon();
   }
 
+  get #isFirstOfTurn(): boolean {
+    return !this.#flushing && this.#urgentTurn !== currentTurn();
+  }
+
   /** Alone in its turn so far: a request or an answer, which should not wait for the turn's end. */
   #writeUrgent(piece: Buffer, letGo: () => void): void {
-    this.#flushSoon();
+    this.#urgentTurn = currentTurn();
+    if (!this.#isTls && writeNow(this.#socket, piece)) {
+      letGo();
+      this.#stream.deliver(piece.length);
+      return;
+    }
     this.#urgentBytes = piece.length;
-    this.#writeAll([piece], piece.length, letGo);
+    this.#writeAll([this.#isTls ? piece : empty], piece.length, letGo);
   }
 
   onEnd(): void {
@@ -269,6 +283,15 @@ function resetNow(socket: Socket): void {
 /** `Denied (rule 3 …)`: words for a log line. */
 export function describeReset(reset: NonNullable<Joined['reset']>): string {
   return `${resetCodeName(reset.code)} by ${reset.origin === 'here' ? 'this end' : 'the other end'}: ${reset.text}`;
+}
+
+/**
+ * Writes to TCP, and returns whether the system has it already, as nearly always with little; if not, what is written next
+ * leaves behind it. Without a callback, for which Node would begin a tick of its own.
+ */
+function writeNow(socket: Socket, piece: Buffer): boolean {
+  socket.write(piece);
+  return socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
 }
 
 function releaseAll(slabs: readonly Slab[]): void {

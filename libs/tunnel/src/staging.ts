@@ -15,7 +15,7 @@ const stagedBytesMax = 2 ** 22;
 /** Kept of all sizes together. */
 const kept = new PoolBound(2 ** 26);
 /** By the power of two. */
-const pools = new Map<number, Pool<Buffer>>();
+const pools = Array.from({ length: 32 }, (_, power) => new Pool<Buffer>(kept, 2 ** power));
 
 /** One buffer with all pieces; `giveBack` once, when it has left. */
 export interface Staged {
@@ -44,13 +44,16 @@ export function stage(pieces: readonly Buffer[], bytes: number): Staged {
 
 /** At least `bytes`, a power of two, from the pool of its size where that has some. */
 export function takeMemory(bytes: number): Buffer {
-  const size = bytes <= memoryBytesMin ? memoryBytesMin : 2 ** (32 - Math.clz32(bytes - 1));
-  return pools.get(size)?.take() ?? Buffer.allocUnsafeSlow(size);
+  const power = powerOf(Math.max(memoryBytesMin, bytes));
+  return (pools[power] as Pool<Buffer>).take() ?? Buffer.allocUnsafeSlow(2 ** power);
 }
 
 /** Back into the pool; only what `takeMemory` gave, once, and when nobody reads it any more. */
 export function keepMemory(memory: Buffer): void {
-  let pool = pools.get(memory.length);
-  if (pool === undefined) pools.set(memory.length, (pool = new Pool(kept, memory.length)));
-  pool.put(memory);
+  (pools[powerOf(memory.length)] as Pool<Buffer>).put(memory);
+}
+
+/** The least power of two that is not below `bytes`. */
+function powerOf(bytes: number): number {
+  return 32 - Math.clz32(bytes - 1);
 }
