@@ -49,3 +49,33 @@ test('the deadline of a question holds over all its tries', async () => {
   });
   assert.ok(asked.length <= 3);
 });
+
+/** A bus that never answers of itself. */
+function silent(): { bus: Bus; asked: ((answer: string) => void)[]; askedTwice: Promise<void> } {
+  const asked: ((answer: string) => void)[] = [];
+  const twice = Promise.withResolvers<void>();
+  const request: Bus['request'] = () =>
+    new Promise((resolve) => {
+      if (asked.push(resolve) === 2) twice.resolve();
+    });
+  return { bus: patientBus({ request } as Bus, 10), asked, askedTwice: twice.promise };
+}
+
+test('a reply that comes late is taken, though it was asked for again', async () => {
+  const { bus, asked, askedTwice } = silent();
+  const answer = bus.request('router.gateways.get', {}, options);
+  await askedTwice;
+  asked[0]?.('the database is out of reach');
+  assert.equal(await answer, 'the database is out of reach');
+});
+
+test('what may be done once only is asked once, however late the reply is', async () => {
+  const { bus, asked } = silent();
+  const repeatable = silent();
+  const answer = bus.request('router.gateways.create', {}, options);
+  void repeatable.bus.request('router.gateways.get', {}, options);
+  await repeatable.askedTwice;
+  assert.equal(asked.length, 1);
+  asked[0]?.('done');
+  assert.equal(await answer, 'done');
+});

@@ -4,7 +4,9 @@
  *
  *     nobody serves the subject                    nothing was done: asked again, for three seconds
  *     no reply, or the connection was lost         it may have been done: asked again where twice is as good as once, that
- *                                                  is for questions that change nothing and changes to a given state
+ *                                                  is for questions that change nothing and changes to a given state. The
+ *                                                  reply to the first is still taken: a service whose database is out of
+ *                                                  reach says so late
  *
  * What names a revision, creates, deletes or acts is never asked again: the caller is told that the outcome is in doubt.
  */
@@ -13,19 +15,19 @@ import type { Bus } from '@postern/bus';
 
 const nobodyMs = 3_000;
 const pauseMs = 100;
-/** A reply that was lost is not waited for to the end of the deadline. */
-const replyMs = 2_000;
+/** So long without a reply it may be lost, and is asked for again; but it may still come. */
+const lostMs = 2_000;
 
 const reads = /\.(get|list|explain|verify|check|health)$/;
 const sets = /\.(update|put)$/;
 
-/** The same bus, with patience in its questions. */
-export function patientBus(bus: Bus): Bus {
+/** The same bus, with patience in its questions. `lostAfterMs`: how long a reply may take before it is asked for again. */
+export function patientBus(bus: Bus, lostAfterMs: number = lostMs): Bus {
   return {
     get connected() {
       return bus.connected;
     },
-    request: (subject, body, options) => requestPatiently(bus, subject, body, options),
+    request: (subject, body, options) => requestPatiently(bus, lostAfterMs, subject, body, options),
     serve: (subject, handler, options) => bus.serve(subject, handler, options),
     publish: (subject, body) => bus.publish(subject, body),
     subscribe: (subject, handler) => bus.subscribe(subject, handler),
@@ -35,22 +37,19 @@ export function patientBus(bus: Bus): Bus {
   };
 }
 
-const requestPatiently: (bus: Bus, ...question: Parameters<Bus['request']>) => Promise<unknown> = async (
-  bus,
-  subject,
-  body,
-  { deadlineMs, signal },
-) => {
+async function requestPatiently(
+  bus: Bus,
+  lostAfterMs: number,
+  ...[subject, body, { deadlineMs, signal }]: Parameters<Bus['request']>
+): Promise<unknown> {
   const startedAt = performance.now();
   const isRepeatable = reads.test(subject) || (sets.test(subject) && !namesRevision(body));
+  const ask: Ask = (leftMs) =>
+    bus.request(subject, body, { deadlineMs: leftMs, ...(signal === undefined ? {} : { signal }) });
   for (;;) {
-    const left = deadlineMs - (performance.now() - startedAt);
-    const onceMs = isRepeatable ? Math.min(left, replyMs) : left;
+    const leftMs = deadlineMs - (performance.now() - startedAt);
     try {
-      return await bus.request(subject, body, {
-        deadlineMs: onceMs,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      return await (isRepeatable ? askBeside(ask, leftMs, lostAfterMs) : ask(leftMs));
     } catch (error) {
       const waitedMs = performance.now() - startedAt;
       const code = error instanceof Error && 'code' in error ? error.code : null;
@@ -60,7 +59,27 @@ const requestPatiently: (bus: Bus, ...question: Parameters<Bus['request']>) => P
     }
     await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
   }
-};
+}
+
+type Ask = (leftMs: number) => Promise<unknown>;
+
+/** Asks, and while no reply comes asks again beside it; the first reply counts. */
+async function askBeside(ask: Ask, leftMs: number, lostAfterMs: number): Promise<unknown> {
+  const first = ask(leftMs);
+  if (leftMs <= lostAfterMs) return first;
+  const over = new AbortController();
+  first.catch(() => over.abort());
+  const next = sleep(lostAfterMs, undefined, { signal: over.signal }).then(() =>
+    askBeside(ask, leftMs - lostAfterMs, lostAfterMs),
+  );
+  try {
+    return await Promise.any([first, next]);
+  } catch {
+    return await first;
+  } finally {
+    over.abort();
+  }
+}
 
 function namesRevision(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'revision' in body;
