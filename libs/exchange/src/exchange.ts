@@ -260,10 +260,10 @@ export class Exchange implements ConnectionUser, RunningExchange {
   }
 
   onHead(head: ResponseHead, framing: Framing): void {
-    this.#headSent = true;
-    this.#status = head.status;
     this.#quietSince = performance.now();
     this.#sink.sendHead({ head, framing, fields: this.#forward(head) });
+    this.#headSent = true;
+    this.#status = head.status;
   }
 
   onBody(piece: Buffer, slab: Slab | null): void {

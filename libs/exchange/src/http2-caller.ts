@@ -98,6 +98,10 @@ class Http2Request implements AnswerSink, BodySink {
   #fields: readonly Field[] = [];
   #trailers: Field[] = [];
   #answerTrailers: readonly Field[] = [];
+  /** Node asks for the trailers when the body is out. */
+  #trailersDue = false;
+  /** Nothing more of the request is to come. */
+  #requestWhole = false;
 
   constructor(caller: Http2Caller, stream: ServerHttp2Stream, trackingId: string) {
     this.#caller = caller;
@@ -106,6 +110,7 @@ class Http2Request implements AnswerSink, BodySink {
   }
 
   start(raw: readonly string[], ended: boolean): void {
+    this.#requestWhole = ended;
     const { door, facts } = this.#caller;
     const { voice } = door.parts;
     let cause: Cause;
@@ -127,7 +132,7 @@ class Http2Request implements AnswerSink, BodySink {
       cause = causeOfFault(error, voice);
     }
     this.sendRefusal(cause);
-    if (!ended) this.#dropRest();
+    this.#dropRest();
     door.onRefused(this.#trackingId, cause);
   }
 
@@ -159,7 +164,8 @@ class Http2Request implements AnswerSink, BodySink {
   }
 
   sendInformation(status: number, fields: readonly Field[]): void {
-    if (this.#isOpen) this.#stream.additionalHeaders({ ...headersOf(fields), ':status': status });
+    if (!this.#isOpen) return;
+    carry(() => this.#stream.additionalHeaders({ ...headersOf(fields), ':status': status }));
   }
 
   sendHead({ head, framing, fields }: Answer): void {
@@ -176,7 +182,8 @@ class Http2Request implements AnswerSink, BodySink {
     }
     const waitForTrailers = framing.kind === 'chunked';
     if (waitForTrailers) stream.on('wantTrailers', () => this.#sendTrailers());
-    stream.respond(headers, { endStream: framing.kind === 'none', waitForTrailers });
+    carry(() => stream.respond(headers, { endStream: framing.kind === 'none', waitForTrailers }));
+    this.#trailersDue = waitForTrailers;
   }
 
   /** Copied out of a slab: how long HTTP/2 needs a piece is Node's own affair, also when the stream ends early. */
@@ -226,6 +233,7 @@ class Http2Request implements AnswerSink, BodySink {
   /** The answer is out before the request was whole: no more of it is wanted (RFC 9113, 8.1). */
   #dropRest(): void {
     const stream = this.#stream;
+    if (this.#requestWhole || this.#trailersDue) return;
     if (stream.readableEnded || stream.destroyed || !stream.writableEnded) return;
     const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
     if (stream.writableFinished) close();
@@ -239,8 +247,25 @@ class Http2Request implements AnswerSink, BodySink {
 
   #sendTrailers(): void {
     if (!this.#isOpen) return;
-    if (this.#answerTrailers.length === 0) this.#stream.close();
-    else this.#stream.sendTrailers(headersOf(this.#answerTrailers));
+    try {
+      // Of none Node makes the end of the stream; `close` would leave a stream open whose end is still to be written.
+      this.#stream.sendTrailers(headersOf(this.#answerTrailers));
+    } catch {
+      this.abort();
+      return;
+    }
+    this.#trailersDue = false;
+    // Said in the same turn, the close would overtake them.
+    if (this.#exchange === null) setImmediate(() => this.#dropRest());
+  }
+}
+
+/** Node's rules of what HTTP/2 carries are its own; what they refuse is a fault of the answer, and must cost nobody else. Throws `HttpFault`. */
+function carry(send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    throw malformed(`what HTTP/2 does not carry: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -305,11 +330,16 @@ function fieldOf(key: string, value: string): Field {
   return { name: key, key, value };
 }
 
-/** As Node takes them: small letters; what stands more than once is one list (RFC 9110, 5.3), but for cookies. */
+/**
+ * As Node takes them: small letters; what stands more than once is one list (RFC 9110, 5.3), but for cookies. What is of the
+ * connection does not go into HTTP/2 (RFC 9113, 8.2.2).
+ */
 function headersOf(fields: readonly Field[]): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
+  // Fields may be called as what every object has.
+  const headers = Object.create(null) as Record<string, string | string[]>;
   for (const { name, value } of fields) {
     const key = name.toLowerCase();
+    if (key === 'http2-settings') continue;
     const before = headers[key];
     if (before === undefined) headers[key] = key === 'set-cookie' ? [value] : value;
     else if (typeof before === 'string') headers[key] = `${before}, ${value}`;

@@ -182,6 +182,60 @@ for (const [what, headers] of malformed) {
     ));
 }
 
+const answerOf2xx = (fields: string, trailers: string): string =>
+  `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${fields}\r\n5\r\nhello\r\n0\r\n${trailers}\r\n`;
+
+for (const [what, answer] of [
+  ['without trailers', answerOf2xx('', '')],
+  ['with trailers', answerOf2xx('', 'Grpc-Status: 0\r\n')],
+] as const) {
+  for (const method of ['GET', 'POST']) {
+    test(`an answer that comes in one piece is whole, ${what}, to ${method}`, () =>
+      withHttp((world) =>
+        withSession(world, async (session) => {
+          const asked = ask(session, { ':authority': 'shop.example', ':method': method });
+          const told = answerOf(asked);
+          if (method === 'POST') asked.end('x');
+          const end = await world.connection();
+          await end.got('\r\n\r\n');
+          end.answer(answer);
+          const { status, body, trailers } = await told;
+          assert.deepEqual([status, body], [200, 'hello']);
+          assert.equal(trailers['grpc-status'], what === 'with trailers' ? '0' : undefined);
+        }),
+      ));
+  }
+}
+
+test('an answer that ends before the request is whole has its trailers, and the rest of the request is not wanted', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const asked = ask(session, { ':authority': 'shop.example', ':method': 'POST' });
+      const told = answerOf(asked);
+      asked.write('some of it');
+      const end = await world.connection();
+      await end.got('some of it');
+      end.answer(answerOf2xx('', 'Grpc-Status: 8\r\n'));
+      const { status, body, trailers } = await told;
+      assert.deepEqual([status, body, trailers['grpc-status']], [200, 'hello', '8']);
+      assert.equal(asked.rstCode, constants.NGHTTP2_NO_ERROR);
+    }),
+  ));
+
+for (const line of ['Constructor: x\r\n', '__proto__: x\r\n', 'HTTP2-Settings: x\r\n', 'TE: gzip\r\n']) {
+  test(`whatever a resource calls its fields, the answer reaches its caller and ends nothing else: ${line.trim()}`, () =>
+    withHttp((world) =>
+      withSession(world, async (session) => {
+        const told = answerOf(ask(session, { ':authority': 'shop.example' }));
+        const end = await world.connection();
+        await end.got('\r\n\r\n');
+        end.answer(`HTTP/1.1 103 Early Hints\r\n${line}\r\n${answerOf2xx(line, line)}`);
+        const { status, body } = await told;
+        assert.deepEqual([status, body], [200, 'hello']);
+      }),
+    ));
+}
+
 test('a node that stops lets what is under way end', () =>
   withHttp((world) =>
     withSession(world, async (session) => {
