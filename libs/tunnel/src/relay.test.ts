@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FrameDecoder } from './decoder.ts';
 import type { Endpoint } from './endpoint.ts';
-import { ResetCode, TunnelError } from './error.ts';
+import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
 import {
   decodeAnswer,
   decodeCredit,
@@ -144,6 +144,17 @@ test('a relay passes a reset on and forgets the stream', async () => {
   await clock.advance(10);
   assert.deepEqual(opener.reset, { code: ResetCode.Refused, text: 'the words', origin: 'peer' });
   assert.equal(middle.memory.receiveReserved, 0);
+});
+
+test('a reset passes a relay also as the last word on a session that the relay leaves', async () => {
+  const { clock, middle, open } = await chain();
+  const [opener, acceptor] = await open();
+  for (const session of middle.sessions) session.goAway(GoAwayCode.ShuttingDown, 'draining');
+  await clock.advance(10);
+  opener.stream.reset(ResetCode.Cancelled, 'the words');
+  await clock.advance(50);
+  assert.deepEqual(acceptor.reset, { code: ResetCode.Cancelled, text: 'the words', origin: 'peer' });
+  assert.equal(middle.sessions.size, 0);
 });
 
 test('a relay that loses one side tells the other PathLost, and the stream goes on over the next', async () => {

@@ -230,7 +230,8 @@ export class RelaySide implements PathEnd {
       if (piece === null) break;
       if (piece.length > batch.room && batch.length > 0) return true;
       const { headedSlab } = this.#queue;
-      if (!batch.addData(this.id, { bytes: piece, headroom: headedSlab !== null, first: true, cut: false }))
+      const headroom = headedSlab !== null;
+      if (!batch.addData(this.id, { bytes: piece, headroom, first: true, cut: false, slab: headedSlab }))
         return true;
       if (batch.isInPlace && headedSlab !== null) batch.hold(headedSlab);
       this.#queue.advance(piece.length);

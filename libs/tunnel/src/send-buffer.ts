@@ -22,6 +22,8 @@ export interface Piece {
   first: boolean;
   /** More of a payload that lies in one piece would have followed. */
   cut: boolean;
+  /** The memory that the bytes lie in, where it is counted. */
+  slab: Slab | null;
 }
 
 interface Chunk {
@@ -100,6 +102,7 @@ export class SendBuffer {
       headroom: chunk.slab !== null && from === 0,
       first,
       cut: chunk.slab !== null && to < chunk.length,
+      slab: chunk.slab,
     };
   }
 

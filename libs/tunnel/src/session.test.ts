@@ -341,6 +341,33 @@ test('an end that says GOAWAY takes no more streams, and closes when the last ha
   assert.deepEqual([closed[0]?.code, raw.closed], ['TUNNEL_CLOSED', true]);
 });
 
+for (const leaving of ['opener', 'acceptor'] as const) {
+  test(`the last stream of a session that its ${leaving} leaves ends in order at both ends`, async () => {
+    const clock = new TestClock();
+    const owners: TestOwner[] = [];
+    const node = testEndpoint(clock, 'node');
+    const client = testEndpoint(clock, 'client', {
+      onOpen: (stream) => {
+        owners.push(new TestOwner(stream, 1, 0));
+        stream.accept();
+      },
+    });
+    const { left, right } = await connect(clock, node, client);
+    owners.push(new TestOwner(node.open(left, {}), 0, 1));
+    await clock.advance(10);
+    const [opener, acceptor] = owners as [TestOwner, TestOwner];
+    (leaving === 'opener' ? left : right).goAway(GoAwayCode.ShuttingDown, 'draining');
+    await clock.advance(10);
+    const [first, last] = leaving === 'opener' ? [opener, acceptor] : [acceptor, opener];
+    for (const owner of [first, last]) {
+      owner.write(1);
+      owner.stream.end();
+      await clock.advance(100);
+    }
+    assert.deepEqual([opener.done, acceptor.done, left.closed, right.closed], [true, true, true, true]);
+  });
+}
+
 test('an end that refuses its peer later on says what it has taken, since that may have reached its resource', async () => {
   const { clock, node, raw, session } = await world();
   raw.open(1, node.self);

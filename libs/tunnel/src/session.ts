@@ -326,7 +326,11 @@ export class Session implements FrameSink {
   }
 
   #endWhenIdle(): void {
-    if (this.#goingAway && this.#paths.size === 0) this.#close(closedError(), true);
+    if (!this.#goingAway || this.#paths.size > 0) return;
+    // The last path leaves while a batch is filled, or before it has said why: what it says last goes out first.
+    this.#clock.soon(() => {
+      if (this.#paths.size === 0) this.#close(closedError(), true);
+    });
   }
 
   // ---- what comes in

@@ -96,6 +96,7 @@ class WireEnd implements Carrier {
   #early: Buffer[] = [];
   #slab: Slab | null = null;
   #lastArrival = 0;
+  #ended = false;
 
   constructor(wire: Wire) {
     this.wire = wire;
@@ -107,6 +108,7 @@ class WireEnd implements Carrier {
   }
 
   write(bytes: Buffer, done: () => void): void {
+    assert.ok(!this.#ended, 'nothing is written after the end');
     const copy = Buffer.from(bytes);
     this.#send(copy);
     this.wire.clock.soon(() => {
@@ -116,6 +118,7 @@ class WireEnd implements Carrier {
   }
 
   end(last: Buffer): void {
+    this.#ended = true;
     this.#send(Buffer.from(last));
     this.wire.clock.soon(() => this.destroy());
   }
