@@ -301,6 +301,51 @@ test('a path is allowed only if every reading of it is, and denied if any is', (
   }
 });
 
+/** What servers make of a path before they resolve its dots, in the order in which they do it. */
+const servers: Record<string, (path: string) => string> = {
+  decodes: decodeURIComponent,
+  'drops parameters': dropParameters,
+  'decodes, then drops parameters': (path) => dropParameters(decodeURIComponent(path)),
+  'drops parameters, then decodes (Tomcat)': (path) => decodeURIComponent(dropParameters(path)),
+  'does all, and takes a backslash for a slash': (path) =>
+    decodeURIComponent(dropParameters(path)).replaceAll('\\', '/'),
+};
+
+function dropParameters(path: string): string {
+  return path
+    .split('/')
+    .map((segment) => segment.split(';', 1)[0])
+    .join('/');
+}
+
+for (const [server, read] of Object.entries(servers)) {
+  test(`no path leads past a rule at a server that ${server}`, () => {
+    const list = compileAccessList([
+      { action: 'allow', host: 'a', port: '80', path: '/pub/' },
+      { action: 'allow', host: 'b', port: '80' },
+      { action: 'deny', host: 'b', port: '80', path: '/admin' },
+    ]);
+    const check = (path: string): void => {
+      const asked = normalizePath(path);
+      const served = new URL(`http://h${read(asked).replace(/^\/+/, '/')}`).pathname;
+      const may = (host: string): boolean => decide(list, { host, port: 80, path: asked }).allowed;
+      if (may('a')) assert.ok(served.startsWith('/pub/'), `${path} is served as ${served}`);
+      if (served.startsWith('/admin')) assert.ok(!may('b'), `${path} is served as ${served}`);
+    };
+    for (const path of [
+      '/pub/..;/admin/x;%2F..%2F..%2Fpub%2F',
+      '/pub/..%2Fadmin%2Fx%2F..;%2F..;%2Fpub%2F',
+      '/x/..;/admin/x;%2F..%2F..%2Fx',
+    ])
+      check(path);
+    const piece = fc.constantFrom('/', '..', '.', ';', '%2F', '%5C', '\\', '%3B', 'pub', 'admin', 'x');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => check(`/${pieces.join('')}`)),
+      { numRuns: 3_000 },
+    );
+  });
+}
+
 test('whether any path may be reached is not answered by rules that deny a part of them', () => {
   const list = compileAccessList([
     { action: 'allow', host: 'a', port: '80', path: '/pub/' },

@@ -1,20 +1,34 @@
 /**
  * Paths of rules and of requests. A request's path can be read in more than one way: a server may or may not decode
- * `%2e%2e`, drop `;parameters`, join `//`, or take `\` for `/`. All readings are kept, and who compares them asks
- * for each of them to allow and for any of them to deny. The query is no part of it.
+ * `%2e%2e`, drop `;parameters` before that or after it, join `//`, or take `\` for `/`, and it resolves `.` and `..` in what
+ * it has then. All readings are kept, and who compares them asks for each of them to allow and for any of them to deny. The
+ * query is no part of it.
  */
 
-/** The plain reading (only `.`, `..` and `//` resolved), the decoded one, and the one in which `//` stays. */
-export type PathReadings = readonly [plain: string, decoded: string, unjoined: string];
+/** The readings, each at its place; one alone where all are the same. The first is plain: only `.`, `..` and `//` are resolved. */
+export type PathReadings = readonly [plain: string, ...others: string[]];
 
 /** All readings of a path. */
 export function readPath(path: string): PathReadings {
   const bare = path.replace(/[?#].*$/s, '');
-  const decoded = decode(bare)
-    .replaceAll('\\', '/')
-    .replaceAll(/;[^/]*/g, '');
   const plain = resolve(bare);
-  return [plain, resolve(decoded), bare.includes('//') ? removeDots(bare) : plain];
+  if (!/[%;\\]|\/\//.test(bare)) return [plain];
+  const stripped = strip(bare);
+  const forms = [
+    bare,
+    stripped,
+    decode(bare),
+    strip(decode(bare)),
+    decode(stripped),
+    strip(decode(stripped)),
+  ];
+  const all = [...forms, ...forms.map((form) => form.replaceAll('\\', '/'))];
+  return [plain, ...all.map(resolve), ...all.map(removeDots)];
+}
+
+/** Drops the parameters of all segments (RFC 3986, 3.3). */
+function strip(path: string): string {
+  return path.replaceAll(/;[^/]*/g, '');
 }
 
 /**
@@ -28,8 +42,15 @@ export function normalizePath(path: string): string {
 
 /** Whether the path begins with the prefix: in every reading to allow, in any of them to deny. */
 export function pathBegins(path: PathReadings, prefix: PathReadings, action: 'allow' | 'deny'): boolean {
-  const begins = (index: 0 | 1 | 2): boolean => path[index].startsWith(prefix[index]);
-  return action === 'allow' ? begins(0) && begins(1) && begins(2) : begins(0) || begins(1) || begins(2);
+  const begins = (index: number): boolean => readingOf(path, index).startsWith(readingOf(prefix, index));
+  const indexes = path.length > prefix.length ? path : prefix;
+  return action === 'allow'
+    ? indexes.every((_, index) => begins(index))
+    : indexes.some((_, index) => begins(index));
+}
+
+function readingOf(readings: PathReadings, index: number): string {
+  return readings[index] ?? readings[0];
 }
 
 function decodeUnreserved(code: string): string {
