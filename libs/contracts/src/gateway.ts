@@ -86,3 +86,7 @@ export const deleteGateway = defineQuestion(
   Type.Object({ id: Type.String(), revision: expectedRevision }),
   Done,
 );
+/** Asks acl to take over, before it answers, what the router says of a gateway now. */
+export const followGateway = defineQuestion('acl.gateways.follow', Type.Object({ id: Type.String() }), Done, {
+  deadlineMs: 1_000,
+});

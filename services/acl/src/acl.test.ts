@@ -9,6 +9,7 @@ import {
   createToken,
   deleteApiKey,
   explainAccess,
+  followGateway,
   getAccessList,
   getSourceRules,
   getToken,
@@ -367,6 +368,45 @@ test('a policy follows its gateway: renamed, switched off, deleted with all that
   for (const name of ['policies', 'accessLists', 'sourceRules', 'tokens']) {
     assert.equal(await (await store.collection(name)).count(), 0, name);
   }
+});
+
+test('what the router says of a gateway holds when acl was asked to follow, and no earlier word undoes it', async (t) => {
+  const { bus, router } = await setUp(t);
+  const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
+  const record = { id: 'plant', name: 'Plant', requireToken: true };
+  const follow = async (revision: number, enabled: boolean) => {
+    router.revision = revision;
+    router.put({ ...record, enabled });
+    await ask(bus, followGateway, { id: 'plant' });
+  };
+  await follow(5, false);
+  await assert.rejects(open(bus, token), { code: 'ACL_GATEWAY_DISABLED' });
+  await follow(4, true);
+  assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
+  await follow(6, true);
+  await open(bus, token);
+  router.gateways.delete('plant');
+  await ask(bus, followGateway, { id: 'plant' });
+  assert.equal(await policyOf(bus, 'plant'), undefined);
+});
+
+test('explain decides on a path as fronts do: what follows the question mark is none of it', async (t) => {
+  const { bus } = await setUp(t);
+  const rules = [
+    { action: 'allow' as const, host: 'erp', port: '80', path: '/orders' },
+    { action: 'deny' as const, host: 'erp', port: '80', path: '/admin' },
+  ];
+  await ask(bus, putAccessList, { gatewayId: 'plant', input: { rules } });
+  const targets = ['/admin?next=/../../orders', '/orders?next=/../../admin'].map((path) => ({
+    host: 'erp',
+    port: 80,
+    path,
+  }));
+  const { decisions } = await ask(bus, explainAccess, { gatewayId: 'plant', targets });
+  assert.deepEqual(
+    decisions.map(({ allowed }) => allowed),
+    [false, true],
+  );
 });
 
 test('what was deleted while acl was away is dropped when it is back', async (t) => {

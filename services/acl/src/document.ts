@@ -14,6 +14,8 @@ export interface PolicyDocument extends Dated {
   name: string;
   enabled: boolean;
   requireToken: boolean;
+  /** The revision of the gateway that this is of; not in what an earlier version stored. */
+  gatewayRevision?: number;
 }
 
 /** A gateway's access list; its ID is the gateway's. There is one for each policy. */

@@ -40,6 +40,8 @@ const resource: Destination['resource'] = {
 export class FakeRouter {
   readonly gateways = new Map<string, GatewayRecord>();
   readonly destinations = new Set<string>();
+  /** Of all gateways, as the next answer has it. */
+  revision = 1;
   /** What the feed leaves out although it is there. */
   readonly hidden = new Set<string>();
   readonly #store: Store;
@@ -129,7 +131,7 @@ export class FakeRouter {
     const record = this.gateways.get(id);
     if (record === undefined)
       throw new ServiceError({ code: 'ROUTER_GATEWAY_NOT_FOUND', message: id, status: 404 });
-    const dated = { revision: 1, createdAt: at, modifiedAt: at };
+    const dated = { revision: this.revision, createdAt: at, modifiedAt: at };
     return { ...record, ...dated, description: '', connected: false, clients: 0 };
   }
 

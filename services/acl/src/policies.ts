@@ -5,7 +5,14 @@
  * A policy is dropped, with all tokens and rules of its gateway, when the router says that there is no such gateway.
  */
 import type { Bus } from '@postern/bus';
-import { ServiceError, ask, getGateway, type GatewayRecord, type Policy } from '@postern/contracts';
+import {
+  type Gateway,
+  type GatewayRecord,
+  type Policy,
+  ServiceError,
+  ask,
+  getGateway,
+} from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
 import { StoreError } from '@postern/store';
 import { every, type Documents, type PolicyDocument } from './document.ts';
@@ -28,51 +35,54 @@ export class Policies {
   async find(gatewayId: string, status: 403 | 404): Promise<PolicyDocument> {
     const known = await this.#journal.documents.policies.get(gatewayId);
     if (known !== null) return known;
-    const record = await this.#askRouter(gatewayId);
-    if (record === null) throw gatewayUnknown(gatewayId, status);
-    return this.apply(record);
+    const gateway = await this.#askRouter(gatewayId);
+    if (gateway === null) throw gatewayUnknown(gatewayId, status);
+    return this.#apply(gateway);
   }
 
-  /** Takes over what the router says of a gateway. */
-  async apply({ id, name, enabled, requireToken }: GatewayRecord): Promise<PolicyDocument> {
-    const record = { id, name, enabled, requireToken };
-    const known = await this.#journal.documents.policies.get(id);
-    if (known !== null && saysTheSame(known, record)) return known;
-    try {
-      return await this.#journal.change((draft) => this.#apply(draft, record));
-    } catch (error) {
-      // Another replica of acl heard of the same gateway at the same moment.
-      if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
-      return this.#journal.change((draft) => this.#apply(draft, record));
-    }
+  /** Whether the policy of a gateway says what this record does. */
+  async knows(record: GatewayRecord): Promise<boolean> {
+    const known = await this.#journal.documents.policies.get(record.id);
+    return known !== null && saysTheSame(known, record);
   }
 
-  /** Drops all that acl holds of a gateway, once the router has confirmed that it is gone; says whether it did. */
-  async drop(gatewayId: string): Promise<boolean> {
-    if ((await this.#askRouter(gatewayId)) !== null) return false;
+  /**
+   * Takes over what the router says of a gateway now, and drops all that acl holds of one that is gone; returns whether it
+   * dropped. When it resolves, sessions are opened by it and nodes that fetch policies have it.
+   */
+  async follow(gatewayId: string): Promise<boolean> {
+    const gateway = await this.#askRouter(gatewayId);
+    if (gateway === null) await this.#drop(gatewayId);
+    else await this.#apply(gateway);
+    return gateway === null;
+  }
+
+  async #drop(gatewayId: string): Promise<void> {
     await this.#journal.change(async (draft) => {
       for (const collection of [draft.tokens, draft.sourceRules]) await deleteAll(collection, gatewayId);
       await draft.accessLists.delete(gatewayId);
       if (await draft.policies.delete(gatewayId)) draft.touch(gatewayId);
     });
-    return true;
   }
 
-  async #apply(draft: Draft, record: GatewayRecord): Promise<PolicyDocument> {
-    const found = await draft.policies.get(record.id);
-    const at = this.#journal.time();
-    if (found === null) {
-      const dated = { revision: 1, createdAt: at, modifiedAt: at };
-      draft.touch(record.id);
-      await draft.accessLists.insert({ id: record.id, ...dated, rules: [] });
-      return draft.policies.insert({ ...record, ...dated });
+  async #apply({ id, name, enabled, requireToken, revision }: Gateway): Promise<PolicyDocument> {
+    const record = { id, name, enabled, requireToken };
+    const known = await this.#journal.documents.policies.get(id);
+    if (known !== null && saysTheSame(known, record)) return known;
+    const put = (): Promise<PolicyDocument> =>
+      this.#journal.change((draft) =>
+        putPolicy(draft, { ...record, gatewayRevision: revision }, this.#journal.time()),
+      );
+    try {
+      return await put();
+    } catch (error) {
+      // Another replica of acl heard of the same gateway at the same moment.
+      if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
+      return put();
     }
-    if (saysTheSame(found, record)) return found;
-    draft.touch(record.id);
-    return draft.policies.replace({ ...found, ...record, modifiedAt: at });
   }
 
-  async #askRouter(gatewayId: string): Promise<GatewayRecord | null> {
+  async #askRouter(gatewayId: string): Promise<Gateway | null> {
     try {
       return await ask(this.#bus, getGateway, { id: gatewayId });
     } catch (error) {
@@ -80,6 +90,22 @@ export class Policies {
       throw error;
     }
   }
+}
+
+type Taken = GatewayRecord & { gatewayRevision: number };
+
+async function putPolicy(draft: Draft, taken: Taken, at: string): Promise<PolicyDocument> {
+  const found = await draft.policies.get(taken.id);
+  if (found === null) {
+    const dated = { revision: 1, createdAt: at, modifiedAt: at };
+    draft.touch(taken.id);
+    await draft.accessLists.insert({ id: taken.id, ...dated, rules: [] });
+    return draft.policies.insert({ ...taken, ...dated });
+  }
+  // Of two answers of the router the later one may be here first.
+  if (saysTheSame(found, taken) || taken.gatewayRevision < (found.gatewayRevision ?? 0)) return found;
+  draft.touch(taken.id);
+  return draft.policies.replace({ ...found, ...taken, modifiedAt: at });
 }
 
 /** The items of `acl.policies`. */

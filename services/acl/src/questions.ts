@@ -10,6 +10,7 @@ import {
   createToken,
   deleteApiKey,
   explainAccess,
+  followGateway,
   getAccessList,
   getSourceRules,
   getToken,
@@ -26,6 +27,7 @@ import type { Logger } from '@postern/telemetry';
 import type { AccessLists } from './access-lists.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { AclMetrics } from './metrics.ts';
+import type { Policies } from './policies.ts';
 import type { Sessions } from './sessions.ts';
 import type { SourceRules } from './source-rules.ts';
 import type { TicketKeys } from './ticket-keys.ts';
@@ -33,12 +35,13 @@ import type { Tokens } from './tokens.ts';
 
 const queue = 'acl';
 
-/** As a front decides: the one form of a path that is also sent. */
+/** As a front decides: on the one form of a path that is also sent, without what follows it. */
 const asRequested = (target: AccessTarget): AccessTarget =>
-  target.path === undefined ? target : { ...target, path: normalizePath(target.path) };
+  target.path === undefined ? target : { ...target, path: normalizePath(target.path.split('?', 1)[0] ?? '') };
 
 /** What answers. */
 export interface Answerers {
+  policies: Policies;
   sessions: Sessions;
   ticketKeys: TicketKeys;
   tokens: Tokens;
@@ -67,7 +70,7 @@ export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer 
 /** Answers every question that acl is asked, until the subscriptions are closed. */
 export function answerQuestions(
   parts: AnsweringParts,
-  { sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
+  { policies, sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
 ): Subscription[] {
   const { logger } = parts;
   const serve = answererFor(parts);
@@ -79,6 +82,10 @@ export function answerQuestions(
       return session;
     }),
     serve(listTicketKeys, async () => ({ keys: await ticketKeys.list() })),
+    serve(followGateway, async ({ id }) => {
+      await policies.follow(id);
+      return {};
+    }),
     serve(createToken, ({ gatewayId, input, hash }) => tokens.create(gatewayId, input, hash)),
     serve(listTokens, (request) => tokens.list(request)),
     serve(getToken, ({ gatewayId, id }) => tokens.get(gatewayId, id)),

@@ -144,6 +144,7 @@ class Acl implements Service {
     });
     presence.start();
     const answerers = {
+      policies,
       sessions: new Sessions({ policies, tokens, keys: ticketKeys, now }),
       ticketKeys,
       tokens,

@@ -135,8 +135,9 @@ export class Upkeep {
   async #keepGateway(gatewayId: string): Promise<void> {
     const { policies, gateways, logger } = this.#parts;
     const record = gateways.items.get(gatewayId);
-    if (record !== undefined) await policies.apply(record);
-    else if (await policies.drop(gatewayId))
+    // The feed may be behind what acl was told to follow; only the router knows what holds now.
+    if (record !== undefined && (await policies.knows(record))) return;
+    if (await policies.follow(gatewayId))
       logger.info({ gatewayId }, 'dropped what belonged to a deleted gateway');
   }
 

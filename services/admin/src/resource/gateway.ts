@@ -6,6 +6,7 @@ import {
   ask,
   createGateway,
   deleteGateway,
+  followGateway,
   getGateway,
   listGateways,
   updateGateway,
@@ -24,6 +25,8 @@ const tag = 'Gateways';
 /** The calls on gateways. */
 export function gatewayEndpoints(bus: Bus): Endpoint[] {
   const revisionOf = async (id: string): Promise<number> => (await ask(bus, getGateway, { id })).revision;
+  // Whether clients are let in is acl's to say, and nodes fetch it there. Out of reach it takes the change over by itself.
+  const untilFollowed = (id: string): Promise<unknown> => ask(bus, followGateway, { id }).catch(() => null);
   return [
     endpoint({
       method: 'GET',
@@ -84,6 +87,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
         const current = () => ask(bus, getGateway, { id });
         const { body, revision } = await takeChange(call, GatewayPatch.fields, current);
         const gateway = await ask(bus, updateGateway, { id, patch: body, ...withRevision(revision) });
+        await untilFollowed(id);
         return { body: gateway, revision: gateway.revision };
       },
     }),
@@ -100,6 +104,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
         const id = param(call, 'gatewayId');
         const revision = await expectedRevision(call.ifMatch, () => revisionOf(id));
         await ask(bus, deleteGateway, { id, ...withRevision(revision) });
+        await untilFollowed(id);
         return {};
       },
     }),
