@@ -37,7 +37,7 @@ export function parseHostPattern(text: string): HostPattern | null {
 /** A name in the form that is compared, or null when it is no name. One whose last label is a number is an address gone wrong. */
 export function parseName(text: string): string | null {
   if (text.length > 255 || text === '') return null;
-  const name = /^[\x20-\x7e]*$/.test(text) ? text.toLowerCase() : domainToASCII(text);
+  const name = /^[\x20-\x7e]*$/.test(text) ? text.toLowerCase() : asciiName(text);
   const bare = name.endsWith('.') ? name.slice(0, -1) : name;
   const labels = bare.split('.');
   if (bare.length > 253 || !labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label))) return null;
@@ -51,8 +51,18 @@ export function parseName(text: string): string | null {
 export function toAsciiHost(text: string): string {
   if (/^[\x20-\x7e]*$/.test(text)) return text;
   const below = text.startsWith('*.') ? '*.' : '';
-  const name = domainToASCII(text.slice(below.length));
+  const name = asciiName(text.slice(below.length));
   return name === '' ? text : `${below}${name}`;
+}
+
+/**
+ * Empty where the text is no name. Node reads it as the host of a URL: it would end at a `/` or `?`, and what comes out
+ * may be an address.
+ */
+function asciiName(text: string): string {
+  if (/[^a-z0-9_.\-\u0080-\u{10ffff}]/iu.test(text)) return '';
+  const name = domainToASCII(text);
+  return parseAddress(name) === null ? name : '';
 }
 
 /** A host as text in the form that is compared: what two spellings of one name have in common. */

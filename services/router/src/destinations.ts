@@ -216,7 +216,10 @@ export class Destinations {
     const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
     if (isDeepStrictEqual(from, to)) return moved;
     if (wanted.port !== null) await this.#claims.claim(draft.fronts, to, claimant);
-    else moved.port = await this.#claimOrAllot(draft, to, claimant);
+    else {
+      moved.port = await this.#claimOrAllot(draft, to, claimant);
+      this.#checkName(moved);
+    }
     await this.#claims.release(draft.fronts, from, claimant.destinationId);
     return moved;
   }
@@ -227,6 +230,8 @@ export class Destinations {
       await this.#claims.claim(draft.fronts, wanted, claimant);
       return wanted.port;
     } catch (error) {
+      // A name was asked for, and is no other on another port.
+      if (wanted.name !== undefined) throw error;
       if (!(error instanceof ServiceError) || !error.body.code.startsWith('ROUTER_FRONT_')) throw error;
       return this.#claims.allot(draft.fronts, wanted.transport, claimant);
     }

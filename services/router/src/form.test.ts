@@ -211,6 +211,42 @@ test('names of other scripts are kept in ASCII, as they are resolved, called, cl
   assert.deepEqual(patched.resource, resource);
 });
 
+test('a patch means the name that is stored, however it spells it', () => {
+  const hosts = { 'česko.corp': '10.0.0.9' };
+  const resource = destinationForm(withResource({ host: 'česko.corp', hosts })).resource;
+  const of = (change: object) =>
+    patchDestination({ ...stored, resource }, { resource: change }).resource.hosts;
+  assert.equal(of({ hosts: { 'česko.corp': null } }), undefined);
+  assert.deepEqual(of({ hosts: { 'česko.corp': '10.0.0.10' } }), { 'xn--esko-fua.corp': '10.0.0.10' });
+  // As an earlier version stored it.
+  const proxy = {
+    type: 'socks5',
+    host: 'česko.corp',
+    port: 1,
+    username: 'u',
+    passwordId: 'passwordx1',
+  } as const;
+  const old = { ...stored, resource: { ...stored.resource, proxy } };
+  assert.equal(patchDestination(old, { enabled: false }).enabled, false);
+});
+
+test('what is no host is refused, in whatever script it is written, and where it is null', () => {
+  for (const host of [
+    'é.example/x',
+    'é.example?x',
+    'é.example#x',
+    'é.example\\x',
+    'é@x.example',
+    'é%2e.example',
+    '1.２',
+  ])
+    assert.throws(() => destinationForm(withResource({ host })), at('/resource/host'), host);
+  const hosts = { 'db.corp': '10.0.0.9' };
+  const { resource } = destinationForm(withResource({ host: 'db.corp', hosts }));
+  const patched = () => patchDestination({ ...stored, resource }, { resource: { host: null } });
+  assert.throws(patched, at('/resource/host'));
+});
+
 test('one name with two addresses is refused, however it is written', () => {
   for (const [one, other] of [
     ['res.corp', 'RES.corp'],

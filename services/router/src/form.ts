@@ -20,7 +20,7 @@ import { Compile } from 'typebox/compile';
 import type { DestinationDocument, GatewayDocument } from './document.ts';
 import { type BodyFault, invalid, notSupported } from './errors.ts';
 import { findFault } from './form-fault.ts';
-import { mergePatch } from './merge-patch.ts';
+import { isObject, mergePatch } from './merge-patch.ts';
 
 const faultsMax = 20;
 
@@ -87,7 +87,7 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   const { name, kind, enabled, resource, front, clientPort, listener, health } = document;
   const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
   const former = { name, kind, enabled, resource, ...place, health };
-  const input = checkDestination(withUsedHosts(mergePatch(former, patch), resource.hosts));
+  const input = checkDestination(withUsedHosts(mergePatch(former, asciiHosts(patch)), resource.hosts));
   demandSamePlace(resource.proxy, input.resource.proxy ?? null);
   if ((input.kind ?? 'on-premises') !== kind) {
     throw invalid([{ path: '/kind', message: `is fixed: this destination is ${kind}` }]);
@@ -103,15 +103,27 @@ function asksForPort(patch: unknown): boolean {
   return (patch as { front?: { port?: unknown } | null }).front?.port === null;
 }
 
-/** Where the patch gives another host, what the former one's address was is of no use any more. */
+/** Where the patch gives another host, what the former one's address was is of no use any more. Nothing of it is checked yet. */
 function withUsedHosts(merged: unknown, former: DestinationHosts | undefined): unknown {
-  const { resource } = merged as { resource?: Pick<DestinationForm['resource'], 'host' | 'hosts' | 'proxy'> };
-  if (former === undefined || resource?.hosts === undefined) return merged;
-  const names = [resource.host, resource.proxy?.host ?? ''].map(comparedName);
+  const { resource } = merged as {
+    resource?: { host?: unknown; hosts?: unknown; proxy?: { host?: unknown } | null };
+  };
+  if (former === undefined || !isObject(resource?.hosts)) return merged;
+  const names = [resource.host, resource.proxy?.host].map((host) =>
+    typeof host === 'string' ? comparedName(host) : null,
+  );
   const used = Object.entries(resource.hosts).filter(
     ([name, address]) => names.includes(comparedName(name)) || former[name] !== address,
   );
   return { ...(merged as object), resource: { ...resource, hosts: Object.fromEntries(used) } };
+}
+
+/** Hosts are stored in ASCII: a patch means the same name however it spells it. */
+function asciiHosts(patch: unknown): unknown {
+  const { resource } = patch as { resource?: { hosts?: unknown } | null };
+  if (!isObject(resource?.hosts)) return patch;
+  const named = Object.entries(resource.hosts).map(([name, address]) => [toAsciiHost(name), address]);
+  return { ...(patch as object), resource: { ...resource, hosts: Object.fromEntries(named) } };
 }
 
 type Proxy = DestinationForm['resource']['proxy'];
@@ -119,7 +131,11 @@ type Proxy = DestinationForm['resource']['proxy'];
 /** A password was given for one proxy and user, and certstore shows it to no other. */
 function demandSamePlace(former: Proxy, now: Proxy): void {
   if (former?.passwordId === undefined || now?.passwordId !== former.passwordId) return;
-  if (toAsciiHost(now.host) === former.host && now.port === former.port && now.username === former.username)
+  if (
+    toAsciiHost(now.host) === toAsciiHost(former.host) &&
+    now.port === former.port &&
+    now.username === former.username
+  )
     return;
   const message = 'must be given again for another proxy or user, or null for none';
   throw invalid([{ path: '/resource/proxy/password', message }]);

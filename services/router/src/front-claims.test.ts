@@ -24,6 +24,11 @@ async function setUp() {
 const a = { gatewayId: 'gwa', destinationId: 'a' };
 const b = { gatewayId: 'gwb', destinationId: 'b' };
 const tcp = (port: number): FrontPort => ({ transport: 'tcp', port });
+const named = (by: 'tls' | 'http', host: string): FrontPort => ({
+  transport: 'tcp',
+  port: by === 'tls' ? 443 : 80,
+  name: { by, host },
+});
 
 test('fronts: ports are allotted from the lowest, past those that are reserved, until none is left', async () => {
   const { claims, fronts } = await setUp();
@@ -215,6 +220,22 @@ test('fronts: a name that one gateway has for TLS is no other’s for plain HTTP
   }
   clock.now += 31 * dayMs;
   for (const [, second] of pairs) await claims.claim(fronts, second, b);
+});
+
+test('fronts: nor is it another’s by a wildcard on the other port, whichever comes first', async () => {
+  for (const [first, second] of [
+    [named('tls', 'www.shop.example'), named('http', '*.shop.example')],
+    [named('http', '*.shop.example'), named('tls', 'www.shop.example')],
+    [named('http', 'www.shop.example'), named('tls', '*.shop.example')],
+  ] as const) {
+    const { claims, fronts } = await setUp();
+    await claims.claim(fronts, first, a);
+    await assert.rejects(claims.claim(fronts, second, b), { code: 'ROUTER_FRONT_TAKEN' });
+    await claims.claim(fronts, second, { ...a, destinationId: 'c' });
+  }
+  const { claims, fronts } = await setUp();
+  await claims.claim(fronts, named('tls', 'a.www.shop.example'), a);
+  await claims.claim(fronts, named('http', '*.shop.example'), b);
 });
 
 test('fronts: a host in the form of a gateway’s default hosts is that gateway’s alone', async () => {

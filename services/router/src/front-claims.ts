@@ -120,21 +120,40 @@ export class FrontClaims {
     return protocol === 'http' && port === sharedHttpPort ? 'http' : null;
   }
 
-  /** Who has a name for TLS has it for plain HTTP too: nobody else is to answer for it there, and the other way round. */
+  /**
+   * Who has a name for TLS has it for plain HTTP too: nobody else is to answer for it there, and the other way round; nor by a
+   * wildcard that covers it.
+   */
   async #checkOtherPort(
     fronts: Collection<FrontDocument>,
     { by, host }: NonNullable<FrontPort['name']>,
     { gatewayId }: Claimant,
   ): Promise<void> {
     const { sharedPort, sharedHttpPort } = this.#options;
-    const other: FrontPort =
+    const other =
       by === 'tls'
-        ? { transport: 'tcp', port: sharedHttpPort, name: { by: 'http', host } }
-        : { transport: 'tcp', port: sharedPort, name: { by: 'tls', host } };
-    const found = await fronts.get(frontId(other));
-    if (found === null || found.gatewayId === gatewayId) return;
-    if (found.destinationId !== null) throw frontTaken(frontText(other));
-    if (this.#rests(found)) throw frontResting(frontText(other), found.restsUntil ?? '');
+        ? ({ by: 'http', port: sharedHttpPort } as const)
+        : ({ by: 'tls', port: sharedPort } as const);
+    const placeOf = (name: string): FrontPort => ({
+      transport: 'tcp',
+      port: other.port,
+      name: { by: other.by, host: name },
+    });
+    const check = (place: FrontPort, found: FrontDocument | null): void => {
+      if (found === null || found.gatewayId === gatewayId) return;
+      if (found.destinationId !== null) throw frontTaken(frontText(place));
+      if (this.#rests(found)) throw frontResting(frontText(place), found.restsUntil ?? '');
+    };
+    for (const name of [host, wildcardOver(host)]) {
+      const place = placeOf(name);
+      check(place, await fronts.get(frontId(place)));
+    }
+    if (!host.startsWith('*.')) return;
+    const prefix = frontId(placeOf(''));
+    for await (const front of everyFront(fronts)) {
+      const name = front.id.startsWith(prefix) ? front.id.slice(prefix.length) : '';
+      if (wildcardOver(name) === host) check(placeOf(name), front);
+    }
   }
 
   /**
@@ -199,6 +218,11 @@ function frontId({ transport, port, name }: FrontPort): string {
 function frontText({ transport, port, name }: FrontPort): string {
   if (name !== undefined) return `${name.host}:${port}`;
   return transport === 'udp' ? `port ${port} (udp)` : `port ${port}`;
+}
+
+/** The wildcard that covers a name: it stands for one label. */
+function wildcardOver(host: string): string {
+  return `*${host.slice(host.indexOf('.'))}`;
 }
 
 /** As names are compared. */

@@ -11,6 +11,7 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return Object.fromEntries(result);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** What a patch goes into, member by member. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -340,6 +340,25 @@ test('a front that cannot keep its port as it is to be is allotted another where
   assert.equal((await update({ port: null })).front?.port, 15001);
 });
 
+test('a name that another has is refused also where any port would do, and nothing is moved', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const named = (host: string) => ({
+    ...input,
+    resource: { ...input.resource, protocol: 'http' as const },
+    front: { protocol: 'http' as const, host, port: 80 },
+  });
+  await ask(bus, createDestination, { gatewayId: gateway.id, input: named('*.t.example') });
+  const one = { gatewayId: other.id, id: '' };
+  const made = await ask(bus, createDestination, { ...one, input: named('b.other.example') });
+  const patch = { front: { host: '*.t.example', port: null } };
+  await assert.rejects(ask(bus, updateDestination, { ...one, id: made.id, patch }), {
+    code: 'ROUTER_FRONT_TAKEN',
+  });
+  const disabled = await ask(bus, updateDestination, { ...one, id: made.id, patch: { enabled: false } });
+  assert.deepEqual(disabled.front, made.front);
+});
+
 test('a port that another destination has is refused, and then nothing was made', async (t) => {
   const { bus, gateway } = await setUp(t);
   const gatewayId = gateway.id;
