@@ -28,7 +28,12 @@ test('a reply that was lost is asked for again where twice is as good as once', 
     for (const subject of ['router.gateways.get', 'acl.access-list.put', 'router.gateways.update']) {
       assert.equal(await failing(code).bus.request(subject, {}, options), 'answer', subject);
     }
-    for (const subject of ['router.gateways.create', 'router.gateways.delete', 'acl.tokens.revoke']) {
+    for (const subject of [
+      'router.gateways.create',
+      'router.gateways.delete',
+      'acl.tokens.revoke',
+      'router.restore.check',
+    ]) {
       await assert.rejects(failing(code).bus.request(subject, {}, options), { code }, subject);
     }
     const onRevision = failing(code).bus.request('router.gateways.update', { revision: 3 }, options);

@@ -18,7 +18,8 @@ const pauseMs = 100;
 /** So long without a reply it may be lost, and is asked for again; but it may still come. */
 const lostMs = 2_000;
 
-const reads = /\.(get|list|explain|verify|check|health)$/;
+/** The check of a restore reads the whole of it: once is enough. */
+const reads = /(?<!\.restore)\.(get|list|explain|verify|check|health)$/;
 const sets = /\.(update|put)$/;
 
 /** The same bus, with patience in its questions. `lostAfterMs`: how long a reply may take before it is asked for again. */
@@ -63,17 +64,15 @@ async function requestPatiently(
 
 type Ask = (leftMs: number) => Promise<unknown>;
 
-/** Asks, and while no reply comes asks again beside it; the first reply counts. */
+/** Asks, and where no reply comes asks once more beside it; the first reply counts. */
 async function askBeside(ask: Ask, leftMs: number, lostAfterMs: number): Promise<unknown> {
   const first = ask(leftMs);
   if (leftMs <= lostAfterMs) return first;
   const over = new AbortController();
   first.catch(() => over.abort());
-  const next = sleep(lostAfterMs, undefined, { signal: over.signal }).then(() =>
-    askBeside(ask, leftMs - lostAfterMs, lostAfterMs),
-  );
+  const second = sleep(lostAfterMs, undefined, { signal: over.signal }).then(() => ask(leftMs - lostAfterMs));
   try {
-    return await Promise.any([first, next]);
+    return await Promise.any([first, second]);
   } catch {
     return await first;
   } finally {

@@ -76,6 +76,15 @@ describe('passwords of proxies', () => {
     await assert.rejects(passwords.open(await create(), []), code('CERTSTORE_NOT_NEEDED'));
   });
 
+  it('that are damaged are the fault of the field that names them', async () => {
+    const id = await create();
+    const stored = await documents.secrets.get(id);
+    assert(stored !== null);
+    await documents.secrets.replace({ ...stored, sealed: `${stored.sealed.slice(0, -8)}AAAAAAA=` });
+    assert.equal((await passwords.misfitOf(id, place))?.code, 'CERTSTORE_SECRET_DAMAGED');
+    await assert.rejects(passwords.open(id, [route()]), code('CERTSTORE_SECRET_DAMAGED'));
+  });
+
   it('that no destination names are dropped after a while, others and keys stay', async () => {
     const [used, unused] = [await create(), await create()];
     named.add(used);

@@ -7,6 +7,7 @@ import {
   PasswordContents,
   type PasswordPlace,
   type Route,
+  ServiceError,
   passwordIdPrefix,
   isPasswordId,
 } from '@postern/contracts';
@@ -82,7 +83,14 @@ export class Passwords {
 
   /** Why a destination may not name it; null when it may. */
   async misfitOf(id: string, place: PasswordPlace | undefined): Promise<Fault | null> {
-    const contents = await this.#read(id);
+    let contents: PasswordContents | null;
+    try {
+      contents = await this.#read(id);
+    } catch (error) {
+      // One that is damaged is the fault of the field that names it, and of no other that is asked about beside it.
+      if (!(error instanceof ServiceError) || error.code !== 'CERTSTORE_SECRET_DAMAGED') throw error;
+      return { code: 'CERTSTORE_SECRET_DAMAGED', message: `the password ${id} is damaged: give it again` };
+    }
     if (contents === null) {
       const message = `there is no password ${id}: give the password itself`;
       return { code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message };

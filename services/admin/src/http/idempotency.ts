@@ -75,6 +75,7 @@ export class IdempotencyKeeper {
   static async open(options: IdempotencyOptions): Promise<IdempotencyKeeper> {
     const records = await options.store.collection<IdempotencyRecord>('admin_idempotency', {
       unique: [['keyHash']],
+      indexes: [['apiKeyId']],
     });
     return new IdempotencyKeeper(options, records);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { BusError } from '@postern/bus';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { Type } from 'typebox';
 import { Metrics, silentLogger } from '@postern/telemetry';
@@ -304,6 +305,14 @@ describe('an object', () => {
     assert.equal(problem(await change('nonsense', 'd')).code, 'ADMIN_HEADER_INVALID');
   });
 
+  it('is answered when acl, which lets clients in, has taken it over', async () => {
+    const { id } = await makeGateway();
+    await send('PATCH', `/gateways/${id}`, { payload: { enabled: false } });
+    assert.equal(platform.asked.get('acl.gateways.follow'), 1);
+    await send('DELETE', `/gateways/${id}`);
+    assert.equal(platform.asked.get('acl.gateways.follow'), 2);
+  });
+
   it('says where it was made', async () => {
     const answer = await send('POST', '/gateways', { payload: { name: 'x' } });
     const url = String(answer.headers.location);
@@ -352,6 +361,22 @@ describe('a repeated POST', () => {
     assert.equal(second.headers.etag, first.headers.etag);
     assert.equal(second.headers.location, first.headers.location);
     assert.equal(platform.asked.get('router.gateways.create'), 1);
+  });
+
+  it('is done once also where what is shown beside it cannot be had', async () => {
+    const { id } = await makeGateway();
+    const { bus } = platform;
+    const request = bus.request.bind(bus);
+    bus.request = (subject, ...rest) =>
+      subject === 'router.fronts.list'
+        ? Promise.reject(new BusError('BUS_NO_RESPONDER', 'as the test wants'))
+        : request(subject, ...rest);
+    const payload = { name: 'db', resource: { host: 'h', port: 1 } };
+    const post = () =>
+      send('POST', `/gateways/${id}/destinations`, { headers: { 'idempotency-key': 'k1' }, payload });
+    const [first, second] = [await post(), await post()];
+    assert.deepEqual([first.statusCode, second.body], [201, first.body]);
+    assert.equal(platform.asked.get('router.destinations.create'), 1);
   });
 
   it('with the key of another request is refused', async () => {

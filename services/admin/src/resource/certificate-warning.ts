@@ -1,12 +1,8 @@
-/**
- * What is to be said of the certificates that destinations name: that one ends soon, has ended, or is gone. certstore
- * knows; while it is out of reach the destinations are shown all the same, without.
- */
+/** What is to be said of the certificates that destinations name: that one ends soon, has ended, or is gone. certstore knows. */
 import type { Bus } from '@postern/bus';
 import {
   type CertificateUse,
   type Destination,
-  ServiceError,
   ask,
   certificateUses,
   checkCertificates,
@@ -44,11 +40,6 @@ export async function certificateWarnings(
 }
 
 async function checked(bus: Bus, uses: CertificateUse[]): Promise<Warning[]> {
-  try {
-    const { faults, warnings } = await ask(bus, checkCertificates, { uses });
-    return [...faults, ...warnings];
-  } catch (error) {
-    if (ServiceError.from(error).body.status !== 503) throw error;
-    return [];
-  }
+  const { faults, warnings } = await ask(bus, checkCertificates, { uses });
+  return [...faults, ...warnings];
 }

@@ -230,11 +230,11 @@ async function withState(
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
   const [decisions, states, warnings, listening, listeners] = await Promise.all([
-    decide(bus, gatewayId, destinations),
-    readHealth(bus, gatewayId, destinations),
-    certificateWarnings(bus, destinations),
-    readListening(bus, destinations),
-    readListeners(bus, gatewayId, destinations),
+    ifKnown(decide(bus, gatewayId, destinations), []),
+    ifKnown(readHealth(bus, gatewayId, destinations), new Map()),
+    ifKnown(certificateWarnings(bus, destinations), []),
+    ifKnown(readListening(bus, destinations), new Map()),
+    ifKnown(readListeners(bus, gatewayId, destinations), new Map()),
   ]);
   return destinations.map((destination, index) => {
     const state = states.get(destination.id) ?? {};
@@ -248,6 +248,19 @@ async function withState(
         : { listening: listening.get(destination.id) ?? [] }),
     };
   });
+}
+
+/**
+ * A destination is shown also when who knows its state cannot say. A change of it is stored by then: to answer an error would
+ * say that it was not made.
+ */
+async function ifKnown<T>(state: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await state;
+  } catch (error) {
+    if (ServiceError.from(error).code === 'INTERNAL') throw error;
+    return otherwise;
+  }
 }
 
 /** Whether the nodes listen for callers, of the on-premises destinations; as far as the nodes answer now. */
@@ -299,7 +312,7 @@ const unknownDecision: AccessDecision = {
   reason: 'not known now: acl does not answer',
 };
 
-/** Of HTTP each request is judged by its path; what is shown is whether any may pass. A destination that was changed is shown also when acl is out of reach just then. */
+/** Of HTTP each request is judged by its path; what is shown is whether any may pass. */
 async function decide(
   bus: Bus,
   gatewayId: string,
@@ -311,10 +324,5 @@ async function decide(
     somePath: protocol === 'http',
   }));
   if (targets.length === 0) return [];
-  try {
-    return (await ask(bus, explainAccess, { gatewayId, targets })).decisions;
-  } catch (error) {
-    if (ServiceError.from(error).body.status !== 503) throw error;
-    return [];
-  }
+  return (await ask(bus, explainAccess, { gatewayId, targets })).decisions;
 }
