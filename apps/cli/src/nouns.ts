@@ -23,6 +23,10 @@ const disable: Field = {
   description: 'refuse new connections',
   body: () => ({ enabled: false }),
 };
+const cutOff: Field = {
+  ...disable,
+  description: 'close its tunnels, which ends what runs, and refuse new connections',
+};
 const requireToken: Field = {
   flags: '--require-token',
   description: 'clients must show a security token',
@@ -110,7 +114,7 @@ export const nouns: readonly Noun[] = [
     verbs: ['list', 'show', 'create', 'update', 'delete'],
     arguments: [{ name: '<name>', description: 'its name', body: (value) => ({ name: value }) }],
     create: [description, noToken, data],
-    update: [name, description, enable, disable, requireToken, noToken, data],
+    update: [name, description, enable, cutOff, requireToken, noToken, data],
   },
   {
     name: 'tokens',

@@ -18,6 +18,7 @@ import {
   HttpFault,
   type RequestHead,
   type ResponseHead,
+  checkHeadSize,
   isToken,
   malformed,
   trackingField,
@@ -116,6 +117,7 @@ class Http2Request implements AnswerSink, BodySink {
     let cause: Cause;
     try {
       const head = readHead(raw);
+      checkHeadSize(head, door.parts.bounds.head);
       this.#fields = head.fields;
       const request = readRequest(head, framingOf(head, ended), '2.0', facts, this.#trackingId);
       const errand = misdirected(facts, request, voice) ?? door.errand(request);

@@ -61,12 +61,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
   if (major !== '1' || (minor !== '0' && minor !== '1')) {
     throw new HttpFault('HTTP_VERSION', 'only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here');
   }
-  if (target.length > targetCharactersMax) {
-    throw new HttpFault(
-      'HTTP_TARGET_TOO_LONG',
-      `a request target has at most ${targetCharactersMax} characters`,
-    );
-  }
+  if (target.length > targetCharactersMax) throw targetTooLong();
   return { method, target, minor: minor === '1' ? 1 : 0, fields: parseFields(text, lineEnd + 2, limits) };
 }
 
@@ -87,11 +82,27 @@ export function parseResponseHead(text: string, limits: HeadLimits): ResponseHea
 
 function tooLong(bytes: Buffer, from: number, limits: HeadLimits): HttpFault {
   const line = bytes.indexOf(lineFeed, from);
-  if (line < 0 || line - from > targetCharactersMax) {
-    return new HttpFault(
-      'HTTP_TARGET_TOO_LONG',
-      `a request target has at most ${targetCharactersMax} characters`,
-    );
-  }
-  return new HttpFault('HTTP_HEAD_TOO_LONG', `a head has at most ${limits.headBytesMax} bytes`);
+  return line < 0 || line - from > targetCharactersMax ? targetTooLong() : headTooLong(limits);
+}
+
+function targetTooLong(): HttpFault {
+  return new HttpFault(
+    'HTTP_TARGET_TOO_LONG',
+    `a request target has at most ${targetCharactersMax} characters`,
+  );
+}
+
+function headTooLong({ headBytesMax }: HeadLimits): HttpFault {
+  return new HttpFault('HTTP_HEAD_TOO_LONG', `a head has at most ${headBytesMax} bytes`);
+}
+
+/** Holds a head that came otherwise than as text to the same bounds. Throws `HttpFault`. */
+export function checkHeadSize(
+  { target, fields }: Pick<RequestHead, 'target' | 'fields'>,
+  limits: HeadLimits,
+): void {
+  if (target.length > targetCharactersMax) throw targetTooLong();
+  let bytes = target.length;
+  for (const { name, value } of fields) bytes += name.length + value.length + ': \r\n'.length;
+  if (bytes > limits.headBytesMax || fields.length > limits.fieldsMax) throw headTooLong(limits);
 }

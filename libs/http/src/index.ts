@@ -15,6 +15,7 @@ export {
 } from './forward-request.ts';
 export { requestFraming, responseFraming, type Framing } from './framing.ts';
 export {
+  checkHeadSize,
   findHeadEnd,
   parseRequestHead,
   parseResponseHead,

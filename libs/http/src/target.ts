@@ -33,11 +33,12 @@ export function readTarget(head: RequestHead): RequestTarget {
   return readAbsolute(head, host);
 }
 
-/** The host of an authority, in small letters, without brackets and port. */
+/** The host of an authority as names are compared: in small letters, without brackets, port, and the dot of the root. */
 export function hostOf(authority: string): string {
   if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']')).toLowerCase();
   const colon = authority.indexOf(':');
-  return (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
+  const host = colon < 0 ? authority : authority.slice(0, colon);
+  return host.toLowerCase().replace(/\.$/, '');
 }
 
 /** The port of an authority, or the scheme's own. */

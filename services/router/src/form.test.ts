@@ -173,6 +173,13 @@ for (const [path, body] of wrong) {
   });
 }
 
+test('the dot of the root is no part of a front’s host', () => {
+  assert.equal(
+    fronted(destinationForm({ ...input, front: { host: 'shop.example.' } })).front.host,
+    'shop.example',
+  );
+});
+
 test('IPv6 resources are kept without brackets', () => {
   assert.equal(destinationForm({ ...input, resource: { host: '[::1]', port: 1 } }).resource.host, '::1');
 });

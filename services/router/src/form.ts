@@ -226,7 +226,8 @@ function proxyForm(
 function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
   return {
     protocol,
-    host: typeof input.host === 'string' ? toAsciiHost(input.host) : null,
+    // The dot of the root stands in no certificate and in no server name (RFC 6066, section 3).
+    host: typeof input.host === 'string' ? toAsciiHost(input.host).replace(/\.$/, '') : null,
     port: input.port ?? null,
     tls: { ...frontTlsDefaults, ...input.tls },
     proxyProtocol: input.proxyProtocol ?? 'off',

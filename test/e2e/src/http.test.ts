@@ -310,6 +310,11 @@ onEachPlatform((booted) => {
     await writeFile(file, bytes);
     const hash = createHash('sha256').update(bytes).digest('hex');
     assert.equal(await https('/hash', '--http2', '--data-binary', `@${file}`), hash);
+    // The dot of the root stands in Host and never in the server name.
+    assert.equal(
+      await https('/echo', '-o', '/dev/null', '-w', '%{http_code}', '-H', `Host: ${name}.`),
+      '200',
+    );
     const misdirected = await https('/echo', '-H', 'Host: other.example', '-w', '\n%{http_code}');
     assert.match(misdirected, /EDGE_HTTP_MISDIRECTED.*421$/s);
     const socket = new WebSocket(`wss://${node}:${shared}/ws`, {

@@ -22,6 +22,8 @@ export interface Answer {
   readonly body?: unknown;
   readonly revision?: number;
   readonly location?: string;
+  /** The body of a change at nodes, made when it is in force: what they say of it is not known before. */
+  readonly whenInForce?: () => Promise<unknown>;
 }
 
 /** What every endpoint says of itself. */

@@ -97,10 +97,12 @@ const path = '/gateways/:gatewayId/destinations';
 
 /** The calls on destinations. */
 export function destinationEndpoints(bus: Bus): Endpoint[] {
-  const show = async (destination: Destination): Promise<Answer> => {
-    const [shown] = await withState(bus, destination.gatewayId, [destination]);
-    return { body: shown, revision: destination.revision };
-  };
+  const show = async (destination: Destination): Promise<DestinationAnswer | undefined> =>
+    (await withState(bus, destination.gatewayId, [destination]))[0];
+  const changed = (destination: Destination): Answer => ({
+    revision: destination.revision,
+    whenInForce: () => show(destination),
+  });
   const revisionOf = async (one: { gatewayId: string; id: string }): Promise<number> =>
     (await ask(bus, getDestination, one)).revision;
   return [
@@ -138,7 +140,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
           (input) => ask(bus, createDestination, { gatewayId, input, ...keyReach(call.actor) }),
         );
         const location = `/gateways/${gatewayId}/destinations/${destination.id}`;
-        return { ...(await show(destination)), location };
+        return { ...changed(destination), location };
       },
     }),
     endpoint({
@@ -149,7 +151,10 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
       summary: 'One destination',
       status: 200,
       answer: DestinationAnswer,
-      handle: async (call) => show(await ask(bus, getDestination, oneOf(call))),
+      handle: async (call) => {
+        const destination = await ask(bus, getDestination, oneOf(call));
+        return { body: await show(destination), revision: destination.revision };
+      },
     }),
     endpoint({
       method: 'PATCH',
@@ -171,7 +176,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
         const current = () => ask(bus, getDestination, one);
         const { body, revision } = await takeChange(call, DestinationPatch.fields, current);
         const former = async () => (await current()).resource.proxy;
-        return show(
+        return changed(
           await withPassword(bus, { body, gatewayId: one.gatewayId, former }, (patch) =>
             ask(bus, updateDestination, {
               ...one,

@@ -72,6 +72,41 @@ test('a node that is not heard, is not ready, or does not answer holds up no cha
   assert.deepEqual(await change(null, []), ['stored', 'answered']);
 });
 
+test('what nodes say of a change is asked for when it is in force', async () => {
+  const bus = new MemoryHub().connect();
+  const done: string[] = [];
+  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
+  answer(
+    bus,
+    catchUpAtNode,
+    () => {
+      done.push('in force');
+      return { node: 'edge-1' };
+    },
+    { suffix: 'edge-1' },
+  );
+  const stored = endpoint({
+    method: 'PATCH',
+    path: '/things',
+    operationId: 'patchThing',
+    tag: 'Things',
+    summary: 'Change it',
+    status: 200,
+    atNodes: true,
+    handle: async () => ({
+      revision: 2,
+      whenInForce: async () => {
+        done.push('asked');
+        return { thing: 1 };
+      },
+    }),
+  });
+  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
+  const answered = await one.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  assert.deepEqual([done, answered], [['in force', 'asked'], { revision: 2, body: { thing: 1 } }]);
+  await bus.close();
+});
+
 test('what changes nothing at nodes asks none', async () => {
   assert.deepEqual(await change([nodeOf('edge-1')], ['edge-1'], false), ['stored', 'answered']);
 });

@@ -19,9 +19,9 @@ export function answeredInForce(bus: Bus, endpoints: readonly Endpoint[]): Endpo
       : {
           ...one,
           run: async (call) => {
-            const answer = await one.run(call);
+            const { whenInForce, ...answer } = await one.run(call);
             await untilInForce(bus);
-            return answer;
+            return whenInForce === undefined ? answer : { ...answer, body: await whenInForce() };
           },
         },
   );

@@ -217,7 +217,7 @@ export class HttpDesk {
    * ACME (http-01, `/.well-known/acme-challenge/`) will be answered here, before a front is looked for.
    */
   #routeByHost({ caller }: HttpRequest): FrontRoute | CallerCause {
-    const host = hostOf(caller.authority).replace(/\.$/, '');
+    const host = hostOf(caller.authority);
     const text =
       host === ''
         ? 'the request names no host, and this port serves many'

@@ -182,6 +182,18 @@ for (const [what, headers] of malformed) {
     ));
 }
 
+test('a head is held to the bounds of HTTP/1.1, with the same answers', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const told = async (headers: OutgoingHttpHeaders) =>
+        (await answerOf(ask(session, { ':authority': 'shop.example', ...headers }))).status;
+      // The first request goes out before its sender knows the bound.
+      assert.equal(await told({ 'x-long': 'x'.repeat(33_000) }), 431);
+      assert.equal(await told({ ':path': `/${'x'.repeat(8_300)}` }), 414);
+      assert.equal(world.resource.length, 0);
+    }),
+  ));
+
 const answerOf2xx = (fields: string, trailers: string): string =>
   `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${fields}\r\n5\r\nhello\r\n0\r\n${trailers}\r\n`;
 
