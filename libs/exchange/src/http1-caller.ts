@@ -283,6 +283,9 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const { kind } = answer.framing;
     // HTTP/1.0 has no other end of a body whose length nobody knows.
     if (minor === 0 && (kind === 'chunked' || kind === 'close')) this.#keep = false;
+    // Who says that it closes, while the request is not whole, reads no more of it: nor is there a next one (RFC 9112, 9.6).
+    if (this.#reader !== null && listOf(answer.head.fields, 'connection').includes('close'))
+      this.#keep = false;
     if (this.#door.draining()) this.#keep = false;
     this.#answers.addHead(answer, minor, this.#keep);
   }

@@ -83,6 +83,8 @@ export class Session implements FrameSink {
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
+  /** Its peer does not read; it is closed in a moment. */
+  #isGivenUp = false;
   readonly #flight: Flight;
   readonly #outbox: Outbox;
 
@@ -296,13 +298,11 @@ export class Session implements FrameSink {
     if (this.#phase === 'closed') return;
     this.#outbox.sendControl(frame);
     const waiting = this.#outbox.controlBytes;
-    if (waiting <= this.#limits.controlBytesMax) return;
-    this.destroy(
-      new TunnelError(
-        'TUNNEL_PEER_NOT_READING',
-        `${waiting} bytes of control frames wait for a peer that does not read`,
-      ),
-    );
+    if (waiting <= this.#limits.controlBytesMax || this.#isGivenUp) return;
+    this.#isGivenUp = true;
+    const text = `${waiting} bytes of control frames wait for a peer that does not read`;
+    // Not at once: a path that is being made may be what says it.
+    this.#clock.soon(() => this.destroy(new TunnelError('TUNNEL_PEER_NOT_READING', text)));
   }
 
   /** Little was delivered: the acknowledgement waits for more, but not long. */

@@ -99,6 +99,15 @@ test('100-continue is the resource’s to say', () =>
     assert.doesNotMatch(answer, /Content-Length/);
   }));
 
+test('a resource that closes behind an early answer is heard by the caller, who sends no more on that connection', () =>
+  withHttp(async ({ caller, connection }) => {
+    const one = caller().send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\nsome');
+    const end = await connection();
+    await end.got('some');
+    end.answer('HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    assert.match(await one.got('\r\n\r\n'), /^HTTP\/1.1 413 [^]*\r\nConnection: close\r\n/);
+  }));
+
 test('after 101 bytes pass both ways, also those that came too early', () =>
   withHttp(async ({ caller, connection }) => {
     const one = caller().send(
