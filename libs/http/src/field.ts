@@ -57,8 +57,21 @@ function parseField(text: string, from: number, to: number): Field {
   let value = text.slice(colon + 1, to);
   // Nearly all have one space there and no other around them.
   if (value.charCodeAt(0) === 0x20) value = value.slice(1);
-  if (spaceAround.test(value)) value = value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  if (spaceAround.test(value)) value = withoutSpaceAround(value);
   return { name, key: name.toLowerCase(), value };
+}
+
+/** Without a regular expression: for each of many spaces in the middle one would look for the end anew. */
+function withoutSpaceAround(value: string): string {
+  let from = 0;
+  let to = value.length;
+  while (from < to && isSpace(value.charCodeAt(from))) from += 1;
+  while (to > from && isSpace(value.charCodeAt(to - 1))) to -= 1;
+  return value.slice(from, to);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** The value of a field that may be there once; undefined when it is not there. Throws when it is there twice. */

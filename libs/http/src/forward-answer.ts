@@ -3,7 +3,7 @@
  * resource, they name the front. Only whole names are rewritten; bodies never are.
  */
 import type { Field } from './field.ts';
-import { nominated, viaName } from './forward-request.ts';
+import { isTold, nominated, viaName } from './forward-request.ts';
 import { hostOf, portOf } from './target.ts';
 
 /** Who is called what on either side. */
@@ -41,6 +41,13 @@ const trailerless = new Set([
   'expect',
   'max-forwards',
   'location',
+  'via',
+  'proxy-authorization',
+  'http2-settings',
+  'cookie',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
 ]);
 
 /** Every field that goes on, but those of the framing; those that stay as they are are the same objects. */
@@ -66,11 +73,12 @@ export function forwardAnswer(fields: readonly Field[], version: string, names: 
   return forwarded;
 }
 
-/** The trailer fields that may be passed on: none that a recipient needs before the body. */
+/**
+ * The trailer fields that may be passed on: none that a recipient needs before the body, and none that the gateway alone
+ * tells, for servers that put trailers among the header fields (RFC 9440, section 2.4).
+ */
 export function forwardTrailers(fields: readonly Field[]): Field[] {
-  return fields.filter(
-    ({ key }) => !trailerless.has(key) && !key.startsWith('x-forwarded') && key !== 'forwarded',
-  );
+  return fields.filter(({ key }) => !trailerless.has(key.replaceAll('_', '-')) && !isTold(key));
 }
 
 /** A URL that names the resource names the front instead; any other stays as it is. */
@@ -92,7 +100,7 @@ export function rewriteCookie(cookie: string, names: AnswerNames): string {
   const front = hostOf(names.front);
   const isName = /[a-z]/.test(front) && front.includes('.') && !front.includes(':');
   const parts = cookie.split(';').flatMap((part, index) => {
-    const match = index === 0 ? null : /^\s*domain\s*=\s*\.?(.*?)\s*$/i.exec(part);
+    const match = index === 0 ? null : /^domain\s*=\s*\.?(.*)$/i.exec(part.trim());
     const domain = match?.[1]?.toLowerCase();
     if (domain === undefined || (domain !== host && !host.endsWith(`.${domain}`))) return [part];
     return domain === host && isName ? [` Domain=${front}`] : [];

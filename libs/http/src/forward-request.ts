@@ -120,7 +120,8 @@ export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null
   return protocols.length === 0 ? null : protocols.join(', ');
 }
 
-function isTold(key: string): boolean {
+/** Whether the field is for the gateway alone to tell. */
+export function isTold(key: string): boolean {
   const name = key.includes('_') ? key.replaceAll('_', '-') : key;
   return told.has(name) || name.startsWith('x-forwarded');
 }

@@ -195,7 +195,7 @@ test('answers lose what was meant for this hop, and gain Via', () => {
   );
 });
 
-test('trailers never carry what is needed before the body', () => {
+test('trailers never carry what is needed before the body, or what the gateway alone tells', () => {
   const passed = forwardTrailers(
     fields(
       'Host: a',
@@ -203,6 +203,13 @@ test('trailers never carry what is needed before the body', () => {
       'Transfer-Encoding: x',
       'Set-Cookie: a',
       'X-Forwarded-For: a',
+      'X_Forwarded_For: a',
+      'X-Real-IP: a',
+      'Client-Cert: :YQ==:',
+      'Client_Cert_Chain: a',
+      'Via: a',
+      'Proxy-Authorization: a',
+      'X-Request-ID: a',
       'X-Sum: 1',
     ),
   );

@@ -73,9 +73,14 @@ function datesFault({ validFrom, validTo }: X509Certificate): string | null {
   return null;
 }
 
+/** Node has none where the name is empty, whatever its types say. */
+function issuerText({ issuer = '' }: { readonly issuer?: string }): string {
+  return strangerText(issuer);
+}
+
 function verdict({ authorized, authorizationError }: TLSSocket, certificate: X509Certificate): string | null {
   if (authorized) return null;
-  const issuer = strangerText(certificate.issuer);
+  const issuer = issuerText(certificate);
   // OpenSSL says so only of one that is otherwise fit.
   if (certificate.checkIssued(certificate)) return 'is signed by itself, and is not one of the client CAs';
   switch (String(authorizationError)) {

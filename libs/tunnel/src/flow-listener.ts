@@ -69,6 +69,11 @@ export class FlowListener {
   }
 
   #handleMessage(payload: Buffer, { address, port }: RemoteInfo): void {
+    // Linux hands such a datagram on, and nothing can be sent back.
+    if (port === 0) {
+      this.counts.dropped += 1;
+      return;
+    }
     const key = `${address} ${port}`;
     let flow = this.#flows.get(key);
     if (flow === undefined) {
@@ -97,7 +102,7 @@ export class FlowListener {
     if (this.#closed) return;
     this.#closed = true;
     for (const flow of this.#flows.values()) flow.reset();
-    this.#socket.close();
+    this.#closeWhenIdle();
     this.#parts.onError(error);
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Socket, createSocket } from 'node:dgram';
+import { Socket, createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { EarlyDatagrams } from './early-datagrams.ts';
@@ -129,6 +129,16 @@ test('flows: beyond the bound a new caller is dropped and told of, and those tha
   while (full.length === 0) assert.equal(await ask(one, port, 'still'), 'still');
   assert.deepEqual(full, [other.address().port]);
   assert.equal(listener.counts.dropped, 1);
+});
+
+test('flows: a datagram from port 0, which nothing can be sent to, is dropped', async (t) => {
+  const tunnel = await pair(t, await echo(t));
+  const bind = t.mock.method(Socket.prototype, 'bind');
+  const { listener } = await listen(t, tunnel);
+  const socket = bind.mock.calls.at(-1)?.this as Socket;
+  socket.emit('message', Buffer.from('x'), { address: '127.0.0.1', family: 'IPv4', port: 0, size: 1 });
+  assert.equal(listener.size, 0);
+  assert.deepEqual(listener.counts, { fromCallers: 0, toCallers: 0, dropped: 1 });
 });
 
 test('flows: one over two tunnels goes on when its tunnel is cut', async (t) => {

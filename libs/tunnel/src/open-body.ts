@@ -22,7 +22,12 @@ export function readOpenBody(peer: Peer, { attempt, body }: Open | Resume): Open
   if (peer.trusted !== true && (from.id !== peer.id || from.bootId !== peer.bootId))
     return 'comes from another process than it says';
   if (peer.scope === linkScope && !isGatewayName(gateway)) return 'does not say whose it is';
-  return { ...(body as OpenBody), relayed: relayed === true };
+  // Names go back to the peer in RESUME, with no more than they are.
+  return { ...(body as OpenBody), from: nameOf(from), to: nameOf(to), relayed: relayed === true };
+}
+
+function nameOf({ id, bootId }: ProcessName): ProcessName {
+  return { id, bootId };
 }
 
 /** The gateway whose streams a session carries, or on a link the one that the frame names. */

@@ -393,6 +393,14 @@ test('who hears GOAWAY keeps the streams that were taken, and opens those that w
   assert.equal(untaken.stream.session, other.session);
 });
 
+test('what OPEN says of its sender goes back in RESUME with no more than a name', async () => {
+  const { clock, raw, node, owners } = await world();
+  const from = { ...rawName, junk: 'x'.repeat(8_000) };
+  raw.open(1, node.self, { from });
+  await clock.advance(1);
+  assert.deepEqual(owners[0]?.stream.peer, rawName);
+});
+
 test('OPEN above streamsPerSessionMax is refused with Limit', async () => {
   const { clock, node, raw, owners } = await world({ streamsPerSessionMax: 2 });
   for (const stream of [1, 3, 5]) raw.open(stream, node.self);

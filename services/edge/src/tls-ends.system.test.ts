@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
@@ -55,6 +56,16 @@ async function pairOf(revision: number): Promise<FrontMaterial> {
 
 function caOf(authority: TestAuthority): FrontMaterial {
   return { id: 'clients', revision: 1, chainPem: authority.caPem, keyPem: null, notAfter: later() };
+}
+
+/** Of nobody, signed by nobody: Node knows no issuer of it. */
+function nameless(): { cert: string; key: string } {
+  const arguments_ = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / -keyout - -out -';
+  const pem = execFileSync('openssl', arguments_.split(' '), {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return { cert: pem, key: pem };
 }
 
 function later(): string {
@@ -161,6 +172,7 @@ test('each fault of a caller’s certificate is told in plain words', async () =
     ],
     [/is signed by CN=Other CA, which is not one of the client CAs/, await pair(otherCa, {})],
     [/is signed by itself/, { cert: otherCa.caPem, key: otherCa.keyPem }],
+    [/without a subject\) is signed by itself/, nameless()],
     [/not meant for TLS clients/, await pair(clientCa, { usage: 'server', names: ['a.example'] })],
   ];
   for (const [expected, options] of wrong) {
