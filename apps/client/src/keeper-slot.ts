@@ -26,6 +26,7 @@ export interface Up {
 export interface Round {
   readonly ways: Way[];
   readonly ticket: string;
+  readonly era: number;
   directFailed: boolean;
   /** What was heard of those who were dialled: nothing, that they have no time, or that the ticket is of no use to them. */
   heard: 'nothing' | 'busy' | 'unfit';
@@ -45,8 +46,8 @@ export interface Slot {
 }
 
 /** A round that begins. */
-export function makeRound(ways: Way[], ticket: string): Round {
-  return { ways, ticket, directFailed: false, heard: 'nothing' };
+export function makeRound(ways: Way[], ticket: string, era: number): Round {
+  return { ways, ticket, era, directFailed: false, heard: 'nothing' };
 }
 
 /** An empty place. */

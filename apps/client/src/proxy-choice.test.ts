@@ -55,6 +55,8 @@ describe('proxy choice', () => {
     assert(isDirect('10.0.0.0/8, other', '10.1.2.3'));
     assert(!isDirect('10.0.0.0/8', '11.1.2.3'));
     assert(isDirect('fd00::/8', 'fd00::1'));
+    for (const address of ['2001:db8::1', 'fd12:3456:789a:1::25', 'fe80::1:2', 'fd00::a'])
+      assert(isDirect(address, address), address);
     assert(isDirect('[::1]:443', '::1'));
     assert(isDirect('host:9000', 'host', 9000));
     assert(!isDirect('host:9000', 'host', 443));

@@ -89,6 +89,7 @@ function exceptions(list: string): (host: string, port: number) => boolean {
 
 function exception(entry: string): (host: string, port: number) => boolean {
   if (entry === '*') return () => true;
+  if (isIP(entry) !== 0) return hostException(entry);
   const [, bracketed, plain = '', port] =
     /^(?:\[(.+)\]|([^:]+|[^:]*(?::[^:]*){2,}?))(?::(\d+))?$/.exec(entry) ?? [];
   const pattern = (bracketed ?? (plain === '' ? entry : plain)).toLowerCase();

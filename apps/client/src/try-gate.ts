@@ -60,7 +60,7 @@ export class TryGate {
   /** Puts the next try off by one more failure. */
   postpone(now: number, retryAfterMs: number): void {
     this.#failures += 1;
-    this.#retryAfter = now + retryAfterMs;
+    this.#retryAfter = Math.max(this.#retryAfter, now + retryAfterMs);
     this.#notBefore = Math.max(this.#retryAfter, now + waitMs(this.#failures, this.#random()));
   }
 

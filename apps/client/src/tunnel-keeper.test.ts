@@ -279,6 +279,67 @@ describe('tunnel keeper', () => {
     assert.equal(desk.take('drain').id, at);
   });
 
+  it('leaves a node that asks for it by the reserve ticket while acl is out of reach', () => {
+    const desk = new Desk({ tunnels: 1 });
+    desk.answer([address('a'), address('b')]);
+    const id = desk.up('a');
+    // The session's ticket is over, the reserve is good.
+    desk.now = 400_000;
+    desk.step({ kind: 'moveAsked', id, nodes: [address('b')], withinMs: 0 });
+    desk.failCall('unanswered');
+    desk.wait();
+    assert.equal(desk.take('dial').address?.node, 'b');
+  });
+
+  it('replaces also a tunnel whose round began with a former ticket', () => {
+    const desk = new Desk({ tunnels: 2, transport: 'direct' });
+    desk.answer([address('a'), address('b'), address('c')]);
+    const [first, second] = [desk.take('dial'), desk.take('dial')];
+    desk.up('a', first);
+    desk.step({ kind: 'renew' });
+    desk.answer([address('a'), address('b'), address('c')], 2);
+    const better = desk.take('dial');
+    desk.fail('path', second);
+    const old = desk.take('dial');
+    assert.equal(old.ticket, 'ticket-1');
+    desk.up('c', old);
+    desk.up('a', better);
+    desk.take('drain');
+    desk.wait();
+    assert.equal(desk.take('dial').ticket, 'ticket-2');
+  });
+
+  it('never cuts short what a call was told by Retry-After, not by a round that fails either', () => {
+    const desk = new Desk({ tunnels: 2, transport: 'direct' });
+    desk.answer([address('a'), address('b')]);
+    const [first, second] = [desk.take('dial'), desk.take('dial')];
+    desk.fail('ticketRefused', first);
+    desk.wait();
+    desk.failCall('unanswered', 60_000);
+    const told = desk.now;
+    desk.fail('ticketRefused', second);
+    while (desk.pending[0]?.kind !== 'call') {
+      desk.wait();
+      while (desk.pending[0]?.kind === 'dial') desk.fail('path');
+    }
+    assert(desk.now - told >= 60_000);
+  });
+
+  it('shows a new token at once though a call with a former one failed', () => {
+    const desk = new Desk({ tunnels: 2 });
+    desk.answer([address('a'), address('b')]);
+    desk.up('a');
+    desk.up('b');
+    desk.step({ kind: 'renew' });
+    desk.take('call');
+    desk.step({ kind: 'renew' });
+    const at = desk.now;
+    desk.step({ kind: 'callFailed', cause: 'refused', retryAfterMs: 0 });
+    desk.wait();
+    desk.take('call');
+    assert(desk.now - at < 6_000);
+  });
+
   it('waits longer before each dial when tunnels end as soon as they are up', () => {
     const desk = new Desk({ tunnels: 1, random: () => 0.999 });
     desk.answer([address('a')]);

@@ -166,8 +166,10 @@ export class TunnelKeeper {
     else this.#wallet.revive(now);
     this.#mayUseReserve = cause === 'unanswered';
     this.#try.postpone(now, retryAfterMs);
+    // One that was made with a former token says nothing of this one.
+    if (this.#callEra < this.#era) return;
     for (const slot of this.#slots) {
-      if (slot.up !== null)
+      if (slot.up !== null && !slot.up.leaving)
         slot.improveAt = Math.max(slot.improveAt, now + this.#around(KeeperTiming.spreadMs));
     }
   }
@@ -221,7 +223,7 @@ export class TunnelKeeper {
       }
       slot.dial = null;
       // What was to be better, and whose tunnel ended meanwhile, is a round of one way.
-      const round = (slot.round ??= makeRound([], dial.ticket));
+      const round = (slot.round ??= makeRound([], dial.ticket, dial.era));
       round.directFailed ||= transport === 'direct';
       if (cause === 'unfit' || cause === 'ticketRefused') round.heard = 'unfit';
       else if (cause === 'busy' && round.heard === 'nothing') round.heard = 'busy';
@@ -331,7 +333,7 @@ export class TunnelKeeper {
       slot.round = null;
       return false;
     }
-    slot.dial = this.#dial(way, slot.round.ticket, []);
+    slot.dial = this.#dial(way, slot.round.ticket, [], slot.round.era);
     return true;
   }
 
@@ -341,7 +343,7 @@ export class TunnelKeeper {
     const ways = this.#placement.ways();
     if (ways.length > 0) {
       this.#try.startRound();
-      return makeRound(ways, ticket);
+      return makeRound(ways, ticket, this.#grantEra);
     }
     this.#wallet.discard(ticket);
     this.#try.postpone(now, 0);
@@ -352,11 +354,11 @@ export class TunnelKeeper {
     return this.#wallet.ticket(now) ?? (this.#mayUseReserve ? this.#wallet.reserve(now) : null);
   }
 
-  #dial(way: Way, ticket: string, avoid: readonly string[]): Dial {
+  #dial(way: Way, ticket: string, avoid: readonly string[], era = this.#grantEra): Dial {
     this.#dialsMade += 1;
     const id = this.#dialsMade;
     this.#actions.push({ kind: 'dial', id, ...way, ticket, avoid });
-    return { id, way, ticket, era: this.#grantEra };
+    return { id, way, ticket, era };
   }
 
   /** Starts at most one better dial; true when that would take a first call. */
@@ -368,7 +370,7 @@ export class TunnelKeeper {
         wakes.push(slot.improveAt);
         continue;
       }
-      const ticket = this.#wallet.ticket(now);
+      const ticket = slot.up.leaving ? this.#ticket(now) : this.#wallet.ticket(now);
       if (ticket === null) return true;
       const better = this.#placement.better(slot, slot.up);
       if (better !== null) {

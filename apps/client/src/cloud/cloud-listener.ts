@@ -96,7 +96,8 @@ export class CloudListener {
     if (this.#tls === null) return this.#handOver(adoptSocket(socket), address, null);
     try {
       const secured = await this.#tls.accept(socket);
-      this.#handOver(secured, address, secured);
+      if (this.#closed) secured.destroy();
+      else this.#handOver(secured, address, secured);
     } catch (error) {
       if (!(error instanceof CallerTlsFault)) throw error;
       if (error.cause !== null) this.#parts.onTlsFailed(address, error.cause);
