@@ -22,10 +22,41 @@ export const PasswordPlace = Type.Object(
     host: Type.String({ minLength: 1, maxLength: 253 }),
     port: Type.Integer({ minimum: 1, maximum: 65535 }),
     username: Type.String({ minLength: 1, maxLength: 255 }),
+    address: Type.Optional(
+      Type.String({
+        minLength: 2,
+        maxLength: 45,
+        description: 'what the destination says the host’s address is',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
 export type PasswordPlace = Static<typeof PasswordPlace>;
+
+/**
+ * The place of a destination's proxy. Where its `hosts` say what the proxy's address is, that is part of it: who may change
+ * them decides who is dialled.
+ */
+export function passwordPlace(
+  gatewayId: string,
+  {
+    hosts = {},
+    proxy,
+  }: {
+    readonly hosts?: Readonly<Record<string, string>>;
+    readonly proxy: { readonly host: string; readonly port: number; readonly username?: string } | null;
+  },
+): PasswordPlace {
+  const { host = '', port = 0, username = '' } = proxy ?? {};
+  const address = Object.entries(hosts).find(([name]) => plainName(name) === plainName(host))?.[1];
+  return { gatewayId, host, port, username, ...(address === undefined ? {} : { address }) };
+}
+
+/** Names are stored in ASCII. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
+}
 
 /** A password as it is stored, and as admin sends it, sealed. */
 export const PasswordContents = Type.Object(

@@ -11,6 +11,7 @@ import {
   ask,
   createPassword,
   deletePassword,
+  passwordPlace,
 } from '@postern/contracts';
 import { withSealed } from './certstore-intake.ts';
 import { adminError, isWithoutEffect } from './errors.ts';
@@ -18,7 +19,7 @@ import { adminError, isWithoutEffect } from './errors.ts';
 type Proxy = NonNullable<ResourceProxyInput>;
 interface Body {
   readonly resource?:
-    | { readonly proxy?: Partial<Record<keyof Proxy, unknown>> | null | undefined }
+    | { readonly proxy?: Partial<Record<keyof Proxy, unknown>> | null | undefined; readonly hosts?: unknown }
     | undefined;
 }
 
@@ -26,8 +27,8 @@ interface Body {
 export interface Carried<Sent> {
   readonly body: Sent;
   readonly gatewayId: string;
-  /** The proxy as it is now; null for a new destination. */
-  readonly former: () => Promise<Partial<Proxy> | null>;
+  /** Proxy and hosts as they are now; null for a new destination. */
+  readonly former: () => Promise<{ readonly proxy: Partial<Proxy> | null; readonly hosts?: object } | null>;
 }
 
 /** Has `send` ask with a body that names the password by its ID. `password: null` is `passwordId: null`. */
@@ -44,7 +45,9 @@ export async function withPassword<Sent extends Body, Result>(
     resource: { ...body.resource, proxy: { ...rest, passwordId } },
   });
   if (password === null) return send(named(null));
-  const contents = contentsOf(gatewayId, { ...(await former()), ...rest }, password);
+  const now = await former();
+  const hosts = { ...now?.hosts, ...(typeof body.resource?.hosts === 'object' ? body.resource.hosts : {}) };
+  const contents = contentsOf(gatewayId, { ...now?.proxy, ...rest }, hosts, password);
   const { id } = await withSealed(bus, contents, (sealed) => ask(bus, createPassword, { sealed }));
   try {
     return await send(named(id));
@@ -58,6 +61,7 @@ export async function withPassword<Sent extends Body, Result>(
 function contentsOf(
   gatewayId: string,
   { host, port, username }: Partial<Record<keyof Proxy, unknown>>,
+  hosts: object,
   password: unknown,
 ): PasswordContents {
   // RFC 1929 gives it one byte of length.
@@ -67,7 +71,11 @@ function contentsOf(
     throw refused('/resource/proxy/username', 'must be given where there is a password');
   if (typeof host !== 'string' || typeof port !== 'number')
     throw refused('/resource/proxy/host', 'must be given, with port');
-  return { place: { gatewayId, host: toAsciiHost(host), port, username }, password };
+  const given = Object.entries(hosts).flatMap(([name, address]) =>
+    typeof address === 'string' ? [[toAsciiHost(name), address]] : [],
+  );
+  const proxy = { host: toAsciiHost(host), port, username };
+  return { place: passwordPlace(gatewayId, { hosts: Object.fromEntries(given), proxy }), password };
 }
 
 function refused(path: string, message: string): Error {

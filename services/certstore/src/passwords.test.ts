@@ -69,6 +69,24 @@ describe('passwords of proxies', () => {
     });
   }
 
+  it('are given to no other address of the proxy than they were given for', async () => {
+    const resource = (hosts: Record<string, string>): Route => {
+      const one = route();
+      return { ...one, resource: { ...one.resource, hosts } };
+    };
+    const id = await create();
+    await assert.rejects(
+      passwords.open(id, [resource({ 'Proxy.corp': '203.0.113.9' })]),
+      code('CERTSTORE_NOT_NEEDED'),
+    );
+    assert.deepEqual(await passwords.open(id, [resource({ 'other.corp': '203.0.113.9' })]), contents);
+    const given = { ...contents, place: { ...place, address: '10.0.0.9' } };
+    assert.deepEqual(
+      await passwords.open(await create(given), [resource({ 'proxy.corp': '10.0.0.9' })]),
+      given,
+    );
+  });
+
   it('that are none are refused: wrong contents, an unknown ID, no route', async () => {
     await assert.rejects(create({ place, password: '' }), code('CERTSTORE_INTAKE_INVALID'));
     await assert.rejects(create({ ...contents, more: 1 }), code('CERTSTORE_INTAKE_INVALID'));

@@ -10,6 +10,7 @@ import {
   ServiceError,
   passwordIdPrefix,
   isPasswordId,
+  passwordPlace,
 } from '@postern/contracts';
 import { type Page, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
@@ -77,7 +78,11 @@ export class Passwords {
   /** The password, for whoever dials for one of these routes. Rejects where it is none of theirs. */
   async open(id: string, routes: readonly Route[]): Promise<PasswordContents> {
     const contents = await this.#read(id);
-    if (contents !== null && routes.some((route) => isSame(contents.place, placeOf(route)))) return contents;
+    if (
+      contents !== null &&
+      routes.some((route) => isSame(contents.place, passwordPlace(route.gatewayId, route.resource)))
+    )
+      return contents;
     throw certstoreError('CERTSTORE_NOT_NEEDED', misplaced(id));
   }
 
@@ -131,18 +136,13 @@ export class Passwords {
   }
 }
 
-function placeOf({ gatewayId, resource: { proxy } }: Route): Partial<PasswordPlace> {
-  if (proxy === null) return {};
-  const { host, port, username } = proxy;
-  return { gatewayId, host, port, ...(username === undefined ? {} : { username }) };
-}
-
-function isSame(one: PasswordPlace, other: Partial<PasswordPlace> | undefined): boolean {
+function isSame(one: PasswordPlace, other: PasswordPlace | undefined): boolean {
   return (
     one.gatewayId === other?.gatewayId &&
     one.host === other.host &&
     one.port === other.port &&
-    one.username === other.username
+    one.username === other.username &&
+    one.address === other.address
   );
 }
 

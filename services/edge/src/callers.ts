@@ -67,6 +67,7 @@ export class Callers {
   readonly #http: HttpDesk;
   readonly #timer: NodeJS.Timeout;
   #opening = 0;
+  readonly #openingOf = new Map<string, number>();
   #drained: (() => void) | null = null;
   readonly #ended = new GatewayTotals();
 
@@ -90,7 +91,7 @@ export class Callers {
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       waitForTunnel: parts.waitForTunnel,
       compression: parts.compression,
-      whyFull: () => this.#whyOpeningFull(),
+      whyFull: (gatewayId) => this.#whyOpeningFull(gatewayId),
       traces: parts.traces,
       onAnswered: (request) => parts.onAnswered(request),
       onStart: (caller) => this.#add(caller),
@@ -135,9 +136,12 @@ export class Callers {
       yield { ...row, callers: this.#byGateway.get(row.gatewayId)?.size ?? 0 };
   }
 
-  /** Lets one more connection in: returns what frees its place, idempotent, or why there is none. */
-  admit(address: string): (() => void) | CallerCause {
-    const cause = this.#whyFull(address);
+  /**
+   * Lets one more connection in: returns what frees its place, idempotent, or why there is none. `gatewayId` is null where
+   * only a request will say whose it is.
+   */
+  admit(address: string, gatewayId: string | null): (() => void) | CallerCause {
+    const cause = this.#whyFull(address, gatewayId);
     if (cause !== null) return cause;
     let held = true;
     return () => {
@@ -167,7 +171,7 @@ export class Callers {
   /** Carries the datagrams of a caller that a UDP front has not heard before. */
   serveFlow(route: FrontRoute, flow: Flow): void {
     const { address } = flow;
-    const leave = this.admit(address.address);
+    const leave = this.admit(address.address, route.gatewayId);
     if (typeof leave !== 'function') {
       flow.reset();
       this.refuse(route, address, leave);
@@ -257,11 +261,11 @@ export class Callers {
     };
   }
 
-  #whyFull(address: string): CallerCause | null {
+  #whyFull(address: string, gatewayId: string | null): CallerCause | null {
     if (!this.#rate.take(address)) {
       return { code: 'EDGE_ADDRESS_RATE', text: 'too many new connections from this address', end: 'edge' };
     }
-    const full = this.#whyOpeningFull();
+    const full = this.#whyOpeningFull(gatewayId);
     if (full !== null) return full;
     switch (this.#counts.enter(address)) {
       case 'full':
@@ -281,20 +285,33 @@ export class Callers {
     }
   }
 
-  #whyOpeningFull(): CallerCause | null {
-    if (this.#opening < this.#parts.bounds.openingMax) return null;
-    return { code: 'EDGE_OPENING_FULL', text: 'too many callers wait for a client already', end: 'edge' };
+  /** One gateway, whose clients may say nothing, has half of the places at most: no other is to stand outside for it. */
+  #whyOpeningFull(gatewayId: string | null): CallerCause | null {
+    const { openingMax } = this.#parts.bounds;
+    const full = (text: string): CallerCause => ({ code: 'EDGE_OPENING_FULL', text, end: 'edge' });
+    if (this.#opening >= openingMax) return full('too many callers wait for a client already');
+    const own = gatewayId === null ? 0 : (this.#openingOf.get(gatewayId) ?? 0);
+    return own < Math.ceil(openingMax / 2)
+      ? null
+      : full('too many callers of the gateway wait for a client already');
+  }
+
+  #countOpening(gatewayId: string, change: 1 | -1): void {
+    this.#opening += change;
+    const own = (this.#openingOf.get(gatewayId) ?? 0) + change;
+    if (own === 0) this.#openingOf.delete(gatewayId);
+    else this.#openingOf.set(gatewayId, own);
   }
 
   #add(caller: RunningCaller): void {
-    this.#opening += 1;
+    this.#countOpening(caller.gatewayId, 1);
     const siblings = this.#byGateway.get(caller.gatewayId);
     if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
     else siblings.add(caller);
   }
 
   #handleOpened(caller: RunningCaller): void {
-    this.#opening -= 1;
+    this.#countOpening(caller.gatewayId, -1);
     if (!this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId, span } = caller;
     this.#parts.logger.debug({ trackingId, destinationId, clientId, ...span?.logFields }, 'a stream is open');
@@ -309,7 +326,7 @@ export class Callers {
   }
 
   #count(caller: RunningCaller, cause: CallerCause | null): void {
-    if (!caller.opened) this.#opening -= 1;
+    if (!caller.opened) this.#countOpening(caller.gatewayId, -1);
     const { fromCaller, toCaller } = caller.opened ? caller.bytes : noBytes;
     this.#ended.add(caller.gatewayId, {
       streams: caller.tookStream ? 1 : 0,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { cloudReach } from './cloud-reach.ts';
 
@@ -21,6 +22,24 @@ test('cloud resources: this machine and link-local addresses are refused unless 
   for (const address of others) assert.equal(reach(address), null, address);
   const open = cloudReach({ cloudLocal: true, cloudDenied: [] });
   for (const address of [...local, ...others]) assert.equal(open(address), null, address);
+});
+
+test('cloud resources: the node’s other addresses are this machine too, and metadata servers are refused', () => {
+  const own = Object.values(networkInterfaces())
+    .flat()
+    .flatMap((one) => (one === undefined ? [] : [one.address]));
+  assert.ok(own.length > 0);
+  const reach = cloudReach({ cloudLocal: false, cloudDenied: [] });
+  for (const address of [
+    ...own,
+    'fd00:ec2::254',
+    '100.100.100.200',
+    '168.63.129.16',
+    '64:ff9b::a9fe:a9fe',
+    '64:ff9b::7f00:1',
+  ])
+    assert.match(reach(address)?.reason ?? '', /cloudLocal/, address);
+  assert.equal(reach('64:ff9b::a00:5'), null);
 });
 
 test('cloud resources: addresses and blocks that the operator lists are refused, however they are written', () => {

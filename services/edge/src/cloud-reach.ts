@@ -1,9 +1,10 @@
 /**
  * Which addresses this node dials for cloud destinations. Whoever may make a destination must not thereby reach what only
- * this machine or its control network is to reach: the node's own loopback services, link-local metadata servers, and
+ * this machine or its control network is to reach: the node's own services, at which callers would have the node's address, metadata servers, and
  * what the operator lists. Asked on addresses after names are resolved, so that no name leads around it.
  */
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { AccessDecision } from '@postern/access';
 import { ExitCode } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
@@ -17,7 +18,7 @@ export interface CloudReachOptions {
 /** A denial of an address, or null where it may be dialled. */
 export type CloudReach = (address: string) => AccessDecision | null;
 
-/** This machine, "this network", link-local, and groups that no connection can have. */
+/** This machine's loopback, "this network", link-local, and groups that no connection can have. */
 const localBlocks: readonly [network: string, prefix: number][] = [
   ['0.0.0.0', 8],
   ['127.0.0.0', 8],
@@ -28,6 +29,15 @@ const localBlocks: readonly [network: string, prefix: number][] = [
   ['::1', 128],
   ['fe80::', 10],
   ['ff00::', 8],
+  // Metadata servers of clouds that are not link-local.
+  ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
+  ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
+  // The same of IPv4 through NAT64 (RFC 6052): this network, loopback, link-local.
+  ['64:ff9b::', 104],
+  ['64:ff9b::7f00:0', 104],
+  ['64:ff9b::a9fe:0', 112],
 ];
 
 /** Makes it of the settings. Throws `ExitError` (78) that names the entry when one is no address and no block. */
@@ -39,11 +49,23 @@ export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): Clou
   return (address) => {
     const bare = address.split('%')[0] ?? '';
     const family = isIP(bare) === 6 ? 'ipv6' : 'ipv4';
-    if (local.check(bare, family)) {
-      return denial(`${address} is this machine or link-local; nodes dial those only with cloudLocal`);
+    if (local.check(bare, family) || (!cloudLocal && isOwn(bare))) {
+      return denial(
+        `${address} is this machine, link-local or a metadata server; nodes dial those only with cloudLocal`,
+      );
     }
     return denied.check(bare, family) ? denial(`${address} is in cloudDenied of this node`) : null;
   };
+}
+
+/** Whether it is an address of this machine now: one that it shares with another, or is given by DHCP, comes and goes. */
+function isOwn(address: string): boolean {
+  const own = new BlockList();
+  for (const { address: text = '' } of Object.values(networkInterfaces()).flatMap((all) => all ?? [])) {
+    const bare = text.split('%')[0] ?? '';
+    if (isIP(bare) !== 0) own.addAddress(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4');
+  }
+  return own.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
 function denial(reason: string): AccessDecision {

@@ -104,7 +104,7 @@ export class Entrance {
 
   /** Who sends nothing from here on is HTTP's to bound, among the callers that are counted. */
   #serveNameless(arrival: Arrival): void {
-    this.#enter(arrival);
+    this.#enter(arrival, null);
     this.#parts.serveNameless(arrival.acceptNameless(null));
   }
 
@@ -194,7 +194,7 @@ export class Entrance {
   /** Limits, then source rules and access list. */
   #admit(arrival: Arrival, route: FrontRoute): void {
     if (arrival.leave !== null) return;
-    this.#enter(arrival);
+    this.#enter(arrival, route.gatewayId);
     const policy = this.#parts.policy(route.gatewayId);
     // Of HTTP each request is judged, and answered with the cause; here only who is to have no handshake is turned away.
     const judge = route.front.protocol === 'http' ? judgeHandshake : judgeNew;
@@ -202,9 +202,9 @@ export class Entrance {
     if (cause !== null) throw new TurnedAway(cause);
   }
 
-  /** Takes a place among the callers. */
-  #enter(arrival: Arrival): void {
-    const place = this.#parts.callers.admit(arrival.address.address);
+  /** Takes a place among the callers; `gatewayId` is null where only a request says whose it is. */
+  #enter(arrival: Arrival, gatewayId: string | null): void {
+    const place = this.#parts.callers.admit(arrival.address.address, gatewayId);
     if (typeof place !== 'function') throw new TurnedAway(place);
     arrival.leave = place;
   }

@@ -35,3 +35,12 @@ test('a name that is given up is nobody’s, and one that has passed on is not t
   names.apply('one', null);
   assert.equal(names.find('b.example')?.id, 'two');
 });
+
+test('the platform’s own names are nobody’s, not even by a wildcard that covers them', () => {
+  const names = new FrontNames(['Gw.example.test', 'alt.example.org']);
+  names.apply('all', named('all', '*.example.test'));
+  names.apply('alt', named('alt', 'alt.example.org'));
+  assert.equal(names.find('gw.example.test'), undefined);
+  assert.equal(names.find('alt.example.org'), undefined);
+  assert.equal(names.find('shop.example.test')?.id, 'all');
+});

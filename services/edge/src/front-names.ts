@@ -7,8 +7,14 @@ import type { FrontRoute } from '@postern/contracts';
 
 /** Names and their destinations. */
 export class FrontNames {
+  readonly #own: ReadonlySet<string>;
   readonly #byName = new Map<string, FrontRoute>();
   readonly #names = new Map<string, string>();
+
+  /** `own` are the platform's: they are nobody's, not even by a wildcard. */
+  constructor(own: readonly string[] = []) {
+    this.#own = new Set(own.map((name) => name.toLowerCase()));
+  }
 
   /** A destination is new or another; null when it has no name here any more. */
   apply(destinationId: string, route: FrontRoute | null): void {
@@ -23,6 +29,7 @@ export class FrontNames {
 
   /** The owner of a name, which is in lower case. */
   find(name: string): FrontRoute | undefined {
+    if (this.#own.has(name)) return undefined;
     return this.#byName.get(name) ?? this.#byName.get(`*${name.slice(name.indexOf('.'))}`);
   }
 }

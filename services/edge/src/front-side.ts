@@ -83,6 +83,7 @@ export class FrontSide {
       host: options.frontHost === '' ? options.listenHost : options.frontHost,
       reusePort,
       logger,
+      platformNames: [options.platformHost, ...options.certificateNames],
       sharedListening: (by) => (by === 'tls' ? this.#sharedPort : this.#httpPort).listening,
       whyNoTls: (route) => this.#tlsEnds.whyNot(route),
       flowsPerFrontMax: options.flowsPerFrontMax,

@@ -258,7 +258,7 @@ test('callers beyond the bounds are reset at once', async () => {
   );
 });
 
-test('a client that never answers holds no more callers than the bound', async () => {
+test('a client that never answers holds no more callers than half of the bound, which other gateways have too', async () => {
   await withWorld(
     async (world) => {
       const client = new TestClient(world.platform, { onStream: () => {} });
@@ -267,10 +267,17 @@ test('a client that never answers holds no more callers than the bound', async (
       await until(() => statusOf(world).callers.opening === 2);
       assert.equal(await ended(world.call()), 'ECONNRESET');
       assert.equal(await lastCode(world), 'EDGE_OPENING_FULL');
+      const otherPort = await freePort();
+      world.platform.setPolicy(policyOf({ id: 'g2' }));
+      world.platform.setRoute({ ...echoRoute(otherPort, world.echo.port), id: 'd2', gatewayId: 'g2' });
+      const other = () => statusOf(world).fronts.shown[1];
+      await until(() => other()?.listening);
+      assert.equal(await ended(world.call(otherPort)), 'ECONNRESET');
+      assert.equal(await until(() => other()?.lastRefusals[0]?.code), 'EDGE_NO_CLIENT');
       for (const socket of waiting) socket.resetAndDestroy();
       await until(() => statusOf(world).callers.opening === 0);
       client.close();
     },
-    { options: { openingMax: 2 } },
+    { options: { openingMax: 4 } },
   );
 });

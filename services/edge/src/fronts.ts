@@ -10,6 +10,8 @@ import { Front, type FrontParts, type FrontState } from './front.ts';
 
 /** Where fronts listen; those that share a port of the platform's need no listener of their own. */
 export interface FrontsParts extends FrontParts {
+  /** By which the platform itself is reached on the shared port. */
+  platformNames: readonly string[];
   /** Whether the port that server names, or that Hosts tell apart listens. */
   sharedListening(by: 'tls' | 'http'): boolean;
   /** Why the TLS of a front cannot be ended now; null where it can, or need not. */
@@ -19,7 +21,7 @@ export interface FrontsParts extends FrontParts {
 /** All fronts. */
 export class Fronts {
   /** The names on the shared port, which server names tell apart. */
-  readonly names = new FrontNames();
+  readonly names: FrontNames;
   /** The names on the port that plain HTTP fronts share. */
   readonly httpNames = new FrontNames();
   readonly #parts: FrontsParts;
@@ -29,6 +31,7 @@ export class Fronts {
 
   constructor(parts: FrontsParts) {
     this.#parts = parts;
+    this.names = new FrontNames(parts.platformNames);
   }
 
   get size(): number {

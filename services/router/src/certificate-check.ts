@@ -5,7 +5,14 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '@postern/bus';
-import { type CertificateUse, type Route, ask, certificateUses, checkCertificates } from '@postern/contracts';
+import {
+  type CertificateUse,
+  type Route,
+  ask,
+  certificateUses,
+  checkCertificates,
+  passwordPlace,
+} from '@postern/contracts';
 import { invalid } from './errors.ts';
 
 /** What names certificates, with the front that it has or is to have. */
@@ -42,13 +49,13 @@ export function certificatesIn(naming: Naming): { id: string; field: string }[] 
 }
 
 function usesOf(naming: Naming, gatewayId: string): CertificateUse[] {
-  const { host = '', port = 0, username = '' } = naming.resource.proxy ?? {};
+  const place = passwordPlace(gatewayId, naming.resource);
   return certificateUses(naming).map(({ id, field, role, holder }) => ({
     id,
     field,
     role,
     holder,
     ...(role === 'server' && naming.front !== undefined ? { host: naming.front.host } : {}),
-    ...(role === 'password' ? { place: { gatewayId, host, port, username } } : {}),
+    ...(role === 'password' ? { place } : {}),
   }));
 }

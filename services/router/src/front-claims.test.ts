@@ -120,6 +120,7 @@ test("fronts: the platform's own hosts are refused", async () => {
     'tunnel.p.example',
     'node-1.tunnel.p.example',
     '*.p.example',
+    '*.example',
   ]) {
     assert.throws(() => claims.checkHost(host, 'aaaaaaaaaaa'), { code: 'ROUTER_FRONT_RESERVED' });
   }

@@ -165,7 +165,8 @@ export class FrontClaims {
     const wanted = plainHost(host);
     const nodes = `tunnel.${platform}`;
     const isOwn = wanted === platform || wanted === nodes || wanted.endsWith(`.${nodes}`);
-    if (isOwn || wanted === `*.${platform}`) throw frontReserved(`the host ${host}`);
+    const covers = wanted === `*.${platform}` || wanted === wildcardOver(platform);
+    if (isOwn || covers) throw frontReserved(`the host ${host}`);
     const owner = gatewayOfHost(wanted, platform);
     if (owner !== null && owner !== gatewayId) throw frontTaken(`${host}, in the form of a default host,`);
   }

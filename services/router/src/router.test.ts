@@ -359,6 +359,17 @@ test('a name that another has is refused also where any port would do, and nothi
   assert.deepEqual(disabled.front, made.front);
 });
 
+test('a host that a front has beside a port of its own is no name on the shared port, where it is the platform’s', async (t) => {
+  const { bus, gateway } = await setUp(t, { frontHost: 'p.example' });
+  const gatewayId = gateway.id;
+  const { id, front } = await ask(bus, createDestination, { gatewayId, input });
+  assert.equal(front?.host, 'p.example');
+  const patch = { front: { tls: { mode: 'passthrough' }, port: 443 } };
+  await assert.rejects(ask(bus, updateDestination, { gatewayId, id, patch }), {
+    code: 'ROUTER_FRONT_RESERVED',
+  });
+});
+
 test('a port that another destination has is refused, and then nothing was made', async (t) => {
   const { bus, gateway } = await setUp(t);
   const gatewayId = gateway.id;

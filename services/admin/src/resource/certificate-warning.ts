@@ -6,6 +6,7 @@ import {
   ask,
   certificateUses,
   checkCertificates,
+  passwordPlace,
 } from '@postern/contracts';
 
 /** As many as one question takes. */
@@ -20,8 +21,7 @@ export async function certificateWarnings(
 ): Promise<Warning[][]> {
   // The path says which destination a use is of, and comes back with the answer.
   const uses = destinations.flatMap((destination, index) => {
-    const { host = '', port = 0, username = '' } = destination.resource.proxy ?? {};
-    const place = { gatewayId: destination.gatewayId, host, port, username };
+    const place = passwordPlace(destination.gatewayId, destination.resource);
     return certificateUses(destination).map(({ id, field, role }) => ({
       id,
       role,

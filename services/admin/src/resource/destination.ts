@@ -175,7 +175,7 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
         const one = oneOf(call);
         const current = () => ask(bus, getDestination, one);
         const { body, revision } = await takeChange(call, DestinationPatch.fields, current);
-        const former = async () => (await current()).resource.proxy;
+        const former = async () => (await current()).resource;
         return changed(
           await withPassword(bus, { body, gatewayId: one.gatewayId, former }, (patch) =>
             ask(bus, updateDestination, {

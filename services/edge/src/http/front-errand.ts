@@ -33,7 +33,7 @@ export interface FrontErrandParts {
   /** Null where no traces are wanted. */
   traces: Traces | null;
   /** Why no further request may wait for a client; null when it may. */
-  whyFull(): CallerCause | null;
+  whyFull(gatewayId: string): CallerCause | null;
   onStart(errand: FrontErrand): void;
   onOpened(errand: FrontErrand, fresh: boolean): void;
   onOver(errand: FrontErrand, cause: CallerCause | null): void;
@@ -99,7 +99,7 @@ export class FrontErrand implements Errand, RunningCaller {
 
   /** The rules are the same objects until they change, and so is their answer where no rule has a path. */
   whyNot(): Cause | null {
-    const full = this.#parts.whyFull();
+    const full = this.#parts.whyFull(this.gatewayId);
     if (full !== null) return full;
     const policy = this.#parts.policy(this.gatewayId);
     const last = allowed.get(this.#connection);

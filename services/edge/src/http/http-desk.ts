@@ -40,7 +40,7 @@ export interface HttpDeskParts {
   compression: Compression;
   /** Null where no traces are wanted. */
   traces: Traces | null;
-  whyFull(): CallerCause | null;
+  whyFull(gatewayId: string): CallerCause | null;
   onStart(caller: RunningCaller): void;
   onOpened(caller: RunningCaller): void;
   onOver(caller: RunningCaller, cause: CallerCause | null): void;
@@ -90,7 +90,7 @@ export class HttpDesk {
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       waitForTunnel: parts.waitForTunnel,
-      whyFull: () => parts.whyFull(),
+      whyFull: (gatewayId) => parts.whyFull(gatewayId),
       onStart: (errand) => this.#handleStart(errand),
       onOpened: (errand, fresh) => this.#handleOpened(errand, fresh),
       onOver: (errand, cause) => this.#handleOver(errand, cause),
