@@ -1,7 +1,8 @@
 /**
  * Presence over links: what is announced on the bus goes to each neighbour too, and a neighbour's set can be asked for,
  * page by page. A node speaks for itself only; a frame of another's is passed over. A frame has 64 KiB, less than a
- * message of the bus, so a client's own list is left out where it would not fit: the client holds it itself anyway.
+ * message of the bus. A client's own list fits beside all that a client may say of itself; one that did not would be
+ * told as a list that allows nothing, because paths in it are for nodes to hold, and a client sees none.
  */
 import {
   LinkControl,
@@ -16,9 +17,10 @@ import { Compile } from 'typebox/compile';
 
 const answerMsMax = 5_000;
 const askedMax = 1_024;
-/** What a tunnel, or a page of them, may take of a frame. */
-const bodyBytesMax = payloadBytesMax - 4_096;
-const pageBytesMax = bodyBytesMax / 2;
+/** What one tunnel may take of a frame. */
+const tunnelBytesMax = payloadBytesMax - 2_048;
+/** What a page of several may take: none is cut for want of room, so one that takes more is a page of its own. */
+const pageBytesMax = payloadBytesMax / 2;
 
 /** What it needs of the node. */
 export interface LinkPresenceParts {
@@ -103,6 +105,6 @@ function fitting(notice: TunnelNotice): TunnelNotice {
 }
 
 function fittingTunnel(tunnel: TunnelPresence): TunnelPresence {
-  if (tunnel.ownRules === null || Buffer.byteLength(JSON.stringify(tunnel)) <= pageBytesMax) return tunnel;
-  return { ...tunnel, ownRules: null };
+  if (tunnel.ownRules === null || Buffer.byteLength(JSON.stringify(tunnel)) <= tunnelBytesMax) return tunnel;
+  return { ...tunnel, ownRules: [] };
 }

@@ -148,8 +148,11 @@ export class NodeParts implements ShownParts {
     this.fleetSide = this.#makeFleetSide();
     this.presence = this.fleetSide.presence;
     this.links = this.fleetSide.links;
-    this.tunnels = new Tunnels(this.presence, subsystemLogger(logger, 'tunnels'), (tunnel, body) =>
-      this.#handleControl(tunnel, body),
+    this.tunnels = new Tunnels(
+      this.presence,
+      subsystemLogger(logger, 'tunnels'),
+      (tunnel, body) => this.#handleControl(tunnel, body),
+      (gatewayId) => this.callers.judgeAgain(gatewayId),
     );
     // Half of the places of callers that wait for a client are for those of other gateways.
     this.gaps = new TunnelGaps({ waitingMax: Math.floor(options.openingMax / 2) });

@@ -132,12 +132,20 @@ export class Tunnels {
   readonly #byGateway = new Map<string, Set<Tunnel>>();
   readonly #changed = new Set<Tunnel>();
   readonly #onControl: OnControl;
+  readonly #onOwnRules: (gatewayId: string) => void;
   #tellTimer: NodeJS.Timeout | null = null;
 
-  constructor(observer: TunnelObserver, logger: Logger, onControl: OnControl = () => {}) {
+  /** `onOwnRules`: clients of the gateway have other lists of their own. */
+  constructor(
+    observer: TunnelObserver,
+    logger: Logger,
+    onControl: OnControl = () => {},
+    onOwnRules: (gatewayId: string) => void = () => {},
+  ) {
     this.#observer = observer;
     this.#logger = logger;
     this.#onControl = onControl;
+    this.#onOwnRules = onOwnRules;
   }
 
   get size(): number {
@@ -188,8 +196,8 @@ export class Tunnels {
 
   /**
    * A client said something: another list of its own, which certificates it wants, or for which destinations it listens.
-   * A list counts here at once; the others are told once a second at most, so that a client cannot flood them. Kinds of
-   * a later version are passed over.
+   * A list counts here at once for what comes; the others are told, and what runs is judged by it, once a second at most,
+   * so that a client cannot flood them. Kinds of a later version are passed over.
    */
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
@@ -210,6 +218,8 @@ export class Tunnels {
     for (const tunnel of this.#changed) {
       if (this.#bySession.has(tunnel.session)) this.#observer.tunnelUp(tunnel.presence());
     }
+    for (const gatewayId of new Set([...this.#changed].map((tunnel) => tunnel.gatewayId)))
+      this.#onOwnRules(gatewayId);
     this.#changed.clear();
   }
 }

@@ -130,6 +130,24 @@ test('a rule that changes under a request ends it: before its answer with a page
     await until(() => ends.every((end) => end.socket.destroyed || end.ended));
   }));
 
+test('what runs ends also when the list of the client itself comes to deny its path', () =>
+  withHttp(async ({ caller, connection, client }) => {
+    const one = caller().send(
+      'GET /secret HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    const end = await connection();
+    await end.got('/secret');
+    end.answer('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst');
+    await one.got('first');
+    const rules = [
+      { action: 'deny', host: '*', port: '*', path: '/secret' },
+      { action: 'allow', host: '*', port: '*' },
+    ];
+    for (const session of client.endpoint.sessions) session.sendControl({ kind: 'ownRules', rules });
+    await until(() => one.closed);
+    await until(() => end.socket.destroyed || end.ended);
+  }));
+
 test('a kept connection is not used for a resource that is another now, nor kept when the gateway is disabled', () =>
   withHttp(async (world) => {
     const caller = world.caller().send(get);

@@ -240,8 +240,13 @@ export class FrontErrand implements Errand, RunningCaller {
     return this.#exchange?.bytes ?? { fromCaller: 0, toCaller: 0 };
   }
 
+  /** The client's own list too: it sees no paths, and says only whether any is allowed. */
   judgeAgain(route: Route | undefined): void {
-    const cause = judgeRunning(route, this.#parts.policy(this.gatewayId), this.address, this.target);
+    const policy = this.#parts.policy(this.gatewayId);
+    const own = (this.opened ? this.#upstream?.ownList : null) ?? null;
+    const cause =
+      judgeRunning(route, policy, this.address, this.target) ??
+      (policy === undefined ? null : judgeOwn(policy, own, this.target));
     if (cause !== null) this.end(cause);
   }
 
