@@ -1,6 +1,6 @@
 /**
  * Paths of rules and of requests. A request's path can be read in more than one way: a server may or may not decode
- * `%2e%2e`, drop `;parameters` before that or after it, join `//`, or take `\` for `/`, and it resolves `.` and `..` in what
+ * `%2e%2e`, drop `;parameters` before that or after it, join `//` before dots are resolved or after it, or take `\` for `/`, and it resolves `.` and `..` in what
  * it has then. All readings are kept, and who compares them asks for each of them to allow and for any of them to deny. The
  * query is no part of it.
  */
@@ -23,7 +23,12 @@ export function readPath(path: string): PathReadings {
     strip(decode(stripped)),
   ];
   const all = [...forms, ...forms.map((form) => form.replaceAll('\\', '/'))];
-  return [plain, ...all.map(resolve), ...all.map(removeDots)];
+  const unjoined = all.map(removeDots);
+  return [plain, ...all.map(resolve), ...unjoined, ...unjoined.map(joinSlashes)];
+}
+
+function joinSlashes(path: string): string {
+  return path.replaceAll(/\/{2,}/g, '/');
 }
 
 /** Drops the parameters of all segments (RFC 3986, 3.3). */
