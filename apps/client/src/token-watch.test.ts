@@ -3,6 +3,20 @@ import { it, mock } from 'node:test';
 import type { Logger } from '@postern/telemetry';
 import { TokenWatch } from './token-watch.ts';
 
+it('tells of a new token also when a first call has shown it already', () => {
+  let token = 'first';
+  const onChange = mock.fn();
+  const watch = new TokenWatch(() => token, { info: () => {} } as unknown as Logger, onChange);
+  watch.check();
+  watch.read();
+  token = 'second';
+  assert.equal(watch.read(), 'second');
+  assert.equal(onChange.mock.callCount(), 0);
+  watch.check();
+  watch.check();
+  assert.equal(onChange.mock.callCount(), 1);
+});
+
 it('goes on by the token that was shown, and says so once, while its file is empty or cannot be read', () => {
   let token: string | null | Error = 'first';
   const warn = mock.fn();

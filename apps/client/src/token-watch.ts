@@ -13,8 +13,8 @@ export class TokenWatch {
   readonly #read: () => string | null;
   readonly #logger: Logger;
   readonly #onChange: () => void;
-  /** The one that the last first call showed. */
-  #shown: string | null = null;
+  /** The one that tunnels were last told of, or that the first of all first calls showed. */
+  #shown: string | null | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** It has been said that the file has none. */
   #isTold = false;
@@ -28,8 +28,10 @@ export class TokenWatch {
   /** For a first call; throws `ClientError` where it cannot be read. */
   read(): string | null {
     try {
-      this.#shown = this.#read();
-      return this.#shown;
+      const token = this.#read();
+      // One that another call shows first is told of all the same: there may be tunnels by the former.
+      if (this.#shown === undefined) this.#shown = token;
+      return token;
     } catch (error) {
       throw new ClientError('CLIENT_TOKEN_FILE', `the security token cannot be read: ${errorText(error)}`, {
         cause: error,
@@ -44,6 +46,7 @@ export class TokenWatch {
 
   /** Tells of a token that is another one by now. */
   check(): void {
+    if (this.#shown === undefined) return;
     let token: string | null = null;
     try {
       token = this.#read();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ask, catchUpAtNode } from '@postern/contracts';
 import { ResetCode, TunnelError } from '@postern/tunnel';
 import { TestClient } from '../fixture/client.ts';
-import { policyOf, resourceOf } from '../fixture/documents.ts';
+import { frontOf, policyOf, resourceOf } from '../fixture/documents.ts';
 import { until } from '../fixture/node.ts';
 import { type HttpWorld, withHttp } from '../fixture/http-world.ts';
 
@@ -128,6 +129,20 @@ test('a rule that changes under a request ends it: before its answer with a page
       answers.some((answer) => answer.startsWith('HTTP/1.1 403')) || runs.received.startsWith('HTTP/1.1 403'),
     );
     await until(() => ends.every((end) => end.socket.destroyed || end.ended));
+  }));
+
+test('a connection whose caller was not asked for the certificate that is wanted now is served no more', () =>
+  withHttp(async (world) => {
+    const caller = world.caller().send(get);
+    const end = await world.connection();
+    await end.got('GET');
+    end.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    await caller.got('ok');
+    const tls = { ...frontOf().tls, mode: 'mutual' as const, clientCaIds: ['ca'] };
+    world.setRoute({ front: frontOf({ protocol: 'http', port: world.frontPort, tls }) });
+    await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
+    caller.send(get);
+    assert.match(await caller.got('EDGE_HTTP_MISDIRECTED'), /HTTP\/1.1 421 /);
   }));
 
 test('what runs ends also when the list of the client itself comes to deny its path', () =>

@@ -13,6 +13,7 @@ import {
   type HttpBounds,
   type HttpRequest,
 } from '@postern/exchange';
+import { isDeepStrictEqual } from 'node:util';
 import { hostOf } from '@postern/http';
 import type { AnsweredRequest } from '@postern/telemetry';
 import { type Compression, ResetCode } from '@postern/tunnel';
@@ -109,8 +110,8 @@ export class HttpDesk {
 
   /** Takes a connection to a destination's front. */
   accept(accepted: AcceptedCaller): void {
-    const { id, front } = accepted.route;
-    this.#take(accepted, id, () => this.#route(id, front.port), front.tls.passClientCertificate);
+    const { route } = accepted;
+    this.#take(accepted, route.id, () => this.#route(route), route.front.tls.passClientCertificate);
   }
 
   /** Takes a connection to the port that plain HTTP fronts share. */
@@ -202,14 +203,21 @@ export class HttpDesk {
     this.#pool.closeAll();
   }
 
-  /** The destination as it is now; a connection that came to a port which it has left is not served. */
-  #route(destinationId: string, port: number): FrontRoute | CallerCause {
-    const route = this.#desk.route(destinationId);
+  /**
+   * The destination as it is now. A connection that came to a port which it has left is not served, nor one whose caller
+   * was not asked for the certificate that is wanted now.
+   */
+  #route({ id, front: met }: FrontRoute): FrontRoute | CallerCause {
+    const route = this.#desk.route(id);
     if (route === undefined) {
       return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
     }
-    if (hasFront(route) && route.front.protocol === 'http' && route.front.port === port) return route;
-    return { code: 'EDGE_HTTP_MISDIRECTED', text: 'the front has moved to another port', end: 'edge' };
+    const misdirected = (text: string): CallerCause => ({ code: 'EDGE_HTTP_MISDIRECTED', text, end: 'edge' });
+    if (!hasFront(route) || route.front.protocol !== 'http' || route.front.port !== met.port)
+      return misdirected('the front has moved to another port');
+    if (route.front.tls.mode === 'mutual' && !asksTheSame(route.front.tls, met.tls))
+      return misdirected('the front asks for other client certificates since this connection was opened');
+    return route;
   }
 
   /**
@@ -242,4 +250,24 @@ export class HttpDesk {
     if (answered !== null) this.#desk.onAnswered(answered);
     this.#desk.onOver(errand, cause);
   }
+}
+
+type FrontTls = FrontRoute['front']['tls'];
+
+function asksTheSame(now: FrontTls, met: FrontTls): boolean {
+  if (now === met) return true;
+  const asked = ({
+    mode,
+    clientCaIds,
+    clientNames,
+    revocationLists,
+    revocationListUrls,
+  }: FrontTls): object => ({
+    mode,
+    clientCaIds,
+    clientNames,
+    revocationLists,
+    revocationListUrls,
+  });
+  return isDeepStrictEqual(asked(now), asked(met));
 }
