@@ -1,8 +1,8 @@
 /**
  * Paths of rules and of requests. A request's path can be read in more than one way: a server may or may not decode
- * `%2e%2e`, drop `;parameters` before that or after it, join `//` before dots are resolved or after it, or take `\` for `/`, and it resolves `.` and `..` in what
- * it has then. All readings are kept, and who compares them asks for each of them to allow and for any of them to deny. The
- * query is no part of it.
+ * `%2e%2e`, drop `;parameters` before that or after it, join `//` before dots are resolved or after it, or take `\` for `/`,
+ * and it resolves `.` and `..` in what it has then. All readings are kept, and who compares them asks for each of them to
+ * allow and for any of them to deny. The query is no part of it.
  */
 
 /** The readings, each at its place; one alone where all are the same. The first is plain: only `.`, `..` and `//` are resolved. */

@@ -101,8 +101,8 @@ class Http2Request implements AnswerSink, BodySink {
   #answerTrailers: readonly Field[] = [];
   /** Node asks for the trailers when the body is out. */
   #trailersDue = false;
-  /** Nothing more of the request is to come. */
-  #requestWhole = false;
+  /** The request came without a body, of which a rest could be dropped. */
+  #isBodiless = false;
 
   constructor(caller: Http2Caller, stream: ServerHttp2Stream, trackingId: string) {
     this.#caller = caller;
@@ -111,7 +111,7 @@ class Http2Request implements AnswerSink, BodySink {
   }
 
   start(raw: readonly string[], ended: boolean): void {
-    this.#requestWhole = ended;
+    this.#isBodiless = ended;
     const { door, facts } = this.#caller;
     const { voice } = door.parts;
     let cause: Cause;
@@ -235,7 +235,7 @@ class Http2Request implements AnswerSink, BodySink {
   /** The answer is out before the request was whole: no more of it is wanted (RFC 9113, 8.1). */
   #dropRest(): void {
     const stream = this.#stream;
-    if (this.#requestWhole || this.#trailersDue) return;
+    if (this.#isBodiless || this.#trailersDue) return;
     if (stream.readableEnded || stream.destroyed || !stream.writableEnded) return;
     const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
     if (stream.writableFinished) close();

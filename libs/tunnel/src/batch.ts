@@ -82,6 +82,8 @@ export class Batch {
         bytes.length,
         stream,
       );
+      // The peer may acknowledge it before it has left, where what writes it waits: it lies there until then.
+      if (piece.slab !== null) this.#hold(piece.slab);
       return true;
     }
     writeHeader(this.#staging, this.#length, FrameType.Data, bytes.length, stream);
@@ -90,8 +92,7 @@ export class Batch {
     return true;
   }
 
-  /** What was added lies in this slab, and its holder lets it go before it is written. */
-  hold(slab: Slab): void {
+  #hold(slab: Slab): void {
     if (this.#held.at(-1) === slab) return;
     slab.hold();
     this.#held.push(slab);

@@ -15,6 +15,7 @@ import { Slab } from './slab.ts';
 import { stage } from './staging.ts';
 import type { StreamEnd } from './stream-end.ts';
 import { makePair } from './test-pair.ts';
+import { isHeld } from './test-slab.ts';
 
 interface Route {
   /** A caller's connection to the front, half-open as a good client's is. */
@@ -303,16 +304,6 @@ function stubStream(): StreamEnd & { delivered: number } {
     deliverEnd: nothing,
     sendDatagram: nothing,
   };
-}
-
-function isHeld(slab: Slab): boolean {
-  try {
-    slab.hold();
-  } catch {
-    return false;
-  }
-  slab.release();
-  return true;
 }
 
 /** Once nobody holds memory, others read into it. */

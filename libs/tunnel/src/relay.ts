@@ -233,7 +233,6 @@ export class RelaySide implements PathEnd {
       const headroom = headedSlab !== null;
       if (!batch.addData(this.id, { bytes: piece, headroom, first: true, cut: false, slab: headedSlab }))
         return true;
-      if (batch.isInPlace && headedSlab !== null) batch.hold(headedSlab);
       this.#queue.advance(piece.length);
       left -= piece.length;
       this.#advance(piece.length);

@@ -5,16 +5,7 @@ import { Budget } from './budget.ts';
 import { defaultLimits } from './limit.ts';
 import { SendingPart } from './sending-part.ts';
 import { Slab } from './slab.ts';
-
-function isHeld(slab: Slab): boolean {
-  try {
-    slab.hold();
-  } catch {
-    return false;
-  }
-  slab.release();
-  return true;
-}
+import { isHeld } from './test-slab.ts';
 
 test('what goes out as it lies is held until it was written, also where the peer says before that it has it', () => {
   const part = new SendingPart(defaultLimits, new Budget(2 ** 24));

@@ -110,8 +110,6 @@ export class SendingPart {
         this.#buffer.putBack(piece);
         return true;
       }
-      // The peer may acknowledge a piece before it has left: what writes it may be waiting, with the piece as it lies.
-      if (batch.isInPlace && piece.slab !== null) batch.hold(piece.slab);
       left -= piece.bytes.length + headerBytes;
     }
     if (this.sendable > 0) return true;

@@ -46,7 +46,7 @@ export async function withPassword<Sent extends Body, Result>(
   });
   if (password === null) return send(named(null));
   const now = await former();
-  const hosts = { ...now?.hosts, ...(typeof body.resource?.hosts === 'object' ? body.resource.hosts : {}) };
+  const hosts = hostsOf(now?.hosts, body.resource?.hosts);
   const contents = contentsOf(gatewayId, { ...now?.proxy, ...rest }, hosts, password);
   const { id } = await withSealed(bus, contents, (sealed) => ask(bus, createPassword, { sealed }));
   try {
@@ -56,6 +56,12 @@ export async function withPassword<Sent extends Body, Result>(
     if (isWithoutEffect(error)) await ask(bus, deletePassword, { id }).catch(() => {});
     throw error;
   }
+}
+
+/** As the patch leaves them; null takes all away. */
+function hostsOf(former: object | undefined, given: unknown): object {
+  if (given === null) return {};
+  return typeof given === 'object' ? { ...former, ...given } : (former ?? {});
 }
 
 function contentsOf(

@@ -1,7 +1,7 @@
 /**
  * Which addresses this node dials for cloud destinations. Whoever may make a destination must not thereby reach what only
- * this machine or its control network is to reach: the node's own services, at which callers would have the node's address, metadata servers, and
- * what the operator lists. Asked on addresses after names are resolved, so that no name leads around it.
+ * this machine or its control network is to reach: the node's own services, at which callers would have the node's
+ * address, metadata servers, and what the operator lists. Asked on addresses after names are resolved, so that no name leads around it.
  */
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';

@@ -195,12 +195,14 @@ export class Destinations {
       const { transport } = portOf({ ...front, port: 0 });
       const allotted = await this.#claims.allot(draft.fronts, transport, claimant);
       const own = { ...front, host, port: allotted };
-      this.#checkName(own, claimant.gatewayId);
+      this.#checkName(own);
       return own;
     }
     const taken = { ...front, host, port };
-    this.#checkName(taken, claimant.gatewayId);
-    await this.#claims.claim(draft.fronts, this.#claims.placeOf(taken), claimant);
+    this.#checkName(taken);
+    const place = this.#claims.placeOf(taken);
+    if (place.name !== undefined) this.#claims.checkHost(host, claimant.gatewayId);
+    await this.#claims.claim(draft.fronts, place, claimant);
     return taken;
   }
 
@@ -212,13 +214,15 @@ export class Destinations {
   ): Promise<DestinationFront> {
     const moved = { ...wanted, host: wanted.host ?? former.host, port: wanted.port ?? former.port };
     if (moved.host !== former.host) this.#claims.checkHost(moved.host, claimant.gatewayId);
-    this.#checkName(moved, claimant.gatewayId);
+    this.#checkName(moved);
     const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
     if (isDeepStrictEqual(from, to)) return moved;
+    // Beside a port of its own the host was no name that anybody was found by.
+    if (to.name !== undefined) this.#claims.checkHost(moved.host, claimant.gatewayId);
     if (wanted.port !== null) await this.#claims.claim(draft.fronts, to, claimant);
     else {
       moved.port = await this.#claimOrAllot(draft, to, claimant);
-      this.#checkName(moved, claimant.gatewayId);
+      this.#checkName(moved);
     }
     await this.#claims.release(draft.fronts, from, claimant.destinationId);
     return moved;
@@ -237,10 +241,8 @@ export class Destinations {
     }
   }
 
-  #checkName(front: DestinationFront, gatewayId: string): void {
+  #checkName(front: DestinationFront): void {
     const { host, tls } = front;
-    // Also one that it has already: where a port of its own was, it was reached wherever the node is.
-    if (this.#claims.placeOf(front).name !== undefined) this.#claims.checkHost(host, gatewayId);
     checkCertificateName(front, this.#options.platformHost);
     if (tls.mode !== 'none') return;
     const { name } = this.#claims.placeOf(front);
