@@ -14,6 +14,7 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { type Browser, type Page, chromium } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 
@@ -96,10 +97,12 @@ test('a browser gets the page by HTTP/2, its WebSocket and its events', async ()
 
 test('a browser is shown a page with the cause and the tracking ID when no client is there', async () => {
   await site.client.kill();
-  let text = '';
-  while (!text.includes('EDGE_NO_CLIENT')) {
-    const answer = await page.goto(`https://${front.front?.host}/`);
-    text = (await answer?.text()) ?? '';
-  }
+  // A request that finds the tunnel before its end is known waits for the client, which may come back.
+  await until(
+    () => platform.admin.clients(site.gateway.id),
+    (clients) => clients.length === 0,
+  );
+  const answer = await page.goto(`https://${front.front?.host}/`);
+  assert.match((await answer?.text()) ?? '', /EDGE_NO_CLIENT/);
   assert.match(await page.textContent('body').then(String), /503 Service Unavailable.*Tracking ID: \S+/s);
 });

@@ -17,10 +17,11 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 let resources: { one: Resource; other: Resource };
 

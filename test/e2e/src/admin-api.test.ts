@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Description, type DescriptionDocument } from '@postern/admin/description';
 import { type JsonAnswer, type Resource, type Site, startEcho, startSite } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { createAuthority } from '@postern/tls';
 import { onEachPlatform } from './fixture/platforms.ts';
-import { until } from './fixture/told.ts';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 

@@ -30,9 +30,9 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { MongoClient } from 'mongodb';
 import { TestCa, storeCertificate } from './fixture/certificate-store.ts';
-import { until } from './fixture/told.ts';
 
 const cliMain = join(import.meta.dirname, '../../../apps/cli/src/main.ts');
 const wanted = { sendBytes: 200_003, receiveBytes: 300_007, seed: 1 };

@@ -12,12 +12,11 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';
 import { startSilent } from './fixture/silent.ts';
-import { until } from './fixture/told.ts';
 
 let echo: Resource;
 

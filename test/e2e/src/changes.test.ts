@@ -16,13 +16,14 @@ import {
   startEcho,
   startSite,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { type Pair, type TestAuthority, makeAuthority } from './fixture/authority.ts';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { startGreeter } from './fixture/greeter.ts';
 import { type Booted, onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';
 import { untilSpread } from './fixture/spread.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 /** How often each change of these is made: what is late is so only now and then. */
 const times = 10;

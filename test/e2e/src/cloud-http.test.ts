@@ -19,11 +19,10 @@ import {
   startNginx,
   startSite,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { WebSocket } from 'ws';
 import { type Application, startApplication } from './fixture/http-application.ts';
 import { run } from './fixture/run.ts';
-import { until } from './fixture/told.ts';
 
 const MIB = 1024 * 1024;
 const everything = [{ action: 'allow', host: '*', port: '*' }] as const;

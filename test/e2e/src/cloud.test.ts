@@ -23,13 +23,13 @@ import {
   startRedis,
   startSite,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';
 import { startSilent } from './fixture/silent.ts';
 import { untilSpread } from './fixture/spread.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 const BULK_BYTES = 48 * 1024 * 1024 + 5;
 const VALUE_BYTES = 1_000_003;

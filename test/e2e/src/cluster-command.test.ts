@@ -15,7 +15,7 @@ import {
   startPart,
   takeLoopbackNet,
 } from '@postern/test-cluster';
-import { until } from './fixture/told.ts';
+import { until } from '@postern/test-kit';
 
 const main = join(import.meta.dirname, '..', '..', 'cluster', 'src', 'main.ts');
 

@@ -22,11 +22,10 @@ import {
   startPostgresql,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './fault/proxied-site.ts';
 import { run } from './fixture/run.ts';
-import { until } from './fixture/told.ts';
 
 const LINES = 200_000;
 const many = `copy (select i, md5((i % 500)::text) from generate_series(1, ${LINES}) i) to stdout`;

@@ -16,11 +16,10 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { startDatagramEcho } from './fixture/datagrams.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
-import { until } from './fixture/told.ts';
 
 const CALLS = 12;
 const statesOf = ({ health }: ShownDestination): Set<string> =>

@@ -18,9 +18,8 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
-import { until } from './fixture/told.ts';
 import { whyNamesRemain, withoutDns } from './fixture/without-dns.ts';
 
 describe('a client where no name has an address', { skip: whyNamesRemain() ?? false }, () => {

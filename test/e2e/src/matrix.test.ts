@@ -15,7 +15,7 @@ import {
   frontAt,
   startSite,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { type DatagramEcho, startDatagramEcho } from './fixture/datagrams.ts';
 import {
@@ -25,7 +25,6 @@ import {
   call,
   startMatrixResource,
 } from './fixture/matrix-side.ts';
-import { until } from './fixture/told.ts';
 import { startVerifyingServer } from './fixture/verifying-server.ts';
 
 const directions = ['on-premises', 'cloud'] as const;

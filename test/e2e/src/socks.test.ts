@@ -23,12 +23,12 @@ import {
   startSshd,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { tryEcho } from './fixture/caller.ts';
 import { filesBelow, foundIn, textNeedle } from './fixture/needles.ts';
 import { refusal } from './fixture/refusal.ts';
 import { run } from './fixture/run.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 const FILE_BYTES = 8 * 1024 * 1024 + 5;
 

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { type TransitServer, startStandIn } from '@postern/certstore/transit-server';
 import type { Certificate, KeyRotation } from '@postern/contracts';
 import { type StandaloneProcess, bootStandalone, makeScratch, removeScratch } from '@postern/test-cluster';
-import { until } from './fixture/told.ts';
+import { until } from '@postern/test-kit';
 
 async function makeState(t: TestContext): Promise<string> {
   const state = await makeScratch('keys');

@@ -17,10 +17,10 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { Caller } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';
-import { until } from './fixture/told.ts';
 
 const TCP_LINES = 3_000;
 const UDP_LINES = 300;

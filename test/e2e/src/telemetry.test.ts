@@ -25,9 +25,9 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

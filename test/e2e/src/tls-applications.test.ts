@@ -24,11 +24,11 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
-import { freePort } from '@postern/test-kit';
+import { freePort, until } from '@postern/test-kit';
 import { MongoClient } from 'mongodb';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { run } from './fixture/run.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 let platform: StandaloneProcess;
 let site: Site;

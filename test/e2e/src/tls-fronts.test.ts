@@ -26,10 +26,11 @@ import {
   startSite,
   untilServed,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { type Pair, TestCa, storeCertificate } from './fixture/certificate-store.ts';
 import { patience } from './fault/patience.ts';
 import { run } from './fixture/run.ts';
-import { type LogLine, toldAfter, until } from './fixture/told.ts';
+import { type LogLine, toldAfter } from './fixture/told.ts';
 
 const balancer = '127.0.0.99';
 const replacedWithinMs = 2_000;

@@ -19,9 +19,10 @@ import {
   startEcho,
   startSite,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
-import { toldAfter, until } from './fixture/told.ts';
+import { toldAfter } from './fixture/told.ts';
 
 let echo: Resource;
 

@@ -13,10 +13,10 @@ import {
   startExchangeServer,
   startSite,
 } from '@postern/test-cluster';
+import { until } from '@postern/test-kit';
 import { type Flood, pour, startFlood } from './fixture/flood.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { type ServerFirstServer, startServerFirst } from './fixture/server-first.ts';
-import { until } from './fixture/told.ts';
 
 const MIB = 1024 * 1024;
 const BULK_BYTES = Number(process.env['POSTERN_TEST_BULK_BYTES'] ?? 1024 * MIB);
