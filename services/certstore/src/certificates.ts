@@ -31,7 +31,7 @@ import type { IntakeKey } from './intake-key.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import { demandNamedAlready } from './naming-permission.ts';
 import type { Passwords } from './passwords.ts';
-import { readUpload } from './upload.ts';
+import { UploadReader } from './upload-reader.ts';
 import type { Usage } from './usage.ts';
 
 const pageItemsDefault = 50;
@@ -58,6 +58,7 @@ export class Certificates {
   readonly #parts: CertificatesParts;
   /** Every change raises the same counter, so two at once would only fail and try again. */
   readonly #turns = new TurnQueue();
+  readonly #reader = new UploadReader();
 
   constructor(parts: CertificatesParts) {
     this.#parts = parts;
@@ -65,7 +66,8 @@ export class Certificates {
 
   /** Stores what was uploaded. */
   async create(name: string, sealed: string): Promise<Certificate> {
-    return this.store(nameOf(name), readContents(readUpload(await this.#open(sealed)), this.#parts.now()));
+    const parts = await this.#reader.read(await this.#open(sealed));
+    return this.store(nameOf(name), readContents(parts, this.#parts.now()));
   }
 
   /** Stores contents, which were made here or uploaded. */
@@ -152,7 +154,7 @@ export class Certificates {
       );
     }
     const formerKey = before.hasKey ? createPrivateKey(await this.keyPem(before)) : undefined;
-    const contents = readContents(readUpload(await this.#open(sealed)), now(), formerKey);
+    const contents = readContents(await this.#reader.read(await this.#open(sealed)), now(), formerKey);
     const contentRevision = before.contentRevision + 1;
     const after: CertificateDocument = {
       ...changed,

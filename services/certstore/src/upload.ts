@@ -5,8 +5,11 @@
  */
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import { type CertificateContents, certificateUploadBytesMax } from '@postern/contracts';
+import forge from 'node-forge';
 import { certstoreError } from './errors.ts';
 import { readPkcs12 } from './pkcs12.ts';
+
+const { asn1, util } = forge;
 
 /** What the files hold. */
 export interface UploadParts {
@@ -16,6 +19,10 @@ export interface UploadParts {
 
 const certificatesMax = 32;
 const keysMax = 4;
+/** A second or two of OpenSSL's. */
+const iterationsMax = 2 ** 21;
+/** Of all numbers that say how a key is sealed, key lengths among them. */
+const sealProductMax = 2 ** 26;
 /** So many that the bounds above are told first, and few enough that a text without ends is searched quickly. */
 const blocksMax = 64;
 const pemBegin = '-----BEGIN ';
@@ -131,6 +138,8 @@ function readCertificate(body: string): X509Certificate {
 
 function readKeyBlock(block: string, label: string, passphrase: string | undefined): KeyObject {
   const isSealed = label === 'ENCRYPTED PRIVATE KEY' || block.includes('Proc-Type: 4,ENCRYPTED');
+  if (label === 'ENCRYPTED PRIVATE KEY')
+    demandQuickSeal(Buffer.from(block.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64'));
   return readKey(isSealed, passphrase, () =>
     createPrivateKey({ key: block, format: 'pem', ...(isSealed ? { passphrase: passphrase ?? '' } : {}) }),
   );
@@ -144,16 +153,20 @@ function readKey(isSealed: boolean, passphrase: string | undefined, read: () => 
     return read();
   } catch (cause) {
     if (!isSealed) {
-      throw certstoreError(
-        'CERTSTORE_KEY_UNREADABLE',
-        'the private key cannot be read: it was cut or changed, or is of a kind that is not known',
-        { cause },
-      );
+      throw unreadableKey(cause);
     }
     throw certstoreError('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the private key', {
       cause,
     });
   }
+}
+
+function unreadableKey(cause?: unknown): Error {
+  return certstoreError(
+    'CERTSTORE_KEY_UNREADABLE',
+    'the private key cannot be read: it was cut or changed, or is of a kind that is not known',
+    { cause },
+  );
 }
 
 function readDer(file: Buffer, passphrase: string | undefined): UploadParts {
@@ -164,6 +177,7 @@ function readDer(file: Buffer, passphrase: string | undefined): UploadParts {
     if (key !== null) return { certificates: [], keys: [key] };
   }
   if (isSealedPkcs8(file)) {
+    demandQuickSeal(file);
     const read = (): KeyObject =>
       createPrivateKey({ key: file, format: 'der', type: 'pkcs8', passphrase: passphrase ?? '' });
     return { certificates: [], keys: [readKey(true, passphrase, read)] };
@@ -178,6 +192,31 @@ function isSealedPkcs8(file: Buffer): boolean {
   // 1.2.840.113549.1.5 and 1.2.840.113549.1.12.1: passphrase-based encryption.
   const oid = inner === null ? '' : file.subarray(inner, inner + 10).toString('hex');
   return /^06..2a864886f70d01(05|0c01)/.test(oid);
+}
+
+/**
+ * OpenSSL hashes a passphrase as often as the file says, and nothing can end it meanwhile. What it says stands as whole
+ * numbers in the AlgorithmIdentifier: iterations, or the cost, block size and lanes of scrypt (RFC 8018, RFC 7914).
+ */
+function demandQuickSeal(file: Buffer): void {
+  const numbers = attempt(() => {
+    const bytes = util.createBuffer(file.toString('binary'));
+    const [algorithm] = asn1.fromDer(bytes).value;
+    return typeof algorithm === 'object' ? numbersIn(algorithm) : null;
+  });
+  if (numbers === null) throw unreadableKey();
+  const product = numbers.reduce((sum, one) => sum * Math.max(1, one), 1);
+  if (product <= sealProductMax && Math.max(0, ...numbers) <= iterationsMax) return;
+  throw certstoreError(
+    'CERTSTORE_TOO_LARGE',
+    'the private key is sealed with too many iterations: seal it with fewer (2048 is usual)',
+  );
+}
+
+function numbersIn({ type, value }: forge.asn1.Asn1): number[] {
+  if (typeof value !== 'string') return value.flatMap(numbersIn);
+  if (type !== asn1.Type.INTEGER) return [];
+  return [Number(`0x0${Buffer.from(value, 'binary').toString('hex')}`)];
 }
 
 /** Where the content of the element at `offset` begins. */

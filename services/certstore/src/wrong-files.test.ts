@@ -10,7 +10,8 @@ import { after, before, describe, it } from 'node:test';
 import { ServiceError } from '@postern/contracts';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 import { readContents } from './contents.ts';
-import { readUpload } from './upload.ts';
+import { UploadReader } from './upload-reader.ts';
+import { type UploadParts, readUpload } from './upload.ts';
 
 const dayMs = 86_400_000;
 let folder: string;
@@ -32,6 +33,10 @@ interface Made {
   sealedPkcs8: string;
   sealedPkcs1: string;
   p12: Buffer;
+  /** Iterations enough for half a minute in JavaScript. */
+  slowP12: Buffer;
+  /** With more iterations than anybody waits for. */
+  slowPkcs8: string;
   legacyP12: Buffer;
 }
 
@@ -105,6 +110,8 @@ before(async () => {
   const pkcs1 = createPrivateKey(first.keyPem).export({ type: 'pkcs1', format: 'pem', ...sealed });
   const exported = 'pkcs12 -export -in other.pem -inkey other.key -passout pass:right';
   openssl(`${exported} -out other.p12`);
+  openssl(`${exported} -out slow.p12 -iter 1000000`);
+  openssl('pkcs8 -topk8 -in other.key -out slow.pem -passout pass:right -iter 2100000');
   openssl(`${exported} -out legacy.p12 -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1`);
   made = {
     rsa: first,
@@ -117,6 +124,8 @@ before(async () => {
     sealedPkcs8: key.export({ type: 'pkcs8', format: 'pem', ...sealed }),
     sealedPkcs1: pkcs1,
     p12: readFileSync(file('other.p12')),
+    slowP12: readFileSync(file('slow.p12')),
+    slowPkcs8: text('slow.pem'),
     legacyP12: readFileSync(file('legacy.p12')),
   };
 });
@@ -510,6 +519,36 @@ describe('what is wrong with an upload is told in one sentence:', () => {
       );
     });
   }
+});
+
+describe('a file that says how long reading it takes', () => {
+  const reader = new UploadReader(2_000);
+  const readApart = async (file: Buffer): Promise<UploadParts> =>
+    reader.read({ files: [file.toString('base64')], passphrase: 'right' });
+  const isRefused = { code: 'CERTSTORE_TOO_LARGE', message: /fewer/ };
+
+  it('holds nobody else: a PKCS #12 is given up, and the next upload is read', async () => {
+    let turns = 0;
+    const counting = setInterval(() => (turns += 1), 20);
+    await assert.rejects(readApart(made.slowP12), isRefused);
+    clearInterval(counting);
+    assert(turns > 20, String(turns));
+    const { keys } = await readApart(made.p12);
+    assert.deepEqual(
+      keys.map(({ type }) => type),
+      ['private'],
+    );
+  });
+
+  it('is refused unread as a key of PKCS #8, in PEM and DER', async () => {
+    await assert.rejects(readApart(Buffer.from(made.slowPkcs8)), isRefused);
+    await assert.rejects(readApart(pemDer(made.slowPkcs8)), isRefused);
+  });
+
+  it('is refused by the same sentence as where it is read at once', async () => {
+    const wrong = reader.read({ files: [made.p12.toString('base64')], passphrase: 'wrong' });
+    await assert.rejects(wrong, { code: 'CERTSTORE_PASSPHRASE_WRONG' });
+  });
 });
 
 describe('an upload is taken, whatever its form:', () => {
