@@ -10,6 +10,7 @@ import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
+import { GatewayShares } from './gateway-shares.ts';
 import { type EndedCaller, GatewayTotals } from './gateway-totals.ts';
 import type { HttpBounds } from '@postern/exchange';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
@@ -66,8 +67,7 @@ export class Callers {
   readonly #callerParts: CallerParts;
   readonly #http: HttpDesk;
   readonly #timer: NodeJS.Timeout;
-  #opening = 0;
-  readonly #openingOf = new Map<string, number>();
+  readonly #opening: GatewayShares;
   #drained: (() => void) | null = null;
   readonly #ended = new GatewayTotals();
 
@@ -75,6 +75,7 @@ export class Callers {
     this.#parts = parts;
     const { bounds } = parts;
     this.#callerParts = this.#partsOfCallers();
+    this.#opening = new GatewayShares(bounds.openingMax);
     this.#counts = new AddressCount({
       max: bounds.connectionsMax,
       perAddressMax: bounds.connectionsPerAddressMax,
@@ -114,7 +115,7 @@ export class Callers {
 
   /** Those that wait for a client to take them. */
   get opening(): number {
-    return this.#opening;
+    return this.#opening.total;
   }
 
   /** Streams and bytes since the start, running ones included. */
@@ -285,33 +286,22 @@ export class Callers {
     }
   }
 
-  /** One gateway, whose clients may say nothing, has half of the places at most: no other is to stand outside for it. */
   #whyOpeningFull(gatewayId: string | null): CallerCause | null {
-    const { openingMax } = this.#parts.bounds;
-    const full = (text: string): CallerCause => ({ code: 'EDGE_OPENING_FULL', text, end: 'edge' });
-    if (this.#opening >= openingMax) return full('too many callers wait for a client already');
-    const own = gatewayId === null ? 0 : (this.#openingOf.get(gatewayId) ?? 0);
-    return own < Math.ceil(openingMax / 2)
-      ? null
-      : full('too many callers of the gateway wait for a client already');
-  }
-
-  #countOpening(gatewayId: string, change: 1 | -1): void {
-    this.#opening += change;
-    const own = (this.#openingOf.get(gatewayId) ?? 0) + change;
-    if (own === 0) this.#openingOf.delete(gatewayId);
-    else this.#openingOf.set(gatewayId, own);
+    const full = this.#opening.whyFull(gatewayId);
+    if (full === null) return null;
+    const whose = full === 'full' ? 'callers' : 'callers of the gateway';
+    return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} wait for a client already`, end: 'edge' };
   }
 
   #add(caller: RunningCaller): void {
-    this.#countOpening(caller.gatewayId, 1);
+    this.#opening.take(caller.gatewayId);
     const siblings = this.#byGateway.get(caller.gatewayId);
     if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
     else siblings.add(caller);
   }
 
   #handleOpened(caller: RunningCaller): void {
-    this.#countOpening(caller.gatewayId, -1);
+    this.#opening.leave(caller.gatewayId);
     if (!this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId, span } = caller;
     this.#parts.logger.debug({ trackingId, destinationId, clientId, ...span?.logFields }, 'a stream is open');
@@ -326,7 +316,7 @@ export class Callers {
   }
 
   #count(caller: RunningCaller, cause: CallerCause | null): void {
-    if (!caller.opened) this.#countOpening(caller.gatewayId, -1);
+    if (!caller.opened) this.#opening.leave(caller.gatewayId);
     const { fromCaller, toCaller } = caller.opened ? caller.bytes : noBytes;
     this.#ended.add(caller.gatewayId, {
       streams: caller.tookStream ? 1 : 0,

@@ -132,16 +132,26 @@ test('a stream for requests is judged as for some path, and reaches no other res
   });
 });
 
-test('no more resources are dialled at once than the bound says', async () => {
-  await withWorld(
-    async (world) => {
-      const client = new TestClient(world.platform);
-      const session = await withCloud(world, client);
-      const answers = await Promise.all([call(client, session), call(client, session)]);
-      const said = new Set(answers.map((answer) => answer.split(':')[0]));
-      assert.deepEqual(said, new Set(['hello', `${ResetCode.Limit} EDGE_OPENING_FULL`]));
-      client.close();
-    },
-    { options: { openingMax: 1 } },
-  );
-});
+for (const [rule, openingMax, whose] of [
+  ['no more resources are dialled at once than the bound says', 1, 'resources'],
+  ['one gateway has no more than half of them dialled at once', 2, 'resources of the gateway'],
+] as const) {
+  test(rule, async () => {
+    await withWorld(
+      async (world) => {
+        const client = new TestClient(world.platform);
+        const session = await withCloud(world, client);
+        const answers = await Promise.all([call(client, session), call(client, session)]);
+        assert.deepEqual(
+          new Set(answers),
+          new Set([
+            'hello',
+            `${ResetCode.Limit} EDGE_OPENING_FULL: too many ${whose} are being dialled already`,
+          ]),
+        );
+        client.close();
+      },
+      { options: { openingMax } },
+    );
+  });
+}

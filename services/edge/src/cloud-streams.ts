@@ -28,6 +28,7 @@ import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream }
 import { Compile } from 'typebox/compile';
 import type { CloudReach } from './cloud-reach.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
+import { GatewayShares } from './gateway-shares.ts';
 import { type Target, judgeNew, judgeRunning } from './judgement.ts';
 import type { Refusals } from './refusals.ts';
 import { accessListOf } from './rulebook.ts';
@@ -82,11 +83,12 @@ export class CloudStreams {
   readonly #parts: CloudStreamsParts;
   readonly #running = new Set<Running>();
   readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
-  #dialling = 0;
+  readonly #dialling: GatewayShares;
   #drained: (() => void) | null = null;
 
   constructor(parts: CloudStreamsParts) {
     this.#parts = parts;
+    this.#dialling = new GatewayShares(parts.dialsMax);
   }
 
   /** Those that are joined to a resource or dial one. */
@@ -95,7 +97,7 @@ export class CloudStreams {
   }
 
   get dialling(): number {
-    return this.#dialling;
+    return this.#dialling.total;
   }
 
   /** Counts since the start of streams that are over. */
@@ -206,8 +208,10 @@ export class CloudStreams {
   }
 
   #whyNot({ route, metadata }: Running): CallerCause | null {
-    if (this.#dialling >= this.#parts.dialsMax) {
-      return { code: 'EDGE_OPENING_FULL', text: 'too many resources are being dialled already', end: 'edge' };
+    const full = this.#dialling.whyFull(route.gatewayId);
+    if (full !== null) {
+      const whose = full === 'full' ? 'resources' : 'resources of the gateway';
+      return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} are being dialled already`, end: 'edge' };
     }
     const { protocol } = route.resource;
     if ((metadata.protocol ?? 'tcp') !== protocol) return outdated(`is ${protocol} now`);
@@ -220,7 +224,7 @@ export class CloudStreams {
     const { stream, route } = running;
     const abort = new AbortController();
     running.abort = abort;
-    this.#dialling += 1;
+    this.#dialling.take(route.gatewayId);
     let over = false;
     stream.events = {
       onReset: () => {
@@ -244,7 +248,7 @@ export class CloudStreams {
       if (!over) this.#refuse(running, ...faultOf(error));
     } finally {
       running.abort = null;
-      this.#dialling -= 1;
+      this.#dialling.leave(route.gatewayId);
     }
     if (running.cause !== null) this.#note(running, running.cause, 'a caller was turned away');
     return null;

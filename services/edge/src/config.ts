@@ -136,7 +136,10 @@ export const edgeOptions = {
     60_000,
     'A UDP flow that is silent for so long is over, where its destination has no idle time-out of its own.',
   ),
-  openingMax: bound(10_000, 'Callers’ connections that wait for a client to reach the resource.'),
+  openingMax: bound(
+    10_000,
+    'Callers’ connections that wait for a client to reach the resource, and cloud resources that are being dialled. One gateway has half at most.',
+  ),
   cloudLocal: Type.Boolean({
     default: false,
     description:

@@ -1,0 +1,41 @@
+/**
+ * Places that all gateways have together, of which one has half at most: whatever one of them or its resource does, no
+ * other stands outside for it.
+ */
+
+/** Counts who has one. */
+export class GatewayShares {
+  readonly #max: number;
+  readonly #byGateway = new Map<string, number>();
+  #total = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Places that are taken. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Why there is none for a gateway; null when there is. Without one it is asked of all together. */
+  whyFull(gatewayId: string | null): 'full' | 'gateway full' | null {
+    if (this.#total >= this.#max) return 'full';
+    const own = gatewayId === null ? 0 : (this.#byGateway.get(gatewayId) ?? 0);
+    return own >= Math.ceil(this.#max / 2) ? 'gateway full' : null;
+  }
+
+  /** Takes one, whether there is room or not. */
+  take(gatewayId: string): void {
+    this.#total += 1;
+    this.#byGateway.set(gatewayId, (this.#byGateway.get(gatewayId) ?? 0) + 1);
+  }
+
+  /** Gives one back. */
+  leave(gatewayId: string): void {
+    this.#total -= 1;
+    const left = (this.#byGateway.get(gatewayId) ?? 0) - 1;
+    if (left > 0) this.#byGateway.set(gatewayId, left);
+    else this.#byGateway.delete(gatewayId);
+  }
+}
