@@ -3,9 +3,10 @@
  * knows every stream's owner, so what ends many at once (a gateway disabled, a token revoked) goes through here.
  */
 import { randomUUID } from 'node:crypto';
+import type { AccessList } from '@postern/access';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { AnsweredRequest, Logger } from '@postern/telemetry';
-import { type Compression, type Flow, ResetCode, socketEnd } from '@postern/tunnel';
+import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
 import { AddressCount, RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
 import { Caller, type CallerParts } from './caller.ts';
@@ -46,6 +47,8 @@ export interface CallersParts {
   /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** A client's own list as it is now; undefined where nothing is known of it any more. */
+  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined;
   /** Whether a client's check of the destination passes, as far as it is known. */
   isWell(clientId: string, destinationId: string): boolean;
   waitForTunnel: WaitForTunnel;
@@ -89,6 +92,7 @@ export class Callers {
       route: (destinationId) => parts.route(destinationId),
       named: (host) => parts.named(host),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      ownList: (gatewayId, client) => parts.ownList(gatewayId, client),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       waitForTunnel: parts.waitForTunnel,
       compression: parts.compression,

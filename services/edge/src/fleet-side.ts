@@ -40,6 +40,8 @@ export interface FleetSideParts {
   onTunnelElsewhere(tunnel: TunnelPresence): void;
   /** A tunnel has gone there. */
   onLossElsewhere(gatewayId: string): void;
+  /** A client that has a tunnel there has another list of its own. */
+  onOwnRulesElsewhere(gatewayId: string): void;
   /** A link to another node is up, or broken. */
   onLink(node: string, isUp: boolean): void;
   /** A node came, went, or says something new of itself. */
@@ -90,6 +92,7 @@ export class FleetSide {
       }),
       onTunnelElsewhere: (tunnel) => this.#parts.onTunnelElsewhere(tunnel),
       onLossElsewhere: (gatewayId) => this.#parts.onLossElsewhere(gatewayId),
+      onOwnRulesElsewhere: (gatewayId) => this.#parts.onOwnRulesElsewhere(gatewayId),
       onAnnounce: (announcement) => this.links.announce(announcement),
       onNode: () => {
         this.links.dial();

@@ -173,6 +173,7 @@ export class NodeParts implements ShownParts {
       route: (destinationId) => this.followers.routes.get(destinationId),
       named: (host) => this.frontSide.fronts.httpNames.find(host),
       upstreams: (gatewayId) => this.relays.upstreams(gatewayId),
+      ownList: (gatewayId, client) => this.relays.ownList(gatewayId, client),
       isWell: (clientId, destinationId) => this.health.isWell(clientId, destinationId),
       waitForTunnel: this.gaps.wait,
       compression: this.compression,
@@ -280,6 +281,8 @@ export class NodeParts implements ShownParts {
     this.certificates.forClients.handleTunnel(tunnel);
     this.health.handleTunnel(tunnel);
     if (tunnel.session.closed) return;
+    // What resumes over it was let in by the list of before.
+    if (tunnel.ownList?.hasPaths === true) this.callers.judgeAgain(tunnel.gatewayId);
     this.cloud.book.tell(tunnel);
     this.gaps.handleTunnel(tunnel.gatewayId);
   }
@@ -341,10 +344,13 @@ export class NodeParts implements ShownParts {
       }),
       onTunnelElsewhere: (tunnel) => {
         this.guard.handleTunnelElsewhere(tunnel);
+        if (tunnel.ownRules?.some(({ path }) => path !== undefined) === true)
+          this.callers.judgeAgain(tunnel.gatewayId);
         this.endpoint.seekPaths(tunnel.gatewayId);
         this.gaps.handleTunnel(tunnel.gatewayId);
       },
       onLossElsewhere: (gatewayId) => this.gaps.handleLoss(gatewayId),
+      onOwnRulesElsewhere: (gatewayId) => this.callers.judgeAgain(gatewayId),
       onLink: (node, isUp) => this.#handleLink(node, isUp),
       onNode: () => this.fleetNews.look(),
     });

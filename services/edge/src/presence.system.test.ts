@@ -8,7 +8,7 @@ import { Presence } from './presence.ts';
 const tunnelsOf = (edge: World['edge']) => (edge.status() as { tunnels: { count: number } }).tunnels.count;
 
 /** Somebody who only looks. */
-function watcher(world: World): Presence {
+function watcher(world: World, onOwnRulesElsewhere?: (gatewayId: string) => void): Presence {
   const address = { node: 'watcher', zone: '', host: 'h', port: 1, serverName: 'h' };
   const presence = new Presence({
     bus: world.platform.hub.connect(),
@@ -18,6 +18,7 @@ function watcher(world: World): Presence {
     version: '0.0.0',
     describe: () => ({ address, ready: true, draining: true }),
     onTunnelElsewhere: () => {},
+    ...(onOwnRulesElsewhere === undefined ? {} : { onOwnRulesElsewhere }),
   });
   presence.listen();
   return presence;
@@ -56,5 +57,22 @@ test('a later boot of a client at another node ends the former’s tunnels and s
       former.close();
       later.close();
     });
+  });
+});
+
+test('a client’s other list of its own is heard of at other nodes, once for each change', async () => {
+  await withWorld(async (world) => {
+    const told: string[] = [];
+    const presence = watcher(world, (gatewayId) => told.push(gatewayId));
+    const client = new TestClient(world.platform);
+    const session = await client.connect(world.edge.ports.tunnel);
+    const rules = [{ action: 'deny' as const, host: '*', port: '*' }];
+    session.sendControl({ kind: 'ownRules', rules });
+    await until(() => told.length > 0);
+    const [{ tunnel } = { tunnel: null }] = presence.elsewhere(told[0] ?? '');
+    assert.deepEqual(tunnel?.ownRules, rules);
+    assert.equal(told.length, 1);
+    client.close();
+    await presence.stop();
   });
 });

@@ -3,6 +3,7 @@
  * of the others. Its own announcements go into its own table at once, and to its neighbours over their links, so that
  * nothing here depends on the bus.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '@postern/bus';
 import type { NodeAddress, NodeBeat, NodeSnapshot, TunnelPresence } from '@postern/contracts';
 import {
@@ -29,6 +30,8 @@ export interface PresenceParts {
   onTunnelElsewhere(tunnel: TunnelPresence): void;
   /** One has gone there. */
   onLossElsewhere?(gatewayId: string): void;
+  /** A client that has a tunnel there has another list of its own. */
+  onOwnRulesElsewhere?(gatewayId: string): void;
   /** What is announced, for the links to the other nodes. */
   onAnnounce?(announcement: Announcement): void;
   /** A node came, went, or says something new of itself. */
@@ -66,6 +69,8 @@ export class Presence implements TunnelObserver {
         if (now === null) {
           if (before !== null) parts.onLossElsewhere?.(before.gatewayId);
         } else if (before === null) parts.onTunnelElsewhere(now);
+        else if (!isDeepStrictEqual(now.ownRules, before.ownRules))
+          parts.onOwnRulesElsewhere?.(now.gatewayId);
       },
     });
     this.#announcer = new PresenceAnnouncer({

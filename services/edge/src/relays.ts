@@ -72,6 +72,15 @@ export class Relays {
     return picked[Math.floor(Math.random() * picked.length)] ?? null;
   }
 
+  /** What the list of a client's own is now, wherever its tunnels end; undefined where it has none any more. */
+  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined {
+    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
+      if (tunnel.clientId === client.id && tunnel.bootId === client.bootId) return tunnel.ownList;
+    }
+    const told = this.#parts.elsewhere(gatewayId).find(({ tunnel }) => isClient(tunnel, client));
+    return told === undefined ? undefined : knownListOf(told.tunnel.ownRules);
+  }
+
   /** Where to pass on a stream that came over `session` and is for another process. */
   onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
     const target = this.#onward(session, scope, to);

@@ -31,13 +31,9 @@ export function sourceRulesOf(policy: Policy, destinationId: string): SourceRule
   return rules;
 }
 
-/** A client's own list as it told it; null when it has none, or one that cannot be read here (it enforces it itself). */
+/** A client's own list as it told it; null when it has none. */
 export function ownListOf(rules: readonly AccessRule[] | null): AccessList | null {
-  try {
-    return rules === null ? null : compileAccessList(rules);
-  } catch {
-    return null;
-  }
+  return rules === null ? null : readAccessList(rules);
 }
 
 function compiledOf(policy: Policy): Compiled {

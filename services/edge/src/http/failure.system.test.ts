@@ -145,23 +145,31 @@ test('a connection whose caller was not asked for the certificate that is wanted
     assert.match(await caller.got('EDGE_HTTP_MISDIRECTED'), /HTTP\/1.1 421 /);
   }));
 
-test('what runs ends also when the list of the client itself comes to deny its path', () =>
-  withHttp(async ({ caller, connection, client }) => {
-    const one = caller().send(
-      'GET /secret HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-    );
-    const end = await connection();
-    await end.got('/secret');
-    end.answer('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst');
-    await one.got('first');
-    const rules = [
-      { action: 'deny', host: '*', port: '*', path: '/secret' },
-      { action: 'allow', host: '*', port: '*' },
-    ];
-    for (const session of client.endpoint.sessions) session.sendControl({ kind: 'ownRules', rules });
-    await until(() => one.closed);
-    await until(() => end.socket.destroyed || end.ended);
-  }));
+for (const relayed of [false, true]) {
+  const where = relayed ? ', told at another node' : '';
+  test(`what runs ends also when the list of the client itself comes to deny its path${where}`, () =>
+    withHttp(
+      async ({ caller, connection, client }) => {
+        const one = caller().send(
+          'GET /secret HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+        );
+        const end = await connection();
+        await end.got('/secret');
+        end.answer(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst',
+        );
+        await one.got('first');
+        const rules = [
+          { action: 'deny', host: '*', port: '*', path: '/secret' },
+          { action: 'allow', host: '*', port: '*' },
+        ];
+        for (const session of client.endpoint.sessions) session.sendControl({ kind: 'ownRules', rules });
+        await until(() => one.closed);
+        await until(() => end.socket.destroyed || end.ended);
+      },
+      { relayed },
+    ));
+}
 
 test('a kept connection is not used for a resource that is another now, nor kept when the gateway is disabled', () =>
   withHttp(async (world) => {

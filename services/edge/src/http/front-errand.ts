@@ -2,6 +2,7 @@
  * A request to an HTTP front: judged by the gateway's rules and each client's own list, sent by a client's tunnel or
  * another node's relay. To the node it is a caller like any other, which rules, clients and operators may end.
  */
+import type { AccessList } from '@postern/access';
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
 import type { Cause, ConnectionFacts, Errand, HttpRequest, RunningExchange, Way } from '@postern/exchange';
 import type { AnswerNames } from '@postern/http';
@@ -27,6 +28,8 @@ export interface FrontErrandParts {
   compression: Compression;
   policy(gatewayId: string): Policy | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** A client's own list as it is now; undefined where nothing is known of it any more. */
+  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined;
   /** Whether the client has found the resource well, or does not check it. */
   isWell(clientId: string, destinationId: string): boolean;
   waitForTunnel: WaitForTunnel;
@@ -192,6 +195,9 @@ export class FrontErrand implements Errand, RunningCaller {
   onOpened(fresh: boolean): void {
     this.#askingSpan?.set({ 'postern.connection': fresh ? 'new' : 'kept' });
     this.#parts.onOpened(this, fresh);
+    // A dial takes its time, in which the list may have changed.
+    const cause = fresh ? this.#whyNotByOwnList() : null;
+    if (cause !== null) this.end(cause);
   }
 
   onOver(cause: Cause | null): void {
@@ -240,14 +246,19 @@ export class FrontErrand implements Errand, RunningCaller {
     return this.#exchange?.bytes ?? { fromCaller: 0, toCaller: 0 };
   }
 
-  /** The client's own list too: it sees no paths, and says only whether any is allowed. */
   judgeAgain(route: Route | undefined): void {
     const policy = this.#parts.policy(this.gatewayId);
-    const own = (this.opened ? this.#upstream?.ownList : null) ?? null;
-    const cause =
-      judgeRunning(route, policy, this.address, this.target) ??
-      (policy === undefined ? null : judgeOwn(policy, own, this.target));
+    const cause = judgeRunning(route, policy, this.address, this.target) ?? this.#whyNotByOwnList();
     if (cause !== null) this.end(cause);
+  }
+
+  /** The client sees no paths, and says only whether any is allowed. */
+  #whyNotByOwnList(): CallerCause | null {
+    const policy = this.#parts.policy(this.gatewayId);
+    const client = this.opened ? this.clientProcess : null;
+    if (policy === undefined || client === null) return null;
+    const now = this.#parts.ownList(this.gatewayId, client);
+    return judgeOwn(policy, (now === undefined ? this.#upstream?.ownList : now) ?? null, this.target);
   }
 
   end(cause: CallerCause, code?: ResetCode): void {

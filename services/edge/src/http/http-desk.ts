@@ -3,6 +3,7 @@
  * connections to resources. A connection is no destination's: each request on it is judged by the rules as they are
  * when it comes, and on the port that plain HTTP fronts share it is for whom its Host names.
  */
+import type { AccessList } from '@postern/access';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import {
   type Cause,
@@ -16,7 +17,7 @@ import {
 import { isDeepStrictEqual } from 'node:util';
 import { hostOf } from '@postern/http';
 import type { AnsweredRequest } from '@postern/telemetry';
-import { type Compression, ResetCode } from '@postern/tunnel';
+import { type Compression, type ProcessName, ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { RunningCaller } from '../running-caller.ts';
 import type { CallerCause } from '../errors.ts';
@@ -36,6 +37,8 @@ export interface HttpDeskParts {
   /** The front that owns a name on the shared port. */
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
+  /** A client's own list as it is now; undefined where nothing is known of it any more. */
+  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined;
   isWell(clientId: string, destinationId: string): boolean;
   waitForTunnel: WaitForTunnel;
   compression: Compression;
@@ -89,6 +92,7 @@ export class HttpDesk {
       traces: parts.traces,
       policy: (gatewayId) => parts.policy(gatewayId),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
+      ownList: (gatewayId, client) => parts.ownList(gatewayId, client),
       isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
       waitForTunnel: parts.waitForTunnel,
       whyFull: (gatewayId) => parts.whyFull(gatewayId),
