@@ -161,6 +161,21 @@ test('a resolved address is not refused by rules that its name has been asked by
   assert.equal(decideResolved(list, { host: 'db.corp', port: 1 }, '10.0.0.5'), null);
 });
 
+test('where a name was asked about without its path, a rule of the address that denies any path denies all', () => {
+  const denied = compileAccessList([rule('allow *:*'), { ...rule('deny 10.0.0.0/8:*'), path: '/admin' }]);
+  const target = { host: 'erp.corp', port: 80, somePath: true };
+  assert.match(decideResolved(denied, target, '10.0.0.5')?.reason ?? '', /deny 10\.0\.0\.0\/8/);
+  assert.equal(decideResolved(denied, target, '11.0.0.5'), null);
+  // The path of a resource that is named by its address was asked about by these very rules.
+  assert.equal(decideResolved(denied, { ...target, host: '10.0.0.5' }, '10.0.0.5'), null);
+  const opened = compileAccessList([
+    rule('allow *:*'),
+    rule('deny 10.0.0.0/8:*'),
+    { ...rule('allow 10.0.0.0/8:*'), path: '/public' },
+  ]);
+  assert.notEqual(decideResolved(opened, target, '10.0.0.5'), null);
+});
+
 test('a resolved address that a more specific rule allows is not refused', () => {
   const list = compileAccessList(['allow db.corp:*', 'deny 10.0.0.0/8:*', 'allow 10.0.0.5:1'].map(rule));
   assert.equal(decideResolved(list, { host: 'db.corp', port: 1 }, '::ffff:10.0.0.5'), null);

@@ -81,13 +81,15 @@ export function decide(list: AccessList, target: AccessTarget): ListDecision {
 
 /**
  * Decides again on an address that the target's host resolved to. Only rules that name addresses or blocks count,
- * since all others have been asked by name: their denial, when it is what decides on that address, or null.
+ * since all others have been asked by name: their denial, when it is what decides on that address, or null. Where the
+ * host is a name, nobody asks these rules about a path later, so one that denies any denies all.
  */
 export function decideResolved(list: AccessList, target: AccessTarget, address: string): ListDecision | null {
   const parsed = parseAddress(address);
   if (parsed === null) return null;
   const host: Host = { address: parsed, text: parsed.text };
-  const matches = matcher(host, target);
+  const { somePath: _, ...place } = target;
+  const matches = matcher(host, parseHost(target.host).text === parsed.text ? target : place);
   const rule =
     list.exact.get(host.text)?.find(matches) ??
     list.wider.find((candidate) => candidate.host.kind === 'block' && matches(candidate));

@@ -8,11 +8,18 @@
 /** The readings, each at its place; one alone where all are the same. The first is plain: only `.`, `..` and `//` are resolved. */
 export type PathReadings = readonly [plain: string, ...others: string[]];
 
+/** What was read last: a request's path is asked of the gateway's list and the client's own, one after the other. */
+let last: { path: string; readings: PathReadings } = { path: '/', readings: ['/'] };
+
 /** All readings of a path. */
 export function readPath(path: string): PathReadings {
+  if (last.path !== path) last = { path, readings: readAnew(path) };
+  return last.readings;
+}
+
+function readAnew(path: string): PathReadings {
   const bare = path.replace(/[?#].*$/s, '');
-  const plain = resolve(bare);
-  if (!/[%;\\]|\/\//.test(bare)) return [plain];
+  if (!/[%;\\]|\/\//.test(bare)) return [resolve(bare)];
   const stripped = strip(bare);
   const forms = [
     bare,
@@ -23,8 +30,23 @@ export function readPath(path: string): PathReadings {
     strip(decode(stripped)),
   ];
   const all = [...forms, ...forms.map((form) => form.replaceAll('\\', '/'))];
-  const unjoined = all.map(removeDots);
-  return [plain, ...all.map(resolve), ...unjoined, ...unjoined.map(joinSlashes)];
+  // Most of them are the same, and a path may have thousands of segments.
+  const known = new Map<string, { resolved: string; unjoined: string; joined: string }>();
+  const read = (form: string): { resolved: string; unjoined: string; joined: string } => {
+    const unjoined = removeDots(form);
+    return { resolved: resolve(form), unjoined, joined: joinSlashes(unjoined) };
+  };
+  const readings = all.map((form) => {
+    const one = known.get(form) ?? read(form);
+    known.set(form, one);
+    return one;
+  });
+  return [
+    readings[0]?.resolved ?? '/',
+    ...readings.map(({ resolved }) => resolved),
+    ...readings.map(({ unjoined }) => unjoined),
+    ...readings.map(({ joined }) => joined),
+  ];
 }
 
 function joinSlashes(path: string): string {
