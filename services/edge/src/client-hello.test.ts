@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import * as fc from 'fast-check';
-import { clientHelloBytesMax, readClientHello } from './client-hello.ts';
+import { clientHelloBytesMax, clientHelloRecordsMax, readClientHello } from './client-hello.ts';
 
 /** What Node's own TLS sends first. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -88,14 +88,30 @@ test('every part of a ClientHello is too little, whatever follows it is no matte
   assert.deepEqual(readClientHello(more), readClientHello(hello));
 });
 
-test('a ClientHello spread over records of any size is the same', async () => {
+test('a ClientHello spread over as many records as it may is the same, wherever they are cut', async () => {
   const hello = await helloOf({ servername: 'a.example' });
   const whole = readClientHello(hello);
-  for (const size of [1, 2, 3, 4, 5, 100, 1_000]) {
-    const spread = inRecords(hello.subarray(5), size);
+  const bytes = hello.subarray(5);
+  const fewest = Math.ceil(bytes.length / clientHelloRecordsMax);
+  for (const size of [fewest, 500, 1_000]) {
+    const spread = inRecords(bytes, size);
     assert.deepEqual(readClientHello(spread), whole, `records of ${size}`);
     assert.equal(readClientHello(spread.subarray(0, -1)).kind, 'partial');
   }
+  for (const first of [1, 2, 3, 4, 5]) {
+    const spread = Buffer.concat([
+      inRecords(bytes.subarray(0, first), 1),
+      inRecords(bytes.subarray(first), 16_384),
+    ]);
+    assert.deepEqual(readClientHello(spread), whole, `${first} bytes in records of one`);
+  }
+});
+
+test('a ClientHello spread over more records than it may be is refused before the next one has come', () => {
+  const tiny = inRecords(message(1, Buffer.alloc(5_000)), 1);
+  const most = tiny.subarray(0, clientHelloRecordsMax * 6);
+  assert.equal(readClientHello(most.subarray(0, -1)).kind, 'partial');
+  assert.match(faultOf(most), new RegExp(`more than ${clientHelloRecordsMax} TLS records`));
 });
 
 test('hand-made: no extensions, a trailing dot, an unknown kind of name before the right one', () => {
@@ -127,8 +143,8 @@ test('what is no ClientHello is refused at its first wrong byte', () => {
 test('a ClientHello that announces more than the bound is refused before it has come', () => {
   const head = Buffer.from([22, 3, 1, 0x40, 0, 1, 0, 0x40, 0]);
   assert.match(faultOf(head), new RegExp(`longer than ${clientHelloBytesMax}`));
-  const tiny = inRecords(message(1, Buffer.alloc(5_000)), 1);
-  assert.match(faultOf(tiny.subarray(0, clientHelloBytesMax + 20)), /longer than/);
+  const longest = inRecords(message(1, Buffer.alloc(clientHelloBytesMax - 9)), 1_088);
+  assert.match(faultOf(longest.subarray(0, clientHelloBytesMax + 20)), /longer than/);
 });
 
 test('lengths that reach past their end, and names that are none, are faults', () => {

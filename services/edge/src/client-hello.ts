@@ -7,11 +7,15 @@
  *     record: type 22 | version 3.x | length ≤ 16 KiB | part of the message
  *     message: type 1 | length (24 bits) | version | random 32 | session ID | cipher suites | compression | extensions
  *
+ * What has come is read from its start each time, so the records are bounded as the bytes are: else single bytes in
+ * records of their own would have thousands of records walked at each read.
  * It checks no more than it must to find the extensions. That the rest is right is for the one who ends the handshake.
  */
 
 /** Most bytes that a ClientHello may take with its record headers; announced lengths beyond it are refused unread. */
 export const clientHelloBytesMax = 16_384;
+/** Most records that it may be spread over. */
+export const clientHelloRecordsMax = 16;
 
 /** What a ClientHello asks for. */
 export interface ClientHello {
@@ -58,6 +62,7 @@ function joinRecords(bytes: Buffer): Buffer | null {
   let wanted = messageHeaderBytes;
   let at = 0;
   while (have < wanted) {
+    if (parts.length === clientHelloRecordsMax) throw tooManyRecords();
     checkRecordStart(bytes, at);
     if (bytes.length < at + recordHeaderBytes) return null;
     const length = bytes.readUInt16BE(at + 3);
@@ -92,6 +97,10 @@ function messageLength(parts: readonly Buffer[]): number {
 
 function tooLong(): HelloFault {
   return new HelloFault(`the ClientHello is longer than ${clientHelloBytesMax} bytes`);
+}
+
+function tooManyRecords(): HelloFault {
+  return new HelloFault(`the ClientHello is spread over more than ${clientHelloRecordsMax} TLS records`);
 }
 
 function readMessage(message: Buffer): ClientHello {
