@@ -1,27 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { type ConnectionOptions, connect } from 'node:tls';
 import * as fc from 'fast-check';
 import { clientHelloBytesMax, clientHelloRecordsMax, readClientHello } from './client-hello.ts';
-
-/** What Node's own TLS sends first. */
-async function helloOf(options: ConnectionOptions): Promise<Buffer> {
-  const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  const written = new Promise<Buffer>((resolve) => {
-    wire._write = (chunk: Buffer, _encoding, done) => {
-      resolve(chunk);
-      done();
-    };
-  });
-  const socket = connect({ ...options, socket: wire });
-  socket.on('error', () => {});
-  const hello = await written;
-  socket.destroy();
-  await once(socket, 'close');
-  return hello;
-}
+import { helloOf } from './fixture/hello.ts';
 
 /** A ClientHello with these extensions, in one record. */
 function handMade(extensions: string): Buffer {

@@ -73,7 +73,7 @@ export class ConnectServer {
     if (speaks === 'text') return refusePlainHttp(socket);
     const { gate, turns } = this.#parts;
     pass.leave();
-    place.turn = turns.take('call', {
+    place.turn = turns.take('call', address.address, {
       begin: () => void this.#https.emit('connection', socket),
       refuse: () => resetSocket(socket),
       stall: () => {

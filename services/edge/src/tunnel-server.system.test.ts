@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { type Control, ask, catchUpAtNode } from '@postern/contracts';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
+import { helloOf } from './fixture/hello.ts';
 import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
@@ -89,6 +90,31 @@ test('connections that never finish their handshake do not keep a client out', a
       client.close();
     },
     { options: { handshakesMax: 10, handshakesPerAddressMax: 10 } },
+  );
+});
+
+test('an address that begins handshakes and says no more does not keep a client of another one out', async () => {
+  await withWorld(
+    async (world) => {
+      const { tunnel: port } = world.edge.ports;
+      const hello = await helloOf({ servername: 'localhost' });
+      const strangers = Array.from({ length: 40 }, () =>
+        connectTcp({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }),
+      );
+      let refused = 0;
+      for (const socket of strangers) {
+        socket.write(hello);
+        void ended(socket).then(() => (refused += 1));
+      }
+      // All but two at work, and as many as may wait.
+      await until(() => refused >= 28);
+      const client = new TestClient(world.platform);
+      await client.connect(port);
+      assert.equal(await exchange(world.call(), 'x'), 'x');
+      for (const socket of strangers) socket.destroy();
+      client.close();
+    },
+    { options: { handshakesAtOnce: 2, handshakesMax: 10 } },
   );
 });
 

@@ -109,7 +109,9 @@ export class TunnelServer {
   #take(socket: Socket, stall: () => void): Turn | null {
     const begin = (): void => void this.#tls.emit('connection', socket);
     const { turns } = this.#parts;
-    if (turns !== undefined) return turns.take('tunnel', { begin, refuse: () => resetSocket(socket), stall });
+    const refuse = (): void => resetSocket(socket);
+    if (turns !== undefined)
+      return turns.take('tunnel', socket.remoteAddress ?? '', { begin, refuse, stall });
     stall();
     begin();
     return null;

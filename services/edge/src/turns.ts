@@ -7,8 +7,15 @@
  *         the gate's)        └─ waitMsMax, or too many wait ──► refused: the client comes back after a wait of its own
  *
  * At most `atOnceMax` are at work, and fewer each time that this process is late, down to `atOnceMin`: then each is over
- * sooner. Tunnels go before first calls, because who has a ticket has had a first call already. The clock by which a handshake stalls stands still while this process is late itself: who waits for us is not slow.
+ * sooner. Tunnels go before first calls, because who has a ticket has had a first call already; every fourth turn is a
+ * call's while calls wait. The clock by which a handshake stalls stands still while this process is late itself: who
+ * waits for us is not slow.
+ *
+ * A whole first record proves nothing of who sends it, so no address may shut out the others: it waits in at most half of
+ * the places that they leave, the addresses that wait have their turns one after another, and one that has half of the
+ * turns gets more only while no other waits. So a fleet behind one address has all of them when it is alone.
  */
+import { addressGroup } from './admission.ts';
 
 /** What it is for. */
 export type TurnKind = 'tunnel' | 'call';
@@ -41,6 +48,7 @@ export interface Turn {
 
 interface Entry {
   readonly kind: TurnKind;
+  readonly group: string;
   readonly events: TurnEvents;
   readonly cameAt: number;
   /** By the clock that stands still. */
@@ -52,6 +60,8 @@ const atOnceMin = 32;
 /** What is left of the number at once after a late tick, and what each other one adds. */
 const lateFactor = 0.7;
 const recoveredStep = 2;
+/** So many tunnels before a call that waits. */
+const tunnelsInRowMax = 3;
 const waitMsMaxDefault = 2_000;
 const stalledMsDefault = 500;
 
@@ -60,7 +70,10 @@ export class Turns {
   readonly #options: TurnsOptions;
   readonly #now: () => number;
   readonly #working = new Set<Entry>();
-  readonly #waiting: Record<TurnKind, Set<Entry>> = { tunnel: new Set(), call: new Set() };
+  /** How many of those each address has. */
+  readonly #workingOf = new Map<string, number>();
+  readonly #waiting: Record<TurnKind, Row>;
+  #tunnelsInRow = 0;
   #timer: NodeJS.Timeout | undefined;
   #tickedAt = 0;
   #healthyMs = 0;
@@ -70,6 +83,7 @@ export class Turns {
     this.#options = options;
     this.#now = now;
     this.#atOnce = options.atOnceMax;
+    this.#waiting = { tunnel: new Row(options.waitingMax), call: new Row(options.waitingMax) };
   }
 
   /** How many are at work, and how many wait. */
@@ -77,14 +91,14 @@ export class Turns {
     return { working: this.#working.size, waiting: this.#waiting.tunnel.size + this.#waiting.call.size };
   }
 
-  /** Asks for a turn; `begin` may be called before this returns. */
-  take(kind: TurnKind, events: TurnEvents): Turn {
-    const entry: Entry = { kind, events, cameAt: this.#now(), beganAt: 0 };
-    if (this.#waiting[kind].size >= this.#options.waitingMax) {
+  /** Asks for a turn for who comes from this address; `begin` may be called before this returns. */
+  take(kind: TurnKind, address: string, events: TurnEvents): Turn {
+    const group = addressGroup(address);
+    const entry: Entry = { kind, group, events, cameAt: this.#now(), beganAt: 0 };
+    if (!this.#waiting[kind].add(entry)) {
       events.refuse();
       return { end: () => {}, stall: () => {} };
     }
-    this.#waiting[kind].add(entry);
     this.#arm();
     this.#next();
     return { end: () => this.#end(entry), stall: () => this.#stall(entry) };
@@ -99,16 +113,11 @@ export class Turns {
     const { waitMsMax = waitMsMaxDefault, stalledMs = stalledMsDefault } = this.#options;
     for (const entry of this.#working) {
       if (this.#healthyMs - entry.beganAt < stalledMs) break;
-      this.#working.delete(entry);
+      this.#leaveWork(entry);
       entry.events.stall();
     }
-    for (const waiting of Object.values(this.#waiting)) {
-      for (const entry of waiting) {
-        if (now - entry.cameAt < waitMsMax) break;
-        waiting.delete(entry);
-        entry.events.refuse();
-      }
-    }
+    for (const row of Object.values(this.#waiting))
+      for (const entry of row.takeLate(now - waitMsMax)) entry.events.refuse();
     this.#next();
     if (this.#working.size + this.#waiting.tunnel.size + this.#waiting.call.size > 0) return;
     clearInterval(this.#timer);
@@ -124,31 +133,106 @@ export class Turns {
   }
 
   #end(entry: Entry): void {
-    const wasWorking = this.#working.delete(entry);
     this.#waiting[entry.kind].delete(entry);
-    if (wasWorking) this.#next();
+    if (this.#leaveWork(entry)) this.#next();
   }
 
   #stall(entry: Entry): void {
-    if (!this.#working.delete(entry)) return;
+    if (!this.#leaveWork(entry)) return;
     entry.events.stall();
     this.#next();
   }
 
   #next(): void {
     while (this.#working.size < this.#atOnce) {
-      const [entry] = this.#waiting.tunnel.size > 0 ? this.#waiting.tunnel : this.#waiting.call;
+      const entry = this.#pick();
       if (entry === undefined) return;
-      this.#waiting[entry.kind].delete(entry);
+      this.#tunnelsInRow = entry.kind === 'call' ? 0 : this.#tunnelsInRow + 1;
       entry.beganAt = this.#healthyMs;
-      this.#working.add(entry);
+      this.#enterWork(entry);
       entry.events.begin();
     }
+  }
+
+  /** Who is next, out of the row; an address that has half of the turns only where no other waits. */
+  #pick(): Entry | undefined {
+    const { tunnel, call } = this.#waiting;
+    const [first, second] = this.#tunnelsInRow < tunnelsInRowMax ? [tunnel, call] : [call, tunnel];
+    const mayHaveMore = (group: string): boolean => 2 * (this.#workingOf.get(group) ?? 0) < this.#atOnce;
+    return first.take(mayHaveMore) ?? second.take(mayHaveMore) ?? first.take() ?? second.take();
+  }
+
+  #enterWork(entry: Entry): void {
+    this.#working.add(entry);
+    this.#workingOf.set(entry.group, (this.#workingOf.get(entry.group) ?? 0) + 1);
+  }
+
+  /** False when it was not at work. */
+  #leaveWork(entry: Entry): boolean {
+    if (!this.#working.delete(entry)) return false;
+    const left = (this.#workingOf.get(entry.group) ?? 1) - 1;
+    if (left === 0) this.#workingOf.delete(entry.group);
+    else this.#workingOf.set(entry.group, left);
+    return true;
   }
 
   #arm(): void {
     if (this.#timer !== undefined) return;
     this.#tickedAt = this.#now();
     this.#timer = setInterval(() => this.tick(), tickMs).unref();
+  }
+}
+
+/** Those of one kind that wait, by address. */
+class Row {
+  readonly #max: number;
+  readonly #groups = new Map<string, Set<Entry>>();
+  #size = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** False when its address waits in half of the places that others leave. */
+  add(entry: Entry): boolean {
+    const peers = this.#groups.get(entry.group) ?? new Set<Entry>();
+    const othersLeave = this.#max - (this.#size - peers.size);
+    if (2 * peers.size >= othersLeave) return false;
+    this.#groups.set(entry.group, peers.add(entry));
+    this.#size += 1;
+    return true;
+  }
+
+  delete(entry: Entry): void {
+    const peers = this.#groups.get(entry.group);
+    if (peers?.delete(entry) !== true) return;
+    this.#size -= 1;
+    if (peers.size === 0) this.#groups.delete(entry.group);
+  }
+
+  /** Takes out the first of the first address that may; that address is the last one then. */
+  take(may: (group: string) => boolean = () => true): Entry | undefined {
+    for (const [group, peers] of this.#groups) {
+      if (!may(group)) continue;
+      for (const entry of peers) {
+        this.#groups.delete(group);
+        this.#groups.set(group, peers);
+        this.delete(entry);
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  /** Takes out those that came no later. */
+  takeLate(cameAtMax: number): Entry[] {
+    const all = [...this.#groups.values()].flatMap((peers) => [...peers]);
+    const late = all.filter(({ cameAt }) => cameAt <= cameAtMax);
+    for (const entry of late) this.delete(entry);
+    return late;
   }
 }
