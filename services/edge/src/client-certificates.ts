@@ -14,7 +14,7 @@ import {
   certificateReferencesMax,
   certificateUses,
 } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
+import type { LineLimit, Logger } from '@postern/telemetry';
 import { type MaterialCode, MaterialError } from './errors.ts';
 import type { MaterialDesk } from './material-desk.ts';
 import type { Tunnel } from './tunnels.ts';
@@ -28,6 +28,8 @@ export interface ClientCertificatesParts {
   readonly revision: (id: string) => number | undefined;
   readonly tunnels: (gatewayId: string) => Iterable<Tunnel>;
   readonly logger: Logger;
+  /** Clients cause refusals at will; their lines in the log are bounded. */
+  readonly lines: LineLimit;
 }
 
 type Wanted = Extract<Control, { kind: 'materialWanted' }>;
@@ -83,14 +85,18 @@ export class ClientCertificates {
       for (const refusal of refused) this.#send(tunnel, { kind: 'materialRefused', ...refusal });
     } catch (error) {
       const { code, message } = error instanceof MaterialError ? error : ServiceError.from(error);
-      this.#parts.logger.warn(
-        { gatewayId, clientId, ids, code, error },
-        'a client got no contents of certificates',
-      );
+      this.#noteFailure({ gatewayId, clientId, ids, code, error });
       this.#refuse(tunnel, ids, code, message);
     } finally {
       this.#waiting.set(tunnel, (this.#waiting.get(tunnel) ?? 1) - 1);
     }
+  }
+
+  #noteFailure(about: object): void {
+    const leftOut = this.#parts.lines.take();
+    if (leftOut === null) return;
+    const more = leftOut > 0 ? { leftOut } : {};
+    this.#parts.logger.warn({ ...about, ...more }, 'a client got no contents of certificates');
   }
 
   #refuse(tunnel: Tunnel, ids: readonly string[], code: string, message: string): void {

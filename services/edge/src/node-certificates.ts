@@ -5,10 +5,11 @@
  */
 import type { Bus } from '@postern/bus';
 import type { Route } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
+import { LineLimit, type Logger } from '@postern/telemetry';
 import { Certificates } from './certificates.ts';
 import { ClientCertificates } from './client-certificates.ts';
 import type { EdgeOptions } from './config.ts';
+import { linesPerSecondMax } from './gates.ts';
 import { MaterialDesk } from './material-desk.ts';
 import { certificateNames } from './names.ts';
 import { ServerCertificate } from './server-certificate.ts';
@@ -48,6 +49,7 @@ export class NodeCertificates {
       revision: (id) => this.held.revision(id),
       tunnels,
       logger,
+      lines: new LineLimit(linesPerSecondMax),
     });
   }
 
