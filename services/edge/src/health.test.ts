@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryHub } from '@postern/bus';
-import { healthChanged, healthChecksMax, healthFindingsMax, listen } from '@postern/contracts';
+import {
+  type HealthFinding,
+  healthChanged,
+  healthChecksMax,
+  healthFindingsMax,
+  listen,
+} from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { routeOf } from './fixture/documents.ts';
 import { Health } from './health.ts';
@@ -50,6 +56,38 @@ test('a node that comes later hears at once of what fails, from the node that ha
   clearInterval(keepAlive);
   assert.equal(late.isWell('c1', 'd'), false);
   assert.equal(late.isWell('c2', 'd'), true);
+});
+
+test('what a client finds counts here at once, and is told to other nodes once a second at most', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const hub = new MemoryHub();
+  const bus = hub.connect();
+  const health = new Health({ bus, node: 'here', tunnels: tunnelsOf(), logger: silentLogger });
+  const tunnel = { gatewayId: 'g1', clientId: 'c' } as Tunnel;
+  const heard: string[] = [];
+  const hear = ({ items }: { items: HealthFinding[] }): void => {
+    heard.push(items.map(({ destinationId, cause }) => `${destinationId} ${cause}`).join(', '));
+  };
+  listen(hub.connect(), healthChanged, hear, assert.ifError);
+  const find = (destinationId: string, cause: string | null): void => {
+    const since = new Date(0).toISOString();
+    const items = [{ destinationId, ok: cause === null, since, cause }];
+    assert.equal(health.handleControl(tunnel, { kind: 'health', items }), true);
+  };
+  for (const id of ['d1', 'd2'])
+    health.handleRoute(id, 'g1', routeOf({ id, health: { kind: 'tcp', path: '/', intervalSeconds: 10 } }));
+  for (let at = 0; at < 100; at += 1) find('d1', `refused ${at}`);
+  find('d2', null);
+  assert.equal(health.isWell('c', 'd1'), false);
+  await bus.flush();
+  assert.deepEqual(heard, ['d1 refused 0']);
+  t.mock.timers.tick(1_000);
+  await bus.flush();
+  assert.deepEqual(heard.slice(1), ['d1 refused 99, d2 null']);
+  t.mock.timers.tick(1_000);
+  find('d1', null);
+  await bus.flush();
+  assert.deepEqual(heard.slice(2), ['d1 null']);
 });
 
 test('what clients of other nodes found of a destination is forgotten with it, so that it takes no room', async () => {

@@ -30,6 +30,8 @@ export const clientsKnownMax = 20_000;
 export const findingLifeMs = 150_000;
 /** Links come up together when a node starts; all are told by one telling. */
 const tellAgainMs = 250;
+/** What clients found is told to the other nodes at once, then no more often than this, so that none can flood them. */
+const tellDelayMs = 1_000;
 
 /** What it needs of the node. */
 export interface HealthParts {
@@ -51,6 +53,9 @@ export class Health {
   readonly #now: () => number;
   readonly #clients = new Map<string, Known>();
   #willTell = false;
+  /** Destinations of which a client has found what the other nodes were not told yet. */
+  readonly #untold = new Map<string, Set<string>>();
+  #tellTimer: NodeJS.Timeout | null = null;
   /** The checks of each gateway's destinations, as they are told to clients. */
   readonly #checks = new Map<string, Map<string, HealthCheck>>();
 
@@ -114,7 +119,7 @@ export class Health {
     ]);
   }
 
-  /** A client tells what it found; false when the frame is about something else. */
+  /** A client tells what it found, which counts here at once; false when the frame is about something else. */
   handleControl(tunnel: Tunnel, body: Control): boolean {
     if (body.kind !== 'health') return false;
     const { gatewayId, clientId } = tunnel;
@@ -122,8 +127,23 @@ export class Health {
     const items = body.items.filter(({ destinationId }) => checks?.has(destinationId) === true);
     if (items.length === 0) return true;
     this.#keep(gatewayId, clientId, items);
-    this.#announce(gatewayId, clientId, items);
+    const untold = this.#untold.get(clientId) ?? new Set<string>();
+    for (const { destinationId } of items) untold.add(destinationId);
+    this.#untold.set(clientId, untold);
+    if (this.#tellTimer === null) this.#tellUntold();
     return true;
+  }
+
+  #tellUntold(): void {
+    this.#tellTimer = null;
+    if (this.#untold.size === 0) return;
+    for (const [clientId, destinationIds] of this.#untold) {
+      const known = this.#clients.get(clientId);
+      if (known !== undefined)
+        this.#announce(known, clientId, ({ destinationId }) => destinationIds.has(destinationId));
+    }
+    this.#untold.clear();
+    this.#tellTimer = setTimeout(() => this.#tellUntold(), tellDelayMs).unref();
   }
 
   /** A node has come that has not heard what was told before: what fails is told again, to all. */
@@ -139,18 +159,19 @@ export class Health {
   /** What passes need not be told: what is not known counts as well. */
   #tellFailing(): void {
     const own = new Set([...this.#parts.tunnels.all()].map(({ clientId }) => clientId));
-    for (const [clientId, { gatewayId, findings }] of this.#clients) {
-      if (!own.has(clientId)) continue;
-      const failing = [...findings.values()].flatMap(({ finding }) => (finding.ok ? [] : [finding]));
-      for (let from = 0; from < failing.length; from += healthFindingsMax)
-        this.#announce(gatewayId, clientId, failing.slice(from, from + healthFindingsMax));
-    }
+    for (const [clientId, known] of this.#clients)
+      if (own.has(clientId)) this.#announce(known, clientId, ({ ok }) => !ok);
   }
 
-  #announce(gatewayId: string, clientId: string, items: HealthFinding[]): void {
+  /** Tells those findings of a client that are wanted. */
+  #announce({ gatewayId, findings }: Known, clientId: string, wanted: (one: HealthFinding) => boolean): void {
     const { bus, node, logger } = this.#parts;
+    const all = [...findings.values()].map(({ finding }) => finding).filter(wanted);
     try {
-      announce(bus, healthChanged, { node, gatewayId, clientId, items });
+      for (let from = 0; from < all.length; from += healthFindingsMax) {
+        const items = all.slice(from, from + healthFindingsMax);
+        announce(bus, healthChanged, { node, gatewayId, clientId, items });
+      }
     } catch (error) {
       logger.debug({ error }, 'health could not be told');
     }
