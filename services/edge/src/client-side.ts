@@ -81,13 +81,14 @@ export class ClientSide {
 
   /** Opens the tunnel port, and answers first calls from then on. */
   async listen(certificate: HeldCertificate): Promise<void> {
-    const { options, gates, turns } = this.#parts;
+    const { options, gates, turns, logger } = this.#parts;
     const tunnelServer = new TunnelServer({
       ...this.#common(certificate),
       host: options.listenHost,
       port: options.tunnelPort,
       gate: gates.tunnel,
       turns,
+      logger: subsystemLogger(logger, 'tunnels'),
     });
     const connectServer = this.#makeConnectServer(certificate);
     this.#tunnelServer = tunnelServer;

@@ -8,6 +8,7 @@ import { webSocketCarrier } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { TestClient } from './fixture/client.ts';
 import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
+import { portErrors } from './fixture/port-error.ts';
 import { rightToken } from './fixture/platform.ts';
 
 interface Answer {
@@ -103,6 +104,18 @@ test('while acl is away a first call is told to come back', async () => {
     assert.equal(body['code'], 'EDGE_CALL_UNAVAILABLE');
     assert.equal(headers['retry-after'], '2');
   });
+});
+
+test('a connection that the system cannot accept is logged, and the connect port goes on', async (t) => {
+  const { logger, lines, fail } = portErrors(t);
+  await withWorld(
+    async (world) => {
+      fail(world.edge.ports.connect, 'accept ENFILE');
+      assert.equal(lines.filter((line) => line.includes('accept ENFILE')).length, 1);
+      assert.equal((await call(world, goodCall)).status, 200);
+    },
+    { logger },
+  );
 });
 
 test('an address that calls too often is told to wait', async () => {

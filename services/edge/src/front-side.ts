@@ -106,12 +106,14 @@ export class FrontSide {
       host: options.listenHost,
       port: options.connectPort,
       reusePort,
+      logger,
       onConnection: (socket) => entrance.enterShared(socket),
     });
     this.#httpPort = new SharedPort({
       host: options.listenHost,
       port: options.httpPort,
       reusePort,
+      logger,
       onConnection: (socket) => entrance.enterHttp(socket),
     });
   }

@@ -1,4 +1,5 @@
 /** The gates of a node's ports, all with the same bounds, and how much strangers at them may put into the log. */
+import { LineLimit, type Logger } from '@postern/telemetry';
 import type { EdgeOptions } from './config.ts';
 import { type Eviction, HandshakeGate } from './handshake-gate.ts';
 import type { GatedPort } from './metrics.ts';
@@ -18,4 +19,15 @@ export function makeGates(
   };
   const gate = (port: GatedPort) => new HandshakeGate(bounds, (cause) => onEvict(port, cause));
   return { connect: gate('connect'), tunnel: gate('tunnel'), link: gate('link'), front: gate('front') };
+}
+
+/** For the errors of a port that listens already: the system could not accept a connection, and the port goes on. */
+export function makePortErrorLog(logger: Logger, port: number): (error: Error) => void {
+  const lines = new LineLimit(linesPerSecondMax);
+  return (error) => {
+    const leftOut = lines.take();
+    if (leftOut === null) return;
+    const more = leftOut > 0 ? { leftOut } : {};
+    logger.error({ port, error, ...more }, 'a connection could not be accepted');
+  };
 }

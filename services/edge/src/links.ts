@@ -89,10 +89,11 @@ export class Links {
 
   /** Takes links from now on, and dials those that are this node's to dial. */
   async open(certificate: HeldCertificate): Promise<void> {
-    const { host, port, gate } = this.#parts;
+    const { host, port, gate, logger } = this.#parts;
     const accept = (carrier: Carrier, socket: TLSSocket): Promise<void> => this.#accept(carrier, socket);
     const onTlsError = (): void => this.#parts.onFailure('TLS');
-    const server = new TunnelServer({ host, port, gate, certificate, mutual: true, accept, onTlsError });
+    const common = { host, port, gate, certificate, accept, onTlsError, logger };
+    const server = new TunnelServer({ ...common, mutual: true });
     this.#server = server;
     this.#parts.certificate.onRenewed((renewed) => server.useCertificate(renewed));
     await server.listen();

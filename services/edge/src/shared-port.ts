@@ -3,13 +3,16 @@
  * HTTP fronts, which Host tells apart. It listens and hands each connection to the entrance, unread.
  */
 import type { Socket } from 'node:net';
+import type { Logger } from '@postern/telemetry';
 import { ConnectionListener } from '@postern/tunnel';
+import { makePortErrorLog } from './gates.ts';
 
 /** Where it listens, and who takes its connections. */
 export interface SharedPortParts {
   readonly host: string;
   readonly port: number;
   readonly reusePort: boolean;
+  readonly logger: Logger;
   onConnection(socket: Socket): void;
 }
 
@@ -31,8 +34,16 @@ export class SharedPort {
   }
 
   async listen(): Promise<void> {
-    const { promise, resolve: onListening, reject: onError } = Promise.withResolvers<void>();
-    this.#listener = new ConnectionListener({ ...this.#parts, onListening, onError });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let handleError: (error: Error) => void = reject;
+    this.#listener = new ConnectionListener({
+      ...this.#parts,
+      onListening: () => {
+        handleError = makePortErrorLog(this.#parts.logger, this.port);
+        resolve();
+      },
+      onError: (error) => handleError(error),
+    });
     await promise;
   }
 

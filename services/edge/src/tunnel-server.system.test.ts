@@ -6,6 +6,7 @@ import { type Control, ask, catchUpAtNode } from '@postern/contracts';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
 import { helloOf } from './fixture/hello.ts';
+import { portErrors } from './fixture/port-error.ts';
 import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
@@ -142,6 +143,20 @@ test('garbage and plain HTTP on the tunnel port are cut', async () => {
     }
     await untilMetric(world, /postern_edge_handshakes\{port="tunnel"\} 0/);
   });
+});
+
+test('a connection that the system cannot accept is logged, and the tunnel port goes on', async (t) => {
+  const { logger, lines, fail } = portErrors(t);
+  await withWorld(
+    async (world) => {
+      fail(world.edge.ports.tunnel, 'accept ENFILE');
+      assert.equal(lines.filter((line) => line.includes('accept ENFILE')).length, 1);
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      client.close();
+    },
+    { logger },
+  );
 });
 
 test('when a token is revoked its tunnels close, and its streams move to a tunnel of another', async () => {

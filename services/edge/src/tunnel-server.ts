@@ -12,8 +12,10 @@ import {
   type TLSSocket,
   createServer as createTlsServer,
 } from 'node:tls';
+import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
+import { makePortErrorLog } from './gates.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
 import type { HeldCertificate } from './server-certificate.ts';
 import type { Turn, Turns } from './turns.ts';
@@ -37,6 +39,7 @@ export interface TunnelServerParts {
   /** Makes a tunnel of the carrier; resolves when it is up or refused. */
   accept(carrier: Carrier, socket: TLSSocket): Promise<unknown>;
   onTlsError(error: Error): void;
+  logger: Logger;
 }
 
 /** Listens for tunnels. */
@@ -70,9 +73,10 @@ export class TunnelServer {
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#parts;
+    const { host, port, logger } = this.#parts;
     this.#server.listen({ host, port, backlog });
     await once(this.#server, 'listening');
+    this.#server.on('error', makePortErrorLog(logger, this.port));
   }
 
   /** New handshakes take this certificate. */
