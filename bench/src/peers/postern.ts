@@ -78,9 +78,9 @@ async function startStandalone(stage: Stage, environment: Record<string, string>
     'tunnel-port': tunnel,
     'advertise-port': leg,
     'log-level': 'warn',
-    // All of them come from one address, and the client has its own beside them.
+    // All of them come from one address and are of one gateway, which has half; the client has its own beside them.
     ...(stage.group === 'idle-tunnels' && {
-      'tunnels-max': stage.idleTunnels + tunnelsPerGateway,
+      'tunnels-max': 2 * (stage.idleTunnels + tunnelsPerGateway),
       'connect-calls-per-minute': 1_000_000,
     }),
   };

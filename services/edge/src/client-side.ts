@@ -20,8 +20,9 @@ import { linesPerSecondMax } from './gates.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import type { HeldCertificate, ServerCertificate } from './server-certificate.ts';
-import { TicketVerifier, type TicketVerifierParts } from './ticket-verifier.ts';
+import { TicketVerifier, type TicketVerifierParts, type VerifiedClient } from './ticket-verifier.ts';
 import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
+import { whyTunnelsFull } from './tunnel-places.ts';
 import { TunnelServer } from './tunnel-server.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import type { Turns } from './turns.ts';
@@ -69,6 +70,7 @@ export class ClientSide {
       logger: subsystemLogger(logger, 'tunnels'),
       lines: new LineLimit(linesPerSecondMax),
       whyClosed: () => this.#whyClosed(),
+      whyFull: (client) => this.#whyFull(client),
       onTunnel: (tunnel) => parts.onTunnel(tunnel),
       onFailure: (code) => metrics.handshakeFailed(code),
     };
@@ -142,7 +144,11 @@ export class ClientSide {
 
   #whyClosed(): EdgeError | null {
     if (this.#parts.draining()) return new EdgeError('EDGE_DRAINING', 'this node is stopping');
-    if (this.#parts.tunnels.size < this.#parts.options.tunnelsMax) return null;
-    return new EdgeError('EDGE_TUNNELS_FULL', 'this node has as many tunnels as it may');
+    return this.#whyFull(null);
+  }
+
+  #whyFull(client: VerifiedClient | null): EdgeError | null {
+    const { tunnels, options } = this.#parts;
+    return whyTunnelsFull(tunnels, options.tunnelsMax, client);
   }
 }

@@ -124,7 +124,7 @@ export const edgeOptions = {
     1024,
   ),
   connectCallsPerMinute: bound(600, 'First calls that one address may make in a minute.'),
-  tunnelsMax: bound(10_000, 'Tunnels that end here at once.'),
+  tunnelsMax: bound(20_000, 'Tunnels that end here at once. One gateway has half at most.'),
   connectionsMax: bound(50_000, 'Callers’ connections at once.'),
   connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
   connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),

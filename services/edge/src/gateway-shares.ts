@@ -3,6 +3,11 @@
  * other stands outside for it.
  */
 
+/** How many of so many places one gateway may have. */
+export function gatewayShare(max: number): number {
+  return Math.ceil(max / 2);
+}
+
 /** Counts who has one. */
 export class GatewayShares {
   readonly #max: number;
@@ -22,7 +27,7 @@ export class GatewayShares {
   whyFull(gatewayId: string | null): 'full' | 'gateway full' | null {
     if (this.#total >= this.#max) return 'full';
     const own = gatewayId === null ? 0 : (this.#byGateway.get(gatewayId) ?? 0);
-    return own >= Math.ceil(this.#max / 2) ? 'gateway full' : null;
+    return own >= gatewayShare(this.#max) ? 'gateway full' : null;
   }
 
   /** Takes one, whether there is room or not. */

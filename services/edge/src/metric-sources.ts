@@ -58,5 +58,5 @@ export function metricSourcesOf(parts: () => ShownParts): MetricSources {
 
 function* gatewayCounts({ callers, followers, tunnels }: ShownParts): Iterable<GatewayCounts> {
   for (const row of callers.gateways(followers.policies.items.keys()))
-    yield { ...row, tunnels: [...tunnels.of(row.gatewayId)].length };
+    yield { ...row, tunnels: tunnels.countOf(row.gatewayId) };
 }

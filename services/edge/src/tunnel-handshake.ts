@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { type NodeHello, type Welcome, knownFeatures } from '@postern/contracts';
 import type { LineLimit, Logger } from '@postern/telemetry';
-import { type Carrier, type Endpoint, TunnelError } from '@postern/tunnel';
+import { type Carrier, type Endpoint, GoAwayCode, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
 import { agreedVersion, protocolVersions } from './protocol-version.ts';
 import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
@@ -24,6 +24,8 @@ export interface TunnelHandshakeParts {
   lines: LineLimit;
   /** Why no tunnel is taken now (draining, too many); null when one is. */
   whyClosed(): EdgeError | null;
+  /** Why there is no place for a tunnel of this client; null when there is. */
+  whyFull(client: VerifiedClient): EdgeError | null;
   /** The tunnel is up. */
   onTunnel(tunnel: Tunnel): void;
   /** A handshake failed, with a code for the metrics. */
@@ -46,6 +48,8 @@ export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier
     const closed = parts.whyClosed();
     if (closed !== null) throw closed;
     client = await parts.verifier.verify(body, nonce);
+    const full = parts.whyFull(client);
+    if (full !== null) throw full;
     const { bootId, features } = client.hello;
     const peer = { scope: client.gatewayId, id: client.clientId, bootId, features: new Set(features) };
     return { peer, welcome: welcomeFor(client, tunnelId) };
@@ -53,6 +57,12 @@ export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier
   try {
     const session = await parts.endpoint.accept(carrier, { hello, authenticate });
     if (client === undefined || session.closed) return null;
+    // Others may have come up in the same turn.
+    const full = parts.whyFull(client);
+    if (full !== null) {
+      session.refuse(GoAwayCode.Refused, `${full.code}: ${full.message}`);
+      throw full;
+    }
     const tunnel = new Tunnel(parts.endpoint, session, tunnelId, client);
     parts.onTunnel(tunnel);
     return tunnel;

@@ -78,6 +78,61 @@ test('a wrong ticket is refused with its code, and the node goes on', async () =
   });
 });
 
+test('one gateway has half of a node’s tunnels at most, and those of others are taken', async () => {
+  await withWorld(
+    async (world) => {
+      const { tunnel } = world.edge.ports;
+      const client = new TestClient(world.platform);
+      await Promise.all([client.connect(tunnel), client.connect(tunnel)]);
+      await until(() => tunnelsOf(world) === 2);
+      assert.equal(await refusalOf(client.connect(tunnel)), 'EDGE_TUNNELS_FULL');
+      world.platform.setPolicy(policyOf({ id: 'g2' }));
+      const other = new TestClient(world.platform);
+      await other.connect(tunnel, { gw: 'g2' });
+      await until(() => tunnelsOf(world) === 3);
+      client.close();
+      other.close();
+    },
+    { options: { tunnelsMax: 4 } },
+  );
+});
+
+test('handshakes that end in one turn bring no more tunnels than the gateway may have', async () => {
+  await withWorld(
+    async (world) => {
+      const { tunnel } = world.edge.ports;
+      const clients = [1, 2, 3].map(() => new TestClient(world.platform));
+      // They wait for the gateway, which this node does not know yet, and go on together.
+      const connecting = clients.map((client) => client.connect(tunnel, { gw: 'g2' }));
+      await untilMetric(world, /postern_edge_handshakes\{port="tunnel"\} 3/);
+      world.platform.setPolicy(policyOf({ id: 'g2' }));
+      const sessions = await Promise.allSettled(connecting);
+      const isUp = (session: (typeof sessions)[number]) =>
+        session.status === 'fulfilled' && !session.value.closed;
+      await until(() => sessions.filter(isUp).length === 1);
+      assert.equal(tunnelsOf(world), 1);
+      for (const client of clients) client.close();
+    },
+    { options: { tunnelsMax: 2 } },
+  );
+});
+
+test('one start of a client has sixteen tunnels at most, and another start or client is taken', async () => {
+  await withWorld(async (world) => {
+    const { tunnel } = world.edge.ports;
+    const client = new TestClient(world.platform);
+    for (let opened = 0; opened < 16; opened += 1) await client.connect(tunnel);
+    await until(() => tunnelsOf(world) === 16);
+    assert.equal(await refusalOf(client.connect(tunnel)), 'EDGE_TUNNELS_FULL');
+    const other = new TestClient(world.platform);
+    await other.connect(tunnel);
+    const later = new TestClient(world.platform, { key: client.key, bootId: 'boot-two' });
+    await later.connect(tunnel);
+    await until(() => tunnelsOf(world) === 2);
+    for (const each of [client, other, later]) each.close();
+  });
+});
+
 test('connections that never finish their handshake do not keep a client out', async () => {
   await withWorld(
     async (world) => {

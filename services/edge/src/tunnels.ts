@@ -130,6 +130,8 @@ export class Tunnels {
   readonly #logger: Logger;
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Map<string, Set<Tunnel>>();
+  /** By gateway and client ID. */
+  readonly #byClient = new Map<string, Set<Tunnel>>();
   readonly #changed = new Set<Tunnel>();
   readonly #onControl: OnControl;
   readonly #onOwnRules: (gatewayId: string) => void;
@@ -163,7 +165,12 @@ export class Tunnels {
 
   /** The tunnels of one client. */
   ofClient(gatewayId: string, clientId: string): Tunnel[] {
-    return [...this.of(gatewayId)].filter((tunnel) => tunnel.clientId === clientId);
+    return [...(this.#byClient.get(`${gatewayId}/${clientId}`) ?? [])];
+  }
+
+  /** How many tunnels a gateway has. */
+  countOf(gatewayId: string): number {
+    return this.#byGateway.get(gatewayId)?.size ?? 0;
   }
 
   byTransport(): { direct: number; websocket: number } {
@@ -175,9 +182,8 @@ export class Tunnels {
 
   add(tunnel: Tunnel): void {
     this.#bySession.set(tunnel.session, tunnel);
-    const siblings = this.#byGateway.get(tunnel.gatewayId);
-    if (siblings === undefined) this.#byGateway.set(tunnel.gatewayId, new Set([tunnel]));
-    else siblings.add(tunnel);
+    addUnder(this.#byGateway, tunnel.gatewayId, tunnel);
+    addUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     this.#observer.tunnelUp(tunnel.presence());
     this.#logger.info({ ...aboutTunnel(tunnel), name: tunnel.facts.name }, 'a tunnel is up');
   }
@@ -187,9 +193,8 @@ export class Tunnels {
     const tunnel = this.#bySession.get(session);
     if (tunnel === undefined) return;
     this.#bySession.delete(session);
-    const siblings = this.#byGateway.get(tunnel.gatewayId);
-    siblings?.delete(tunnel);
-    if (siblings?.size === 0) this.#byGateway.delete(tunnel.gatewayId);
+    removeUnder(this.#byGateway, tunnel.gatewayId, tunnel);
+    removeUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     this.#observer.tunnelDown(tunnel.id);
     this.#logger.info({ ...aboutTunnel(tunnel), code: cause.code }, `a tunnel is down: ${cause.message}`);
   }
@@ -227,6 +232,18 @@ export class Tunnels {
 function aboutTunnel({ id, gatewayId, clientId, tokenId, session }: Tunnel): object {
   const { transport, remoteAddress: address } = session;
   return { tunnelId: id, gatewayId, clientId, tokenId, transport, address };
+}
+
+function addUnder(table: Map<string, Set<Tunnel>>, key: string, tunnel: Tunnel): void {
+  const siblings = table.get(key);
+  if (siblings === undefined) table.set(key, new Set([tunnel]));
+  else siblings.add(tunnel);
+}
+
+function removeUnder(table: Map<string, Set<Tunnel>>, key: string, tunnel: Tunnel): void {
+  const siblings = table.get(key);
+  siblings?.delete(tunnel);
+  if (siblings?.size === 0) table.delete(key);
 }
 
 /** A name for a new tunnel. */

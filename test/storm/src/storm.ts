@@ -121,9 +121,9 @@ async function storm({ tunnels, processes, onLine }: StormOptions): Promise<Stor
   return { tunnels, backMs, failures, lost, longestMs, rounds, ...processor, heapBefore, heapAfter };
 }
 
-/** What a node is told that is to hold so many tunnels, all from one address. */
+/** What a node is told that is to hold so many tunnels, all from one address and of one gateway, which has half. */
 function edgeFlags(tunnels: number): string[] {
-  return ['--tunnels-max', String(tunnels + 100), '--connect-calls-per-minute', '1000000'];
+  return ['--tunnels-max', String(2 * (tunnels + 100)), '--connect-calls-per-minute', '1000000'];
 }
 
 async function startGateway({ admin }: Cluster): Promise<{ gatewayId: string; token: string }> {
