@@ -7,8 +7,9 @@ import type { AccessList } from '@postern/access';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { AnsweredRequest, Logger } from '@postern/telemetry';
 import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
-import { AddressCount, RateLimit } from './admission.ts';
+import { RateLimit } from './admission.ts';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
+import { CallerPlaces, type CallerPlacesBounds } from './caller-places.ts';
 import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
 import { GatewayShares } from './gateway-shares.ts';
@@ -27,9 +28,7 @@ const tickMs = 1_000;
 const noBytes = { fromCaller: 0, toCaller: 0 };
 
 /** The bounds of the fronts. */
-export interface CallerBounds {
-  connectionsMax: number;
-  connectionsPerAddressMax: number;
+export interface CallerBounds extends CallerPlacesBounds {
   connectionsPerSecondPerAddress: number;
   openingMax: number;
   addressesMax: number;
@@ -64,7 +63,7 @@ export interface CallersParts {
 /** All callers. */
 export class Callers {
   readonly #parts: CallersParts;
-  readonly #counts: AddressCount;
+  readonly #places: CallerPlaces;
   readonly #rate: RateLimit;
   readonly #byGateway = new Map<string, Set<RunningCaller>>();
   readonly #callerParts: CallerParts;
@@ -79,10 +78,7 @@ export class Callers {
     const { bounds } = parts;
     this.#callerParts = this.#partsOfCallers();
     this.#opening = new GatewayShares(bounds.openingMax);
-    this.#counts = new AddressCount({
-      max: bounds.connectionsMax,
-      perAddressMax: bounds.connectionsPerAddressMax,
-    });
+    this.#places = new CallerPlaces(bounds);
     const perSecond = bounds.connectionsPerSecondPerAddress;
     this.#rate = new RateLimit({ perSecond, burst: perSecond, addressesMax: bounds.addressesMax });
     this.#http = new HttpDesk({
@@ -114,7 +110,7 @@ export class Callers {
 
   /** Callers' connections now. */
   get size(): number {
-    return this.#counts.total;
+    return this.#places.total;
   }
 
   /** Those that wait for a client to take them. */
@@ -146,12 +142,20 @@ export class Callers {
    * only a request will say whose it is.
    */
   admit(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    const cause = this.#whyFull(address, gatewayId);
+    return this.#admit(address, gatewayId, () => this.#places.enter(address, gatewayId));
+  }
+
+  #admit(
+    address: string,
+    gatewayId: string | null,
+    enter: () => (() => void) | CallerCause,
+  ): (() => void) | CallerCause {
+    const cause = this.#whyNot(address, gatewayId);
     if (cause !== null) return cause;
-    let held = true;
+    const leave = enter();
+    if (typeof leave !== 'function') return leave;
     return () => {
-      if (held) this.#counts.leave(address);
-      held = false;
+      leave();
       if (this.size === 0) this.#drained?.();
     };
   }
@@ -176,7 +180,9 @@ export class Callers {
   /** Carries the datagrams of a caller that a UDP front has not heard before. */
   serveFlow(route: FrontRoute, flow: Flow): void {
     const { address } = flow;
-    const leave = this.admit(address.address, route.gatewayId);
+    const { gatewayId } = route;
+    const enter = () => this.#places.enterFlow(address.address, gatewayId);
+    const leave = this.#admit(address.address, gatewayId, enter);
     if (typeof leave !== 'function') {
       flow.reset();
       this.refuse(route, address, leave);
@@ -266,28 +272,11 @@ export class Callers {
     };
   }
 
-  #whyFull(address: string, gatewayId: string | null): CallerCause | null {
+  #whyNot(address: string, gatewayId: string | null): CallerCause | null {
     if (!this.#rate.take(address)) {
       return { code: 'EDGE_ADDRESS_RATE', text: 'too many new connections from this address', end: 'edge' };
     }
-    const full = this.#whyOpeningFull(gatewayId);
-    if (full !== null) return full;
-    switch (this.#counts.enter(address)) {
-      case 'full':
-        return {
-          code: 'EDGE_CONNECTIONS_FULL',
-          text: 'the node has as many connections as it may',
-          end: 'edge',
-        };
-      case 'address full':
-        return {
-          code: 'EDGE_ADDRESS_FULL',
-          text: 'this address has as many connections as it may',
-          end: 'edge',
-        };
-      case 'entered':
-        return null;
-    }
+    return this.#whyOpeningFull(gatewayId);
   }
 
   #whyOpeningFull(gatewayId: string | null): CallerCause | null {

@@ -125,7 +125,10 @@ export const edgeOptions = {
   ),
   connectCallsPerMinute: bound(600, 'First calls that one address may make in a minute.'),
   tunnelsMax: bound(20_000, 'Tunnels that end here at once. One gateway has half at most.'),
-  connectionsMax: bound(50_000, 'Callers’ connections at once.'),
+  connectionsMax: bound(
+    50_000,
+    'Callers’ connections at once. One gateway has half at most, and so have UDP callers, of which one gateway has half again.',
+  ),
   connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
   connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),
   flowsPerFrontMax: bound(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
@@ -7,7 +8,7 @@ import type { Stream } from '@postern/tunnel';
 import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
 import { freePort } from '@postern/test-kit';
 import { TestClient } from './fixture/client.ts';
-import { policyOf } from './fixture/documents.ts';
+import { frontOf, policyOf, resourceOf } from './fixture/documents.ts';
 import { type World, echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
@@ -255,6 +256,55 @@ test('callers beyond the bounds are reset at once', async () => {
       client.close();
     },
     { options: { connectionsPerAddressMax: 1 } },
+  );
+});
+
+test('one gateway has no more callers than half of the bound, which other gateways have too', async () => {
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      const held = [world.call(), world.call()];
+      for (const socket of held) socket.write('a');
+      await Promise.all(held.map((socket) => once(socket, 'data')));
+      assert.equal(await ended(world.call()), 'ECONNRESET');
+      assert.equal(await lastCode(world), 'EDGE_CONNECTIONS_FULL');
+      const otherPort = await freePort();
+      world.platform.setPolicy(policyOf({ id: 'g2' }));
+      world.platform.setRoute({ ...echoRoute(otherPort, world.echo.port), id: 'd2', gatewayId: 'g2' });
+      const other = () => statusOf(world).fronts.shown[1];
+      await until(() => other()?.listening);
+      assert.equal(await ended(world.call(otherPort)), 'ECONNRESET');
+      assert.equal(await until(() => other()?.lastRefusals[0]?.code), 'EDGE_NO_CLIENT');
+      for (const socket of held) socket.resetAndDestroy();
+      await until(() => statusOf(world).callers.open === 0);
+      assert.equal(await exchange(world.call(), 'x'), 'x');
+      client.close();
+    },
+    { options: { connectionsMax: 4 } },
+  );
+});
+
+test('UDP callers leave half of the connections to those who have shown their address', async () => {
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform, { onStream: (stream) => stream.accept() });
+      await client.connect(world.edge.ports.tunnel);
+      const port = await freePort();
+      const resource = resourceOf({ protocol: 'udp' });
+      const front = frontOf({ protocol: 'udp', port });
+      world.platform.setRoute({ ...echoRoute(port, 1, { resource, front }), id: 'd2' });
+      const udp = () => statusOf(world).fronts.shown[1];
+      await until(() => udp()?.listening);
+      const callers = [createSocket('udp4'), createSocket('udp4')];
+      for (const caller of callers) caller.send('a', port, '127.0.0.1');
+      assert.equal(await until(() => udp()?.lastRefusals[0]?.code), 'EDGE_CONNECTIONS_FULL');
+      world.call();
+      await until(() => statusOf(world).callers.open === 2);
+      for (const caller of callers) caller.close();
+      client.close();
+    },
+    { options: { connectionsMax: 4 } },
   );
 });
 
