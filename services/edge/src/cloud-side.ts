@@ -57,6 +57,7 @@ export class CloudSide {
       refusals,
       traces,
       dialsMax: options.openingMax,
+      streamsMax: options.connectionsMax,
     });
     this.health = new CloudHealth({
       route,

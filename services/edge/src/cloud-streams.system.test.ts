@@ -132,6 +132,31 @@ test('a stream for requests is judged as for some path, and reaches no other res
   });
 });
 
+for (const [rule, connectionsMax, whose] of [
+  ['no more streams to cloud resources run at once than the bound says', 1, 'node'],
+  ['one gateway has no more than half of the streams to cloud resources', 2, 'gateway'],
+] as const) {
+  test(rule, async () => {
+    await withWorld(
+      async (world) => {
+        const client = new TestClient(world.platform);
+        const session = await withCloud(world, client);
+        const caller = { address: '10.9.9.9', port: 4711 };
+        const held = client.endpoint.open(session, { destinationId: 'c1', trackingId: 't', caller });
+        await new Promise<void>((resolve) => {
+          held.events = { onOpened: resolve };
+        });
+        const text = `the ${whose} has as many streams to cloud resources as it may`;
+        assert.equal(await call(client, session), `${ResetCode.Limit} EDGE_CONNECTIONS_FULL: ${text}`);
+        held.reset(ResetCode.Cancelled, 'enough');
+        while ((await call(client, session)) !== 'hello');
+        client.close();
+      },
+      { options: { connectionsMax } },
+    );
+  });
+}
+
 for (const [rule, openingMax, whose] of [
   ['no more resources are dialled at once than the bound says', 1, 'resources'],
   ['one gateway has no more than half of them dialled at once', 2, 'resources of the gateway'],

@@ -18,7 +18,6 @@ import {
   type Hosts,
   type MaterialSource,
   type Reached,
-  ResourceError,
   type ResourceGuard,
   type ResourceParts,
   reachResource,
@@ -26,6 +25,7 @@ import {
 import type { TraceSpan } from '@postern/telemetry';
 import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
+import { compressionFull, faultOf, outdated, resetOf, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
 import { type CallerCause, causeOfReset } from './errors.ts';
 import { GatewayShares } from './gateway-shares.ts';
@@ -54,6 +54,8 @@ export interface CloudStreamsParts {
   traces: Traces | null;
   /** The most resources that are dialled at once. */
   dialsMax: number;
+  /** The most streams at once, those that dial included. */
+  streamsMax: number;
 }
 
 /** Counts since the start, of streams that are over. */
@@ -84,11 +86,13 @@ export class CloudStreams {
   readonly #running = new Set<Running>();
   readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
   readonly #dialling: GatewayShares;
+  readonly #open: GatewayShares;
   #drained: (() => void) | null = null;
 
   constructor(parts: CloudStreamsParts) {
     this.#parts = parts;
     this.#dialling = new GatewayShares(parts.dialsMax);
+    this.#open = new GatewayShares(parts.streamsMax);
   }
 
   /** Those that are joined to a resource or dial one. */
@@ -137,6 +141,7 @@ export class CloudStreams {
     const cause = isFull ? compressionFull : this.#whyNot(running);
     if (cause !== null) return this.#refuse(running, resetOf(cause), cause);
     this.#running.add(running);
+    this.#open.take(route.gatewayId);
     try {
       const reached = await this.#dial(running);
       if (reached !== null) await this.#join(running, reached);
@@ -144,6 +149,7 @@ export class CloudStreams {
       early.clear();
       span?.end(errorOf(running.cause));
       this.#running.delete(running);
+      this.#open.leave(route.gatewayId);
       if (this.#running.size === 0) this.#drained?.();
     }
   }
@@ -208,11 +214,8 @@ export class CloudStreams {
   }
 
   #whyNot({ route, metadata }: Running): CallerCause | null {
-    const full = this.#dialling.whyFull(route.gatewayId);
-    if (full !== null) {
-      const whose = full === 'full' ? 'resources' : 'resources of the gateway';
-      return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} are being dialled already`, end: 'edge' };
-    }
+    const full = whyCloudFull(route.gatewayId, { open: this.#open, dialling: this.#dialling });
+    if (full !== null) return full;
     const { protocol } = route.resource;
     if ((metadata.protocol ?? 'tcp') !== protocol) return outdated(`is ${protocol} now`);
     // A request's path was asked about for that resource, and no other.
@@ -330,12 +333,6 @@ export class CloudStreams {
   }
 }
 
-const compressionFull: CallerCause = {
-  code: 'EDGE_OPENING_FULL',
-  text: 'the node has as many compressed streams as it may',
-  end: 'edge',
-};
-
 /** What the lists are asked about: where requests follow, their paths are the client's to ask about, which reads them. */
 function targetOf({ resource }: Route): Target {
   const { host, port, protocol } = resource;
@@ -344,46 +341,4 @@ function targetOf({ resource }: Route): Target {
 
 function isFor(asked: CloudOpenMetadata['resource'], { resource }: Route): boolean {
   return asked?.host === resource.host && asked.port === resource.port;
-}
-
-function outdated(what: string): CallerCause {
-  const text = `the destination ${what}: the client has not heard of it yet`;
-  return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
-}
-
-/** Whether it is worth another node is the code's to say: a list may be newer there, a deleted destination is not. */
-function resetOf({ code }: CallerCause): ResetCode {
-  switch (code) {
-    case 'EDGE_ACCESS_DENIED':
-    case 'EDGE_SOURCE_DENIED':
-      return ResetCode.Denied;
-    case 'EDGE_OPENING_FULL':
-      return ResetCode.Limit;
-    default:
-      return ResetCode.Disabled;
-  }
-}
-
-/** What the client is told of a dial that failed, and what is written down here. */
-function faultOf(error: unknown): [ResetCode, CallerCause] {
-  if (!(error instanceof ResourceError)) {
-    return [ResetCode.ShuttingDown, { code: 'EDGE_DRAINING', text: 'the node is stopping', end: 'edge' }];
-  }
-  const { reset, message: text } = error;
-  switch (reset) {
-    case ResetCode.Refused:
-      return [reset, { code: 'EDGE_RESOURCE_REFUSED', text, end: 'resource' }];
-    case ResetCode.TimedOut:
-      return [reset, { code: 'EDGE_RESOURCE_TIMED_OUT', text, end: 'resource' }];
-    case ResetCode.NotResolved:
-      return [reset, { code: 'EDGE_RESOURCE_NOT_RESOLVED', text, end: 'edge' }];
-    case ResetCode.TlsFailed:
-      return [reset, { code: 'EDGE_RESOURCE_TLS', text, end: 'resource' }];
-    case ResetCode.ProxyFailed:
-      return [reset, { code: 'EDGE_RESOURCE_PROXY', text, end: 'resource' }];
-    case ResetCode.Denied:
-      return [reset, { code: 'EDGE_ACCESS_DENIED', text, end: 'edge' }];
-    default:
-      return [reset, { code: 'EDGE_RESOURCE_UNREACHABLE', text, end: 'edge' }];
-  }
 }

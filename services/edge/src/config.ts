@@ -127,7 +127,7 @@ export const edgeOptions = {
   tunnelsMax: bound(20_000, 'Tunnels that end here at once. One gateway has half at most.'),
   connectionsMax: bound(
     50_000,
-    'Callers’ connections at once. One gateway has half at most, and so have UDP callers, of which one gateway has half again.',
+    'Callers’ connections at once, and as many streams of clients to cloud resources. One gateway has half of each at most. UDP callers have half of the connections, of which one gateway has half.',
   ),
   connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
   connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),
