@@ -77,6 +77,20 @@ test('no more callers wait than the bound', () => {
   gaps.handleTunnel('a');
 });
 
+test('callers of one gateway have half of the places, so that those of another can wait too', () => {
+  const { gaps } = start(4);
+  for (const gateway of ['a', 'b']) gaps.handleLoss(gateway);
+  const stops = [1, 2].map(() => gaps.wait('a', never, assert.fail));
+  assert.equal(gaps.wait('a', never, assert.fail), null);
+  stops.push(gaps.wait('b', never, assert.fail));
+  assert.ok(!stops.includes(null));
+  stops.shift()?.();
+  stops.push(gaps.wait('a', never, assert.fail));
+  assert.ok(!stops.includes(null));
+  for (const stop of stops) stop?.();
+  assert.equal(gaps.waiting, 0);
+});
+
 test('of more losses than are remembered the oldest is let go', () => {
   const { gaps } = start();
   for (let i = 0; i <= gapsMax; i += 1) gaps.handleLoss(`g${i}`);

@@ -8,8 +8,10 @@
  * Why it was lost does not count: a client that says that it goes is most often one that is updated or started anew. What
  * is remembered is when, for gateways that have another tunnel as well: nobody waits there.
  *
- * Bounds: gateways, the oldest is let go; callers that wait, beyond them a caller is refused at once.
+ * Bounds: gateways, the oldest is let go; callers that wait, of one gateway half at most, beyond them a caller is refused at
+ * once.
  */
+import { GatewayShares } from './gateway-shares.ts';
 
 /**
  * How long after a loss callers wait. A client dials again at once, and in the first 3 s four times and more, before
@@ -28,7 +30,7 @@ export type WaitForTunnel = (gatewayId: string, until: number, retry: () => void
 
 /** What gaps are made of. */
 export interface TunnelGapsParts {
-  /** Most callers that wait. */
+  /** Most callers that wait; of one gateway half of them. */
   waitingMax: number;
   /** The monotonic time in ms. */
   now?: () => number;
@@ -36,21 +38,20 @@ export interface TunnelGapsParts {
 
 /** When each gateway last lost a tunnel, and who waits for the next one. */
 export class TunnelGaps {
-  readonly #waitingMax: number;
+  readonly #shares: GatewayShares;
   readonly #now: () => number;
   /** Oldest first. */
   readonly #lostAt = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  #waitingCount = 0;
 
   constructor({ waitingMax, now = () => performance.now() }: TunnelGapsParts) {
-    this.#waitingMax = waitingMax;
+    this.#shares = new GatewayShares(waitingMax);
     this.#now = now;
   }
 
   /** Callers that wait. */
   get waiting(): number {
-    return this.#waitingCount;
+    return this.#shares.total;
   }
 
   /** A tunnel of the gateway is lost, or takes no more. */
@@ -78,7 +79,7 @@ export class TunnelGaps {
   readonly wait: WaitForTunnel = (gatewayId, until, retry) => {
     const lostAt = this.#lostAt.get(gatewayId) ?? -Infinity;
     const leftMs = Math.min(lostAt + gapMs, until) - this.#now();
-    if (leftMs <= 0 || this.#waitingCount >= this.#waitingMax) return null;
+    if (leftMs <= 0 || this.#shares.whyFull(gatewayId) !== null) return null;
     const stop = (): boolean => {
       clearTimeout(timer);
       return this.#leave(gatewayId, end);
@@ -90,7 +91,7 @@ export class TunnelGaps {
     const siblings = this.#waiting.get(gatewayId);
     if (siblings === undefined) this.#waiting.set(gatewayId, new Set([end]));
     else siblings.add(end);
-    this.#waitingCount += 1;
+    this.#shares.take(gatewayId);
     return stop;
   };
 
@@ -98,7 +99,7 @@ export class TunnelGaps {
   #leave(gatewayId: string, end: () => void): boolean {
     const siblings = this.#waiting.get(gatewayId);
     if (siblings?.delete(end) !== true) return false;
-    this.#waitingCount -= 1;
+    this.#shares.leave(gatewayId);
     if (siblings.size === 0) this.#waiting.delete(gatewayId);
     return true;
   }
