@@ -88,7 +88,7 @@ class EdgeNode implements Edge {
     await this.#node.certificates.held.start(signal);
     if (signal.aborted) return;
     await this.#listen(signal);
-    if (signal.aborted) return;
+    if (signal.aborted || this.#node.drain.closed) return;
     this.#serving = true;
     this.#node.presence.tellNews();
     this.#logger.info({ ...this.ports, fronts: this.#node.frontSide.fronts.size }, 'the node serves');
@@ -138,7 +138,8 @@ class EdgeNode implements Edge {
     await this.#node.clientSide.listen(certificate);
     this.#node.presence.announce();
     await this.#node.fleetSide.join(signal);
-    if (signal.aborted) return;
+    // A drain that an operator asked for meanwhile is over: it has closed what would open now.
+    if (signal.aborted || this.#node.drain.closed) return;
     await this.#node.frontSide.listen();
   }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
-import { silentLogger } from '@postern/telemetry';
+import { ask, drainNode } from '@postern/contracts';
+import { Metrics, silentLogger } from '@postern/telemetry';
+import { createEdge } from './edge.ts';
 import { TestClient } from './fixture/client.ts';
-import { type World, ended, until, withNode, withWorld } from './fixture/node.ts';
+import { type World, ended, optionsOf, until, withNode, withWorld } from './fixture/node.ts';
 import { Presence } from './presence.ts';
 
 const tunnelsOf = (edge: World['edge']) => (edge.status() as { tunnels: { count: number } }).tunnels.count;
@@ -74,5 +77,29 @@ test('a client’s other list of its own is heard of at other nodes, once for ea
     assert.equal(told.length, 1);
     client.close();
     await presence.stop();
+  });
+});
+
+test('a node that is drained while it still joins opens no fronts', async () => {
+  await withWorld(async (world) => {
+    const { platform, frontPort } = world;
+    const node = createEdge({
+      options: optionsOf({ name: 'edge-2', frontHost: '127.0.0.2', joinDelayMs: 300 }),
+      bus: platform.hub.connect(),
+      logger: silentLogger,
+      metrics: new Metrics(),
+      version: '0.0.0',
+    });
+    try {
+      const started = node.start();
+      await until(() => node.ports.tunnel > 0);
+      await ask(platform.bus, drainNode, {}, { suffix: 'edge-2' });
+      await started;
+      assert.deepEqual([node.ports.connect, node.ports.http], [0, 0]);
+      assert.equal(await ended(connect(frontPort, '127.0.0.2')), 'ECONNREFUSED');
+      assert.ok(node.ready().waitingFor.includes('draining'));
+    } finally {
+      await node.stop();
+    }
   });
 });
