@@ -51,6 +51,22 @@ it('follows announcements in their order without asking', () => {
   assert.deepEqual([...heard.gateways], ['g', 'other']);
 });
 
+it('knows the tunnels of a client from those of the others of its gateway, those of quiet nodes last', () => {
+  const { take, clock, table: heard } = table();
+  const [silent, lively] = [quietAnnouncer('a', 'boot1', take), quietAnnouncer('b', 'boot1', take)];
+  const of = (clientId: string): string[] =>
+    heard.tunnelsOfClient('g', clientId).map(({ tunnel: { tunnelId } }) => tunnelId);
+  silent.up({ ...tunnel('t1'), clientId: 'c1' });
+  silent.up({ ...tunnel('t2'), clientId: 'c2' });
+  clock.advance(quietAfterMs + 1);
+  lively.up({ ...tunnel('t3'), clientId: 'c1' });
+  lively.up({ ...tunnel('t4', 'other'), clientId: 'c1' });
+  assert.deepEqual([of('c1'), of('c2'), of('c3')], [['t3', 't1'], ['t2'], []]);
+  silent.down('t1');
+  silent.up({ ...tunnel('t2'), clientId: 'c1' });
+  assert.deepEqual([of('c1').toSorted(), of('c2')], [['t2', 't3'], []]);
+});
+
 it('asks for the set at a gap, holds what is announced meanwhile, and applies what is above it', async () => {
   const { take, ids, asked } = table();
   let lost = true;

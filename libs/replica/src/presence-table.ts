@@ -88,10 +88,12 @@ export class PresenceTable {
 
   /** Every tunnel of the gateway; those of quiet nodes last. */
   tunnels(gatewayId: string): LocatedTunnel[] {
-    const tunnels = this.#index.of(gatewayId);
-    const quiet = new Set(tunnels.map(({ node }) => node).filter((node) => this.isQuiet(node)));
-    if (quiet.size === 0) return tunnels;
-    return tunnels.toSorted((a, b) => Number(quiet.has(a.node)) - Number(quiet.has(b.node)));
+    return this.#quietLast(this.#index.of(gatewayId));
+  }
+
+  /** Every tunnel of one client; those of quiet nodes last. */
+  tunnelsOfClient(gatewayId: string, clientId: string): LocatedTunnel[] {
+    return this.#quietLast(this.#index.ofClient(gatewayId, clientId));
   }
 
   /** The gateways that have tunnels at a node. */
@@ -166,6 +168,12 @@ export class PresenceTable {
     const before = node.beat;
     if (node.handleBeat(beat)) this.#ask(node.name);
     if (node.beat !== before && isNews(before, beat)) this.#options.onNode?.(node.name);
+  }
+
+  #quietLast(tunnels: LocatedTunnel[]): LocatedTunnel[] {
+    const quiet = new Set(tunnels.map(({ node }) => node).filter((node) => this.isQuiet(node)));
+    if (quiet.size === 0) return tunnels;
+    return tunnels.toSorted((a, b) => Number(quiet.has(a.node)) - Number(quiet.has(b.node)));
   }
 
   #handleGoodbye({ node, bootId }: NodeBeat): void {

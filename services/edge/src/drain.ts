@@ -9,7 +9,7 @@
  * callers cannot leave, and end within their grace. Until then the links stay as they are: by them a caller's stream finds
  * another path when its own is lost. Where there is no other node, nothing is waited for but the callers.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { NodeAddress } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { GoAwayCode, type Session } from '@postern/tunnel';
@@ -21,7 +21,9 @@ const moveMsMax = 10_000;
 const lookMs = 50;
 /** Nodes named to a client. */
 const namedMax = 8;
-/** Clients are told at once and come to the others one after the other: for each so much longer, up to a bound. */
+/** So many clients are told at once; then what else there is to do has its turn. */
+const groupMax = 256;
+/** Clients are told together and come to the others one after the other: for each so much longer, up to a bound. */
 const spreadMs = { each: 1, max: 5_000 };
 const reason = 'this node is stopping';
 
@@ -92,9 +94,13 @@ export class Drain {
   async #moveTunnels(others: readonly NodeAddress[]): Promise<void> {
     const left = new Set(this.#parts.tunnels.all());
     const withinMs = Math.min(left.size * spreadMs.each, spreadMs.max);
+    let told = 0;
     for (const tunnel of left) {
+      if (tunnel.session.closed) continue;
       const nodes = nodesFor(others, this.#parts.heldBy(tunnel));
       tunnel.session.sendControl({ kind: 'move', nodes, withinMs, reason });
+      told += 1;
+      if (told % groupMax === 0) await turn();
     }
     const deadline = performance.now() + moveMsMax + withinMs;
     while (performance.now() < deadline) {

@@ -32,9 +32,9 @@ export function drainOf(node: DrainedNode): Drain {
     callers: allCallers(node),
     others: () => presence.nodes(),
     heldBy: ({ gatewayId, clientId, bootId }) => {
-      const held = presence.elsewhere(gatewayId).filter(({ tunnel }) => {
-        return tunnel.clientId === clientId && tunnel.bootId === bootId;
-      });
+      const held = presence
+        .clientElsewhere(gatewayId, clientId)
+        .filter(({ tunnel }) => tunnel.bootId === bootId);
       return new Set(held.map(({ node: name }) => name));
     },
     tell: () => {

@@ -230,6 +230,7 @@ export class NodeParts implements ShownParts {
       policy: (gatewayId) => this.#policy(gatewayId),
       linkTo: (node) => this.links.to(node),
       elsewhere: (gatewayId) => this.presence.elsewhere(gatewayId),
+      clientElsewhere: (gatewayId, clientId) => this.presence.clientElsewhere(gatewayId, clientId),
       isQuiet: (node) => this.presence.isQuiet(node),
     });
     this.drain = drainOf({

@@ -127,6 +127,12 @@ export class Presence implements TunnelObserver {
     return this.#table.tunnels(gatewayId).filter(({ node }) => node !== this.#parts.node);
   }
 
+  /** A client's tunnels at other nodes. */
+  clientElsewhere(gatewayId: string, clientId: string): LocatedTunnel[] {
+    const tunnels = this.#table.tunnelsOfClient(gatewayId, clientId);
+    return tunnels.filter(({ node }) => node !== this.#parts.node);
+  }
+
   /** The gateways that have tunnels at a node. */
   gatewaysOf(node: string): Iterable<string> {
     return this.#table.gatewaysOf(node);

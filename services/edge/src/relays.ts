@@ -34,6 +34,8 @@ export interface RelaysParts {
   linkTo(node: string): Session | null;
   /** The gateway's tunnels at other nodes. */
   elsewhere(gatewayId: string): readonly LocatedTunnel[];
+  /** Those of one client. */
+  clientElsewhere(gatewayId: string, clientId: string): readonly LocatedTunnel[];
   /** Whether a node is to be tried last. */
   isQuiet(node: string): boolean;
 }
@@ -63,8 +65,8 @@ export class Relays {
   detour(stream: Stream): Session | null {
     const { scope, peer } = stream;
     const ways = this.#parts
-      .elsewhere(scope)
-      .filter(({ tunnel }) => isClient(tunnel, peer) && this.#isValid(scope, tunnel));
+      .clientElsewhere(scope, peer.id)
+      .filter(({ tunnel }) => tunnel.bootId === peer.bootId && this.#isValid(scope, tunnel));
     const heard = ways.filter(({ node }) => !this.#parts.isQuiet(node));
     const links = (heard.length > 0 ? heard : ways).flatMap(({ node }) => this.#parts.linkTo(node) ?? []);
     const answering = links.filter(({ quiet: isQuiet }) => !isQuiet);
@@ -74,11 +76,11 @@ export class Relays {
 
   /** What the list of a client's own is now, wherever its tunnels end; undefined where it has none any more. */
   ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined {
-    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
-      if (tunnel.clientId === client.id && tunnel.bootId === client.bootId) return tunnel.ownList;
-    }
-    const told = this.#parts.elsewhere(gatewayId).find(({ tunnel }) => isClient(tunnel, client));
-    return told === undefined ? undefined : knownListOf(told.tunnel.ownRules);
+    const isIt = ({ bootId }: { bootId: string }): boolean => bootId === client.bootId;
+    const here = this.#parts.tunnels.ofClient(gatewayId, client.id).find(isIt);
+    if (here !== undefined) return here.ownList;
+    const there = this.#parts.clientElsewhere(gatewayId, client.id).find(({ tunnel }) => isIt(tunnel));
+    return there === undefined ? undefined : knownListOf(there.tunnel.ownRules);
   }
 
   /** Where to pass on a stream that came over `session` and is for another process. */
@@ -100,12 +102,12 @@ export class Relays {
   }
 
   /** Whether a client has a tunnel at another node that may serve it. */
-  hasValidElsewhere(gatewayId: string, client: ProcessName): boolean {
+  hasValidElsewhere(gatewayId: string, { id, bootId }: ProcessName): boolean {
     return this.#parts
-      .elsewhere(gatewayId)
+      .clientElsewhere(gatewayId, id)
       .some(
         ({ node, tunnel }) =>
-          isClient(tunnel, client) && this.#isValid(gatewayId, tunnel) && this.#parts.linkTo(node) !== null,
+          tunnel.bootId === bootId && this.#isValid(gatewayId, tunnel) && this.#parts.linkTo(node) !== null,
       );
   }
 
@@ -123,8 +125,8 @@ export class Relays {
 
   #bestTunnel(gatewayId: string, client: ProcessName): Tunnel | null {
     let best: Tunnel | null = null;
-    for (const tunnel of this.#parts.tunnels.of(gatewayId)) {
-      if (!tunnel.usable || tunnel.clientId !== client.id || tunnel.bootId !== client.bootId) continue;
+    for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, client.id)) {
+      if (!tunnel.usable || tunnel.bootId !== client.bootId) continue;
       if (!this.#isValid(gatewayId, tunnel)) continue;
       if (isBetterSession(tunnel.session, best?.session ?? null)) best = tunnel;
     }
@@ -142,10 +144,6 @@ function* answering(tunnels: Iterable<Tunnel>): Iterable<Tunnel> {
 
 function* quiet(tunnels: Iterable<Tunnel>): Iterable<Tunnel> {
   for (const tunnel of tunnels) if (tunnel.quiet) yield tunnel;
-}
-
-function isClient({ clientId, bootId }: TunnelPresence, { id, bootId: boot }: ProcessName): boolean {
-  return clientId === id && bootId === boot;
 }
 
 /** A way to a client by way of another node. */

@@ -1,5 +1,5 @@
 /**
- * The tunnels that end at this node, by gateway. The session under a tunnel is libs/tunnel's; what is here is who is at
+ * The tunnels that end at this node, by gateway and by client. The session under a tunnel is libs/tunnel's; what is here is who is at
  * the other end, by which token, and what the client said of itself.
  */
 import { randomUUID } from 'node:crypto';
@@ -163,7 +163,7 @@ export class Tunnels {
     return this.#byGateway.get(gatewayId) ?? [];
   }
 
-  /** The tunnels of one client. */
+  /** The tunnels of one client; costs as much as it has, however many its gateway has. */
   ofClient(gatewayId: string, clientId: string): Tunnel[] {
     return [...(this.#byClient.get(`${gatewayId}/${clientId}`) ?? [])];
   }
