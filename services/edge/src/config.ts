@@ -189,7 +189,7 @@ const workerOptions = {
     maximum: 1_000,
     default: 10,
     description:
-      'How far the ports of one worker are from those of the next: tunnel and link port from those given on, the ops port one step above the one given, which is the supervisor’s.',
+      'How far the ports of one worker are from those of the next: tunnel and link port from those given on, the ops port one step above the one given, which is the supervisor’s. A link port that would be an ops port, as by default those of worker 11 (9101) and more, is the free one below it (9099).',
   }),
 } as const;
 

@@ -11,6 +11,7 @@ import { ExitCode } from '@postern/config';
 import { ExitError, type Ending, type Logger, type Readiness, type Service } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
 import { type WorkerEnd, WorkerProcess } from './worker-process.ts';
+import { assertPortsDiffer } from './worker-ports.ts';
 import { settingsOfWorker } from './worker-settings.ts';
 
 /** Beyond its drain a worker has so long to end. */
@@ -44,6 +45,7 @@ export class Supervisor implements Service {
     const numbers = Array.from({ length: settings.workers }, (_, index) => index + 1);
     // Each worker's settings are looked at here, so that bad ones are told once and nothing is started.
     for (const worker of numbers) settingsOfWorker(settings, worker);
+    assertPortsDiffer(settings);
     this.#workers = numbers.map(
       (worker) =>
         new WorkerProcess({

@@ -10,39 +10,25 @@
 import { ExitCode } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
+import { portsOfWorker } from './worker-ports.ts';
 
 const nameCharactersMax = 63;
-const portMax = 65_535;
 
 /** The settings of worker `worker`, counted from 1; those of the only process as they are. Throws where they cannot be. */
 export function settingsOfWorker(settings: EdgeSettings, worker: number): EdgeSettings {
-  const { workers, name, zone, workerPortStep: step } = settings;
+  const { workers, name, zone } = settings;
   if (worker > workers) throw unusable(`there is no worker ${worker} of ${workers}`);
   if (workers === 1) return settings;
   if (settings.connectPort === 0) throw unusable('workers share the connect port: give it a number, not 0');
   if (settings.httpPort === 0) throw unusable('workers share the HTTP port: give it a number, not 0');
   const workerName = `${name}-${worker}`;
   if (workerName.length > nameCharactersMax) throw unusable(`the node name ${workerName} is too long`);
-  const moved = (
-    setting: 'tunnelPort' | 'linkPort' | 'linkAdvertisePort' | 'opsPort',
-    steps: number,
-  ): number => {
-    const port = settings[setting];
-    // 0 takes a free port, or stands for the port beside it: either way it is each worker's own.
-    if (port === 0) return 0;
-    const own = port + steps * step;
-    if (own > portMax) throw unusable(`${setting} of worker ${worker} would be ${own}`);
-    return own;
-  };
   return {
     ...settings,
     name: workerName,
     // They die together, so a client's second tunnel belongs on another machine.
     zone: zone === '' ? name : zone,
-    tunnelPort: moved('tunnelPort', worker - 1),
-    linkPort: moved('linkPort', worker - 1),
-    linkAdvertisePort: moved('linkAdvertisePort', worker - 1),
-    opsPort: moved('opsPort', worker),
+    ...portsOfWorker(settings, worker),
   };
 }
 
