@@ -27,6 +27,11 @@ const groupMax = 256;
 const spreadMs = { each: 1, max: 5_000 };
 const reason = 'this node is stopping';
 
+/** The most time that a drain takes: clients move while balancers notice, then callers have their grace. */
+export function drainMsMax(options: { drainDelayMs: number; drainGraceMs: number }): number {
+  return Math.max(options.drainDelayMs, moveMsMax + spreadMs.max) + options.drainGraceMs;
+}
+
 /** What a drain needs of the node. */
 export interface DrainParts {
   drainDelayMs: number;

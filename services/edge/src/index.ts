@@ -2,3 +2,4 @@
 export { type EdgeOptions, edgeOptions, program as edgeProgram } from './config.ts';
 export { type Edge, createEdge } from './edge.ts';
 export type { EdgeParts } from './node-parts.ts';
+export { nodeStopMsMax } from './stop-time.ts';

@@ -19,6 +19,7 @@ import {
 import { type EdgeSettings, program } from './config.ts';
 import { createEdge } from './edge.ts';
 import { supervisorMetrics } from './metrics.ts';
+import { nodeStopMsMax, supervisorStopMsMax } from './stop-time.ts';
 import { Supervisor } from './workers/supervisor.ts';
 import { tellSupervisor } from './workers/worker-channel.ts';
 import { settingsOfWorker } from './workers/worker-settings.ts';
@@ -48,6 +49,7 @@ async function runSupervisor(): Promise<void> {
     version,
     logger,
     ops: { host: given.opsHost, port: given.opsPort, metrics },
+    stopTimeoutMs: supervisorStopMsMax(given),
     parts: (ending) => {
       const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)] as const;
       const supervisor = new Supervisor({ settings: given, command, ending, logger });
@@ -67,6 +69,7 @@ async function runNode(): Promise<void> {
     version,
     logger,
     ops: { host: settings.opsHost, port: settings.opsPort, metrics },
+    stopTimeoutMs: nodeStopMsMax(settings),
     parts: (ending) => {
       const node = lateService({
         name: 'edge',

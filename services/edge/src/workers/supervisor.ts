@@ -10,12 +10,10 @@ import { once } from 'node:events';
 import { ExitCode } from '@postern/config';
 import { ExitError, type Ending, type Logger, type Readiness, type Service } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
+import { workerStopMsMax } from '../stop-time.ts';
 import { type WorkerEnd, WorkerProcess } from './worker-process.ts';
 import { assertPortsDiffer } from './worker-ports.ts';
 import { settingsOfWorker } from './worker-settings.ts';
-
-/** Beyond its drain a worker has so long to end. */
-const stopSpareMs = 15_000;
 
 const hopeless: ReadonlySet<number | null> = new Set([
   ExitCode.usage,
@@ -88,8 +86,7 @@ export class Supervisor implements Service {
   }
 
   async stop(): Promise<void> {
-    const { drainDelayMs, drainGraceMs } = this.#parts.settings;
-    const withinMs = drainDelayMs + drainGraceMs + stopSpareMs;
+    const withinMs = workerStopMsMax(this.#parts.settings);
     const ends = await Promise.all(this.#workers.map((worker) => worker.stop(withinMs)));
     const failed = ends.filter(({ code, signal }) => signal !== null || code === ExitCode.internal).length;
     if (failed > 0) throw new Error(`${failed} of ${ends.length} workers did not end in order`);
