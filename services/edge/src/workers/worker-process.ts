@@ -26,6 +26,9 @@ export interface WorkerEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** As one ends that never was. */
+const notStarted: WorkerEnd = { code: null, signal: null };
+
 /** What it needs to run its worker. */
 export interface WorkerProcessParts {
   readonly worker: number;
@@ -69,26 +72,10 @@ export class WorkerProcess {
   }
 
   start(): void {
-    const { command, args, worker, logger } = this.#parts;
     this.#backoff.started();
     this.#word = { ready: false, waitingFor: ['start'] };
-    // A group of its own: what a terminal sends to the supervisor reaches a worker once, from there.
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
-    this.#child = child;
-    logger.info({ worker, workerPid: child.pid }, 'a worker is started');
-    child.on('message', (message) => {
-      if (this.#child !== child || !word.Check(message)) return;
-      this.#word = message;
-      this.#wasReady ||= message.ready;
-    });
-    const { promise, resolve } = Promise.withResolvers<WorkerEnd>();
-    this.#ended = promise;
-    child.once('error', (error) => {
-      logger.error({ worker, error }, 'a worker cannot be started or signalled');
-      if (child.pid === undefined) resolve({ code: null, signal: null });
-    });
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-    void promise.then((end) => this.#handleEnd(end));
+    this.#ended = this.#run();
+    void this.#ended.then((end) => this.#handleEnd(end));
   }
 
   /** Asks it to drain, kills it when it has not ended in time; resolves with how it ended. Idempotent. */
@@ -100,6 +87,37 @@ export class WorkerProcess {
     const end = await this.#ended;
     clearTimeout(timer);
     return end;
+  }
+
+  /** Starts a process; resolves with how it ended. */
+  #run(): Promise<WorkerEnd> {
+    const { command, args, worker, logger } = this.#parts;
+    const { promise, resolve } = Promise.withResolvers<WorkerEnd>();
+    const handleError = (error: unknown): void =>
+      logger.error({ worker, error }, 'a worker cannot be started or signalled');
+    try {
+      // A group of its own: what a terminal sends to the supervisor reaches a worker once, from there.
+      const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+      this.#child = child;
+      logger.info({ worker, workerPid: child.pid }, 'a worker is started');
+      child.on('message', (message) => this.#handleMessage(child, message));
+      child.once('error', (error) => {
+        handleError(error);
+        if (child.pid === undefined) resolve(notStarted);
+      });
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    } catch (error) {
+      // Some of what keeps a program from being started is thrown (ENOTDIR), some is an event.
+      handleError(error);
+      resolve(notStarted);
+    }
+    return promise;
+  }
+
+  #handleMessage(child: ChildProcess, message: unknown): void {
+    if (this.#child !== child || !word.Check(message)) return;
+    this.#word = message;
+    this.#wasReady ||= message.ready;
   }
 
   #handleEnd(end: WorkerEnd): void {
