@@ -38,3 +38,12 @@ test('a worker whose program cannot be started at all is tried again like one th
   );
   await worker.stop(1_000);
 });
+
+test('a worker that waits to be started again is stopped in order, however it died before', async () => {
+  const { worker, died, ends } = workerOf('process.exit(70)');
+  const first = died();
+  worker.start();
+  await first;
+  assert.deepEqual(await worker.stop(1_000), { code: 0, signal: null });
+  assert.deepEqual([ends, worker.status.pid], [[{ code: 70, signal: null }], null]);
+});

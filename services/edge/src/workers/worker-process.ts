@@ -26,6 +26,8 @@ export interface WorkerEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** As one that was asked to ends. */
+const inOrder: WorkerEnd = { code: 0, signal: null };
 /** As one ends that never was. */
 const notStarted: WorkerEnd = { code: null, signal: null };
 
@@ -45,7 +47,7 @@ export class WorkerProcess {
   readonly #parts: WorkerProcessParts;
   readonly #backoff = new Backoff();
   #child: ChildProcess | null = null;
-  #ended: Promise<WorkerEnd> = Promise.resolve({ code: 0, signal: null });
+  #ended: Promise<WorkerEnd> = Promise.resolve(inOrder);
   #word: Readiness = { ready: false, waitingFor: ['start'] };
   #restartTimer: NodeJS.Timeout | undefined;
   #restarts = 0;
@@ -129,6 +131,8 @@ export class WorkerProcess {
       return;
     }
     if (!this.#parts.onDied(end, this.#wasReady)) return;
+    // Until then there is nothing that could end otherwise.
+    this.#ended = Promise.resolve(inOrder);
     const afterMs = this.#backoff.next();
     logger.error({ worker, ...end, afterMs }, 'a worker has died; it is started again');
     this.#restarts += 1;
