@@ -99,7 +99,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     to: ProcessName = session.peer,
     scope: string = session.peer.scope,
   ): Stream {
-    if (!session.reserve()) throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
+    if (!session.reserve(scope))
+      throw new TunnelError('TUNNEL_STREAM_LIMIT', 'the tunnel takes no more streams');
     const start = {
       key: newStreamKey(),
       metadata,
@@ -178,6 +179,9 @@ export class Endpoint implements SessionOwner, StreamHost {
     const body = readOpenBody(session.peer, open);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `OPEN ${body}`);
     const scope = scopeOf(session.peer, body);
+    // As where the session is full: a repeated OPEN must not hear that nothing reached the resource.
+    if (session.isFullFor(scope))
+      return refuse(session, id, open.attempt > 1 ? ResetCode.PathLost : ResetCode.Limit, scopeFull);
     const known = this.#streams.get(open.key);
     if (known !== undefined) {
       if (mayMove(known, scope, body.from)) known.handleOpenAgain(session, id, open);
@@ -206,6 +210,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     const body = readOpenBody(session.peer, resume);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `RESUME ${body}`);
     const scope = scopeOf(session.peer, body);
+    if (session.isFullFor(scope)) return refuse(session, id, ResetCode.PathLost, scopeFull);
     const stream = this.#streams.get(resume.key);
     if (stream !== undefined) {
       if (mayMove(stream, scope, body.from)) stream.handleResume(session, id, resume);
@@ -307,7 +312,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     const meta = other === null ? {} : { meta: other.metadata };
     const passedOn = { ...rest, ...meta, ...gatewayFor(target.peer, scope), relayed: true };
     const onAnswer = other?.onAnswer ?? null;
-    startRelay(this, { session, id }, target, { ...frame, body: passedOn }, noWay, onAnswer);
+    startRelay(this, { session, id, scope }, target, { ...frame, body: passedOn }, noWay, onAnswer);
   }
 
   #tick(): void {
@@ -324,6 +329,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     } else stream.seekPath();
   }
 }
+
+const scopeFull = 'half of the streams of a link are of this gateway already';
 
 function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;

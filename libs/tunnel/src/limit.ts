@@ -22,7 +22,7 @@ export interface Limits {
   tombstoneMs: number;
   /** How many ended streams are remembered. */
   tombstonesMax: number;
-  /** Streams per session, both directions together: as many as `receiveBytesPerSessionMax` has floors for. */
+  /** Streams per session, both directions together: as many as `receiveBytesPerSessionMax` has floors for. Of a link one gateway has half. */
   streamsPerSessionMax: number;
   /** What an opener may send before OPENED. Also the floor that every stream has, both ways. */
   floorBytes: number;

@@ -5,6 +5,8 @@ import type { Slab } from './slab.ts';
 
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
 export interface PathEnd extends Speaker {
+  /** The gateway whose stream it is. */
+  readonly scope: string;
   handleFrame(type: number, payload: Buffer): void;
   /** A piece in a slab is good for the call, and longer for whoever holds the slab. `headed`: as `FrameSink` says it. */
   handleData(piece: Buffer, slab: Slab | null, headed: boolean): void;

@@ -14,6 +14,8 @@ export class PathTable {
   readonly #sizeMax: number;
   #nextOwn: number;
   #peerHighest = 0;
+  /** How many each scope has; null where all are of one. */
+  #byScope: Map<string, number> | null = null;
 
   /** The dialling end numbers 1, 3, 5…; the other 2, 4, 6… */
   constructor(dialer: boolean, sizeMax: number) {
@@ -27,6 +29,16 @@ export class PathTable {
 
   get isFull(): boolean {
     return this.#paths.size >= this.#sizeMax;
+  }
+
+  /** From now on, before the first path, no scope has more than half: the session carries those of many. */
+  shareAmongScopes(): void {
+    this.#byScope = new Map();
+  }
+
+  /** Whether there is no place for one more of this scope. */
+  isFullFor(scope: string): boolean {
+    return this.isFull || (this.#byScope?.get(scope) ?? 0) >= Math.ceil(this.#sizeMax / 2);
   }
 
   /** Whether no number is left to give. */
@@ -54,7 +66,7 @@ export class PathTable {
   add(path: PathEnd): number {
     const id = this.#nextOwn;
     this.#nextOwn += 2;
-    this.#paths.set(id, path);
+    this.adopt(id, path);
     return id;
   }
 
@@ -68,12 +80,15 @@ export class PathTable {
   /** Takes a path under the number that the peer began it with. */
   adopt(id: number, path: PathEnd): void {
     this.#paths.set(id, path);
+    this.#count(path, 1);
   }
 
   /** Lets a path go; undefined where it has gone already. */
   remove(id: number): PathEnd | undefined {
     const path = this.#paths.get(id);
+    if (path === undefined) return undefined;
     this.#paths.delete(id);
+    this.#count(path, -1);
     return path;
   }
 
@@ -81,7 +96,7 @@ export class PathTable {
   *removeOwnAbove(last: number): Generator<PathEnd> {
     for (const [id, path] of this.#paths) {
       if (!this.#isOwn(id) || id <= last) continue;
-      this.#paths.delete(id);
+      this.remove(id);
       yield path;
     }
   }
@@ -89,7 +104,15 @@ export class PathTable {
   removeAll(): PathEnd[] {
     const paths = this.all();
     this.#paths.clear();
+    this.#byScope?.clear();
     return paths;
+  }
+
+  #count({ scope }: PathEnd, change: 1 | -1): void {
+    if (this.#byScope === null) return;
+    const count = (this.#byScope.get(scope) ?? 0) + change;
+    if (count === 0) this.#byScope.delete(scope);
+    else this.#byScope.set(scope, count);
   }
 
   #isOwn(id: number): boolean {

@@ -50,21 +50,21 @@ export interface RelayedOpen {
  */
 export function startRelay(
   { limits, clock }: { limits: Limits; clock: Clock },
-  from: { session: Session; id: number },
+  from: { session: Session; id: number; scope: string },
   target: Session,
   frame: Open | Resume,
   noRoom: ResetCode,
   onAnswer: RelayedOpen['onAnswer'] | null = null,
 ): void {
   const taken = from.session.receiveBudget.take(limits.floorBytes);
-  if (!taken || !target.reserve()) {
+  if (!taken || !target.reserve(from.scope)) {
     if (taken) from.session.receiveBudget.give(limits.floorBytes, limits.floorBytes);
     from.session.sendControlFrame(encodeReset(from.id, noRoom, 'the relay takes no more streams'));
     onAnswer?.(resetCodeName(noRoom));
     return;
   }
-  const near = new RelaySide(from.session, limits, clock);
-  const far = new RelaySide(target, limits, clock);
+  const near = new RelaySide(from.session, from.scope, limits, clock);
+  const far = new RelaySide(target, from.scope, limits, clock);
   near.join(far, from.id);
   far.join(near, target.attach(far));
   from.session.adopt(from.id, near);
@@ -90,6 +90,7 @@ export class RelaySide implements PathEnd {
   queuedIn: Outbox | null = null;
   shortTurns = 0;
   id = 0;
+  readonly scope: string;
   readonly #session: Session;
   readonly #clock: Clock;
   #other: RelaySide | null = null;
@@ -112,8 +113,9 @@ export class RelaySide implements PathEnd {
   #creditDue = false;
 
   /** The caller has taken the floor from the session's budget. */
-  constructor(session: Session, limits: Limits, clock: Clock) {
+  constructor(session: Session, scope: string, limits: Limits, clock: Clock) {
     this.#session = session;
+    this.scope = scope;
     this.#clock = clock;
     this.#frames = new DatagramQueue(limits.datagramBytesMax, headerBytes + payloadBytesMax);
     this.#window = new ReceiveWindow(limits, session.receiveBudget, limits.relayBytesPerStreamMax);

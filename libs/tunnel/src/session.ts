@@ -33,7 +33,7 @@ import { Keepalive } from './keepalive.ts';
 import { Outbox } from './outbox.ts';
 import type { PathEnd } from './path-end.ts';
 import { PathTable } from './path-table.ts';
-import type { Peer } from './peer.ts';
+import { linkScope, type Peer } from './peer.ts';
 import { QuietWatch } from './quiet-watch.ts';
 import type { Slab } from './slab.ts';
 
@@ -169,6 +169,7 @@ export class Session implements FrameSink {
     if (this.#phase !== 'handshake') throw closedError();
     this.#phase = 'up';
     this.#peer = peer;
+    if (peer.scope === linkScope) this.#paths.shareAmongScopes();
     this.usable = true;
     this.#sendPing();
   }
@@ -248,9 +249,14 @@ export class Session implements FrameSink {
 
   // ---- what streams and relays ask
 
+  /** Whether there is no place for one more stream of this scope: a link is no one gateway's. */
+  isFullFor(scope: string): boolean {
+    return this.#paths.isFullFor(scope);
+  }
+
   /** Whether one more stream can be taken: a number, a place and a floor of window. Takes the floor. */
-  reserve(): boolean {
-    if (!this.usable || this.#paths.isFull) return false;
+  reserve(scope: string): boolean {
+    if (!this.usable || this.isFullFor(scope)) return false;
     if (this.#paths.isUsedUp) {
       this.goAway(GoAwayCode.StreamsUsedUp, 'stream numbers are used up');
       return false;
