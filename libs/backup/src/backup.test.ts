@@ -11,7 +11,14 @@ import {
   backupPieceBytes,
   backupQuestions,
 } from '@postern/contracts';
-import { type Collection, type DocumentStep, type StoredDocument, newId, openSqlite } from '@postern/store';
+import {
+  type Collection,
+  type DocumentStep,
+  type StoredDocument,
+  documentBytesMax,
+  newId,
+  openSqlite,
+} from '@postern/store';
 import { Type } from 'typebox';
 import { digestOf } from './part.ts';
 import { serveBackup } from './serve.ts';
@@ -35,7 +42,7 @@ async function owner(
 ) {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
-  const things: Collection<Thing> = await store.collection('things', { steps });
+  const things: Collection<Thing> = await store.collection('things', { steps, unique: [['key.of']] });
   const onError = (error: unknown): void => assert.fail(String(error));
   const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
   const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
@@ -82,6 +89,12 @@ async function given(
   }
   await ask(bus, questions.check, { restoreId });
   return restoreId;
+}
+
+/** A part of these lines, for acl. */
+function packed(lines: readonly string[], documents: number): [BackupPart, Buffer] {
+  const bytes = gzipSync(`${lines.join('\n')}\n`);
+  return [{ room: 'acl', bytes: bytes.length, sha256: digestOf(bytes), documents, keyIds: [] }, bytes];
 }
 
 const commit = ({ bus, questions }: Owner, restoreId: string) => ask(bus, questions.commit, { restoreId });
@@ -191,6 +204,38 @@ it('refuses a part that is not whole or not what it says, and changes nothing', 
     await assert.rejects(given(to, head, contents), { code: 'BACKUP_DAMAGED' });
   assert.equal(await to.things.count(), 0);
   await assert.rejects(commit(to, newId()), { code: 'BACKUP_RESTORE_UNKNOWN' });
+});
+
+it('refuses what the store would, so that no commit fails behind one that was done', async () => {
+  const to = await owner();
+  const refused = (...documents: unknown[]) => {
+    const head = { room: 'acl', collections: { things: { version: 1, documents: documents.length } } };
+    const lines = documents.map((document) => JSON.stringify(['things', document]));
+    return assert.rejects(given(to, ...packed([JSON.stringify(head), ...lines], documents.length)), {
+      code: 'BACKUP_DAMAGED',
+    });
+  };
+  const thing = { id: 'a', revision: 1 };
+  let deep: object = {};
+  for (let level = 0; level < 64; level += 1) deep = { deep };
+  await refused({ ...thing, long: 'x'.repeat(documentBytesMax) });
+  await refused({ ...thing, deep });
+  await refused({ ...thing, documentVersion: 2 });
+  for (const id of ['', 'a\n', 'x'.repeat(201), '\ud800']) await refused({ ...thing, id });
+  for (const revision of [2 ** 53 - 1, 2 ** 48, 0, -1, 1.5]) await refused({ ...thing, revision });
+  await refused(thing, thing);
+  await refused({ ...thing, key: { of: 'x' } }, { id: 'b', revision: 1, key: { of: 'x' } });
+  await refused({ ...thing, key: { of: '\ud800' } }, { ...thing, id: 'b', key: { of: '\ufffd' } });
+  const apart = [
+    { ...thing, key: { of: 'x' } },
+    { ...thing, id: 'b', key: { of: 'y' } },
+  ];
+  for (const id of ['c', 'd']) apart.push({ ...thing, id, key: {} as { of: string } });
+  const head = { room: 'acl', collections: { things: { version: 1, documents: 4 } } };
+  const lines = [head, ...apart.map((one) => ['things', one])].map((line) => JSON.stringify(line));
+  await assert.rejects(given(to, ...packed(lines, 5)), { code: 'BACKUP_DAMAGED', message: /4 documents/ });
+  await commit(to, await given(to, ...packed(lines, 4)));
+  assert.deepEqual((await to.things.list()).items, apart);
 });
 
 it('forgets what is abandoned, and holds two snapshots at most', async () => {

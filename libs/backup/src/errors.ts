@@ -1,5 +1,5 @@
 /** What can go wrong here, and the HTTP status that fits each; docs/ERRORS.md has cause and remedy. */
-import { ServiceError } from '@postern/contracts';
+import { type BackupRoom, ServiceError } from '@postern/contracts';
 
 const status = {
   BACKUP_DAMAGED: 400,
@@ -18,4 +18,9 @@ export type BackupCode = keyof typeof status;
 export function backupError(code: BackupCode, message: string, cause?: unknown): ServiceError {
   const body = { code, message, status: status[code] };
   return new ServiceError(body, cause === undefined ? undefined : { cause });
+}
+
+/** Of a part that is not what was backed up, and why. */
+export function damaged(room: BackupRoom, why: string, cause?: unknown): ServiceError {
+  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`, cause);
 }

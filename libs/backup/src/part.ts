@@ -9,9 +9,9 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type BackupPart, type BackupRoom, backupPartBytesMax } from '@postern/contracts';
-import { type Collection, type StoredDocument, documentBytesMax, upgrade, versionOf } from '@postern/store';
-import { Compile } from 'typebox/compile';
-import { backupError } from './errors.ts';
+import { type StoredDocument, documentBytesMax, versionOf } from '@postern/store';
+import { backupError, damaged } from './errors.ts';
+import { PartCollection } from './part-collection.ts';
 import type { BackedUpCollection } from './source.ts';
 
 /** Most bytes of a part's lines, which are one text in memory; checked while they are unpacked. */
@@ -54,7 +54,7 @@ export async function packPart(
  * collections or versions that this program does not know.
  */
 export async function unpackPart(
-  part: Pick<BackupPart, 'room' | 'sha256'>,
+  part: Pick<BackupPart, 'room' | 'sha256' | 'documents'>,
   collections: readonly BackedUpCollection[],
   bytes: Buffer,
 ): Promise<Contents> {
@@ -67,40 +67,38 @@ export async function unpackPart(
   );
   const [first = '', ...lines] = text.toString('utf8').trimEnd().split('\n');
   const head = readHead(room, first);
-  const known = new Map(collections.map((one) => [one.collection.name, one.collection]));
-  for (const [name, { version }] of Object.entries(head.collections)) {
-    const collection = known.get(name);
-    if (collection === undefined || version > versionOf(collection.steps)) throw newer(room, name);
-  }
-  const checks = new Map(collections.map(({ collection, schema }) => [collection.name, Compile(schema)]));
-  const contents: Contents = new Map([...known.keys()].map((name) => [name, []]));
+  const said = partCollections(room, collections, head);
   for (const line of lines) {
     const [name, document] = readLine(room, line);
-    const [collection, entry] = [known.get(name), head.collections[name]];
-    if (collection === undefined || entry === undefined)
+    const collection = said.get(name);
+    if (collection === undefined)
       throw damaged(room, `it has a document of ${name}, which its head does not`);
-    const current = upgraded(document, entry.version, collection.steps);
-    if (current === null || checks.get(name)?.Check(current) !== true)
-      throw damaged(room, `${document.id} of ${name} is not one of its kind`);
-    contents.get(name)?.push(current);
+    collection.add(document);
   }
+  let sum = 0;
   for (const [name, { documents }] of Object.entries(head.collections)) {
-    if (contents.get(name)?.length !== documents) throw damaged(room, `documents of ${name} are missing`);
+    if (said.get(name)?.documents.length !== documents)
+      throw damaged(room, `documents of ${name} are missing`);
+    sum += documents;
   }
-  return contents;
+  if (sum !== part.documents) throw damaged(room, `it has ${sum} documents and says ${part.documents}`);
+  return new Map(collections.map(({ collection: { name } }) => [name, said.get(name)?.documents ?? []]));
 }
 
-/** Null when a step cannot make anything of it: steps know only what their own collection has held. */
-function upgraded(
-  document: StoredDocument,
-  version: number,
-  steps: Collection<StoredDocument>['steps'],
-): StoredDocument | null {
-  try {
-    return upgrade(document, version, steps);
-  } catch {
-    return null;
+/** Those that the head names. */
+function partCollections(
+  room: BackupRoom,
+  collections: readonly BackedUpCollection[],
+  head: Head,
+): Map<string, PartCollection> {
+  const known = new Map(collections.map((one) => [one.collection.name, one]));
+  const said = new Map<string, PartCollection>();
+  for (const [name, { version }] of Object.entries(head.collections)) {
+    const own = known.get(name);
+    if (own === undefined || version > versionOf(own.collection.steps)) throw newer(room, name);
+    said.set(name, new PartCollection(room, own, version));
   }
+  return said;
 }
 
 /** SHA-256, hexadecimal. */
@@ -117,7 +115,9 @@ function readHead(room: BackupRoom, line: string): Head {
   try {
     const head = JSON.parse(line) as Head;
     const entries = Object.values(head.collections);
-    const isWell = entries.every(({ version, documents }) => version >= 1 && documents >= 0);
+    const isWell = entries.every(
+      ({ version, documents }) => Number.isSafeInteger(version) && version >= 1 && documents >= 0,
+    );
     if (head.room === room && isWell) return head;
   } catch {
     // Told below.
@@ -140,10 +140,6 @@ function readLine(room: BackupRoom, line: string): [string, StoredDocument] {
 
 function tooLarge(room: BackupRoom, bytesMax: number): Error {
   return backupError('BACKUP_TOO_LARGE', `the documents of ${room} have more than ${bytesMax} bytes`);
-}
-
-function damaged(room: BackupRoom, why: string, cause?: unknown): Error {
-  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`, cause);
 }
 
 function newer(room: BackupRoom, name: string): Error {

@@ -7,7 +7,7 @@
  */
 import { type BackupPart, backupPieceBytes, backupRooms } from '@postern/contracts';
 import { type Collection, type Store, type StoredDocument, pageItemsMax } from '@postern/store';
-import { backupError } from './errors.ts';
+import { backupError, damaged } from './errors.ts';
 import { type Contents, unpackPart } from './part.ts';
 import { transactionMs } from './snapshot.ts';
 import type { BackedUpCollection, BackupSource } from './source.ts';
@@ -193,8 +193,4 @@ function filled(what: string): Error {
     'BACKUP_PLATFORM_FILLED',
     `this platform is in use: there are ${what}. A restore would take their place; ask for it with --overwrite`,
   );
-}
-
-function damaged(room: string, why: string): Error {
-  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`);
 }

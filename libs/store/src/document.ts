@@ -47,6 +47,20 @@ export function checkFilter(filter: Filter): [field: string, value: string | num
   });
 }
 
+/** What a document has of a unique key, to be compared; null when it lacks all of the fields and is not held to it. */
+export function uniqueKeyOf(document: StoredDocument, fields: readonly string[]): string | null {
+  const values = fields.map((field) => {
+    checkField(field);
+    return field.split('.').reduce<unknown>(memberOf, document);
+  });
+  return values.every((value) => value === undefined) ? null : JSON.stringify(values);
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
 /** Names of collections come from code. */
 export function checkName(name: string): void {
   assert(/^[a-z][a-zA-Z0-9_]{0,50}$/.test(name), `not a collection: ${name}`);

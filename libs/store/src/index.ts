@@ -1,4 +1,4 @@
-export { documentBytesMax, pageItemsMax } from './document.ts';
+export { documentBytesMax, pageItemsMax, uniqueKeyOf } from './document.ts';
 export { connectMongo, type MongoOptions } from './mongo-store.ts';
 export { type MigrateOptions, type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
@@ -15,4 +15,4 @@ export type {
 } from './store.ts';
 export { TurnQueue } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
-export { upgrade, versionOf } from './versioned.ts';
+export { storable, upgrade, versionOf } from './versioned.ts';

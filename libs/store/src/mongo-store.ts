@@ -119,9 +119,9 @@ class MongoStore implements Store {
     checkName(name);
     await this.#run(name, () => prepareCollection(this.#database, name, options));
     const driver = this.#database.collection<MongoDocument>(name);
-    const { steps = [] } = options;
+    const { steps = [], unique = [] } = options;
     const stored = mongoCollection<T>(driver, (operation) => this.#run(name, operation));
-    const collection = versioned({ name, steps }, stored);
+    const collection = versioned({ name, steps, unique }, stored);
     this.#drivers.set(collection, driver);
     return collection;
   }

@@ -62,9 +62,9 @@ class SqliteStore implements Store {
         throw sqliteError(error, name, new Map());
       }
     });
-    const { steps = [] } = options;
+    const { steps = [], unique = [] } = options;
     const stored = view(table, (operation) => this.#turn(operation));
-    const collection = versioned({ name, steps }, stored);
+    const collection = versioned({ name, steps, unique }, stored);
     this.#tables.set(collection, table);
     return collection;
   }

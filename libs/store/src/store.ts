@@ -46,9 +46,10 @@ export interface Page<T> {
  * `STORE_DOCUMENT_NEWER`.
  */
 export interface Collection<T extends StoredDocument> {
-  /** Name and steps that it was opened with. */
+  /** Name, steps and unique keys that it was opened with. */
   readonly name: string;
   readonly steps: readonly DocumentStep[];
+  readonly unique: readonly (readonly string[])[];
   get(id: string): Promise<T | null>;
   /** The first that matches. */
   find(filter: Filter): Promise<T | null>;

@@ -5,6 +5,7 @@
  *   stored older   read through the steps that are missing, stored in the program's version when it is written
  *   stored newer   read as it is where its steps were compatible; else STORE_DOCUMENT_NEWER
  */
+import { checkDocument } from './document.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, DocumentStep, StoredDocument } from './store.ts';
 
@@ -49,11 +50,11 @@ export function checkReadable(what: string, version: number, oldest: number, ste
 }
 
 /** A collection as it is stored, whatever version its documents are of. */
-export type Stored<T extends StoredDocument> = Omit<Collection<T>, 'name' | 'steps'>;
+export type Stored<T extends StoredDocument> = Omit<Collection<T>, 'name' | 'steps' | 'unique'>;
 
 /** The collection in the version of its steps. */
 export function versioned<T extends StoredDocument>(
-  { name, steps }: Pick<Collection<T>, 'name' | 'steps'>,
+  { name, steps, unique }: Pick<Collection<T>, 'name' | 'steps' | 'unique'>,
   stored: Stored<T>,
 ): Collection<T> {
   const read = <D extends T | null>(document: D): D =>
@@ -62,6 +63,7 @@ export function versioned<T extends StoredDocument>(
   return {
     name,
     steps,
+    unique,
     get: async (id) => read(await stored.get(id)),
     find: async (filter) => read(await stored.find(filter)),
     list: async (options) => {
@@ -74,6 +76,14 @@ export function versioned<T extends StoredDocument>(
     put: (document) => stored.put(write(document)),
     delete: (id, revision) => stored.delete(id, revision),
   };
+}
+
+/** The document as a read gives it after `put`. Throws what either would: it can be stored, or never. */
+export function storable(
+  document: StoredDocument,
+  { name, steps }: Pick<Collection<StoredDocument>, 'name' | 'steps'>,
+): StoredDocument {
+  return open(checkDocument(stamp(document, steps)).document, name, steps);
 }
 
 function open(document: StoredDocument, name: string, steps: Steps): StoredDocument {
