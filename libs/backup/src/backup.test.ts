@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { it } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { MemoryHub } from '@postern/bus';
 import {
@@ -20,7 +22,7 @@ import {
   openSqlite,
 } from '@postern/store';
 import { Type } from 'typebox';
-import { digestOf } from './part.ts';
+import { digestOf, documentsMax, packPart, unpackPart } from './part.ts';
 import { serveBackup } from './serve.ts';
 
 const schema = Type.Object({ name: Type.Optional(Type.String()) });
@@ -236,6 +238,45 @@ it('refuses what the store would, so that no commit fails behind one that was do
   await assert.rejects(given(to, ...packed(lines, 5)), { code: 'BACKUP_DAMAGED', message: /4 documents/ });
   await commit(to, await given(to, ...packed(lines, 4)));
   assert.deepEqual((await to.things.list()).items, apart);
+});
+
+it('takes as many documents as a part may have, and no more', async () => {
+  const { things } = await owner();
+  const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
+  const many = Array.from({ length: documentsMax + 1 }, () => ({ id: 'a', revision: 1 }));
+  await assert.rejects(packPart('acl', collections, new Map([['things', many]])), {
+    code: 'BACKUP_TOO_LARGE',
+  });
+  const head = { room: 'acl', collections: { things: { version: 1, documents: documentsMax + 1 } } };
+  const [part, bytes] = packed([JSON.stringify(head)], documentsMax + 1);
+  await assert.rejects(unpackPart(part, collections, bytes), {
+    code: 'BACKUP_DAMAGED',
+    message: /more than 200000/,
+  });
+  const [more, moreBytes] = packed([JSON.stringify({ room: 'acl', collections: {} }), '0'], 0);
+  await assert.rejects(unpackPart(more, collections, moreBytes), {
+    code: 'BACKUP_DAMAGED',
+    message: /more than its 0/,
+  });
+});
+
+it('reads a part line by line: one of millions of lines takes no more memory than its bytes', async () => {
+  const head = { room: 'acl', collections: { things: { version: 1, documents: 1 } } };
+  const [part, bytes] = packed([JSON.stringify(head), '[0]\n'.repeat(4 * 1024 * 1024)], 1);
+  const reader = `
+    const { parentPort, workerData: { url, part, bytes } } = require('node:worker_threads');
+    const things = { collection: { name: 'things', steps: [], unique: [] }, schema: {} };
+    import(url)
+      .then(({ unpackPart }) => unpackPart(part, [things], Buffer.from(bytes)))
+      .catch(({ code }) => parentPort.postMessage(code));`;
+  const url = new URL('./part.ts', import.meta.url).href;
+  const worker = new Worker(reader, {
+    eval: true,
+    workerData: { url, part, bytes },
+    resourceLimits: { maxOldGenerationSizeMb: 64 },
+  });
+  assert.deepEqual(await once(worker, 'message'), ['BACKUP_DAMAGED']);
+  await worker.terminate();
 });
 
 it('forgets what is abandoned, and holds two snapshots at most', async () => {

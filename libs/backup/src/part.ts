@@ -16,6 +16,12 @@ import type { BackedUpCollection } from './source.ts';
 
 /** Most bytes of a part's lines, which are one text in memory; checked while they are unpacked. */
 const unpackedBytesMax = 384 * 1024 * 1024;
+/** Longest line: a document, and the name of its collection. */
+const lineBytesMax = 2 * documentBytesMax;
+const lineFeed = 10;
+
+/** Most documents of a part: as many lines are read of it. */
+export const documentsMax = 200_000;
 
 /** Documents by collection. */
 export type Contents = Map<string, StoredDocument[]>;
@@ -36,16 +42,17 @@ export async function packPart(
     const own = contents.get(name) ?? [];
     head.collections[name] = { version: versionOf(steps), documents: own.length };
     documents += own.length;
+    if (documents > documentsMax) throw tooLarge(room, `${documentsMax} documents`);
     for (const document of own) {
       const line = JSON.stringify([name, document]);
       size += Buffer.byteLength(line) + 1;
       lines.push(line);
     }
-    if (size > unpackedBytesMax) throw tooLarge(room, unpackedBytesMax);
+    if (size > unpackedBytesMax) throw tooLarge(room, `${unpackedBytesMax} bytes`);
   }
   lines[0] = JSON.stringify(head);
   const bytes = await promisify(gzip)(`${lines.join('\n')}\n`);
-  if (bytes.length > backupPartBytesMax) throw tooLarge(room, backupPartBytesMax);
+  if (bytes.length > backupPartBytesMax) throw tooLarge(room, `${backupPartBytesMax} bytes`);
   return { bytes, part: { room, bytes: bytes.length, sha256: digestOf(bytes), documents } };
 }
 
@@ -65,23 +72,26 @@ export async function unpackPart(
       throw damaged(room, 'it cannot be unpacked', cause);
     },
   );
-  const [first = '', ...lines] = text.toString('utf8').trimEnd().split('\n');
-  const head = readHead(room, first);
+  const lines = linesOf(room, text);
+  const head = readHead(room, lines.next().value ?? '');
   const said = partCollections(room, collections, head);
+  const sum = sumOf(head);
+  if (sum !== part.documents) throw damaged(room, `it has ${sum} documents and says ${part.documents}`);
+  if (sum > documentsMax) throw damaged(room, `it has more than ${documentsMax} documents`);
+  let count = 0;
   for (const line of lines) {
+    count += 1;
+    if (count > sum) throw damaged(room, `it has more than its ${sum} documents`);
     const [name, document] = readLine(room, line);
     const collection = said.get(name);
     if (collection === undefined)
       throw damaged(room, `it has a document of ${name}, which its head does not`);
     collection.add(document);
   }
-  let sum = 0;
   for (const [name, { documents }] of Object.entries(head.collections)) {
     if (said.get(name)?.documents.length !== documents)
       throw damaged(room, `documents of ${name} are missing`);
-    sum += documents;
   }
-  if (sum !== part.documents) throw damaged(room, `it has ${sum} documents and says ${part.documents}`);
   return new Map(collections.map(({ collection: { name } }) => [name, said.get(name)?.documents ?? []]));
 }
 
@@ -106,6 +116,21 @@ export function digestOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** One after the other: an unpacked part can be millions of lines, which would take many times its bytes at once. */
+function* linesOf(room: BackupRoom, text: Buffer): Generator<string, undefined> {
+  for (let at = 0; at < text.length;) {
+    const found = text.indexOf(lineFeed, at);
+    const end = found === -1 ? text.length : found;
+    if (end - at > lineBytesMax) throw damaged(room, 'a line of it is no document');
+    yield text.toString('utf8', at, end);
+    at = end + 1;
+  }
+}
+
+function sumOf({ collections }: Head): number {
+  return Object.values(collections).reduce((sum, { documents }) => sum + documents, 0);
+}
+
 interface Head {
   room: BackupRoom;
   collections: Record<string, { version: number; documents: number }>;
@@ -126,20 +151,18 @@ function readHead(room: BackupRoom, line: string): Head {
 }
 
 function readLine(room: BackupRoom, line: string): [string, StoredDocument] {
-  if (line.length <= 2 * documentBytesMax) {
-    try {
-      const [name, document] = JSON.parse(line) as [unknown, Partial<StoredDocument> | null];
-      const isDocument = typeof document?.id === 'string' && Number.isSafeInteger(document.revision);
-      if (typeof name === 'string' && isDocument) return [name, document as StoredDocument];
-    } catch {
-      // Told below.
-    }
+  try {
+    const [name, document] = JSON.parse(line) as [unknown, Partial<StoredDocument> | null];
+    const isDocument = typeof document?.id === 'string' && Number.isSafeInteger(document.revision);
+    if (typeof name === 'string' && isDocument) return [name, document as StoredDocument];
+  } catch {
+    // Told below.
   }
   throw damaged(room, 'a line of it is no document');
 }
 
-function tooLarge(room: BackupRoom, bytesMax: number): Error {
-  return backupError('BACKUP_TOO_LARGE', `the documents of ${room} have more than ${bytesMax} bytes`);
+function tooLarge(room: BackupRoom, most: string): Error {
+  return backupError('BACKUP_TOO_LARGE', `${room} has more than a backup can take: ${most}`);
 }
 
 function newer(room: BackupRoom, name: string): Error {
