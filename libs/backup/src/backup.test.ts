@@ -12,7 +12,9 @@ import {
   ask,
   backupPieceBytes,
   backupQuestions,
+  policyFeed,
 } from '@postern/contracts';
+import { FeedOwner } from '@postern/replica';
 import {
   type Collection,
   type DocumentStep,
@@ -23,6 +25,7 @@ import {
 } from '@postern/store';
 import { Type } from 'typebox';
 import { digestOf, documentsMax, packPart, unpackPart } from './part.ts';
+import { Restores } from './restore.ts';
 import { serveBackup } from './serve.ts';
 
 const schema = Type.Object({ name: Type.Optional(Type.String()) });
@@ -277,6 +280,36 @@ it('reads a part line by line: one of millions of lines takes no more memory tha
   });
   assert.deepEqual(await once(worker, 'message'), ['BACKUP_DAMAGED']);
   await worker.terminate();
+});
+
+it('writes what every change writes before any document, so that no change meanwhile outruns a commit', async (t) => {
+  const from = await owner();
+  await from.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(from);
+  const store = openSqlite(':memory:');
+  const bus = new MemoryHub().connect();
+  const things = await store.collection('things');
+  const feed = await FeedOwner.open({
+    feed: policyFeed,
+    store,
+    bus,
+    source: { read: async () => [], list: async () => ({ items: [], nextCursor: null }) },
+    onError: (error) => assert.fail(String(error)),
+  });
+  t.after(() => feed.stop());
+  const before: number[] = [];
+  const renew = feed.renewEpoch.bind(feed);
+  feed.renewEpoch = async (within) => {
+    before.push(await within(things).count());
+    await renew(within);
+  };
+  const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
+  const restores = await Restores.open(store, { room: 'acl', collections, feeds: [feed] });
+  const restoreId = newId();
+  await restores.begin(restoreId, part, false);
+  await restores.keep(restoreId, 0, bytes.toString('base64'));
+  await restores.commit(restoreId);
+  assert.deepEqual([before, await things.count(), await feed.isCurrent()], [[0], 1, false]);
 });
 
 it('forgets what is abandoned, and holds two snapshots at most', async () => {

@@ -80,9 +80,11 @@ export class Restores {
         // Who had no answer asks again, and both may be under way: what was changed since the first must stay.
         if (await this.#isDone(within(this.#kept), restoreId)) return;
         if (!state.overwrite) await this.#demandEmpty(within);
+        // First: each change raises a feed's counter, so whoever makes one meanwhile is the one to try again. Written last
+        // it would meet one of theirs at its end, each time.
+        for (const feed of this.#source.feeds) await feed.renewEpoch(within);
         for (const one of this.#source.collections)
           await put(within, one, contents.get(one.collection.name) ?? []);
-        for (const feed of this.#source.feeds) await feed.renewEpoch(within);
         await within(this.#kept).put({ ...state, state: 'done' });
       },
       { withinMs: transactionMs },
