@@ -132,6 +132,23 @@ it('refuses a platform in use unless it may overwrite, or is at the same file ag
   assert.deepEqual((await to.things.list()).items, [{ id: 'a', revision: 2 }]);
 });
 
+it('is at the same file again also when that was broken off again, or abandoned', async () => {
+  const [from, to] = [await owner(), await owner()];
+  await from.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(from);
+  await commit(to, await given(to, part, bytes));
+  await given(to, part, bytes);
+  const restoreId = await given(to, part, bytes);
+  await ask(to.bus, to.questions.abandon, { restoreId });
+  await assert.rejects(commit(to, restoreId), { code: 'BACKUP_RESTORE_UNKNOWN' });
+  await commit(to, await given(to, part, bytes));
+  await from.things.put({ id: 'b', revision: 1 });
+  const other = await taken(from);
+  await assert.rejects(given(to, other.part, other.bytes), { code: 'BACKUP_PLATFORM_FILLED' });
+  await given(to, other.part, other.bytes, true);
+  await assert.rejects(given(to, other.part, other.bytes), { code: 'BACKUP_PLATFORM_FILLED' });
+});
+
 it('refuses the same file again where the last owner has it: the restore was whole, and changes came since', async () => {
   const [from, to] = [await owner([], 'certstore'), await owner([], 'certstore')];
   const { part, bytes } = await taken(from);

@@ -4,6 +4,8 @@
  * fetch anew. So nobody ever sees a part of it, and a restore that is broken off has changed nothing.
  *
  *   (none) ── begin ──► given ── check ──► given ── commit ──► done     a new begin takes the place of any of them
+ *
+ * What is given again of a file that was done here is done all the same until its commit, and after it was broken off.
  */
 import { type BackupPart, backupPieceBytes, backupRooms } from '@postern/contracts';
 import { type Collection, type Store, type StoredDocument, pageItemsMax } from '@postern/store';
@@ -17,6 +19,8 @@ interface State extends StoredDocument {
   state: 'given' | 'done';
   part: BackupPart;
   overwrite: boolean;
+  /** The restore that did the same part before this one was given; absent or null where none did. */
+  doneBy?: string | null;
 }
 
 interface Chunk extends StoredDocument {
@@ -48,11 +52,12 @@ export class Restores {
     const former = (await this.#kept.get(stateId)) as State | null;
     // One that was done here and not at every owner is done again without being asked for. Done at the last owner it was
     // whole, and what was changed since would be lost.
-    const isAgain = former?.state === 'done' && former.part.sha256 === part.sha256;
+    const doneBy = former?.part.sha256 === part.sha256 ? doneByOf(former) : null;
+    const isAgain = doneBy !== null;
     if (isAgain && !overwrite && this.#source.room === backupRooms.at(-1))
       throw filled('what this backup gave');
     await this.#drop();
-    const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain };
+    const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain, doneBy };
     if (!state.overwrite) await this.#demandEmpty((collection) => collection);
     await this.#kept.put({ ...state, state: 'given' });
   }
@@ -92,11 +97,13 @@ export class Restores {
     await this.#drop();
   }
 
-  /** Forgets what was given. */
+  /** Forgets what was given, but not that the same was done before. */
   async abandon(restoreId: string): Promise<void> {
     const state = (await this.#kept.get(stateId)) as State | null;
     if (state?.restoreId !== restoreId || state.state === 'done') return;
-    await this.#kept.delete(stateId);
+    const doneBy = doneByOf(state);
+    if (doneBy === null) await this.#kept.delete(stateId);
+    else await this.#kept.put({ ...state, restoreId: doneBy, state: 'done' });
     await this.#drop();
   }
 
@@ -153,6 +160,11 @@ export class Restores {
 }
 
 const stateId = 'state';
+
+/** The restore that last put this part in place. */
+function doneByOf({ state, restoreId, doneBy = null }: State): string | null {
+  return state === 'done' ? restoreId : doneBy;
+}
 
 function chunkId(index: number): string {
   return `piece-${String(index).padStart(5, '0')}`;
