@@ -1,7 +1,8 @@
 /**
  * All key-encryption keys that this process has. The newest seals; every one opens what it sealed. A ring is a
- * `KeyWrapper` itself, so whoever seals and opens need not know how many there are. A key that an envelope names and
- * that is not here is looked for once in the settings, since another replica may have been given it a moment ago.
+ * `KeyWrapper` itself, so whoever seals and opens need not know how many there are. Keys are read anew before anything is
+ * sealed, which is rare, and once for a key that an envelope names and that is not here: another replica may have been
+ * given one a moment ago, and what was sealed under the former after its round would never be sealed anew.
  */
 import { certstoreError } from './errors.ts';
 import { type KeyWrapper, localKeyWrapper } from './key-wrapper.ts';
@@ -39,7 +40,8 @@ export class KeyRing implements KeyWrapper {
     this.#keys = nonEmpty(await this.#read());
   }
 
-  wrap(dataKey: Buffer, context: Buffer): Promise<{ keyId: string; wrapped: Buffer }> {
+  async wrap(dataKey: Buffer, context: Buffer): Promise<{ keyId: string; wrapped: Buffer }> {
+    await this.reload().catch(() => {});
     return this.#keys[0].wrap(dataKey, context);
   }
 

@@ -202,4 +202,16 @@ describe('a change of the key-encryption key', () => {
     keys = [nextKey, oldKey];
     await demandReadable(late);
   });
+
+  it('by another replica is followed by what is sealed here: it goes under the newest of the settings', async () => {
+    const place = { collection: secretCollection, id: 'late', version: 1 };
+    const seal = async (): Promise<string> =>
+      envelopeKeyId(await sealSecret(ring, place, Buffer.from('text')));
+    const [next, old] = localKeys([nextKey, oldKey].join(','));
+    assert.equal(await seal(), old?.keyId);
+    keys = [nextKey, oldKey];
+    assert.equal(await seal(), next?.keyId);
+    keys = ['no key'];
+    assert.equal(await seal(), next?.keyId);
+  });
 });
