@@ -15,6 +15,8 @@ const Code = {
   WriteConcernTimeout: 64,
   Duplicate: 11000,
 } as const;
+/** The server is going, or is not (any more, or yet) the one that takes writes: another is, or will be. */
+const stateChange = new Set([91, 134, 189, 262, 10107, 11600, 11602, 13435, 13436]);
 const deadSocket = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 const tooLarge = new Set([10334, 17419, 17420]);
 const retryLabels = [
@@ -32,7 +34,7 @@ export function mongoError(error: unknown, what: string): unknown {
   }
   if (!(error instanceof MongoError)) return error;
   if (isClosed(error)) return new StoreError('STORE_CLOSED', 'the store was closed', options);
-  if (!(error instanceof MongoServerError) || retryLabels.some((label) => error.hasErrorLabel(label))) {
+  if (!(error instanceof MongoServerError) || isPassing(error)) {
     return new StoreError('STORE_UNREACHABLE', `the database is out of reach: ${error.message}`, options);
   }
   if (error.code === Code.Duplicate) {
@@ -68,6 +70,11 @@ function isSocketError(error: unknown): error is Error {
   return (
     error instanceof Error && ('syscall' in error || ('code' in error && deadSocket.has(String(error.code))))
   );
+}
+
+/** Labels come only where the driver would try again; a server that changes its state says so at any operation. */
+function isPassing(error: MongoServerError): boolean {
+  return stateChange.has(Number(error.code)) || retryLabels.some((label) => error.hasErrorLabel(label));
 }
 
 function isClosed(error: MongoError): boolean {
