@@ -17,7 +17,7 @@ import {
   HttpFault,
   type RequestHead,
   type ResponseHead,
-  findHeadEnd,
+  endsConnection,
   listOf,
   parseRequestHead,
   requestFraming,
@@ -34,6 +34,7 @@ import {
 import type { Cause } from './cause.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Http1Answers } from './http1-answers.ts';
 import { beginsHttp2, http2Preface } from './http2-preface.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
@@ -55,7 +56,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #reader: BodyReader | null = null;
   #exchange: Exchange | null = null;
   #trackingId = '';
-  #held: Buffer | null = null;
+  readonly #held = new HeldBytes();
   #taking = false;
   #paused = true;
   #callerEnded = false;
@@ -92,7 +93,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   /** Takes no more requests. */
   drain(): void {
     this.#keep = false;
-    if (this.#exchange === null && this.#state === 'open' && this.#held === null) this.#linger();
+    if (this.#exchange === null && this.#state === 'open' && !this.#held.any) this.#linger();
   }
 
   close(): void {
@@ -107,11 +108,12 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     }
     if (this.#exchange !== null || this.#state !== 'open') return;
     const { headTimeoutMs, keepAliveMs } = this.#door.parts.bounds;
-    if (this.#held !== null && quietMs >= headTimeoutMs) {
+    const { headSince } = this.#held;
+    if (headSince === null) {
+      if (quietMs >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) this.#linger();
+    } else if (now - headSince >= headTimeoutMs) {
       const text = `the head of a request did not come within ${headTimeoutMs / 1000} s`;
       this.#refuseUnread(this.#door.parts.voice.causeOf('head slow', text));
-    } else if (this.#held === null && quietMs >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) {
-      this.#linger();
     }
   }
 
@@ -131,10 +133,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   #take(fresh: Buffer): boolean {
     if (this.#state !== 'open') return this.#state === 'lingering';
-    const held = this.#held;
-    this.#held = null;
-    const bytes = held === null ? fresh : Buffer.concat([held, fresh]);
-    if (held !== null) this.#slab = null;
+    const bytes = this.#held.join(fresh);
+    if (bytes !== fresh) this.#slab = null;
     this.#taking = true;
     try {
       return this.#takeAll(bytes);
@@ -143,6 +143,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
       this.#handleFault(error);
       return true;
     } finally {
+      this.#held.settle();
       this.#taking = false;
     }
   }
@@ -154,16 +155,13 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
         if (!this.#keep) return this.#linger();
         if (this.#requests === 0 && beginsHttp2(bytes)) return this.#handOver(bytes);
         at = skipEmptyLines(bytes, at);
-        const end = findHeadEnd(bytes, at, this.#door.parts.bounds.head);
-        if (end < 0) {
-          if (at < bytes.length) this.#hold(bytes, at);
-          return true;
-        }
+        const end = this.#held.headEnd(bytes, at, this.#door.parts.bounds.head);
+        if (end < 0) return true;
         this.#begin(bytes.toString('latin1', at, end));
         at = end;
       } else if (this.#reader !== null) at = this.#takeBody(bytes, at, this.#reader);
       else {
-        this.#hold(bytes, at);
+        this.#held.hold(bytes, at);
         return bytes.length - at < heldBytesMax;
       }
     }
@@ -173,7 +171,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   /** HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3). */
   #handOver(bytes: Buffer): boolean {
     if (bytes.length < http2Preface.length) {
-      this.#hold(bytes, 0);
+      this.#held.holdHead(bytes, 0);
       return true;
     }
     this.#state = 'switched';
@@ -185,11 +183,6 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     return false;
   }
 
-  #hold(bytes: Buffer, from: number): void {
-    if (this.#exchange === null && this.#held === null) this.#since = performance.now();
-    this.#held = Buffer.from(bytes.subarray(from));
-  }
-
   #begin(text: string): void {
     this.#trackingId = this.#nextTrackingId();
     const { bounds, voice } = this.#door.parts;
@@ -198,9 +191,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const framing = requestFraming(head);
     const version = head.minor === 1 ? '1.1' : '1.0';
     const request = readRequest(head, framing, version, this.facts, this.#trackingId);
-    const connection = listOf(head.fields, 'connection');
-    if (connection.includes('close') || (head.minor === 0 && !connection.includes('keep-alive')))
-      this.#keep = false;
+    if (endsConnection(head)) this.#keep = false;
     const errand = misdirected(this.facts, request, voice) ?? this.#door.errand(request);
     if ('code' in errand) {
       this.#refuseUnread(errand);
@@ -332,8 +323,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     this.flush();
     stream.deliver(rest.length);
     this.#letGo();
-    if (this.#held !== null) stream.writeCopy(this.#held);
-    this.#held = null;
+    const held = this.#held.take();
+    if (held !== null) stream.writeCopy(held);
     const joined = joinSocket(stream, socket);
     if (this.#callerEnded) stream.end();
     const { reset } = await joined;
@@ -361,8 +352,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   #takeHeld(): void {
-    const held = this.#held;
-    this.#held = null;
+    const held = this.#held.take();
     if (held === null || this.#take(held)) this.#resume();
     if (this.#callerEnded && this.#exchange === null && this.#state === 'open') this.#linger();
   }

@@ -15,10 +15,11 @@ import {
   type Field,
   type Framing,
   type HeadLimits,
+  Gathered,
   HttpFault,
   type ResponseHead,
+  endsConnection,
   findHeadEnd,
-  listOf,
   parseResponseHead,
   responseFraming,
 } from '@postern/http';
@@ -86,7 +87,8 @@ export class ResourceConnection implements StreamEvents, BodySink {
   #requestEnded = false;
   #keepable = true;
   #informations = 0;
-  #held: Buffer | null = null;
+  /** Of a head that is not whole. */
+  #held: Gathered | null = null;
   #reader: BodyReader | null = null;
   #undelivered = 0;
   /** What the piece that is being taken lies in. */
@@ -284,15 +286,16 @@ export class ResourceConnection implements StreamEvents, BodySink {
 
   #takeHead(piece: Buffer, from: number): number {
     const held = this.#held;
-    const bytes = held === null ? piece : Buffer.concat([held, piece.subarray(from)]);
+    const known = held?.length ?? 0;
+    const bytes = held === null ? piece : held.add(piece.subarray(from));
     const start = held === null ? from : 0;
-    const end = findHeadEnd(bytes, start, this.#limits);
+    const end = findHeadEnd(bytes, start, this.#limits, known);
     if (end < 0) {
-      this.#held = held === null ? this.#keep(piece.subarray(from)) : bytes;
+      this.#held ??= new Gathered(this.#keep(piece.subarray(from)));
       return piece.length;
     }
     this.#held = null;
-    const next = held === null ? end : from + end - held.length;
+    const next = held === null ? end : from + end - known;
     this.#handleHead(parseResponseHead(bytes.toString('latin1', start, end), this.#limits), piece, next);
     return this.#state === ('switched' as State) ? piece.length : next;
   }
@@ -336,9 +339,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
   }
 
   #noteKeepAlive(head: ResponseHead, framing: Framing): void {
-    const options = listOf(head.fields, 'connection');
-    const closes = options.includes('close') || (head.minor === 0 && !options.includes('keep-alive'));
-    if (closes || framing.kind === 'close') this.#keepable = false;
+    if (endsConnection(head) || framing.kind === 'close') this.#keepable = false;
     const seconds = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(
       head.fields.find((field) => field.key === 'keep-alive')?.value ?? '',
     )?.[1];

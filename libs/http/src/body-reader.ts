@@ -9,6 +9,7 @@
 import { malformed } from './fault.ts';
 import { type Field, type HeadLimits, checkBytes, parseFields } from './field.ts';
 import type { Framing } from './framing.ts';
+import { Gathered } from './gathered.ts';
 import { findHeadEnd } from './head.ts';
 
 /** Who takes the body. */
@@ -26,6 +27,7 @@ const extensionBytesMax = 16_384;
 const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
+const lineEnd = Buffer.from('\r\n');
 const noTrailers: readonly Field[] = [];
 /** Fields that a reader needs before the body: behind it, one reader would heed them and another not. */
 const framing = new Set(['content-length', 'transfer-encoding', 'host']);
@@ -37,8 +39,10 @@ export class BodyReader {
   #state: State;
   /** Bytes of data that are still to come, of the body or of the chunk. */
   #left: number;
-  /** Of a size line, of the end of a chunk, or of the trailer section. */
+  /** Of a size line, or of the end of a chunk. */
   #held: Buffer | null = null;
+  /** The trailer section; with the line end of the last size before it, an empty one ends as a full one does. */
+  #section: Gathered | null = null;
   #extensionBytes = 0;
   #trailers: readonly Field[] = noTrailers;
 
@@ -131,15 +135,12 @@ export class BodyReader {
   }
 
   #readTrailers(bytes: Buffer, from: number): number {
-    // With the line end of the last size before it, an empty section ends as a full one does.
-    const section = Buffer.concat([this.#held ?? Buffer.from('\r\n'), bytes.subarray(from)]);
-    const before = section.length - (bytes.length - from);
-    const end = findHeadEnd(section, 0, this.#limits);
-    if (end < 0) {
-      this.#held = section;
-      return bytes.length;
-    }
-    this.#held = null;
+    this.#section ??= new Gathered(lineEnd);
+    const before = this.#section.length;
+    const section = this.#section.add(bytes.subarray(from));
+    const end = findHeadEnd(section, 0, this.#limits, before);
+    if (end < 0) return bytes.length;
+    this.#section = null;
     const text = section.toString('latin1', 0, end);
     checkBytes(text);
     this.#trailers = parseFields(text, 2, this.#limits);

@@ -180,3 +180,22 @@ test('an answer without a reason is taken', () => {
   const { status, reason } = parseResponseHead('HTTP/1.1 200\r\n\r\n', limits);
   assert.deepEqual([status, reason], [200, '']);
 });
+
+test('where a head ends, and whether it may, is the same when its beginning is known already', () => {
+  for (const text of ['xGET / HTTP/1.1\r\nHost: a\r\n\r\nPOST', 'xGET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n']) {
+    const bytes = Buffer.from(text);
+    const whole = endOf(bytes, 0);
+    for (let known = 0; known < bytes.length; known += 1) {
+      if (endOf(bytes.subarray(0, known + 1), 0) === -1) assert.equal(endOf(bytes, known), whole);
+    }
+  }
+});
+
+function endOf(bytes: Buffer, known: number): number | string {
+  try {
+    return findHeadEnd(bytes, 1, limits, known);
+  } catch (error) {
+    assert.ok(error instanceof HttpFault);
+    return error.code;
+  }
+}

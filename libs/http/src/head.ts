@@ -3,7 +3,7 @@
  * read in two ways is refused.
  */
 import { HttpFault, malformed } from './fault.ts';
-import { type Field, type HeadLimits, checkBytes, parseFields } from './field.ts';
+import { type Field, type HeadLimits, checkBytes, listOf, parseFields } from './field.ts';
 
 /** A request's head. */
 export interface RequestHead {
@@ -31,17 +31,25 @@ const lineFeed = 0x0a;
 
 /**
  * Where the head that begins at `from` ends (behind its empty line); -1 when there is more to come. Throws when it
- * already is too long, or has a line that ends in a bare LF, for which nobody should wait.
+ * already is too long, or has a line that ends in a bare LF, for which nobody should wait. Of the head's first
+ * `known` bytes that has been asked before, and they are not looked through again.
  */
-export function findHeadEnd(bytes: Buffer, from: number, limits: HeadLimits): number {
-  const at = bytes.indexOf(emptyLine, from);
+export function findHeadEnd(bytes: Buffer, from: number, limits: HeadLimits, known = 0): number {
+  const fresh = from + Math.max(0, known - emptyLine.length + 1);
+  const at = bytes.indexOf(emptyLine, fresh);
   const length = (at < 0 ? bytes.length : at + emptyLine.length) - from;
   if (length > limits.headBytesMax) throw tooLong(bytes, from, limits);
   if (at >= 0) return at + emptyLine.length;
-  for (let lf = bytes.indexOf(lineFeed, from); lf >= 0; lf = bytes.indexOf(lineFeed, lf + 1)) {
+  for (let lf = bytes.indexOf(lineFeed, fresh); lf >= 0; lf = bytes.indexOf(lineFeed, lf + 1)) {
     if (lf === from || bytes[lf - 1] !== carriageReturn) throw malformed('a line that does not end in CR LF');
   }
   return -1;
+}
+
+/** Whether the message is the last of its connection. */
+export function endsConnection({ fields, minor }: RequestHead | ResponseHead): boolean {
+  const options = listOf(fields, 'connection');
+  return options.includes('close') || (minor === 0 && !options.includes('keep-alive'));
 }
 
 /** Where a request begins: empty lines before it are passed over (RFC 9112, 2.2). */

@@ -14,8 +14,10 @@ export {
   type RequestForward,
 } from './forward-request.ts';
 export { requestFraming, responseFraming, type Framing } from './framing.ts';
+export { Gathered } from './gathered.ts';
 export {
   checkHeadSize,
+  endsConnection,
   findHeadEnd,
   parseRequestHead,
   parseResponseHead,

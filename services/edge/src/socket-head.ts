@@ -4,6 +4,7 @@
  * may take is the gate's business: it closes the socket.
  */
 import type { Socket } from 'node:net';
+import { Gathered } from '@postern/http';
 import { readSocket } from '@postern/tunnel';
 
 /** What the first bytes were found to be, with all that was read. */
@@ -43,32 +44,4 @@ export function readSocketHead<Found>(
     if (socket.destroyed) handleEnd();
     else socket.resume();
   });
-}
-
-/**
- * What comes at once takes no more than it is; then it grows by doubling, so that a caller that sends single bytes costs
- * no more than one that sends all at once.
- */
-class Gathered {
-  #buffer: Buffer;
-  #bytes: number;
-
-  constructor(start: Buffer) {
-    this.#buffer = start;
-    this.#bytes = start.length;
-  }
-
-  add(bytes: Buffer): Buffer {
-    const wanted = this.#bytes + bytes.length;
-    if (wanted > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(
-        this.#bytes === 0 ? wanted : Math.max(wanted, this.#buffer.length * 2),
-      );
-      this.#buffer.copy(larger, 0, 0, this.#bytes);
-      this.#buffer = larger;
-    }
-    bytes.copy(this.#buffer, this.#bytes);
-    this.#bytes = wanted;
-    return this.#buffer.subarray(0, wanted);
-  }
 }
