@@ -66,6 +66,13 @@ const heldBytesMin = 8_192;
 /** Heads with 1xx for one request. */
 const informationMax = 16;
 
+/** The bytes, good until the next are asked for. */
+function latin1Of(text: string): Buffer {
+  // `write` would leave out what has no room.
+  if (text.length > headScratch.length) return Buffer.from(text, 'latin1');
+  return headScratch.subarray(0, headScratch.write(text, 'latin1'));
+}
+
 /** A connection to a resource. */
 export class ResourceConnection implements StreamEvents, BodySink {
   readonly stream: Stream;
@@ -133,8 +140,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
     this.#keepable = true;
     this.#informations = 0;
     this.#held = null;
-    const length = headScratch.write(text, 'latin1');
-    this.stream.writeCopy(headScratch.subarray(0, length));
+    this.stream.writeCopy(latin1Of(text));
   }
 
   /**
