@@ -137,6 +137,25 @@ describe('admin as a service', () => {
     assert.match(long, /^HTTP\/1\.1 431 .*ADMIN_HEADERS_TOO_LARGE/s);
   });
 
+  it('cuts a call that never comes to its end when it is stopped', async () => {
+    serveCertificates();
+    admin = createAdmin({ bus: hub.connect(), store, options, version: '0.0.0', stopWithinMs: 1 });
+    await admin.start();
+    const { hostname: host, port } = new URL(admin.url ?? '');
+    const socket = connectTls({ host, port: Number(port), ca: authority.certificatePem });
+    const closed = once(
+      socket.on('error', () => undefined),
+      'close',
+    );
+    await once(socket, 'secureConnect');
+    // The answer says that the server has the connection; the next request on it stays without an end.
+    socket.write('GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\n');
+    await once(socket, 'data');
+    socket.resume();
+    await admin.stop();
+    await closed;
+  });
+
   it('lets go of its port and of every connection when it is stopped, twice too', async () => {
     serveCertificates();
     await admin.start();

@@ -29,6 +29,8 @@ export interface AdminParts {
   readonly version: string;
   /** Passes the time until certificates are renewed; tests give their own. */
   readonly wait?: Wait;
+  /** How long `stop` waits for calls that are answered now; tests give their own. */
+  readonly stopWithinMs?: number;
 }
 
 /** The service; `url` is there once it listens. */
@@ -38,6 +40,8 @@ export interface AdminService extends Service {
 }
 
 const sweepIntervalMs = 600_000;
+/** A little more than a handler may take. */
+const stopWithinMsDefault = 35_000;
 
 /** Makes the service. */
 export function createAdmin(parts: AdminParts): AdminService {
@@ -107,9 +111,17 @@ class Admin implements AdminService {
     this.#url = null;
     const app = this.#app;
     this.#app = null;
-    await app?.close();
+    if (app !== null) await this.#close(app);
     await this.#sweeping;
     this.#authenticator?.close();
+  }
+
+  /** Calls end in peace, within a bound: a closing server does not look any more for requests that are too slow. */
+  async #close(app: FastifyInstance): Promise<void> {
+    const { stopWithinMs = stopWithinMsDefault } = this.#parts;
+    const cut = setTimeout(() => app.server.closeAllConnections(), stopWithinMs);
+    await app.close();
+    clearTimeout(cut);
   }
 
   #serveWith(certificate: HeldCertificate): void {

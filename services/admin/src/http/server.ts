@@ -10,7 +10,6 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -28,6 +27,7 @@ import { Value } from 'typebox/value';
 import { adminError } from '../errors.ts';
 import type { AdminMetrics } from '../metrics.ts';
 import { bearerKey, type Authenticator } from './authentication.ts';
+import { answerBrokenRequest, headerBytesMax } from './broken-request.ts';
 import { bodyBytesMax, parseJson } from './json-body.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
 import { entityTag } from './entity-tag.ts';
@@ -37,7 +37,6 @@ import { apiInformation, basePath, hoistTitled, routeSchema } from './openapi.ts
 import { demandPermission, permissions, type Permission } from './permission.ts';
 import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
 
-const headerBytesMax = 16 * 1024;
 const handshakeTimeoutMs = 10_000;
 const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
@@ -124,26 +123,6 @@ function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyRep
   if (status === 503) reply.header('retry-after', '1');
   const problem = JSON.stringify(problemOf(error, request.id));
   return reply.code(status).type(problemMediaType).serializer(String).send(problem);
-}
-
-/** Requests that are no HTTP, too slow or too long in the head; there is no route and no reply for them. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const refusal =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? adminError('ADMIN_REQUEST_SLOW', 'the request did not arrive in time')
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? adminError('ADMIN_HEADERS_TOO_LARGE', `the head of a request has at most ${headerBytesMax} bytes`)
-        : adminError('ADMIN_REQUEST_MALFORMED', 'the request is not well-formed HTTP');
-  const problem = problemOf(refusal, randomBytes(12).toString('base64url'));
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${problemMediaType}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }
 
 function watchRequests(app: FastifyInstance, { metrics }: ServerParts): void {
