@@ -3,7 +3,7 @@
  * again. The channel is also how a worker learns that its supervisor is gone: it drains then, so that it never stands in
  * the way of the next supervisor's workers.
  *
- *     start ──► running ──died──► waiting (backoff) ──► running …
+ *     start ──► running ──died, or silent: SIGKILL──► waiting (backoff) ──► running …
  *                  └── stop: SIGTERM, SIGKILL when late ──► ended
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -11,8 +11,11 @@ import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
 import type { Logger, Readiness } from '@postern/telemetry';
 import { Backoff } from './backoff.ts';
+import { Silence } from './silence.ts';
 
-/** What a worker tells, each time that it changes. */
+const lookEveryMs = 1_000;
+
+/** What a worker tells, each time that it changes and once a second. */
 const wordSchema = Type.Object({
   ready: Type.Boolean(),
   waitingFor: Type.Array(Type.String()),
@@ -37,6 +40,8 @@ export interface WorkerProcessParts {
   readonly command: string;
   readonly args: readonly string[];
   readonly logger: Logger;
+  /** How often it is looked whether it has said a word; each second unless given. */
+  readonly lookEveryMs?: number;
   /** It has ended without being asked; false when it is not to be started again. */
   onDied(end: WorkerEnd, wasReady: boolean): boolean;
 }
@@ -102,7 +107,12 @@ export class WorkerProcess {
       const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
       this.#child = child;
       logger.info({ worker, workerPid: child.pid }, 'a worker is started');
-      child.on('message', (message) => this.#handleMessage(child, message));
+      const silence = new Silence();
+      child.on('message', (message) => {
+        if (this.#child === child && this.#handleMessage(message)) silence.handleWord();
+      });
+      const timer = setInterval(() => this.#look(child, silence), this.#parts.lookEveryMs ?? lookEveryMs);
+      void promise.then(() => clearInterval(timer));
       child.once('error', (error) => {
         handleError(error);
         if (child.pid === undefined) resolve(notStarted);
@@ -116,10 +126,20 @@ export class WorkerProcess {
     return promise;
   }
 
-  #handleMessage(child: ChildProcess, message: unknown): void {
-    if (this.#child !== child || !word.Check(message)) return;
+  /** One that is frozen neither serves nor ends, and the kernel goes on to deal it connections. */
+  #look(child: ChildProcess, silence: Silence): void {
+    if (!silence.look()) return;
+    const { worker, logger } = this.#parts;
+    logger.error({ worker, workerPid: child.pid }, 'a worker has not said a word for too long; it is killed');
+    child.kill('SIGKILL');
+  }
+
+  /** Whether it is a word. */
+  #handleMessage(message: unknown): boolean {
+    if (!word.Check(message)) return false;
     this.#word = message;
     this.#wasReady ||= message.ready;
+    return true;
   }
 
   #handleEnd(end: WorkerEnd): void {
