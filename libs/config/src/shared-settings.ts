@@ -237,7 +237,10 @@ export const httpSettings = {
   ),
   httpFieldsMax: bound(128, 'Fields of a head in HTTP.', 1_000),
   httpHeadTimeoutMs: milliseconds(10_000, 'How long the head of a request may take to come.'),
-  httpBodyTimeoutMs: milliseconds(60_000, 'How long nothing of a request’s body may come.'),
+  httpBodyTimeoutMs: milliseconds(
+    60_000,
+    'How long nothing of a request’s body may come, or nothing of an answer be taken by the caller.',
+  ),
   httpAnswerTimeoutMs: milliseconds(
     120_000,
     'How long a resource may take from a whole request to the head of its answer.',

@@ -6,7 +6,7 @@ export interface HttpBounds {
   head: HeadLimits;
   /** From a connection's or a request's first byte to the end of its head. */
   headTimeoutMs: number;
-  /** Between two pieces of a request's body. */
+  /** Between two pieces of a request's body, and between two that a caller takes of an answer. */
   bodyTimeoutMs: number;
   /** From the end of a request to the head of its answer. */
   answerTimeoutMs: number;

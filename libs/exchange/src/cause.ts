@@ -17,6 +17,7 @@ export type Trouble =
   | 'answer malformed'
   | 'answer cut'
   | 'answer late'
+  | 'answer not taken'
   | 'idle';
 
 /** In whose words callers are told: the node's, or the client's for its own listeners. */

@@ -24,7 +24,8 @@ import { type ProcessName, ResetCode, type Slab, TunnelError, saysNothingReached
 import type { Cause, Trouble } from './cause.ts';
 import type { HttpParts } from './door.ts';
 import type { Errand, RunningExchange, Way } from './errand.ts';
-import type { AnswerSink, HttpRequest } from './request.ts';
+import { type AnswerSink, type HttpRequest, isPersonal } from './request.ts';
+import { Untaken } from './untaken.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
 
 const trackingKey = trackingField.toLowerCase();
@@ -51,6 +52,8 @@ export class Exchange implements ConnectionUser, RunningExchange {
   #bytesBefore = { sent: 0, received: 0 };
   #bytesSeen = 0;
   #quietSince = performance.now();
+  /** While the caller takes no more. */
+  #untaken: Untaken | null = null;
 
   constructor(parts: HttpParts, errand: Errand, request: HttpRequest, sink: AnswerSink) {
     this.#parts = parts;
@@ -124,6 +127,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
 
   /** The caller takes more of the answer. */
   readOn(): void {
+    this.#untaken = null;
     this.#connection?.readOn();
   }
 
@@ -162,6 +166,13 @@ export class Exchange implements ConnectionUser, RunningExchange {
     }
     if (!this.#requestEnded && this.hasRoom && quietMs >= bodyTimeoutMs) {
       this.#endLate('body slow', `nothing of the request's body came for ${bodyTimeoutMs / 1000} s`);
+      return;
+    }
+    if (!this.#switched && this.#untaken?.isLate(now, this.#sink.unsent, bodyTimeoutMs) === true) {
+      this.#endLate(
+        'answer not taken',
+        `the caller took nothing of the answer for ${bodyTimeoutMs / 1000} s`,
+      );
       return;
     }
     if (idleTimeoutSeconds > 0) this.#tickIdle(now, idleTimeoutSeconds);
@@ -276,7 +287,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
     const connection = this.#connection;
     if (connection !== null) {
       connection.leave();
-      if (connection.reusable && !this.#isPersonal)
+      if (connection.reusable && !isPersonal(this.#request))
         this.#parts.pool.put(this.#errand.destinationId, connection);
       else if (this.#requestEnded) this.#parts.pool.close(connection);
       else connection.reset(ResetCode.Cancelled, 'the answer came before the request was whole');
@@ -310,7 +321,9 @@ export class Exchange implements ConnectionUser, RunningExchange {
   }
 
   onPieceEnd(): boolean {
-    return this.#sink.flushSoon();
+    const takesMore = this.#sink.flushSoon();
+    this.#untaken = takesMore ? null : (this.#untaken ?? new Untaken());
+    return takesMore;
   }
 
   onRoom(): void {
@@ -345,13 +358,6 @@ export class Exchange implements ConnectionUser, RunningExchange {
     const fields = forwardAnswer(head.fields, head.minor === 1 ? '1.1' : '1.0', this.#errand.names);
     fields.push({ name: trackingField, key: trackingKey, value: this.#request.trackingId });
     return fields;
-  }
-
-  /** NTLM and Negotiate make a connection somebody's own: no other caller may have it. */
-  get #isPersonal(): boolean {
-    return this.#request.fields.some(
-      ({ key, value }) => key === 'authorization' && /^(?:ntlm|negotiate)\b/i.test(value),
-    );
   }
 
   // ---- ends

@@ -6,8 +6,8 @@
  *       └────────┴─────────┴── fault, close, node stops ──► lingering ──► closed
  *                          └── 101 ──► switched: joinSocket has the socket
  *
- * Lingering: the answer is out and our side ended; what the caller still sends is dropped for a moment, because a reset
- * would take the answer from it.
+ * Lingering: our side ended behind the answer; what the caller still sends is dropped until the answer has been taken
+ * and for a moment more, because a reset would take it from it.
  */
 import type { Socket } from 'node:net';
 import {
@@ -39,6 +39,7 @@ import { Http1Answers } from './http1-answers.ts';
 import { beginsHttp2, http2Preface } from './http2-preface.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
+import { Untaken } from './untaken.ts';
 
 /** What comes behind a request is kept up to this. */
 const heldBytesMax = 65_536;
@@ -63,6 +64,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #keep = true;
   #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
   #since = performance.now();
+  /** What of the last answer has not been taken. */
+  #rest: Untaken | null = null;
   /** What the bytes that are being taken lie in. */
   #slab: Slab | null = null;
   readonly #answers: Http1Answers;
@@ -101,16 +104,18 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   tick(now: number): void {
-    const quietMs = now - this.#since;
-    if (this.#state === 'lingering') {
-      if (quietMs >= lingerMsMax) this.close();
-      return;
-    }
-    if (this.#exchange !== null || this.#state !== 'open') return;
-    const { headTimeoutMs, keepAliveMs } = this.#door.parts.bounds;
-    const { headSince } = this.#held;
-    if (headSince === null) {
-      if (quietMs >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) this.#linger();
+    const isLingering = this.#state === 'lingering';
+    if (this.#exchange !== null || (this.#state !== 'open' && !isLingering)) return;
+    const { headTimeoutMs, keepAliveMs, bodyTimeoutMs } = this.#door.parts.bounds;
+    const headSince = isLingering ? null : this.#held.headSince;
+    if (headSince === null && this.unsent > 0) {
+      this.#rest ??= new Untaken();
+      this.#since = now;
+      if (this.#rest.isLate(now, this.unsent, bodyTimeoutMs)) this.close();
+    } else if (isLingering) {
+      if (now - this.#since >= lingerMsMax) this.close();
+    } else if (headSince === null) {
+      if (now - this.#since >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) this.#linger();
     } else if (now - headSince >= headTimeoutMs) {
       const text = `the head of a request did not come within ${headTimeoutMs / 1000} s`;
       this.#refuseUnread(this.#door.parts.voice.causeOf('head slow', text));
@@ -297,6 +302,10 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     return this.#answers.outgoing.flushSoon();
   }
 
+  get unsent(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Where the request has a body that was not read, the next one cannot be found. */
   sendRefusal(cause: Cause): void {
     if (this.#reader !== null || this.#door.draining()) this.#keep = false;
@@ -341,6 +350,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
       return;
     }
     this.#since = performance.now();
+    this.#rest = null;
     if (this.#reader !== null) {
       // The answer came before the request was whole.
       this.#reader = null;

@@ -30,6 +30,7 @@ import { Exchange } from './exchange.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
 import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
+import { Untaken } from './untaken.ts';
 
 const targetForm = /^[\x21-\x7e]+$/;
 
@@ -73,6 +74,7 @@ export class Http2Caller implements HttpConnection {
   }
 
   tick(now: number): void {
+    for (const request of this.#streams) request.tick(now);
     if (this.busy) this.#since = now;
     else if (now - this.#since >= this.door.parts.bounds.keepAliveMs) this.drain();
   }
@@ -101,6 +103,8 @@ class Http2Request implements AnswerSink, BodySink {
   #answerTrailers: readonly Field[] = [];
   /** Node asks for the trailers when the body is out. */
   #trailersDue = false;
+  /** What of the answer has not been taken since the exchange is over. */
+  readonly #rest = new Untaken();
   /** The request came without a body, of which a rest could be dropped. */
   #isBodiless = false;
 
@@ -136,6 +140,14 @@ class Http2Request implements AnswerSink, BodySink {
     this.sendRefusal(cause);
     this.#dropRest();
     door.onRefused(this.#trackingId, cause);
+  }
+
+  /** Ends a stream whose answer is written and is not taken, and with it the connection that does not even let it end. */
+  tick(now: number): void {
+    if (this.#exchange !== null) return;
+    if (!this.#rest.isLate(now, this.unsent, this.#caller.door.parts.bounds.bodyTimeoutMs)) return;
+    if (this.#stream.closed) this.#caller.close();
+    else this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   onBody(piece: Buffer): void {
@@ -204,6 +216,10 @@ class Http2Request implements AnswerSink, BodySink {
 
   flushSoon(): boolean {
     return this.flush();
+  }
+
+  get unsent(): number {
+    return this.#stream.writableLength;
   }
 
   sendRefusal(cause: Cause): void {

@@ -39,6 +39,11 @@ export interface HttpRequest {
   connection: ConnectionFacts;
 }
 
+/** NTLM and Negotiate make a connection somebody's own: no other caller may have it. */
+export function isPersonal({ fields }: HttpRequest): boolean {
+  return fields.some(({ key, value }) => key === 'authorization' && /^(?:ntlm|negotiate)\b/i.test(value));
+}
+
 /** An answer's head on its way to the caller. */
 export interface Answer {
   head: ResponseHead;
@@ -58,6 +63,8 @@ export interface AnswerSink {
   flush(): boolean;
   /** The same, and what is much may wait for more until the end of the turn. */
   flushSoon(): boolean;
+  /** Bytes of the answer that the caller has not taken, as far as can be seen. */
+  readonly unsent: number;
   /** An answer of the serving end's own, in place of the resource's. */
   sendRefusal(cause: Cause): void;
   /** The answer cannot be completed, and the caller must see that. */

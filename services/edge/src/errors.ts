@@ -123,6 +123,7 @@ export type CallerCode =
   | 'EDGE_HTTP_ANSWER_MALFORMED'
   | 'EDGE_HTTP_ANSWER_CUT'
   | 'EDGE_HTTP_ANSWER_LATE'
+  | 'EDGE_HTTP_ANSWER_NOT_TAKEN'
   | HttpFaultCode;
 
 /** One caller's bad end: the code, plain words, and the rule that decided where one did. */

@@ -28,6 +28,7 @@ const troubles: Readonly<Record<Trouble, { code: CloudCode; end: Cause['end'] }>
   'answer malformed': { code: 'CLIENT_HTTP_ANSWER_MALFORMED', end: 'resource' },
   'answer cut': { code: 'CLIENT_HTTP_ANSWER_CUT', end: 'resource' },
   'answer late': { code: 'CLIENT_HTTP_ANSWER_LATE', end: 'resource' },
+  'answer not taken': { code: 'CLIENT_HTTP_ANSWER_NOT_TAKEN', end: 'client' },
   idle: { code: 'CLIENT_IDLE', end: 'client' },
 };
 

@@ -35,6 +35,7 @@ const troubles: Readonly<Record<Trouble, Pick<CallerCause, 'code' | 'end'>>> = {
   'answer malformed': { code: 'EDGE_HTTP_ANSWER_MALFORMED', end: 'resource' },
   'answer cut': { code: 'EDGE_HTTP_ANSWER_CUT', end: 'resource' },
   'answer late': { code: 'EDGE_HTTP_ANSWER_LATE', end: 'resource' },
+  'answer not taken': { code: 'EDGE_HTTP_ANSWER_NOT_TAKEN', end: 'edge' },
   idle: { code: 'EDGE_IDLE', end: 'edge' },
 };
 

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, constants } from 'node:http2';
+import { test } from 'node:test';
+import { Http2Caller } from './http2-caller.ts';
+import { testBounds, testDoor, testFacts } from './test-door.ts';
+import { withTlsPair } from './test-tls-pair.ts';
+
+test('an HTTP/2 stream whose answer is written and not taken is ended, and none before its time', () =>
+  withTlsPair(async (server, caller) => {
+    const connection = new Http2Caller(testDoor(), server, testFacts, 'id');
+    const session = connect('http://localhost', {
+      createConnection: () => caller,
+      settings: { initialWindowSize: 0 },
+    });
+    const stream = session.request({ ':path': '/' });
+    stream.on('error', () => {});
+    await once(stream, 'response');
+    const begun = performance.now();
+    connection.tick(begun);
+    connection.tick(begun + testBounds.bodyTimeoutMs);
+    assert.equal(connection.busy, true);
+    connection.tick(begun + testBounds.bodyTimeoutMs * 10);
+    await once(stream, 'close');
+    assert.equal(stream.rstCode, constants.NGHTTP2_CANCEL);
+    session.destroy();
+  }));

@@ -1,0 +1,18 @@
+/** Both ends of a TCP connection on the loopback address. */
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+
+/** `server` is paused; both are destroyed at the end. */
+export async function withPair(work: (server: Socket, caller: Socket) => Promise<void>): Promise<void> {
+  const listener = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const caller = connect((listener.address() as AddressInfo).port, '127.0.0.1');
+  const [server] = (await once(listener, 'connection')) as [Socket];
+  try {
+    await work(server, caller);
+  } finally {
+    server.destroy();
+    caller.destroy();
+    listener.close();
+  }
+}
