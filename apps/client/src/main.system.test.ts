@@ -75,6 +75,14 @@ describe('postern-client', () => {
     assert.equal(code, 0);
   });
 
+  it('goes on when the disk of its log is full', async (t) => {
+    const { run } = await platformWith(t);
+    const child = run('abc', '-p', '/dev/full');
+    assert.match(await firstLine(child), /^connected /);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+  });
+
   it('has its ID again after kill -9', async (t) => {
     const { run } = await platformWith(t);
     const first = run('abc');

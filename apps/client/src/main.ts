@@ -1,5 +1,5 @@
 /** `postern-client` as a process: settings, log, the client, and what it says on stdout. */
-import { openSync, writeSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import process from 'node:process';
 import { ConfigError, ExitCode } from '@postern/config';
 import {
@@ -7,6 +7,7 @@ import {
   Metrics,
   createLogger,
   createTelemetry,
+  fileDestination,
   processMetrics,
   runProgram,
 } from '@postern/telemetry';
@@ -27,7 +28,7 @@ const logger = createLogger({
   level: rootLogLevel(options),
   ...(settings.logFile === undefined
     ? {}
-    : { destination: orExit(() => openLogFile(settings.logFile ?? '')) }),
+    : { destination: fileDestination(orExit(() => openLogFile(settings.logFile ?? ''))) }),
 });
 const { name, version } = program;
 const metrics = new Metrics();
@@ -91,12 +92,7 @@ function orExit<T>(read: () => T): T {
   }
 }
 
-function openLogFile(path: string): { write(line: string): void } {
-  const descriptor = opened(path);
-  return { write: (line) => void writeSync(descriptor, line) };
-}
-
-function opened(path: string): number {
+function openLogFile(path: string): number {
   try {
     return openSync(path, 'a', 0o640);
   } catch (error) {

@@ -20,6 +20,7 @@ export {
   type LoggerOptions,
   type LogLevel,
   createLogger,
+  fileDestination,
   silentLogger,
   subsystemLogger,
 } from './logger.ts';

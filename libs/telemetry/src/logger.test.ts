@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { createLogger, subsystemLogger } from './index.ts';
+import { createLogger, fileDestination, subsystemLogger } from './index.ts';
 
 function capture(): { lines: Record<string, unknown>[]; write: (line: string) => void } {
   const lines: Record<string, unknown>[] = [];
@@ -31,4 +32,12 @@ test('less grave messages than the level are not written', () => {
   const destination = capture();
   createLogger({ name: 'x', level: 'warn', destination }).info('no');
   assert.equal(destination.lines.length, 0);
+});
+
+test('a full disk behind the log is nothing that its writer meets', (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const logger = createLogger({ name: 'x', destination: fileDestination(full) });
+  for (let lines = 0; lines < 3; lines += 1) logger.error('lost');
+  logger.fatal('lost too');
 });

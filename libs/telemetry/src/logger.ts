@@ -8,6 +8,8 @@ import pretty from 'pino-pretty';
 
 export type { Logger } from 'pino';
 
+const keptCharactersMax = 1024 * 1024;
+
 /** The levels of `logLevel`. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -49,8 +51,20 @@ export function subsystemLogger(logger: Logger, subsystem: string): Logger {
 /** A logger that writes nothing; for tests and for parts that are given none. */
 export const silentLogger: Logger = pino({ level: 'silent' });
 
+/**
+ * Lines to an open file. A disk that is full ends no program: what cannot be written is kept up to a bound, goes out with
+ * the first line that can, and is left out past that.
+ */
+export function fileDestination(descriptor: number): DestinationStream {
+  const destination = pino.destination({ dest: descriptor, sync: true, maxLength: keptCharactersMax });
+  // Nobody is left to be told: this is where it would be told.
+  destination.on('error', () => undefined);
+  // Without its flushSync, which `fatal` calls: it tries for ever where the disk is full, and each line is out already.
+  return { write: (line) => void destination.write(line) };
+}
+
 function stderrDestination(): DestinationStream {
-  if (!process.stderr.isTTY) return pino.destination({ fd: 2, sync: true });
+  if (!process.stderr.isTTY) return fileDestination(process.stderr.fd);
   return pretty({
     destination: 2,
     sync: true,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 
@@ -15,7 +16,7 @@ interface Running {
 }
 
 /** A program of one part, in a process of its own; `part` overrides what the part does. */
-function run(t: TestContext, part = '', build = ''): Running {
+function run(t: TestContext, part = '', build = '', stderr: 'pipe' | number = 'pipe'): Running {
   const source = `
     import { ExitCode } from ${config};
     import { ExitError, createLogger, runProgram } from ${lib};
@@ -28,10 +29,11 @@ function run(t: TestContext, part = '', build = ''): Running {
       onRunning: (ops) => process.stdout.write('ready ' + ops.url + '\\n'),
     });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', stderr],
   });
   t.after(() => child.kill('SIGKILL'));
-  const log = text(child.stderr);
+  assert(child.stdout !== null);
+  const log = child.stderr === null ? '' : text(child.stderr);
   return {
     child,
     ended: once(child, 'exit').then(async ([code]) => ({ code: code as number | null, log: await log })),
@@ -127,4 +129,22 @@ test('a reader of stdout that has gone does not end the program', async (t) => {
   });
   child.kill('SIGUSR2');
   assert.equal((await ended).code, 0);
+});
+
+test('a log that cannot be written, because the disk is full, ends no program', async (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const { child, ended, line } = run(t, '', '', full);
+  await line;
+  child.kill('SIGTERM');
+  assert.equal((await ended).code, 0);
+});
+
+test('an error that nobody caught ends with 70 though it cannot be logged', async (t) => {
+  const { ended } = run(
+    t,
+    `start: async () => { setImmediate(() => { throw new Error('lost'); }); }`,
+    `logger.fatal = () => { throw new Error('ENOSPC'); }`,
+  );
+  assert.equal((await ended).code, 70);
 });

@@ -78,12 +78,14 @@ function handleSignals(life: Life, logger: Logger): void {
 }
 
 function handleUncaught(logger: Logger): void {
-  process.on('uncaughtException', (error) => {
-    logger.fatal({ subsystem: 'life', error }, 'an error that nobody caught');
-    process.exit(ExitCode.internal);
-  });
-  process.on('unhandledRejection', (error) => {
-    logger.fatal({ subsystem: 'life', error }, 'a rejection that nobody caught');
-    process.exit(ExitCode.internal);
-  });
+  const end = (error: unknown, text: string): never => {
+    try {
+      logger.fatal({ subsystem: 'life', error }, text);
+    } finally {
+      // Not to be told is no reason to go on.
+      process.exit(ExitCode.internal);
+    }
+  };
+  process.on('uncaughtException', (error) => end(error, 'an error that nobody caught'));
+  process.on('unhandledRejection', (error) => end(error, 'a rejection that nobody caught'));
 }
