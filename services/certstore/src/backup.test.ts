@@ -62,7 +62,8 @@ describe('what certstore has backed up', () => {
   });
 
   it('is refused where the key is not here', async () => {
-    const other = await KeyRing.open(async () => localKeys(newKey()));
+    const otherKey = newKey();
+    const other = await KeyRing.open(async () => localKeys(otherKey));
     await assert.rejects(check(await secret('a', other)), { code: 'BACKUP_KEY_MISSING' });
   });
 

@@ -27,6 +27,7 @@ describe('passwords of proxies', () => {
     store = openSqlite(':memory:');
     documents = await openDocuments(store);
     named.clear();
+    const key = randomBytes(32).toString('base64');
     passwords = new Passwords({
       documents,
       usage: {
@@ -35,7 +36,7 @@ describe('passwords of proxies', () => {
       },
       // What was sealed, opened.
       intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
-      wrapper: await KeyRing.open(async () => localKeys(randomBytes(32).toString('base64'))),
+      wrapper: await KeyRing.open(async () => localKeys(key)),
       now: () => new Date(now),
     });
   });

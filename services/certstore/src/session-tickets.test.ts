@@ -10,7 +10,8 @@ test('all replicas give the same secret, for a period, sealed at rest, and never
   const store = openSqlite(':memory:');
   t.after(() => store.close());
   const documents = await openDocuments(store);
-  const wrapper = await KeyRing.open(async () => localKeys(randomBytes(32).toString('base64')));
+  const key = randomBytes(32).toString('base64');
+  const wrapper = await KeyRing.open(async () => localKeys(key));
   let now = 20_000 * sessionTicketPeriodMs;
   const replica = (ahead = 0) => new SessionTickets({ documents, wrapper, now: () => new Date(now + ahead) });
   const first = await Promise.all([replica().current(), replica().current(), replica().current()]);

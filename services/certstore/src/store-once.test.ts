@@ -17,7 +17,8 @@ test('contents that several want stored once at the same time are stored once', 
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
   const documents = await openDocuments(store);
-  const wrapper = await KeyRing.open(async () => localKeys(randomBytes(32).toString('base64')));
+  const key = randomBytes(32).toString('base64');
+  const wrapper = await KeyRing.open(async () => localKeys(key));
   const onError = (error: unknown): void => assert.fail(String(error));
   const source = certificateSource(documents);
   const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError });
