@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { MemoryHub } from '@postern/bus';
 import {
   ask,
+  certificateFeed,
   getCa,
   issueNodeCertificate,
   issueServerCertificate,
@@ -47,6 +48,19 @@ describe('certstore', () => {
     running.push(service);
     await service.start();
     return service;
+  }
+
+  /** The store, with something that happens just before that collection is opened. */
+  function opening(name: string, first: () => Promise<void>): Store {
+    return {
+      collection: async (opened, collectionOptions) => {
+        if (opened === name) await first();
+        return store.collection(opened, collectionOptions);
+      },
+      transaction: (work, transactionOptions) => store.transaction(work, transactionOptions),
+      ping: () => store.ping(),
+      close: () => store.close(),
+    };
   }
 
   async function request(): Promise<string> {
@@ -237,6 +251,23 @@ describe('certstore', () => {
     await service.stop();
     await service.stop();
     assert.equal(service.ready().ready, false);
+  });
+
+  it('that starts while a restore is done has the CAs that it gave', async () => {
+    await (await start()).stop();
+    const bus = hub.connect();
+    const authorities = await store.collection('certstore_authorities');
+    const meanwhile = opening(`${certificateFeed.name.replaceAll('.', '_')}_counter`, async () => {
+      for (const { id } of (await authorities.list()).items) await authorities.delete(id);
+    });
+    const service = createCertstore({ bus: hub.connect(), store: meanwhile, options });
+    running.push(service);
+    await service.start();
+    const { pem } = await ask(bus, getCa, {});
+    const stored = (await authorities.get('platform')) as
+      | (StoredDocument & { certificatePem: string })
+      | null;
+    assert.equal(pem, stored?.certificatePem);
   });
 
   it('waits for a store that is out of reach, and may be stopped meanwhile', async () => {

@@ -180,12 +180,18 @@ class Certstore implements Service {
       await checkKey(store, ring);
       const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
       const documents = await openDocuments(store);
-      const intake = await IntakeKey.open(documents, ring);
-      const authorities = await openAuthorities(store, ring);
       const source = certificateSource(documents);
       const onRestored = (): void => this.#handleRestored();
+      // Before what it tells of is loaded: a restore between the two would not be noticed, and the former CAs stay.
       const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError, onRestored });
-      return { ring, issued, authorities, documents, intake, feed };
+      try {
+        const intake = await IntakeKey.open(documents, ring);
+        const authorities = await openAuthorities(store, ring);
+        return { ring, issued, authorities, documents, intake, feed };
+      } catch (error) {
+        await feed.stop();
+        throw error;
+      }
     };
     try {
       const opened = await untilReachable(open, {
