@@ -34,6 +34,19 @@ describe('proxy choice', () => {
     );
   });
 
+  it('refuses credentials for which SOCKS 5 has no room, without repeating them, and only for SOCKS 5', () => {
+    const fits = 'é'.repeat(127);
+    assert.equal(parseProxy(`socks5://${fits}:${fits}@proxy`).credentials?.password, fits);
+    assert.equal(parseProxy(`http://user:${fits}é@proxy`).credentials?.password, `${fits}é`);
+    for (const credentials of [`${fits}é:secret`, `user:${fits}é`]) {
+      assert.throws(
+        () => parseProxy(`socks5://${credentials}@proxy`),
+        (error: Error) =>
+          error instanceof TypeError && /255 bytes/.test(error.message) && !/é|secret/.test(error.message),
+      );
+    }
+  });
+
   it('shows a proxy without its credentials', () => {
     assert.equal(proxyText(parseProxy('https://user:secret@proxy:8443')), 'https://proxy:8443');
   });

@@ -27,6 +27,8 @@ const kinds: Readonly<Record<string, { kind: Proxy['kind']; port: number }>> = {
   'socks5h:': { kind: 'socks5', port: 1080 },
 };
 
+const socksCredentialBytesMax = 255;
+
 /** Reads `--proxy` and the environment once. Throws a TypeError that names no credentials when a URL is wrong. */
 export function proxyChooser(given: string | null, environment: ProxyEnvironment): ChooseProxy {
   const url = given ?? readVariable(environment, 'HTTPS_PROXY') ?? readVariable(environment, 'ALL_PROXY');
@@ -56,8 +58,19 @@ export function parseProxy(text: string): Proxy {
     kind: scheme.kind,
     host: bare(url.hostname),
     port: url.port === '' ? scheme.port : Number(url.port),
-    credentials: url.username === '' ? null : { user: decode(url.username), password: decode(url.password) },
+    credentials: credentialsOf(url, scheme.kind),
   };
+}
+
+/** What has no room in SOCKS 5 (RFC 1929, section 2) is refused here: the package throws where nobody catches it. */
+function credentialsOf({ username, password }: URL, kind: Proxy['kind']): Proxy['credentials'] {
+  if (username === '') return null;
+  const credentials = { user: decode(username), password: decode(password) };
+  const longest = Math.max(Buffer.byteLength(credentials.user), Buffer.byteLength(credentials.password));
+  if (kind === 'socks5' && longest > socksCredentialBytesMax) {
+    throw new TypeError(`SOCKS5 has room for ${socksCredentialBytesMax} bytes of user and of password`);
+  }
+  return credentials;
 }
 
 function readVariable(environment: ProxyEnvironment, name: string): string | null {
