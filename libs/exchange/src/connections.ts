@@ -51,6 +51,11 @@ export class Connections {
   /** Takes one. */
   accept(arrival: HttpArrival): void {
     const { trackingId, socket, facts, head, http2 } = arrival;
+    if (socket.destroyed) {
+      // Its end has been told already, and nobody would hear of it.
+      arrival.onClosed();
+      return;
+    }
     const known = { door: this.#door(arrival), arrival };
     if (http2) {
       this.#known.set(new Http2Caller(known.door, socket, facts, trackingId), known);
