@@ -1,7 +1,8 @@
 /**
  * A request's head as it is sent to the resource: its own Host, nothing that was meant for this hop only (RFC 9110,
  * 7.6.1), and who called, told by the gateway alone. What a caller says of itself in these fields is dropped, unless
- * it is a balancer that is trusted; so are the same names with `_`, which some servers read as `-`.
+ * it is a balancer that is trusted; so are the same names with `_`, which some servers read as `-`. What names
+ * another path than the one that was judged is dropped from anybody.
  */
 import { type Field, listOf } from './field.ts';
 import type { Framing } from './framing.ts';
@@ -56,7 +57,16 @@ const hop = new Set([
   'http2-settings',
   'host',
 ]);
-const told = new Set(['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'postern-tracking-id']);
+const told = new Set([
+  'forwarded',
+  'x-real-ip',
+  'client-cert',
+  'client-cert-chain',
+  'postern-tracking-id',
+  // Resources that heed these serve another path than the rules have judged.
+  'x-original-url',
+  'x-rewrite-url',
+]);
 /** Names of RFC 9112's own mechanics, which Connection cannot take away. */
 const kept = new Set(['close', 'keep-alive', 'upgrade', 'te', 'host', 'content-length', 'transfer-encoding']);
 
@@ -120,13 +130,13 @@ export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null
   return protocols.length === 0 ? null : protocols.join(', ');
 }
 
-/** Whether the field is for the gateway alone to tell. */
+/** Whether the field is for the gateway alone to tell, or for nobody. */
 export function isTold(key: string): boolean {
   const name = key.includes('_') ? key.replaceAll('_', '-') : key;
   return told.has(name) || name.startsWith('x-forwarded');
 }
 
-/** What a trusted balancer may say beside the two lists that are added to. Never a certificate or a tracking ID. */
+/** What a trusted balancer may say beside the two lists that are added to. Never a certificate, a tracking ID or another path. */
 function isBalancers(key: string): boolean {
   return key === 'x-real-ip' || key.startsWith('x-forwarded-');
 }

@@ -54,6 +54,20 @@ test('the trace that a request is a part of is told in place of what the caller 
   ]);
 });
 
+test('no caller names another path than the one that was judged', () => {
+  const names = ['X-Original-URL', 'x-rewrite-url', 'X_Original_Url', 'X-REWRITE_URL'];
+  for (const trusted of [false, true]) {
+    const lines = sent(
+      names.map((name) => `${name}: /admin`),
+      { trusted },
+    );
+    assert.deepEqual(
+      lines.filter((line) => line.includes('/admin')),
+      [],
+    );
+  }
+});
+
 test('who called is told by the gateway alone', () => {
   const outside = [
     'Forwarded: for=6.6.6.6',
