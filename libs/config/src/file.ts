@@ -50,23 +50,37 @@ function parseFile(
     problem: { code: 'CONFIG_FILE', message: `the file ${path} cannot be used: ${why}` },
   });
   try {
-    const document = parseDocument(readFile(path, configFileBytesMax), { lineCounter });
+    const document = parseDocument(readFile(path, configFileBytesMax), { lineCounter, prettyErrors: false });
     const [error] = document.errors;
-    if (error !== undefined) return fail(error.message);
+    // The parser's own words may carry the text of the line, and so a secret.
+    if (error !== undefined)
+      return fail(`line ${lineCounter.linePos(error.pos[0]).line} is not well-formed YAML (${error.code})`);
     if (document.contents === null) return { entries: [] };
-    return isMap(document.contents)
-      ? { entries: entriesOf(document) }
-      : fail('it must hold a map of settings');
+    if (!isMap(document.contents)) return fail('it must hold a map of settings');
+    const entries = entriesOf(document);
+    return entries === null
+      ? fail('an alias (*) in it has no anchor (&), or too much is made of one')
+      : { entries };
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
 }
 
-function entriesOf(document: Document): Entry[] {
+/** Null where an alias cannot be resolved; the parser's words for it would carry its name. */
+function entriesOf(document: Document): Entry[] | null {
   if (!isMap(document.contents)) return [];
-  const plain = document.toJS({ maxAliasCount: aliasesMax }) as Record<string, unknown>;
+  const plain = plainOf(document);
+  if (plain === null) return null;
   return document.contents.items.map(({ key: node }) => {
     const key = isScalar(node) ? String(node.value) : String(node);
     return { key, value: plain[key], offset: isScalar(node) ? (node.range?.[0] ?? 0) : 0 };
   });
+}
+
+function plainOf(document: Document): Record<string, unknown> | null {
+  try {
+    return document.toJS({ maxAliasCount: aliasesMax }) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
 }

@@ -242,6 +242,22 @@ test('a file that is missing, broken or no map is refused by name', () => {
   assert.match(problemsOf(['g', '--config', 'no']).message, /the file no cannot be used: ENOENT/);
 });
 
+test('a broken file is refused with the line and none of its text, which may be a secret', () => {
+  for (const text of [
+    '# x\ntoken: hush: x',
+    'token: "hush\nport: 1',
+    '# x\ntoken: *hush',
+    '# x\ntoken: @hush',
+  ]) {
+    const error = problemsOf(['g', '--config', 'c'], {}, { c: text });
+    assert.match(
+      error.message,
+      /^the file c cannot be used: (line 2 is not well-formed YAML \([A-Z_]+\)|an alias)/,
+    );
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /hush/);
+  }
+});
+
 test('the settings are frozen through and through', () => {
   const settings = settingsOf(['g', '--hosts', 'a=b']);
   assert(Object.isFrozen(settings) && Object.isFrozen(settings.hosts) && Object.isFrozen(settings.gateways));
