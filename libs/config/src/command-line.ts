@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from './errors.ts';
 import { type SourceResult, FoundValues } from './found.ts';
+import { suggestNearest } from './nearest.ts';
 import type { Setting } from './setting.ts';
 import { readTexts } from './value.ts';
 
@@ -43,6 +44,10 @@ export function readCommandLine(program: CommandLineProgram, argv: readonly stri
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: 'print', text: printed };
+    // Without a cause: commander's words for these carry what was given, perhaps a secret.
+    if (error.code === 'commander.unknownOption') throw usageError(unknownFlag(program, error.message));
+    if (error.code === 'commander.excessArguments')
+      throw usageError(error.message.replace(/^error: (.* but got \d+):.*$/s, '$1'));
     throw usageError(error.message.replace(/^error: /, ''), { cause: error });
   }
   const { config, checkConfig } = command.opts<{ config?: string; checkConfig?: boolean }>();
@@ -71,6 +76,16 @@ function usageError(message: string, options?: ErrorOptions): ConfigError {
     new ConfigError([{ code: 'CONFIG_USAGE', message: message.replaceAll('\n', ' ') }]),
     options,
   );
+}
+
+function unknownFlag({ settings }: CommandLineProgram, message: string): string {
+  const [, given = ''] = /'(--[^='\s]*|-.)/.exec(message) ?? [];
+  const fileFlag = settings.find((one) => one.fileFlag === `${given}-file`)?.fileFlag;
+  const visible = settings.filter((one) => !one.hidden);
+  const known = visible.flatMap((one) => [one.flag, one.fileFlag]).filter((flag) => flag !== null);
+  const suggestion =
+    typeof fileFlag === 'string' ? `; did you mean ${fileFlag}?` : suggestNearest(given, known);
+  return `unknown option '${given}'${suggestion}`;
 }
 
 function buildCommand(program: CommandLineProgram, onGiven: (given: Given) => void): Command {

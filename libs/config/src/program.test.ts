@@ -202,6 +202,19 @@ test('an unknown flag is a bad usage that suggests the nearest', () => {
   assert.match(error.message, /--prot.*--port/);
 });
 
+test('what an unknown flag was given is not shown, and the flag for its file is suggested', () => {
+  for (const [given, told] of [
+    ['--token=hush', "unknown option '--token'; did you mean --token-file?"],
+    ['--tokn-file=hush', "unknown option '--tokn-file'; did you mean --token-file?"],
+    ['--prot=hush', "unknown option '--prot'; did you mean --port?"],
+    ['-xhush', "unknown option '-x'"],
+  ] as const) {
+    const error = problemsOf(['g', given]);
+    assert.equal(error.message, told);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /hush/);
+  }
+});
+
 test('an unknown key names its line and suggests the nearest', () => {
   const error = problemsOf(['g', '--config', 'c.yaml'], {}, { 'c.yaml': '# x\nport: 1\nlogLevle: info\n' });
   assert.equal(error.code, 'CONFIG_UNKNOWN_KEY');
