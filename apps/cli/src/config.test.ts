@@ -47,9 +47,17 @@ test('an unknown key and an unknown variable are refused with the one that was p
   assert.throws(() => resolveFlags({}, { POSTERN_OPERATR: 'x' }), /did you mean POSTERN_OPERATOR\?/);
 });
 
-test('--check-config shows each setting with where it comes from', () => {
-  const resolution = resolveFlags({ checkConfig: true, json: true }, { POSTERN_OPERATOR: 'a.json' });
+test('--check-config shows each setting with where it comes from', (t) => {
+  const operator = JSON.stringify({ adminUrl: 'https://localhost', apiKey: 'k', caFile: fileWith(t, '') });
+  const POSTERN_OPERATOR = fileWith(t, operator);
+  const resolution = resolveFlags({ checkConfig: true, json: true }, { POSTERN_OPERATOR });
   assert(resolution.kind === 'print');
-  assert.match(resolution.text, /^operatorFile: "a\.json" {2}# environment$/m);
+  assert.match(resolution.text, /^operatorFile: ".*" {2}# environment$/m);
   assert.match(resolution.text, /^json: true {2}# flag$/m);
+});
+
+test('--check-config refuses what every command would refuse: no platform, and a file that is none', (t) => {
+  assert.throws(() => resolveFlags({ checkConfig: true }, {}), { code: 'CLI_CONTEXT_MISSING' });
+  const operatorFile = fileWith(t, '{}');
+  assert.throws(() => resolveFlags({ checkConfig: true, operatorFile }, {}), { code: 'CLI_CONTEXT_INVALID' });
 });

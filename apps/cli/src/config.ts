@@ -5,6 +5,7 @@
  */
 import { defineProgram } from '@postern/config';
 import { type Static, Type } from 'typebox';
+import { readContext } from './context.ts';
 
 const schema = Type.Object({
   operatorFile: Type.Optional(
@@ -36,12 +37,13 @@ export const program = defineProgram({
   description: 'The command line for operators: asks the admin API of a platform.',
   environmentPrefix: 'CLI',
   schema,
+  check: (settings) => void readContext(settings),
 });
 
 /** Flags as commander has read them, by their names in camelCase. */
 export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;
 
-/** What is to be printed for `--check-config`, or the settings. Throws ConfigError. */
+/** What is to be printed for `--check-config`, or the settings. Throws ConfigError, and CliError where that finds no platform. */
 export function resolveFlags(
   flags: GivenFlags,
   environment: Readonly<Record<string, string | undefined>> = process.env,

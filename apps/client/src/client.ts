@@ -6,8 +6,7 @@
  *   every gateway over, ended by the platform     ──► 0
  *   every gateway over otherwise                  ──► 69 (tries used up), 77 (refused)
  */
-import { readFileSync, statSync } from 'node:fs';
-import { type AccessList, aclFileBytesMax, compileAccessList, parseAclFile } from '@postern/access';
+import type { AccessList } from '@postern/access';
 import { ExitCode } from '@postern/config';
 import {
   type Ending,
@@ -19,10 +18,10 @@ import {
   subsystemLogger,
 } from '@postern/telemetry';
 import { Compression } from '@postern/tunnel';
+import { readAclFile } from './acl-file.ts';
 import type { ClientOptions, GatewayOptions } from './options.ts';
 import { Dialer } from './dialer.ts';
 import { errorText } from '@postern/dial';
-import { ClientError } from './errors.ts';
 import { GatewayClient } from './gateway-client.ts';
 import type { GatewayEnd } from './gateway-options.ts';
 import { type Identity, openIdentity } from './identity.ts';
@@ -61,21 +60,6 @@ interface Member {
 export function createClient(parts: ClientParts): ClientService {
   const lists = parts.options.gateways.map(({ aclFile }) => (aclFile === null ? null : readAclFile(aclFile)));
   return new Client(parts, lists);
-}
-
-/** The owner's list from its file. Throws ClientError that names the file and what is wrong in it. */
-export function readAclFile(path: string): AccessList {
-  try {
-    if (statSync(path).size > aclFileBytesMax)
-      throw new RangeError(`it is longer than ${aclFileBytesMax} bytes`);
-    return compileAccessList(parseAclFile(readFileSync(path, 'utf8')));
-  } catch (error) {
-    throw new ClientError(
-      'CLIENT_ACL_FILE_INVALID',
-      `the access-list file ${path} cannot be used: ${errorText(error)}`,
-      { cause: error },
-    );
-  }
 }
 
 class Client implements ClientService {

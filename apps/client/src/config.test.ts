@@ -164,6 +164,20 @@ describe('client settings', () => {
     );
   });
 
+  it('is refused by --check-config where the start would refuse it', () => {
+    assert.equal(program.resolve(['a', ...connect, '--check-config'], {}).kind, 'print');
+    for (const argv of [
+      [],
+      ['a', '--hosts', 'x=other'],
+      ['a', '--ca', '/nonexistent'],
+      ['a', '-F', '/nonexistent'],
+      ['a', 'b', '-F', 'none--/dev/null/x'],
+    ]) {
+      const given = [...argv, ...connect, '--check-config'];
+      assert.throws(() => program.resolve(given, {}), ConfigError, argv.join(' '));
+    }
+  });
+
   it('keeps its state below XDG_STATE_HOME, or where it is told', () => {
     assert.equal(optionsOf(['a', ...connect], { XDG_STATE_HOME: '/x' }).state, '/x/postern-client');
     assert.equal(optionsOf(['a', ...connect, '--state', '/y']).state, '/y');

@@ -2,8 +2,19 @@
  * The client's settings. The old product's flags are here too: those whose feature is here mean the same, the others are
  * taken and named as without effect.
  */
-import { defineProgram, httpSettings, secret, telemetrySettings } from '@postern/config';
+import {
+  ConfigError,
+  type ConfigProblem,
+  type Environment,
+  defineProgram,
+  httpSettings,
+  secret,
+  telemetrySettings,
+} from '@postern/config';
 import { type Static, Type } from 'typebox';
+import { readAclFile } from './acl-file.ts';
+import { ClientError } from './errors.ts';
+import { readOptions } from './options.ts';
 
 const gatewayIdPattern = '^[A-Za-z0-9]{1,64}$';
 
@@ -209,6 +220,7 @@ export const program = defineProgram({
     'The client of a private network: dials out to the platform and reaches what the gateway’s callers ask for.',
   environmentPrefix: 'CLIENT',
   schema,
+  check: checkOptions,
   epilogue: [
     'Examples:',
     '  POSTERN_TOKEN=… postern-client 7Kq2nZ4tWx --connect https://gateway.example.com',
@@ -219,6 +231,21 @@ export const program = defineProgram({
     '64 bad usage, 69 --reconnect used up, 77 refused for all its gateways before the first tunnel, 78 bad configuration.',
   ].join('\n'),
 });
+
+/** Reads all that a start reads before its first call. */
+function checkOptions(settings: ClientSettings, environment: Environment): void {
+  const { gateways } = readOptions(settings, environment);
+  const problems = gateways.flatMap(({ aclFile }): ConfigProblem[] => {
+    try {
+      if (aclFile !== null) readAclFile(aclFile);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      return [{ code: 'CONFIG_FILE', message: error.message }];
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+}
 
 /** Old flags that were given and have no effect in this version, as they are written; never with their values. */
 export function withoutEffect(settings: ClientSettings): string[] {

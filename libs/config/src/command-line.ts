@@ -3,6 +3,7 @@
  * order of argv, so that of a flag and its alias the last one counts, and lists grow.
  */
 import { Command, CommanderError, Option } from 'commander';
+import type { Environment } from './environment.ts';
 import { ConfigError } from './errors.ts';
 import { type SourceResult, FoundValues } from './found.ts';
 import { suggestNearest } from './nearest.ts';
@@ -18,6 +19,10 @@ export interface CommandLineProgram {
   readonly configVariable: string;
   /** Text after the generated help, e.g. examples. */
   readonly epilogue?: string;
+  /** What `--check-config` asks beyond the schema; throws what a start would. */
+  readonly check?:
+    | ((settings: Readonly<Record<string, unknown>>, environment: Environment) => void)
+    | undefined;
 }
 
 /** What argv asked for: text to print and no more (`--help`, `--version`), or values. */

@@ -22,6 +22,8 @@ export interface ProgramDefinition<Schema extends TObject> {
   /** The part of its variables after `POSTERN_`: `EDGE`. */
   environmentPrefix: string;
   schema: Schema;
+  /** What a start would refuse beyond the schema; throws as it does. Called by `--check-config` alone. */
+  check?: (settings: Readonly<Static<Schema>>, environment: Environment) => void;
   /** Shown after the generated help. */
   epilogue?: string;
   /** Defaults to the version of this tree. */
@@ -48,7 +50,7 @@ export interface Program<Settings> {
 export function defineProgram<Schema extends TObject>(
   definition: ProgramDefinition<Schema>,
 ): Program<Static<Schema>> {
-  const { name, description, environmentPrefix, epilogue, version = manifest.version } = definition;
+  const { name, description, environmentPrefix, check, epilogue, version = manifest.version } = definition;
   const settings = listSettings(definition.schema, environmentPrefix);
   const configVariable = `POSTERN_${environmentPrefix}_CONFIG`;
   const commandLine: CommandLineProgram = {
@@ -58,6 +60,7 @@ export function defineProgram<Schema extends TObject>(
     settings,
     configVariable,
     ...(epilogue === undefined ? {} : { epilogue }),
+    ...(check === undefined ? {} : { check: check as CommandLineProgram['check'] }),
   };
   const resolve: Program<Static<Schema>>['resolve'] = (argv, environment, readFile) =>
     resolveSettings(commandLine, argv, environment, readFile) as Resolution<Static<Schema>>;

@@ -49,7 +49,10 @@ export function resolveSettings(
   }
   if (problems.length > 0) throw new ConfigError(problems);
   deepFreeze(settings);
-  if (commandLine.checkOnly) return { kind: 'print', text: listValues(program, settings, origins) };
+  if (commandLine.checkOnly) {
+    program.check?.(settings, environment);
+    return { kind: 'print', text: listValues(program, settings, origins) };
+  }
   return { kind: 'run', settings, origins, warnings: commandLine.warnings };
 }
 
