@@ -55,6 +55,19 @@ describe('arguments', () => {
 describe('output', () => {
   it('shows nothing that a terminal would interpret', () => {
     assert.equal(fieldsOf({ name: 'a\u001b[31mb' }), 'name  a?[31mb');
+    // A client's name may be a heading, and so a key.
+    assert.equal(fieldsOf({ 'a\u001b[31m': { 'b\n': 'c' } }), 'a?[31m.b?  c');
+    const problem = {
+      status: 409,
+      code: 'X',
+      detail: 'a\u001b[31mb',
+      errors: [{ path: '/\u0007', message: 'm\r' }],
+    };
+    assert.equal(describeError(new ApiError(problem)), 'X: a?[31mb\n  /? m?');
+    assert.equal(
+      describeError(new CliError('CLI_UNREACHABLE', 'a\u009bb')).split('\n')[0],
+      'CLI_UNREACHABLE: a?b',
+    );
   });
 
   it('shows a line for each item, and says when there are none', () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, ExitCode } from '@postern/config';
+import { plainText } from './plain-text.ts';
 
 /** Codes of this room. */
 export type CliCode =
@@ -109,5 +110,8 @@ function remedyOf(code: string): string | null {
 }
 
 function lines(all: readonly (string | null)[]): string {
-  return all.filter((line) => line !== null).join('\n');
+  return all
+    .filter((line) => line !== null)
+    .map(plainText)
+    .join('\n');
 }

@@ -3,6 +3,7 @@
  * names among them, so control characters are taken out of what a terminal would interpret.
  */
 import Table from 'cli-table3';
+import { plainText } from './plain-text.ts';
 
 /** A table without lines: two spaces between columns. */
 const edges = ['top', 'bottom', 'left', 'right', 'mid'] as const;
@@ -19,7 +20,7 @@ export function tableOf(items: readonly unknown[], columns: Readonly<Record<stri
 
 /** One object, a line for each field that has a plain value; what is below is named by its path. */
 export function fieldsOf(item: unknown): string {
-  return render(flatten(item, '').map(([path, value]) => [path, value]));
+  return render(flatten(item, '').map(([path, value]) => [plainText(path), value]));
 }
 
 /** JSON with an end of line. */
@@ -65,7 +66,7 @@ function textOf(value: unknown): string {
     case 'boolean':
       return value ? 'yes' : 'no';
     case 'string':
-      return value === '' ? '–' : value.replaceAll(/\p{Cc}/gu, '?');
+      return value === '' ? '–' : plainText(value);
     case 'number':
     case 'bigint':
       return String(value);
