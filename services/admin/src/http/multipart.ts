@@ -52,7 +52,7 @@ export async function readMultipart(request: FastifyRequest): Promise<Record<str
 function tooLarge(cause?: unknown): Error {
   return adminError(
     'ADMIN_BODY_TOO_LARGE',
-    `a form has at most ${limits.files} files and ${limits.fields} fields of ${limits.fileSize} bytes each`,
+    `a form has at most ${limits.files} files and ${limits.fields} fields, of ${limits.fileSize} bytes together`,
     { cause },
   );
 }

@@ -59,6 +59,19 @@ describe('an upload', () => {
     );
   });
 
+  it('of files that are too long together is refused with the bound, however it came', async () => {
+    const file = Buffer.alloc(200 * 1024, 'a');
+    const parts = ['a.pem', 'b.pem'].map((fileName) => ({ name: 'files', value: file, fileName }));
+    const long = { name: 'shop', pem: file.toString(), keyPem: file.toString() };
+    for (const payload of [form([{ name: 'name', value: 'shop' }, ...parts]), long]) {
+      const answer = await send(payload);
+      assert.equal(answer.statusCode, 413, answer.body);
+      assert.match(answer.body, /ADMIN_BODY_TOO_LARGE.*at most 262144 bytes together/);
+    }
+    const change = await send(form(parts), { method: 'PATCH', path: '/certificates/c1' });
+    assert.match(change.body, /ADMIN_BODY_TOO_LARGE/);
+  });
+
   it('as a form may have any files, beside fields', async () => {
     const bytes = Buffer.from([0x30, 0x82, 0x00, 0xff]);
     const parts = [

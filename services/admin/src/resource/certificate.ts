@@ -10,6 +10,7 @@ import {
   GenerateInput,
   KeyRotation,
   ask,
+  certificateUploadBytesMax,
   createCertificate,
   deleteCertificate,
   generateCertificate,
@@ -201,7 +202,7 @@ export function certificateEndpoints(bus: Bus): Endpoint[] {
   ];
 }
 
-/** What certstore is given; null when there is nothing. */
+/** What certstore is given; null when there is nothing. Throws ADMIN_BODY_TOO_LARGE. */
 function contentsOf({
   pem,
   keyPem,
@@ -211,6 +212,12 @@ function contentsOf({
   const texts = [pem, keyPem].filter((one) => one !== undefined);
   const all = [...texts.map((one) => Buffer.from(one).toString('base64')), ...files];
   if (all.length === 0) return null;
+  // Here, since past this bound it does not fit what certstore is asked with.
+  const bytes = all.reduce((sum, file) => sum + Buffer.byteLength(file, 'base64'), 0);
+  if (bytes > certificateUploadBytesMax) {
+    const rule = `all files of a certificate have at most ${certificateUploadBytesMax} bytes together`;
+    throw adminError('ADMIN_BODY_TOO_LARGE', rule);
+  }
   return { files: all, ...(passphrase === undefined || passphrase === '' ? {} : { passphrase }) };
 }
 
