@@ -1,6 +1,7 @@
 /**
  * What a `main.ts` calls once its settings are read: the process side of a program's life. SIGTERM and SIGINT drain, a
- * second one ends at once; an error that nobody caught is logged and ends with 70, because the state behind it is unknown.
+ * second one ends at once; an error that nobody caught is logged and ends with 70, because the state behind it is unknown,
+ * or with its own code where it is an `ExitError`.
  */
 import process from 'node:process';
 import { ExitCode } from '@postern/config';
@@ -83,7 +84,7 @@ function handleUncaught(logger: Logger): void {
       logger.fatal({ subsystem: 'life', error }, text);
     } finally {
       // Not to be told is no reason to go on.
-      process.exit(ExitCode.internal);
+      process.exit(error instanceof ExitError ? error.exitCode : ExitCode.internal);
     }
   };
   process.on('uncaughtException', (error) => end(error, 'an error that nobody caught'));

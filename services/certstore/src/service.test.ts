@@ -11,8 +11,9 @@ import {
   nodeIdentityName,
   type CertificateHolder,
 } from '@postern/contracts';
-import { StoreError, openSqlite, type Store, type StoredDocument } from '@postern/store';
+import { StoreError, newId, openSqlite, type Store, type StoredDocument } from '@postern/store';
 import { ExitError, type Service } from '@postern/telemetry';
+import { until } from '@postern/test-kit';
 import { createSigningRequest, generateKey, verifyChain, type CertificateDescription } from '@postern/tls';
 import { IssuedList } from './issued.ts';
 import { createCertstore, type CertstoreOptions } from './service.ts';
@@ -23,6 +24,7 @@ const options: CertstoreOptions = {
   platformHost: 'gw.example.com',
   certificateAddresses: ['192.0.2.7'],
 };
+const counterName = `${certificateFeed.name.replaceAll('.', '_')}_counter`;
 const edge: CertificateHolder = { kind: 'node', name: 'edge-1' };
 
 const code = (expected: string) => (error: unknown) =>
@@ -257,7 +259,7 @@ describe('certstore', () => {
     await (await start()).stop();
     const bus = hub.connect();
     const authorities = await store.collection('certstore_authorities');
-    const meanwhile = opening(`${certificateFeed.name.replaceAll('.', '_')}_counter`, async () => {
+    const meanwhile = opening(counterName, async () => {
       for (const { id } of (await authorities.list()).items) await authorities.delete(id);
     });
     const service = createCertstore({ bus: hub.connect(), store: meanwhile, options });
@@ -268,6 +270,39 @@ describe('certstore', () => {
       | (StoredDocument & { certificatePem: string })
       | null;
     assert.equal(pem, stored?.certificatePem);
+  });
+
+  it('that was restored starts anew until it serves, whatever fails meanwhile', async () => {
+    let failures = 0;
+    const failing = opening('certstore_issued', async () => {
+      if (failures === 0) return;
+      failures -= 1;
+      throw new StoreError('STORE_REFUSED', 'not now');
+    });
+    const service = createCertstore({ bus: hub.connect(), store: failing, options });
+    running.push(service);
+    await service.start();
+    const authorities = await store.collection('certstore_authorities');
+    const counter = await store.collection<StoredDocument & { epoch: string }>(counterName);
+    const position = await counter.get('counter');
+    assert(position !== null);
+    failures = 1;
+    await store.transaction(async (within) => {
+      await within(authorities).delete('platform');
+      await within(counter).replace({ ...position, epoch: newId() });
+    });
+    await until(
+      () => authorities.get('platform'),
+      (made) => made !== null,
+    );
+    const { pem } = await until(
+      () => ask(hub.connect(), getCa, {}).catch(() => ({ pem: '' })),
+      (answer) => answer.pem !== '',
+    );
+    const stored = (await authorities.get('platform')) as
+      | (StoredDocument & { certificatePem: string })
+      | null;
+    assert.deepEqual([pem, failures], [stored?.certificatePem, 0]);
   });
 
   it('waits for a store that is out of reach, and may be stopped meanwhile', async () => {

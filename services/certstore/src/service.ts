@@ -1,8 +1,10 @@
 /**
  * certstore: owns certificates and private keys. It opens the store, proves its key-encryption key, loads the CAs, and
  * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
- * While the store is out of reach it waits and tries again; a wrong key ends the program.
+ * While the store is out of reach it waits and tries again; a wrong key ends the program. Once the documents were
+ * restored it starts anew, as often as it takes.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import {
@@ -15,7 +17,7 @@ import {
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
 import { migrate, untilReachable, type Store } from '@postern/store';
-import { Metrics, readyWhen, silentLogger } from '@postern/telemetry';
+import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { backupSource } from './backup.ts';
@@ -74,6 +76,7 @@ interface Opened {
 
 const queue = 'certstore';
 const sweepIntervalMs = 3_600_000;
+const restartIntervalMs = 1_000;
 
 /** Makes the service. Throws `ExitError` (78) where a key-encryption key can never be had by these settings. */
 export function createCertstore(parts: CertstoreParts): Service {
@@ -95,6 +98,7 @@ class Certstore implements Service {
   #issuedCount: number | null = null;
   #feed: FeedOwner | null = null;
   #usage: Usage | null = null;
+  #starting: Promise<void> = Promise.resolve();
   #restoring: Promise<void> = Promise.resolve();
   #passwords: Passwords | null = null;
 
@@ -109,7 +113,12 @@ class Certstore implements Service {
     checkKeySettings(parts.options);
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     const opened = await this.#open();
     if (opened === null) return;
     const { issued, authorities, feed } = opened;
@@ -147,11 +156,25 @@ class Certstore implements Service {
   /** The documents were restored: CAs and keys are others now. */
   #handleRestored(): void {
     this.#logger.warn({}, 'the documents were restored: certificates and keys are loaded anew');
-    this.#restoring = this.#restoring.then(async () => {
-      if (this.#stopped.signal.aborted) return;
+    this.#restoring = this.#restoring.then(() => this.#startAnew());
+  }
+
+  /** Until it has; only what ends a start for good (`ExitError`) is nobody's to handle, and ends the program. */
+  async #startAnew(): Promise<void> {
+    const { signal } = this.#stopped;
+    // Restored while it started: that comes to its end first. One that fails ends the program by itself.
+    if (!(await this.#starting.then(...isDone))) return;
+    while (!signal.aborted) {
       await this.#end();
-      await this.start();
-    });
+      try {
+        await this.#start();
+        return;
+      } catch (error) {
+        if (error instanceof ExitError) throw error;
+        this.#logger.error({ error }, 'the restored documents could not be loaded; trying again');
+        await wait(restartIntervalMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
   }
 
   async #end(): Promise<void> {
@@ -360,6 +383,9 @@ class Certstore implements Service {
     await look(async () => (this.#issuedCount = await issued.sweep(now())));
   }
 }
+
+/** Handlers of a promise: whether it was fulfilled. */
+const isDone = [() => true, () => false] as const;
 
 /** Nobody is given a certificate of a CA that is not this platform's any more. */
 function restored(): Error {
