@@ -31,7 +31,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
-import { openSqlite } from '@postern/store';
+import { type Store, StoreError, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
 import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { Secret } from '@postern/config';
@@ -505,4 +505,34 @@ test('who listens is told what changed, and never a secret', async (t) => {
     ['token created', 'access-list updated', 'token deleted'],
   );
   assert.ok(!JSON.stringify(heard).includes(token));
+});
+
+test('a start waits for documents that are out of reach at any step, and leaves nothing open of what failed', async (t) => {
+  const store = openSqlite(':memory:');
+  const hub = new MemoryHub();
+  const bus = hub.connect();
+  const router = await FakeRouter.start(hub.connect());
+  let failures = 1;
+  // The last that a start opens.
+  const failing: Store = {
+    collection: async (name, options) => {
+      if (name === 'acl_restore' && (failures -= 1) >= 0)
+        throw new StoreError('STORE_UNREACHABLE', 'no server');
+      return store.collection(name, options);
+    },
+    transaction: (work, options) => store.transaction(work, options),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+  const acl = createAcl({ bus: hub.connect(), store: failing, config: defaults, logger: silentLogger });
+  t.after(async () => {
+    await acl.stop();
+    await router.stop();
+    await store.close();
+  });
+  await acl.start();
+  const everything = { epoch: '', revision: 0 };
+  await ask(bus, policyFeed.since, everything);
+  await acl.stop();
+  await assert.rejects(ask(bus, policyFeed.since, everything));
 });

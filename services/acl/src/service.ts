@@ -6,14 +6,7 @@
  */
 import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
-import {
-  gatewayFeed,
-  policyFeed,
-  routeFeed,
-  type AccessRule,
-  type GatewayRecord,
-  type Route,
-} from '@postern/contracts';
+import { gatewayFeed, policyFeed, routeFeed, type AccessRule, type GatewayRecord } from '@postern/contracts';
 import { FeedFollower, FeedOwner, PresenceTable } from '@postern/replica';
 import { untilReachable, type Store } from '@postern/store';
 import {
@@ -63,12 +56,13 @@ export function createAcl(parts: AclParts): Service {
 interface Running {
   policies: FeedOwner;
   gateways: FeedFollower<typeof GatewayRecord>;
-  routes: FeedFollower<typeof Route>;
-  presence: PresenceTable;
   upkeep: Upkeep;
-  subscriptions: Subscription[];
-  timers: NodeJS.Timeout[];
+  /** What a stop closes, in reverse. */
+  opened: AsyncDisposableStack;
 }
+
+const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
+const close = (one: Subscription): void => one.close();
 
 class Acl implements Service {
   readonly name = 'acl';
@@ -90,6 +84,8 @@ class Acl implements Service {
       this.#logger.warn({ error }, 'the documents are out of reach; trying again');
     const running = await untilReachable(() => this.#run(), { signal, onRetry });
     if (running === null) return;
+    // Stopped meanwhile.
+    if (signal.aborted) return running.opened.disposeAsync();
     this.#running = running;
     this.#logger.info({}, 'sessions are opened');
   }
@@ -111,15 +107,12 @@ class Acl implements Service {
     this.#stopping.abort();
     const running = this.#running;
     this.#running = null;
-    if (running === null) return;
-    for (const timer of running.timers) clearInterval(timer);
-    for (const subscription of running.subscriptions) subscription.close();
-    await Promise.all([running.gateways.stop(), running.routes.stop(), running.presence.stop()]);
-    await running.upkeep.stop();
-    await running.policies.stop();
+    await running?.opened.disposeAsync();
   }
 
+  /** Closes what it has opened when the rest fails. */
   async #run(): Promise<Running> {
+    await using opened = new AsyncDisposableStack();
     const { bus, store, config, now = Date.now } = this.#parts;
     const { signal } = this.#stopping;
     const onProgress = (progress: object): void =>
@@ -128,20 +121,23 @@ class Acl implements Service {
     const ticketKeys = new TicketKeys({ documents, ticketKeyHours: config.ticketKeyHours, now });
     await ticketKeys.signingKey();
     const feed = { feed: policyFeed, source: policySource(documents) };
-    const owner = await FeedOwner.open({
-      ...feed,
-      store,
-      bus,
-      onError: this.#told('policies could not be read'),
-    });
+    const owner = opened.adopt(
+      await FeedOwner.open({
+        ...feed,
+        store,
+        bus,
+        onError: this.#told('policies could not be read'),
+      }),
+      stop,
+    );
     const journal = new Journal({ store, bus, documents, policies: owner, now });
     const policies = new Policies({ journal, bus });
     const tokens = new Tokens({ journal, policies, tokensPerGatewayMax: config.tokensPerGatewayMax });
     const sourceRules = new SourceRules({ journal, bus });
-    const presence = new PresenceTable({
-      bus,
-      onError: this.#told('the table of tunnels could not be fetched'),
-    });
+    const presence = opened.adopt(
+      new PresenceTable({ bus, onError: this.#told('the table of tunnels could not be fetched') }),
+      stop,
+    );
     presence.start();
     const answerers = {
       policies,
@@ -161,25 +157,25 @@ class Acl implements Service {
         firstApiKey: config.firstApiKey?.reveal() ?? null,
       }),
     };
-    const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys });
+    const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys }, opened);
     await kept.upkeep.sweep();
     const questions = { bus, logger: this.#logger, metrics: this.#metrics };
-    const subscriptions = [
-      ...answerQuestions(questions, answerers),
-      ...(await serveBackup({
-        ...questions,
-        store,
-        source: backupSource(documents, owner),
-        serve: answererFor(questions),
-        onError: this.#told('a piece of a backup could not be read'),
-      })),
-    ];
-    return { policies: owner, presence, subscriptions, ...kept };
+    for (const subscription of answerQuestions(questions, answerers)) opened.adopt(subscription, close);
+    const backup = await serveBackup({
+      ...questions,
+      store,
+      source: backupSource(documents, owner),
+      serve: answererFor(questions),
+      onError: this.#told('a piece of a backup could not be read'),
+    });
+    for (const subscription of backup) opened.adopt(subscription, close);
+    return { policies: owner, ...kept, opened: opened.move() };
   }
 
   #keepUp(
     owned: Pick<UpkeepParts, 'documents' | 'policies' | 'sourceRules' | 'tokens' | 'ticketKeys'>,
-  ): Pick<Running, 'gateways' | 'routes' | 'upkeep' | 'timers'> {
+    opened: AsyncDisposableStack,
+  ): Pick<Running, 'gateways' | 'upkeep'> {
     const { bus, config } = this.#parts;
     const onError = this.#told('what the router has could not be fetched');
     const gateways = new FeedFollower({
@@ -197,16 +193,17 @@ class Acl implements Service {
     });
     const rememberMs = config.forgetAfterDays * dayMs;
     const upkeep = new Upkeep({ ...owned, gateways, routes, rememberMs, logger: this.#logger });
-    gateways.start();
-    routes.start();
+    opened.adopt(upkeep, stop);
+    opened.adopt(gateways, stop).start();
+    opened.adopt(routes, stop).start();
     void Promise.all([gateways.synced, routes.synced]).then(() => upkeep.survey());
     const timers = [
       setInterval(() => upkeep.retry(), retryIntervalMs),
       setInterval(() => upkeep.survey(), surveyIntervalMs),
       setInterval(() => void upkeep.sweep(), sweepIntervalMs),
     ];
-    for (const timer of timers) timer.unref();
-    return { gateways, routes, upkeep, timers };
+    for (const timer of timers) opened.adopt(timer.unref(), clearInterval);
+    return { gateways, upkeep };
   }
 
   #told(what: string): (error: unknown) => void {

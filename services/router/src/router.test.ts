@@ -29,7 +29,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
-import { openSqlite } from '@postern/store';
+import { type Store, StoreError, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
 import { createRouter, type RouterOptions } from './index.ts';
 
@@ -630,4 +630,32 @@ test('a certificate that is let go of between its check and the change is not na
   await ask(bus, updateDestination, { gatewayId, id: kept.id, patch: { name: 'renamed' } });
   clock.now += 600_000;
   await ask(bus, createDestination, { gatewayId, input: naming('gone', 'b.example') });
+});
+
+test('a start waits for documents that are out of reach at any step, and leaves nothing open of what failed', async (t) => {
+  const store = openSqlite(':memory:');
+  const hub = new MemoryHub();
+  const bus = hub.connect();
+  let failures = 1;
+  // The last that a start opens.
+  const failing: Store = {
+    collection: async (name, options) => {
+      if (name === 'router_restore' && (failures -= 1) >= 0)
+        throw new StoreError('STORE_UNREACHABLE', 'no server');
+      return store.collection(name, options);
+    },
+    transaction: (work, options) => store.transaction(work, options),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+  const router = createRouter({ bus: hub.connect(), store: failing, config: defaults, logger: silentLogger });
+  t.after(async () => {
+    await router.stop();
+    await store.close();
+  });
+  await router.start();
+  const everything = { epoch: '', revision: 0 };
+  await ask(bus, gatewayFeed.since, everything);
+  await router.stop();
+  await assert.rejects(ask(bus, gatewayFeed.since, everything));
 });

@@ -58,9 +58,12 @@ interface Running {
   feeds: { gateways: FeedOwner; routes: FeedOwner };
   presence: PresenceTable;
   fleet: Fleet;
-  subscriptions: Subscription[];
-  sweeper: NodeJS.Timeout;
+  /** What a stop closes, in reverse. */
+  opened: AsyncDisposableStack;
 }
+
+const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
+const close = (one: Subscription): void => one.close();
 
 class Router implements Service {
   readonly name = 'router';
@@ -82,10 +85,13 @@ class Router implements Service {
       this.#logger.warn({ error }, 'the documents are out of reach; trying again');
     const onProgress = (progress: object): void =>
       this.#logger.info(progress, 'brought documents up to date');
-    const open = (): Promise<Documents> => openDocuments(this.#parts.store, { signal, onProgress });
-    const documents = await untilReachable(open, { signal, onRetry });
-    if (documents === null) return;
-    this.#running = await this.#run(documents);
+    const run = async (): Promise<Running> =>
+      this.#run(await openDocuments(this.#parts.store, { signal, onProgress }));
+    const running = await untilReachable(run, { signal, onRetry });
+    if (running === null) return;
+    // Stopped meanwhile.
+    if (signal.aborted) return running.opened.disposeAsync();
+    this.#running = running;
     this.#logger.info({}, 'gateways and destinations are served');
   }
 
@@ -105,33 +111,38 @@ class Router implements Service {
     this.#stopping.abort();
     const running = this.#running;
     this.#running = null;
-    if (running === null) return;
-    clearInterval(running.sweeper);
-    for (const subscription of running.subscriptions) subscription.close();
-    await Promise.all([running.feeds.gateways.stop(), running.feeds.routes.stop(), running.presence.stop()]);
+    await running?.opened.disposeAsync();
   }
 
+  /** Closes what it has opened when the rest fails. */
   async #run(documents: Documents): Promise<Running> {
+    await using opened = new AsyncDisposableStack();
     const { bus, store, config, now = Date.now } = this.#parts;
     const onError = (error: unknown) => this.#logger.warn({ error }, 'what others follow could not be read');
     const claims = new FrontClaims(config, now, this.#parts.isPortFree);
     const feeds = {
-      gateways: await FeedOwner.open({
-        feed: gatewayFeed,
-        store,
-        bus,
-        source: gatewaySource(documents),
-        onError,
-      }),
-      routes: await FeedOwner.open({
-        feed: routeFeed,
-        store,
-        bus,
-        source: routeSource(documents, (front) => claims.placeOf(front).name !== undefined),
-        onError,
-      }),
+      gateways: opened.adopt(
+        await FeedOwner.open({
+          feed: gatewayFeed,
+          store,
+          bus,
+          source: gatewaySource(documents),
+          onError,
+        }),
+        stop,
+      ),
+      routes: opened.adopt(
+        await FeedOwner.open({
+          feed: routeFeed,
+          store,
+          bus,
+          source: routeSource(documents, (front) => claims.placeOf(front).name !== undefined),
+          onError,
+        }),
+        stop,
+      ),
     };
-    const presence = new PresenceTable({ bus, onError });
+    const presence = opened.adopt(new PresenceTable({ bus, onError }), stop);
     presence.start();
     const fleet = new Fleet({ bus, documents, presence });
     const journal = new Journal({ store, bus, documents, feeds, now });
@@ -144,32 +155,26 @@ class Router implements Service {
     const checkCertificates = certificateCheck(bus);
     const destinations = new Destinations({ journal, claims, options: config, checkCertificates });
     const questions = { bus, logger: this.#logger, metrics: this.#metrics };
-    const subscriptions = answerQuestions(questions, {
+    const answered = answerQuestions(questions, {
       gateways,
       destinations,
       fleet,
       diagnosis: new Diagnosis({ bus, documents, presence }),
       release: (id) => releaseCertificate(journal, id),
     });
-    subscriptions.push(
-      ...(await serveBackup({
-        ...questions,
-        store,
-        source: backupSource(documents, feeds),
-        serve: answererFor(questions),
-        onError,
-      })),
-    );
+    for (const subscription of answered) opened.adopt(subscription, close);
+    const backup = await serveBackup({
+      ...questions,
+      store,
+      source: backupSource(documents, feeds),
+      serve: answererFor(questions),
+      onError,
+    });
+    for (const subscription of backup) opened.adopt(subscription, close);
     const sweep = () => void this.#sweep(claims, documents);
     sweep();
-    return {
-      documents,
-      feeds,
-      presence,
-      fleet,
-      subscriptions,
-      sweeper: setInterval(sweep, sweepIntervalMs).unref(),
-    };
+    opened.adopt(setInterval(sweep, sweepIntervalMs).unref(), clearInterval);
+    return { documents, feeds, presence, fleet, opened: opened.move() };
   }
 
   #count(): { clients: number; nodes: number } {
