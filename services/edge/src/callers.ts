@@ -16,6 +16,7 @@ import { GatewayShares } from './gateway-shares.ts';
 import { type EndedCaller, GatewayTotals } from './gateway-totals.ts';
 import type { HttpBounds } from '@postern/exchange';
 import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
+import type { Revisions } from './http/resource-names.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
 import type { RunningCaller } from './running-caller.ts';
@@ -43,6 +44,8 @@ export interface CallersParts {
   trusts(address: string): boolean;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
+  /** Of the contents by which resources are reached. */
+  revisions: Revisions;
   /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
@@ -86,6 +89,7 @@ export class Callers {
       trusts: (address) => parts.trusts(address),
       policy: (gatewayId) => parts.policy(gatewayId),
       route: (destinationId) => parts.route(destinationId),
+      revisions: parts.revisions,
       named: (host) => parts.named(host),
       upstreams: (gatewayId) => parts.upstreams(gatewayId),
       ownList: (gatewayId, client) => parts.ownList(gatewayId, client),
@@ -219,6 +223,11 @@ export class Callers {
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
       caller.judgeAgain(this.#parts.route(caller.destinationId));
     }
+  }
+
+  /** certstore has other contents of certificates. */
+  handleRevisions(): void {
+    this.#http.handleRevisions();
   }
 
   /** Ends every caller that a client serves, or all of a gateway. */

@@ -37,6 +37,8 @@ export interface CertificatesParts {
   readonly logger: Logger;
   /** certstore has other contents of a certificate, whoever needs it. */
   readonly onRevision?: (id: string) => void;
+  /** Behind all of one change. */
+  readonly onChange?: () => void;
 }
 
 /** What is held, by certificate ID. */
@@ -50,6 +52,7 @@ export class Certificates {
   readonly #refused = new Map<string, MaterialRefusal>();
   readonly #observers = new Set<(id: string) => void>();
   readonly #settled = Promise.withResolvers<void>();
+  #changes = 0;
   #running = false;
   /** Resolves when nothing is fetched any more. */
   #fetching: Promise<void> | null = null;
@@ -67,7 +70,9 @@ export class Certificates {
       bus,
       onError: (error) => logger.debug({ error }, 'certstore did not give its list of certificates'),
       onChange: ({ changed, deleted }) => {
+        this.#changes += 1;
         for (const { id } of [...deleted, ...changed.map(({ now }) => now)]) parts.onRevision?.(id);
+        parts.onChange?.();
         this.#fetchSoon();
       },
     });
@@ -127,6 +132,11 @@ export class Certificates {
   /** Why there are none. */
   refusal(id: string): MaterialRefusal | undefined {
     return this.#refused.get(id);
+  }
+
+  /** How often certstore has had other contents of any. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** The revision of the contents that certstore has, also of certificates that only clients need. */

@@ -20,6 +20,8 @@ export interface NodeCertificatesParts {
   readonly bus: Bus;
   readonly options: EdgeOptions;
   readonly tunnels: (gatewayId: string) => Iterable<Tunnel>;
+  /** certstore has other contents. */
+  readonly onChange: () => void;
   readonly logger: Logger;
 }
 
@@ -33,7 +35,7 @@ export class NodeCertificates {
   readonly held: Certificates;
   readonly forClients: ClientCertificates;
 
-  constructor({ bus, options, tunnels, logger }: NodeCertificatesParts) {
+  constructor({ bus, options, tunnels, onChange, logger }: NodeCertificatesParts) {
     const node = options.name;
     this.own = new ServerCertificate({ bus, logger, node, names: certificateNames(options) });
     this.identity = new ServerCertificate({ bus, logger, node, names: null });
@@ -43,6 +45,7 @@ export class NodeCertificates {
       desk,
       logger,
       onRevision: (id) => this.forClients.handleRevision(id),
+      onChange,
     });
     this.forClients = new ClientCertificates({
       desk,

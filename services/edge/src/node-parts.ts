@@ -143,6 +143,7 @@ export class NodeParts implements ShownParts {
       bus,
       options,
       tunnels: (gatewayId) => this.tunnels.of(gatewayId),
+      onChange: () => this.callers.handleRevisions(),
       logger: subsystemLogger(logger, 'certificate'),
     });
     this.fleetSide = this.#makeFleetSide();
@@ -171,6 +172,7 @@ export class NodeParts implements ShownParts {
       trusts: (address) => balancers.trusts(address),
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.followers.routes.get(destinationId),
+      revisions: this.certificates.held,
       named: (host) => this.frontSide.fronts.httpNames.find(host),
       upstreams: (gatewayId) => this.relays.upstreams(gatewayId),
       ownList: (gatewayId, client) => this.relays.ownList(gatewayId, client),

@@ -16,7 +16,7 @@ import { accessListOf } from '../rulebook.ts';
 import { type Traces, endRequest, errorOf, statusAttributes } from '../traces.ts';
 import type { StopWaiting, WaitForTunnel } from '../tunnel-gaps.ts';
 import { type Upstream, capable, noClient, pickUpstream } from '../upstream.ts';
-import { namesOf, resourceKeyOf } from './resource-names.ts';
+import { type Revisions, namesOf, resourceKeyOf } from './resource-names.ts';
 import { callerCauseOf } from './voice.ts';
 
 const triesMax = 8;
@@ -25,6 +25,7 @@ const answerGraceSeconds = 5;
 
 /** What an errand needs of the node. */
 export interface FrontErrandParts {
+  revisions: Revisions;
   compression: Compression;
   policy(gatewayId: string): Policy | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
@@ -90,7 +91,7 @@ export class FrontErrand implements Errand, RunningCaller {
     this.destinationId = route.id;
     const { host, port, connectTimeoutSeconds, idleTimeoutSeconds } = route.resource;
     this.target = request.path === '*' ? { host, port } : { host, port, path: request.path };
-    this.resourceKey = resourceKeyOf(route);
+    this.resourceKey = resourceKeyOf(route, parts.revisions);
     this.names = namesOf(route, request.caller);
     this.port = route.front.port;
     this.#connectTimeoutSeconds = connectTimeoutSeconds || connectTimeoutSecondsMax;

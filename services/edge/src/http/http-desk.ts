@@ -26,6 +26,7 @@ import type { Traces } from '../traces.ts';
 import type { WaitForTunnel } from '../tunnel-gaps.ts';
 import type { Upstream } from '../upstream.ts';
 import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
+import { type Revisions, resourceKeyOf } from './resource-names.ts';
 import { callerCauseOf, edgeVoice } from './voice.ts';
 
 /** What the desk needs of the node. */
@@ -34,6 +35,7 @@ export interface HttpDeskParts {
   trusts(address: string): boolean;
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
+  revisions: Revisions;
   /** The front that owns a name on the shared port. */
   named(host: string): FrontRoute | undefined;
   upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
@@ -88,6 +90,7 @@ export class HttpDesk {
     this.#pool = new ConnectionPool(parts.bounds);
     this.#connections = new Connections({ bounds: parts.bounds, pool: this.#pool, voice: edgeVoice });
     this.#errandParts = {
+      revisions: parts.revisions,
       compression: parts.compression,
       traces: parts.traces,
       policy: (gatewayId) => parts.policy(gatewayId),
@@ -166,14 +169,31 @@ export class HttpDesk {
     };
   }
 
-  /** A rule, the destination or the gateway changed: kept connections that may no longer be are reset. */
+  /**
+   * A rule, the destination or the gateway changed: kept connections that may no longer be are reset, and those to what
+   * the resource was are ended in order.
+   */
   judgeAgain(gatewayId: string): void {
     for (const destinationId of this.#pool.destinations()) {
       const route = this.#desk.route(destinationId);
       if (route !== undefined && route.gatewayId !== gatewayId) continue;
       const cause = judgeKept(route, this.#desk.policy(gatewayId));
       if (cause !== null) this.#pool.reset(destinationId, ResetCode.Disabled, cause.text, () => true);
+      else if (route !== undefined) this.#endReplaced(route);
     }
+  }
+
+  /** certstore has other contents: kept connections that came about by the former are ended in order. */
+  handleRevisions(): void {
+    for (const destinationId of this.#pool.destinations()) {
+      const route = this.#desk.route(destinationId);
+      if (route !== undefined) this.#endReplaced(route);
+    }
+  }
+
+  #endReplaced(route: Route): void {
+    const key = resourceKeyOf(route, this.#desk.revisions);
+    this.#pool.end(route.id, ({ resourceKey }) => resourceKey !== key);
   }
 
   /** A client's streams end: its kept connections too. */
