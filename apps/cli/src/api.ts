@@ -1,7 +1,7 @@
 /** The admin API as the commands call it: one request at a time, lists fetched whole, refusals as `ApiError`. */
 import { request } from 'node:https';
 import type { Context } from './context.ts';
-import { ApiError, CliError, type Problem } from './errors.ts';
+import { ApiError, CliError, isBusy, problemOf } from './errors.ts';
 
 const answerWithinMs = 30_000;
 const answerBytesMax = 64 * 1024 * 1024;
@@ -18,35 +18,52 @@ export interface Api {
 export function createApi(context: Context): Api {
   const call: Api['call'] = async (method, path, body, revision) => {
     const { status, text } = await send(context, { method, path, body, revision });
+    if (status === 204) return null;
     const answer = parse(text);
-    if (status >= 200 && status < 300) return answer;
-    throw new ApiError({ ...(answer as Problem | null), status, code: codeOf(answer) });
+    if (status < 200 || status >= 300) throw refusalOf(context, status, answer);
+    if (isObject(answer)) return answer;
+    throw new CliError('CLI_ANSWER_INVALID', 'the answer is no JSON object: is this the admin API?');
   };
   const list: Api['list'] = async (path) => {
     const items: unknown[] = [];
     let cursor: string | null = null;
     do {
       const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-      const page = (await call('GET', `${path}${query}`)) as { items: unknown[]; nextCursor?: string | null };
+      const page = pageOf(await call('GET', `${path}${query}`));
       items.push(...page.items);
-      cursor = page.nextCursor ?? null;
+      cursor = page.nextCursor;
     } while (cursor !== null);
     return items;
   };
   return { call, list };
 }
 
-function codeOf(answer: unknown): string {
-  const { code } = (answer ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : 'CLI_ANSWER_INVALID';
+/** What stands before the API, a balancer say, answers with no problem of the API's. */
+function refusalOf({ url }: Context, status: number, answer: unknown): Error {
+  const problem = problemOf(status, answer);
+  if (problem !== null) return new ApiError(problem);
+  return isBusy(status)
+    ? new CliError('CLI_UNREACHABLE', `${url.origin} answered ${status}, and not from the admin API`)
+    : new CliError('CLI_ANSWER_INVALID', `${url.origin} answered ${status} as the admin API does not`);
 }
 
+function pageOf(answer: unknown): { items: unknown[]; nextCursor: string | null } {
+  const { items, nextCursor = null } = (answer ?? {}) as Record<string, unknown>;
+  if (Array.isArray(items) && (nextCursor === null || typeof nextCursor === 'string'))
+    return { items, nextCursor };
+  throw new CliError('CLI_ANSWER_INVALID', 'the answer is no list: is this the admin API?');
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Undefined where it is no JSON. */
 function parse(text: string): unknown {
-  if (text === '') return null;
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch {
-    throw new CliError('CLI_ANSWER_INVALID', 'the answer is no JSON: is this the admin API?');
+    return undefined;
   }
 }
 

@@ -38,6 +38,31 @@ export interface Problem {
   readonly errors?: readonly { path: string; message: string }[];
 }
 
+/** The problem in an answer; null where it is none, and something else than the API has answered. */
+export function problemOf(status: number, answer: unknown): Problem | null {
+  if (typeof answer !== 'object' || answer === null) return null;
+  const { code, title, detail, trackingId, errors } = answer as Record<string, unknown>;
+  if (typeof code !== 'string') return null;
+  return {
+    status,
+    code,
+    ...(typeof title === 'string' ? { title } : {}),
+    ...(typeof detail === 'string' ? { detail } : {}),
+    ...(typeof trackingId === 'string' ? { trackingId } : {}),
+    errors: Array.isArray(errors) ? errors.filter(isFault) : [],
+  };
+}
+
+function isFault(fault: unknown): fault is { path: string; message: string } {
+  const { path, message } = (fault ?? {}) as Record<string, unknown>;
+  return typeof path === 'string' && typeof message === 'string';
+}
+
+/** What passes by itself: too much at once, or nobody there now. */
+export function isBusy(status: number): boolean {
+  return status === 429 || (status >= 502 && status <= 504);
+}
+
 /** The API refused. */
 export class ApiError extends Error {
   readonly problem: Problem;
@@ -54,8 +79,8 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ApiError) {
     const { status } = error.problem;
     if (status === 401 || status === 403) return ExitCode.refused;
-    if (status === 429 || status === 503 || status === 504) return ExitCode.unavailable;
-    return status < 500 ? ExitCode.usage : ExitCode.internal;
+    if (isBusy(status)) return ExitCode.unavailable;
+    return status >= 400 && status < 500 ? ExitCode.usage : ExitCode.internal;
   }
   if (error instanceof ConfigError) return error.exitCode;
   if (!(error instanceof CliError)) return ExitCode.internal;

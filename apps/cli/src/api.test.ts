@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { type Api, createApi } from './api.ts';
+import { describeError, exitCodeOf } from './errors.ts';
+
+// For localhost, of its own CA; good until 2126.
+const keyPem = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgwfELfCVFfBh7XfU4
+q950cu87AxURF8s6vHtWvBaMZfmhRANCAAQRDVBe9/74oCzWKBIySNH/HztHycRJ
+iLTRQRrfMLgFhKYr3xaWou0ofP0vmbWNSYAq97w1sh53Y+vVxf8pR83u
+-----END PRIVATE KEY-----
+`;
+const certificatePem = `-----BEGIN CERTIFICATE-----
+MIIBlDCCATugAwIBAgIUQubymJggb51i6X5DWuLI4WFR1ZswCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNzEyMjczM1oYDzIxMjYxMTAz
+MTIyNzMzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQRDVBe9/74oCzWKBIySNH/HztHycRJiLTRQRrfMLgFhKYr3xaWou0o
+fP0vmbWNSYAq97w1sh53Y+vVxf8pR83uo2kwZzAdBgNVHQ4EFgQUZPwfa3kORG6S
+wcosT6BCQIYV/l4wHwYDVR0jBBgwFoAUZPwfa3kORG6SwcosT6BCQIYV/l4wDwYD
+VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
+RwAwRAIgfAGv9byE5EGtDJCtl0sW80EDp8zWOE70JC6AzD9LLHcCIFt63TBIeCv2
+uQsU3fu9KsiqbMLg2JLj9oS49YRKZXOw
+-----END CERTIFICATE-----
+`;
+
+async function apiThat(
+  t: TestContext,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ api: Api; handshakes: () => number }> {
+  let handshakes = 0;
+  const server = createServer({ key: keyPem, cert: certificatePem }, answer);
+  server.on('secureConnection', () => (handshakes += 1)).listen(0, '127.0.0.1');
+  t.after(() => server.close().closeAllConnections());
+  await once(server, 'listening');
+  const url = new URL(`https://localhost:${(server.address() as AddressInfo).port}`);
+  return { api: createApi({ url, apiKey: 'k', caPem: certificatePem }), handshakes: () => handshakes };
+}
+
+/** How a command ends with that answer, and what it says. */
+async function endOf(
+  t: TestContext,
+  status: number,
+  body: string,
+  ask: (api: Api) => Promise<unknown> = (api) => api.call('GET', '/health'),
+): Promise<[number, string]> {
+  const { api } = await apiThat(t, (_, response) => response.writeHead(status).end(body));
+  try {
+    await ask(api);
+  } catch (error) {
+    return [exitCodeOf(error), describeError(error)];
+  }
+  return [0, ''];
+}
+
+test('a balancer that finds no node ends a command with 69 and the status, whatever it answers with', async (t) => {
+  for (const status of [429, 502, 503, 504]) {
+    for (const body of ['<html>no server</html>', '{"message":"no server"}', '']) {
+      const [exitCode, said] = await endOf(t, status, body);
+      assert.equal(exitCode, 69, `${status} ${body}`);
+      assert.match(said, new RegExp(`^CLI_UNREACHABLE: https://localhost:\\d+ answered ${status},`));
+    }
+  }
+  assert.equal((await endOf(t, 502, '{"code":"X"}'))[0], 69);
+});
+
+test('what is not the admin API ends a command with 70 and a line that says so', async (t) => {
+  for (const [status, body] of [
+    [302, ''],
+    [404, '<html>'],
+    [200, '<html>'],
+    [200, ''],
+    [200, 'null'],
+    [200, '[]'],
+  ] as const) {
+    const [exitCode, said] = await endOf(t, status, body);
+    assert.equal(exitCode, 70, `${status} ${body}`);
+    assert.match(said, /^CLI_ANSWER_INVALID: /);
+  }
+  for (const body of ['{"items":null}', '{}', '{"items":[],"nextCursor":7}']) {
+    const [exitCode, said] = await endOf(t, 200, body, (api) => api.list('/gateways'));
+    assert.equal(exitCode, 70, body);
+    assert.match(said, /^CLI_ANSWER_INVALID: the answer is no list/);
+  }
+});
+
+test('a problem whose members are something else than they should be is told as far as it goes', async (t) => {
+  const problem = { code: 'X', detail: 7, title: 'no', errors: 'none' };
+  assert.deepEqual(await endOf(t, 400, JSON.stringify(problem)), [64, 'X: no']);
+  const errors = [null, 7, { path: '/a' }, { path: '/a', message: 'm' }];
+  assert.deepEqual(await endOf(t, 400, JSON.stringify({ ...problem, errors })), [64, 'X: no\n  /a m']);
+});
