@@ -40,6 +40,14 @@ describe('arguments', () => {
     assert.deepEqual(mergeBodies(bodies), { front: { host: 'a', port: 1 }, name: 'x' });
   });
 
+  it('takes fields that are called as what every object has, so that the API judges them', () => {
+    for (const text of ['{"toString":1}', '{"constructor":{"name":1}}', '{"a":{"__proto__":{"b":1}}}']) {
+      const merged = mergeBodies([parseData(text), { name: 'x' }]);
+      assert.deepEqual(JSON.parse(JSON.stringify(merged)), { ...parseData(text), name: 'x' });
+    }
+    assert.equal(JSON.stringify(mergeBodies([parseData('{"__proto__":{"b":1}}')])), '{"__proto__":{"b":1}}');
+  });
+
   it('refuses options that contradict each other, and says which field both set', () => {
     const refused = {
       code: 'CLI_ARGUMENT_INVALID',

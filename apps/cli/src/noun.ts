@@ -65,13 +65,14 @@ export interface ShownTest {
  * @throws {CliError} `CLI_ARGUMENT_INVALID` where two of them set one field, as `--enable` and `--disable` do.
  */
 export function mergeBodies(bodies: readonly object[], within = ''): Record<string, unknown> {
-  const merged: Record<string, unknown> = {};
+  // No object yet: a key may be called toString or __proto__.
+  const merged = new Map<string, unknown>();
   for (const body of bodies) {
     for (const [key, value] of Object.entries(body)) {
-      const former = merged[key];
+      const former = merged.get(key);
       const path = `${within}${key}`;
-      if (former === undefined) merged[key] = value;
-      else if (isObject(former) && isObject(value)) merged[key] = mergeBodies([former, value], `${path}.`);
+      if (former === undefined) merged.set(key, value);
+      else if (isObject(former) && isObject(value)) merged.set(key, mergeBodies([former, value], `${path}.`));
       else if (!isDeepStrictEqual(former, value))
         throw new CliError(
           'CLI_ARGUMENT_INVALID',
@@ -79,7 +80,7 @@ export function mergeBodies(bodies: readonly object[], within = ''): Record<stri
         );
     }
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 function isObject(value: unknown): value is object {
