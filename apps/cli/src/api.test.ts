@@ -93,3 +93,27 @@ test('a problem whose members are something else than they should be is told as 
   const errors = [null, 7, { path: '/a' }, { path: '/a', message: 'm' }];
   assert.deepEqual(await endOf(t, 400, JSON.stringify({ ...problem, errors })), [64, 'X: no\n  /a m']);
 });
+
+test('a list comes in pages as long as they may be, over one connection', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const { api, handshakes } = await apiThat(t, ({ url }, response) => {
+    asked.push(url);
+    response.end(JSON.stringify({ items: [asked.length], nextCursor: asked.length < 3 ? 'a&b' : null }));
+  });
+  assert.deepEqual(await api.list('/gateways'), [1, 2, 3]);
+  const next = '/api/v1/gateways?limit=200&cursor=a%26b';
+  assert.deepEqual(asked, ['/api/v1/gateways?limit=200', next, next]);
+  assert.equal(handshakes(), 1);
+});
+
+test('a connection that the other end has closed is replaced for what only reads', async (t) => {
+  let asked = 0;
+  const { api, handshakes } = await apiThat(t, ({ socket }, response) => {
+    asked += 1;
+    if (asked === 2) socket.destroy();
+    else response.end('{}');
+  });
+  await api.call('GET', '/health');
+  await api.call('GET', '/health');
+  assert.deepEqual([asked, handshakes()], [3, 2]);
+});

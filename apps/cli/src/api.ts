@@ -1,5 +1,6 @@
 /** The admin API as the commands call it: one request at a time, lists fetched whole, refusals as `ApiError`. */
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
+import { pageItemsMax } from '@postern/contracts';
 import type { Context } from './context.ts';
 import { ApiError, CliError, isBusy, problemOf } from './errors.ts';
 
@@ -16,8 +17,9 @@ export interface Api {
 
 /** The API of that platform. */
 export function createApi(context: Context): Api {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
   const call: Api['call'] = async (method, path, body, revision) => {
-    const { status, text } = await send(context, { method, path, body, revision });
+    const { status, text } = await send(context, agent, { method, path, body, revision });
     if (status === 204) return null;
     const answer = parse(text);
     if (status < 200 || status >= 300) throw refusalOf(context, status, answer);
@@ -28,8 +30,8 @@ export function createApi(context: Context): Api {
     const items: unknown[] = [];
     let cursor: string | null = null;
     do {
-      const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-      const page = pageOf(await call('GET', `${path}${query}`));
+      const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page = pageOf(await call('GET', `${path}?limit=${pageItemsMax}${query}`));
       items.push(...page.items);
       cursor = page.nextCursor;
     } while (cursor !== null);
@@ -67,9 +69,21 @@ function parse(text: string): unknown {
   }
 }
 
+interface Call {
+  method: string;
+  path: string;
+  body: unknown;
+  revision: number | undefined;
+}
+
+/**
+ * What only reads goes over a connection that is kept, and is sent again where the other end has closed that meanwhile;
+ * nothing else may be sent twice, so it has a connection of its own.
+ */
 function send(
   { url, apiKey, caPem }: Context,
-  call: { method: string; path: string; body: unknown; revision: number | undefined },
+  kept: Agent | false,
+  call: Call,
 ): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const { method, path, body, revision } = call;
@@ -79,7 +93,7 @@ function send(
     new URL(`/api/v1${path}`, url),
     {
       method,
-      agent: false,
+      agent: method === 'GET' ? kept : false,
       signal: AbortSignal.timeout(answerWithinMs),
       headers: {
         authorization: `Bearer ${apiKey}`,
@@ -102,7 +116,9 @@ function send(
   outgoing.on('error', fail).end(text ?? undefined);
   return promise;
 
-  function fail(error: Error): void {
+  function fail(error: NodeJS.ErrnoException): void {
+    if (outgoing.reusedSocket && error.code === 'ECONNRESET')
+      return resolve(send({ url, apiKey, caPem }, false, call));
     reject(new CliError('CLI_UNREACHABLE', `${url.origin}: ${reasonOf(error)}`, { cause: error }));
   }
 }
