@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { rootCertificates } from 'node:tls';
 import { ConfigError } from '@postern/config';
 import { type GivenFlags, resolveFlags } from './config.ts';
+import { readContext } from './context.ts';
 
 function fileWith(t: TestContext, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'postern-cli-'));
@@ -48,7 +50,8 @@ test('an unknown key and an unknown variable are refused with the one that was p
 });
 
 test('--check-config shows each setting with where it comes from', (t) => {
-  const operator = JSON.stringify({ adminUrl: 'https://localhost', apiKey: 'k', caFile: fileWith(t, '') });
+  const ca = fileWith(t, rootCertificates[0] ?? '');
+  const operator = JSON.stringify({ adminUrl: 'https://localhost', apiKey: 'k', caFile: ca });
   const POSTERN_OPERATOR = fileWith(t, operator);
   const resolution = resolveFlags({ checkConfig: true, json: true }, { POSTERN_OPERATOR });
   assert(resolution.kind === 'print');
@@ -60,4 +63,16 @@ test('--check-config refuses what every command would refuse: no platform, and a
   assert.throws(() => resolveFlags({ checkConfig: true }, {}), { code: 'CLI_CONTEXT_MISSING' });
   const operatorFile = fileWith(t, '{}');
   assert.throws(() => resolveFlags({ checkConfig: true, operatorFile }, {}), { code: 'CLI_CONTEXT_INVALID' });
+});
+
+test('a CA file without a certificate is refused, since the public CAs would be believed in its place', (t) => {
+  const keyFile = fileWith(t, 'key');
+  const broken = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+  for (const text of ['', 'garbage', broken, (rootCertificates[0] ?? '') + broken]) {
+    const given = { url: 'https://localhost', keyFile, ca: fileWith(t, text) };
+    assert.throws(() => readContext(given), {
+      code: 'CLI_CONTEXT_INVALID',
+      message: /^--ca.*the file of the CA/,
+    });
+  }
 });

@@ -2,7 +2,7 @@
  * Which platform a command is for: the file that standalone and `pnpm cluster` write, or address, key and CA one by
  * one. A key is only ever read from a file, so that it is in no list of processes.
  */
-import { readFileSync } from 'node:fs';
+import { readBoundedFile, readCaFile, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
 /** What the global options say. */
@@ -33,7 +33,7 @@ export function readContext({ operatorFile, url, keyFile, ca }: ContextOptions):
       'which platform? Give --operator-file FILE (or POSTERN_OPERATOR), or --url URL with --key-file FILE',
     );
   }
-  return { url: readUrl(adminUrl), apiKey, caPem: caFile === undefined ? null : read(caFile) };
+  return { url: readUrl(adminUrl), apiKey, caPem: caFile === undefined ? null : readCa(caFile) };
 }
 
 function readOperatorFile(path: string): { adminUrl?: string; apiKey?: string; caFile?: string } {
@@ -56,6 +56,17 @@ function readKey(path: string): string {
   throw new CliError('CLI_CONTEXT_INVALID', `${path} has no API key: one line without blanks`);
 }
 
+function readCa(path: string): string {
+  try {
+    return readCaFile(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError('CLI_CONTEXT_INVALID', `--ca, or caFile of the operator file: ${why}`, {
+      cause: error,
+    });
+  }
+}
+
 function readUrl(text: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === 'https:' && url.username === '') return url;
@@ -64,10 +75,9 @@ function readUrl(text: string): URL {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readBoundedFile(path, secretFileBytesMax);
   } catch (error) {
-    throw new CliError('CLI_CONTEXT_INVALID', error instanceof Error ? error.message : String(error), {
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError('CLI_CONTEXT_INVALID', `${path} cannot be read: ${why}`, { cause: error });
   }
 }

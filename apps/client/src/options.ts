@@ -2,11 +2,16 @@
  * What is made of the client's settings once: which gateways with which token and list, through which proxy. What the old
  * client took for several gateways at once is divided by `--`, `none` stands for nothing.
  */
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, type ConfigProblem, type Environment, Secret, readSecretFile } from '@postern/config';
+import {
+  ConfigError,
+  type ConfigProblem,
+  type Environment,
+  Secret,
+  readCaFile,
+  readSecretFile,
+} from '@postern/config';
 import type { LogLevel } from '@postern/telemetry';
 import { Hosts, errorText } from '@postern/dial';
 import { type HttpBounds, httpBounds } from '@postern/exchange';
@@ -99,11 +104,11 @@ export function rootLogLevel(options: Pick<ClientOptions, 'gateways'>): LogLevel
   return order[least] ?? 'info';
 }
 
-/** Throws where the file has no certificate that can be read. */
+/** Throws where the file has no certificate that can be read, or more than the platform's CAs can be. */
 function readCa(path: string): string {
-  const text = readFileSync(path, 'utf8');
+  const text = readCaFile(path);
   try {
-    splitChain(text).map((pem) => new X509Certificate(pem));
+    splitChain(text);
   } catch (cause) {
     throw new TypeError(`the file of the CA, ${path}: ${errorText(cause)}`, { cause });
   }

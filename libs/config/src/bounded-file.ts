@@ -11,7 +11,11 @@ export const configFileBytesMax = 1024 * 1024;
 export const secretFileBytesMax = 64 * 1024;
 
 /** The text of a file of at most `bytesMax` bytes. */
-export const readBoundedFile: ReadFile = (path, bytesMax) => {
+export const readBoundedFile: ReadFile = (path, bytesMax) =>
+  readBoundedBytes(path, bytesMax).toString('utf8');
+
+/** The bytes of a file of at most `bytesMax`; a device, whose size says 0, is read no further either. */
+export function readBoundedBytes(path: string, bytesMax: number): Buffer {
   const descriptor = openSync(path, 'r');
   try {
     const buffer = Buffer.allocUnsafe(bytesMax + 1);
@@ -20,12 +24,12 @@ export const readBoundedFile: ReadFile = (path, bytesMax) => {
       const count = readSync(descriptor, buffer, length, buffer.length - length, null);
       length += count;
       if (length > bytesMax) throw new RangeError(`it is longer than ${bytesMax} bytes`);
-      if (count === 0) return buffer.toString('utf8', 0, length);
+      if (count === 0) return buffer.subarray(0, length);
     }
   } finally {
     closeSync(descriptor);
   }
-};
+}
 
 /** A secret's text from its file: bounded, without the line break that editors and `echo` add. */
 export function readSecretFile(path: string, readFile: ReadFile = readBoundedFile): string {

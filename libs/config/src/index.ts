@@ -21,7 +21,14 @@
  * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
  * A `Secret` shows `***` everywhere but in `.reveal()`; `.current()` reads one that came from a file anew.
  */
-export { type ReadFile, readSecretFile } from './bounded-file.ts';
+export {
+  type ReadFile,
+  readBoundedBytes,
+  readBoundedFile,
+  readSecretFile,
+  secretFileBytesMax,
+} from './bounded-file.ts';
+export { readCaFile } from './ca-file.ts';
 export {
   type MongodbConnectionSettings,
   type NatsConnectionSettings,
