@@ -1,11 +1,9 @@
 /** `postern access-list` and `postern explain`: what may be reached through a gateway, and which rule decides. */
-import { readFileSync } from 'node:fs';
-import type { AccessRule } from '@postern/access';
+import { type AccessRule, aclFileBytesMax } from '@postern/access';
 import { Command } from 'commander';
 import type { Api } from './api.ts';
-import { CliError } from './errors.ts';
 import { tableOf } from './output.ts';
-import { parseAddedRules, parseRules, parseTarget } from './value.ts';
+import { parseAddedRules, parseRules, parseTarget, readNamed } from './value.ts';
 
 /** What the commands need of the command line. */
 export interface AccessListParts {
@@ -44,7 +42,10 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     .option('--file <FILE>', 'an access-list file with the rules')
     .action(async (gateway: string, given: string[]) => {
       const { file } = set.opts<{ file?: string }>();
-      const rules = parseRules([...(file === undefined ? [] : [readText(file)]), ...given]);
+      const rules = parseRules([
+        ...(file === undefined ? [] : [readNamed(file, aclFileBytesMax).toString('utf8')]),
+        ...given,
+      ]);
       printRules(await api().call('PUT', rulesPath(gateway), { rules }));
     });
   group
@@ -73,12 +74,4 @@ export async function addRules(api: Api, path: string, added: readonly AccessRul
 
 function rulesPath(gateway: string): string {
   return `/gateways/${encodeURIComponent(gateway)}/access-list`;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error));
-  }
 }

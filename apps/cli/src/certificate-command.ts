@@ -3,13 +3,14 @@
  * key-encryption key. A passphrase comes from a file or the environment, never from the arguments, which every user of
  * the machine can list; a generated key is written to a file that only its owner can read, and never over another.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import type { Api } from './api.ts';
-import { ExitCode } from '@postern/config';
+import { ExitCode, secretFileBytesMax } from '@postern/config';
+import { certificateUploadBytesMax } from '@postern/contracts';
 import { CliError } from './errors.ts';
-import { parseNumber } from './value.ts';
+import { parseNumber, readNamed } from './value.ts';
 
 /** What the commands need of the command line. */
 export interface CommandParts {
@@ -164,7 +165,7 @@ function passphraseOf(one: Command): { passphrase?: string } {
   }
   if (passphraseFile !== undefined)
     return {
-      passphrase: read(passphraseFile)
+      passphrase: readNamed(passphraseFile, secretFileBytesMax)
         .toString('utf8')
         .replace(/\r?\n$/, ''),
     };
@@ -174,17 +175,10 @@ function passphraseOf(one: Command): { passphrase?: string } {
 function contentsOf(one: Command, files: readonly string[]): object {
   if (files.length > filesMax)
     throw new CliError('CLI_ARGUMENT_INVALID', `there may be at most ${filesMax} files`);
-  return { files: files.map((file) => read(file).toString('base64')), ...passphraseOf(one) };
-}
-
-function read(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new CliError('CLI_ARGUMENT_INVALID', error instanceof Error ? error.message : String(error), {
-      cause: error,
-    });
-  }
+  return {
+    files: files.map((file) => readNamed(file, certificateUploadBytesMax).toString('base64')),
+    ...passphraseOf(one),
+  };
 }
 
 function writeNew(path: string, contents: string): void {

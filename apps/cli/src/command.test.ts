@@ -7,7 +7,16 @@ import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
 import { mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, tableOf } from './output.ts';
-import { parseAddedRules, parseData, parseNumber, parseProxy, parseRules, parseTarget } from './value.ts';
+import {
+  parseAddedRules,
+  parseData,
+  parseNumber,
+  parseProxy,
+  parseRules,
+  parseTarget,
+  readNamed,
+  readSecret,
+} from './value.ts';
 
 describe('arguments', () => {
   it('takes HOST:PORT with IPv6 in brackets and a path', () => {
@@ -24,6 +33,16 @@ describe('arguments', () => {
     assert.throws(() => parseData('[1]'), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseRules(['allow']), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseProxy('socks5://50%@proxy:1080'), { code: 'CLI_ARGUMENT_INVALID' });
+  });
+
+  it('reads no device and no endless file, and says the bound', () => {
+    const refused = {
+      code: 'CLI_ARGUMENT_INVALID',
+      message: '/dev/zero cannot be read: it is longer than 9 bytes',
+    };
+    assert.throws(() => readNamed('/dev/zero', 9), refused);
+    assert.throws(() => readSecret('/dev/zero'), { code: 'CLI_ARGUMENT_INVALID' });
+    assert.equal(readNamed('/dev/null', 9).length, 0);
   });
 
   it('takes rules with and without the word acl', () => {

@@ -1,6 +1,6 @@
 /** Texts of arguments as values of the API; each throws `CLI_ARGUMENT_INVALID` with what would be right. */
-import { readFileSync } from 'node:fs';
 import { type AccessRule, parseAclFile } from '@postern/access';
+import { readBoundedBytes, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
 /** `HOST:PORT`, IPv6 in brackets; a path may follow where it is asked for. */
@@ -42,14 +42,19 @@ export function parseHosts(text: string): Record<string, string> {
   );
 }
 
-/** The first line of a file. */
-export function readSecret(file: string): string {
+/** The bytes of a file that an argument names. */
+export function readNamed(file: string, bytesMax: number): Buffer {
   try {
-    const [line = ''] = readFileSync(file, 'utf8').split(/\r?\n/, 1);
-    if (line !== '') return line;
+    return readBoundedBytes(file, bytesMax);
   } catch (error) {
     throw invalid(`${file} cannot be read: ${error instanceof Error ? error.message : ''}`, error);
   }
+}
+
+/** The first line of a file. */
+export function readSecret(file: string): string {
+  const [line = ''] = readNamed(file, secretFileBytesMax).toString('utf8').split(/\r?\n/, 1);
+  if (line !== '') return line;
   throw invalid(`${file} is empty`);
 }
 

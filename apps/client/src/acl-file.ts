@@ -1,15 +1,13 @@
 /** The file of the owner's own access list. */
-import { readFileSync, statSync } from 'node:fs';
 import { type AccessList, aclFileBytesMax, compileAccessList, parseAclFile } from '@postern/access';
+import { readBoundedFile } from '@postern/config';
 import { errorText } from '@postern/dial';
 import { ClientError } from './errors.ts';
 
 /** The owner's list from its file. Throws ClientError that names the file and what is wrong in it. */
 export function readAclFile(path: string): AccessList {
   try {
-    if (statSync(path).size > aclFileBytesMax)
-      throw new RangeError(`it is longer than ${aclFileBytesMax} bytes`);
-    return compileAccessList(parseAclFile(readFileSync(path, 'utf8')));
+    return compileAccessList(parseAclFile(readBoundedFile(path, aclFileBytesMax)));
   } catch (error) {
     throw new ClientError(
       'CLIENT_ACL_FILE_INVALID',

@@ -178,6 +178,16 @@ describe('client settings', () => {
     }
   });
 
+  it('refuses files without an end, as devices are', () => {
+    for (const argv of [
+      ['--ca', '/dev/zero'],
+      ['-F', '/dev/zero'],
+    ]) {
+      const given = ['a', ...argv, ...connect, '--check-config'];
+      assert.throws(() => program.resolve(given, {}), /it is longer than \d+ bytes/, argv.join(' '));
+    }
+  });
+
   it('keeps its state below XDG_STATE_HOME, or where it is told', () => {
     assert.equal(optionsOf(['a', ...connect], { XDG_STATE_HOME: '/x' }).state, '/x/postern-client');
     assert.equal(optionsOf(['a', ...connect, '--state', '/y']).state, '/y');
