@@ -1,7 +1,9 @@
 /** What the router has backed up: all but the certificates that are being deleted just then. */
-import type { BackupSource } from '@postern/backup';
+import { type BackupSource, backupError } from '@postern/backup';
 import { Type, type TSchema } from 'typebox';
-import type { Documents } from './document.ts';
+import type { DestinationDocument, Documents, FrontDocument } from './document.ts';
+import { wholeFront } from './form.ts';
+import { type FrontClaims, sharedPortsOf } from './front-claims.ts';
 import type { RouterFeeds } from './journal.ts';
 
 const textOrNull = Type.Union([Type.String(), Type.Null()]);
@@ -28,7 +30,7 @@ const schemas: Record<Exclude<keyof Documents, 'released'>, TSchema> = {
 };
 
 /** The owner's side of it. */
-export function backupSource(documents: Documents, feeds: RouterFeeds): BackupSource {
+export function backupSource(documents: Documents, feeds: RouterFeeds, claims: FrontClaims): BackupSource {
   const { released: _released, ...kept } = documents;
   const collections = Object.values(kept).map((collection) => ({
     collection,
@@ -36,5 +38,42 @@ export function backupSource(documents: Documents, feeds: RouterFeeds): BackupSo
     fills: collection.name === 'gateways',
     schema: schemas[collection.name as keyof typeof schemas],
   }));
-  return { room: 'router', collections, feeds: [feeds.gateways, feeds.routes] };
+  return {
+    room: 'router',
+    collections,
+    feeds: [feeds.gateways, feeds.routes],
+    check: async (contents) =>
+      checkPlaces(
+        (contents.get('destinations') ?? []) as DestinationDocument[],
+        (contents.get('fronts') ?? []) as FrontDocument[],
+        claims,
+      ),
+  };
+}
+
+/**
+ * Where a front is depends on the shared ports. With others than those of the platform that was backed up, a destination
+ * would be at a place that it does not hold, and that another may take: both would be called there, and neither answer.
+ */
+function checkPlaces(
+  destinations: readonly DestinationDocument[],
+  fronts: readonly FrontDocument[],
+  claims: FrontClaims,
+): void {
+  const holders = new Map(fronts.map(({ id, destinationId }) => [id, destinationId]));
+  for (const { id, name, front } of destinations) {
+    if (front === undefined || holders.get(claims.documentIdOf(wholeFront(front))) === id) continue;
+    const former = sharedPortsOf(fronts);
+    const ports = (['tls', 'http'] as const).flatMap((by) => {
+      const port = former.get(by);
+      return port === undefined
+        ? []
+        : [`${port} as its ${by === 'tls' ? 'connect port' : 'port for plain HTTP'}`];
+    });
+    throw backupError(
+      'BACKUP_PORTS_OTHER',
+      `the destination ${name} does not hold ${front.host}:${front.port} by the shared ports of this platform. Start it with ` +
+        `those of the platform that was backed up${ports.length === 0 ? '' : ` (${ports.join(', ')})`}, and restore again`,
+    );
+  }
 }

@@ -114,6 +114,11 @@ export class FrontClaims {
     return by === null ? portOf(front) : { transport: 'tcp', port, name: { by, host: plainHost(host) } };
   }
 
+  /** The ID of the document that says who has that place. */
+  documentIdOf(front: Pick<DestinationFront, 'protocol' | 'host' | 'port' | 'tls'>): string {
+    return frontId(this.placeOf(front));
+  }
+
   #sharedBy({ protocol, port, tls }: Pick<DestinationFront, 'protocol' | 'port' | 'tls'>) {
     const { sharedPort, sharedHttpPort } = this.#options;
     if (tls.mode !== 'none') return port === sharedPort ? 'tls' : null;
@@ -210,6 +215,16 @@ export async function retryAllotting<R>(work: () => Promise<R>): Promise<R> {
 /** The port of a front: HTTP runs on TCP. */
 export function portOf({ protocol, port }: { protocol: StreamProtocol; port: number }): FrontPort {
   return { transport: protocol === 'udp' ? 'udp' : 'tcp', port };
+}
+
+/** The shared ports that fronts have names on, by what tells them apart; as their documents say. */
+export function sharedPortsOf(fronts: readonly Pick<FrontDocument, 'id'>[]): Map<'tls' | 'http', number> {
+  const ports = new Map<'tls' | 'http', number>();
+  for (const { id } of fronts) {
+    const [, by, port] = /^(tls|http):(\d{1,5}):/.exec(id) ?? [];
+    if (by !== undefined) ports.set(by as 'tls' | 'http', Number(port));
+  }
+  return ports;
 }
 
 function frontId({ transport, port, name }: FrontPort): string {

@@ -166,7 +166,7 @@ class Router implements Service {
     const backup = await serveBackup({
       ...questions,
       store,
-      source: backupSource(documents, feeds),
+      source: backupSource(documents, feeds, claims),
       serve: answererFor(questions),
       onError,
     });
