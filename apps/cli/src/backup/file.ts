@@ -11,11 +11,12 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
-import { type FileHandle, copyFile, link, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, copyFile, link, open, rename } from 'node:fs/promises';
 import { BackupPart, backupRooms } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CliError } from '../errors.ts';
+import { withTemporary } from './temporary.ts';
 
 const version = 1;
 const placeholder = '0'.repeat(64);
@@ -53,29 +54,42 @@ export async function writeBackup(
 ): Promise<number> {
   // Of its own: two that run at once must not write into each other's.
   const beside = `${path}.${randomUUID()}.part`;
-  const file = await usable(path, () => open(beside, 'wx', 0o600));
-  try {
-    await file.chmod(0o600);
-    const digest = createHash('sha256');
-    let size = 0;
-    const append = async (bytes: Buffer, counts: boolean): Promise<void> => {
-      await file.writeFile(bytes);
-      size += bytes.length;
-      if (counts) digest.update(bytes);
-    };
-    await append(Buffer.from(`postern-backup ${version} sha256:${placeholder}\n`), false);
-    await append(Buffer.from(`${JSON.stringify(head)}\n`), true);
-    for await (const piece of pieces) await append(piece, true);
-    const line = Buffer.from(`postern-backup ${version} sha256:${digest.digest('hex')}\n`);
+  return withTemporary(beside, async () => {
+    const file = await usable(path, () => open(beside, 'wx', 0o600));
+    try {
+      const size = await writeAll(path, file, head, pieces);
+      await usable(path, () => putInPlace(beside, path, force));
+      return size;
+    } finally {
+      await file.close().catch(() => {});
+    }
+  });
+}
+
+async function writeAll(
+  path: string,
+  file: FileHandle,
+  head: Header,
+  pieces: AsyncIterable<Buffer>,
+): Promise<number> {
+  await usable(path, () => file.chmod(0o600));
+  const digest = createHash('sha256');
+  let size = 0;
+  const append = async (bytes: Buffer, counts: boolean): Promise<void> => {
+    await usable(path, () => file.writeFile(bytes));
+    size += bytes.length;
+    if (counts) digest.update(bytes);
+  };
+  await append(Buffer.from(`postern-backup ${version} sha256:${placeholder}\n`), false);
+  await append(Buffer.from(`${JSON.stringify(head)}\n`), true);
+  for await (const piece of pieces) await append(piece, true);
+  const line = Buffer.from(`postern-backup ${version} sha256:${digest.digest('hex')}\n`);
+  await usable(path, async () => {
     await file.write(line, 0, line.length, 0);
     await file.sync();
     await file.close();
-    await usable(path, () => putInPlace(beside, path, force));
-    return size;
-  } finally {
-    await file.close().catch(() => {});
-    await rm(beside, { force: true });
-  }
+  });
+  return size;
 }
 
 /** Opens one and looks whether it is whole. Throws `CLI_BACKUP_UNUSABLE`, `…_DAMAGED`, `…_NEWER`. */
@@ -127,8 +141,14 @@ async function usable<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    throw exists ? isThere(path, cause) : new CliError('CLI_BACKUP_UNUSABLE', String(cause), { cause });
+    throw exists ? isThere(path, cause) : unusable(path, cause);
   }
+}
+
+/** The file cannot be read or written: its folder, its rights, or a disk that is full. */
+export function unusable(path: string, cause: unknown): CliError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CliError('CLI_BACKUP_UNUSABLE', `${path}: ${why}`, { cause });
 }
 
 function isThere(path: string, cause?: unknown): CliError {
