@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import type { HttpConnection } from './door.ts';
+import type { HttpConnection, HttpDoor } from './door.ts';
+import type { Errand } from './errand.ts';
 import { Http1Caller } from './http1-caller.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
 import { withPair } from './test-pair.ts';
@@ -99,4 +100,57 @@ test('an answer that its caller does not take ends the connection', () =>
     connection.tick(begun);
     connection.tick(begun + testBounds.bodyTimeoutMs * 10);
     assert.equal(await closed.promise, connection);
+  }));
+
+/** A door behind which every request gets a page at once, and the connection stays. */
+function refusingDoor(onAnswered: () => void): HttpDoor {
+  const cause = { code: 'NOWHERE', text: 'x'.repeat(500), end: 'edge' } as const;
+  const never = (): never => assert.fail('nothing is sent');
+  const errand: Errand = {
+    destinationId: 'd',
+    resourceKey: 'd',
+    names: { resource: 'r', front: 'f' } as unknown as Errand['names'],
+    port: 80,
+    answerSeconds: 1,
+    idleTimeoutSeconds: 0,
+    whyNot: () => cause,
+    nextWay: never,
+    silence: never,
+    causeOfReset: never,
+    onStart: () => {},
+    onOpened: never,
+    onOver: onAnswered,
+  };
+  return { ...testDoor(), errand: () => errand };
+}
+
+test('requests that were sent at once wait until their caller takes the answers, and all are answered then', () =>
+  withPair(async (server, caller) => {
+    const count = 20_000;
+    let answered = 0;
+    const connection = new Http1Caller(
+      refusingDoor(() => (answered += 1)),
+      server,
+      testFacts,
+      'id',
+    );
+    caller.pause();
+    const sent = Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count));
+    connection.start(sent.subarray(0, 65_536));
+    caller.write(sent.subarray(65_536));
+    while (!server.writableNeedDrain) await new Promise(setImmediate);
+    const before = answered;
+    assert.ok(before < count);
+    assert.ok(server.writableLength < 2 * server.writableHighWaterMark, String(server.writableLength));
+    caller.end();
+    let answers = 0;
+    let rest = '';
+    for await (const piece of caller) {
+      const parts = (rest + String(piece)).split('HTTP/1.1 503');
+      answers += parts.length - 1;
+      rest = parts.at(-1) ?? '';
+    }
+    assert.equal(answers, count);
+    assert.equal(answered, count);
+    assert.equal(connection.busy, false);
   }));

@@ -158,6 +158,10 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     while (at < bytes.length && this.#state === 'open') {
       if (this.#exchange === null) {
         if (!this.#keep) return this.#linger();
+        if (this.#socket.writableNeedDrain) {
+          this.#held.hold(bytes, at);
+          return false;
+        }
         if (this.#requests === 0 && beginsHttp2(bytes)) return this.#handOver(bytes);
         at = skipEmptyLines(bytes, at);
         const end = this.#held.headEnd(bytes, at, this.#door.parts.bounds.head);
@@ -239,8 +243,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     this.#callerEnded = true;
     if (this.#state !== 'open') return;
     // Requests that are whole are answered; the rest of one that is not will never come.
-    if (this.#exchange === null) this.#linger();
-    else if (this.#reader !== null) this.#exchange.cancel(null);
+    if (this.#exchange === null && !this.#hasUntaken) this.#linger();
+    else if (this.#reader !== null) this.#exchange?.cancel(null);
   };
 
   readonly #handleClose = (): void => {
@@ -253,8 +257,14 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   };
 
   readonly #handleDrain = (): void => {
-    this.#exchange?.readOn();
+    if (this.#exchange !== null) this.#exchange.readOn();
+    else if (this.#state === 'open') this.#takeHeld();
   };
+
+  /** Requests wait until the caller has taken the answers before them, which would gather here without end. */
+  get #hasUntaken(): boolean {
+    return this.#held.any && this.#socket.writableNeedDrain;
+  }
 
   #resume(): void {
     if (!this.#paused || this.#socket.destroyed) return;
@@ -364,7 +374,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #takeHeld(): void {
     const held = this.#held.take();
     if (held === null || this.#take(held)) this.#resume();
-    if (this.#callerEnded && this.#exchange === null && this.#state === 'open') this.#linger();
+    if (this.#callerEnded && this.#exchange === null && this.#state === 'open' && !this.#hasUntaken)
+      this.#linger();
   }
 
   #refuseUnread(cause: Cause): void {
