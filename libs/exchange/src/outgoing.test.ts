@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Outgoing, type PieceHolder } from './outgoing.ts';
+import { withPair } from './test-pair.ts';
 import { withTlsPair } from './test-tls-pair.ts';
 
 class Holders implements PieceHolder {
@@ -27,27 +27,8 @@ class Holders implements PieceHolder {
   }
 }
 
-async function withPair(work: (from: Socket, to: Socket) => Promise<void>): Promise<void> {
-  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const from = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  from.on('error', () => {});
-  const [[to]] = (await Promise.all([once(server, 'connection'), once(from, 'connect')])) as [
-    [Socket],
-    unknown,
-  ];
-  to.on('error', () => {});
-  try {
-    await work(from, to);
-  } finally {
-    from.destroy();
-    to.destroy();
-    server.close();
-  }
-}
-
 test('a slab is held until its bytes have left, whether they are many, few or behind a slow reader', () =>
-  withPair(async (from, to) => {
+  withPair(async (to, from) => {
     const outgoing = new Outgoing(from);
     const slabs: Holders[] = [];
     const expected: Buffer[] = [];
@@ -73,7 +54,7 @@ test('a slab is held until its bytes have left, whether they are many, few or be
   }));
 
 test('a slab is released once when the connection breaks under its bytes, or they are dropped', () =>
-  withPair(async (from) => {
+  withPair(async (_, from) => {
     const outgoing = new Outgoing(from);
     const waiting = new Holders(16_777_216, 1);
     outgoing.add(waiting.memory, waiting);
@@ -94,7 +75,7 @@ test('a slab is released once when the connection breaks under its bytes, or the
   }));
 
 test('what has no slab and still waits to leave does not let go the slab of what follows', () =>
-  withPair(async (from) => {
+  withPair(async (_, from) => {
     const outgoing = new Outgoing(from);
     outgoing.add(Buffer.alloc(60_000));
     outgoing.flush();
