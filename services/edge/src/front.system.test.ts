@@ -259,6 +259,17 @@ test('callers beyond the bounds are reset at once', async () => {
   );
 });
 
+/** Another gateway's caller has a place: it is refused only because nobody is there for it. */
+async function callerOfOtherGatewayIsTaken(world: World): Promise<void> {
+  const port = await freePort();
+  world.platform.setPolicy(policyOf({ id: 'g2' }));
+  world.platform.setRoute({ ...echoRoute(port, world.echo.port), id: 'd2', gatewayId: 'g2' });
+  const front = () => statusOf(world).fronts.shown[1];
+  await until(() => front()?.listening);
+  assert.equal(await ended(world.call(port)), 'ECONNRESET');
+  assert.equal(await until(() => front()?.lastRefusals[0]?.code), 'EDGE_NO_CLIENT');
+}
+
 test('one gateway has no more callers than half of the bound, which other gateways have too', async () => {
   await withWorld(
     async (world) => {
@@ -269,13 +280,7 @@ test('one gateway has no more callers than half of the bound, which other gatewa
       await Promise.all(held.map((socket) => once(socket, 'data')));
       assert.equal(await ended(world.call()), 'ECONNRESET');
       assert.equal(await lastCode(world), 'EDGE_CONNECTIONS_FULL');
-      const otherPort = await freePort();
-      world.platform.setPolicy(policyOf({ id: 'g2' }));
-      world.platform.setRoute({ ...echoRoute(otherPort, world.echo.port), id: 'd2', gatewayId: 'g2' });
-      const other = () => statusOf(world).fronts.shown[1];
-      await until(() => other()?.listening);
-      assert.equal(await ended(world.call(otherPort)), 'ECONNRESET');
-      assert.equal(await until(() => other()?.lastRefusals[0]?.code), 'EDGE_NO_CLIENT');
+      await callerOfOtherGatewayIsTaken(world);
       for (const socket of held) socket.resetAndDestroy();
       await until(() => statusOf(world).callers.open === 0);
       assert.equal(await exchange(world.call(), 'x'), 'x');
@@ -317,13 +322,7 @@ test('a client that never answers holds no more callers than half of the bound, 
       await until(() => statusOf(world).callers.opening === 2);
       assert.equal(await ended(world.call()), 'ECONNRESET');
       assert.equal(await lastCode(world), 'EDGE_OPENING_FULL');
-      const otherPort = await freePort();
-      world.platform.setPolicy(policyOf({ id: 'g2' }));
-      world.platform.setRoute({ ...echoRoute(otherPort, world.echo.port), id: 'd2', gatewayId: 'g2' });
-      const other = () => statusOf(world).fronts.shown[1];
-      await until(() => other()?.listening);
-      assert.equal(await ended(world.call(otherPort)), 'ECONNRESET');
-      assert.equal(await until(() => other()?.lastRefusals[0]?.code), 'EDGE_NO_CLIENT');
+      await callerOfOtherGatewayIsTaken(world);
       for (const socket of waiting) socket.resetAndDestroy();
       await until(() => statusOf(world).callers.opening === 0);
       client.close();
