@@ -176,7 +176,7 @@ function chunksOf({ bytes }: BackupPart): number {
 
 async function put(
   within: Within,
-  { collection, restore }: BackedUpCollection,
+  { collection, restore, arrived = (document) => document }: BackedUpCollection,
   documents: readonly StoredDocument[],
 ): Promise<void> {
   const own = within(collection);
@@ -184,7 +184,7 @@ async function put(
     const stay = new Set(documents.map(({ id }) => id));
     for (const id of await idsOf(own)) if (!stay.has(id)) await own.delete(id);
   }
-  for (const document of documents) {
+  for (const document of documents.map(arrived)) {
     // A revision never goes back: whoever holds what was here would take what is restored for the same, or for older.
     const { revision = 0 } = (await own.get(document.id)) ?? {};
     await own.put(revision < document.revision ? document : { ...document, revision: revision + 1 });

@@ -13,6 +13,8 @@ export interface BackedUpCollection {
   readonly schema: TSchema;
   /** Whether a document in it means that the platform is in use, and may be overwritten only when that is asked for. */
   readonly fills: boolean;
+  /** A document without what holds only for the platform that it comes from; all of it holds where there is no such function. */
+  readonly arrived?: (document: StoredDocument) => StoredDocument;
 }
 
 /** An owner. */

@@ -5,6 +5,7 @@ import {
   aclChanged,
   addSourceRule,
   ask,
+  backupQuestions,
   createApiKey,
   createToken,
   deleteApiKey,
@@ -31,7 +32,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
-import { type Store, StoreError, openSqlite } from '@postern/store';
+import { type Store, StoreError, newId, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
 import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { Secret } from '@postern/config';
@@ -368,6 +369,47 @@ test('a policy follows its gateway: renamed, switched off, deleted with all that
   for (const name of ['policies', 'accessLists', 'sourceRules', 'tokens']) {
     assert.equal(await (await store.collection(name)).count(), 0, name);
   }
+});
+
+test('no earlier word of the router undoes a later one that says what acl knew before', async (t) => {
+  const { bus, router } = await setUp(t);
+  const record = { id: 'plant', name: 'Plant', requireToken: true };
+  const follow = async (revision: number, enabled: boolean) => {
+    router.revision = revision;
+    router.put({ ...record, enabled });
+    await ask(bus, followGateway, { id: 'plant' });
+  };
+  await follow(5, false);
+  const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+  await follow(7, false);
+  await follow(6, true);
+  assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
+  // Nodes have nothing to fetch where nothing of theirs changed.
+  const { items } = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
+  assert.deepEqual(items, []);
+});
+
+test('a restored policy takes what the restored router says, also where its gateway is from before the backup of acl', async (t) => {
+  const [from, to] = [await setUp(t), await setUp(t)];
+  const record = { id: 'plant', name: 'Plant', requireToken: true };
+  const follow = async ({ bus, router }: typeof from, revision: number, enabled: boolean) => {
+    router.revision = revision;
+    router.put({ ...record, enabled });
+    await ask(bus, followGateway, { id: 'plant' });
+  };
+  await follow(from, 5, false);
+  await follow(from, 6, true);
+  const { begin, read, beginRestore, chunk, commit } = backupQuestions('acl');
+  const { handle, ...part } = await ask(from.bus, begin, {});
+  const [replica = '', snapshot = ''] = handle.split('.');
+  const { data } = await ask(from.bus, read, { snapshot, offset: 0 }, { suffix: replica });
+  const restoreId = newId();
+  await ask(to.bus, beginRestore, { restoreId, part, overwrite: true });
+  await ask(to.bus, chunk, { restoreId, index: 0, data });
+  await ask(to.bus, commit, { restoreId });
+  assert.equal((await policyOf(to.bus, 'plant'))?.enabled, true);
+  await follow(to, 5, false);
+  assert.equal((await policyOf(to.bus, 'plant'))?.enabled, false);
 });
 
 test('what the router says of a gateway holds when acl was asked to follow, and no earlier word undoes it', async (t) => {

@@ -2,8 +2,9 @@
 import type { BackupSource } from '@postern/backup';
 import { AccessRule, Role, SecretHash, SourceRule } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
+import type { StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
-import type { Documents } from './document.ts';
+import type { Documents, PolicyDocument } from './document.ts';
 
 type Kept = Exclude<keyof Documents, 'ticketKeys'>;
 
@@ -30,6 +31,15 @@ const schemas: Record<Kept, TSchema> = {
   }),
 };
 
+/**
+ * The router's backup is a moment older than acl's: with the revision that acl had seen, what the restored router says
+ * would be taken for an earlier word.
+ */
+function asSaidBefore(policy: StoredDocument): StoredDocument {
+  const { gatewayRevision: _seen, ...said } = policy as PolicyDocument;
+  return said;
+}
+
 /** The owner's side of it. */
 export function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
   const collections = Object.values(documents)
@@ -39,6 +49,7 @@ export function backupSource(documents: Documents, policies: FeedOwner): BackupS
       restore: 'replace' as const,
       fills: collection.name === 'tokens',
       schema: schemas[collection.name as Kept],
+      arrived: collection.name === 'policies' ? asSaidBefore : (document: StoredDocument) => document,
     }));
   return { room: 'acl', collections, feeds: [policies] };
 }

@@ -66,13 +66,11 @@ export class Policies {
   }
 
   async #apply({ id, name, enabled, requireToken, revision }: Gateway): Promise<PolicyDocument> {
-    const record = { id, name, enabled, requireToken };
+    const taken = { id, name, enabled, requireToken, gatewayRevision: revision };
     const known = await this.#journal.documents.policies.get(id);
-    if (known !== null && saysTheSame(known, record)) return known;
+    if (known !== null && isTaken(known, taken)) return known;
     const put = (): Promise<PolicyDocument> =>
-      this.#journal.change((draft) =>
-        putPolicy(draft, { ...record, gatewayRevision: revision }, this.#journal.time()),
-      );
+      this.#journal.change((draft) => putPolicy(draft, taken, this.#journal.time()));
     try {
       return await put();
     } catch (error) {
@@ -102,9 +100,8 @@ async function putPolicy(draft: Draft, taken: Taken, at: string): Promise<Policy
     await draft.accessLists.insert({ id: taken.id, ...dated, rules: [] });
     return draft.policies.insert({ ...taken, ...dated });
   }
-  // Of two answers of the router the later one may be here first.
-  if (saysTheSame(found, taken) || taken.gatewayRevision < (found.gatewayRevision ?? 0)) return found;
-  draft.touch(taken.id);
+  if (isTaken(found, taken)) return found;
+  if (!saysTheSame(found, taken)) draft.touch(taken.id);
   return draft.policies.replace({ ...found, ...taken, modifiedAt: at });
 }
 
@@ -157,6 +154,18 @@ async function deleteAll(
     if (items.length === 0) return;
     for (const { id } of items) await collection.delete(id);
   }
+}
+
+/**
+ * Of two answers of the router the later one may be here first. So a later one is taken also where it says what is known:
+ * one from in between is then refused.
+ */
+function isTaken(known: PolicyDocument, taken: Taken): boolean {
+  const { gatewayRevision = 0 } = known;
+  return (
+    taken.gatewayRevision < gatewayRevision ||
+    (taken.gatewayRevision === gatewayRevision && saysTheSame(known, taken))
+  );
 }
 
 function saysTheSame(a: GatewayRecord, b: GatewayRecord): boolean {
