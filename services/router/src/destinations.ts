@@ -146,7 +146,7 @@ export class Destinations {
       const found = await find(draft.destinations, gatewayId, id, revision);
       await draft.destinations.delete(id, found.revision);
       if (found.front !== undefined)
-        await this.#claims.release(draft.fronts, this.#claims.placeOf(found.front), id);
+        await this.#claims.release(draft.fronts, { gatewayId, destinationId: id });
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'deleted', id, gatewayId });
     });
@@ -224,7 +224,7 @@ export class Destinations {
       moved.port = await this.#claimOrAllot(draft, to, claimant);
       this.#checkName(moved);
     }
-    await this.#claims.release(draft.fronts, from, claimant.destinationId);
+    await this.#claims.release(draft.fronts, claimant, this.#claims.placeOf(moved));
     return moved;
   }
 

@@ -53,7 +53,7 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
     destinations: await store.collection<DestinationDocument>('destinations', {
       indexes: [['gatewayId']],
     }),
-    fronts: await store.collection<FrontDocument>('fronts'),
+    fronts: await store.collection<FrontDocument>('fronts', { indexes: [['gatewayId']] }),
     released: await store.collection<ReleasedDocument>('releasedCertificates'),
   };
   await migrate(store, { room: 'router', collections: Object.values(documents), ...options });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openSqlite } from '@postern/store';
 import { openDocuments } from './document.ts';
-import { FrontClaims, retryAllotting, type FrontPort } from './front-claims.ts';
+import { FrontClaims, restingOthersMax, retryAllotting, type FrontPort } from './front-claims.ts';
 
 const dayMs = 86_400_000;
 
@@ -57,7 +57,7 @@ test('fronts: a port that another holds is refused, as are those of the platform
 test('fronts: a freed port is not allotted for 30 days, and then it is', async () => {
   const { claims, fronts, clock } = await setUp();
   await claims.allot(fronts, 'tcp', a);
-  await claims.release(fronts, tcp(15000), 'a');
+  await claims.release(fronts, a);
   assert.equal(await claims.allot(fronts, 'tcp', a), 15002);
   clock.now += 31 * dayMs;
   assert.equal(await claims.allot(fronts, 'tcp', b), 15000);
@@ -66,13 +66,13 @@ test('fronts: a freed port is not allotted for 30 days, and then it is', async (
 test('fronts: a resting port asked for by number goes to the gateway that had it, and to no other', async () => {
   const { claims, fronts, clock } = await setUp();
   await claims.claim(fronts, tcp(5000), a);
-  await claims.release(fronts, tcp(5000), 'a');
+  await claims.release(fronts, a);
   await assert.rejects(claims.claim(fronts, tcp(5000), b), {
     code: 'ROUTER_FRONT_RESTING',
     message: /until 2026-01-31T/,
   });
   await claims.claim(fronts, tcp(5000), { ...a, destinationId: 'a2' });
-  await claims.release(fronts, tcp(5000), 'a2');
+  await claims.release(fronts, { ...a, destinationId: 'a2' });
   clock.now += 31 * dayMs;
   await claims.claim(fronts, tcp(5000), b);
 });
@@ -85,7 +85,7 @@ test('fronts: the ports of UDP are apart from those of TCP', async () => {
     code: 'ROUTER_FRONT_TAKEN',
     message: /15000 \(udp\)/,
   });
-  await claims.release(fronts, tcp(15000), 'a');
+  await claims.release(fronts, a);
   await assert.rejects(claims.claim(fronts, { transport: 'udp', port: 15000 }, a), {
     code: 'ROUTER_FRONT_TAKEN',
   });
@@ -94,15 +94,44 @@ test('fronts: the ports of UDP are apart from those of TCP', async () => {
 test('fronts: only who holds a port can let go of it', async () => {
   const { claims, fronts } = await setUp();
   await claims.claim(fronts, tcp(5000), a);
-  await claims.release(fronts, tcp(5000), 'b');
+  await claims.release(fronts, b);
   await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_TAKEN' });
+});
+
+test('fronts: what a destination holds is let go also where the settings put its front elsewhere by now', async () => {
+  const { claims, options, fronts } = await setUp();
+  const front = tlsFront('a.example');
+  await claims.claim(fronts, claims.placeOf(front), a);
+  const moved = new FrontClaims({ ...options, sharedPort: 8443 }, Date.now);
+  await moved.release(fronts, a);
+  await claims.claim(fronts, claims.placeOf(front), { ...a, destinationId: 'a2' });
+});
+
+test('fronts: of one gateway half of the range rests at most, and a thousand names; those that rested longest are free', async () => {
+  const { options, fronts, clock } = await setUp();
+  const claims = new FrontClaims({ ...options, frontPortLast: 15_005 }, () => clock.now);
+  const taken: number[] = [];
+  for (let day = 0; day < 5; day += 1) {
+    clock.now += dayMs;
+    taken.push(await claims.allot(fronts, 'tcp', a));
+    await claims.release(fronts, a);
+  }
+  assert.deepEqual(taken, [15000, 15002, 15003, 15004, 15000]);
+  assert.equal(await claims.allot(fronts, 'tcp', b), 15002);
+  for (let n = 0; n <= restingOthersMax; n += 1) {
+    clock.now += 1;
+    await claims.claim(fronts, named('tls', `n${n}.example`), a);
+    if (n % 100 === 0 || n === restingOthersMax) await claims.release(fronts, a);
+  }
+  assert.equal(await fronts.count({ gatewayId: 'gwa', destinationId: null }), 3 + restingOthersMax);
+  await assert.rejects(claims.claim(fronts, named('tls', 'n1.example'), b), { code: 'ROUTER_FRONT_RESTING' });
 });
 
 test('fronts: those whose rest is over are forgotten, others kept', async () => {
   const { claims, fronts, clock } = await setUp();
   for (const port of [5000, 5001])
     await claims.claim(fronts, tcp(port), { ...a, destinationId: String(port) });
-  await claims.release(fronts, tcp(5000), '5000');
+  await claims.release(fronts, { ...a, destinationId: '5000' });
   assert.equal(await claims.sweep(fronts), 0);
   clock.now += 31 * dayMs;
   assert.equal(await claims.sweep(fronts), 1);
@@ -169,10 +198,10 @@ test('fronts: many names share the platform’s port, each belongs to one, and a
     code: 'ROUTER_FRONT_TAKEN',
     message: /a\.example:443/,
   });
-  await claims.release(fronts, one, 'a');
+  await claims.release(fronts, a);
   await assert.rejects(claims.claim(fronts, one, b), { code: 'ROUTER_FRONT_RESTING' });
   await claims.claim(fronts, one, { ...a, destinationId: 'a2' });
-  await claims.release(fronts, one, 'a2');
+  await claims.release(fronts, { ...a, destinationId: 'a2' });
   clock.now += 31 * dayMs;
   await claims.claim(fronts, one, b);
 });
@@ -215,8 +244,8 @@ test('fronts: a name that one gateway has for TLS is no other’s for plain HTTP
     await claims.claim(fronts, first, a);
     await assert.rejects(claims.claim(fronts, second, b), { code: 'ROUTER_FRONT_TAKEN' });
     await claims.claim(fronts, second, { ...a, destinationId: 'a2' });
-    await claims.release(fronts, second, 'a2');
-    await claims.release(fronts, first, 'a');
+    await claims.release(fronts, { ...a, destinationId: 'a2' });
+    await claims.release(fronts, a);
     await assert.rejects(claims.claim(fronts, second, b), { code: 'ROUTER_FRONT_RESTING' });
   }
   clock.now += 31 * dayMs;

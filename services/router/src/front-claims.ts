@@ -1,7 +1,7 @@
 /**
  * Who holds which front: a port, or a name on one of the platform's two ports, where server names tell TLS fronts apart
  * and Host tells plain HTTP ones. A name belongs to one gateway on both. A front is taken by inserting its document, so the store decides between two who want it; a freed one stays as a document that rests,
- * and its gateway alone may have it back until then.
+ * and its gateway alone may have it back until then. How many of one gateway rest is bounded.
  *
  *            claim                    release
  *   (none) ────────► held by a ───────────────► rests ── rest is over: swept ──► (none)
@@ -11,7 +11,7 @@
  * same moment, the whole transaction fails with `STORE_DUPLICATE`, and `retryAllotting` runs it again.
  */
 import type { DestinationFront, StreamProtocol } from '@postern/contracts';
-import { StoreError, type Collection } from '@postern/store';
+import { StoreError, type Collection, type Filter } from '@postern/store';
 import type { FrontDocument } from './document.ts';
 import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
 import { gatewayOfHost } from './naming.ts';
@@ -44,6 +44,9 @@ export interface Claimant {
   gatewayId: string;
   destinationId: string;
 }
+
+/** Most names, and ports outside of the range, of one gateway that rest. */
+export const restingOthersMax = 1_000;
 
 const attemptsMax = 16;
 const pageItems = 1000;
@@ -99,12 +102,40 @@ export class FrontClaims {
     throw portsExhausted(frontPortFirst, frontPortLast);
   }
 
-  /** Lets go of a port that this destination holds; it rests from now on. */
-  async release(fronts: Collection<FrontDocument>, held: FrontPort, destinationId: string): Promise<void> {
-    const found = await fronts.get(frontId(held));
-    if (found === null || found.destinationId !== destinationId) return;
+  /**
+   * Lets go of what a destination holds, or all destinations of the gateway, but for `kept`; it rests from now on. What is
+   * held is read from the documents, since settings that say which ports are shared may be others by now.
+   */
+  async release(
+    fronts: Collection<FrontDocument>,
+    { gatewayId, destinationId }: { gatewayId: string; destinationId?: string },
+    kept?: FrontPort,
+  ): Promise<void> {
+    const keptId = kept === undefined ? null : frontId(kept);
+    const own = await Array.fromAsync(everyFront(fronts, { gatewayId }));
     const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
-    await fronts.replace({ ...found, destinationId: null, restsUntil });
+    const resting = own.filter((front) => front.destinationId === null);
+    for (const front of own) {
+      const isMeant = destinationId === undefined || front.destinationId === destinationId;
+      if (front.destinationId === null || !isMeant || front.id === keptId) continue;
+      resting.push(await fronts.replace({ ...front, destinationId: null, restsUntil }));
+    }
+    await this.#endRests(fronts, resting);
+  }
+
+  /** One gateway's resting fronts leave half of the range to the others: of more, those that would rest the shortest go. */
+  async #endRests(fronts: Collection<FrontDocument>, resting: readonly FrontDocument[]): Promise<void> {
+    const { frontPortFirst, frontPortLast } = this.#options;
+    const isOfRange = ({ id, port }: FrontDocument): boolean =>
+      /^(tcp|udp):/.test(id) && port >= frontPortFirst && port <= frontPortLast;
+    const half = Math.floor((frontPortLast - frontPortFirst + 1) / 2);
+    const byKind = Map.groupBy(resting, (front) => (isOfRange(front) ? front.id.slice(0, 3) : 'other'));
+    for (const [kind, some] of byKind) {
+      const over = some.length - (kind === 'other' ? restingOthersMax : half);
+      const shortestFirst = some.toSorted((a, b) => restEnd(a) - restEnd(b));
+      for (const { id, revision } of shortestFirst.slice(0, Math.max(0, over)))
+        await fronts.delete(id, revision);
+    }
   }
 
   /** Where a front is: a port of its own, or its name on a shared port where server name or Host can tell it apart. */
@@ -196,7 +227,7 @@ export class FrontClaims {
   }
 
   #rests(front: FrontDocument): boolean {
-    return front.restsUntil !== null && Date.parse(front.restsUntil) > this.#now();
+    return restEnd(front) > this.#now();
   }
 }
 
@@ -231,6 +262,10 @@ function frontId({ transport, port, name }: FrontPort): string {
   return name === undefined ? `${transport}:${port}` : `${name.by}:${port}:${name.host}`;
 }
 
+function restEnd({ restsUntil }: FrontDocument): number {
+  return restsUntil === null ? 0 : Date.parse(restsUntil);
+}
+
 function frontText({ transport, port, name }: FrontPort): string {
   if (name !== undefined) return `${name.host}:${port}`;
   return transport === 'udp' ? `port ${port} (udp)` : `port ${port}`;
@@ -246,10 +281,14 @@ function plainHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
 
-async function* everyFront(fronts: Collection<FrontDocument>): AsyncGenerator<FrontDocument> {
+async function* everyFront(
+  fronts: Collection<FrontDocument>,
+  filter: Filter = {},
+): AsyncGenerator<FrontDocument> {
   let cursor: string | null = null;
   do {
     const page: { items: FrontDocument[]; nextCursor: string | null } = await fronts.list({
+      filter,
       limit: pageItems,
       cursor,
     });

@@ -89,12 +89,10 @@ export class Gateways {
       const found = await this.#find(draft.gateways, id, revision);
       for (const destination of await Array.fromAsync(destinationsOf(draft, id))) {
         await draft.destinations.delete(destination.id);
-        const { front } = destination;
-        if (front !== undefined)
-          await this.#claims.release(draft.fronts, this.#claims.placeOf(front), destination.id);
         draft.touchRoute(destination.id);
         draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });
       }
+      await this.#claims.release(draft.fronts, { gatewayId: id });
       await draft.gateways.delete(id, found.revision);
       draft.touchGateway(id);
       // Also without destinations: both then write the routes' log, so that one made at this moment cannot slip past.

@@ -446,6 +446,17 @@ test('those who follow see each change: made, switched off with its gateway, del
   assert.deepEqual(gateways.items, []);
 });
 
+test('a gateway whose destinations come and go leaves ports to the others', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  for (let n = 0; n < 12; n += 1) {
+    const { id } = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+    await ask(bus, deleteDestination, { gatewayId: gateway.id, id });
+  }
+  const { id: gatewayId } = await ask(bus, createGateway, { name: 'other' });
+  const { front } = await ask(bus, createDestination, { gatewayId, input });
+  assert.ok(front !== undefined && front.port <= defaults.frontPortLast);
+});
+
 test('a deleted gateway takes its destinations along, and their ports rest', async (t) => {
   const { bus, gateway } = await setUp(t);
   const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
