@@ -20,7 +20,7 @@ export function lineOf(bounds: { minLength?: number; maxLength: number; default?
   return Type.String({ ...bounds, pattern: linePattern });
 }
 
-/** Most items of one page; so that an answer fits a message of the bus. */
+/** Most items of one page; it has fewer where these would not fit a message of the bus. */
 export const pageItemsMax = 200;
 
 /** What asks for one page: `limit` and the cursor that the page before gave. */

@@ -4,6 +4,19 @@ import { messageBytesMax } from '@postern/bus';
 /** Where a page ends, in bytes of its items. */
 export const pageBytes = messageBytesMax / 4;
 
+/** Where a page of a list ends: what is around its items needs little. */
+const listBytes = messageBytesMax / 2;
+
+/** A page that fits a message: one that would not is cut, and its cursor is then the ID of its last item. */
+export function fitPage<Item>(
+  page: { items: Item[]; nextCursor: string | null },
+  idOf: (item: Item) => string,
+): { items: Item[]; nextCursor: string | null } {
+  const items = takePage(page.items, listBytes);
+  const last = items.at(-1);
+  return last === undefined || items.length === page.items.length ? page : { items, nextCursor: idOf(last) };
+}
+
 /** The first items that fill a page of at most so many bytes; at least one when there are any. */
 export function takePage<Item>(items: Iterable<Item>, bytesMax = pageBytes): Item[] {
   const page: Item[] = [];

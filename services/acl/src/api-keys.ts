@@ -4,6 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { secretHash, type ApiKey, type ApiKeyInput } from '@postern/contracts';
+import { fitPage } from '@postern/replica';
 import { newId } from '@postern/store';
 import type { ApiKeyDocument } from './document.ts';
 import { apiKeyBySetting, apiKeyNotFound, apiKeyWrong, limitReached } from './errors.ts';
@@ -67,7 +68,8 @@ export class ApiKeys {
       limit: left,
       cursor: cursor === firstKeyId ? null : cursor,
     });
-    return { items: [...first, ...page.items].map(show), nextCursor: page.nextCursor };
+    const items = [...first, ...page.items].map(show);
+    return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
   /** Deletes one. */

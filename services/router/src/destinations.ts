@@ -13,6 +13,7 @@ import {
   type MergePatch,
   cloudDestinationsMax,
 } from '@postern/contracts';
+import { fitPage } from '@postern/replica';
 import { newId, type Collection } from '@postern/store';
 import { type CheckCertificates, type Naming, namesTheSame } from './certificate-check.ts';
 import type { DestinationDocument } from './document.ts';
@@ -111,7 +112,8 @@ export class Destinations {
     const { gateways, destinations } = this.#journal.documents;
     if ((await gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
     const page = await destinations.list({ filter: { gatewayId }, limit: pageItemsDefault, ...request });
-    return { items: page.items.map(showDestination), nextCursor: page.nextCursor };
+    const items = page.items.map(showDestination);
+    return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
   /** Applies a merge patch. */

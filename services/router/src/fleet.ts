@@ -13,6 +13,7 @@ import {
   type Front,
   type TunnelPresence,
 } from '@postern/contracts';
+import { fitPage } from '@postern/replica';
 import type { DestinationDocument, Documents } from './document.ts';
 import { gatewayNotFound } from './errors.ts';
 import { frontUrl } from './naming.ts';
@@ -59,7 +60,11 @@ export class Fleet {
     const isAsked = request.live === true && destinationIds.length > 0;
     const figures = isAsked ? await this.#askNodes(this.#nodeNames(), { destinationIds }) : [];
     const shown = await Promise.all(page.items.map((destination) => this.#front(destination, figures)));
-    return { items: shown.filter((front) => front !== null), nextCursor: page.nextCursor };
+    const fronts = { items: shown.filter((front) => front !== null), nextCursor: page.nextCursor };
+    // Those that are asked for by their IDs have no next page.
+    return request.destinationIds === undefined
+      ? fitPage(fronts, ({ destinationId }) => destinationId)
+      : fronts;
   }
 
   /** A page of a gateway's connected clients with their tunnels. */
@@ -78,7 +83,8 @@ export class Fleet {
     const shown = ids.map((id) => byClient.get(id) ?? []);
     const nodes = new Set(shown.flat().map(({ node }) => node));
     const figures = await this.#askNodes(nodes, { gatewayId });
-    return { items: shown.flatMap((own) => showClient(own, figures)), nextCursor };
+    const items = shown.flatMap((own) => showClient(own, figures));
+    return fitPage({ items, nextCursor }, ({ id }) => id);
   }
 
   /** All nodes that are not forgotten, in the order of their names. */

@@ -4,6 +4,7 @@
  * of it (policy, tokens, rules) they drop when they see it gone from the feed `router.gateways`.
  */
 import type { Gateway, GatewayInput, MergePatch } from '@postern/contracts';
+import { fitPage } from '@postern/replica';
 import type { Collection } from '@postern/store';
 import type { GatewayDocument } from './document.ts';
 import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
@@ -65,7 +66,8 @@ export class Gateways {
       ids === undefined
         ? await gateways.list({ limit: pageItemsDefault, ...request })
         : await listNamed(gateways, ids, request);
-    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+    const items = page.items.map((document) => this.#show(document));
+    return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
   /** Applies a merge patch. */

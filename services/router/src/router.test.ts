@@ -382,6 +382,31 @@ test('a port that another destination has is refused, and then nothing was made'
   assert.equal((await ask(bus, listDestinations, { gatewayId })).items.length, 1);
 });
 
+test('destinations too long for one message of the bus together are listed in shorter pages', async (t) => {
+  const { bus, gateway, hub } = await setUp(t);
+  const checking = answer(hub.connect(), checkCertificates, () => ({ faults: [], warnings: [] }));
+  t.after(() => checking.close());
+  const gatewayId = gateway.id;
+  const revocationLists = Array.from({ length: 4 }, () => '-----BEGIN X509 CRL-----'.padEnd(32_768));
+  const made: string[] = [];
+  for (let n = 0; n < 9; n += 1) {
+    const tls = { mode: 'mutual' as const, clientCaIds: ['ca'], revocationLists };
+    const order = { ...input, name: `d${n}`, front: { tls } };
+    made.push((await ask(bus, createDestination, { gatewayId, input: order })).id);
+  }
+  const seen: string[] = [];
+  for (let cursor: string | null = null; ;) {
+    const page: { items: { id: string }[]; nextCursor: string | null } = await ask(bus, listDestinations, {
+      gatewayId,
+      cursor,
+    });
+    seen.push(...page.items.map(({ id }) => id));
+    cursor = page.nextCursor;
+    if (cursor === null) break;
+  }
+  assert.deepEqual(seen, made);
+});
+
 test('destinations made at the same moment get different ports', async (t) => {
   const { bus, gateway } = await setUp(t);
   const made = await Promise.all(
