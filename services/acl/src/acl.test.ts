@@ -386,6 +386,21 @@ test('no earlier word of the router undoes a later one that says what acl knew b
   assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
   // Nodes have nothing to fetch where nothing of theirs changed.
   const { items } = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
+test('what is made within a bound raises the counter, so that of two at the same moment one counts the other', async (t) => {
+  const { bus } = await setUp(t);
+  const changes = [
+    () => makeToken(bus, { gatewayId: 'plant', input: {} }),
+    () => ask(bus, createApiKey, { input: { name: 'key', role: 'viewer' }, hash: secretHash('key') }),
+  ];
+  await ask(bus, getAccessList, { gatewayId: 'plant' });
+  for (const change of changes) {
+    const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+    await change();
+    const after = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
+    assert.deepEqual([after.revision, after.items], [before.revision + 1, []]);
+  }
+});
+
   assert.deepEqual(items, []);
 });
 

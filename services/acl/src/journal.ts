@@ -3,7 +3,9 @@
  * transaction as the change itself, and both announced after it. A change that was not announced (a crash in
  * between) is found by the next beat.
  *
- * Most changes raise the same counter, so two at once would only fail and try again: within a process they take turns.
+ * Every change raises the same counter, also one that is none for nodes: so of two at once, at two replicas too, the later
+ * one reads again, and no bound is passed by both. Within a process they take turns, since they would only fail and try
+ * again.
  */
 import type { Bus } from '@postern/bus';
 import { aclChanged, announce, type Change } from '@postern/contracts';
@@ -49,15 +51,13 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told, touched } = await this.#turns.run(() => this.#transaction(work));
-    if (touched.size > 0) this.#policies.beat();
+    const { result, told } = await this.#turns.run(() => this.#transaction(work));
+    this.#policies.beat();
     for (const change of told) announce(this.#bus, aclChanged, { ...change, at: this.time() });
     return result;
   }
 
-  #transaction<R>(
-    work: (draft: Draft) => Promise<R>,
-  ): Promise<{ result: R; told: Omit<Change, 'at'>[]; touched: Set<string> }> {
+  #transaction<R>(work: (draft: Draft) => Promise<R>): Promise<{ result: R; told: Omit<Change, 'at'>[] }> {
     return this.#store.transaction(async (within) => {
       const touched = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
@@ -70,8 +70,8 @@ export class Journal {
         touch: (gatewayId) => touched.add(gatewayId),
         tell: (change) => told.push(change),
       });
-      if (touched.size > 0) await this.#policies.record(within, [...touched]);
-      return { result, told, touched };
+      await this.#policies.record(within, [...touched]);
+      return { result, told };
     });
   }
 }

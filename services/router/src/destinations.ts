@@ -253,7 +253,7 @@ export class Destinations {
       throw invalid([{ path: '/front/host', message: wantsShared }]);
   }
 
-  /** Every change raises the routes' counter, so of two that want one port at once the later one reads again. */
+  /** Of two that want one port at once the later one reads again (`Journal`). */
   async #checkClientPort(
     draft: Draft,
     form: DestinationForm & { kind: 'cloud' },

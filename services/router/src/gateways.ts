@@ -97,8 +97,6 @@ export class Gateways {
       await this.#claims.release(draft.fronts, { gatewayId: id });
       await draft.gateways.delete(id, found.revision);
       draft.touchGateway(id);
-      // Also without destinations: both then write the routes' log, so that one made at this moment cannot slip past.
-      draft.touchRoute(id);
       draft.tell({ kind: 'gateway', action: 'deleted', id, gatewayId: id });
     });
   }

@@ -3,7 +3,9 @@
  * itself, and both announced after it. So a follower never sees a revision whose change it cannot fetch, and a
  * change that was not announced (a crash in between) is found by the next beat.
  *
- * Every change raises the same counter, so two at once would only fail and try again: within a process they take turns.
+ * Every change raises the routes' counter, also one that makes no route another: so of two at once, at two replicas too,
+ * the later one reads again, and what it decides on is as it is then. Within a process they take turns, since they would
+ * only fail and try again.
  */
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
@@ -18,8 +20,6 @@ export interface Draft extends Documents {
   touchGateway(id: string): void;
   /** The destination is another for those who follow routes. */
   touchRoute(id: string): void;
-  /** No route is another, but of two changes at once the later one is to read again. */
-  raiseRoutes(): void;
   /** To be told once the change is done. */
   tell(change: Omit<Change, 'at'>): void;
 }
@@ -75,7 +75,6 @@ export class Journal {
       const gateways = new Set<string>();
       const routes = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
-      let isRaised = false;
       const result = await work({
         gateways: within(this.documents.gateways),
         destinations: within(this.documents.destinations),
@@ -83,15 +82,12 @@ export class Journal {
         released: within(this.documents.released),
         touchGateway: (id) => gateways.add(id),
         touchRoute: (id) => routes.add(id),
-        raiseRoutes: () => (isRaised = true),
         tell: (change) => told.push(change),
       });
-      const touched = [
-        { feed: this.#feeds.gateways, ids: gateways, isRaised: false },
-        { feed: this.#feeds.routes, ids: routes, isRaised },
-      ].filter((one) => one.ids.size > 0 || one.isRaised);
-      for (const { feed, ids } of touched) await feed.record(within, [...ids]);
-      return { result, told, beating: touched.map(({ feed }) => feed) };
+      const { gateways: gatewayFeed, routes: routeFeed } = this.#feeds;
+      await routeFeed.record(within, [...routes]);
+      if (gateways.size > 0) await gatewayFeed.record(within, [...gateways]);
+      return { result, told, beating: gateways.size > 0 ? [gatewayFeed, routeFeed] : [routeFeed] };
     });
   }
 }

@@ -25,7 +25,6 @@ export async function releaseCertificate(journal: Journal, id: string): Promise<
     const at = journal.time();
     if (found === null) await draft.released.insert({ id, revision: 1, at });
     else await draft.released.replace({ ...found, at });
-    draft.raiseRoutes();
   });
 }
 

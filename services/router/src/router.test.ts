@@ -407,6 +407,22 @@ test('destinations too long for one message of the bus together are listed in sh
   assert.deepEqual(seen, made);
 });
 
+test('a change of a gateway raises the routes’ counter also without destinations, so that one made at that moment reads it again', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const { id } = gateway;
+  const changes = [
+    () => ask(bus, createGateway, { name: 'other' }),
+    () => ask(bus, updateGateway, { id, patch: { enabled: false } }),
+    () => ask(bus, deleteGateway, { id }),
+  ];
+  for (const change of changes) {
+    const before = await ask(bus, routeFeed.since, { epoch: '', revision: 0 });
+    await change();
+    const after = await ask(bus, routeFeed.since, { epoch: before.epoch, revision: before.revision });
+    assert.deepEqual([after.revision, after.items, after.deleted], [before.revision + 1, [], []]);
+  }
+});
+
 test('destinations made at the same moment get different ports', async (t) => {
   const { bus, gateway } = await setUp(t);
   const made = await Promise.all(
