@@ -327,6 +327,21 @@ test('explain counts the own lists of connected clients: one that allows is enou
   assert.match(allowed?.reason ?? '', /1 of 2 clients deny it by their own list/);
 });
 
+test('explain counts the list of a client’s newest tunnel, where one from before its restart is still known', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const allowAll = { action: 'allow' as const, host: '*', port: '*' };
+  await ask(bus, putAccessList, { gatewayId, input: { rules: [allowAll] } });
+  const node = startNode(t, bus);
+  const now = tunnel('one', [allowAll]);
+  const former = { ...now, tunnelId: 'former', connectedAt: '2026-01-01T00:00:00.000Z', ownRules: [] };
+  for (const one of [now, former]) node.up(one);
+  await bus.flush(1_000);
+  const targets = [{ host: '10.0.0.5', port: 5432 }];
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  assert.equal(decisions[0]?.allowed, true);
+});
+
 test('source rules are open until they are put; an app replaces its own', async (t) => {
   const { bus, router } = await setUp(t);
   router.destinations.add('db');
@@ -371,21 +386,6 @@ test('a policy follows its gateway: renamed, switched off, deleted with all that
   }
 });
 
-test('no earlier word of the router undoes a later one that says what acl knew before', async (t) => {
-  const { bus, router } = await setUp(t);
-  const record = { id: 'plant', name: 'Plant', requireToken: true };
-  const follow = async (revision: number, enabled: boolean) => {
-    router.revision = revision;
-    router.put({ ...record, enabled });
-    await ask(bus, followGateway, { id: 'plant' });
-  };
-  await follow(5, false);
-  const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
-  await follow(7, false);
-  await follow(6, true);
-  assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
-  // Nodes have nothing to fetch where nothing of theirs changed.
-  const { items } = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
 test('what is made within a bound raises the counter, so that of two at the same moment one counts the other', async (t) => {
   const { bus } = await setUp(t);
   const changes = [
@@ -401,6 +401,21 @@ test('what is made within a bound raises the counter, so that of two at the same
   }
 });
 
+test('no earlier word of the router undoes a later one that says what acl knew before', async (t) => {
+  const { bus, router } = await setUp(t);
+  const record = { id: 'plant', name: 'Plant', requireToken: true };
+  const follow = async (revision: number, enabled: boolean) => {
+    router.revision = revision;
+    router.put({ ...record, enabled });
+    await ask(bus, followGateway, { id: 'plant' });
+  };
+  await follow(5, false);
+  const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+  await follow(7, false);
+  await follow(6, true);
+  assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
+  // Nodes have nothing to fetch where nothing of theirs changed.
+  const { items } = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
   assert.deepEqual(items, []);
 });
 

@@ -211,10 +211,11 @@ class Acl implements Service {
   }
 }
 
-/** The own lists of a gateway's connected clients, one for each client. */
+/** The own lists of a gateway's connected clients, one for each client: that of its newest tunnel, as it may be another after a restart. */
 function ownLists(presence: PresenceTable, gatewayId: string): (readonly AccessRule[] | null)[] {
-  const byClient = new Map(
-    presence.tunnels(gatewayId).map(({ tunnel }) => [tunnel.clientId, tunnel.ownRules]),
-  );
+  const byAge = presence
+    .tunnels(gatewayId)
+    .toSorted((a, b) => Date.parse(a.tunnel.connectedAt) - Date.parse(b.tunnel.connectedAt));
+  const byClient = new Map(byAge.map(({ tunnel }) => [tunnel.clientId, tunnel.ownRules]));
   return [...byClient.values()];
 }
