@@ -1,6 +1,13 @@
 /** The documents that the router owns, and their collections. */
 import type { Destination, DestinationFront } from '@postern/contracts';
-import { type Collection, type MigrationWatch, type Store, migrate } from '@postern/store';
+import {
+  type Collection,
+  type MigrationWatch,
+  type Store,
+  StoreError,
+  type StoredDocument,
+  migrate,
+} from '@postern/store';
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -58,4 +65,17 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
   };
   await migrate(store, { room: 'router', collections: Object.values(documents), ...options });
   return documents;
+}
+
+/** Deletes a document that is over, unless it was changed since it was read; returns whether it did. */
+export async function deleteUnchanged<T extends StoredDocument>(
+  collection: Collection<T>,
+  { id, revision }: T,
+): Promise<boolean> {
+  try {
+    return await collection.delete(id, revision);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'STORE_STALE') return false;
+    throw error;
+  }
 }

@@ -12,7 +12,7 @@
  */
 import type { DestinationFront, StreamProtocol } from '@postern/contracts';
 import { StoreError, type Collection, type Filter } from '@postern/store';
-import type { FrontDocument } from './document.ts';
+import { deleteUnchanged, type FrontDocument } from './document.ts';
 import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
 import { gatewayOfHost } from './naming.ts';
 
@@ -212,11 +212,7 @@ export class FrontClaims {
     let swept = 0;
     for await (const front of everyFront(fronts)) {
       if (front.destinationId !== null || this.#rests(front)) continue;
-      try {
-        if (await fronts.delete(front.id, front.revision)) swept += 1;
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== 'STORE_STALE') throw error;
-      }
+      if (await deleteUnchanged(fronts, front)) swept += 1;
     }
     return swept;
   }

@@ -10,7 +10,7 @@
  * A release holds for longer than any change lasts that had its certificates checked before; then it is forgotten.
  */
 import type { Collection } from '@postern/store';
-import type { ReleasedDocument } from './document.ts';
+import { deleteUnchanged, type ReleasedDocument } from './document.ts';
 import { invalid } from './errors.ts';
 import { type Naming, certificatesIn } from './certificate-check.ts';
 import type { Draft, Journal } from './journal.ts';
@@ -43,7 +43,7 @@ export async function sweepReleased(released: Collection<ReleasedDocument>, now:
   let cursor: string | null = null;
   do {
     const page: Awaited<ReturnType<typeof released.list>> = await released.list({ cursor, limit: pageItems });
-    for (const one of page.items) if (isOver(one, now)) await released.delete(one.id);
+    for (const one of page.items) if (isOver(one, now)) await deleteUnchanged(released, one);
     cursor = page.nextCursor;
   } while (cursor !== null);
 }
