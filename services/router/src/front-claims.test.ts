@@ -127,6 +127,25 @@ test('fronts: of one gateway half of the range rests at most, and a thousand nam
   await assert.rejects(claims.claim(fronts, named('tls', 'n1.example'), b), { code: 'ROUTER_FRONT_RESTING' });
 });
 
+test('fronts: an allotment reads the fronts of its transport alone, however many names there are', async () => {
+  const { claims, fronts } = await setUp();
+  for (let n = 0; n < 2_500; n += 1) {
+    const id = `tls:443:n${n}.example`;
+    await fronts.insert({ id, revision: 1, port: 443, ...a, restsUntil: null });
+  }
+  let pages = 0;
+  const counted = {
+    ...fronts,
+    list: (options?: Parameters<typeof fronts.list>[0]) => {
+      pages += 1;
+      return fronts.list(options);
+    },
+  };
+  assert.equal(await claims.allot(counted, 'tcp', b), 15000);
+  assert.equal(await claims.allot(counted, 'tcp', b), 15002);
+  assert.equal(pages, 2);
+});
+
 test('fronts: those whose rest is over are forgotten, others kept', async () => {
   const { claims, fronts, clock } = await setUp();
   for (const port of [5000, 5001])

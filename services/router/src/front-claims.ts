@@ -90,8 +90,7 @@ export class FrontClaims {
   ): Promise<number> {
     const { frontPortFirst, frontPortLast } = this.#options;
     const taken = new Set<number>();
-    for await (const front of everyFront(fronts)) {
-      if (!front.id.startsWith(`${transport}:`)) continue;
+    for await (const front of everyFront(fronts, { prefix: `${transport}:` })) {
       if (front.destinationId !== null || this.#rests(front)) taken.add(front.port);
     }
     for (let port = frontPortFirst; port <= frontPortLast; port += 1) {
@@ -112,7 +111,7 @@ export class FrontClaims {
     kept?: FrontPort,
   ): Promise<void> {
     const keptId = kept === undefined ? null : frontId(kept);
-    const own = await Array.fromAsync(everyFront(fronts, { gatewayId }));
+    const own = await Array.fromAsync(everyFront(fronts, { filter: { gatewayId } }));
     const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
     const resting = own.filter((front) => front.destinationId === null);
     for (const front of own) {
@@ -186,8 +185,8 @@ export class FrontClaims {
     }
     if (!host.startsWith('*.')) return;
     const prefix = frontId(placeOf(''));
-    for await (const front of everyFront(fronts)) {
-      const name = front.id.startsWith(prefix) ? front.id.slice(prefix.length) : '';
+    for await (const front of everyFront(fronts, { prefix })) {
+      const name = front.id.slice(prefix.length);
       if (wildcardOver(name) === host) check(placeOf(name), front);
     }
   }
@@ -277,18 +276,22 @@ function plainHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
 
+/** Those that match, of which the ID begins so; no more is read of the others than a page. */
 async function* everyFront(
   fronts: Collection<FrontDocument>,
-  filter: Filter = {},
+  { filter = {}, prefix = '' }: { filter?: Filter; prefix?: string } = {},
 ): AsyncGenerator<FrontDocument> {
-  let cursor: string | null = null;
+  let cursor: string | null = prefix;
   do {
     const page: { items: FrontDocument[]; nextCursor: string | null } = await fronts.list({
       filter,
       limit: pageItems,
       cursor,
     });
-    yield* page.items;
+    for (const front of page.items) {
+      if (!front.id.startsWith(prefix)) return;
+      yield front;
+    }
     cursor = page.nextCursor;
   } while (cursor !== null);
 }
