@@ -20,6 +20,10 @@ import { frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault, pageOfIds } from './page.ts';
 
 const liveDeadlineMs = 500;
+/** Gateways of which a page is read together. */
+const gatewaysAtOnce = 16;
+/** In no ID. */
+const cursorMark = '/';
 
 /** The presence table as the fleet is read from it. */
 export interface PresenceView {
@@ -63,7 +67,9 @@ export class Fleet {
     const fronts = { items: shown.filter((front) => front !== null), nextCursor: page.nextCursor };
     // Those that are asked for by their IDs have no next page.
     return request.destinationIds === undefined
-      ? fitPage(fronts, ({ destinationId }) => destinationId)
+      ? fitPage(fronts, ({ gatewayId, destinationId: id }) =>
+          request.gatewayIds === undefined ? id : cursorOf({ gatewayId, id }),
+        )
       : fronts;
   }
 
@@ -115,12 +121,33 @@ export class Fleet {
       return { items: items.filter((one) => gatewayIds?.includes(one.gatewayId) ?? true), nextCursor: null };
     }
     if (gatewayIds === undefined) return destinations.list({ limit, cursor });
-    const pages = await Promise.all(
-      gatewayIds.map((gatewayId) => destinations.list({ filter: { gatewayId }, limit: limit + 1, cursor })),
-    );
-    const found = pages.flatMap(({ items }) => items).sort((a, b) => (a.id < b.id ? -1 : 1));
+    return this.#destinationsOf(gatewayIds, limit, cursor);
+  }
+
+  /** Gateway after gateway, so that however many there are no more is read than a page of a few of them. */
+  async #destinationsOf(
+    gatewayIds: readonly string[],
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ items: DestinationDocument[]; nextCursor: string | null }> {
+    const [fromGateway = '', afterId = ''] = cursor?.split(cursorMark) ?? [];
+    const left = [...new Set(gatewayIds)].filter((id) => id >= fromGateway).sort();
+    const found: DestinationDocument[] = [];
+    while (left.length > 0 && found.length <= limit) {
+      const pages = await Promise.all(
+        left.splice(0, gatewaysAtOnce).map((gatewayId) =>
+          this.#documents.destinations.list({
+            filter: { gatewayId },
+            limit: limit + 1,
+            cursor: gatewayId === fromGateway ? afterId : null,
+          }),
+        ),
+      );
+      found.push(...pages.flatMap(({ items }) => items));
+    }
     const items = found.slice(0, limit);
-    return { items, nextCursor: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+    const last = items.at(-1);
+    return { items, nextCursor: found.length > limit && last !== undefined ? cursorOf(last) : null };
   }
 
   async #front(
@@ -161,6 +188,10 @@ export class Fleet {
     );
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
+}
+
+function cursorOf({ gatewayId, id }: Pick<DestinationDocument, 'gatewayId' | 'id'>): string {
+  return `${gatewayId}${cursorMark}${id}`;
 }
 
 function showClient(
