@@ -80,11 +80,12 @@ export const updateGateway = defineQuestion(
   Type.Object({ id: Type.String(), patch: MergePatch, revision: expectedRevision }),
   Gateway,
 );
-/** Deletes a gateway and its destinations at once; acl then drops its policy, tokens and rules. */
+/** Deletes a gateway and its destinations at once, which may be many; acl then drops its policy, tokens and rules. */
 export const deleteGateway = defineQuestion(
   'router.gateways.delete',
   Type.Object({ id: Type.String(), revision: expectedRevision }),
   Done,
+  { deadlineMs: 15_000 },
 );
 /** Asks acl to take over, before it answers, what the router says of a gateway now. */
 export const followGateway = defineQuestion('acl.gateways.follow', Type.Object({ id: Type.String() }), Done, {

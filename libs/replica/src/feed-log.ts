@@ -57,19 +57,14 @@ export class FeedLog {
     return { epoch, revision };
   }
 
-  /** Raises the counter and logs who changed, as part of the caller's transaction. */
-  async record(within: Within, ids: readonly string[]): Promise<void> {
+  /**
+   * Raises the counter, as part of the caller's transaction; what it gives logs who changed, before the end of that. Raised
+   * first, it is what another replica's change meets at once, and not the end of a long one, which would never come to it.
+   */
+  async raise(within: Within): Promise<(ids: readonly string[]) => Promise<void>> {
     const counter = within(this.#counter);
     const { revision } = await counter.replace(await current(counter));
-    const logged = new Set(ids);
-    const entries = within(this.#entries);
-    const entry = {
-      id: entryId(revision),
-      revision: 1,
-      ids: logged.size > idsPerChangeMax ? null : [...logged],
-    };
-    await entries.insert(entry);
-    if (revision > logEntriesMax) await entries.delete(entryId(revision - logEntriesMax));
+    return (ids) => this.#log(within(this.#entries), revision, new Set(ids));
   }
 
   /** Who changed after `since` and up to `until`; null when the log does not tell all of it any more. */
@@ -92,6 +87,12 @@ export class FeedLog {
   async renewEpoch(within: Within): Promise<void> {
     const counter = within(this.#counter);
     await counter.replace({ ...(await current(counter)), epoch: newId() });
+  }
+
+  async #log(entries: Collection<Entry>, revision: number, logged: ReadonlySet<string>): Promise<void> {
+    const ids = logged.size > idsPerChangeMax ? null : [...logged];
+    await entries.insert({ id: entryId(revision), revision: 1, ids });
+    if (revision > logEntriesMax) await entries.delete(entryId(revision - logEntriesMax));
   }
 
   async #create(): Promise<void> {

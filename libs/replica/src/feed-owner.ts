@@ -1,5 +1,5 @@
 /**
- * The owner's side of a feed (docs/ARCHITECTURE.md, "Feeds"). The owner calls `record` in the transaction of its
+ * The owner's side of a feed (docs/ARCHITECTURE.md, "Feeds"). The owner calls `raise` or `record` in the transaction of its
  * change and `beat` after it; this answers followers, and beats the stored position each second, so that a change
  * whose beat was lost, or that another replica of the owner made, is seen within that second.
  */
@@ -90,9 +90,18 @@ export class FeedOwner {
     return this.#position;
   }
 
-  /** Raises the feed's counter and logs which items changed or were deleted, in the transaction of that change. */
-  record(within: Within, ids: readonly string[]): Promise<void> {
-    return this.#log.record(within, ids);
+  /**
+   * Raises the feed's counter in the transaction of a change, as the first that it does; what it gives logs which items
+   * changed or were deleted, as the last.
+   */
+  raise(within: Within): Promise<(ids: readonly string[]) => Promise<void>> {
+    return this.#log.raise(within);
+  }
+
+  /** Both at once, for a change that is no longer than that. */
+  async record(within: Within, ids: readonly string[]): Promise<void> {
+    const log = await this.raise(within);
+    await log(ids);
   }
 
   /** Announces the stored position; call it after a change. Never throws. */

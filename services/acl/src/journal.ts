@@ -4,8 +4,8 @@
  * between) is found by the next beat.
  *
  * Every change raises the same counter, also one that is none for nodes: so of two at once, at two replicas too, the later
- * one reads again, and no bound is passed by both. Within a process they take turns, since they would only fail and try
- * again.
+ * one reads again, and no bound is passed by both. It is raised first, so that the later one waits for a long change and
+ * does not undo it. Within a process they take turns.
  */
 import type { Bus } from '@postern/bus';
 import { aclChanged, announce, type Change } from '@postern/contracts';
@@ -59,6 +59,7 @@ export class Journal {
 
   #transaction<R>(work: (draft: Draft) => Promise<R>): Promise<{ result: R; told: Omit<Change, 'at'>[] }> {
     return this.#store.transaction(async (within) => {
+      const log = await this.#policies.raise(within);
       const touched = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
       const result = await work({
@@ -70,7 +71,7 @@ export class Journal {
         touch: (gatewayId) => touched.add(gatewayId),
         tell: (change) => told.push(change),
       });
-      await this.#policies.record(within, [...touched]);
+      await log([...touched]);
       return { result, told };
     });
   }

@@ -4,8 +4,8 @@
  * change that was not announced (a crash in between) is found by the next beat.
  *
  * Every change raises the routes' counter, also one that makes no route another: so of two at once, at two replicas too,
- * the later one reads again, and what it decides on is as it is then. Within a process they take turns, since they would
- * only fail and try again.
+ * the later one reads again, and what it decides on is as it is then. It is raised first, so that the later one waits for a
+ * long change and does not undo it. Within a process they take turns.
  */
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
@@ -71,7 +71,9 @@ export class Journal {
   #transaction<R>(
     work: (draft: Draft) => Promise<R>,
   ): Promise<{ result: R; told: Omit<Change, 'at'>[]; beating: FeedOwner[] }> {
+    const { gateways: gatewayFeed, routes: routeFeed } = this.#feeds;
     return this.#store.transaction(async (within) => {
+      const logRoutes = await routeFeed.raise(within);
       const gateways = new Set<string>();
       const routes = new Set<string>();
       const told: Omit<Change, 'at'>[] = [];
@@ -84,8 +86,7 @@ export class Journal {
         touchRoute: (id) => routes.add(id),
         tell: (change) => told.push(change),
       });
-      const { gateways: gatewayFeed, routes: routeFeed } = this.#feeds;
-      await routeFeed.record(within, [...routes]);
+      await logRoutes([...routes]);
       if (gateways.size > 0) await gatewayFeed.record(within, [...gateways]);
       return { result, told, beating: gateways.size > 0 ? [gatewayFeed, routeFeed] : [routeFeed] };
     });

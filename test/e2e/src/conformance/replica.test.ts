@@ -60,6 +60,25 @@ it('loses no change of several replicas at once', async () => {
   assert.equal((await first.gateways.get('a'))?.count, 9);
 });
 
+it('makes a long change while another replica makes one short change after the other', async () => {
+  const [long, short] = [await openReplica('long'), await openReplica('long')];
+  await raise(short, 'a', 1);
+  const made = new AbortController();
+  const busy = (async () => {
+    while (!made.signal.aborted) await raise(short, 'a', 1);
+  })();
+  const { store, owner, gateways } = long;
+  const change = store.transaction(async (within) => {
+    const log = await owner.raise(within);
+    for (let read = 0; read < 200; read += 1) await within(gateways).get('a');
+    await within(gateways).put({ id: 'b', revision: 1, count: 1 });
+    await log(['b']);
+  });
+  await change.finally(() => made.abort());
+  await busy;
+  assert.equal((await gateways.get('b'))?.count, 1);
+});
+
 it('catches up after either server was killed and started again', async (context) => {
   if (mongodb.part === null) return context.skip('the server is not ours to kill');
   const replica = await openReplica('killed');
