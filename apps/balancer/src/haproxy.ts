@@ -112,9 +112,9 @@ export class Haproxy {
     const next = `${this.#file}.next`;
     writeFileSync(next, text, { mode: 0o600 });
     try {
-      await promisify(execFile)(this.#options.haproxy, ['-c', '-q', '-f', next], { timeout: checkWithinMs });
+      await promisify(execFile)(this.#options.haproxy, ['-c', '-f', next], { timeout: checkWithinMs });
     } catch (cause) {
-      const words = (cause as { stderr?: string }).stderr?.trim().slice(-1_000) ?? String(cause);
+      const words = (cause as { stderr?: string }).stderr?.trim().slice(-1_000) || String(cause);
       throw balancerError('BALANCER_CONFIGURATION_REFUSED', `haproxy refuses the configuration: ${words}`, {
         cause,
       });

@@ -78,6 +78,7 @@ test(
         ]),
         {
           code: 'BALANCER_CONFIGURATION_REFUSED',
+          message: /backend 'tunnel-twice' has the same name/,
         },
       );
       assert.equal(await echoed({ host: net.address(200), port }), true);
