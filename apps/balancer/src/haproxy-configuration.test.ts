@@ -39,15 +39,15 @@ test('fronts are passed to the port that the caller dialled, on nodes whose /rea
 
 test('where no node is ready, those that accept are used', () => {
   const text = haproxyConfiguration(two, optionsOf(), places);
-  assert.match(text, /use_backend fronts-unready if \{ nbsrv\(fronts\) eq 0 \}/);
-  assert.match(text, /backend fronts-unready\n {4}server edge-1 10\.0\.0\.1\n/);
+  assert.match(text, /use_backend fronts_unready if \{ nbsrv\(fronts\) eq 0 \}/);
+  assert.match(text, /backend fronts_unready\n {4}server edge-1 10\.0\.0\.1\n/);
 });
 
 test('the caller’s address is told by PROXY protocol v2 only when that is asked for', () => {
   assert.doesNotMatch(haproxyConfiguration(two, optionsOf(), places), /send-proxy/);
   const text = haproxyConfiguration(two, optionsOf('--proxy-protocol'), places);
   assert.match(text, /backend connect-edge-1\n {4}server edge-1 10\.0\.0\.1:443 send-proxy-v2\n/);
-  assert.match(text, /backend fronts-unready\n {4}server edge-1 10\.0\.0\.1 send-proxy-v2\n/);
+  assert.match(text, /backend fronts_unready\n {4}server edge-1 10\.0\.0\.1 send-proxy-v2\n/);
   assert.match(text, /backend tunnel-edge-1\n {4}server edge-1 10\.0\.0\.1:9000\n/);
 });
 
@@ -99,4 +99,11 @@ test('workers of a machine share its fronts; a tunnel goes to the worker that it
     text,
     /status 200\n {4}server edge-1 edge-1\.gw check port 9101 inter 500ms fall 2 rise 1\n\n/,
   );
+});
+
+test('no name of a node makes two backends one', () => {
+  const nodes = nodeList(['unready', 'connect', 'tunnel'].map((name) => ({ name, address: '10.0.0.1' })));
+  const backends = [...haproxyConfiguration(nodes, optionsOf(), places).matchAll(/^backend (.+)$/gm)];
+  const names = backends.map(([, name]) => name);
+  assert.deepEqual(names, [...new Set(names)]);
 });

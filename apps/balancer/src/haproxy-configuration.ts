@@ -59,7 +59,7 @@ export function tunnelServers(nodes: readonly NodeEntry[], options: BalancerOpti
     .flatMap((node) => workersOf(node, options))
     .map(({ name }) => [
       `tunnel/${name}`,
-      `tunnel-unready/${name}`,
+      `${unready('tunnel')}/${name}`,
       `tunnel-${name}/${name}`,
       `connect-${name}/${name}`,
     ]);
@@ -136,8 +136,13 @@ function bind(ports: string, { listenHost }: BalancerOptions): string {
   return `bind ${listenHost.includes(':') ? `[${listenHost}]` : listenHost}:${ports}`;
 }
 
+/** The backend of all nodes, ready or not: no node's own, since no name of a node has such a sign. */
+function unready(name: string): string {
+  return `${name}_unready`;
+}
+
 function choice(name: string): string[] {
-  return [`use_backend ${name}-unready if { nbsrv(${name}) eq 0 }`, `default_backend ${name}`];
+  return [`use_backend ${unready(name)} if { nbsrv(${name}) eq 0 }`, `default_backend ${name}`];
 }
 
 function balancedBackends(
@@ -160,7 +165,7 @@ function balancedBackends(
       'http-check expect status 200',
       ...servers.map(({ text, ops }) => `${text} check port ${ops} inter 500ms fall 2 rise 1`),
     ],
-    [`backend ${name}-unready`, ...servers.map(({ text }) => text)],
+    [`backend ${unready(name)}`, ...servers.map(({ text }) => text)],
   ];
 }
 
