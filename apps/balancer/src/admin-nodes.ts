@@ -5,7 +5,6 @@ import type { Secret } from '@postern/config';
 import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
 import { balancerError } from './errors.ts';
-import { nodesMax } from './node-list.ts';
 
 /** Where the admin API is and how to enter. */
 export interface AdminPlace {
@@ -14,12 +13,14 @@ export interface AdminPlace {
   readonly caFile?: string | undefined;
 }
 
+/** As many as a platform has; those of one machine are its workers, and of machines there are fewer (node-list.ts). */
+const namesMax = 1_024;
 const answerBytesMax = 1024 * 1024;
 const answerWithinMs = 5_000;
 
 const Answer = Compile(
   Type.Object({
-    items: Type.Array(Type.Object({ name: Type.String(), heard: Type.Boolean() }), { maxItems: nodesMax }),
+    items: Type.Array(Type.Object({ name: Type.String(), heard: Type.Boolean() }), { maxItems: namesMax }),
   }),
 );
 
@@ -29,6 +30,11 @@ const Answer = Compile(
  */
 export async function fetchNodeNames(place: AdminPlace, signal: AbortSignal): Promise<string[]> {
   const { status, text } = await get(place, signal);
+  return nodeNames(status, text);
+}
+
+/** The names in the answer; throws `BALANCER_ADMIN_REFUSED` where it is no list. */
+export function nodeNames(status: number, text: string): string[] {
   if (status !== 200) {
     throw balancerError(
       'BALANCER_ADMIN_REFUSED',
