@@ -59,7 +59,8 @@ class Balancer implements Service {
   readonly #abort = new AbortController();
   #keepalived: Supervised | null = null;
   #nodes: readonly NodeEntry[] = [];
-  #failing = false;
+  /** Why the nodes could not be had or served, at the last try. */
+  #failure: string | null = null;
   #polling: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
@@ -76,8 +77,9 @@ class Balancer implements Service {
     clearHandover(options, this.#parts.logger);
     await this.#desk.start();
     const known = readKnownNodes(options.state);
-    if (known.length > 0) await this.#serve(known);
-    this.#polling = this.#poll(list);
+    const first = this.#take(() => Promise.resolve(known));
+    this.#polling = first.then(() => this.#poll(list));
+    await first;
   }
 
   ready(): Readiness {
@@ -91,7 +93,7 @@ class Balancer implements Service {
 
   status(): unknown {
     const { leavers } = this.#desk;
-    return { nodes: this.#nodes, failing: this.#failing, reloads: this.#haproxy.reloads, leavers };
+    return { nodes: this.#nodes, failing: this.#failure !== null, reloads: this.#haproxy.reloads, leavers };
   }
 
   stop(): Promise<void> {
@@ -140,37 +142,47 @@ class Balancer implements Service {
 
   /** Names are resolved each time, so that a node that moved is found again. */
   async #poll(list: NodeSource): Promise<void> {
-    const { options, logger, metrics } = this.#parts;
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      try {
-        const nodes = await withAddresses(await list(signal), this.#nodes);
-        this.#failing = false;
-        if (nodes.length > 0) await this.#serve(nodes);
-      } catch (error) {
-        if (signal.aborted) return;
-        metrics.pollFailures.inc();
-        if (!this.#failing) logger.warn({ error }, 'the list of nodes is as it was');
-        this.#failing = true;
-      }
-      await delay(options.pollMs, undefined, { signal }).catch(() => undefined);
+      await this.#take(async () => withAddresses(await list(signal), this.#nodes));
+      await delay(this.#parts.options.pollMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Serves these nodes, where there are any; what does not succeed is told once for each cause, and the next poll tries it again. */
+  async #take(list: () => Promise<readonly NodeEntry[]>): Promise<void> {
+    const { logger, metrics } = this.#parts;
+    const { signal } = this.#abort;
+    try {
+      const nodes = await list();
+      if (nodes.length > 0 && !signal.aborted) await this.#serve(nodes);
+      this.#failure = null;
+    } catch (error) {
+      if (signal.aborted) return;
+      metrics.pollFailures.inc();
+      const failure = error instanceof BalancerError ? error.code : String(error);
+      if (failure !== this.#failure) logger.warn({ error }, 'the list of nodes is as it was');
+      this.#failure = failure;
     }
   }
 
   async #serve(nodes: readonly NodeEntry[]): Promise<void> {
     const { options, logger, metrics } = this.#parts;
     const isFirst = !this.#haproxy.isRunning;
-    if (!(await this.#haproxy.serve(nodes))) return;
-    this.#nodes = nodes;
-    metrics.nodes.set(nodes.length);
-    metrics.reloads.inc();
-    keepKnownNodes(options.state, nodes);
-    logger.info({ nodes: nodes.map(({ name }) => name) }, 'these nodes are served');
-    if (!isFirst) return;
-    this.#endWith('haproxy', this.#haproxy.ended);
-    if (options.virtualAddresses.length === 0) return;
-    this.#keepalived = startKeepalived(options, logger);
-    this.#endWith('keepalived', this.#keepalived.ended);
+    const isChange = await this.#haproxy.serve(nodes);
+    if (isChange) {
+      this.#nodes = nodes;
+      metrics.nodes.set(nodes.length);
+      metrics.reloads.inc();
+      logger.info({ nodes: nodes.map(({ name }) => name) }, 'these nodes are served');
+      if (isFirst) this.#endWith('haproxy', this.#haproxy.ended);
+    }
+    if (this.#keepalived === null && options.virtualAddresses.length > 0) {
+      this.#keepalived = startKeepalived(options, logger);
+      this.#endWith('keepalived', this.#keepalived.ended);
+    }
+    // Last: nobody is to be worse served now for want of what a later start would like to know.
+    if (isChange) keepKnownNodes(options.state, nodes);
   }
 
   /** The program does not outlive its parts. */

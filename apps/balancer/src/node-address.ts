@@ -21,7 +21,7 @@ export async function withAddresses(
     nodes.map(async ({ name, address }) => {
       if (isIP(address) !== 0) return { name, address };
       const known = before.find((one) => one.name === name)?.address;
-      const addresses = await lookUp(address).catch(() => []);
+      const addresses: readonly string[] = await lookUp(address).catch(() => []);
       const [first = known] = addresses;
       return { name, address: known !== undefined && addresses.includes(known) ? known : first };
     }),
