@@ -1,5 +1,6 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
 import {
+  ConfigError,
   defineProgram,
   httpSettings,
   logSettings,
@@ -8,7 +9,11 @@ import {
   platformSettings,
   telemetrySettings,
 } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import { Type, type Static } from 'typebox';
+import { Balancers } from './balancers.ts';
+import { cloudReach } from './cloud-reach.ts';
+import { assertWorkersFit } from './workers/worker-settings.ts';
 
 const port = (value: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: value, placeholder: 'PORT', description });
@@ -210,4 +215,17 @@ export const program = defineProgram({
   description: 'A node: ends the tunnels of clients and serves the fronts of destinations.',
   environmentPrefix: 'EDGE',
   schema,
+  check: checkSettings,
 });
+
+/** Reads all that a start reads before it opens anything. */
+function checkSettings(settings: EdgeSettings): void {
+  try {
+    assertWorkersFit(settings);
+    void new Balancers(settings);
+    cloudReach(settings);
+  } catch (error) {
+    if (!(error instanceof ExitError)) throw error;
+    throw new ConfigError([{ code: 'CONFIG_INVALID', message: error.message }]);
+  }
+}

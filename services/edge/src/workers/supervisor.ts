@@ -12,8 +12,7 @@ import { ExitError, type Ending, type Logger, type Readiness, type Service } fro
 import type { EdgeSettings } from '../config.ts';
 import { workerStopMsMax } from '../stop-time.ts';
 import { type WorkerEnd, WorkerProcess } from './worker-process.ts';
-import { assertPortsDiffer } from './worker-ports.ts';
-import { settingsOfWorker } from './worker-settings.ts';
+import { assertWorkersFit, settingsOfWorker } from './worker-settings.ts';
 
 const hopeless: ReadonlySet<number | null> = new Set([
   ExitCode.usage,
@@ -41,9 +40,8 @@ export class Supervisor implements Service {
     const { settings, command, logger } = parts;
     const [node, ...args] = command;
     const numbers = Array.from({ length: settings.workers }, (_, index) => index + 1);
-    // Each worker's settings are looked at here, so that bad ones are told once and nothing is started.
-    for (const worker of numbers) settingsOfWorker(settings, worker);
-    assertPortsDiffer(settings);
+    // All workers' settings are looked at here, so that bad ones are told once and nothing is started.
+    assertWorkersFit(settings);
     this.#workers = numbers.map(
       (worker) =>
         new WorkerProcess({

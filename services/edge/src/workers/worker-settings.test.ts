@@ -65,3 +65,19 @@ for (const [why, worker, argv] of [
     assert.throws(() => settingsOfWorker(given, worker), { exitCode: 78, message: new RegExp(why) });
   });
 }
+
+test('--check-config refuses what a start refuses', () => {
+  const check = (...argv: string[]): unknown =>
+    program.resolve(['--nats-url', 'nats://bus', '--check-config', ...argv], {});
+  check('--workers', '2');
+  for (const [argv, message] of [
+    [['--workers', '2', '--connect-port', '0'], /^workers share the connect port/],
+    [['--workers', '2', '--link-port', '9010'], /^ports must differ/],
+    [['--workers', '2', '--worker', '3'], /^there is no worker 3 of 2/],
+    [['--trusted-balancers', 'balancer-1'], /^the setting trustedBalancers has balancer-1/],
+    [['--proxy-protocol-ports', '99999'], /^the setting proxyProtocolPorts has 99999/],
+    [['--cloud-denied', '10.0.0.0/33'], /^the setting cloudDenied/],
+  ] as const) {
+    assert.throws(() => check(...argv), { code: 'CONFIG_INVALID', exitCode: 78, message });
+  }
+});

@@ -10,7 +10,7 @@
 import { ExitCode } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
 import type { EdgeSettings } from '../config.ts';
-import { portsOfWorker } from './worker-ports.ts';
+import { assertPortsDiffer, portsOfWorker } from './worker-ports.ts';
 
 const nameCharactersMax = 63;
 
@@ -30,6 +30,15 @@ export function settingsOfWorker(settings: EdgeSettings, worker: number): EdgeSe
     zone: zone === '' ? name : zone,
     ...portsOfWorker(settings, worker),
   };
+}
+
+/** Refuses settings with which the processes of this machine could not run beside each other. */
+export function assertWorkersFit(settings: EdgeSettings): void {
+  const { workers, worker } = settings;
+  settingsOfWorker(settings, Math.max(worker, 1));
+  if (workers === 1) return;
+  for (let each = 1; each <= workers; each += 1) settingsOfWorker(settings, each);
+  assertPortsDiffer(settings);
 }
 
 function unusable(text: string): ExitError {
