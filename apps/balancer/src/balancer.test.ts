@@ -26,3 +26,28 @@ test('settings that name no nodes, or what is none, end the program with 78', as
     message: /^BALANCER_NODES_INVALID: /,
   });
 });
+
+test('--check-config refuses what a start refuses', () => {
+  const check = (...argv: string[]): unknown =>
+    program.resolve(['--state', '/state', '--platform-host', 'gw.example', '--check-config', ...argv], {});
+  const nodes = ['--nodes', 'edge-1=10.0.0.1'];
+  const message = (words: RegExp) => ({ code: 'CONFIG_INVALID', exitCode: 78, message: words });
+  check(...nodes, '--virtual-addresses', '10.0.0.100/24');
+  assert.throws(() => check(), message(/^BALANCER_NODES_MISSING: /));
+  assert.throws(() => check('--nodes', 'bad_name=10.0.0.1'), message(/^BALANCER_NODES_INVALID: /));
+  for (const flag of ['--virtual-addresses', '--peers', '--own-address']) {
+    assert.throws(() => check(...nodes, flag, '10.0.0.300'), message(/^not an address: 10\.0\.0\.300$/));
+  }
+});
+
+test('settings that haproxy would read as something else are refused', () => {
+  const resolve = (state: string, host: string) => () =>
+    program.resolve(['--state', state, '--platform-host', host], {});
+  resolve('/state', 'gw.example')();
+  for (const state of ['state', '@state', '/a,b', '/a b', '/a#b']) {
+    assert.throws(resolve(state, 'gw.example'), /state must be/, state);
+  }
+  for (const host of ['gw example', 'https://gw.example', 'gw.example }\nglobal']) {
+    assert.throws(resolve('/state', host), /platform-host must be/, host);
+  }
+});

@@ -12,15 +12,7 @@
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '@postern/config';
-import {
-  type Ending,
-  ExitError,
-  type Logger,
-  type Readiness,
-  type Service,
-  readyWhen,
-} from '@postern/telemetry';
-import { fetchNodeNames } from './admin-nodes.ts';
+import { type Ending, type Logger, type Readiness, type Service, readyWhen } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
 import { BalancerError, balancerError } from './errors.ts';
 import { HandoverDesk } from './handover-desk.ts';
@@ -31,7 +23,8 @@ import { startKeepalived } from './keepalived.ts';
 import { keepKnownNodes, readKnownNodes } from './known-nodes.ts';
 import type { BalancerMetrics } from './metrics.ts';
 import { withAddresses } from './node-address.ts';
-import { type NodeEntry, nodeList, nodesByName } from './node-list.ts';
+import type { NodeEntry } from './node-list.ts';
+import { type NodeSource, demandNodeSource } from './node-source.ts';
 import type { Supervised } from './supervised.ts';
 
 const keepalivedStopMs = 5_000;
@@ -194,30 +187,4 @@ class Balancer implements Service {
       this.#parts.ending.end(ExitCode.internal, error.message);
     });
   }
-}
-
-type NodeSource = (signal: AbortSignal) => Promise<readonly NodeEntry[]>;
-
-/** A start without nodes is a matter of settings. */
-function demandNodeSource(options: BalancerOptions): NodeSource {
-  try {
-    return nodeSource(options);
-  } catch (error) {
-    if (!(error instanceof BalancerError)) throw error;
-    throw new ExitError(ExitCode.configuration, `${error.code}: ${error.message}`, { cause: error });
-  }
-}
-
-function nodeSource(options: BalancerOptions): NodeSource {
-  const { adminUrl, adminKey, adminCaFile, nodes, nodeAddress, nodeWorkers } = options;
-  if (adminUrl !== undefined && adminKey !== undefined) {
-    const place = { url: adminUrl, key: adminKey, caFile: adminCaFile };
-    return async (signal) => nodesByName(await fetchNodeNames(place, signal), nodeAddress, nodeWorkers);
-  }
-  const listed = nodeList(Object.entries(nodes).map(([name, address]) => ({ name, address })));
-  if (listed.length > 0 && adminUrl === undefined) return () => Promise.resolve(listed);
-  throw balancerError(
-    'BALANCER_NODES_MISSING',
-    'either --nodes says which nodes there are, or --admin-url and --admin-key-file whom to ask',
-  );
 }

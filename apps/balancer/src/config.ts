@@ -1,5 +1,6 @@
 /** The settings of a balancer: which nodes, which ports, and the static address that it may hold. */
 import {
+  ConfigError,
   defineProgram,
   logSettings,
   opsSettings,
@@ -7,7 +8,10 @@ import {
   secret,
   telemetrySettings,
 } from '@postern/config';
+import { ExitError } from '@postern/telemetry';
 import { Type, type Static } from 'typebox';
+import { demandNodeSource } from './node-source.ts';
+import { plainAddress } from './static-address.ts';
 
 const port = (value: number, description: string, minimum = 1) =>
   Type.Integer({ minimum, maximum: 65535, default: value, placeholder: 'PORT', description });
@@ -19,12 +23,13 @@ const addressPattern = '^[0-9a-fA-F.:]{2,45}(/[0-9]{1,3})?$';
 
 /** What the configurations are made of, beside the nodes. */
 export const balancerOptions = {
-  ...platformSettings,
+  platformHost: Type.String({ ...platformSettings.platformHost, pattern: hostPattern }),
   state: Type.String({
-    minLength: 1,
-    pattern: '^[^\\s"\'\\\\#]+$',
+    // haproxy takes the sockets in it for ports unless they begin with a slash, and what follows a comma for options.
+    pattern: '^/[^\\s"\'\\\\#,]+$',
     placeholder: 'FOLDER',
-    description: 'The folder for the configurations that it makes and the nodes that it knew last.',
+    description:
+      'The folder for the configurations that it makes and the nodes that it knew last, by its whole path.',
   }),
   nodes: Type.Record(Type.String(), Type.String({ pattern: hostPattern }), {
     default: {},
@@ -185,4 +190,23 @@ export const program = defineProgram({
   description: 'Holds the static address with another machine and passes connections on to the nodes.',
   environmentPrefix: 'BALANCER',
   schema,
+  check: checkOptions,
 });
+
+/** Reads all that a start reads before it serves. */
+function checkOptions(options: BalancerOptions): void {
+  const { virtualAddresses, peers, ownAddress } = options;
+  try {
+    demandNodeSource(options);
+    for (const setting of [
+      ...virtualAddresses,
+      ...peers,
+      ...(ownAddress === undefined ? [] : [ownAddress]),
+    ]) {
+      plainAddress(setting);
+    }
+  } catch (error) {
+    if (!(error instanceof ExitError)) throw error;
+    throw new ConfigError([{ code: 'CONFIG_INVALID', message: error.message }]);
+  }
+}
