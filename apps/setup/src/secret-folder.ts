@@ -2,7 +2,7 @@
  * A folder of secrets for one reader. Files are 0400 and its own, written beside and renamed, so that a file that is there
  * is whole. What is there stays: the set-up can be run again at each start.
  */
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError } from './errors.ts';
 
@@ -33,7 +33,9 @@ export class SecretFolder {
   write(name: string, text: string): void {
     const file = join(this.path, name);
     this.#try(() => {
-      writeFileSync(`${file}.new`, text, { mode: 0o400 });
+      // One that was left keeps its mode, and a reader who is not root could not write it.
+      rmSync(`${file}.new`, { force: true });
+      writeFileSync(`${file}.new`, text, { mode: 0o400, flush: true });
       this.#own(`${file}.new`);
       renameSync(`${file}.new`, file);
     });
