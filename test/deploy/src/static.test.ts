@@ -209,6 +209,19 @@ test('shellcheck finds nothing in the shell scripts', { skip: without('shellchec
   );
 });
 
+test('a unit waits for as long as its program may drain, whatever is set', () => {
+  const minutesMore = 1;
+  for (const name of ['balancer', 'standalone']) {
+    const section = read('docs/CONFIG.md')
+      .split(/^## /m)
+      .find((text) => text.startsWith(`postern-${name}\n`));
+    const [, longestMs] = /^\| `drainGraceMs` .* from \d+ to (\d+) /m.exec(section ?? '') ?? [];
+    const unit = read(`deploy/systemd/postern-${name}.service`);
+    const [, minutes] = /^TimeoutStopSec=(\d+)min$/m.exec(unit) ?? [];
+    assert(Number(minutes) - minutesMore >= Number(longestMs) / 60_000, `${name}: ${minutes} min`);
+  }
+});
+
 test('systemd takes the units, and finds little exposed', { skip: without('systemd-analyze') }, (t) => {
   const units = globSync('systemd/*.service', { cwd: deploy });
   for (const unit of units) {
