@@ -96,6 +96,15 @@ test('services share a database, or have one each as the set-up makes them', { s
   assert.deepEqual(named(['mongodb.databasePerService=true']).sort(), each.sort());
 });
 
+test('what nodes do not dial for cloud destinations is one list of theirs', { skip: noHelm }, () => {
+  const set = ['edge.cloudDenied={10.0.0.0/8,fd00::/8}'];
+  assert.match(
+    template('postern', set),
+    /\{ name: POSTERN_EDGE_CLOUD_DENIED, value: "10\.0\.0\.0\/8,fd00::\/8" \}/,
+  );
+  assert.doesNotMatch(template('postern', []), /CLOUD_DENIED/);
+});
+
 test('values that cannot be right are refused by the schema', { skip: noHelm }, () => {
   for (const wrong of ['edge.replicas=0', 'platformHost=', 'frontPorts.first=70000', 'edge.replica=3']) {
     assert.throws(() => template('postern', [wrong]), /values don't meet the specifications|schema/i, wrong);

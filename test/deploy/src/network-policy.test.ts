@@ -65,6 +65,10 @@ const refused: readonly [Place, keyof typeof ports, Place][] = [
   ['admin', 'connect', 'outside'],
   ['test', 'mongodb', 'outside'],
   ['test', 'link', 'edge'],
+  // A node dials what cloud destinations say: whoever may make one must not reach the parts' own ports by it.
+  ['edge', 'ops', 'router'],
+  ['edge', 'ops', 'edge'],
+  ['edge', 'api', 'admin'],
 ];
 
 for (const [verb, connections] of [
@@ -82,20 +86,32 @@ for (const [verb, connections] of [
   }
 }
 
-let rendered: readonly NetworkPolicy[] = [];
-
-function policies(): readonly NetworkPolicy[] {
-  assert(helm !== null);
-  if (rendered.length > 0) return rendered;
-  const text = execFileSync(helm, ['template', 'gateway', 'postern', '--kube-version', '1.34.4'], {
-    cwd: chartFolder,
-    encoding: 'utf8',
-    timeout: 60_000,
+for (const [endpoint, number] of [
+  ['http://collector:4317', 4317],
+  ['http://[fd00::1]:4318/otlp', 4318],
+  ['http://collector', 80],
+  ['https://collector/otlp', 443],
+] as const) {
+  test(`the way to a collector at ${endpoint} is open on port ${number}`, { skip: missing }, () => {
+    const own = policies('--set', `telemetry.endpoint=${endpoint}`);
+    assert(isAllowed(own, end('router'), end('outside'), { number }));
+    assert(!isAllowed(own, end('router'), end('outside'), { number: number + 1 }));
   });
-  rendered = parseAllDocuments(text).flatMap((document) => {
+}
+
+const rendered = new Map<string, readonly NetworkPolicy[]>();
+
+function policies(...set: string[]): readonly NetworkPolicy[] {
+  const known = rendered.get(set.join());
+  if (known !== undefined) return known;
+  assert(helm !== null);
+  const args = ['template', 'gateway', 'postern', '--kube-version', '1.34.4', ...set];
+  const text = execFileSync(helm, args, { cwd: chartFolder, encoding: 'utf8', timeout: 60_000 });
+  const own = parseAllDocuments(text).flatMap((document) => {
     const object = document.toJS() as NetworkPolicy | null;
     return object?.kind === 'NetworkPolicy' ? [object] : [];
   });
-  assert(rendered.length > 0);
-  return rendered;
+  assert(own.length > 0);
+  rendered.set(set.join(), own);
+  return own;
 }

@@ -66,3 +66,8 @@ startupProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 2, failur
 livenessProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
 readinessProbe: { httpGet: { path: /readyz, port: ops }, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 }
 {{- end }}
+
+{{- /* Pods of this namespace but for nodes, which dial whatever a cloud destination says. */}}
+{{- define "postern.neighbours" -}}
+[{ podSelector: { matchExpressions: [{ key: app.kubernetes.io/component, operator: NotIn, values: [edge] }] } }]
+{{- end }}

@@ -7,7 +7,7 @@ type Labels = Readonly<Record<string, string>>;
 
 interface Selector {
   readonly matchLabels?: Labels;
-  readonly matchExpressions?: readonly { key: string; operator: 'In'; values: readonly string[] }[];
+  readonly matchExpressions?: readonly { key: string; operator: 'In' | 'NotIn'; values: readonly string[] }[];
 }
 
 interface Rule {
@@ -81,6 +81,8 @@ function allowsPort(ports: Rule['ports'], wanted: PolicyPort): boolean {
 function selects({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean {
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every(({ key, values }) => values.includes(labels[key] ?? ''))
+    matchExpressions.every(
+      ({ key, operator, values }) => values.includes(labels[key] ?? '') === (operator === 'In'),
+    )
   );
 }
