@@ -157,6 +157,12 @@ describe('a platform in one process', () => {
     }
   });
 
+  it('is a new one still after a first start that failed', async (t) => {
+    const state = makeFolder(t);
+    await assert.rejects(start(t, state, { ...anyPorts, listenHost: '192.0.2.1' }), { exitCode: 78 });
+    await start(t, state);
+  });
+
   it('makes no new key-encryption key where there are documents', async (t) => {
     const state = makeFolder(t);
     await (await start(t, state)).stop();

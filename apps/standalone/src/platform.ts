@@ -121,7 +121,8 @@ class StandalonePlatform implements Platform {
   async #startServices(folder: StateFolder): Promise<void> {
     const ports = await this.#choosePorts(folder);
     const apiKey = folder.apiKey();
-    const { edge, admin } = this.#create(folder, ports, apiKey);
+    const keys = await this.#keys(folder);
+    const { edge, admin } = this.#create(folder, ports, apiKey, keys);
     for (const service of this.#services) {
       if (this.#stopping !== null) return;
       await service.start();
@@ -134,7 +135,12 @@ class StandalonePlatform implements Platform {
     folder.writeOperator(this.#operator);
   }
 
-  #create(folder: StateFolder, ports: Ports, apiKey: string): { edge: Edge; admin: AdminService } {
+  #create(
+    folder: StateFolder,
+    ports: Ports,
+    apiKey: string,
+    keys: KeySettings,
+  ): { edge: Edge; admin: AdminService } {
     const { version, metrics = new Metrics() } = this.#options;
     const { store } = folder;
     const settings = this.#settings;
@@ -142,7 +148,7 @@ class StandalonePlatform implements Platform {
     const parts = () => ({ bus: this.#connect(), store, logger, metrics });
     const certstore = createCertstore({
       ...parts(),
-      options: { ...certstoreOptionsOf(settings), ...this.#keys(folder) },
+      options: { ...certstoreOptionsOf(settings), ...keys },
     });
     const router = createRouter({
       ...parts(),
@@ -164,12 +170,12 @@ class StandalonePlatform implements Platform {
   }
 
   /** What the folder has is read anew when it is to be replaced, and stays good beside a transit server's. */
-  #keys(folder: StateFolder): KeySettings {
+  async #keys(folder: StateFolder): Promise<KeySettings> {
     const keys = this.#options.keys?.();
     if (keys !== undefined && keys.keyEncryptionKey !== '') return keys;
     const transit = keys?.transit ?? null;
     const read = (): string => folder.keptKeys() ?? '';
-    const keyEncryptionKey = transit === null ? folder.keyEncryptionKey() : read();
+    const keyEncryptionKey = transit === null ? await folder.keyEncryptionKey() : read();
     return { keyEncryptionKey, readKeyEncryptionKey: read, transit };
   }
 

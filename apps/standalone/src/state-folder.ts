@@ -11,6 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { hasSecrets } from '@postern/certstore';
 import { StoreError, openSqlite, type Store } from '@postern/store';
 import { standaloneError } from './errors.ts';
 import type { Operator } from './operator.ts';
@@ -34,12 +35,10 @@ function makeFolder(path: string): void {
 export class StateFolder {
   readonly path: string;
   readonly store: Store;
-  readonly #isNew: boolean;
 
-  private constructor(path: string, store: Store, isNew: boolean) {
+  private constructor(path: string, store: Store) {
     this.path = path;
     this.store = store;
-    this.#isNew = isNew;
   }
 
   /** Makes the folder where there is none. Throws `STANDALONE_STATE_IN_USE` when another process has it. */
@@ -48,8 +47,7 @@ export class StateFolder {
     const documents = join(path, 'postern.db');
     try {
       makeFolder(path);
-      const isNew = !existsSync(documents);
-      return new StateFolder(path, openSqlite(documents), isNew);
+      return new StateFolder(path, openSqlite(documents));
     } catch (error) {
       if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
         throw standaloneError('STANDALONE_STATE_IN_USE', `another process runs on ${path}`, error);
@@ -72,10 +70,11 @@ export class StateFolder {
   }
 
   /** Made once; with the documents but without it there is nothing to be had, and no new one is made. */
-  keyEncryptionKey(): string {
+  async keyEncryptionKey(): Promise<string> {
     const kept = this.keptKeys();
     if (kept !== null) return kept;
-    if (!this.#isNew) {
+    // Not whether there is a file of documents: a first start that failed leaves one, and nothing in it.
+    if (await hasSecrets(this.store)) {
       throw standaloneError(
         'STANDALONE_STATE_INCOMPLETE',
         `${this.path} has documents but no key-encryption-key, without which their private keys cannot be read`,

@@ -39,6 +39,12 @@ export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void>
   throw wrongKey(wrapper);
 }
 
+/** Whether a start has come so far that what this store has is under a key-encryption key. */
+export async function hasSecrets(store: Store): Promise<boolean> {
+  const documents = await store.collection<KeyCheckDocument>(keyCheckPlace.collection);
+  return (await documents.get(keyCheckPlace.id)) !== null;
+}
+
 /** Without it a wrong key is still found, by the CAs, so it may be made anew. */
 function damaged(cause: unknown): ServiceError {
   return certstoreError(
