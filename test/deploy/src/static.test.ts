@@ -183,6 +183,18 @@ test('no file that is handed to containers holds a secret, and no service is giv
   }
 });
 
+test('what shows metrics and traces to whoever asks is in no network of callers, and has no known password', () => {
+  const { services } = parse(read('deploy/compose/compose.yaml'), { merge: true }) as {
+    services: Record<string, { networks?: string[]; ports?: string[]; environment?: Record<string, string> }>;
+  };
+  for (const name of ['grafana', 'jaeger']) {
+    const { networks, ports } = services[name] ?? {};
+    assert.deepEqual(networks, ['platform', 'observe'], name);
+    for (const port of ports ?? []) assert.match(port, /^127\.0\.0\.1:/, name);
+  }
+  assert.equal(services['grafana']?.environment?.['GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION'], 'true');
+});
+
 function withoutHadolint(): string | false {
   return hadolintBinary() === null ? 'SKIPPED: hadolint is not installed (pnpm service:install)' : false;
 }
