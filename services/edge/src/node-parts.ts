@@ -74,7 +74,7 @@ export class NodeParts implements ShownParts {
   readonly fleetSide: FleetSide;
   readonly presence: Presence;
   readonly tunnels: Tunnels;
-  readonly gaps: TunnelGaps;
+  readonly gaps = new TunnelGaps();
   readonly clientDesk: ClientDesk;
   readonly clientSide: ClientSide;
   readonly health: Health;
@@ -155,8 +155,6 @@ export class NodeParts implements ShownParts {
       (tunnel, body) => this.#handleControl(tunnel, body),
       (gatewayId) => this.callers.judgeAgain(gatewayId),
     );
-    // Half of the places of callers that wait for a client are for those of other gateways.
-    this.gaps = new TunnelGaps({ waitingMax: Math.floor(options.openingMax / 2) });
     this.clientDesk = new ClientDesk(this.tunnels);
     this.health = new Health({
       bus,

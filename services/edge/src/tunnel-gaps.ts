@@ -8,10 +8,9 @@
  * Why it was lost does not count: a client that says that it goes is most often one that is updated or started anew. What
  * is remembered is when, for gateways that have another tunnel as well: nobody waits there.
  *
- * Bounds: gateways, the oldest is let go; callers that wait, of one gateway half at most, beyond them a caller is refused at
- * once.
+ * Bounds: gateways, the oldest is let go. Who waits is counted among the callers that wait for a client (`openingMax`), of
+ * which one gateway has half at most, so that those of others have places.
  */
-import { GatewayShares } from './gateway-shares.ts';
 
 /**
  * How long after a loss callers wait. A client dials again at once, and in the first 3 s four times and more, before
@@ -28,30 +27,16 @@ export type StopWaiting = () => unknown;
 /** Waits until trying again is worth while: a tunnel is up, or the time is over. Null: it is not worth while to wait. */
 export type WaitForTunnel = (gatewayId: string, until: number, retry: () => void) => StopWaiting | null;
 
-/** What gaps are made of. */
-export interface TunnelGapsParts {
-  /** Most callers that wait; of one gateway half of them. */
-  waitingMax: number;
-  /** The monotonic time in ms. */
-  now?: () => number;
-}
-
 /** When each gateway last lost a tunnel, and who waits for the next one. */
 export class TunnelGaps {
-  readonly #shares: GatewayShares;
   readonly #now: () => number;
   /** Oldest first. */
   readonly #lostAt = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor({ waitingMax, now = () => performance.now() }: TunnelGapsParts) {
-    this.#shares = new GatewayShares(waitingMax);
+  /** `now` is the monotonic time in ms. */
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-  }
-
-  /** Callers that wait. */
-  get waiting(): number {
-    return this.#shares.total;
   }
 
   /** A tunnel of the gateway is lost, or takes no more. */
@@ -74,12 +59,12 @@ export class TunnelGaps {
 
   /**
    * Calls `retry` once, when the gateway has a tunnel again, its gap is over, or the time is `until`. Returns null where
-   * the gateway has no gap or too many wait. Who tries again in vain may wait again, for what is left.
+   * the gateway has no gap. Who tries again in vain may wait again, for what is left.
    */
   readonly wait: WaitForTunnel = (gatewayId, until, retry) => {
     const lostAt = this.#lostAt.get(gatewayId) ?? -Infinity;
     const leftMs = Math.min(lostAt + gapMs, until) - this.#now();
-    if (leftMs <= 0 || this.#shares.whyFull(gatewayId) !== null) return null;
+    if (leftMs <= 0) return null;
     const stop = (): boolean => {
       clearTimeout(timer);
       return this.#leave(gatewayId, end);
@@ -91,7 +76,6 @@ export class TunnelGaps {
     const siblings = this.#waiting.get(gatewayId);
     if (siblings === undefined) this.#waiting.set(gatewayId, new Set([end]));
     else siblings.add(end);
-    this.#shares.take(gatewayId);
     return stop;
   };
 
@@ -99,7 +83,6 @@ export class TunnelGaps {
   #leave(gatewayId: string, end: () => void): boolean {
     const siblings = this.#waiting.get(gatewayId);
     if (siblings?.delete(end) !== true) return false;
-    this.#shares.leave(gatewayId);
     if (siblings.size === 0) this.#waiting.delete(gatewayId);
     return true;
   }
