@@ -1,9 +1,9 @@
 /**
  * Who may come in, before anything is known of them but their address.
  *
- * `RateLimit` is one token bucket for each address; `AddressCount` how many connections each holds now. Both are
- * bounded tables: the first forgets the address unheard for longest (which at worst forgives it), the second
- * holds an entry only while a connection does. An IPv6 caller is its /64: a host can take any address in it.
+ * `RateLimit` is one token bucket for each address; `AddressCount` how many connections each holds now. The first is a
+ * bounded table that forgets the address unheard for longest (which at worst forgives it), the second holds an entry only
+ * while a connection does, which are bounded elsewhere (`CallerPlaces`). An IPv6 caller is its /64: a host can take any address in it.
  */
 import { isIPv6 } from 'node:net';
 
@@ -63,39 +63,28 @@ export class RateLimit {
   }
 }
 
-/** How many connections each address holds, with a bound for one and for all. */
+/** How many connections each address holds, with a bound for one. */
 export class AddressCount {
   readonly #perAddressMax: number;
-  readonly #max: number;
   readonly #counts = new Map<string, number>();
-  #total = 0;
 
-  constructor(limits: { perAddressMax: number; max: number }) {
-    this.#perAddressMax = limits.perAddressMax;
-    this.#max = limits.max;
+  constructor(perAddressMax: number) {
+    this.#perAddressMax = perAddressMax;
   }
 
-  /** All connections that are held. */
-  get total(): number {
-    return this.#total;
-  }
-
-  /** Counts one more, or says which bound forbids it. */
-  enter(address: string): 'entered' | 'full' | 'address full' {
-    if (this.#total >= this.#max) return 'full';
+  /** Counts one more; false when the address has as many as it may. */
+  enter(address: string): boolean {
     const key = addressGroup(address);
     const count = this.#counts.get(key) ?? 0;
-    if (count >= this.#perAddressMax) return 'address full';
+    if (count >= this.#perAddressMax) return false;
     this.#counts.set(key, count + 1);
-    this.#total += 1;
-    return 'entered';
+    return true;
   }
 
   /** Counts one less; once for each that entered. */
   leave(address: string): void {
     const key = addressGroup(address);
     const count = this.#counts.get(key) ?? 0;
-    this.#total -= 1;
     if (count <= 1) this.#counts.delete(key);
     else this.#counts.set(key, count - 1);
   }

@@ -5,7 +5,7 @@
  */
 import { AddressCount } from './admission.ts';
 import type { CallerCause } from './errors.ts';
-import { GatewayShares, gatewayShare } from './gateway-shares.ts';
+import { type Full, GatewayShares, gatewayShare } from './gateway-shares.ts';
 
 /** How many there are. */
 export interface CallerPlacesBounds {
@@ -13,21 +13,38 @@ export interface CallerPlacesBounds {
   connectionsPerAddressMax: number;
 }
 
+interface Bounded {
+  readonly shares: GatewayShares;
+  readonly texts: Readonly<Record<Full, string>>;
+}
+
 /** Who has one. */
 export class CallerPlaces {
   readonly #addresses: AddressCount;
-  readonly #gateways: GatewayShares;
-  readonly #flows: GatewayShares;
+  readonly #all: Bounded;
+  readonly #flows: Bounded;
 
   constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds) {
-    this.#addresses = new AddressCount({ max: connectionsMax, perAddressMax: connectionsPerAddressMax });
-    this.#gateways = new GatewayShares(connectionsMax);
-    this.#flows = new GatewayShares(gatewayShare(connectionsMax));
+    this.#addresses = new AddressCount(connectionsPerAddressMax);
+    this.#all = {
+      shares: new GatewayShares(connectionsMax),
+      texts: {
+        full: 'the node has as many connections as it may',
+        'gateway full': 'the gateway has as many connections as it may',
+      },
+    };
+    this.#flows = {
+      shares: new GatewayShares(gatewayShare(connectionsMax)),
+      texts: {
+        full: 'UDP callers have as many connections as they may',
+        'gateway full': 'UDP callers of the gateway have as many connections as they may',
+      },
+    };
   }
 
   /** Those that are taken. */
   get total(): number {
-    return this.#addresses.total;
+    return this.#all.shares.total;
   }
 
   /**
@@ -35,53 +52,30 @@ export class CallerPlaces {
    * request will say whose it is.
    */
   enter(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    return this.#enter(address, gatewayId === null ? [] : [this.#gateways], gatewayId ?? '');
+    return this.#enter(address, gatewayId, [this.#all]);
   }
 
   /** The same for a UDP flow. */
   enterFlow(address: string, gatewayId: string): (() => void) | CallerCause {
-    switch (this.#flows.whyFull(gatewayId)) {
-      case 'full':
-        return full('UDP callers have as many connections as they may');
-      case 'gateway full':
-        return full('UDP callers of the gateway have as many connections as they may');
-      case null:
-        return this.#enter(address, [this.#gateways, this.#flows], gatewayId);
-    }
+    return this.#enter(address, gatewayId, [this.#flows, this.#all]);
   }
 
-  #enter(address: string, shares: readonly GatewayShares[], gatewayId: string): (() => void) | CallerCause {
-    const cause = this.#whyFull(address, shares, gatewayId);
-    if (cause !== null) return cause;
-    for (const share of shares) share.take(gatewayId);
+  #enter(address: string, gatewayId: string | null, bounds: readonly Bounded[]): (() => void) | CallerCause {
+    for (const { shares, texts } of bounds) {
+      const full = shares.whyFull(gatewayId);
+      if (full !== null) return { code: 'EDGE_CONNECTIONS_FULL', text: texts[full], end: 'edge' };
+    }
+    if (!this.#addresses.enter(address)) {
+      const text = 'this address has as many connections as it may';
+      return { code: 'EDGE_ADDRESS_FULL', text, end: 'edge' };
+    }
+    for (const { shares } of bounds) shares.take(gatewayId);
     let held = true;
     return () => {
       if (!held) return;
       held = false;
       this.#addresses.leave(address);
-      for (const share of shares) share.leave(gatewayId);
+      for (const { shares } of bounds) shares.leave(gatewayId);
     };
   }
-
-  /** Counts the address where there is a place. */
-  #whyFull(address: string, [gateways]: readonly GatewayShares[], gatewayId: string): CallerCause | null {
-    if (gateways?.whyFull(gatewayId) === 'gateway full')
-      return full('the gateway has as many connections as it may');
-    switch (this.#addresses.enter(address)) {
-      case 'full':
-        return full('the node has as many connections as it may');
-      case 'address full':
-        return {
-          code: 'EDGE_ADDRESS_FULL',
-          text: 'this address has as many connections as it may',
-          end: 'edge',
-        };
-      case 'entered':
-        return null;
-    }
-  }
-}
-
-function full(text: string): CallerCause {
-  return { code: 'EDGE_CONNECTIONS_FULL', text, end: 'edge' };
 }

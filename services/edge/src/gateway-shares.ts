@@ -8,7 +8,10 @@ export function gatewayShare(max: number): number {
   return Math.ceil(max / 2);
 }
 
-/** Counts who has one. */
+/** Why there is no place: all of them are taken, or all that one gateway may have. */
+export type Full = 'full' | 'gateway full';
+
+/** Counts who has one; where `gatewayId` is null it is not known whose it is, and no gateway's share. */
 export class GatewayShares {
   readonly #max: number;
   readonly #byGateway = new Map<string, number>();
@@ -23,22 +26,23 @@ export class GatewayShares {
     return this.#total;
   }
 
-  /** Why there is none for a gateway; null when there is. Without one it is asked of all together. */
-  whyFull(gatewayId: string | null): 'full' | 'gateway full' | null {
+  /** Why there is none for a gateway; null when there is. */
+  whyFull(gatewayId: string | null): Full | null {
     if (this.#total >= this.#max) return 'full';
     const own = gatewayId === null ? 0 : (this.#byGateway.get(gatewayId) ?? 0);
     return own >= gatewayShare(this.#max) ? 'gateway full' : null;
   }
 
   /** Takes one, whether there is room or not. */
-  take(gatewayId: string): void {
+  take(gatewayId: string | null): void {
     this.#total += 1;
-    this.#byGateway.set(gatewayId, (this.#byGateway.get(gatewayId) ?? 0) + 1);
+    if (gatewayId !== null) this.#byGateway.set(gatewayId, (this.#byGateway.get(gatewayId) ?? 0) + 1);
   }
 
   /** Gives one back. */
-  leave(gatewayId: string): void {
+  leave(gatewayId: string | null): void {
     this.#total -= 1;
+    if (gatewayId === null) return;
     const left = (this.#byGateway.get(gatewayId) ?? 0) - 1;
     if (left > 0) this.#byGateway.set(gatewayId, left);
     else this.#byGateway.delete(gatewayId);
