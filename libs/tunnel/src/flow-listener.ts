@@ -17,6 +17,7 @@ export interface FlowListenerParts {
   /** Whether other processes may take callers of the same port; each caller stays with one while all are there. */
   readonly reusePort?: boolean;
   readonly flowsMax: number;
+  readonly counts: FlowCounts;
   /** A caller that is not known yet; its first datagram follows at once. */
   onFlow(flow: Flow): void;
   /** A caller that is not known yet came when there were `flowsMax`. */
@@ -28,7 +29,6 @@ export interface FlowListenerParts {
 
 /** Listens from when it is made until `close` or an error. */
 export class FlowListener {
-  readonly counts: FlowCounts = { fromCallers: 0, toCallers: 0, dropped: 0 };
   readonly #parts: FlowListenerParts;
   readonly #socket: DatagramSocket;
   readonly #flows = new Map<string, Flow>();
@@ -71,7 +71,7 @@ export class FlowListener {
   #handleMessage(payload: Buffer, { address, port }: RemoteInfo): void {
     // Linux hands such a datagram on, and nothing can be sent back.
     if (port === 0) {
-      this.counts.dropped += 1;
+      this.#parts.counts.dropped += 1;
       return;
     }
     const key = `${address} ${port}`;
@@ -85,11 +85,11 @@ export class FlowListener {
 
   #makeFlow(key: string, address: string, port: number): Flow | null {
     if (this.#closed || this.#flows.size >= this.#parts.flowsMax) {
-      this.counts.dropped += 1;
+      this.#parts.counts.dropped += 1;
       if (!this.#closed) this.#parts.onFull({ address, port });
       return null;
     }
-    const flow = new Flow(this.#socket, { address, port }, this.counts, () => {
+    const flow = new Flow(this.#socket, { address, port }, this.#parts.counts, () => {
       if (this.#flows.get(key) === flow) this.#flows.delete(key);
       if (this.#closed) this.#closeWhenIdle();
     });

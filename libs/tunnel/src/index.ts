@@ -3,6 +3,7 @@
  * Bytes go socket, `joinSocket`, `Stream`, `Session`, `Carrier`, and back up the same way at the other end.
  */
 export { socketEnd, type CallerEnd } from './caller-end.ts';
+export { CallerListener } from './caller-listener.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export type { Clock } from './clock.ts';
 export { Compression, type CompressionCounts } from './compression.ts';
@@ -23,7 +24,6 @@ export { linkScope, type Peer } from './peer.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { Flow, type FlowCounts } from './flow.ts';
 export { ConnectionListener } from './connection-listener.ts';
-export { FlowListener, type FlowListenerParts } from './flow-listener.ts';
 export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Opening, type OpeningEvents } from './opening.ts';

@@ -1,24 +1,15 @@
 /**
- * The listening socket of one cloud destination, of TCP or UDP. A port that is taken is tried again and again, and told as such
- * meanwhile: another client of the gateway on the same machine, or another gateway in the same client, may have it, and
- * gives it up when it ends.
- *
- *     opening ──► listening ──► closed
- *        │ ▲                       ▲
- *        ▼ │ after retryDelay      │
- *      failed ─────────────────────┘
+ * Where callers of one cloud destination come. Another client of the gateway on the same machine, or another gateway in
+ * the same client, may have its port, and gives it up when it ends.
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { CloudDestination } from '@postern/contracts';
 import { errorText, systemCode } from '@postern/dial';
-import { type CallerEnd, ConnectionListener, FlowListener, adoptSocket, socketEnd } from '@postern/tunnel';
+import { type CallerEnd, CallerListener, type FlowCounts, adoptSocket, socketEnd } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 import type { HttpCaller } from './cloud-http.ts';
 import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-tls.ts';
-
-const retryDelayMsMin = 100;
-const retryDelayMsMax = 5_000;
 
 /** Where it listens and who is told. */
 export interface CloudListenerParts extends ListenerTlsParts {
@@ -40,55 +31,49 @@ export class CloudListener {
   readonly destination: CloudDestination;
   readonly #parts: CloudListenerParts;
   readonly #tls: ListenerTls | null;
-  #server: ConnectionListener | FlowListener | null = null;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retryDelayMs = retryDelayMsMin;
-  #told: string | null | undefined;
+  readonly #counts: FlowCounts = { fromCallers: 0, toCallers: 0, dropped: 0 };
+  readonly #listener: CallerListener;
   #closed = false;
 
   constructor(destination: CloudDestination, parts: CloudListenerParts) {
     this.destination = destination;
     this.#parts = parts;
-    const { tls } = destination;
+    const { tls, protocol, clientPort: port } = destination;
     this.#tls = tls === undefined ? null : new ListenerTls(destination, tls, parts);
-    this.#listen();
+    const { host, flowsMax } = parts;
+    this.#listener = new CallerListener({
+      protocol: protocol === 'udp' ? 'udp' : 'tcp',
+      host,
+      port,
+      flowsMax,
+      counts: this.#counts,
+      onConnection: (socket) => void this.#take(socket),
+      onFlow: (flow) => parts.onCaller(flow),
+      onFull: (address) => parts.onFlowsFull(address),
+      onState: () => parts.onState(this.error),
+    });
   }
 
   get listening(): boolean {
-    return this.#server?.listening === true;
+    return this.#listener.listening;
   }
 
   /** UDP flows, and datagrams since it was opened; null for TCP. */
   get udp(): object | null {
-    const server = this.#server;
-    return server instanceof FlowListener ? { flows: server.size, ...server.counts } : null;
+    const { flows } = this.#listener;
+    return this.destination.protocol === 'udp' ? { flows, ...this.#counts } : null;
   }
 
   /** Why it does not listen. */
   get error(): string | null {
-    return this.#told ?? null;
+    const { error } = this.#listener;
+    return error === null ? null : listenFault(this.#parts.host, this.destination.clientPort, error);
   }
 
   /** Takes no more callers. Those it took go on. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#stopListening();
-  }
-
-  #listen(): void {
-    const isUdp = this.destination.protocol === 'udp';
-    this.#server = isUdp ? this.#listenForDatagrams() : this.#listenForConnections();
-  }
-
-  #listenForConnections(): ConnectionListener {
-    const listener: ConnectionListener = new ConnectionListener({
-      host: this.#parts.host,
-      port: this.destination.clientPort,
-      onConnection: (socket) => void this.#take(socket),
-      onListening: () => this.#handleListening(),
-      onError: (error) => this.#handleError(listener, error),
-    });
-    return listener;
+    this.#listener.close();
   }
 
   async #take(socket: Socket): Promise<void> {
@@ -108,49 +93,10 @@ export class CloudListener {
     if (this.destination.protocol === 'http') this.#parts.onHttpCaller({ socket, address, secured });
     else this.#parts.onCaller(socketEnd(socket));
   }
-
-  #listenForDatagrams(): FlowListener {
-    const parts = this.#parts;
-    const listener: FlowListener = new FlowListener({
-      host: parts.host,
-      port: this.destination.clientPort,
-      flowsMax: parts.flowsMax,
-      onFlow: (flow) => parts.onCaller(flow),
-      onFull: (address) => parts.onFlowsFull(address),
-      onListening: () => this.#handleListening(),
-      onError: (error) => this.#handleError(listener, error),
-    });
-    return listener;
-  }
-
-  #handleListening(): void {
-    this.#retryDelayMs = retryDelayMsMin;
-    this.#tell(null);
-  }
-
-  #handleError(server: ConnectionListener | FlowListener, error: Error): void {
-    if (this.#server !== server) return;
-    this.#stopListening();
-    this.#retryTimer = setTimeout(() => !this.#closed && this.#listen(), this.#retryDelayMs);
-    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMsMax);
-    this.#tell(listenFault(this.#parts.host, this.destination.clientPort, error));
-  }
-
-  #tell(error: string | null): void {
-    if (this.#told === error) return;
-    this.#told = error;
-    this.#parts.onState(error);
-  }
-
-  #stopListening(): void {
-    clearTimeout(this.#retryTimer);
-    this.#server?.close();
-    this.#server = null;
-  }
 }
 
 /** Why a port cannot be listened on, in words that help. */
-export function listenFault(host: string, port: number, error: Error): string {
+function listenFault(host: string, port: number, error: Error): string {
   const where = `${host}:${port}`;
   switch (systemCode(error)) {
     case 'EADDRINUSE':
