@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Cause } from './cause.ts';
 import type { HttpConnection, HttpDoor, HttpParts } from './door.ts';
-import type { Errand } from './errand.ts';
+import type { HttpErrand } from './errand.ts';
 import { Http1Caller } from './http1-caller.ts';
 import { Http2Caller } from './http2-caller.ts';
 import type { ConnectionFacts, HttpRequest } from './request.ts';
@@ -22,7 +22,7 @@ export interface HttpArrival {
   /** Its TLS agreed on HTTP/2. */
   readonly http2: boolean;
   /** What a request is for, or why it is for nothing here. */
-  errand(request: HttpRequest): Errand | Cause;
+  errand(request: HttpRequest): HttpErrand | Cause;
   /** A request was refused before it had an errand. */
   onRefused(trackingId: string, cause: Cause): void;
   /** It is over. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { HttpBounds } from './bounds.ts';
 import type { Cause, Voice } from './cause.ts';
 import type { ConnectionPool } from './connection-pool.ts';
-import type { Errand } from './errand.ts';
+import type { HttpErrand } from './errand.ts';
 import type { ConnectionFacts, HttpRequest } from './request.ts';
 
 /** A caller's connection, of either version. */
@@ -29,7 +29,7 @@ export interface HttpDoor {
   parts: HttpParts;
   draining(): boolean;
   /** What a request is for, or why it is for nothing here. */
-  errand(request: HttpRequest): Errand | Cause;
+  errand(request: HttpRequest): HttpErrand | Cause;
   /** A request was refused before it had an errand. */
   onRefused(trackingId: string, cause: Cause): void;
   onClosed(connection: HttpConnection): void;

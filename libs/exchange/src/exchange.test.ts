@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StreamEvents } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
-import type { Errand } from './errand.ts';
+import type { HttpErrand } from './errand.ts';
 import { Exchange } from './exchange.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
@@ -60,7 +60,7 @@ function untaken() {
   };
   const exchange = new Exchange(
     testDoor().parts,
-    errand as unknown as Errand,
+    errand as unknown as HttpErrand,
     request,
     sink as unknown as AnswerSink,
   );

@@ -23,7 +23,7 @@ import {
 import { type ProcessName, ResetCode, type Slab, TunnelError, saysNothingReached } from '@postern/tunnel';
 import type { Cause, Trouble } from './cause.ts';
 import type { HttpParts } from './door.ts';
-import type { Errand, RunningExchange, Way } from './errand.ts';
+import type { HttpErrand, Running, Way } from './errand.ts';
 import { type AnswerSink, type HttpRequest, isPersonal } from './request.ts';
 import { Untaken } from './untaken.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
@@ -31,9 +31,9 @@ import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from 
 const trackingKey = trackingField.toLowerCase();
 
 /** One request. */
-export class Exchange implements ConnectionUser, RunningExchange {
+export class Exchange implements ConnectionUser, Running {
   readonly #parts: HttpParts;
-  readonly #errand: Errand;
+  readonly #errand: HttpErrand;
   readonly #request: HttpRequest;
   readonly #sink: AnswerSink;
   #connection: ResourceConnection | null = null;
@@ -48,6 +48,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
   #switched = false;
   #over = false;
   #cause: Cause | null = null;
+  /** The answer's; 0 before it. */
   #status = 0;
   #bytesBefore = { sent: 0, received: 0 };
   #bytesSeen = 0;
@@ -55,7 +56,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
   /** While the caller takes no more. */
   #untaken: Untaken | null = null;
 
-  constructor(parts: HttpParts, errand: Errand, request: HttpRequest, sink: AnswerSink) {
+  constructor(parts: HttpParts, errand: HttpErrand, request: HttpRequest, sink: AnswerSink) {
     this.#parts = parts;
     this.#errand = errand;
     this.#request = request;
@@ -75,11 +76,6 @@ export class Exchange implements ConnectionUser, RunningExchange {
   /** Whether the other end took a new stream for it. */
   get tookStream(): boolean {
     return this.#opened && this.#fresh;
-  }
-
-  /** The status of the answer; 0 before it. */
-  get status(): number {
-    return this.#status;
   }
 
   get bytes(): { fromCaller: number; toCaller: number } {
@@ -388,7 +384,7 @@ export class Exchange implements ConnectionUser, RunningExchange {
     if (this.#over) return;
     this.#over = true;
     this.#early = null;
-    this.#errand.onOver(cause);
+    this.#errand.onOver(cause, this.#status);
     this.#sink.onOver();
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { HttpConnection, HttpDoor } from './door.ts';
-import type { Errand } from './errand.ts';
+import type { HttpErrand } from './errand.ts';
 import { Http1Caller } from './http1-caller.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
 import { withPair } from './test-pair.ts';
@@ -106,10 +106,10 @@ test('an answer that its caller does not take ends the connection', () =>
 function refusingDoor(onAnswered: () => void): HttpDoor {
   const cause = { code: 'NOWHERE', text: 'x'.repeat(500), end: 'edge' } as const;
   const never = (): never => assert.fail('nothing is sent');
-  const errand: Errand = {
+  const errand: HttpErrand = {
     destinationId: 'd',
     resourceKey: 'd',
-    names: { resource: 'r', front: 'f' } as unknown as Errand['names'],
+    names: { resource: 'r', front: 'f' } as unknown as HttpErrand['names'],
     port: 80,
     answerSeconds: 1,
     idleTimeoutSeconds: 0,

@@ -15,16 +15,17 @@ import {
   type Stream,
   resetSocket,
 } from '@postern/tunnel';
-import type { HttpBounds } from '@postern/exchange';
+import { BytePipe, type HttpBounds } from '@postern/exchange';
 import type { AccessGuard } from '../access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';
 import type { TracingSource } from '../traces.ts';
-import { CloudCaller, type CloudCallerParts } from './cloud-caller.ts';
-import { CloudHttp, type HttpCaller } from './cloud-http.ts';
+import { CloudErrand, type CloudErrandParts } from './cloud-errand.ts';
+import { CloudHttp, type HttpCaller, type RefusedCaller } from './cloud-http.ts';
 import { CloudListener } from './cloud-listener.ts';
 import { Handshakes } from './listener-tls.ts';
+import { clientVoice } from './voice.ts';
 
 const tickMs = 1_000;
 const refusalLinesPerSecondMax = 50;
@@ -51,20 +52,18 @@ interface Refusal extends CloudCause {
   readonly caller: string;
 }
 
-type RefusedCaller = Pick<CloudCaller, 'destination' | 'address' | 'opened'> & { trackingId: string };
-
 /** One for each gateway. */
 export class CloudDesk {
   readonly #parts: CloudDeskParts;
   readonly #book = new CloudBook();
   readonly #listeners = new Map<string, CloudListener>();
-  readonly #callers = new Set<CloudCaller>();
+  readonly #callers = new Set<CloudErrand>();
   readonly #http: CloudHttp;
   readonly #lastRefusals = new Map<string, Refusal>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
   readonly #handshakes = new Handshakes();
   readonly #timer: NodeJS.Timeout;
-  readonly #callerParts: CloudCallerParts;
+  readonly #errandParts: CloudErrandParts;
   #served = 0;
   #refused = 0;
   /** A refusal has not been told to the nodes yet. */
@@ -87,8 +86,9 @@ export class CloudDesk {
       onServed: () => (this.#served += 1),
       onRefused: (request, cause) => this.#refuse(request, cause),
     });
-    this.#callerParts = {
+    this.#errandParts = {
       ...common,
+      onStart: (caller) => this.#callers.add(caller),
       onOver: (caller, cause) => this.#handleOver(caller, cause),
     };
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
@@ -187,14 +187,11 @@ export class CloudDesk {
   }
 
   #accept(destination: CloudDestination, end: CallerEnd): void {
-    const caller = new CloudCaller(this.#callerParts, destination, end);
+    const about = { trackingId: randomUUID(), address: end.address };
     if (this.#isFull) {
       end.reset();
-      this.#turnAway(destination, caller.trackingId, end.address);
-      return;
-    }
-    this.#callers.add(caller);
-    caller.start();
+      this.#turnAway(destination, about.trackingId, about.address);
+    } else new BytePipe(new CloudErrand(this.#errandParts, destination, about), end, clientVoice).start();
   }
 
   #acceptHttp(destination: CloudDestination, caller: HttpCaller): void {
@@ -217,7 +214,7 @@ export class CloudDesk {
     this.#refuse({ destination, trackingId, address, opened: false }, { code: 'CLIENT_CALLERS_FULL', text });
   }
 
-  #handleOver(caller: CloudCaller, cause: CloudCause | null): void {
+  #handleOver(caller: CloudErrand, cause: CloudCause | null): void {
     this.#callers.delete(caller);
     if (caller.opened) this.#served += 1;
     if (cause !== null) return this.#refuse(caller, cause);

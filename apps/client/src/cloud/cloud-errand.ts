@@ -1,9 +1,10 @@
 /**
- * A request to the client's own listener: judged by both lists of this client on the path that is sent, carried to the
- * resource by a stream that a node dials for. The node asks its lists about the place and who calls; of paths it sees none.
+ * What a caller of a cloud destination wants, a TCP connection, a UDP flow or a request: judged by both lists of this client,
+ * carried to the resource by a stream that a node dials for. The node asks its lists about the place and who calls; of paths
+ * it sees none.
  */
 import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
-import type { CallerAddress, Cause, Errand, HttpRequest, RunningExchange, Way } from '@postern/exchange';
+import type { CallerAddress, Cause, Errand, HttpErrand, HttpRequest, Running, Way } from '@postern/exchange';
 import { type AnswerNames, authorityOf } from '@postern/http';
 import { ResetCode, type Session } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
@@ -13,77 +14,73 @@ import { type CloudCause, causeOfReset } from './cause.ts';
 import { NodeChoice, type NodeChoiceParts, answerSecondsMax } from './node-choice.ts';
 import { cloudCauseOf, httpCauseOf } from './voice.ts';
 
+/** A UDP flow that is silent for so long is over, where its destination has no idle time-out of its own. */
+const flowIdleSeconds = 60;
+
 /** What an errand needs of its gateway's client. */
 export interface CloudErrandParts extends NodeChoiceParts {
   readonly guard: AccessGuard;
   readonly tracing: TracingSource;
   onStart(errand: CloudErrand): void;
-  /** The request is over. `cause` is null when in order, or when the caller itself went. */
+  /** It is over. `cause` is null when in order, or when the caller itself went. */
   onOver(errand: CloudErrand, cause: CloudCause | null): void;
 }
 
-/** One request's. */
+/** One caller's bytes, or of `CloudRequest` one request's. */
 export class CloudErrand implements Errand {
   readonly destination: CloudDestination;
   readonly trackingId: string;
   readonly address: CallerAddress;
-  readonly destinationId: string;
-  readonly resourceKey: string;
-  readonly names: AnswerNames;
-  readonly port: number;
   readonly answerSeconds = answerSecondsMax;
   readonly idleTimeoutSeconds: number;
-  readonly #parts: CloudErrandParts;
-  readonly #path: string;
-  readonly #nodes: NodeChoice;
   /** Where it is traced. */
-  readonly #span: TraceSpan | null;
+  readonly span: TraceSpan | null;
+  readonly #parts: CloudErrandParts;
+  readonly #target: { host: string; port: number; path?: string };
+  readonly #nodes: NodeChoice;
   #openingSpan: TraceSpan | null = null;
-  #exchange: RunningExchange | null = null;
+  #running: Running | null = null;
 
-  /** `connectionId`: source rules are the node's to ask, by who opened a stream, so streams serve one caller's connection. */
+  /** `path` is null where none is asked for. */
   constructor(
     parts: CloudErrandParts,
     destination: CloudDestination,
-    connectionId: string,
-    request: HttpRequest,
+    { trackingId, address }: { trackingId: string; address: CallerAddress },
+    path: string | null = null,
   ) {
     this.#parts = parts;
-    this.#path = request.path;
     this.#nodes = new NodeChoice(parts, destination);
     this.destination = destination;
-    this.trackingId = request.trackingId;
-    this.address = request.address;
-    this.destinationId = destination.id;
-    this.resourceKey = `${connectionId} ${JSON.stringify(destination)}`;
-    this.names = namesOf(destination, request);
-    this.port = destination.clientPort;
-    this.idleTimeoutSeconds = destination.idleTimeoutSeconds;
-    this.#span = startCloudCaller(parts.tracing, destination, this.trackingId, this.address);
-    this.#span?.set({ 'http.request.method': request.method, 'url.path': request.path });
+    this.trackingId = trackingId;
+    this.address = address;
+    const { host, port, protocol, idleTimeoutSeconds } = destination;
+    this.#target = path === null ? { host, port } : { host, port, path };
+    this.idleTimeoutSeconds = idleTimeoutSeconds || (protocol === 'udp' ? flowIdleSeconds : 0);
+    this.span = startCloudCaller(parts.tracing, destination, trackingId, address);
   }
 
+  /** Whether a node has reached the resource for it. */
   get opened(): boolean {
-    return this.#exchange?.opened === true;
+    return this.#running?.opened === true;
   }
 
   /** A list has changed. */
   judgeAgain(): void {
-    const denial = this.#denial();
-    if (denial !== null) this.end(denial, ResetCode.Denied);
+    const denial = this.whyNot();
+    if (denial !== null) this.#running?.end(denial, ResetCode.Denied);
   }
 
   end(cause: CloudCause, code: ResetCode): void {
-    this.#exchange?.end(httpCauseOf(cause), code);
+    this.#running?.end(httpCauseOf(cause), code);
   }
 
   tick(now: number): void {
-    this.#exchange?.tick(now);
+    this.#running?.tick(now);
   }
 
   whyNot(): Cause | null {
-    const denial = this.#denial();
-    return denial === null ? null : httpCauseOf(denial);
+    const decision = this.#parts.guard.decide(this.#target);
+    return decision.allowed ? null : httpCauseOf({ code: 'CLIENT_DENIED', text: decision.reason });
   }
 
   nextWay(): Way | Cause {
@@ -100,18 +97,22 @@ export class CloudErrand implements Errand {
     return httpCauseOf(causeOfReset(code, text, opened));
   }
 
-  onStart(exchange: RunningExchange): void {
-    this.#exchange = exchange;
+  onStart(running: Running): void {
+    this.#running = running;
     this.#parts.onStart(this);
   }
 
-  onOpened(): void {}
+  /** Of a request the span goes on until it is answered. */
+  onOpened(): void {
+    if (this.destination.protocol !== 'http') this.#endOpeningSpan(null);
+  }
 
-  onOver(cause: Cause | null): void {
+  onOver(cause: Cause | null, status: number): void {
     this.#endOpeningSpan(cause);
-    const { status = 0 } = this.#exchange ?? {};
-    if (status > 0) this.#span?.set({ 'http.response.status_code': status });
-    this.#span?.end(cause === null ? null : { type: cause.code, message: cause.text });
+    const { fromCaller = 0, toCaller = 0 } = this.#running?.bytes ?? {};
+    this.span?.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
+    if (status > 0) this.span?.set({ 'http.response.status_code': status });
+    this.span?.end(cause === null ? null : { type: cause.code, message: cause.text });
     this.#parts.onOver(this, cause === null ? null : cloudCauseOf(cause));
   }
 
@@ -120,15 +121,8 @@ export class CloudErrand implements Errand {
     this.#openingSpan = null;
   }
 
-  #denial(): CloudCause | null {
-    const { host, port } = this.destination;
-    const target = this.#path === '*' ? { host, port } : { host, port, path: this.#path };
-    const decision = this.#parts.guard.decide(target);
-    return decision.allowed ? null : { code: 'CLIENT_DENIED', text: decision.reason };
-  }
-
   #wayBy(session: Session): Way {
-    this.#openingSpan = startCloudOpening(this.#parts.tracing, this.#span, session.peer.id);
+    this.#openingSpan = startCloudOpening(this.#parts.tracing, this.span, session.peer.id);
     return {
       peerId: session.peer.id,
       trace: this.#openingSpan?.context ?? null,
@@ -146,8 +140,39 @@ export class CloudErrand implements Errand {
     const { id: destinationId, protocol, host, port } = this.destination;
     const { trackingId, address: caller } = this;
     const traceparent = this.#openingSpan?.context.traceparent;
-    const traced = traceparent === undefined ? {} : { traceparent };
-    return { destinationId, protocol, resource: { host, port }, trackingId, ...traced, caller };
+    return {
+      destinationId,
+      protocol,
+      // A request's path was asked about for this resource, and no other.
+      ...(protocol === 'http' ? { resource: { host, port } } : {}),
+      trackingId,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      caller,
+    };
+  }
+}
+
+/** One request's. */
+export class CloudRequest extends CloudErrand implements HttpErrand {
+  readonly destinationId: string;
+  readonly resourceKey: string;
+  readonly names: AnswerNames;
+  readonly port: number;
+
+  /** `connectionId`: source rules are the node's to ask, by who opened a stream, so streams serve one caller's connection. */
+  constructor(
+    parts: CloudErrandParts,
+    destination: CloudDestination,
+    connectionId: string,
+    request: HttpRequest,
+  ) {
+    const { path, method } = request;
+    super(parts, destination, request, path === '*' ? null : path);
+    this.destinationId = destination.id;
+    this.resourceKey = `${connectionId} ${JSON.stringify(destination)}`;
+    this.names = namesOf(destination, request);
+    this.port = destination.clientPort;
+    this.span?.set({ 'http.request.method': method, 'url.path': path });
   }
 }
 

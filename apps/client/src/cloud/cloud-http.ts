@@ -12,13 +12,13 @@ import {
   type Cause,
   ConnectionPool,
   Connections,
-  type Errand,
+  type HttpErrand,
   type HttpBounds,
   type HttpRequest,
 } from '@postern/exchange';
 import { ResetCode } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
-import { CloudErrand, type CloudErrandParts } from './cloud-errand.ts';
+import { type CloudErrand, type CloudErrandParts, CloudRequest } from './cloud-errand.ts';
 import { clientVoice, cloudCauseOf } from './voice.ts';
 
 /** A caller's connection as a listener hands it over: paused, its TLS ended. */
@@ -29,8 +29,8 @@ export interface HttpCaller {
   readonly secured: TLSSocket | null;
 }
 
-/** A request, or a connection before its first, that came to nothing. */
-export interface RefusedRequest {
+/** A caller, or a request, that came to nothing or was cut. */
+export interface RefusedCaller {
   readonly destination: CloudDestination;
   readonly trackingId: string;
   readonly address: CallerAddress;
@@ -43,7 +43,7 @@ export interface CloudHttpParts extends Omit<CloudErrandParts, 'onStart' | 'onOv
   /** The destination as it is now; undefined where it is none to listen for. */
   destination(id: string): CloudDestination | undefined;
   onServed(): void;
-  onRefused(request: RefusedRequest, cause: CloudCause): void;
+  onRefused(request: RefusedCaller, cause: CloudCause): void;
 }
 
 /** One for each gateway. */
@@ -130,10 +130,10 @@ export class CloudHttp {
     this.#pool.closeAll();
   }
 
-  #errand(former: CloudDestination, connectionId: string, request: HttpRequest): Errand | Cause {
+  #errand(former: CloudDestination, connectionId: string, request: HttpRequest): HttpErrand | Cause {
     const now = this.#parts.destination(former.id);
     if (now?.protocol === 'http' && now.clientPort === former.clientPort)
-      return new CloudErrand(this.#errandParts, now, connectionId, request);
+      return new CloudRequest(this.#errandParts, now, connectionId, request);
     const text = 'the destination is disabled or deleted, or has another port now';
     return { code: 'CLIENT_DESTINATION_GONE', text, end: 'client' };
   }

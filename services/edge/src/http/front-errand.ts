@@ -4,7 +4,7 @@
  */
 import type { AccessList } from '@postern/access';
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
-import type { Cause, ConnectionFacts, Errand, HttpRequest, RunningExchange, Way } from '@postern/exchange';
+import type { Cause, ConnectionFacts, HttpErrand, HttpRequest, Running, Way } from '@postern/exchange';
 import type { AnswerNames } from '@postern/http';
 import type { AnsweredRequest, TraceSpan } from '@postern/telemetry';
 import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
@@ -47,7 +47,7 @@ export interface FrontErrandParts {
 const allowed = new WeakMap<ConnectionFacts, { route: Route; policy: Policy }>();
 
 /** One request's. */
-export class FrontErrand implements Errand, RunningCaller {
+export class FrontErrand implements HttpErrand, RunningCaller {
   readonly trackingId: string;
   readonly address: CallerAddress;
   readonly gatewayId: string;
@@ -72,7 +72,9 @@ export class FrontErrand implements Errand, RunningCaller {
   /** What is asked of a client now, where the request is traced. */
   #askingSpan: TraceSpan | null = null;
   readonly #tried = new Set<string>();
-  #exchange: RunningExchange | null = null;
+  #exchange: Running | null = null;
+  /** Of the answer; 0 before it. */
+  #status = 0;
   #upstream: Upstream | null = null;
   #stopWaiting: StopWaiting | null = null;
   #lastCause: CallerCause | null = null;
@@ -188,7 +190,7 @@ export class FrontErrand implements Errand, RunningCaller {
     return causeOfReset(code, text, opened);
   }
 
-  onStart(exchange: RunningExchange): void {
+  onStart(exchange: Running): void {
     this.#exchange = exchange;
     this.#parts.onStart(this);
   }
@@ -201,30 +203,26 @@ export class FrontErrand implements Errand, RunningCaller {
     if (cause !== null) this.end(cause);
   }
 
-  onOver(cause: Cause | null): void {
+  onOver(cause: Cause | null, status: number): void {
+    this.#status = status;
     this.#stopWaiting?.();
     const known = cause === null ? null : callerCauseOf(cause);
     if (this.span !== null) {
-      this.#askingSpan?.set(statusAttributes(this.status));
+      this.#askingSpan?.set(statusAttributes(this.#status));
       this.#endAsking(known);
-      endRequest(this.span, this.status, this.bytes, known);
+      endRequest(this.span, this.#status, this.bytes, known);
     }
     this.#parts.onOver(this, known);
   }
 
   // ---- for whoever rules
 
-  /** The status of the answer; 0 before it. */
-  get status(): number {
-    return this.#exchange?.status ?? 0;
-  }
-
   /** What was asked and answered; null before the answer. */
   get answered(): AnsweredRequest | null {
-    if (this.status === 0) return null;
+    if (this.#status === 0) return null;
     const { method, caller } = this.#request;
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    return { method, scheme: caller.scheme, status: this.status, route: '', seconds };
+    return { method, scheme: caller.scheme, status: this.#status, route: '', seconds };
   }
 
   get clientId(): string | null {

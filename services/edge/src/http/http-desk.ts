@@ -10,8 +10,8 @@ import {
   ConnectionPool,
   Connections,
   type ConnectionFacts,
-  type Errand,
   type HttpBounds,
+  type HttpErrand,
   type HttpRequest,
 } from '@postern/exchange';
 import { isDeepStrictEqual } from 'node:util';
@@ -151,7 +151,7 @@ export class HttpDesk {
     });
   }
 
-  #errand(find: FindRoute, request: HttpRequest): Errand | Cause {
+  #errand(find: FindRoute, request: HttpRequest): HttpErrand | Cause {
     const route = find(request);
     return 'code' in route ? route : new FrontErrand(this.#errandParts, route, request);
   }
