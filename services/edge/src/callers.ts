@@ -3,27 +3,22 @@
  * knows every stream's owner, so what ends many at once (a gateway disabled, a token revoked) goes through here.
  */
 import { randomUUID } from 'node:crypto';
-import type { AccessList } from '@postern/access';
-import type { FrontRoute, Policy, Route } from '@postern/contracts';
-import type { AnsweredRequest, Logger } from '@postern/telemetry';
-import { type Compression, type Flow, type ProcessName, ResetCode, socketEnd } from '@postern/tunnel';
+import type { FrontRoute } from '@postern/contracts';
+import { BytePipe, type HttpBounds } from '@postern/exchange';
+import type { Logger } from '@postern/telemetry';
+import { type CallerEnd, type Flow, ResetCode, socketEnd } from '@postern/tunnel';
 import { RateLimit } from './admission.ts';
-import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
+import type { AcceptedCaller, CallerAbout } from './accepted-caller.ts';
 import { CallerPlaces, type CallerPlacesBounds } from './caller-places.ts';
-import { Caller, type CallerParts } from './caller.ts';
 import type { CallerCause } from './errors.ts';
+import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
 import { GatewayShares } from './gateway-shares.ts';
 import { type EndedCaller, GatewayTotals } from './gateway-totals.ts';
-import type { HttpBounds } from '@postern/exchange';
-import { type HttpCounts, HttpDesk } from './http/http-desk.ts';
-import type { Revisions } from './http/resource-names.ts';
+import { HttpDesk, type HttpDeskParts } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
-import type { RunningCaller } from './running-caller.ts';
 import type { Refusals } from './refusals.ts';
-import type { Traces } from './traces.ts';
-import type { WaitForTunnel } from './tunnel-gaps.ts';
-import type { Upstream } from './upstream.ts';
+import { edgeVoice } from './voice.ts';
 
 const tickMs = 1_000;
 const noBytes = { fromCaller: 0, toCaller: 0 };
@@ -36,41 +31,26 @@ export interface CallerBounds extends CallerPlacesBounds {
   flowIdleMs: number;
 }
 
+/** What is for this file to say to errands and to HTTP; all else is the node's. */
+type Told = 'bounds' | 'flowIdleMs' | 'whyFull' | 'onStart' | 'onOpened' | 'onOver' | 'onRefused';
+
 /** What callers need of the node. */
-export interface CallersParts {
+export interface CallersParts extends Omit<HttpDeskParts, Told> {
   bounds: CallerBounds;
   http: HttpBounds;
-  /** Whether this address is a balancer's whose word on its callers is taken. */
-  trusts(address: string): boolean;
-  policy(gatewayId: string): Policy | undefined;
-  route(destinationId: string): Route | undefined;
-  /** Of the contents by which resources are reached. */
-  revisions: Revisions;
-  /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
-  named(host: string): FrontRoute | undefined;
-  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
-  /** A client's own list as it is now; undefined where nothing is known of it any more. */
-  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined;
-  /** Whether a client's check of the destination passes, as far as it is known. */
-  isWell(clientId: string, destinationId: string): boolean;
-  waitForTunnel: WaitForTunnel;
-  compression: Compression;
   refusals: Refusals;
-  /** Null where no traces are wanted. */
-  traces: Traces | null;
-  /** An HTTP request was answered. */
-  onAnswered(request: AnsweredRequest): void;
   logger: Logger;
 }
 
 /** All callers. */
 export class Callers {
+  /** Those who speak HTTP; their requests are among the errands here. */
+  readonly http: HttpDesk;
   readonly #parts: CallersParts;
   readonly #places: CallerPlaces;
   readonly #rate: RateLimit;
-  readonly #byGateway = new Map<string, Set<RunningCaller>>();
-  readonly #callerParts: CallerParts;
-  readonly #http: HttpDesk;
+  readonly #byGateway = new Map<string, Set<FrontErrand>>();
+  readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: GatewayShares;
   #drained: (() => void) | null = null;
@@ -79,29 +59,22 @@ export class Callers {
   constructor(parts: CallersParts) {
     this.#parts = parts;
     const { bounds } = parts;
-    this.#callerParts = this.#partsOfCallers();
     this.#opening = new GatewayShares(bounds.openingMax);
     this.#places = new CallerPlaces(bounds);
     const perSecond = bounds.connectionsPerSecondPerAddress;
     this.#rate = new RateLimit({ perSecond, burst: perSecond, addressesMax: bounds.addressesMax });
-    this.#http = new HttpDesk({
+    const errandParts = {
+      ...parts,
+      flowIdleMs: bounds.flowIdleMs,
+      onStart: (errand: FrontErrand) => this.#add(errand),
+      onOpened: (errand: FrontErrand) => this.#handleOpened(errand),
+      onOver: (errand: FrontErrand, cause: CallerCause | null) => this.#remove(errand, cause),
+    };
+    this.#errandParts = errandParts;
+    this.http = new HttpDesk({
+      ...errandParts,
       bounds: parts.http,
-      trusts: (address) => parts.trusts(address),
-      policy: (gatewayId) => parts.policy(gatewayId),
-      route: (destinationId) => parts.route(destinationId),
-      revisions: parts.revisions,
-      named: (host) => parts.named(host),
-      upstreams: (gatewayId) => parts.upstreams(gatewayId),
-      ownList: (gatewayId, client) => parts.ownList(gatewayId, client),
-      isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
-      waitForTunnel: parts.waitForTunnel,
-      compression: parts.compression,
       whyFull: (gatewayId) => this.#whyOpeningFull(gatewayId),
-      traces: parts.traces,
-      onAnswered: (request) => parts.onAnswered(request),
-      onStart: (caller) => this.#add(caller),
-      onOpened: (caller) => this.#handleOpened(caller),
-      onOver: (caller, cause) => this.#remove(caller, cause),
       onRefused: (destinationId, trackingId, { address, port }, cause) => {
         const from = `${address}:${port}`;
         if (destinationId === null) parts.refusals.addStranger(trackingId, from, cause);
@@ -167,18 +140,13 @@ export class Callers {
   /** Carries a caller's bytes as they are, or its requests. */
   serve(accepted: AcceptedCaller): void {
     if (accepted.route.front.protocol === 'http') {
-      this.#http.accept(accepted);
+      this.http.accept(accepted);
       return;
     }
     const header = proxyHeaderOf(accepted);
     const { head, socket } = accepted;
     const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
-    this.#start(new Caller(this.#callerParts, accepted, socketEnd(socket, first)));
-  }
-
-  /** Carries the requests of a caller of the port that plain HTTP fronts share. */
-  serveNameless(accepted: NamelessCaller): void {
-    this.#http.acceptNameless(accepted);
+    this.#carry(accepted, socketEnd(socket, first));
   }
 
   /** Carries the datagrams of a caller that a UDP front has not heard before. */
@@ -192,13 +160,7 @@ export class Callers {
       this.refuse(route, address, leave);
       return;
     }
-    this.#start(
-      new Caller(
-        this.#callerParts,
-        { route, address, trackingId: randomUUID(), arrivedAt: Date.now(), leave },
-        flow,
-      ),
-    );
+    this.#carry({ route, address, trackingId: randomUUID(), arrivedAt: Date.now(), leave }, flow);
   }
 
   /** Notes a caller that a front could not even take. */
@@ -207,32 +169,22 @@ export class Callers {
     this.#parts.refusals.add(route.id, randomUUID(), caller, cause, 'a caller was turned away');
   }
 
-  #start(caller: Caller): void {
-    this.#add(caller);
-    caller.start();
-  }
-
-  /** What HTTP counts. */
-  get http(): HttpCounts {
-    return this.#http.counts;
+  #carry(about: CallerAbout, end: CallerEnd): void {
+    const span = this.#parts.traces?.startCaller(about) ?? null;
+    new BytePipe(new FrontErrand(this.#errandParts, about, span), end, edgeVoice).start();
   }
 
   /** The destination or gateway, or one of their rules, has changed. */
   judgeAgain(gatewayId: string): void {
-    this.#http.judgeAgain(gatewayId);
+    this.http.judgeAgain(gatewayId);
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
       caller.judgeAgain(this.#parts.route(caller.destinationId));
     }
   }
 
-  /** certstore has other contents of certificates. */
-  handleRevisions(): void {
-    this.#http.handleRevisions();
-  }
-
   /** Ends every caller that a client serves, or all of a gateway. */
   end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
-    this.#http.endKept(clientId, gatewayId, cause.text);
+    this.http.endKept(clientId, gatewayId, cause.text);
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
       if (clientId === null || caller.clientId === clientId) caller.end(cause);
     }
@@ -251,7 +203,7 @@ export class Callers {
   /** Resolves when the last one has gone, or the time is over. */
   async drain(graceMs: number): Promise<void> {
     if (this.size === 0) return;
-    this.#http.drain();
+    this.http.drain();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained = resolve;
     const timer = setTimeout(resolve, graceMs);
@@ -263,22 +215,7 @@ export class Callers {
   close(cause: CallerCause): void {
     clearInterval(this.#timer);
     for (const caller of this.#all()) caller.end(cause, ResetCode.ShuttingDown);
-    this.#http.close();
-  }
-
-  #partsOfCallers(): CallerParts {
-    const { bounds, compression, traces, waitForTunnel } = this.#parts;
-    return {
-      waitForTunnel,
-      flowIdleMs: bounds.flowIdleMs,
-      compression,
-      traces,
-      policy: (gatewayId) => this.#parts.policy(gatewayId),
-      upstreams: (gatewayId) => this.#parts.upstreams(gatewayId),
-      isWell: (clientId, destinationId) => this.#parts.isWell(clientId, destinationId),
-      onOpened: (caller) => this.#handleOpened(caller),
-      onOver: (caller, cause) => this.#remove(caller, cause),
-    };
+    this.http.close();
   }
 
   #whyNot(address: string, gatewayId: string | null): CallerCause | null {
@@ -295,21 +232,21 @@ export class Callers {
     return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} wait for a client already`, end: 'edge' };
   }
 
-  #add(caller: RunningCaller): void {
+  #add(caller: FrontErrand): void {
     this.#opening.take(caller.gatewayId);
     const siblings = this.#byGateway.get(caller.gatewayId);
     if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
     else siblings.add(caller);
   }
 
-  #handleOpened(caller: RunningCaller): void {
+  #handleOpened(caller: FrontErrand): void {
     this.#opening.leave(caller.gatewayId);
     if (!this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId, span } = caller;
     this.#parts.logger.debug({ trackingId, destinationId, clientId, ...span?.logFields }, 'a stream is open');
   }
 
-  #remove(caller: RunningCaller, cause: CallerCause | null): void {
+  #remove(caller: FrontErrand, cause: CallerCause | null): void {
     const siblings = this.#byGateway.get(caller.gatewayId);
     siblings?.delete(caller);
     if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
@@ -317,7 +254,7 @@ export class Callers {
     this.#report(caller, cause);
   }
 
-  #count(caller: RunningCaller, cause: CallerCause | null): void {
+  #count(caller: FrontErrand, cause: CallerCause | null): void {
     if (!caller.opened) this.#opening.leave(caller.gatewayId);
     const { fromCaller, toCaller } = caller.opened ? caller.bytes : noBytes;
     this.#ended.add(caller.gatewayId, {
@@ -328,7 +265,7 @@ export class Callers {
     });
   }
 
-  #report(caller: RunningCaller, cause: CallerCause | null): void {
+  #report(caller: FrontErrand, cause: CallerCause | null): void {
     if (cause === null && !this.#parts.logger.isLevelEnabled('debug')) return;
     const { trackingId, destinationId, clientId, address, opened, span } = caller;
     if (cause === null) {
@@ -344,10 +281,10 @@ export class Callers {
   #tick(): void {
     const now = performance.now();
     for (const caller of this.#all()) caller.tick(now);
-    this.#http.tick(now);
+    this.http.tick(now);
   }
 
-  *#all(): Iterable<RunningCaller> {
+  *#all(): Iterable<FrontErrand> {
     for (const callers of this.#byGateway.values()) yield* callers;
   }
 }

@@ -37,20 +37,6 @@ export function whyCloudFull(
   return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} are being dialled already`, end: 'edge' };
 }
 
-/** Whether it is worth another node is the code's to say: a list may be newer there, a deleted destination is not. */
-export function resetOf({ code }: CallerCause): ResetCode {
-  switch (code) {
-    case 'EDGE_ACCESS_DENIED':
-    case 'EDGE_SOURCE_DENIED':
-      return ResetCode.Denied;
-    case 'EDGE_CONNECTIONS_FULL':
-    case 'EDGE_OPENING_FULL':
-      return ResetCode.Limit;
-    default:
-      return ResetCode.Disabled;
-  }
-}
-
 /** What the client is told of a dial that failed, and what is written down here. */
 export function faultOf(error: unknown): [ResetCode, CallerCause] {
   if (!(error instanceof ResourceError)) {

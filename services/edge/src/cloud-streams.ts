@@ -25,9 +25,9 @@ import {
 import type { TraceSpan } from '@postern/telemetry';
 import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
-import { compressionFull, faultOf, outdated, resetOf, whyCloudFull } from './cloud-causes.ts';
+import { compressionFull, faultOf, outdated, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
-import { type CallerCause, causeOfReset } from './errors.ts';
+import { type CallerCause, causeOfReset, resetOf } from './errors.ts';
 import { GatewayShares } from './gateway-shares.ts';
 import { type Target, judgeNew, judgeRunning } from './judgement.ts';
 import type { Refusals } from './refusals.ts';

@@ -180,3 +180,17 @@ export function causeOfReset(code: number, text: string, opened: boolean): Calle
       return { code: 'EDGE_CLIENT_FAILED', text, end: 'client' };
   }
 }
+
+/** The code by which the other end is told. It says whether another is worth a try: a list may be newer there, a deleted destination is not. */
+export function resetOf({ code }: CallerCause): ResetCode {
+  switch (code) {
+    case 'EDGE_ACCESS_DENIED':
+    case 'EDGE_SOURCE_DENIED':
+      return ResetCode.Denied;
+    case 'EDGE_CONNECTIONS_FULL':
+    case 'EDGE_OPENING_FULL':
+      return ResetCode.Limit;
+    default:
+      return ResetCode.Disabled;
+  }
+}

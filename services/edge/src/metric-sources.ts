@@ -51,7 +51,7 @@ export function metricSourcesOf(parts: () => ShownParts): MetricSources {
       const { streams } = parts().cloud;
       return { size: streams.size, ...streams.totals };
     },
-    http: () => parts().callers.http,
+    http: () => parts().callers.http.counts,
     compression: () => parts().compression.counts,
   };
 }

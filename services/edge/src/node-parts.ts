@@ -143,7 +143,7 @@ export class NodeParts implements ShownParts {
       bus,
       options,
       tunnels: (gatewayId) => this.tunnels.of(gatewayId),
-      onChange: () => this.callers.handleRevisions(),
+      onChange: () => this.callers.http.handleRevisions(),
       logger: subsystemLogger(logger, 'certificate'),
     });
     this.fleetSide = this.#makeFleetSide();
@@ -221,7 +221,7 @@ export class NodeParts implements ShownParts {
       certificates: this.certificates.held,
       certificate: this.certificates.own,
       serve: (caller) => this.callers.serve(caller),
-      serveNameless: (caller) => this.callers.serveNameless(caller),
+      serveNameless: (caller) => this.callers.http.acceptNameless(caller),
       servePlatform: (connection) => this.clientSide.serve(connection),
     });
     this.relays = new Relays({

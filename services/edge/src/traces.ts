@@ -33,13 +33,13 @@ export class Traces {
   }
 
   /** A caller's bytes or datagrams; null where it is not sampled. */
-  startCaller(about: CallerAbout, transport: 'tcp' | 'udp'): TraceSpan | null {
+  startCaller(about: CallerAbout): TraceSpan | null {
     const { route, address, arrivedAt } = about;
     const span = this.#tracing.start('caller', {
       kind: 'server',
       attributes: () => ({
         ...this.#destination(route, about.trackingId),
-        'network.transport': transport,
+        'network.transport': route.front.protocol === 'udp' ? 'udp' : 'tcp',
         'client.address': address.address,
         'client.port': address.port,
         'server.address': route.front.host,
@@ -122,31 +122,22 @@ export function errorOf(cause: CallerCause | null): { type: string; message: str
   return cause === null ? null : { type: cause.code, message: cause.text };
 }
 
-/** The caller has gone. */
-export function endCaller(
-  span: TraceSpan,
-  { fromCaller, toCaller }: { fromCaller: number; toCaller: number },
-  cause: CallerCause | null,
-): void {
-  span.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
-  span.end(errorOf(cause));
-}
-
 /** The status of an answer, where there is one. */
 export function statusAttributes(status: number): SpanAttributes {
   return status === 0 ? {} : { 'http.response.status_code': status };
 }
 
-/** The request is over. */
-export function endRequest(
+/** The caller has gone, or its request, where there is a `status`, is over. */
+export function endSpan(
   span: TraceSpan,
   status: number,
-  bytes: { fromCaller: number; toCaller: number },
+  { fromCaller, toCaller }: { fromCaller: number; toCaller: number },
   cause: CallerCause | null,
 ): void {
   span.set(statusAttributes(status));
   if (status >= 500) span.set({ 'error.type': String(status) });
-  endCaller(span, bytes, cause);
+  span.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
+  span.end(errorOf(cause));
 }
 
 /** What a request says of its trace; null where it says nothing, or more than one thing. */

@@ -3,8 +3,7 @@
  * connections to resources. A connection is no destination's: each request on it is judged by the rules as they are
  * when it comes, and on the port that plain HTTP fronts share it is for whom its Host names.
  */
-import type { AccessList } from '@postern/access';
-import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
+import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
 import {
   type Cause,
   ConnectionPool,
@@ -16,43 +15,23 @@ import {
 } from '@postern/exchange';
 import { isDeepStrictEqual } from 'node:util';
 import { hostOf } from '@postern/http';
-import type { AnsweredRequest } from '@postern/telemetry';
-import { type Compression, type ProcessName, ResetCode } from '@postern/tunnel';
+import { ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
-import type { RunningCaller } from '../running-caller.ts';
 import type { CallerCause } from '../errors.ts';
 import { type CallerAddress, judgeKept } from '../judgement.ts';
-import type { Traces } from '../traces.ts';
-import type { WaitForTunnel } from '../tunnel-gaps.ts';
-import type { Upstream } from '../upstream.ts';
-import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
-import { type Revisions, resourceKeyOf } from './resource-names.ts';
-import { callerCauseOf, edgeVoice } from './voice.ts';
+import { callerCauseOf, edgeVoice } from '../voice.ts';
+import { RequestErrand, type RequestErrandParts } from './request-errand.ts';
+import { resourceKeyOf } from './resource-names.ts';
 
 /** What the desk needs of the node. */
-export interface HttpDeskParts {
+export interface HttpDeskParts extends RequestErrandParts {
   bounds: HttpBounds;
+  /** Whether this address is a balancer's whose word on its callers is taken. */
   trusts(address: string): boolean;
-  policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
-  revisions: Revisions;
-  /** The front that owns a name on the shared port. */
+  /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
   named(host: string): FrontRoute | undefined;
-  upstreams(gatewayId: string): Iterable<Iterable<Upstream>>;
-  /** A client's own list as it is now; undefined where nothing is known of it any more. */
-  ownList(gatewayId: string, client: ProcessName): AccessList | null | undefined;
-  isWell(clientId: string, destinationId: string): boolean;
-  waitForTunnel: WaitForTunnel;
-  compression: Compression;
-  /** Null where no traces are wanted. */
-  traces: Traces | null;
-  whyFull(gatewayId: string): CallerCause | null;
-  onStart(caller: RunningCaller): void;
-  onOpened(caller: RunningCaller): void;
-  onOver(caller: RunningCaller, cause: CallerCause | null): void;
-  /** A request was answered, by its resource or by the edge. */
-  onAnswered(request: AnsweredRequest): void;
-  /** Without a destination where the request named none. */
+  /** A request was refused before it had an errand; without a destination where it named none. */
   onRefused(
     destinationId: string | null,
     trackingId: string,
@@ -78,7 +57,7 @@ type FindRoute = (request: HttpRequest) => FrontRoute | CallerCause;
 /** HTTP. */
 export class HttpDesk {
   readonly #desk: HttpDeskParts;
-  readonly #errandParts: FrontErrandParts;
+  readonly #errandParts: RequestErrandParts;
   readonly #pool: ConnectionPool;
   readonly #connections: Connections;
   #running = 0;
@@ -90,18 +69,20 @@ export class HttpDesk {
     this.#pool = new ConnectionPool(parts.bounds);
     this.#connections = new Connections({ bounds: parts.bounds, pool: this.#pool, voice: edgeVoice });
     this.#errandParts = {
-      revisions: parts.revisions,
-      compression: parts.compression,
-      traces: parts.traces,
-      policy: (gatewayId) => parts.policy(gatewayId),
-      upstreams: (gatewayId) => parts.upstreams(gatewayId),
-      ownList: (gatewayId, client) => parts.ownList(gatewayId, client),
-      isWell: (clientId, destinationId) => parts.isWell(clientId, destinationId),
-      waitForTunnel: parts.waitForTunnel,
-      whyFull: (gatewayId) => parts.whyFull(gatewayId),
-      onStart: (errand) => this.#handleStart(errand),
-      onOpened: (errand, fresh) => this.#handleOpened(errand, fresh),
-      onOver: (errand, cause) => this.#handleOver(errand, cause),
+      ...parts,
+      onStart: (errand) => {
+        this.#running += 1;
+        parts.onStart(errand);
+      },
+      onOpened: (errand, fresh) => {
+        if (fresh) this.#overNew += 1;
+        else this.#overKept += 1;
+        parts.onOpened(errand, fresh);
+      },
+      onOver: (errand, cause) => {
+        this.#running -= 1;
+        parts.onOver(errand, cause);
+      },
     };
   }
 
@@ -153,7 +134,7 @@ export class HttpDesk {
 
   #errand(find: FindRoute, request: HttpRequest): HttpErrand | Cause {
     const route = find(request);
-    return 'code' in route ? route : new FrontErrand(this.#errandParts, route, request);
+    return 'code' in route ? route : new RequestErrand(this.#errandParts, route, request);
   }
 
   /** What a PROXY header told is the caller's own address, who is nobody that is trusted. */
@@ -255,24 +236,6 @@ export class HttpDesk {
         ? 'the request names no host, and this port serves many'
         : 'no HTTP front of this platform has the name that the request asks for';
     return this.#desk.named(host) ?? { code: 'EDGE_HTTP_NAME_UNKNOWN', text, end: 'edge' };
-  }
-
-  #handleStart(errand: FrontErrand): void {
-    this.#running += 1;
-    this.#desk.onStart(errand);
-  }
-
-  #handleOpened(errand: FrontErrand, fresh: boolean): void {
-    if (fresh) this.#overNew += 1;
-    else this.#overKept += 1;
-    this.#desk.onOpened(errand);
-  }
-
-  #handleOver(errand: FrontErrand, cause: CallerCause | null): void {
-    this.#running -= 1;
-    const { answered } = errand;
-    if (answered !== null) this.#desk.onAnswered(answered);
-    this.#desk.onOver(errand, cause);
   }
 }
 

@@ -1,7 +1,7 @@
-/** In whose words callers of HTTP fronts are told: the codes and statuses of the edge. */
+/** In whose words callers of fronts are told: the codes of the edge, and the statuses of HTTP. */
 import type { Cause, Trouble, Voice } from '@postern/exchange';
 import { statusOfFault } from '@postern/http';
-import type { CallerCause, CallerCode } from '../errors.ts';
+import type { CallerCause, CallerCode } from './errors.ts';
 
 const statuses: Partial<Readonly<Record<CallerCode, number>>> = {
   EDGE_SOURCE_DENIED: 403,
@@ -51,7 +51,7 @@ export const edgeVoice: Voice = {
   statusOf,
 };
 
-/** A cause that came back from HTTP: every code in it is of `edgeVoice`, of an errand of the edge, or of libs/http. */
+/** A cause that came back from libs/exchange: every code in it is of `edgeVoice`, of an errand of the edge, or of libs/http. */
 export function callerCauseOf(cause: Cause): CallerCause {
   return cause as CallerCause;
 }
