@@ -109,16 +109,21 @@ export class CloudErrand implements Errand {
 
   onOver(cause: Cause | null, status: number): void {
     this.#endOpeningSpan(cause);
-    const { fromCaller = 0, toCaller = 0 } = this.#running?.bytes ?? {};
-    this.span?.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
-    if (status > 0) this.span?.set({ 'http.response.status_code': status });
-    this.span?.end(cause === null ? null : { type: cause.code, message: cause.text });
+    this.#endSpan(cause, status);
     this.#parts.onOver(this, cause === null ? null : cloudCauseOf(cause));
   }
 
   #endOpeningSpan(cause: Pick<Cause, 'code' | 'text'> | null): void {
     this.#openingSpan?.end(cause === null ? null : { type: cause.code, message: cause.text });
     this.#openingSpan = null;
+  }
+
+  #endSpan(cause: Cause | null, status: number): void {
+    if (this.span === null) return;
+    const { fromCaller = 0, toCaller = 0 } = this.#running?.bytes ?? {};
+    this.span.set({ 'postern.bytes.from_caller': fromCaller, 'postern.bytes.to_caller': toCaller });
+    if (status > 0) this.span.set({ 'http.response.status_code': status });
+    this.span.end(cause === null ? null : { type: cause.code, message: cause.text });
   }
 
   #wayBy(session: Session): Way {
