@@ -182,11 +182,11 @@ export class Callers {
     }
   }
 
-  /** Ends every caller that a client serves, or all of a gateway. */
-  end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
-    this.http.endKept(clientId, gatewayId, cause.text);
+  /** Ends every caller that a client serves. */
+  end(gatewayId: string, clientId: string, cause: CallerCause): void {
+    this.http.endKept(gatewayId, clientId, cause.text);
     for (const caller of this.#byGateway.get(gatewayId) ?? []) {
-      if (clientId === null || caller.clientId === clientId) caller.end(cause);
+      if (caller.clientId === clientId) caller.end(cause);
     }
   }
 

@@ -178,12 +178,11 @@ export class CloudStreams {
     }
   }
 
-  /** Ends every stream of a client, or all of a gateway. */
-  end(gatewayId: string, clientId: string | null, cause: CallerCause): void {
+  /** Ends every stream of a client. */
+  end(gatewayId: string, clientId: string, cause: CallerCause): void {
     for (const running of this.#running) {
       const { stream, route } = running;
-      if (route.gatewayId !== gatewayId) continue;
-      if (clientId === null || stream.peer.id === clientId) this.#end(running, cause);
+      if (route.gatewayId === gatewayId && stream.peer.id === clientId) this.#end(running, cause);
     }
   }
 

@@ -178,16 +178,11 @@ export class HttpDesk {
   }
 
   /** A client's streams end: its kept connections too. */
-  endKept(clientId: string | null, gatewayId: string, text: string): void {
+  endKept(gatewayId: string, clientId: string, text: string): void {
     for (const destinationId of this.#pool.destinations()) {
       const route = this.#desk.route(destinationId);
       if (route !== undefined && route.gatewayId !== gatewayId) continue;
-      this.#pool.reset(
-        destinationId,
-        ResetCode.Disabled,
-        text,
-        (one) => clientId === null || one.peerId === clientId,
-      );
+      this.#pool.reset(destinationId, ResetCode.Disabled, text, ({ peerId }) => peerId === clientId);
     }
   }
 
