@@ -1,6 +1,9 @@
 /** The bounds of HTTP with callers and resources. */
 import type { HeadLimits } from '@postern/http';
 
+/** How long a caller has, once our side has ended and it has all of its answers, to end its own. */
+export const lingerMsMax = 2_000;
+
 /** What a caller and a resource may take in bytes, numbers and time. */
 export interface HttpBounds {
   head: HeadLimits;

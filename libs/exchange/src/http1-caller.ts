@@ -31,6 +31,7 @@ import {
   readSocket,
   resetSocket,
 } from '@postern/tunnel';
+import { lingerMsMax } from './bounds.ts';
 import type { Cause } from './cause.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
@@ -43,7 +44,6 @@ import { Untaken } from './untaken.ts';
 
 /** What comes behind a request is kept up to this. */
 const heldBytesMax = 65_536;
-const lingerMsMax = 2_000;
 
 /** One connection. */
 export class Http1Caller implements HttpConnection, AnswerSink, BodySink {

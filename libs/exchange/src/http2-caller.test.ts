@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, constants } from 'node:http2';
 import { test } from 'node:test';
+import { lingerMsMax } from './bounds.ts';
+import type { HttpConnection } from './door.ts';
 import { Http2Caller } from './http2-caller.ts';
+import { http2Preface } from './http2-preface.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
 import { withTlsPair } from './test-tls-pair.ts';
 
@@ -24,4 +27,20 @@ test('an HTTP/2 stream whose answer is written and not taken is ended, and none 
     await once(stream, 'close');
     assert.equal(stream.rstCode, constants.NGHTTP2_CANCEL);
     session.destroy();
+  }));
+
+test('an HTTP/2 caller that is told to go and does not end its side is cut', () =>
+  withTlsPair(async (server, caller) => {
+    const closed = Promise.withResolvers<HttpConnection>();
+    const connection = new Http2Caller(testDoor(closed.resolve), server, testFacts, 'id');
+    const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    // It reads nothing of what it is told.
+    caller.pause().write(Buffer.concat([http2Preface, emptySettings]));
+    connection.drain();
+    const told = performance.now();
+    await once(server, 'finish');
+    connection.tick(told + lingerMsMax - 1_000);
+    assert.equal(server.destroyed, false);
+    connection.tick(told + lingerMsMax);
+    assert.equal(await closed.promise, connection);
   }));

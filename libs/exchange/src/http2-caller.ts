@@ -24,6 +24,7 @@ import {
   trackingField,
 } from '@postern/http';
 import { ResetCode, type Slab, type Stream } from '@postern/tunnel';
+import { lingerMsMax } from './bounds.ts';
 import type { Cause } from './cause.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { Exchange } from './exchange.ts';
@@ -39,6 +40,7 @@ export class Http2Caller implements HttpConnection {
   readonly facts: ConnectionFacts;
   readonly door: HttpDoor;
   readonly #id: string;
+  readonly #socket: Duplex;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<Http2Request>();
   #requests = 0;
@@ -47,6 +49,7 @@ export class Http2Caller implements HttpConnection {
   constructor(door: HttpDoor, socket: Duplex, facts: ConnectionFacts, id: string) {
     this.door = door;
     this.facts = facts;
+    this.#socket = socket;
     this.#id = id;
     const { head, requestsPerConnectionMax } = door.parts.bounds;
     this.#session = performServerHandshake(socket, {
@@ -66,17 +69,24 @@ export class Http2Caller implements HttpConnection {
   }
 
   drain(): void {
-    if (!this.#session.closed) this.#session.close();
+    if (this.#session.closed) return;
+    this.#since = performance.now();
+    this.#session.close();
   }
 
+  /** Node itself would wait for the caller to take what is written, and to end its side. */
   close(): void {
     this.#session.destroy();
+    this.#socket.destroy();
   }
 
   tick(now: number): void {
     for (const request of this.#streams) request.tick(now);
     if (this.busy) this.#since = now;
-    else if (now - this.#since >= this.door.parts.bounds.keepAliveMs) this.drain();
+    else if (this.#session.closed) {
+      const waitMs = this.#socket.writableFinished ? lingerMsMax : this.door.parts.bounds.bodyTimeoutMs;
+      if (now - this.#since >= waitMs) this.close();
+    } else if (now - this.#since >= this.door.parts.bounds.keepAliveMs) this.drain();
   }
 
   #handleStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
