@@ -35,6 +35,20 @@ test('empty datagrams are bounded too', () => {
   assert.ok(drain(queue).length <= 125);
 });
 
+test('a full queue of empty datagrams costs no more than a short one for each that comes', () => {
+  const timeOf = (bytesMax: number): number => {
+    const queue = new DatagramQueue(bytesMax);
+    const empty = Buffer.alloc(0);
+    const since = performance.now();
+    for (let i = 0; i < 60_000; i += 1) queue.push(empty);
+    return performance.now() - since;
+  };
+  timeOf(1_000);
+  const shortMs = timeOf(1_000);
+  const longMs = timeOf(262_144);
+  assert.ok(longMs < 20 * shortMs, `${longMs} ms and ${shortMs} ms`);
+});
+
 test('one that no frame can hold is dropped', () => {
   const queue = new DatagramQueue(1_000_000);
   queue.push(Buffer.alloc(payloadBytesMax + 1));

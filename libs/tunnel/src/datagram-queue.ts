@@ -1,4 +1,5 @@
 /** Datagrams that wait for their turn: no credit, not kept, not sent again. A new one pushes out the oldest. */
+import { Fifo } from './fifo.ts';
 import { headerBytes, payloadBytesMax } from './frame.ts';
 
 /** Counts each with its header, so that empty ones are bounded too. */
@@ -6,7 +7,7 @@ export class DatagramQueue {
   dropped = 0;
   readonly #bytesMax: number;
   readonly #itemBytesMax: number;
-  readonly #queue: Buffer[] = [];
+  readonly #queue = new Fifo<Buffer>();
   #bytes = 0;
 
   constructor(bytesMax: number, itemBytesMax = payloadBytesMax) {
@@ -15,7 +16,7 @@ export class DatagramQueue {
   }
 
   get first(): Buffer | undefined {
-    return this.#queue[0];
+    return this.#queue.first;
   }
 
   /** Takes a copy. One that no frame can hold is dropped. */
@@ -40,7 +41,7 @@ export class DatagramQueue {
 
   /** Lets all go; they are not counted as dropped. */
   clear(): void {
-    this.#queue.length = 0;
+    this.#queue.clear();
     this.#bytes = 0;
   }
 }
