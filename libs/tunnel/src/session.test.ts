@@ -393,6 +393,17 @@ test('who hears GOAWAY keeps the streams that were taken, and opens those that w
   assert.equal(untaken.stream.session, other.session);
 });
 
+test('a peer that says GOAWAY again and again breaks the protocol', async () => {
+  const { clock, raw, closed } = await world();
+  const frame = encodeGoAway(0, GoAwayCode.ShuttingDown, 'draining');
+  raw.send(frame, frame, frame, frame);
+  await clock.advance(1);
+  assert.equal(closed.length, 0);
+  raw.send(frame);
+  await clock.advance(1);
+  assert.equal(closed[0]?.code, 'TUNNEL_PROTOCOL_VIOLATED');
+});
+
 test('what OPEN says of its sender goes back in RESUME with no more than a name', async () => {
   const { clock, raw, node, owners } = await world();
   const from = { ...rawName, junk: 'x'.repeat(8_000) };

@@ -60,6 +60,9 @@ export interface SessionOptions {
   owner: SessionOwner;
 }
 
+/** An end says once that it goes, and once more where it then cuts. Each costs a look at all paths. */
+const goAwaysMax = 4;
+
 type Phase = 'handshake' | 'up' | 'closed';
 
 /** Made by `Endpoint.accept` and `Endpoint.connect`. */
@@ -83,6 +86,8 @@ export class Session implements FrameSink {
   readonly #lazy = new Set<PathEnd>();
   #stopLazyTimer: (() => void) | null = null;
   #goingAway = false;
+  /** How often the peer has said GOAWAY. */
+  #goAwaysHeard = 0;
   /** Its peer does not read; it is closed in a moment. */
   #isGivenUp = false;
   readonly #flight: Flight;
@@ -377,6 +382,8 @@ export class Session implements FrameSink {
         break;
       case FrameType.GoAway: {
         const { lastStream, text } = decodeGoAway(payload);
+        this.#goAwaysHeard += 1;
+        if (this.#goAwaysHeard > goAwaysMax) throw brokenProtocol('GOAWAY again and again');
         this.usable = false;
         this.#owner.handleGoAway(this, lastStream, text);
         break;
