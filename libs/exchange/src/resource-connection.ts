@@ -314,9 +314,9 @@ export class ResourceConnection implements StreamEvents, BodySink {
   #handleHead(head: ResponseHead, piece: Buffer, next: number): void {
     if (head.status === 101) {
       this.#state = 'switched';
-      this.#undelivered = 0;
       const rest = this.#keep(piece.subarray(next));
-      this.stream.deliver(piece.length - rest.length);
+      this.#undelivered -= rest.length;
+      this.readOn();
       this.#user?.onSwitched(head, rest);
       return;
     }

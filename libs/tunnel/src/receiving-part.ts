@@ -1,9 +1,11 @@
 /**
  * The receiving part of a stream's end (the word is that of RFC 9000, section 3.2): what has come in order, what of it has
  * left this process, and what the peer is told of both. FIN counts as one byte after the last. What comes before the owner
- * has accepted the stream is kept here.
+ * has accepted the stream is kept here; so is what comes behind many small pieces that it has not delivered, put together,
+ * since each costs an owner hundreds of bytes, and credit counts one.
  *
  *     DATA, FIN ──take, takeEnd──► the owner ──deliver, deliverEnd──► CREDIT   (`creditDue`)
+ *                     └──► held ──► the owner, when it has accepted, or has delivered all that it was given
  */
 import type { Batch } from './batch.ts';
 import type { Budget } from './budget.ts';
@@ -12,6 +14,11 @@ import { encodeCredit, payloadBytesMax } from './frame.ts';
 import type { Limits } from './limit.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { Slab } from './slab.ts';
+
+/** A smaller piece costs more to hold than it is long. */
+const smallBytesMax = 512;
+/** So many of those an owner is given while it delivers not all of them. */
+const smallPiecesMax = 128;
 
 /** One per stream end. Offsets are absolute, from the stream's first byte. */
 export class ReceivingPart {
@@ -22,14 +29,18 @@ export class ReceivingPart {
   #at = 0;
   #finReceived = false;
   #finDelivered = false;
-  /** What came before `accept`; null when it is over. */
-  #early: ByteQueue | null;
+  #accepted: boolean;
+  /** What the owner was not given yet; null where there is nothing. */
+  #held: ByteQueue | null = null;
+  /** How much the owner was given. */
+  #given = 0;
+  #smallPieces = 0;
 
   /** The caller has taken the floor from the budget. While the stream is only `offered` no more than that may come. */
   constructor(limits: Limits, budget: Budget, offered: boolean) {
     this.#window = new ReceiveWindow(limits, budget);
     this.#window.start(offered);
-    this.#early = offered ? new ByteQueue() : null;
+    this.#accepted = !offered;
   }
 
   /** Received so far, an end counting as one byte. */
@@ -58,11 +69,28 @@ export class ReceivingPart {
   /** The stream was accepted: more than the floor may come. Returns what came before. */
   accept(): Buffer[] {
     this.#window.start(false);
+    this.#accepted = true;
+    return this.takeHeld();
+  }
+
+  /** Whether something waits for the owner. */
+  get holds(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Whether what waits may be given to the owner now. */
+  get heldIsDue(): boolean {
+    return this.#held !== null && this.#accepted && this.#window.delivered >= this.#given;
+  }
+
+  /** What waits for the owner, in few pieces. */
+  takeHeld(): Buffer[] {
     const pieces: Buffer[] = [];
-    const early = this.#early;
-    this.#early = null;
-    for (let piece = early?.peek(payloadBytesMax); piece; piece = early?.peek(payloadBytesMax)) {
-      early?.advance(piece.length);
+    const held = this.#held;
+    this.#held = null;
+    for (let piece = held?.peek(payloadBytesMax); piece; piece = held?.peek(payloadBytesMax)) {
+      held?.advance(piece.length);
+      this.#given += piece.length;
       pieces.push(piece);
     }
     return pieces;
@@ -74,16 +102,27 @@ export class ReceivingPart {
     return this.#at + bytes <= limit && !(this.#finReceived && this.#at >= received);
   }
 
-  /** Takes what came, and returns what of it is new and for the owner; null when it all came before, or is early. */
+  /** Takes what came, and returns what of it is new and for the owner; null when it all came before, or is held. */
   take(piece: Buffer, slab: Slab | null): Buffer | null {
     const known = this.#window.received - this.#at;
     this.#at += piece.length;
     if (known >= piece.length) return null;
     const fresh = known > 0 ? piece.subarray(known) : piece;
     this.#window.received += fresh.length;
-    if (this.#early === null) return fresh;
-    this.#early.push(slab === null ? fresh : Buffer.from(fresh));
+    if (this.#mayGive(fresh.length)) {
+      this.#given += fresh.length;
+      return fresh;
+    }
+    this.#held ??= new ByteQueue();
+    this.#held.push(slab === null ? fresh : Buffer.from(fresh));
     return null;
+  }
+
+  #mayGive(bytes: number): boolean {
+    if (!this.#accepted || this.#held !== null) return false;
+    if (this.#window.delivered >= this.#given) this.#smallPieces = 0;
+    if (bytes < smallBytesMax) this.#smallPieces += 1;
+    return this.#smallPieces <= smallPiecesMax;
   }
 
   /** The peer's FIN: `new`, `repeated` on another path, or what is wrong with it. */
@@ -138,9 +177,9 @@ export class ReceivingPart {
     return this.#window.restart(budget, floorOnly);
   }
 
-  /** Hands the window back, and lets go of what is early. */
+  /** Hands the window back, and lets go of what is held. */
   release(): void {
-    this.#early = null;
+    this.#held = null;
     this.#window.release();
   }
 }

@@ -297,3 +297,40 @@ test('datagrams arrive whole, and the oldest are dropped for a peer that does no
   );
   assert.equal(owner.stream.datagramsDropped, 6);
 });
+
+test('an owner that delivers nothing is given few small pieces, and the rest together when it delivers', async () => {
+  const { clock, raw, owner } = await rawWorld();
+  const pieces: number[] = [];
+  let ends = 0;
+  owner.stream.events = {
+    onData: (piece) => pieces.push(piece.length),
+    onEnd: () => (ends += 1),
+  };
+  for (let sent = 0; sent < 10_000; sent += 1) raw.data(1, patternBytes(0, sent, 1));
+  raw.fin(1);
+  await clock.advance(1);
+  assert.deepEqual([pieces.length, ends], [128, 0]);
+  owner.stream.deliver(128);
+  await clock.advance(1);
+  assert.equal(sum(pieces), 10_000);
+  assert.ok(pieces.length < 128 + 10, `${pieces.length} pieces`);
+  assert.equal(ends, 1);
+});
+
+test('small pieces that are delivered are given at once, however many', async () => {
+  const { clock, raw, owner } = await rawWorld();
+  const given: number[] = [];
+  owner.stream.events = {
+    onData: (piece) => {
+      given.push(piece.length);
+      owner.stream.deliver(piece.length);
+    },
+  };
+  for (let sent = 0; sent < 1_000; sent += 1) raw.data(1, patternBytes(0, sent, 1));
+  assert.equal(given.length, 1_000);
+  await clock.advance(1);
+});
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

@@ -130,9 +130,14 @@ export class Stream implements PathEnd, StreamEnd {
     this.#phase = 'open';
     const early = this.#receiving.accept();
     this.#path.answerOpen();
-    for (const piece of early) this.events.onData?.(piece);
-    if (this.#receiving.ended) this.events.onEnd?.();
+    this.#give(early);
     this.#offerRoom();
+  }
+
+  /** Hands on what was held until now, and the end where it came meanwhile. */
+  #give(held: readonly Buffer[]): void {
+    for (const piece of held) this.events.onData?.(piece);
+    if (this.#receiving.ended) this.events.onEnd?.();
   }
 
   write(bytes: Buffer, slab: Slab | null = null): void {
@@ -168,6 +173,12 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#phase === 'over') return;
     if (this.#receiving.deliver(bytes)) this.#credit();
     else this.session?.acknowledgeLater(this);
+    // Not at once: the owner is about something, and may hand the stream to another.
+    if (this.#receiving.heldIsDue) this.#host.clock.soon(() => this.#giveHeld());
+  }
+
+  #giveHeld(): void {
+    if (this.#phase !== 'over' && this.#receiving.heldIsDue) this.#give(this.#receiving.takeHeld());
   }
 
   deliverEnd(): void {
@@ -272,7 +283,7 @@ export class Stream implements PathEnd, StreamEnd {
       ? { wrong: 'the peer ended its direction before its answer' }
       : this.#receiving.takeEnd();
     if (typeof end === 'object') this.reset(ResetCode.Protocol, end.wrong);
-    else if (end === 'new' && this.#phase !== 'offered') this.events.onEnd?.();
+    else if (end === 'new' && this.#phase !== 'offered' && !this.#receiving.holds) this.events.onEnd?.();
   }
 
   /** OPENED or RESUMED comes before all else on a path. */
