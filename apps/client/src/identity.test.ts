@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPublicKey, verify } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
@@ -79,6 +79,14 @@ describe('identity', () => {
     writeFileSync(join(folder, 'identity-1.pem'), 'not a key');
     assert.equal(openIdentity(folder).file, null);
     assert.equal(readFileSync(join(folder, 'identity-1.pem'), 'utf8'), 'not a key');
+  });
+
+  it('reads no more of its key than a key may be', (t) => {
+    const folder = folderOf(t);
+    symlinkSync('/dev/zero', join(folder, 'identity-1.pem'));
+    const { file, fault } = openIdentity(folder);
+    assert.equal(file, null);
+    assert.match(String(fault), /longer than 65536 bytes/);
   });
 });
 

@@ -14,9 +14,10 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { readSecretFile } from '@postern/config';
 import type { ClientPublicKey } from '@postern/contracts';
 
 /** The most clients that share one folder; one more has a new key at each start. */
@@ -119,7 +120,7 @@ function newKey(): KeyObject {
 function readKey(file: string): KeyObject | null {
   let pem: string;
   try {
-    pem = readFileSync(file, 'utf8');
+    pem = readSecretFile(file);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;

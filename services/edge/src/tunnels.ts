@@ -35,7 +35,8 @@ export class Tunnel implements Upstream {
   accessListRevision: number;
   readonly #endpoint: Endpoint;
   #ownRules: readonly AccessRule[] | null;
-  #ownList: AccessList | null;
+  /** Undefined until it is asked for. */
+  #ownList: AccessList | null | undefined;
 
   constructor(endpoint: Endpoint, session: Session, id: string, client: VerifiedClient) {
     this.#endpoint = endpoint;
@@ -49,7 +50,6 @@ export class Tunnel implements Upstream {
     this.facts = client.hello.facts;
     this.accessListRevision = client.policy.accessListRevision;
     this.#ownRules = client.hello.ownRules;
-    this.#ownList = ownListOf(client.hello.ownRules);
   }
 
   get streamCount(): number {
@@ -70,6 +70,7 @@ export class Tunnel implements Upstream {
   }
 
   get ownList(): AccessList | null {
+    if (this.#ownList === undefined) this.#ownList = ownListOf(this.#ownRules);
     return this.#ownList;
   }
 
@@ -77,10 +78,10 @@ export class Tunnel implements Upstream {
     return this.#endpoint.open(this.session, metadata);
   }
 
-  /** The client has changed its own list. */
+  /** The client has changed its own list, as often as it likes: what is costly waits until somebody asks. */
   setOwnRules(rules: readonly AccessRule[] | null): void {
     this.#ownRules = rules;
-    this.#ownList = ownListOf(rules);
+    this.#ownList = undefined;
   }
 
   /** As it is announced to the other nodes and the router. */
