@@ -15,16 +15,13 @@ import {
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
+import { onFirstRecord } from './first-record.ts';
 import { makePortErrorLog } from './gates.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
 import type { HeldCertificate } from './server-certificate.ts';
 import type { Turn, Turns } from './turns.ts';
 
 const backlog = 1024;
-/** RFC 8446, section 5.1. */
-const recordHeaderBytes = 5;
-const handshakeRecord = 22;
-const recordBytesMax = 16_384;
 
 /** What the tunnel port needs of the node. */
 export interface TunnelServerParts {
@@ -135,23 +132,6 @@ export class TunnelServer {
     place?.pass.leave();
     place?.turn?.end();
   }
-}
-
-/** Calls back when the first TLS record is there, or bytes that are none; half of one takes nobody's turn. They are unread again then. */
-function onFirstRecord(socket: Socket, callback: () => void): void {
-  let head: Buffer = Buffer.alloc(0);
-  const look = (): void => {
-    const piece = socket.read() as Buffer | null;
-    if (piece !== null) head = Buffer.concat([head, piece]);
-    if (head.length < recordHeaderBytes) return;
-    const isRecord = head[0] === handshakeRecord;
-    if (isRecord && head.length < recordHeaderBytes + Math.min(head.readUInt16BE(3), recordBytesMax)) return;
-    socket.off('readable', look);
-    socket.unshift(head);
-    callback();
-  };
-  socket.on('readable', look);
-  socket.read(0);
 }
 
 function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
