@@ -113,7 +113,7 @@ export class StreamServer {
       );
     }
     const { compression } = this.#options;
-    if (metadata.compress !== undefined && !compression.hasRoom) {
+    if (metadata.compress !== undefined && !compression.hasRoomFor(stream.scope)) {
       const text = `the client has ${compression.counts.streams} compressed streams already`;
       return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text), span);
     }

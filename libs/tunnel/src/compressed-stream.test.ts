@@ -224,10 +224,21 @@ test('no more streams than the bound have compression, and one that is over make
     const [session] = world.node.sessions;
     assert.ok(session !== undefined);
     const one = compression.wrap(world.node.open(session, {}));
-    assert.equal(compression.hasRoom, false);
+    assert.equal(compression.hasRoomFor('g'), false);
     one.reset(ResetCode.Cancelled, 'over');
-    assert.equal(compression.hasRoom, true);
+    assert.equal(compression.hasRoomFor('g'), true);
   });
+});
+
+test('no gateway has more compressed streams than its share', () => {
+  const compression = new Compression(4, 2);
+  const streamOf = (scope: string) => compression.wrap({ scope } as StreamEnd);
+  streamOf('one');
+  assert.equal(compression.hasRoomFor('one'), true);
+  streamOf('one');
+  assert.deepEqual([compression.hasRoomFor('one'), compression.hasRoomFor('other')], [false, true]);
+  for (let streams = 0; streams < 2; streams += 1) streamOf('other');
+  assert.equal(compression.hasRoomFor('third'), false);
 });
 
 type Step =

@@ -21,15 +21,19 @@ export interface CompressionCounts {
 /** One for a process. */
 export class Compression {
   readonly #max: number;
+  readonly #perScopeMax: number;
+  readonly #byScope = new Map<string, number>();
   readonly #counts: CompressionCounts = { streams: 0, plainBytes: 0, tunnelBytes: 0 };
 
-  constructor(max: number = compressedStreamsMax) {
+  /** Where gateways know nothing of each other, one has `perScopeMax` at most. */
+  constructor(max: number = compressedStreamsMax, perScopeMax: number = max) {
     this.#max = max;
+    this.#perScopeMax = perScopeMax;
   }
 
-  /** Whether one more stream may have it. */
-  get hasRoom(): boolean {
-    return this.#counts.streams < this.#max;
+  /** Whether one more stream of this gateway may have it. */
+  hasRoomFor(scope: string): boolean {
+    return this.#counts.streams < this.#max && (this.#byScope.get(scope) ?? 0) < this.#perScopeMax;
   }
 
   get counts(): Readonly<CompressionCounts> {
@@ -38,13 +42,21 @@ export class Compression {
 
   /** The same stream with its data compressed in the tunnel; before anything was sent or came. The caller has looked for room. */
   wrap(stream: StreamEnd): StreamEnd {
-    this.#counts.streams += 1;
+    const { scope } = stream;
+    this.#count(scope, 1);
     return new CompressedStream(stream, {
       onBytes: (plain, inTunnel) => {
         this.#counts.plainBytes += plain;
         this.#counts.tunnelBytes += inTunnel;
       },
-      onOver: () => (this.#counts.streams -= 1),
+      onOver: () => this.#count(scope, -1),
     });
+  }
+
+  #count(scope: string, change: 1 | -1): void {
+    this.#counts.streams += change;
+    const count = (this.#byScope.get(scope) ?? 0) + change;
+    if (count === 0) this.#byScope.delete(scope);
+    else this.#byScope.set(scope, count);
   }
 }

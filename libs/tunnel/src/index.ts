@@ -6,7 +6,7 @@ export { socketEnd, type CallerEnd } from './caller-end.ts';
 export { CallerListener } from './caller-listener.ts';
 export type { Carrier, CarrierEvents, Transport } from './carrier.ts';
 export type { Clock } from './clock.ts';
-export { Compression, type CompressionCounts } from './compression.ts';
+export { Compression, compressedStreamsMax, type CompressionCounts } from './compression.ts';
 export { Endpoint } from './endpoint.ts';
 export type { AcceptHandshake, ConnectHandshake } from './handshake.ts';
 export type { EndpointOptions } from './endpoint-options.ts';

@@ -7,10 +7,10 @@ import { ResetCode } from '@postern/tunnel';
 import type { CallerCause } from './errors.ts';
 import type { GatewayShares } from './gateway-shares.ts';
 
-/** The codecs of this node are all taken. */
+/** The codecs of this node are all taken, or the gateway's share of them. */
 export const compressionFull: CallerCause = {
   code: 'EDGE_OPENING_FULL',
-  text: 'the node has as many compressed streams as it may',
+  text: 'the node has as many compressed streams as it may, or as the gateway may',
   end: 'edge',
 };
 

@@ -125,7 +125,7 @@ export class CloudStreams {
     }
     const early = new EarlyDatagrams();
     const { compression } = this.#parts;
-    const isFull = metadata.compress !== undefined && !compression.hasRoom;
+    const isFull = metadata.compress !== undefined && !compression.hasRoomFor(stream.scope);
     const plain = metadata.compress === undefined || isFull ? stream : compression.wrap(stream);
     const span = this.#startSpan(route, metadata);
     const running: Running = {

@@ -6,7 +6,15 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '@postern/bus';
 import type { Control, Policy, Route } from '@postern/contracts';
 import { type Logger, type Metrics, type Tracing, subsystemLogger } from '@postern/telemetry';
-import { Compression, Endpoint, type Limits, ResetCode, type Session, linkScope } from '@postern/tunnel';
+import {
+  Compression,
+  Endpoint,
+  type Limits,
+  ResetCode,
+  type Session,
+  compressedStreamsMax,
+  linkScope,
+} from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
 import { AclReach } from './acl-reach.ts';
 import { Balancers } from './balancers.ts';
@@ -22,6 +30,7 @@ import { FleetSide } from './fleet-side.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './front-side.ts';
 import type { Fronts } from './fronts.ts';
+import { gatewayShare } from './gateway-shares.ts';
 import { makeGates } from './gates.ts';
 import { Guard } from './guard.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
@@ -81,7 +90,7 @@ export class NodeParts implements ShownParts {
   readonly refusals: Refusals;
   readonly callers: Callers;
   readonly frontSide: FrontSide;
-  readonly compression = new Compression();
+  readonly compression = new Compression(compressedStreamsMax, gatewayShare(compressedStreamsMax));
   readonly cloud: CloudSide;
   readonly guard: Guard;
   readonly aclReach: AclReach;

@@ -27,11 +27,12 @@ export function openMetadataOf(
  */
 export function openStream(
   upstream: Upstream,
-  route: Pick<Route, 'resource'>,
+  route: Pick<Route, 'gatewayId' | 'resource'>,
   metadata: OpenMetadata,
   compression: Compression,
 ): Stream {
-  const compresses = route.resource.compress && upstream.features.has('compress') && compression.hasRoom;
+  const compresses =
+    route.resource.compress && upstream.features.has('compress') && compression.hasRoomFor(route.gatewayId);
   if (!compresses) return upstream.open(metadata);
   return compression.wrap(upstream.open({ ...metadata, compress: 'zstd' }));
 }

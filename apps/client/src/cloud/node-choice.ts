@@ -52,7 +52,8 @@ export class NodeChoice {
   open(session: Session, metadata: CloudOpenMetadata): Stream {
     const { compression } = this.#parts;
     const knows = session.peer.features?.has('compress') === true;
-    const compresses = this.#destination.compress === true && knows && compression.hasRoom;
+    const hasRoom = compression.hasRoomFor(session.peer.scope);
+    const compresses = this.#destination.compress === true && knows && hasRoom;
     if (!compresses) return this.#parts.open(session, metadata);
     return compression.wrap(this.#parts.open(session, { ...metadata, compress: 'zstd' }));
   }
