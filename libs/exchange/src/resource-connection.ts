@@ -63,7 +63,7 @@ const noTrailers: readonly Field[] = [];
 const lastChunk = Buffer.from('0\r\n\r\n');
 /** Less of a body is copied: it would hold a whole slab until it is acknowledged. */
 const heldBytesMin = 8_192;
-/** Heads with 1xx for one request. */
+/** Heads with 1xx for one request, together no longer than one head may be: not every caller's connection holds them up. */
 const informationMax = 16;
 
 /** The bytes, good until the next are asked for. */
@@ -94,6 +94,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
   #requestEnded = false;
   #keepable = true;
   #informations = 0;
+  #informationBytes = 0;
   /** Of a head that is not whole. */
   #held: Gathered | null = null;
   #reader: BodyReader | null = null;
@@ -138,7 +139,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
     this.#requestFraming = framing;
     this.#requestEnded = framing.kind === 'none';
     this.#keepable = true;
-    this.#informations = 0;
+    this.#informations = this.#informationBytes = 0;
     this.#held = null;
     this.stream.writeCopy(latin1Of(text));
   }
@@ -302,7 +303,9 @@ export class ResourceConnection implements StreamEvents, BodySink {
     }
     this.#held = null;
     const next = held === null ? end : from + end - known;
-    this.#handleHead(parseResponseHead(bytes.toString('latin1', start, end), this.#limits), piece, next);
+    const head = parseResponseHead(bytes.toString('latin1', start, end), this.#limits);
+    if (head.status < 200) this.#countInformation(end - start);
+    this.#handleHead(head, piece, next);
     return this.#state === ('switched' as State) ? piece.length : next;
   }
 
@@ -321,8 +324,6 @@ export class ResourceConnection implements StreamEvents, BodySink {
       return;
     }
     if (head.status < 200) {
-      this.#informations += 1;
-      if (this.#informations > informationMax) throw new HttpFault('HTTP_MALFORMED', 'too many 1xx answers');
       this.#user?.onInformation(head);
       return;
     }
@@ -334,6 +335,13 @@ export class ResourceConnection implements StreamEvents, BodySink {
     this.#reader = reader;
     this.#user?.onHead(head, framing);
     if (reader.done) this.#handleAnswered(noTrailers, next < piece.length);
+  }
+
+  #countInformation(bytes: number): void {
+    this.#informations += 1;
+    this.#informationBytes += bytes;
+    if (this.#informations > informationMax || this.#informationBytes > this.#limits.headBytesMax)
+      throw new HttpFault('HTTP_MALFORMED', 'too many 1xx answers');
   }
 
   #takeBody(piece: Buffer, from: number): number {
