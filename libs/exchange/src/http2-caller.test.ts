@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, constants } from 'node:http2';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { StreamEvents } from '@postern/tunnel';
 import { lingerMsMax } from './bounds.ts';
-import type { HttpConnection } from './door.ts';
+import type { HttpConnection, HttpDoor } from './door.ts';
+import type { Errand } from './errand.ts';
 import { Http2Caller } from './http2-caller.ts';
 import { http2Preface } from './http2-preface.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
@@ -44,3 +49,40 @@ test('an HTTP/2 caller that is told to go and does not end its side is cut', () 
     connection.tick(told + lingerMsMax);
     assert.equal(await closed.promise, connection);
   }));
+
+test('an answer that comes in chunks of one byte and is not taken waits as bytes, not as chunks', () =>
+  withTlsPair(async (server, caller) => {
+    const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing };
+    const errand = {
+      answerSeconds: 5,
+      names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
+      whyNot: () => null,
+      nextWay: () => ({ peerId: 'client', open: () => stream }),
+      onStart: () => {},
+      onOpened: () => {},
+      onOver: () => {},
+    };
+    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as Errand };
+    const connection = new Http2Caller(door, server, testFacts, 'id');
+    const settings = { initialWindowSize: 0 };
+    const session = connect('http://localhost', { createConnection: () => caller, settings });
+    const asked = session.request({ ':path': '/' });
+    while (stream.events.onData === undefined) await setImmediate();
+    stream.events.onData(Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'));
+    await once(asked, 'response');
+    const before = collectedHeap();
+    stream.events.onData(Buffer.from('1\r\nx\r\n'.repeat(200_000)));
+    const waiting = collectedHeap() - before;
+    assert.ok(waiting < 10_000_000, `${waiting} bytes`);
+    assert.equal(connection.busy, true);
+    session.destroy();
+  }));
+
+const noop = (): void => {};
+const nothing = { bytesSent: 0, bytesReceived: 0, writeCopy: noop, deliver: noop, end: noop, reset: noop };
+
+function collectedHeap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
