@@ -19,6 +19,7 @@ import type { AcceptHandshake, ConnectHandshake } from './handshake.ts';
 import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
 import { gatewayFor, type Peer } from './peer.ts';
 import { RelaySide, startRelay } from './relay.ts';
+import { ScopeBudgets } from './scope-budgets.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { isBetterSession } from './session-choice.ts';
 import { newStreamKey } from './stream-key.ts';
@@ -32,7 +33,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly self: ProcessName;
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly sendBudget: Budget;
+  readonly #sendBudgets: ScopeBudgets;
   readonly #receiveBudget: Budget;
   readonly #shortTraffic = new ShortTraffic();
   readonly #options: EndpointOptions;
@@ -53,7 +54,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.self = options.self;
     this.limits = { ...defaultLimits, ...options.limits };
     this.clock = options.clock ?? systemClock;
-    this.sendBudget = new Budget(this.limits.sendBytesPerProcessMax);
+    const { sendBytesPerProcessMax, sendBytesPerGatewayMax } = this.limits;
+    this.#sendBudgets = new ScopeBudgets(sendBytesPerProcessMax, sendBytesPerGatewayMax);
     this.#receiveBudget = new Budget(this.limits.receiveBytesPerProcessMax);
     this.#tombstones = new TombstoneTable(this.limits);
     this.#stopTicking = this.clock.every(Math.min(1_000, this.limits.keepaliveIntervalMs), () =>
@@ -72,7 +74,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   /** Bytes promised to senders, and bytes kept for peers, in this process. */
   get memory(): { receiveReserved: number; sendReserved: number } {
-    return { receiveReserved: this.#receiveBudget.used, sendReserved: this.sendBudget.used };
+    return { receiveReserved: this.#receiveBudget.used, sendReserved: this.#sendBudgets.all.used };
   }
 
   /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
@@ -152,6 +154,10 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   // ---- for streams
 
+  sendBudgetOf(scope: string): Budget {
+    return this.#sendBudgets.of(scope);
+  }
+
   findSession(stream: Stream): Session | null {
     let best: Session | null = null;
     for (const session of this.#byPeer.get(peerKey(stream.scope, stream.peer.id))) {
@@ -168,6 +174,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   forget(stream: Stream, tombstone: Tombstone): void {
     this.#streams.delete(stream.key);
+    this.#sendBudgets.leave(stream.scope);
     this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
     this.#waiting.delete(stream.scope, stream);
     this.#tombstones.add(stream.key, tombstone, this.clock.now());
@@ -289,6 +296,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   #keep(stream: Stream): void {
     this.#streams.set(stream.key, stream);
+    this.#sendBudgets.enter(stream.scope);
     this.#streamsByPeer.add(peerKey(stream.scope, stream.peer.id), stream);
   }
 

@@ -36,6 +36,8 @@ export interface Limits {
   receiveBytesPerProcessMax: number;
   /** What senders keep unacknowledged, all together, above their floors. */
   sendBytesPerProcessMax: number;
+  /** The part of it that one gateway's have at most. A node, which has many, gives half. */
+  sendBytesPerGatewayMax: number;
   /** What a relay's window for one stream can grow to, per direction. */
   relayBytesPerStreamMax: number;
   /** Control frames that wait for a peer which does not read. A RESUME for each of `streamsPerSessionMax` streams must fit. */
@@ -64,6 +66,7 @@ export const defaultLimits: Limits = Object.freeze({
   receiveBytesPerSessionMax: 256 * mib,
   receiveBytesPerProcessMax: 1024 * mib,
   sendBytesPerProcessMax: 1024 * mib,
+  sendBytesPerGatewayMax: 1024 * mib,
   relayBytesPerStreamMax: 16 * mib,
   controlBytesMax: 16 * mib,
   datagramBytesMax: 256 * kib,

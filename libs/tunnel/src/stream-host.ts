@@ -12,7 +12,8 @@ export interface StreamHost {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly self: ProcessName;
-  readonly sendBudget: Budget;
+  /** What the streams of a gateway may keep above their floors. */
+  sendBudgetOf(scope: string): Budget;
   /** A session over which the other end can be reached, with room for one more stream; null when there is none now. */
   findSession(stream: Stream): Session | null;
   /** The stream has no path and waits for one. */

@@ -66,7 +66,7 @@ export class Stream implements PathEnd, StreamEnd {
     this.scope = start.scope;
     this.peer = start.peer;
     this.#phase = opener ? 'opening' : 'offered';
-    this.#sending = new SendingPart(host.limits, host.sendBudget);
+    this.#sending = new SendingPart(host.limits, host.sendBudgetOf(start.scope));
     this.#receiving = new ReceivingPart(host.limits, session.receiveBudget, !opener);
     this.#path = new StreamPath(host, this, this.#sending, this.#receiving);
   }

@@ -13,6 +13,7 @@ import {
   ResetCode,
   type Session,
   compressedStreamsMax,
+  defaultLimits,
   linkScope,
 } from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
@@ -118,7 +119,7 @@ export class NodeParts implements ShownParts {
     this.turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
     this.endpoint = new Endpoint({
       self: { id: options.name, bootId: this.bootId },
-      ...(parts.limits === undefined ? {} : { limits: parts.limits }),
+      limits: { sendBytesPerGatewayMax: gatewayShare(defaultLimits.sendBytesPerProcessMax), ...parts.limits },
       onOpen: (stream) => void this.cloud.streams.serve(stream),
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);

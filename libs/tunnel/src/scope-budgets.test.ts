@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeCredit } from './frame.ts';
+import { RawPeer } from './raw-peer.ts';
+import { ScopeBudgets } from './scope-budgets.ts';
+import { TestClock, testEndpoint } from './test-world.ts';
+import type { StreamEnd } from './stream-end.ts';
+
+test('a peer that acknowledges nothing leaves the streams of other gateways their room', async () => {
+  const clock = new TestClock();
+  const offered: StreamEnd[] = [];
+  const node = testEndpoint(clock, 'node', {
+    limits: { sendBytesPerProcessMax: 1_000_000, sendBytesPerGatewayMax: 500_000 },
+    onOpen: (stream) => {
+      offered.push(stream);
+      stream.accept();
+    },
+  });
+  const open = async (scope: string): Promise<StreamEnd> => {
+    const { raw } = await RawPeer.join(clock, node, { scope });
+    raw.open(1, node.self, { key: scope.padStart(32, '0') });
+    raw.send(encodeCredit(1, 0, 1_000_000_000));
+    return offered.at(-1) as StreamEnd;
+  };
+  const hoarder = await open('1');
+  while (hoarder.room > 0) hoarder.write(Buffer.alloc(50_000));
+  assert.ok(node.memory.sendReserved <= 500_000);
+  const other = await open('2');
+  assert.ok(other.room >= 500_000, `${other.room}`);
+  while (other.room > 0) other.write(Buffer.alloc(50_000));
+  assert.ok(node.memory.sendReserved <= 1_000_000);
+  node.close();
+  assert.equal(node.memory.sendReserved, 0);
+});
+
+test('a gateway’s share is one and the same while it has a stream', () => {
+  const budgets = new ScopeBudgets(100, 50);
+  budgets.enter('a');
+  budgets.enter('a');
+  const share = budgets.of('a');
+  budgets.leave('a');
+  assert.equal(budgets.of('a'), share);
+  budgets.leave('a');
+  assert.notEqual(budgets.of('a'), share);
+});
