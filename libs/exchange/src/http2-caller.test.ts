@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import type { StreamEvents } from '@postern/tunnel';
 import { lingerMsMax } from './bounds.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
-import type { Errand } from './errand.ts';
+import type { HttpErrand } from './errand.ts';
 import { Http2Caller } from './http2-caller.ts';
 import { http2Preface } from './http2-preface.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
@@ -62,7 +62,7 @@ test('an answer that comes in chunks of one byte and is not taken waits as bytes
       onOpened: () => {},
       onOver: () => {},
     };
-    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as Errand };
+    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as HttpErrand };
     const connection = new Http2Caller(door, server, testFacts, 'id');
     const settings = { initialWindowSize: 0 };
     const session = connect('http://localhost', { createConnection: () => caller, settings });
