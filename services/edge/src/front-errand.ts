@@ -25,6 +25,8 @@ const connectTimeoutSecondsMax = 180;
 /** What a client may take beyond the resource's own time-out to say so. */
 const answerGraceSeconds = 5;
 
+const none: ReadonlySet<string> = new Set();
+
 /** What an errand needs of the node. */
 export interface FrontErrandParts {
   policy(gatewayId: string): Policy | undefined;
@@ -69,7 +71,8 @@ export class FrontErrand implements Errand {
   readonly #needs: readonly Feature[];
   readonly #connectTimeoutSeconds: number;
   readonly #startedAt = performance.now();
-  readonly #tried = new Set<string>();
+  /** Clients, and ways to them; made anew with each, as hardly anybody tries a second. */
+  #tried: ReadonlySet<string> = none;
   /** What is asked of a client now, where it is traced. */
   #asking: TraceSpan | null = null;
   #running: Running | null = null;
@@ -123,7 +126,7 @@ export class FrontErrand implements Errand {
       const denied = judgeOwn(policy, upstream.ownList, this.#target);
       if (denied === null) return this.#wayBy(upstream);
       this.#lastCause = denied;
-      this.#tried.add(upstream.clientId);
+      this.#leaveOut(upstream.clientId);
     }
   }
 
@@ -155,9 +158,13 @@ export class FrontErrand implements Errand {
         else this.#lastCause = causeOfReset(code, text, false);
         this.#endAsking(this.#lastCause);
         // What the path refused the same client may take by another.
-        this.#tried.add(code === null || saysPathRefused(code) ? id : clientId);
+        this.#leaveOut(code === null || saysPathRefused(code) ? id : clientId);
       },
     };
+  }
+
+  #leaveOut(tried: string): void {
+    this.#tried = new Set([...this.#tried, tried]);
   }
 
   #startAsking(upstream: Upstream): TraceSpan | null {
