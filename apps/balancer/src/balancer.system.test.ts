@@ -15,7 +15,11 @@ import { balancerMetrics } from './metrics.ts';
 const known = [{ name: 'edge-1', address: '127.0.0.1' }];
 
 /** A balancer whose haproxy checks a configuration by the lines `check`, and runs until it is told to end. */
-function make(t: TestContext, check: string, ...argv: string[]): { balancer: Service; state: string } {
+function make(
+  t: TestContext,
+  check: string,
+  ...argv: string[]
+): { balancer: Service; state: string; failing: () => Promise<string> } {
   const state = mkdtempSync(join(tmpdir(), 'postern-balancer-'));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const runs = 'exec tail -f /dev/null';
@@ -29,14 +33,17 @@ function make(t: TestContext, check: string, ...argv: string[]): { balancer: Ser
   const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
   const resolution = program.resolve([...flags, '--drain-grace-ms', '10', ...argv], {});
   assert(resolution.kind === 'run');
+  const metrics = new Metrics();
   const balancer = createBalancer({
     options: resolution.settings,
     logger: silentLogger,
-    metrics: balancerMetrics(new Metrics()),
+    metrics: balancerMetrics(metrics),
     ending: { end: () => {}, signal: new AbortController().signal },
   });
   t.after(() => balancer.stop());
-  return { balancer, state };
+  const failing = async (): Promise<string> =>
+    /^postern_balancer_failing (.+)$/m.exec(await metrics.text())?.[1] ?? '';
+  return { balancer, state, failing };
 }
 
 function script(state: string, name: string, lines: string): string {
@@ -53,12 +60,14 @@ const untilReady = (balancer: Service): Promise<unknown> =>
   );
 
 test('where haproxy does not take the nodes of before, the start goes on and they are tried again', async (t) => {
-  const { balancer, state } = make(t, 'test -e willing');
+  const { balancer, state, failing } = make(t, 'test -e willing');
   keepKnownNodes(state, known);
   await balancer.start();
   assert.deepEqual(balancer.ready().waitingFor, ['nodes', 'haproxy']);
+  assert.equal(await failing(), '1');
   writeFileSync(join(state, 'willing'), '');
   await untilReady(balancer);
+  await until(failing, (value) => value === '0');
 });
 
 test('the static address is held though the nodes cannot be kept for the next start', async (t) => {

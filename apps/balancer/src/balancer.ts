@@ -150,9 +150,11 @@ class Balancer implements Service {
       const nodes = await list();
       if (nodes.length > 0 && !signal.aborted) await this.#serve(nodes);
       this.#failure = null;
+      metrics.failing.set(0);
     } catch (error) {
       if (signal.aborted) return;
       metrics.pollFailures.inc();
+      metrics.failing.set(1);
       const failure = error instanceof BalancerError ? error.code : String(error);
       if (failure !== this.#failure) logger.warn({ error }, 'the list of nodes is as it was');
       this.#failure = failure;

@@ -6,6 +6,7 @@ export interface BalancerMetrics {
   readonly nodes: Gauge;
   readonly reloads: Counter;
   readonly pollFailures: Counter;
+  readonly failing: Gauge;
 }
 
 /** Makes them in the program's registry. */
@@ -23,11 +24,17 @@ export function balancerMetrics(metrics: Metrics): BalancerMetrics {
       unit: '{configuration}',
       help: 'Configurations that haproxy was given, the first included.',
     }),
-    // How often the admin API did not say which nodes there are.
+    // How often the admin API did not say which nodes there are, or haproxy did not take them.
     pollFailures: metrics.counter({
       name: 'postern.balancer.poll_failures',
       unit: '{question}',
-      help: 'Questions to the admin API for the nodes that failed.',
+      help: 'Times that the nodes could not be had or served.',
+    }),
+    // Whether it knows of changes, however seldom it asks.
+    failing: metrics.gauge({
+      name: 'postern.balancer.failing',
+      unit: '{balancer}',
+      help: '1 while the nodes could not be had or served at the last try, else 0.',
     }),
   };
 }
