@@ -2,6 +2,7 @@ export type { Clock } from './clock.ts';
 export { FeedFollower, type FeedChange, type FeedFollowerOptions } from './feed-follower.ts';
 export { FeedOwner, type FeedOwnerOptions, type FeedSource, type Identified } from './feed-owner.ts';
 export type { Position, Within } from './feed-log.ts';
+export { OwnLists, ownRulesPerGatewayMax } from './own-lists.ts';
 export { fitPage } from './page.ts';
 export { PresenceAnnouncer, type Announcement, type PresenceAnnouncerOptions } from './presence-announcer.ts';
 export { askOnBus, type AskPage } from './presence-snapshot.ts';

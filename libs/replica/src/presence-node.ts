@@ -10,6 +10,7 @@
  *                  └────────────────────────────────────────┴─────────────────────────────────────────┘
  */
 import type { NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
+import type { OwnLists } from './own-lists.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
 
 /** Most tunnels of one node that are kept. */
@@ -39,13 +40,19 @@ export class PresenceNode {
   readonly #tunnels = new Map<string, TunnelPresence>();
   readonly #held = new Map<number, TunnelNotice>();
   readonly #digest = new TunnelDigest();
+  readonly #lists: OwnLists;
   readonly #onChange: TunnelChange;
 
-  constructor({ node, bootId, startedAt }: Origin, now: number, onChange: TunnelChange) {
+  constructor(
+    { node, bootId, startedAt }: Origin,
+    now: number,
+    { lists, onChange }: { lists: OwnLists; onChange: TunnelChange },
+  ) {
     this.name = node;
     this.bootId = bootId;
     this.startedAt = startedAt;
     this.heardAt = now;
+    this.#lists = lists;
     this.#onChange = onChange;
   }
 
@@ -135,8 +142,10 @@ export class PresenceNode {
       return;
     }
     if (before === null) this.#digest.toggle(tunnel.tunnelId);
-    this.#tunnels.set(tunnel.tunnelId, tunnel);
-    this.#onChange(tunnel, before);
+    const now = { ...tunnel, ownRules: this.#lists.hold(tunnel.gatewayId, tunnel.ownRules) };
+    if (before !== null) this.#lists.release(before.gatewayId, before.ownRules);
+    this.#tunnels.set(tunnel.tunnelId, now);
+    this.#onChange(now, before);
   }
 
   #remove(id: string): void {
@@ -144,6 +153,7 @@ export class PresenceNode {
     if (before === undefined) return;
     this.#tunnels.delete(id);
     this.#digest.toggle(id);
+    this.#lists.release(before.gatewayId, before.ownRules);
     this.#onChange(null, before);
   }
 }

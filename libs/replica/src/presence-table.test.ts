@@ -5,6 +5,7 @@ import type { NodeSnapshot } from '@postern/contracts';
 import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
+import { ownRulesPerGatewayMax } from './own-lists.ts';
 import { heldMax } from './presence-node.ts';
 import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';
 
@@ -65,6 +66,33 @@ it('knows the tunnels of a client from those of the others of its gateway, those
   silent.down('t1');
   silent.up({ ...tunnel('t2'), clientId: 'c1' });
   assert.deepEqual([of('c1').toSorted(), of('c2')], [['t2', 't3'], []]);
+});
+
+it('keeps a list that several tunnels have once, and of one gateway no more rules than it may have', () => {
+  const { take, table: heard } = table();
+  const node = quietAnnouncer('a', 'boot1', take);
+  const listOf = (n: number) =>
+    Array.from({ length: 1_000 }, (_, port) => ({
+      action: 'allow' as const,
+      host: `h${n}`,
+      port: String(port + 1),
+    }));
+  const rulesOf = (id: string) =>
+    heard.tunnels('g').find(({ tunnel: { tunnelId } }) => tunnelId === id)?.tunnel.ownRules;
+  const lists = ownRulesPerGatewayMax / 1_000;
+  for (let n = 0; n < lists; n += 1) node.up({ ...tunnel(`t${n}`), ownRules: listOf(n) });
+  node.up({ ...tunnel('same'), ownRules: listOf(0) });
+  node.up({ ...tunnel('more'), ownRules: listOf(lists) });
+  node.up({ ...tunnel('other', 'other'), ownRules: listOf(0) });
+  assert.equal(rulesOf('same'), rulesOf('t0'));
+  assert.deepEqual([rulesOf('t1')?.length, rulesOf('more')], [1_000, []]);
+  assert.equal(heard.tunnels('other')[0]?.tunnel.ownRules?.length, 1_000);
+  node.down('t1');
+  node.up({ ...tunnel('t2'), ownRules: null });
+  for (const id of ['more', 'more2']) node.up({ ...tunnel(id), ownRules: listOf(lists) });
+  assert.deepEqual([rulesOf('more')?.length, rulesOf('more2')], [1_000, rulesOf('more')]);
+  node.down('t0');
+  assert.equal(rulesOf('same')?.length, 1_000);
 });
 
 it('asks for the set at a gap, holds what is announced meanwhile, and applies what is above it', async () => {

@@ -20,6 +20,7 @@ import {
 } from '@postern/contracts';
 import { BootHistory } from './boot-history.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { OwnLists } from './own-lists.ts';
 import { PresenceNode, type Origin } from './presence-node.ts';
 import { askOnBus, fetchSnapshot, type AskPage } from './presence-snapshot.ts';
 import { ReplicaError } from './replica-error.ts';
@@ -52,6 +53,7 @@ export class PresenceTable {
   readonly #askPage: AskPage;
   readonly #nodes = new Map<string, PresenceNode>();
   readonly #index = new TunnelIndex();
+  readonly #lists = new OwnLists();
   readonly #over = new BootHistory();
   readonly #asking = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -207,9 +209,12 @@ export class PresenceTable {
       this.#over.add(name, former.bootId);
       this.#forget(name);
     }
-    const node = new PresenceNode(origin, this.#clock.now(), (now, before) => {
-      this.#index.change(name, now, before);
-      this.#options.onTunnel?.(name, now, before);
+    const node = new PresenceNode(origin, this.#clock.now(), {
+      lists: this.#lists,
+      onChange: (now, before) => {
+        this.#index.change(name, now, before);
+        this.#options.onTunnel?.(name, now, before);
+      },
     });
     this.#nodes.set(name, node);
     return node;

@@ -8,7 +8,7 @@
  *               client ══tunnel══► this node ──link──► the caller's node   onward, over a link
  */
 import type { AccessList } from '@postern/access';
-import type { AccessRule, Policy, TunnelPresence } from '@postern/contracts';
+import type { Policy, TunnelPresence } from '@postern/contracts';
 import type { LocatedTunnel } from '@postern/replica';
 import {
   type Endpoint,
@@ -80,7 +80,7 @@ export class Relays {
     const here = this.#parts.tunnels.ofClient(gatewayId, client.id).find(isIt);
     if (here !== undefined) return here.ownList;
     const there = this.#parts.clientElsewhere(gatewayId, client.id).find(({ tunnel }) => isIt(tunnel));
-    return there === undefined ? undefined : knownListOf(there.tunnel.ownRules);
+    return there === undefined ? undefined : ownListOf(there.tunnel.ownRules);
   }
 
   /** Where to pass on a stream that came over `session` and is for another process. */
@@ -183,7 +183,7 @@ class RelayUpstream implements Upstream {
   }
 
   get ownList(): AccessList | null {
-    return knownListOf(this.#tunnel.ownRules);
+    return ownListOf(this.#tunnel.ownRules);
   }
 
   open(metadata: object): Stream {
@@ -211,16 +211,4 @@ function knownFeaturesOf(tunnel: TunnelPresence): ReadonlySet<string> {
   const features = new Set(tunnel.features);
   knownSets.set(tunnel, features);
   return features;
-}
-
-const knownLists = new WeakMap<readonly AccessRule[], AccessList | null>();
-
-/** Announced lists are read once, not for each caller. */
-function knownListOf(rules: readonly AccessRule[] | null): AccessList | null {
-  if (rules === null) return null;
-  const known = knownLists.get(rules);
-  if (known !== undefined) return known;
-  const list = ownListOf(rules);
-  knownLists.set(rules, list);
-  return list;
 }

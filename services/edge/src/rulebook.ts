@@ -31,9 +31,16 @@ export function sourceRulesOf(policy: Policy, destinationId: string): SourceRule
   return rules;
 }
 
-/** A client's own list as it told it; null when it has none. */
+const ownLists = new WeakMap<readonly AccessRule[], AccessList>();
+
+/** A client's own list as it told it, which is read once for all tunnels that have it; null when it has none. */
 export function ownListOf(rules: readonly AccessRule[] | null): AccessList | null {
-  return rules === null ? null : readAccessList(rules);
+  if (rules === null) return null;
+  const known = ownLists.get(rules);
+  if (known !== undefined) return known;
+  const list = readAccessList(rules);
+  ownLists.set(rules, list);
+  return list;
 }
 
 function compiledOf(policy: Policy): Compiled {

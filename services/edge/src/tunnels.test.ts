@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ownRulesPerGatewayMax } from '@postern/replica';
 import { silentLogger } from '@postern/telemetry';
 import { TunnelError } from '@postern/tunnel';
 import type { VerifiedClient } from './ticket-verifier.ts';
@@ -19,6 +20,8 @@ test('the tunnels of a client are found without a look at those of the others of
       facts: { name: 'host' },
       session: { transport: 'tls' },
       presence: () => null,
+      holdList: () => {},
+      releaseList: () => {},
     } as unknown as Tunnel;
     tunnels.add(tunnel);
     return tunnel;
@@ -54,4 +57,31 @@ test('lists that a client sends one after the other are not read before one is a
   assert.ok(readsOfOne > 0);
   assert.notEqual(tunnel.ownList, null);
   assert.equal(reads, readsOfOne);
+});
+
+test('clients of one gateway cannot fill a node with lists of their own, and one that several have is read once', () => {
+  const tunnels = new Tunnels({ tunnelUp: () => {}, tunnelDown: () => {} }, silentLogger);
+  const add = (gatewayId: string, host: string): Tunnel => {
+    const rule = (_: unknown, port: number) => ({ action: 'allow' as const, host, port: String(port + 1) });
+    const client = {
+      gatewayId,
+      clientId: host,
+      hello: { bootId: 'b', facts: { name: 'n' }, ownRules: Array.from({ length: 1_000 }, rule) },
+      policy: { accessListRevision: 1 },
+    };
+    const session = { transport: 'direct', connectedAt: new Date(), peer: {} };
+    const tunnel = new Tunnel({} as never, session as never, host, client as unknown as VerifiedClient);
+    tunnels.add(tunnel);
+    return tunnel;
+  };
+  const ofRules = ({ ownList }: Tunnel) => ownList?.rules.length;
+  const [first, second] = [add('g', 'h0'), add('g', 'h0')];
+  assert.equal(first.ownList, second.ownList);
+  for (let n = 1; n < ownRulesPerGatewayMax / 1_000; n += 1) add('g', `h${n}`);
+  assert.deepEqual(
+    [ofRules(first), ofRules(add('g', 'more')), ofRules(add('other', 'more'))],
+    [1_000, 0, 1_000],
+  );
+  for (const { session } of [first, second]) tunnels.remove(session, new TunnelError('TUNNEL_REFUSED', 'x'));
+  assert.equal(ofRules(add('g', 'more')), 1_000);
 });

@@ -11,6 +11,7 @@ import {
   Control,
   type TunnelPresence,
 } from '@postern/contracts';
+import { OwnLists } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import { type Endpoint, GoAwayCode, type Session, type Stream, type TunnelError } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
@@ -33,10 +34,10 @@ export class Tunnel implements Upstream {
   readonly facts: ClientFacts;
   /** Which version of the gateway's list the client has been sent. */
   accessListRevision: number;
+  /** What is kept of the list. */
+  #heldRules: AccessRule[] | null = null;
   readonly #endpoint: Endpoint;
   #ownRules: readonly AccessRule[] | null;
-  /** Undefined until it is asked for. */
-  #ownList: AccessList | null | undefined;
 
   constructor(endpoint: Endpoint, session: Session, id: string, client: VerifiedClient) {
     this.#endpoint = endpoint;
@@ -70,8 +71,7 @@ export class Tunnel implements Upstream {
   }
 
   get ownList(): AccessList | null {
-    if (this.#ownList === undefined) this.#ownList = ownListOf(this.#ownRules);
-    return this.#ownList;
+    return ownListOf(this.#ownRules);
   }
 
   open(metadata: object): Stream {
@@ -81,10 +81,22 @@ export class Tunnel implements Upstream {
   /** The client has changed its own list, as often as it likes: what is costly waits until somebody asks. */
   setOwnRules(rules: readonly AccessRule[] | null): void {
     this.#ownRules = rules;
-    this.#ownList = undefined;
   }
 
-  /** As it is announced to the other nodes and the router. */
+  /** Has its list kept among those of all tunnels, as it is now. */
+  holdList(lists: OwnLists): void {
+    const held = lists.hold(this.gatewayId, this.#ownRules);
+    lists.release(this.gatewayId, this.#heldRules);
+    this.#heldRules = held;
+    this.setOwnRules(held);
+  }
+
+  /** It has no list any more. */
+  releaseList(lists: OwnLists): void {
+    lists.release(this.gatewayId, this.#heldRules);
+  }
+
+  /** As it is announced to the other nodes and the router, with the list that is held. */
   presence(): TunnelPresence {
     return {
       tunnelId: this.id,
@@ -96,7 +108,7 @@ export class Tunnel implements Upstream {
       address: this.session.remoteAddress,
       connectedAt: this.session.connectedAt.toISOString(),
       facts: this.facts,
-      ownRules: this.#ownRules === null ? null : [...this.#ownRules],
+      ownRules: this.#heldRules,
       features: [...this.features],
     };
   }
@@ -133,6 +145,7 @@ export class Tunnels {
   readonly #byGateway = new Map<string, Set<Tunnel>>();
   /** By gateway and client ID. */
   readonly #byClient = new Map<string, Set<Tunnel>>();
+  readonly #lists = new OwnLists();
   readonly #changed = new Set<Tunnel>();
   readonly #onControl: OnControl;
   readonly #onOwnRules: (gatewayId: string) => void;
@@ -185,6 +198,7 @@ export class Tunnels {
     this.#bySession.set(tunnel.session, tunnel);
     addUnder(this.#byGateway, tunnel.gatewayId, tunnel);
     addUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
+    tunnel.holdList(this.#lists);
     this.#observer.tunnelUp(tunnel.presence());
     this.#logger.info({ ...aboutTunnel(tunnel), name: tunnel.facts.name }, 'a tunnel is up');
   }
@@ -194,6 +208,7 @@ export class Tunnels {
     const tunnel = this.#bySession.get(session);
     if (tunnel === undefined) return;
     this.#bySession.delete(session);
+    tunnel.releaseList(this.#lists);
     removeUnder(this.#byGateway, tunnel.gatewayId, tunnel);
     removeUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     this.#observer.tunnelDown(tunnel.id);
@@ -222,7 +237,9 @@ export class Tunnels {
   #tellChanged(): void {
     this.#tellTimer = null;
     for (const tunnel of this.#changed) {
-      if (this.#bySession.has(tunnel.session)) this.#observer.tunnelUp(tunnel.presence());
+      if (!this.#bySession.has(tunnel.session)) continue;
+      tunnel.holdList(this.#lists);
+      this.#observer.tunnelUp(tunnel.presence());
     }
     for (const gatewayId of new Set([...this.#changed].map((tunnel) => tunnel.gatewayId)))
       this.#onOwnRules(gatewayId);
