@@ -26,7 +26,7 @@ import {
   updateCertificate,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
-import { type Store, openSqlite } from '@postern/store';
+import { type Store, newId, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
 import {
   certificateKey,
@@ -129,6 +129,29 @@ describe('certificates of operators', () => {
     assert.deepEqual(await ask(bus, getCertificate, { id: made.id }), made);
     assert.deepEqual((await ask(bus, listCertificates, {})).items, [made]);
     assert.doesNotMatch(JSON.stringify(made), /PRIVATE KEY/);
+  });
+
+  it('lists those too long for one message of the bus together in shorter pages', async () => {
+    const keyPem = await generateKey();
+    const csrPem = await createSigningRequest({ keyPem, commonName: 'x' });
+    const notAfter = new Date(Date.now() + 90 * 86_400_000);
+    const names = Array.from({ length: 128 }, (_, n) => `n${n}.${'long-label.'.repeat(18)}example`);
+    const chainPem = await ca.issue({ csrPem, names, usage: 'server', notAfter });
+    const made = [(await upload(chainPem)).id];
+    const certificates = await store.collection('certstore_certificates');
+    const one = await certificates.get(made[0] ?? '');
+    assert(one !== null);
+    while (made.length < 45) made.push((await certificates.insert({ ...one, id: newId() })).id);
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: { id: string }[]; nextCursor: string | null } = await ask(bus, listCertificates, {
+        cursor,
+      });
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    assert.deepEqual(seen, made);
   });
 
   it('warns of a chain that ends below an issuer that is not in it', async () => {

@@ -18,7 +18,7 @@ import {
   linePattern,
   releaseCertificate,
 } from '@postern/contracts';
-import type { FeedOwner, FeedSource } from '@postern/replica';
+import { type FeedOwner, type FeedSource, fitPage } from '@postern/replica';
 import { type Store, StoreError, TurnQueue, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { isDuplicate } from './authority.ts';
@@ -138,7 +138,8 @@ export class Certificates {
   }> {
     const { limit = pageItemsDefault, cursor = null } = options;
     const page = await this.#parts.documents.certificates.list({ limit, cursor });
-    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+    const items = page.items.map((document) => this.#show(document));
+    return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
   /** Another name, other contents, or both. */
