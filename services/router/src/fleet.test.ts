@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryBus } from '@postern/bus';
+import type { FleetNode } from '@postern/contracts';
 import { openSqlite } from '@postern/store';
 import { openDocuments, type DestinationDocument } from './document.ts';
 import { Fleet } from './fleet.ts';
 
 const presence = { tunnels: () => [], gateways: [], nodes: () => [] };
+
+const node: FleetNode = {
+  name: 'edge-1',
+  bootId: 'b',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  version: '0.1.0',
+  zone: '',
+  address: '127.0.0.1:9000',
+  heard: true,
+  ready: true,
+  draining: false,
+  tunnels: 0,
+  callers: 0,
+};
 
 test('the fronts of many gateways are listed page by page, of which each reads those of a few', async () => {
   const documents = await openDocuments(openSqlite(':memory:'));
@@ -39,4 +54,22 @@ test('the fronts of many gateways are listed page by page, of which each reads t
   } while (cursor !== null);
   assert.equal(seen.length, 300);
   assert.equal(new Set(seen).size, 300);
+});
+
+test('a node that is silent is not shown as ready, whatever it said last', async (t) => {
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const silent = { ...node, name: 'edge-2', heard: false };
+  const fleet = new Fleet({
+    bus: memoryBus(),
+    documents: await openDocuments(store),
+    presence: { tunnels: () => [], gateways: [], nodes: () => [node, silent] },
+  });
+  assert.deepEqual(
+    fleet.listNodes().items.map(({ name, heard, ready }) => [name, heard, ready]),
+    [
+      ['edge-1', true, true],
+      ['edge-2', false, false],
+    ],
+  );
 });

@@ -93,9 +93,10 @@ export class Fleet {
     return fitPage({ items, nextCursor }, ({ id }) => id);
   }
 
-  /** All nodes that are not forgotten, in the order of their names. */
+  /** All nodes that are not forgotten, in the order of their names. One that is silent is not ready, whatever it said last. */
   listNodes(): { items: FleetNode[] } {
-    return { items: this.#presence.nodes().toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+    const nodes = this.#presence.nodes().map((node) => ({ ...node, ready: node.heard && node.ready }));
+    return { items: nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
   }
 
   /** How many clients of a gateway are connected. */

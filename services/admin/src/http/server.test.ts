@@ -418,6 +418,13 @@ describe('an answer', () => {
     assert.equal(answer.headers['retry-after'], '1');
   });
 
+  it('says that it knows of no nodes, and not that there are none, where the router does not answer', async () => {
+    const nodes = async () => (await send('GET', '/health')).json<{ nodes: unknown }>().nodes;
+    assert.deepEqual(await nodes(), { ready: 1, known: 1 });
+    platform.silence();
+    assert.equal(await nodes(), null);
+  });
+
   it('tells nothing of an internal error but its tracking ID', async () => {
     const failing = await failingServer();
     const answer = await failing.inject({

@@ -60,6 +60,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Whose key it is; there once the request was let in. */
     apiKey: ApiKey | null;
+    /** The address that it came from, which its socket no longer tells once it is closed. */
+    address: string;
   }
 }
 
@@ -68,6 +70,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   const app = fastify(serverOptions(parts)) as unknown as FastifyInstance;
   app.server.maxConnections = connectionsMax;
   app.decorateRequest('apiKey', null);
+  app.decorateRequest('address', '');
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   parseJson(app);
@@ -125,35 +128,44 @@ function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyRep
   return reply.code(status).type(problemMediaType).serializer(String).send(problem);
 }
 
+/**
+ * Each call is told once its answer is decided and its connection is done with that. A caller who closes early is told
+ * too: what it asked for was done all the same, and fastify's own `onResponse` does not come then.
+ */
 function watchRequests(app: FastifyInstance, { metrics }: ServerParts): void {
   app.addHook('onRequest', async (request, reply) => {
+    request.address = request.ip;
     reply.headers(commonHeaders(request));
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none';
-    // Who looks for the maker of an object, an API key say, finds it by its ID.
-    const made = request.method === 'POST' ? reply.getHeader('location') : undefined;
-    metrics.observe({
-      method: request.method,
-      scheme: 'https',
-      route,
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-    });
-    request.log.info(
-      {
-        trackingId: request.id,
-        method: request.method,
-        path: request.url.split('?', 1)[0],
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime * 10) / 10,
-        address: request.ip,
-        actor: request.apiKey?.id ?? null,
-        ...(made === undefined ? {} : { made }),
-      },
-      'answered',
-    );
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.raw.destroyed) tellRequest(request, reply, metrics);
+    else reply.raw.once('close', () => tellRequest(request, reply, metrics));
   });
+}
+
+function tellRequest(request: FastifyRequest, reply: FastifyReply, metrics: AdminMetrics): void {
+  // Who looks for the maker of an object, an API key say, finds it by its ID.
+  const made = request.method === 'POST' ? reply.getHeader('location') : undefined;
+  metrics.observe({
+    method: request.method,
+    scheme: 'https',
+    route: request.routeOptions.url ?? 'none',
+    status: reply.statusCode,
+    seconds: reply.elapsedTime / 1000,
+  });
+  request.log.info(
+    {
+      trackingId: request.id,
+      method: request.method,
+      path: request.url.split('?', 1)[0],
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      address: request.address,
+      actor: request.apiKey?.id ?? null,
+      ...(made === undefined ? {} : { made }),
+    },
+    reply.raw.writableFinished ? 'answered' : 'answered, and the caller had gone',
+  );
 }
 
 /** On every answer, so that no browser makes of it what it is not. */

@@ -1,6 +1,6 @@
 /** Whether the parts behind the API answer: each is asked something cheap that it answers from what it owns. */
 import type { Bus } from '@postern/bus';
-import { ServiceError, ask, getCa, listNodes, listTicketKeys } from '@postern/contracts';
+import { type FleetNode, ServiceError, ask, getCa, listNodes, listTicketKeys } from '@postern/contracts';
 import type { Store } from '@postern/store';
 import { Type, type Static } from 'typebox';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
@@ -11,12 +11,15 @@ const Part = Type.Object({
   ok: Type.Boolean(),
   code: Type.Union([Type.String(), Type.Null()], { description: 'the error code when it is not' }),
 });
+const Nodes = Type.Object({
+  ready: Type.Integer({ description: 'nodes that take tunnels and callers now' }),
+  known: Type.Integer(),
+});
 const Health = answerOf('Health', {
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded')]),
   version: Type.String(),
-  nodes: Type.Object({
-    ready: Type.Integer({ description: 'nodes that take tunnels and callers now' }),
-    known: Type.Integer(),
+  nodes: Type.Union([Nodes, Type.Null()], {
+    description: 'null where the router, which knows them, does not answer',
   }),
   parts: Type.Array(Part),
 });
@@ -36,22 +39,23 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
       status: 200,
       answer: Health,
       handle: async () => {
-        const nodes = { ready: 0, known: 0 };
-        const parts = await Promise.all([
+        const asked = ask(bus, listNodes, {}, { deadlineMs });
+        const [nodes, ...parts] = await Promise.all([
+          asked.then(countNodes, () => null),
           check('documents', () => store.ping()),
-          check('router', async () => {
-            const { items } = await ask(bus, listNodes, {}, { deadlineMs });
-            nodes.known = items.length;
-            nodes.ready = items.filter((node) => node.heard && node.ready && !node.draining).length;
-          }),
+          check('router', () => asked),
           check('acl', () => ask(bus, listTicketKeys, {}, { deadlineMs })),
           check('certstore', () => ask(bus, getCa, {}, { deadlineMs })),
         ]);
-        const status = parts.every((part) => part.ok) && nodes.ready > 0 ? 'ok' : 'degraded';
-        return { body: { status, version, nodes, parts } };
+        const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
+        return { body: { status: isWhole ? 'ok' : 'degraded', version, nodes, parts } };
       },
     }),
   ];
+}
+
+function countNodes({ items }: { items: readonly FleetNode[] }): Static<typeof Nodes> {
+  return { ready: items.filter((node) => node.ready && !node.draining).length, known: items.length };
 }
 
 async function check(name: string, work: () => Promise<unknown>): Promise<Static<typeof Part>> {
