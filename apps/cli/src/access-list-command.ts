@@ -1,7 +1,8 @@
 /** `postern access-list` and `postern explain`: what may be reached through a gateway, and which rule decides. */
 import { type AccessRule, aclFileBytesMax } from '@postern/access';
 import { Command } from 'commander';
-import type { Api } from './api.ts';
+import { Type } from 'typebox';
+import { type Api, shaped } from './api.ts';
 import { tableOf } from './output.ts';
 import { parseAddedRules, parseRules, parseTarget, readNamed } from './value.ts';
 
@@ -14,15 +15,18 @@ export interface AccessListParts {
   readonly printOne: (item: unknown) => void;
 }
 
-interface ShownAccessList {
-  readonly revision: number;
-  readonly rules: readonly AccessRule[];
-}
+const ShownRule = Type.Object({
+  action: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+  host: Type.String(),
+  port: Type.String(),
+  path: Type.Optional(Type.String()),
+});
+const ShownAccessList = Type.Object({ revision: Type.Integer(), rules: Type.Array(ShownRule) });
 
 /** Both. */
 export function accessListCommands({ parent, api, print, printOne }: AccessListParts): Command[] {
   const printRules = (list: unknown): void => {
-    const { rules } = list as ShownAccessList;
+    const { rules } = shaped(ShownAccessList, list);
     const columns = { action: 'action', host: 'host', port: 'port', path: 'path' };
     print(list, rules.length === 0 ? 'no rules: everything is denied' : tableOf(rules, columns));
   };
@@ -68,7 +72,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
 
 /** Adds rules to those that were read, and to no others: what somebody else added meanwhile is refused as stale, not lost. */
 export async function addRules(api: Api, path: string, added: readonly AccessRule[]): Promise<unknown> {
-  const { rules, revision } = (await api.call('GET', path)) as ShownAccessList;
+  const { rules, revision } = shaped(ShownAccessList, await api.call('GET', path));
   return api.call('PUT', path, { rules: [...rules, ...added] }, revision);
 }
 

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { addRules } from './access-list-command.ts';
 import { answerAll, certificatePem } from './api.fixture.ts';
 import { type Api, createApi } from './api.ts';
+import { restoreBackup, takeBackup } from './backup/transfer.ts';
+import { healthCommand } from './check-command.ts';
+import { drainNode } from './drain.ts';
 import { describeError, exitCodeOf } from './errors.ts';
+
+const header = { madeAt: '2026-01-01T00:00:00.000Z', platformVersion: '0.1.0', parts: [] };
 
 async function apiThat(
   t: TestContext,
@@ -89,4 +95,27 @@ test('a connection that the other end has closed is replaced for what only reads
   await api.call('GET', '/health');
   await api.call('GET', '/health');
   assert.deepEqual([asked, handshakes()], [3, 2]);
+});
+
+test('an answer of another shape than a command reads ends it with 70 and a line that says where, not a stack', async (t) => {
+  const { api } = await apiThat(t, (_, response) => response.end('{"rules":7,"state":"x","bootId":null}'));
+  const health = healthCommand({ api: () => api, print: () => undefined });
+  const asked: (() => Promise<unknown>)[] = [
+    () => health.parseAsync([], { from: 'user' }),
+    () => addRules(api, '/gateways/g/access-list', []),
+    () => drainNode(api, 'edge-1', true, () => undefined),
+    () => takeBackup(api, '/nonexistent/x', false),
+    () =>
+      restoreBackup(api, { header, read: () => Promise.reject(new Error('not read')) }, { overwrite: false }),
+  ];
+  for (const ask of asked) {
+    await assert.rejects(ask, (error) => {
+      assert.equal(exitCodeOf(error), 70);
+      assert.match(
+        describeError(error),
+        /^CLI_ANSWER_INVALID: the answer is not what this version understands \(/,
+      );
+      return true;
+    });
+  }
 });

@@ -1,6 +1,8 @@
 /** The admin API as the commands call it: one request at a time, lists fetched whole, refusals as `ApiError`. */
 import { Agent, request } from 'node:https';
 import { pageItemsMax } from '@postern/contracts';
+import type { Static, TSchema } from 'typebox';
+import { Value } from 'typebox/value';
 import type { Context } from './context.ts';
 import { ApiError, CliError, isBusy, problemOf } from './errors.ts';
 
@@ -38,6 +40,20 @@ export function createApi(context: Context): Api {
     return items;
   };
   return { call, list };
+}
+
+/**
+ * The answer, as far as the command reads it. Throws `CLI_ANSWER_INVALID` where it is otherwise, as that of another version
+ * may be.
+ */
+export function shaped<Shape extends TSchema>(shape: Shape, answer: unknown): Static<Shape> {
+  if (Value.Check(shape, answer)) return answer;
+  const [error] = Value.Errors(shape, answer);
+  const where = `${error?.instancePath ?? ''} ${error?.message ?? ''}`.trim();
+  throw new CliError(
+    'CLI_ANSWER_INVALID',
+    `the answer is not what this version understands (${where}): is this the admin API, and as old as this program?`,
+  );
 }
 
 /** What stands before the API, a balancer say, answers with no problem of the API's. */

@@ -6,7 +6,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import type { Api } from './api.ts';
+import { type Static, Type } from 'typebox';
+import { type Api, shaped } from './api.ts';
 import { ExitCode, secretFileBytesMax } from '@postern/config';
 import { certificateUploadBytesMax } from '@postern/contracts';
 import { CliError } from './errors.ts';
@@ -34,13 +35,13 @@ interface GenerateOptions extends PassphraseOptions {
   out: string;
 }
 
-interface Rotation {
-  state: 'running' | 'done' | 'waiting';
-  keyId: string;
-  total: number;
-  left: number;
-  fault: string | null;
-}
+const Rotation = Type.Object({
+  state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('waiting')]),
+  keyId: Type.String(),
+  total: Type.Integer(),
+  left: Type.Integer(),
+});
+const Generated = Type.Object({ download: Type.Object({ base64: Type.String({ minLength: 1 }) }) });
 
 const filesMax = 16;
 const pollMs = 500;
@@ -101,13 +102,13 @@ function generateCommand({ api, printOne }: CommandParts): Command {
     };
     // Before anything is generated whose only copy could not be kept.
     writeNew(out, '');
-    const answer = await api()
+    const { download, ...certificate } = await api()
       .call('POST', '/certificates/generate', body)
+      .then((answer) => shaped(Generated, answer))
       .catch((error: unknown) => {
         rmSync(out, { force: true });
         throw error;
       });
-    const { download, ...certificate } = answer as { download: { base64: string } };
     writeFileSync(out, Buffer.from(download.base64, 'base64'), { mode: 0o600 });
     printOne({ ...certificate, file: out });
   });
@@ -122,7 +123,7 @@ function rotateCommand({ api, printOne }: CommandParts): Command {
     .option('--show', 'start nothing, show how far it is');
   return one.action(async () => {
     const { wait: waits, show } = one.opts<{ wait: boolean; show?: boolean }>();
-    let rotation = (await api().call(show === true ? 'GET' : 'POST', '/key-rotation')) as Rotation;
+    let rotation = shaped(Rotation, await api().call(show === true ? 'GET' : 'POST', '/key-rotation'));
     if (show !== true && rotation.state === 'done') {
       // Not what is expected after a new key was put where certstore does not look, or in a variable that it read at its start.
       process.stderr.write(
@@ -133,7 +134,7 @@ function rotateCommand({ api, printOne }: CommandParts): Command {
     while (rotation.state === 'running') {
       process.stderr.write(`${rotation.total - rotation.left} of ${rotation.total}\n`);
       await wait(pollMs);
-      rotation = (await api().call('GET', '/key-rotation')) as Rotation;
+      rotation = shaped(Rotation, await api().call('GET', '/key-rotation'));
     }
     printOne(rotation);
     process.exitCode = exitCodeOfRotation(rotation);
@@ -141,7 +142,7 @@ function rotateCommand({ api, printOne }: CommandParts): Command {
 }
 
 /** Whoever waits for it wants to know by the exit code whether the former key can go. */
-export function exitCodeOfRotation({ state }: Rotation): number {
+export function exitCodeOfRotation({ state }: Pick<Static<typeof Rotation>, 'state'>): number {
   return state === 'done' ? ExitCode.ok : ExitCode.unavailable;
 }
 

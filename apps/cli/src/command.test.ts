@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { addRules } from './access-list-command.ts';
 import type { Api } from './api.ts';
 import { exitCodeOfRotation } from './certificate-command.ts';
+import { command } from './command.ts';
 import { ApiError, CliError, describeError, exitCodeOf } from './errors.ts';
 import { mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
@@ -112,6 +113,22 @@ describe('output', () => {
 });
 
 describe('errors', () => {
+  it('repeats no value of what it does not know, which may be a secret', () => {
+    for (const flag of ['--key=SECRET', '--passphrase=SECRET', '-kSECRET', "--key=a\n'SECRET"]) {
+      const { said, code } = refusalOf(['gateways', 'list', flag]);
+      assert.doesNotMatch(said, /SECRET/, flag);
+      assert.match(said, /^error: unknown option '--?\w+'/, flag);
+      assert.equal(code, 'commander.unknownOption');
+    }
+    const { said } = refusalOf(['gateways', 'show', 'g', 'SECRET']);
+    assert.equal(said.split('\n')[0], "error: too many arguments for 'show'. Expected 1 argument but got 2");
+    assert.doesNotMatch(said, /SECRET/);
+    assert.throws(
+      () => parseProxy('http://me:SECRET@proxy:1080'),
+      (error) => error instanceof CliError && !describeError(error).includes('SECRET'),
+    );
+  });
+
   it('ends with the code that scripts read', () => {
     const exit = (status: number): number => exitCodeOf(new ApiError({ status, code: 'X' }));
     assert.deepEqual([401, 403, 404, 409, 412, 500, 503].map(exit), [77, 77, 64, 64, 64, 70, 69]);
@@ -140,6 +157,21 @@ describe('errors', () => {
     );
   });
 });
+
+/** What the command line says of arguments that it does not take. */
+function refusalOf(argv: readonly string[]): { said: string; code: unknown } {
+  let said = '';
+  const gateways = command.commands.find((one) => one.name() === argv[0]);
+  const one = gateways?.commands.find((verb) => verb.name() === argv[1]);
+  assert(one);
+  one.configureOutput({ writeErr: (text) => (said += text) });
+  try {
+    one.parse(argv.slice(2), { from: 'user' });
+  } catch (error) {
+    return { said, code: (error as { code?: unknown }).code };
+  }
+  return { said, code: null };
+}
 
 describe('rotation of the key-encryption key', () => {
   const rotation = { keyId: 'k2', total: 9, left: 3, fault: 'a key is missing' };

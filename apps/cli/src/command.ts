@@ -8,12 +8,13 @@ import { accessListCommands } from './access-list-command.ts';
 import { createApi, type Api } from './api.ts';
 import { backupCommands } from './backup/command.ts';
 import { addCertificateCommands } from './certificate-command.ts';
+import { healthCommand, pingCommand, testCommand } from './check-command.ts';
 import { type CliSettings, type GivenFlags, program, resolveFlags } from './config.ts';
 import { readContext } from './context.ts';
 import { drainNode } from './drain.ts';
 import { ExitCode } from '@postern/config';
-import { CliError } from './errors.ts';
-import { type Field, type Noun, type ShownTest, mergeBodies } from './noun.ts';
+import { CliError, usageText } from './errors.ts';
+import { type Field, type Noun, mergeBodies } from './noun.ts';
 import { nouns } from './nouns.ts';
 import { fieldsOf, jsonOf, tableOf } from './output.ts';
 
@@ -46,6 +47,7 @@ export const command = new Command('postern')
       '77 key or permission refused, 78 no platform given or its file wrong.',
     ].join('\n'),
   )
+  .configureOutput({ outputError: (text, write) => write(usageText(text)) })
   .exitOverride();
 
 /** Runs what the arguments say. */
@@ -59,13 +61,14 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 for (const noun of nouns) {
   const group = nounCommand(noun).copyInheritedSettings(command);
-  if (noun.name === 'destinations') group.addCommand(testCommand());
-  if (noun.name === 'clients') group.addCommand(pingCommand());
+  if (noun.name === 'destinations')
+    group.addCommand(testCommand({ api, print }).copyInheritedSettings(command));
+  if (noun.name === 'clients') group.addCommand(pingCommand({ api, print }).copyInheritedSettings(command));
   command.addCommand(group);
 }
 for (const one of [
   ...accessListCommands({ parent: command, api, print, printOne }),
-  healthCommand(),
+  healthCommand({ api, print }),
   ...backupCommands({ api, printOne }),
 ]) {
   command.addCommand(one.copyInheritedSettings(command));
@@ -132,63 +135,6 @@ function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {
         .argument(`<${item}>`, 'its ID')
         .action(async (...given: unknown[]) => void (await api().call('DELETE', itemPath(noun, given))));
   }
-}
-
-function testCommand(): Command {
-  const one = new Command('test')
-    .copyInheritedSettings(command)
-    .description(
-      'have the clients dial the resource now, or the nodes a cloud one, step by step; ends with 69 where one fails',
-    )
-    .argument('<gateway>', "the gateway's ID")
-    .argument('<destination>', 'its ID')
-    .option('--client <CLIENT>', 'by this client only');
-  return one.action(async (gateway: string, destination: string) => {
-    const { client } = one.opts<{ client?: string }>();
-    const query = client === undefined ? '' : `?client=${encodeURIComponent(client)}`;
-    const path = `/gateways/${encodeURIComponent(gateway)}/destinations/${encodeURIComponent(destination)}/test`;
-    const answer = (await api().call('POST', `${path}${query}`)) as ShownTest;
-    const byClients = answer.clients.map(({ clientId, name, node, ...test }) =>
-      textOfTest(`client ${name} (${clientId}), by ${node}`, test),
-    );
-    const byNodes = answer.nodes.map(({ node, ...test }) => textOfTest(`node ${node}`, test));
-    print(answer, [...byClients, ...byNodes].join('\n\n'));
-    if (!answer.ok) process.exitCode = ExitCode.unavailable;
-  });
-}
-
-function textOfTest(
-  heading: string,
-  { steps, error }: Pick<ShownTest['clients'][number], 'steps' | 'error'>,
-): string {
-  if (error !== null) return fieldsOf({ [heading]: error });
-  const columns = { step: 'name', ok: 'ok', ms: 'ms', what: 'text' };
-  return `${fieldsOf({ [heading]: '' })}\n${tableOf(steps, columns)}`;
-}
-
-function pingCommand(): Command {
-  return new Command('ping')
-    .copyInheritedSettings(command)
-    .description('measure the way to a client over each of its tunnels')
-    .argument('<gateway>', "the gateway's ID")
-    .argument('<client>', 'its ID')
-    .action(async (gateway: string, client: string) => {
-      const path = `/gateways/${encodeURIComponent(gateway)}/clients/${encodeURIComponent(client)}/ping`;
-      const answer = (await api().call('POST', path)) as { tunnels: unknown[] };
-      print(answer, tableOf(answer.tunnels, { tunnel: 'id', node: 'node', ms: 'ms' }));
-    });
-}
-
-function healthCommand(): Command {
-  return new Command('health')
-    .description('whether every part answers; ends with 69 where one does not')
-    .action(async () => {
-      const health = (await api().call('GET', '/health')) as { status: string; parts: unknown[] };
-      const parts = tableOf(health.parts, { part: 'name', ok: 'ok', code: 'code' });
-      const { parts: _parts, ...rest } = health;
-      print(health, `${fieldsOf(rest)}\n\n${parts}`);
-      if (health.status !== 'ok') process.exitCode = ExitCode.unavailable;
-    });
 }
 
 function addFields(one: Command, fields: readonly Field[]): void {

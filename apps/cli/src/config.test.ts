@@ -76,3 +76,13 @@ test('a CA file without a certificate is refused, since the public CAs would be 
     });
   }
 });
+
+test('an address with a user or a password in it is refused, and not repeated', (t) => {
+  const keyFile = fileWith(t, 'key');
+  for (const url of ['https://me:SECRET@host', 'https://:SECRET@host', 'http://me:SECRET@host']) {
+    assert.throws(() => readContext({ url, keyFile }), {
+      code: 'CLI_CONTEXT_INVALID',
+      message: /^the address of the admin API has no user and no password/,
+    });
+  }
+});

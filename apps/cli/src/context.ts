@@ -69,7 +69,12 @@ function readCa(path: string): string {
 
 function readUrl(text: string): URL {
   const url = URL.parse(text);
-  if (url?.protocol === 'https:' && url.username === '') return url;
+  if (url?.protocol === 'https:' && url.username + url.password === '') return url;
+  if (url !== null && url.username + url.password !== '')
+    throw new CliError(
+      'CLI_CONTEXT_INVALID',
+      'the address of the admin API has no user and no password in it',
+    );
   throw new CliError('CLI_CONTEXT_INVALID', `${JSON.stringify(text)} is no https://HOST[:PORT]`);
 }
 

@@ -1,17 +1,18 @@
 /** `postern nodes drain`: asks a node to drain and tells how far it is, until nothing runs there any more. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Api } from './api.ts';
+import { type Static, Type } from 'typebox';
+import { type Api, shaped } from './api.ts';
 import { CliError } from './errors.ts';
 
 const lookMs = 500;
 
 /** A node as the API shows it, as far as it matters here. */
-interface ShownNode {
-  readonly bootId: string;
-  readonly draining: boolean;
-  readonly tunnels: number;
-  readonly callers: number | null;
-}
+const ShownNode = Type.Object({
+  bootId: Type.String(),
+  draining: Type.Boolean(),
+  tunnels: Type.Integer(),
+  callers: Type.Union([Type.Integer(), Type.Null()]),
+});
 
 /** Resolves with the node when it is empty, or at once without `wait`; `tell` gets a line each time that it got emptier. */
 export async function drainNode(
@@ -21,7 +22,7 @@ export async function drainNode(
   tell: (line: string) => void,
 ): Promise<unknown> {
   const path = `/nodes/${encodeURIComponent(name)}`;
-  let node = (await api.call('POST', `${path}/drain`)) as ShownNode;
+  let node = shaped(ShownNode, await api.call('POST', `${path}/drain`));
   const { bootId } = node;
   if (!wait) return node;
   let told = '';
@@ -30,13 +31,13 @@ export async function drainNode(
     if (line !== told) tell(line);
     told = line;
     await sleep(lookMs);
-    node = (await api.call('GET', path)) as ShownNode;
+    node = shaped(ShownNode, await api.call('GET', path));
     if (node.bootId !== bootId)
       throw new CliError('CLI_NODE_RESTARTED', `${name} was started again meanwhile`);
   }
   return node;
 }
 
-function isEmpty({ draining, tunnels, callers }: ShownNode): boolean {
+function isEmpty({ draining, tunnels, callers }: Static<typeof ShownNode>): boolean {
   return draining && tunnels === 0 && callers === 0;
 }

@@ -119,6 +119,13 @@ export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** commander's words for what it does not take, without the values in them: a flag that is none may carry a secret. */
+export function usageText(text: string): string {
+  return text
+    .replace(/^(error: unknown option '(?:--[^='\s]*|-[^-]))[^]*'/, "$1'")
+    .replace(/^(error: too many arguments.* but got \d+):[^]*$/, '$1\n');
+}
+
 /** The remedy in the row of docs/ERRORS.md, where that page is at hand. */
 function remedyOf(code: string): string | null {
   try {

@@ -42,24 +42,6 @@ export interface Noun {
   readonly update?: readonly Field[];
 }
 
-/** What a test of a destination is answered with. */
-export interface ShownTest {
-  readonly ok: boolean;
-  readonly clients: readonly {
-    readonly clientId: string;
-    readonly name: string;
-    readonly node: string;
-    readonly steps: readonly unknown[];
-    readonly error: string | null;
-  }[];
-  /** Of a cloud destination. */
-  readonly nodes: readonly {
-    readonly node: string;
-    readonly steps: readonly unknown[];
-    readonly error: string | null;
-  }[];
-}
-
 /**
  * Merges objects deeply: options may set neighbouring fields of one object.
  * @throws {CliError} `CLI_ARGUMENT_INVALID` where two of them set one field, as `--enable` and `--disable` do.

@@ -15,7 +15,8 @@ export function parseTarget(text: string): { host: string; port: number; path?: 
 /** `socks5://USER@HOST:PORT`, also socks4 and socks4a; a password in it is refused, since others see arguments. */
 export function parseProxy(text: string): { type: string; host: string; port: number; username?: string } {
   const match = /^(socks4a?|socks5):\/\/(?:([^@/]*)@)?(.+)$/.exec(text);
-  if (match === null) throw invalid(`${text} is no socks4://, socks4a:// or socks5:// URL`);
+  // What it is else may have a password in it, so it is not repeated.
+  if (match === null) throw invalid('--proxy takes socks4://, socks4a:// or socks5://[USER@]HOST:PORT');
   const [, type = '', user, target = ''] = match;
   if (user?.includes(':') === true)
     throw invalid('a password does not belong into an argument: give it by --proxy-password-file');

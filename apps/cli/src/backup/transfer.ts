@@ -2,14 +2,22 @@
  * Backup and restore over the admin API, step by step. A restore that is broken off before its last step has changed
  * nothing; one that was broken off in it is ended by doing the same again, which no owner refuses for the same file.
  */
-import { type BackupPart, type HeldBackupPart, backupPieceBytes } from '@postern/contracts';
+import { type BackupPart, BackupPiece, HeldBackupPart, backupPieceBytes } from '@postern/contracts';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Api } from '../api.ts';
+import { Type } from 'typebox';
+import { type Api, shaped } from '../api.ts';
 import { ApiError, CliError } from '../errors.ts';
 import { type BackupFile, type Header, demandFree, writeBackup } from './file.ts';
 import { Progress } from './progress.ts';
 
 const triesMax = 10;
+
+const Begun = Type.Object({
+  version: Type.String(),
+  madeAt: Type.String(),
+  parts: Type.Array(HeldBackupPart),
+});
+const BegunRestore = Type.Object({ id: Type.String() });
 
 /** What was backed up. */
 export interface BackupReport {
@@ -25,11 +33,7 @@ export interface BackupReport {
 export async function takeBackup(api: Api, path: string, force: boolean): Promise<BackupReport> {
   if (!force) demandFree(path);
   const progress = new Progress();
-  const { version, madeAt, parts } = (await api.call('POST', '/backups')) as {
-    version: string;
-    madeAt: string;
-    parts: HeldBackupPart[];
-  };
+  const { version, madeAt, parts } = shaped(Begun, await api.call('POST', '/backups'));
   const header: Header = {
     madeAt,
     platformVersion: version,
@@ -46,7 +50,7 @@ export async function restoreBackup(
   { overwrite, pauseMs = 1_000 }: { overwrite: boolean; pauseMs?: number },
 ): Promise<void> {
   const { parts } = file.header;
-  const { id } = (await api.call('POST', '/restores', { parts, overwrite })) as { id: string };
+  const { id } = shaped(BegunRestore, await api.call('POST', '/restores', { parts, overwrite }));
   const progress = new Progress();
   try {
     for (const part of parts) await givePart(api, id, file, part, progress);
@@ -72,10 +76,8 @@ async function* piecesOf(
 ): AsyncGenerator<Buffer> {
   for (const { room, handle, bytes, documents } of parts) {
     for (let offset: number | null = 0; offset !== null;) {
-      const piece = (await api.call('GET', `/backups/${room}/${handle}?offset=${offset}`)) as {
-        data: string;
-        nextOffset: number | null;
-      };
+      const path: string = `/backups/${room}/${handle}?offset=${offset}`;
+      const piece = shaped(BackupPiece, await api.call('GET', path));
       yield Buffer.from(piece.data, 'base64');
       offset = piece.nextOffset;
       progress.show(`reading ${room}`, offset ?? bytes, bytes);
