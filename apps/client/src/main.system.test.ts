@@ -113,7 +113,9 @@ describe('postern-client', () => {
 
   it('ends with 78 for an access-list file that is wrong, and with 64 for bad usage', async (t) => {
     const { run } = await platformWith(t);
-    assert.equal((await exitOf(run('abc', '-F', main))).code, 78);
+    const wrongList = await exitOf(run('abc', '-F', main));
+    assert.equal(wrongList.code, 78);
+    assert.match(wrongList.stderr, /"msg":"[^"]*: CLIENT_ACL_FILE_INVALID: the access-list file /);
     const wrongCa = await exitOf(run('abc', '--ca', main));
     assert.equal(wrongCa.code, 78);
     assert.match(wrongCa.stderr, /CONFIG_FILE: the file of the CA, .*main\.ts: there is no certificate/);

@@ -76,7 +76,7 @@ function makeClient(ending: Parameters<typeof createClient>[0]['ending']): Clien
     });
   } catch (error) {
     if (error instanceof ClientError)
-      throw new ExitError(ExitCode.configuration, error.message, { cause: error });
+      throw new ExitError(ExitCode.configuration, `${error.code}: ${error.message}`, { cause: error });
     throw error;
   }
 }

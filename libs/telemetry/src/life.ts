@@ -90,8 +90,9 @@ export class Life implements Ending {
       try {
         await Promise.race([part.start(), this.#asked.promise]);
       } catch (error) {
-        this.#logger.fatal({ subsystem: 'life', part: part.name, error }, `${part.name} could not start`);
-        this.end(exitCodeOf(error), `${part.name} could not start`);
+        const reason = `${part.name} could not start: ${error instanceof Error ? error.message : String(error)}`;
+        this.#logger.fatal({ subsystem: 'life', part: part.name, error }, reason);
+        this.end(exitCodeOf(error), reason);
       }
     }
   }

@@ -81,9 +81,18 @@ test('a part that ends the program decides the code', async (t) => {
   assert.match(log, /token refused/);
 });
 
-test('parts that cannot be put together end with the code of their error', async (t) => {
+test('parts that cannot be put together end with the code of their error, and the last line says why', async (t) => {
   const { ended } = run(t, '', `throw new ExitError(ExitCode.configuration, 'no such file')`);
-  assert.equal((await ended).code, 78);
+  const { code, log } = await ended;
+  assert.equal(code, 78);
+  assert.match(log, /"msg":"[^"]*: no such file"}\n$/);
+});
+
+test('why a part could not start is the reason of the end, which is what the last lines say', async (t) => {
+  const { ended } = run(t, `start: async () => { throw new ExitError(ExitCode.configuration, 'in use'); }`);
+  const { code, log } = await ended;
+  assert.equal(code, 78);
+  assert.match(log, /"exitCode":78,"reason":"part could not start: in use"/);
 });
 
 test('a port that is taken, and an address that is not of this machine, are a matter of settings', async (t) => {

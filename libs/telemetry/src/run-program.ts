@@ -59,7 +59,8 @@ async function buildParts(options: RunOptions, life: Life): Promise<readonly Ser
   try {
     return typeof options.parts === 'function' ? await options.parts(life) : options.parts;
   } catch (error) {
-    options.logger.fatal({ subsystem: 'life', error }, 'the program could not be put together');
+    const why = error instanceof Error ? error.message : String(error);
+    options.logger.fatal({ subsystem: 'life', error }, `the program could not be put together: ${why}`);
     process.exit(error instanceof ExitError ? error.exitCode : ExitCode.internal);
   }
 }
