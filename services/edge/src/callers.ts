@@ -13,7 +13,7 @@ import { CallerPlaces, type CallerPlacesBounds } from './caller-places.ts';
 import type { CallerCause } from './errors.ts';
 import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
 import { GatewayShares } from './gateway-shares.ts';
-import { type EndedCaller, GatewayTotals } from './gateway-totals.ts';
+import { type EndedCaller, GatewayTotals, countsOfRows } from './gateway-totals.ts';
 import { HttpDesk, type HttpDeskParts } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
 import { proxyHeaderOf } from './proxy-out.ts';
@@ -109,9 +109,13 @@ export class Callers {
   }
 
   /** What was counted for each gateway, those of `known` included, and how many callers it has now. */
-  *gateways(known: Iterable<string>): Iterable<EndedCaller & { gatewayId: string; callers: number }> {
-    for (const row of this.#ended.rows(known))
-      yield { ...row, callers: this.#byGateway.get(row.gatewayId)?.size ?? 0 };
+  gateways(known: Iterable<string>): (EndedCaller & { gatewayId: string; callers: number })[] {
+    const rows = [...this.#ended.rows(known)];
+    const callers = countsOfRows(
+      rows.map(({ gatewayId }) => gatewayId),
+      this.#byGateway,
+    );
+    return rows.map((row, at) => ({ ...row, callers: callers[at] ?? 0 }));
   }
 
   /**

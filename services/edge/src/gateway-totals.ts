@@ -5,7 +5,8 @@
 
 /** Gateways that are counted apart. */
 export const gatewaysCountedMax = 1_000;
-const other = '_OTHER';
+/** The row of all others. */
+export const otherGateways = '_OTHER';
 
 /** One caller, or one request of it, that is over. */
 export interface EndedCaller {
@@ -34,20 +35,37 @@ export class GatewayTotals {
     addTo(this.#row(gatewayId), ended);
   }
 
-  /** The rows, with those of `known` gateways even when nothing was counted for them. */
+  /** The rows of the gateways that there are, also where nothing was counted for them; those of others are given up. */
   *rows(known: Iterable<string>): Iterable<EndedCaller & { gatewayId: string }> {
-    for (const gatewayId of known) this.#row(gatewayId);
+    const all = new Set(known).add(otherGateways);
+    for (const gatewayId of this.#byGateway.keys()) {
+      if (!all.has(gatewayId)) this.#byGateway.delete(gatewayId);
+    }
+    all.delete(otherGateways);
+    for (const gatewayId of all) this.#row(gatewayId);
     for (const [gatewayId, row] of this.#byGateway) yield { gatewayId, ...row };
   }
 
   #row(gatewayId: string): EndedCaller {
     const found = this.#byGateway.get(gatewayId);
     if (found !== undefined) return found;
-    const key = this.#byGateway.size < gatewaysCountedMax ? gatewayId : other;
+    const own = this.#byGateway.size - (this.#byGateway.has(otherGateways) ? 1 : 0);
+    const key = own < gatewaysCountedMax ? gatewayId : otherGateways;
     const row = this.#byGateway.get(key) ?? { streams: 0, fromCallers: 0, toCallers: 0, refused: 0 };
     this.#byGateway.set(key, row);
     return row;
   }
+}
+
+/** How many a row has now, by how many each gateway has: in the row of all others are those that no row is for. */
+export function countsOfRows(
+  gatewayIds: readonly string[],
+  sizes: ReadonlyMap<string, { readonly size: number }>,
+): number[] {
+  const all = [...sizes.values()].reduce((sum, { size }) => sum + size, 0);
+  const counts = gatewayIds.map((gatewayId) => sizes.get(gatewayId)?.size ?? 0);
+  const shown = counts.reduce((sum, count) => sum + count, 0);
+  return gatewayIds.map((gatewayId, at) => (gatewayId === otherGateways ? all - shown : (counts[at] ?? 0)));
 }
 
 function addTo(sum: EndedCaller, { streams, fromCallers, toCallers, refused }: EndedCaller): void {

@@ -56,7 +56,8 @@ export function metricSourcesOf(parts: () => ShownParts): MetricSources {
   };
 }
 
-function* gatewayCounts({ callers, followers, tunnels }: ShownParts): Iterable<GatewayCounts> {
-  for (const row of callers.gateways(followers.policies.items.keys()))
-    yield { ...row, tunnels: tunnels.countOf(row.gatewayId) };
+function gatewayCounts({ callers, followers, tunnels }: ShownParts): GatewayCounts[] {
+  const rows = callers.gateways(followers.policies.items.keys());
+  const counts = tunnels.countsOf(rows.map(({ gatewayId }) => gatewayId));
+  return rows.map((row, at) => ({ ...row, tunnels: counts[at] ?? 0 }));
 }

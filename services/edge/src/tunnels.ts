@@ -16,6 +16,7 @@ import type { Logger } from '@postern/telemetry';
 import { type Endpoint, GoAwayCode, type Session, type Stream, type TunnelError } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { EdgeError } from './errors.ts';
+import { countsOfRows } from './gateway-totals.ts';
 import { ownListOf } from './rulebook.ts';
 import type { VerifiedClient } from './ticket-verifier.ts';
 import type { Upstream } from './upstream.ts';
@@ -185,6 +186,11 @@ export class Tunnels {
   /** How many tunnels a gateway has. */
   countOf(gatewayId: string): number {
     return this.#byGateway.get(gatewayId)?.size ?? 0;
+  }
+
+  /** How many each row of the metrics has. */
+  countsOf(gatewayIds: readonly string[]): number[] {
+    return countsOfRows(gatewayIds, this.#byGateway);
   }
 
   byTransport(): { direct: number; websocket: number } {
