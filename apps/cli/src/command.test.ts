@@ -107,6 +107,19 @@ describe('output', () => {
     assert.equal(tableOf([], { id: 'id' }), 'none');
   });
 
+  it('shows which nodes do not listen at a front, and why', () => {
+    const listening = [
+      { node: 'edge-1', listening: true, error: null },
+      { node: 'edge-2', listening: false, error: 'EADDRINUSE' },
+    ];
+    const columnsOf = (name: string) => nouns.find((noun) => noun.name === name)?.columns ?? {};
+    assert.match(
+      tableOf([{ url: 'tcp://a:1', listening }], columnsOf('fronts')),
+      /edge-1, edge-2 +yes, no +EADDRINUSE$/,
+    );
+    assert.match(tableOf([{ listening }], columnsOf('destinations')), /^.*LISTENING.*\n.*yes, no/);
+  });
+
   it('has a column of every noun lead somewhere', () => {
     for (const { columns } of nouns) assert(Object.values(columns).every((path) => path !== ''));
   });

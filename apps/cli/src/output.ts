@@ -41,9 +41,9 @@ function render(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** `front.url`; `tunnels.*.node` gives all of them. */
+/** `front.url`; `tunnels.*.node` gives all of them that are not null. */
 function textAt(item: unknown, path: string): string {
-  const values = valuesAt(item, path.split('.'));
+  const values = valuesAt(item, path.split('.')).filter((value) => value !== null);
   return values.map(textOf).join(', ') || '–';
 }
 
