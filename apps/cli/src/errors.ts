@@ -122,7 +122,10 @@ export function describeError(error: unknown): string {
 /** commander's words for what it does not take, without the values in them: a flag that is none may carry a secret. */
 export function usageText(text: string): string {
   return text
-    .replace(/^(error: unknown option '(?:--[^='\s]*|-[^-]))[^]*'/, "$1'")
+    .replace(
+      /^(error: unknown option ')(--[^='\s]*=?|-[^-])([^]*)'/,
+      (_, words: string, flag: string, value: string) => `${words}${flag}${value === '' ? '' : '…'}'`,
+    )
     .replace(/^(error: too many arguments.* but got \d+):[^]*$/, '$1\n');
 }
 
