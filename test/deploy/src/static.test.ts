@@ -98,31 +98,6 @@ test('each alert has its page, each page its alert, and a test of when it fires 
   }
 });
 
-test('every page names commands that there are', () => {
-  const commands = read('docs/CLI.md');
-  const isCommand = (group: string, command: string | undefined): boolean => {
-    if (!commands.includes(`### postern ${group}\n`)) return false;
-    const isAlone = !commands.includes(`#### postern ${group} `);
-    return command === undefined || isAlone || commands.includes(`#### postern ${group} ${command}\n`);
-  };
-  const pages = globSync(['README.md', 'docs/**/*.md', 'deploy/**/README.md'], { cwd: root });
-  const asked = pages
-    .filter((page) => !['docs/CLI.md', 'docs/PROTOCOL.md'].includes(page))
-    .flatMap((page) => {
-      const said =
-        /(?:--rm (?:-T )?cli|(?:^ +|`|pnpm |--silent )postern) ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/gm;
-      return [...read(page).matchAll(said)].map(([text, group = '', command]) => ({
-        text: `${page}: ${text.trim()}`,
-        known: isCommand(group, command),
-      }));
-    });
-  assert(asked.length > 20);
-  assert.deepEqual(
-    asked.filter(({ known }) => !known).map(({ text }) => text),
-    [],
-  );
-});
-
 test('runbooks name codes and pages that there are', () => {
   const codes = read('docs/ERRORS.md');
   for (const file of globSync('docs/runbooks/*.md', { cwd: root })) {
