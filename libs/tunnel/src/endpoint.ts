@@ -6,7 +6,7 @@
  *                ├─ streams by key ─────────────── Stream
  *                └─ tombstones by key: how streams ended, for 60 s
  */
-import { Budget } from './budget.ts';
+import type { Budget } from './budget.ts';
 import type { Carrier } from './carrier.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
@@ -34,7 +34,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly #sendBudgets: ScopeBudgets;
-  readonly #receiveBudget: Budget;
+  readonly #receiveBudgets: ScopeBudgets;
   readonly #shortTraffic = new ShortTraffic();
   readonly #options: EndpointOptions;
   readonly #sessions = new Set<Session>();
@@ -56,7 +56,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.clock = options.clock ?? systemClock;
     const { sendBytesPerProcessMax, sendBytesPerGatewayMax } = this.limits;
     this.#sendBudgets = new ScopeBudgets(sendBytesPerProcessMax, sendBytesPerGatewayMax);
-    this.#receiveBudget = new Budget(this.limits.receiveBytesPerProcessMax);
+    const { receiveBytesPerProcessMax, receiveBytesPerGatewayMax } = this.limits;
+    this.#receiveBudgets = new ScopeBudgets(receiveBytesPerProcessMax, receiveBytesPerGatewayMax);
     this.#tombstones = new TombstoneTable(this.limits);
     this.#stopTicking = this.clock.every(Math.min(1_000, this.limits.keepaliveIntervalMs), () =>
       this.#tick(),
@@ -74,7 +75,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   /** Bytes promised to senders, and bytes kept for peers, in this process. */
   get memory(): { receiveReserved: number; sendReserved: number } {
-    return { receiveReserved: this.#receiveBudget.used, sendReserved: this.#sendBudgets.all.used };
+    return { receiveReserved: this.#receiveBudgets.all.used, sendReserved: this.#sendBudgets.all.used };
   }
 
   /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
@@ -256,6 +257,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   handleClose(session: Session, cause: TunnelError): void {
     this.#pending.delete(session);
     if (!this.#sessions.delete(session)) return;
+    this.#receiveBudgets.leave(session.peer.scope);
     this.#byPeer.delete(peerKey(session.peer.scope, session.peer.id), session);
     this.#options.onSessionClose?.(session, cause);
   }
@@ -268,7 +270,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       clock: this.clock,
       limits: this.limits,
       dialer,
-      receiveBudget: this.#receiveBudget,
+      receiveBudgetOf: (scope) => this.#receiveBudgets.of(scope),
       shortTraffic: this.#shortTraffic,
       owner: this,
     });
@@ -281,6 +283,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     session.establish(peer);
     this.#pending.delete(session);
     this.#sessions.add(session);
+    this.#receiveBudgets.enter(peer.scope);
     this.#byPeer.add(peerKey(peer.scope, peer.id), session);
     this.#endFormerBoot(peer);
     for (const stream of this.#waiting.get(peer.scope)) stream.seekPath();

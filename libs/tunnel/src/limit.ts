@@ -34,6 +34,8 @@ export interface Limits {
   receiveBytesPerSessionMax: number;
   /** All windows of this process together. */
   receiveBytesPerProcessMax: number;
+  /** The part of it that the sessions of one gateway, or all links, have at most. A node, which has many, gives half. */
+  receiveBytesPerGatewayMax: number;
   /** What senders keep unacknowledged, all together, above their floors. */
   sendBytesPerProcessMax: number;
   /** The part of it that one gateway's have at most. A node, which has many, gives half. */
@@ -65,6 +67,7 @@ export const defaultLimits: Limits = Object.freeze({
   windowBytesMax: 64 * mib,
   receiveBytesPerSessionMax: 256 * mib,
   receiveBytesPerProcessMax: 1024 * mib,
+  receiveBytesPerGatewayMax: 1024 * mib,
   sendBytesPerProcessMax: 1024 * mib,
   sendBytesPerGatewayMax: 1024 * mib,
   relayBytesPerStreamMax: 16 * mib,

@@ -1,12 +1,12 @@
 /**
  * One budget for the streams of all gateways, of which those of one have a share at most. A gateway's is there while it
- * has a stream.
+ * has a user, and longer where a stream without a path holds some of it: else it would have another beside it.
  */
 import { Budget } from './budget.ts';
 
 interface Share {
   readonly budget: Budget;
-  streams: number;
+  users: number;
 }
 
 /** One per endpoint. */
@@ -20,27 +20,27 @@ export class ScopeBudgets {
     this.#perScopeMax = perScopeMax;
   }
 
-  /** The budget of a gateway's streams. */
+  /** The budget of a gateway. */
   of(scope: string): Budget {
     return this.#share(scope).budget;
   }
 
-  /** A gateway has one more stream. */
+  /** A gateway has one more user: a stream, or a session. */
   enter(scope: string): void {
-    this.#share(scope).streams += 1;
+    this.#share(scope).users += 1;
   }
 
-  /** And one less, which has given back what it took. */
+  /** And one less. */
   leave(scope: string): void {
     const share = this.#share(scope);
-    share.streams -= 1;
-    if (share.streams <= 0) this.#shares.delete(scope);
+    share.users -= 1;
+    if (share.users <= 0 && share.budget.used === 0) this.#shares.delete(scope);
   }
 
   #share(scope: string): Share {
     const known = this.#shares.get(scope);
     if (known !== undefined) return known;
-    const share = { budget: new Budget(this.#perScopeMax, this.all), streams: 0 };
+    const share = { budget: new Budget(this.#perScopeMax, this.all), users: 0 };
     this.#shares.set(scope, share);
     return share;
   }

@@ -55,7 +55,8 @@ export interface SessionOptions {
   limits: Limits;
   /** Whether the carrier was dialled here. */
   dialer: boolean;
-  receiveBudget: Budget;
+  /** Of which this session's is a part. */
+  receiveBudgetOf: (scope: string) => Budget;
   shortTraffic: ShortTraffic;
   owner: SessionOwner;
 }
@@ -67,7 +68,6 @@ type Phase = 'handshake' | 'up' | 'closed';
 
 /** Made by `Endpoint.accept` and `Endpoint.connect`. */
 export class Session implements FrameSink {
-  readonly receiveBudget: Budget;
   readonly connectedAt: Date = new Date();
   /** False once either end said GOAWAY, or the session is closed: no new streams. */
   usable = false;
@@ -80,6 +80,8 @@ export class Session implements FrameSink {
   readonly #decoder = new FrameDecoder(this);
   #phase: Phase = 'handshake';
   #peer: Peer | null = null;
+  readonly #receiveBudgetOf: (scope: string) => Budget;
+  #receiveBudget: Budget | null = null;
   readonly #paths: PathTable;
   readonly #keepalive: Keepalive;
   readonly #quietWatch: QuietWatch;
@@ -107,7 +109,7 @@ export class Session implements FrameSink {
       roundTripMs: () => this.roundTripMsMin,
     });
     this.#paths = new PathTable(options.dialer, options.limits.streamsPerSessionMax);
-    this.receiveBudget = new Budget(options.limits.receiveBytesPerSessionMax, options.receiveBudget);
+    this.#receiveBudgetOf = options.receiveBudgetOf;
     this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
     this.#quietWatch = new QuietWatch({
       clock: this.#clock,
@@ -142,6 +144,15 @@ export class Session implements FrameSink {
   get peer(): Peer {
     if (this.#peer === null) throw new TunnelError('TUNNEL_PROTOCOL_VIOLATED', 'the handshake is not over');
     return this.#peer;
+  }
+
+  /** For the windows of its streams; only when the handshake is over. */
+  get receiveBudget(): Budget {
+    this.#receiveBudget ??= new Budget(
+      this.#limits.receiveBytesPerSessionMax,
+      this.#receiveBudgetOf(this.peer.scope),
+    );
+    return this.#receiveBudget;
   }
 
   /** The last round trip that was measured, in ms. */

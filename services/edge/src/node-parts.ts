@@ -74,6 +74,12 @@ export interface NodeLife {
   serving(): boolean;
 }
 
+/** What streams may have of the node's memory. */
+const gatewayLimits: Partial<Limits> = {
+  receiveBytesPerGatewayMax: gatewayShare(defaultLimits.receiveBytesPerProcessMax),
+  sendBytesPerGatewayMax: gatewayShare(defaultLimits.sendBytesPerProcessMax),
+};
+
 /** All parts of one node. */
 export class NodeParts implements ShownParts {
   readonly bootId = randomUUID();
@@ -119,7 +125,7 @@ export class NodeParts implements ShownParts {
     this.turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
     this.endpoint = new Endpoint({
       self: { id: options.name, bootId: this.bootId },
-      limits: { sendBytesPerGatewayMax: gatewayShare(defaultLimits.sendBytesPerProcessMax), ...parts.limits },
+      limits: { ...gatewayLimits, ...parts.limits },
       onOpen: (stream) => void this.cloud.streams.serve(stream),
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);
