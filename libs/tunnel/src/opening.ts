@@ -14,6 +14,9 @@ import { ResetCode } from './error.ts';
 import { readSocket } from './socket-reader.ts';
 import type { StreamEnd } from './stream-end.ts';
 
+/** Early bytes are put together from so many pieces on: each single byte would cost a hundred. */
+const piecesMax = 64;
+
 /** How the opening of one stream ended. */
 export interface OpeningEvents {
   onOpened(stream: StreamEnd): void;
@@ -71,6 +74,7 @@ export class Opening {
 
   readonly #handleRead = (bytes: Buffer): boolean => {
     this.#early.push(Buffer.from(bytes));
+    if (this.#early.length > piecesMax) this.#early = [Buffer.concat(this.#early)];
     const stream = this.#stream;
     stream?.writeCopy(bytes);
     return stream !== null && stream.room > 0;
