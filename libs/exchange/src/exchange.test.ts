@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StreamEvents } from '@postern/tunnel';
+import { ResetCode, type StreamEvents } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
 import type { HttpErrand } from './errand.ts';
 import { Exchange } from './exchange.ts';
 import type { AnswerSink, HttpRequest } from './request.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
 
-/** A request whose resource has begun to answer, and whose caller takes no more of it. */
-function untaken() {
+/** A request whose stream was not taken yet. */
+function opening() {
+  let ways = 0;
   const stream = {
     phase: 'opening',
     room: 1,
@@ -17,7 +18,7 @@ function untaken() {
     events: {} as StreamEvents,
     delivered: 0,
     resets: 0,
-    writeCopy: () => {},
+    writeCopy: (_bytes: Uint8Array): void => {},
     deliver: (bytes: number) => void (stream.delivered += bytes),
     reset: () => void (stream.resets += 1),
   };
@@ -40,7 +41,10 @@ function untaken() {
     answerSeconds: 5,
     idleTimeoutSeconds: 0,
     whyNot: () => null,
-    nextWay: () => ({ peerId: 'client', open: () => stream, onRefused: () => {} }),
+    nextWay: () => {
+      ways += 1;
+      return { peerId: 'client', open: () => stream, onRefused: () => {} };
+    },
     onStart: () => {},
     onOpened: () => {},
     onOver: (cause: Cause | null) => void causes.push(cause),
@@ -51,7 +55,7 @@ function untaken() {
     path: '/',
     query: '',
     fields: [],
-    framing: { kind: 'none' },
+    framing: { kind: 'chunked' },
     version: '1.1',
     upgrade: null,
     caller: { address: '127.0.0.1', scheme: 'http', authority: 'b', trusted: false, certificate: null },
@@ -65,6 +69,13 @@ function untaken() {
     sink as unknown as AnswerSink,
   );
   exchange.start();
+  return { exchange, stream, sink, causes, ways: () => ways };
+}
+
+/** One whose resource has begun to answer, and whose caller takes no more of it. */
+function untaken() {
+  const { exchange, stream, sink, causes } = opening();
+  exchange.endRequest([]);
   stream.phase = 'open';
   stream.events.onOpened?.();
   stream.events.onData?.(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nbegun'));
@@ -108,4 +119,16 @@ test('an answer for which the resource takes its time is not the caller’s faul
   stream.events.onData?.(Buffer.from('more'));
   exchange.tick(begun + 200 * bodyTimeoutMs);
   assert.equal(sink.aborts, 0);
+});
+
+test('a request that comes in chunks of one byte has them kept as few pieces for the next way', () => {
+  const { exchange, stream, ways } = opening();
+  for (let index = 0; index < 5_000; index += 1) exchange.sendBody(Buffer.of(97));
+  const chunks: string[] = [];
+  stream.writeCopy = (bytes: Uint8Array) => void chunks.push(Buffer.from(bytes).toString('latin1'));
+  stream.events.onReset?.(ResetCode.Unreachable, 'nothing was reached', 'peer');
+  assert.equal(ways(), 2);
+  const body = chunks.slice(1);
+  assert.ok(body.length <= 3 * 65, `${body.length} writes`);
+  assert.equal(body.join('').replace(/[0-9a-f]+\r\n(a+)\r\n/g, '$1'), 'a'.repeat(5_000));
 });

@@ -28,6 +28,8 @@ import { type AnswerSink, type HttpRequest, isPersonal } from './request.ts';
 import { Untaken } from './untaken.ts';
 import { type ConnectionFailure, type ConnectionUser, ResourceConnection } from './resource-connection.ts';
 
+/** What is kept for the next way is put together from so many pieces on: each chunk of a byte would cost a hundred. */
+const earlyPiecesMax = 64;
 const trackingKey = trackingField.toLowerCase();
 
 /** One request. */
@@ -102,7 +104,10 @@ export class Exchange implements ConnectionUser, Running {
   sendBody(piece: Buffer, slab: Slab | null = null): boolean {
     if (this.#over) return true;
     this.#quietSince = performance.now();
-    this.#early?.push(Buffer.from(piece));
+    if (this.#early !== null) {
+      this.#early.push(Buffer.from(piece));
+      if (this.#early.length > earlyPiecesMax) this.#early = [Buffer.concat(this.#early)];
+    }
     return this.#connection?.sendBody(piece, slab) ?? false;
   }
 
