@@ -126,6 +126,13 @@ describe('first call', () => {
     assert.equal(platform.calls.length, 0);
   });
 
+  it('is over when the answer changes to another protocol', async (t) => {
+    const platform = await start(t);
+    const headers = { connection: 'upgrade', upgrade: 'x' };
+    platform.callAnswer = { status: 101, code: 'X', headers };
+    assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_CONNECTION_FAILED');
+  });
+
   it('ends when it is told to', async (t) => {
     const silent = createServer(() => {});
     silent.listen(0, '127.0.0.1');

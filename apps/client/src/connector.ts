@@ -93,6 +93,8 @@ async function exchange(
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     },
   });
+  // An answer that changes the protocol makes Node close the connection without a word, and heed no signal any more.
+  call.once('close', () => reject(new Error('it was closed without an answer')));
   call.once('response', resolve).on('error', reject).end(payload);
   try {
     const answer = await promise;

@@ -34,6 +34,11 @@ export function askHttp(
       reject(new ResourceError(ResetCode.Refused, text, { cause: error }));
     }
   });
+  // An answer that changes the protocol makes Node close the connection without a word, and heed no signal any more.
+  ask.on('close', () => {
+    const text = `${authority} gave no answer that could be asked for`;
+    reject(new ResourceError(ResetCode.Refused, text));
+  });
   ask.end();
   // It came paused; the request listens by now.
   ask.once('socket', () => socket.resume());

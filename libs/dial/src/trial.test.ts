@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { it } from 'node:test';
 import { tryResource } from './trial.ts';
 
@@ -45,6 +45,20 @@ it('a trial tells every step, asks for its path, and leaves nothing open', async
   const closed = once(server, 'close');
   server.close();
   await closed;
+});
+
+it('a trial of a resource that changes to another protocol unasked is over, and has failed', async (t) => {
+  const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n';
+  const server = createTcpServer((socket) => socket.once('data', () => socket.write(answer)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const target = { host: 'app.corp', port, connectTimeoutSeconds: 5 };
+  const trial = { target, http: { host: 'a', path: '/' }, isWell: () => true };
+  const last = (await tryResource(parts, trial, AbortSignal.timeout(5_000))).at(-1);
+  assert.equal(last?.ok, false);
+  assert.match(last.text, /gave no answer that could be asked for/);
 });
 
 it('a trial of UDP tells an answer, silence and refusal apart', async () => {
