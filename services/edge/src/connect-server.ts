@@ -45,13 +45,19 @@ export interface ConnectServerParts extends FirstCallParts {
   lines: LineLimit;
 }
 
+interface Place {
+  pass: Pass;
+  turn: Turn | null;
+  readonly address: CallerAddress;
+}
+
 /** Serves first calls and WebSocket tunnels. */
 export class ConnectServer {
   readonly #parts: ConnectServerParts;
   readonly #https: HttpsServer;
   readonly #webSockets: WebSocketServer;
   /** By the addresses and ports that the system sees, of both ends. */
-  readonly #connections = new Map<string, { pass: Pass; turn: Turn | null; address: CallerAddress }>();
+  readonly #connections = new Map<string, Place>();
 
   constructor(parts: ConnectServerParts) {
     this.#parts = parts;
@@ -67,9 +73,9 @@ export class ConnectServer {
   /** Has a connection from now on; the pass is left when it has shown what it is for, or is over. */
   serve({ socket, address, speaks, pass }: PlatformConnection): void {
     const peer = peerOf(socket);
-    const place = { pass, turn: null as Turn | null, address };
+    const place: Place = { pass, turn: null, address };
     this.#connections.set(peer, place);
-    socket.once('close', () => this.#leave(peer));
+    socket.once('close', () => this.#leave(peer, place));
     if (speaks === 'text') return refusePlainHttp(socket);
     const { gate, turns } = this.#parts;
     pass.leave();
@@ -144,9 +150,10 @@ export class ConnectServer {
     request.socket.setTimeout(0);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = peerOf(request.socket);
-      void this.#parts
-        .accept(webSocketCarrier(webSocket, `${address}:${port}`))
-        .then(() => this.#leave(peer));
+      const place = this.#connections.get(peer);
+      void this.#parts.accept(webSocketCarrier(webSocket, `${address}:${port}`)).then(() => {
+        if (place !== undefined) this.#leave(peer, place);
+      });
     });
   }
 
@@ -175,11 +182,11 @@ export class ConnectServer {
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }
 
-  #leave(peer: string): void {
-    const place = this.#connections.get(peer);
-    this.#connections.delete(peer);
-    place?.pass.leave();
-    place?.turn?.end();
+  /** The addresses and ports may be those of a newer connection by now, whose place is its own. */
+  #leave(peer: string, place: Place): void {
+    if (this.#connections.get(peer) === place) this.#connections.delete(peer);
+    place.pass.leave();
+    place.turn?.end();
   }
 
   /** The caller's own address, which a balancer may have told. */

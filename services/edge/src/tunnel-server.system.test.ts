@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { type Control, ask, catchUpAtNode } from '@postern/contracts';
+import { freePort } from '@postern/test-kit';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
 import { helloOf } from './fixture/hello.ts';
@@ -182,6 +183,23 @@ test('a connection that shows nothing is cut after the handshake’s time', asyn
       await untilMetric(world, /postern_edge_handshake_evictions_total\{port="tunnel",cause="timeout"\} 1/);
     },
     { options: { handshakeTimeoutMs: 50 } },
+  );
+});
+
+test('a connection from the port of one that was reset just before is cut after the handshake’s time', async () => {
+  await withWorld(
+    async (world) => {
+      const from = { port: world.edge.ports.tunnel, host: '127.0.0.1', localPort: await freePort() };
+      let last = connectTcp(from);
+      for (let times = 0; times < 20; times += 1) {
+        await once(last, 'connect');
+        // Both are seen by the node in one turn.
+        last.resetAndDestroy();
+        last = connectTcp(from);
+      }
+      await ended(last);
+    },
+    { options: { handshakeTimeoutMs: 200 } },
   );
 });
 

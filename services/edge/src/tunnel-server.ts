@@ -39,6 +39,11 @@ export interface TunnelServerParts {
   logger: Logger;
 }
 
+interface Place {
+  pass: Pass;
+  turn: Turn | null;
+}
+
 /** Listens for tunnels. */
 export class TunnelServer {
   readonly #parts: TunnelServerParts;
@@ -46,7 +51,7 @@ export class TunnelServer {
   /** Never listens: it is given connections that have begun to speak and whose turn it is. */
   readonly #tls: TlsServer;
   /** By the addresses and ports of both ends, which is all that the plain and the TLS socket have in common. */
-  readonly #places = new Map<string, { pass: Pass; turn: Turn | null }>();
+  readonly #places = new Map<string, Place>();
 
   constructor(parts: TunnelServerParts) {
     this.#parts = parts;
@@ -95,10 +100,10 @@ export class TunnelServer {
   #handleConnection(socket: Socket): void {
     const peer = peerOf(socket);
     const enter = (): Pass => this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
-    const place = { pass: enter(), turn: null as Turn | null };
+    const place: Place = { pass: enter(), turn: null };
     this.#places.set(peer, place);
     socket.on('error', () => {});
-    socket.once('close', () => this.#leave(peer));
+    socket.once('close', () => this.#leave(peer, place));
     onFirstRecord(socket, () => {
       place.pass.leave();
       place.turn = this.#take(socket, () => {
@@ -120,17 +125,18 @@ export class TunnelServer {
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
     const peer = peerOf(socket);
+    const place = this.#places.get(peer);
     // What is costly is done; who says nothing from here on takes nobody's turn.
-    this.#places.get(peer)?.turn?.stall();
+    place?.turn?.stall();
     await this.#parts.accept(tlsCarrier(socket), socket);
-    this.#leave(peer);
+    if (place !== undefined) this.#leave(peer, place);
   }
 
-  #leave(peer: string): void {
-    const place = this.#places.get(peer);
-    this.#places.delete(peer);
-    place?.pass.leave();
-    place?.turn?.end();
+  /** The addresses and ports may be those of a newer connection by now, whose place is its own. */
+  #leave(peer: string, place: Place): void {
+    if (this.#places.get(peer) === place) this.#places.delete(peer);
+    place.pass.leave();
+    place.turn?.end();
   }
 }
 
