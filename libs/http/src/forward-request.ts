@@ -130,10 +130,10 @@ export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null
   return protocols.length === 0 ? null : protocols.join(', ');
 }
 
-/** Whether the field is for the gateway alone to tell, or for nobody. */
+/** Whether the field is for the gateway alone to tell, or for nobody; with "_" for "-" too, which is the same to who reads it by CGI (RFC 3875, section 4.1.18). */
 export function isTold(key: string): boolean {
   const name = key.includes('_') ? key.replaceAll('_', '-') : key;
-  return told.has(name) || name.startsWith('x-forwarded');
+  return told.has(name) || name.startsWith('x-forwarded') || (name !== key && hop.has(name));
 }
 
 /** What a trusted balancer may say beside the two lists that are added to. Never a certificate, a tracking ID or another path. */

@@ -96,6 +96,16 @@ test('who called is told by the gateway alone', () => {
   ]);
 });
 
+test('a field that some resources read as one of framing is not passed on', () => {
+  const names = sent(['Transfer_Encoding: chunked', 'Content_Length: 7', 'A_B: 1']).map(
+    (line) => line.split(':')[0],
+  );
+  assert.deepEqual(
+    names.filter((name) => name?.includes('_')),
+    ['A_B'],
+  );
+});
+
 test('a balancer that is trusted is believed, and the list goes on', () => {
   const lines = sent(
     [
