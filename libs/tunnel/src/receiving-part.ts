@@ -17,8 +17,10 @@ import type { Slab } from './slab.ts';
 
 /** A smaller piece costs more to hold than it is long. */
 const smallBytesMax = 512;
-/** So many of those an owner is given while it delivers not all of them. */
+/** So many of those an owner is given while it delivers not all of them, */
 const smallPiecesMax = 128;
+/** and one more for so much that it has: bulk has small pieces too. */
+const bytesPerSmallPiece = 4_096;
 
 /** One per stream end. Offsets are absolute, from the stream's first byte. */
 export class ReceivingPart {
@@ -34,7 +36,10 @@ export class ReceivingPart {
   #held: ByteQueue | null = null;
   /** How much the owner was given. */
   #given = 0;
-  #smallPieces = 0;
+  /** How many small pieces were given behind `#mark`, and in front of it when it was set. */
+  #smallBehind = 0;
+  #smallBefore = 0;
+  #mark = 0;
 
   /** The caller has taken the floor from the budget. While the stream is only `offered` no more than that may come. */
   constructor(limits: Limits, budget: Budget, offered: boolean) {
@@ -118,11 +123,18 @@ export class ReceivingPart {
     return null;
   }
 
+  /** Those are forgotten of which it is sure that they were delivered, also where there is never a pause. */
   #mayGive(bytes: number): boolean {
     if (!this.#accepted || this.#held !== null) return false;
-    if (this.#window.delivered >= this.#given) this.#smallPieces = 0;
-    if (bytes < smallBytesMax) this.#smallPieces += 1;
-    return this.#smallPieces <= smallPiecesMax;
+    const { delivered } = this.#window;
+    if (delivered >= this.#mark) {
+      this.#smallBefore = delivered >= this.#given ? 0 : this.#smallBehind;
+      this.#smallBehind = 0;
+      this.#mark = this.#given;
+    }
+    if (bytes < smallBytesMax) this.#smallBehind += 1;
+    const most = smallPiecesMax + (this.#given - delivered) / bytesPerSmallPiece;
+    return this.#smallBefore + this.#smallBehind <= most;
   }
 
   /** The peer's FIN: `new`, `repeated` on another path, or what is wrong with it. */

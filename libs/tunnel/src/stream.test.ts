@@ -334,3 +334,19 @@ test('small pieces that are delivered are given at once, however many', async ()
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
+
+test('small pieces among large ones are given at once to an owner that is always a little behind', async () => {
+  const { clock, raw, owner } = await rawWorld();
+  const given: number[] = [];
+  owner.stream.events = { onData: (piece) => given.push(piece.length) };
+  let sent = 0;
+  for (let pairs = 0; pairs < 1_000; pairs += 1) {
+    for (const bytes of [1_000, 1]) {
+      raw.data(1, patternBytes(0, sent, bytes));
+      sent += bytes;
+    }
+    if (pairs >= 50) owner.stream.deliver(1_001);
+    await clock.advance(0);
+  }
+  assert.deepEqual([given.length, sum(given)], [2_000, sent]);
+});
