@@ -6,7 +6,7 @@ import { X509Certificate as NodeCertificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { TlsError } from './errors.ts';
 import { describeKey, readPrivateKey } from './key.ts';
-import { splitChain } from './pem.ts';
+import { firstOf, splitChain } from './pem.ts';
 import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509Certificate } from './x509.ts';
 
 /** What a certificate says. */
@@ -76,7 +76,7 @@ type Read = { node: NodeCertificate; parsed: X509Certificate };
 
 function readCertificate(certificate: string | Buffer): Read {
   try {
-    const node = new NodeCertificate(certificate);
+    const node = new NodeCertificate(typeof certificate === 'string' ? firstOf(certificate) : certificate);
     return { node, parsed: new X509Certificate(new Uint8Array(node.raw)) };
   } catch (error) {
     throw new TlsError('TLS_CERTIFICATE_INVALID', 'this is not an X.509 certificate', { cause: error });

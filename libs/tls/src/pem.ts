@@ -21,3 +21,9 @@ export function splitChain(pem: string): string[] {
   }
   return blocks.map((block) => `${block}\n`);
 }
+
+/** The one that a chain begins with: OpenSSL would begin with what has another header, and another be verified than is believed. */
+export function firstOf(pem: string): string {
+  const [first = ''] = splitChain(pem);
+  return first;
+}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { createAuthority } from './authority.ts';
+import { describeCertificate, verifyChain } from './certificate.ts';
 import { certificateKey, isSignedText, keyThumbprint, openSealed, sealText, signText } from './sealing.ts';
 
 describe('sealing', () => {
@@ -31,6 +32,19 @@ describe('sealing', () => {
     const pair = generateKeyPairSync('ed25519');
     const pem = pair.privateKey.export({ format: 'pem', type: 'pkcs8' });
     assert.equal(isSignedText(pair.publicKey.export({ format: 'jwk' }), 'text', signText(pem, 'text')), true);
+  });
+
+  it('takes for the first of several certificates what a chain begins with, whatever else OpenSSL would read before it', async () => {
+    const own = await createAuthority({ commonName: 'own' });
+    const other = await createAuthority({ commonName: 'other' });
+    for (const kind of ['X509 CERTIFICATE', 'TRUSTED CERTIFICATE']) {
+      const pem = other.certificatePem.replaceAll('CERTIFICATE', kind) + own.certificatePem;
+      assert.equal(verifyChain(pem, { caPem: own.certificatePem }).subject, 'CN=own');
+      assert.equal(describeCertificate(pem).subject, 'CN=own');
+      assert.deepEqual(certificateKey(pem), certificateKey(own.certificatePem));
+      assert.equal(isSignedText(pem, 'text', signText(own.keyPem, 'text')), true);
+      assert.equal(isSignedText(pem, 'text', signText(other.keyPem, 'text')), false);
+    }
   });
 
   it('calls a recipient by its key alone', async () => {

@@ -7,14 +7,14 @@ import { type KeyObject, X509Certificate, createPublicKey, sign, verify } from '
 import { CompactEncrypt, type JWK, calculateJwkThumbprint, compactDecrypt, importJWK } from 'jose';
 import { TlsError } from './errors.ts';
 import { readPrivateKey } from './key.ts';
-import { splitChain } from './pem.ts';
+import { firstOf, splitChain } from './pem.ts';
 
 const algorithm = 'ECDH-ES';
 const encryption = 'A256GCM';
 
 /** The public key of a certificate (PEM, its first), as a JSON Web Key. */
 export function certificateKey(certificatePem: string): JWK {
-  return new X509Certificate(certificatePem).publicKey.export({ format: 'jwk' }) as JWK;
+  return new X509Certificate(firstOf(certificatePem)).publicKey.export({ format: 'jwk' }) as JWK;
 }
 
 /** What a recipient is called: the thumbprint of its key (RFC 7638). */
@@ -56,16 +56,18 @@ export function signText(keyPem: string, text: string): string {
 
 export { splitChain };
 
-/** Whether the key of this certificate, or this JSON Web Key, signed the text. */
+/** Whether the key of this certificate (PEM, its first), or this JSON Web Key, signed the text. */
 export function isSignedText(by: string | JWK, text: string, signature: string): boolean {
   const key =
-    typeof by === 'string' ? new X509Certificate(by).publicKey : createPublicKey({ key: by, format: 'jwk' });
+    typeof by === 'string'
+      ? new X509Certificate(firstOf(by)).publicKey
+      : createPublicKey({ key: by, format: 'jwk' });
   return verify(digestOf(key), Buffer.from(text), key, Buffer.from(signature, 'base64url'));
 }
 
 /** Throws a `TLS_…` error unless one of the CAs itself signed this certificate, for this name, and it is valid now. */
 export function demandSigner(signerPem: string, { caPem, name }: { caPem: string; name: string }): void {
-  const signer = new X509Certificate(signerPem);
+  const signer = new X509Certificate(firstOf(signerPem));
   const isIssuer = (ca: X509Certificate): boolean =>
     ca.ca && signer.checkIssued(ca) && signer.verify(ca.publicKey);
   if (!splitChain(caPem).some((pem) => isIssuer(new X509Certificate(pem)))) {

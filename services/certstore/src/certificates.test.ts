@@ -359,6 +359,9 @@ describe('certificates of operators', () => {
       const notAfter = new Date(Date.now() + 3_600_000);
       const forged = await ca.issue({ csrPem, names, usage: 'both', notAfter });
       await assert.rejects(askAs({ chainPem: forged, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
+      // OpenSSL reads certificates under other headers too; a chain begins with the node's own all the same.
+      const chainPem = forged.replaceAll('CERTIFICATE', 'X509 CERTIFICATE') + edge.chainPem;
+      await assert.rejects(askAs({ chainPem, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
       const holder = { kind: 'service', name: 'admin' } as const;
       const admin = await ask(bus, issueNodeCertificate, { csrPem, holder });
       await assert.rejects(askAs({ chainPem: admin.chainPem, keyPem }, ids), code('CERTSTORE_PROOF_WRONG'));
