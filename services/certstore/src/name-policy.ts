@@ -66,9 +66,14 @@ function familyOf(address: string): 'ipv4' | 'ipv6' | null {
   return version === 0 ? null : version === 4 ? 'ipv4' : 'ipv6';
 }
 
+/** The wildcard that is good for a name. */
+function wildcardOver(name: string): string {
+  return `*${name.slice(name.indexOf('.'))}`;
+}
+
 /** Refuses the platform's own names to pairs that operators have generated. */
 export interface PlatformNames {
-  /** Throws `CERTSTORE_NAME_REFUSED` naming the first by which clients know the platform or its nodes. */
+  /** Throws `CERTSTORE_NAME_REFUSED` naming the first by which clients know the platform or its nodes, be it by a wildcard. */
   refuseOwn(names: readonly string[], addresses: readonly string[]): void;
 }
 
@@ -79,7 +84,7 @@ export function platformNames(options: NamePolicyOptions): PlatformNames {
   own.delete('localhost');
   const ownAddresses = addressList([...options.addresses, platformHost]);
   const isOwn = (name: string): boolean =>
-    own.has(name) ||
+    own.values().some((one) => name === one || name === wildcardOver(one) || wildcardOver(name) === one) ||
     name === `*.tunnel.${platformHost}` ||
     name === `tunnel.${platformHost}` ||
     name.endsWith(`.tunnel.${platformHost}`) ||

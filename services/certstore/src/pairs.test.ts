@@ -202,7 +202,12 @@ describe('a generated pair', () => {
   });
 
   it('is never for the platform’s own names, nor for a gateway that there is not', async () => {
-    for (const subject of ['gw.example.com', 'edge-1.tunnel.gw.example.com', 'x.node.postern.internal']) {
+    for (const subject of [
+      'gw.example.com',
+      '*.example.com',
+      'edge-1.tunnel.gw.example.com',
+      'x.node.postern.internal',
+    ]) {
       const input = { name: 'x', usage: 'server', subject } as const;
       await assert.rejects(generate(input), code('CERTSTORE_NAME_REFUSED'), subject);
     }
