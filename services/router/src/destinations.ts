@@ -84,7 +84,7 @@ export class Destinations {
       const id = newId();
       const at = this.#journal.time();
       await demandUnreleased(draft, this.#naming(form, gatewayId), at);
-      const taken = await this.#take(draft, form, { gatewayId, destinationId: id });
+      const taken = await this.#take(draft, form, { gatewayId, destinationId: id, keyGateways });
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'created', id, gatewayId });
       return draft.destinations.insert({
@@ -134,7 +134,7 @@ export class Destinations {
         throw revisionStale(`destination ${id}`, before.revision, found.revision);
       }
       if (!namesTheSame(checked, found)) await demandUnreleased(draft, checked, this.#journal.time());
-      const moved = await this.#move(draft, found, form);
+      const moved = await this.#move(draft, found, form, keyGateways);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'updated', id, gatewayId });
       return draft.destinations.replace({ ...found, ...moved, modifiedAt: this.#journal.time() });
@@ -178,8 +178,13 @@ export class Destinations {
     return { ...form, front: await this.#takeFront(draft, form, claimant) };
   }
 
-  async #move(draft: Draft, found: DestinationDocument, form: DestinationForm): Promise<Taken> {
-    const claimant = { gatewayId: found.gatewayId, destinationId: found.id };
+  async #move(
+    draft: Draft,
+    found: DestinationDocument,
+    form: DestinationForm,
+    keyGateways: string[] | undefined,
+  ): Promise<Taken> {
+    const claimant = { gatewayId: found.gatewayId, destinationId: found.id, keyGateways };
     if (form.kind === 'cloud' || found.front === undefined) return this.#take(draft, form, claimant);
     return { ...form, front: await this.#moveFront(draft, claimant, found.front, form.front) };
   }

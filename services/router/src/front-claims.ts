@@ -43,6 +43,8 @@ export type IsPortFree = (transport: FrontPort['transport'], port: number) => Pr
 export interface Claimant {
   gatewayId: string;
   destinationId: string;
+  /** All gateways of the API key that asks; left out of one that is for all. */
+  keyGateways?: readonly string[] | undefined;
 }
 
 /** Most names, and ports outside of the range, of one gateway that rest. */
@@ -68,8 +70,13 @@ export class FrontClaims {
   async claim(fronts: Collection<FrontDocument>, wanted: FrontPort, claimant: Claimant): Promise<void> {
     const { port, name } = wanted;
     if (name === undefined && this.#isReserved(port)) throw frontReserved(`port ${port}`);
-    if (name !== undefined) await this.#checkOtherPort(fronts, name, claimant);
-    const held: FrontDocument = { id: frontId(wanted), revision: 1, port, ...claimant, restsUntil: null };
+    if (name !== undefined) {
+      await this.#checkOtherPort(fronts, name, claimant);
+      await this.#checkWildcardOver(fronts, { ...wanted, name }, claimant);
+    }
+    const { gatewayId, destinationId } = claimant;
+    const id = frontId(wanted);
+    const held: FrontDocument = { id, revision: 1, port, gatewayId, destinationId, restsUntil: null };
     const found = await fronts.get(held.id);
     if (found === null) {
       await fronts.insert(held);
@@ -189,6 +196,18 @@ export class FrontClaims {
       const name = front.id.slice(prefix.length);
       if (wildcardOver(name) === host) check(placeOf(name), front);
     }
+  }
+
+  /** An exact name goes before a wildcard: whose key is for certain gateways takes none from another's callers so. */
+  async #checkWildcardOver(
+    fronts: Collection<FrontDocument>,
+    { name, ...wanted }: Required<FrontPort>,
+    { gatewayId, keyGateways }: Claimant,
+  ): Promise<void> {
+    const place = { ...wanted, name: { ...name, host: wildcardOver(name.host) } };
+    const found = keyGateways === undefined ? null : await fronts.get(frontId(place));
+    if (found === null || found.destinationId === null || found.gatewayId === gatewayId) return;
+    if (keyGateways?.includes(found.gatewayId) !== true) throw frontTaken(frontText(place));
   }
 
   /**

@@ -130,6 +130,26 @@ describe('an API key for certain gateways', () => {
     await tenant.deleteDestination(own.id, made.id);
   });
 
+  test('takes no name out of a wildcard that another gateway has, by a new front nor by a moved one', async () => {
+    const { admin } = platform;
+    const passed = (host: string): DestinationInput => ({
+      name: 'till',
+      resource,
+      front: { host, tls: { mode: 'passthrough' } },
+    });
+    const taken = { status: 409, code: 'ROUTER_FRONT_TAKEN' };
+    const theirs = await admin.createDestination(other.id, passed('*.bank.example'));
+    await assert.rejects(tenant.createDestination(own.id, passed('login.bank.example')), taken);
+    const moving = await tenant.createDestination(own.id, passed('login.corp.example'));
+    const move = { front: { host: 'login.bank.example' } };
+    await assert.rejects(tenant.updateDestination(own.id, moving.id, move), taken);
+    // A key for both gateways may: the name goes before the wildcard.
+    const moved = await admin.updateDestination(own.id, moving.id, move);
+    assert.equal(moved.front?.host, 'login.bank.example');
+    await admin.deleteDestination(own.id, moving.id);
+    await admin.deleteDestination(other.id, theirs.id);
+  });
+
   test('does not make what is only verified by to what is shown', async () => {
     const { admin } = platform;
     const authority = await TestCa.make('another');
