@@ -21,13 +21,16 @@ export interface SecretPlace {
   version: number;
 }
 
+/** Of a data key. */
+export const dataKeyBytes = 32;
+
 const format = 1;
 const secretBytesMax = 1024 * 1024;
 
 /** Seals a secret for one place. */
 export async function sealSecret(wrapper: KeyWrapper, place: SecretPlace, secret: Buffer): Promise<string> {
   if (secret.length > secretBytesMax) throw new RangeError(`a secret has at most ${secretBytesMax} bytes`);
-  const dataKey = randomBytes(32);
+  const dataKey = randomBytes(dataKeyBytes);
   try {
     const { keyId, wrapped } = await wrapper.wrap(dataKey, associated('data key', place));
     const head = encodeHead(keyId, wrapped);

@@ -7,6 +7,9 @@
 import { request } from 'node:https';
 import { request as plainRequest } from 'node:http';
 import { ServiceError } from '@postern/contracts';
+import { type Static, type TSchema, Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { dataKeyBytes } from './envelope.ts';
 import { certstoreError } from './errors.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 
@@ -42,26 +45,35 @@ export async function transitKeyWrapper(options: TransitOptions): Promise<KeyWra
     unwrap: async (_keyId, wrapped, context) => {
       const body = { ciphertext: wrapped.toString('utf8'), associated_data: context.toString('base64') };
       const { plaintext } = await call(options, 'decrypt', body);
-      if (plaintext === undefined) throw unexpected('decrypt');
-      return Buffer.from(plaintext, 'base64');
+      const dataKey = Buffer.from(plaintext ?? '', 'base64');
+      if (dataKey.length !== dataKeyBytes) throw unexpected('decrypt');
+      return dataKey;
     },
     isFor: (id) => id.startsWith(`${name}:v`),
   };
 }
 
-interface Data {
-  ciphertext?: string;
-  plaintext?: string;
-}
+const orNull = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]));
+const Answer = Type.Object({
+  data: orNull(
+    Type.Object({ ciphertext: Type.Optional(Type.String()), plaintext: Type.Optional(Type.String()) }),
+  ),
+  errors: orNull(Type.Array(Type.String())),
+});
+type Answer = Static<typeof Answer>;
+const answerCheck = Compile(Answer);
 
-async function call(options: TransitOptions, action: 'encrypt' | 'decrypt', body: object): Promise<Data> {
+async function call(
+  options: TransitOptions,
+  action: 'encrypt' | 'decrypt',
+  body: object,
+): Promise<NonNullable<Answer['data']>> {
   const { status, text } = await send(options, action, JSON.stringify(body));
+  const { data, errors } = parse(text);
   if (status === 200) {
-    const { data } = parse(text) as { data?: Data };
-    if (data !== undefined) return data;
+    if (data !== undefined && data !== null) return data;
     throw unexpected(action);
   }
-  const { errors } = parse(text) as { errors?: string[] };
   const why = (errors ?? []).join('; ').slice(0, 200) || `status ${status}`;
   // Sealed after a start of its own, no leader, too many calls: it answers later.
   if (status >= 500 || status === 429) throw unreachable(options, why, null);
@@ -112,10 +124,11 @@ function unreachable({ url }: TransitOptions, why: string, cause: unknown): Serv
   return new ServiceError({ code: 'CERTSTORE_TRANSIT_UNREACHABLE', message, status: 503 }, { cause });
 }
 
-function parse(text: string): unknown {
+/** Empty where it is none of the server's: a proxy before it answers in its own words. */
+function parse(text: string): Answer {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
+    return answerCheck.Check(value) ? value : {};
   } catch {
     return {};
   }
