@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate, randomBytes } from 'node:crypto';
-import { test } from 'node:test';
-import { MemoryHub } from '@postern/bus';
-import { certificateFeed } from '@postern/contracts';
+import { type TestContext, test } from 'node:test';
+import { MemoryHub, messageBytesMax } from '@postern/bus';
+import { certificateFeed, pageItemsMax } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
 import { openSqlite } from '@postern/store';
 import { createAuthority } from '@postern/tls';
@@ -13,7 +13,7 @@ import { IntakeKey } from './intake-key.ts';
 import { KeyRing, localKeys } from './key-ring.ts';
 import { Usage } from './usage.ts';
 
-test('contents that several want stored once at the same time are stored once', async (t) => {
+async function setUp(t: TestContext) {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
   const documents = await openDocuments(store);
@@ -38,6 +38,11 @@ test('contents that several want stored once at the same time are stored once', 
     certificatesMax: 10,
     passwords: { misfitOf: async () => null },
   });
+  return { documents, certificates };
+}
+
+test('contents that several want stored once at the same time are stored once', async (t) => {
+  const { documents, certificates } = await setUp(t);
   const { certificatePem } = await createAuthority({ commonName: 'Shop CA' });
   const contents = readContents(
     { certificates: [new X509Certificate(certificatePem)], keys: [] },
@@ -46,4 +51,28 @@ test('contents that several want stored once at the same time are stored once', 
   const ids = await Promise.all(['a', 'b', 'c'].map((name) => certificates.storeOnce(name, contents)));
   assert.equal(await documents.certificates.count(), 1);
   assert.equal(new Set(ids).size, 1);
+});
+
+test('a page of certificates ends where more would not fit a message of the bus', async (t) => {
+  const { documents, certificates } = await setUp(t);
+  const { certificatePem } = await createAuthority({ commonName: 'Shop CA' });
+  const contents = readContents(
+    { certificates: [new X509Certificate(certificatePem)], keys: [] },
+    new Date(),
+  );
+  const { id } = await certificates.store('shop', contents);
+  const made = await documents.certificates.get(id);
+  assert.ok(made);
+  const san = Array.from({ length: 500 }, (_, index) => `DNS:${'x'.repeat(40)}.${index}.shop.example`);
+  for (let index = 0; index < 100; index += 1)
+    await documents.certificates.insert({ ...made, revision: 1, id: `${id}${index}`, san });
+  let listed = 0;
+  let cursor: string | null = null;
+  do {
+    const page = await certificates.list({ limit: pageItemsMax, cursor });
+    assert.ok(Buffer.byteLength(JSON.stringify(page)) < messageBytesMax);
+    listed += page.items.length;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  assert.equal(listed, 101);
 });
