@@ -84,7 +84,9 @@ function verdict({ authorized, authorizationError }: TLSSocket, certificate: X50
   // OpenSSL says so only of one that is otherwise fit.
   if (certificate.checkIssued(certificate)) return 'is signed by itself, and is not one of the client CAs';
   switch (String(authorizationError)) {
+    // OpenSSL came as far as one of the client CAs, and not to a root.
     case 'UNABLE_TO_GET_ISSUER_CERT':
+      return `leads to a client CA that is no root, and who signed that CA is not among the client CAs (it is signed by ${issuer}): add those above it, up to the root`;
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'SELF_SIGNED_CERT_IN_CHAIN':

@@ -184,6 +184,13 @@ test('each fault of a caller’s certificate is told in plain words', async () =
   }
 });
 
+test('a client CA that is no root wants the CA above it among the client CAs, and the fault says so', async () => {
+  const { certPem: cert, keyPem: key } = await clientCa.issue({ commonName: 'app', usage: 'client' });
+  materials.set('middle', { ...caOf(clientCa), id: 'middle', chainPem: await clientCa.signedBy(otherCa) });
+  const fault = await faultOf(mutual({ clientCaIds: ['middle'] }), { cert, key });
+  assert.match(fault, /leads to a client CA that is no root, .*: add those above it, up to the root/);
+});
+
 test('a CA of the same name with another key lets nobody in', async () => {
   const impostor = await TestAuthority.make('Client CA');
   const { certPem, keyPem } = await impostor.issue({ commonName: 'app', usage: 'client' });
