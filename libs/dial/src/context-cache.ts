@@ -24,7 +24,8 @@ export class ContextCache {
     if (owner === undefined) return (this.#usual ??= make());
     const own = this.#byMaterial.get(owner) ?? new Map<string, SecureContext>();
     this.#byMaterial.set(owner, own);
-    const key = authorities.map(({ id, revision }) => `${id}@${revision}`).join(' ');
+    const names = [client, ...authorities].map((one) => (one === null ? '-' : `${one.id}@${one.revision}`));
+    const key = names.join(' ');
     const known = own.get(key);
     if (known !== undefined) return known;
     if (own.size >= contextsPerMaterialMax) own.clear();

@@ -149,6 +149,25 @@ async function greeting({ socket }: Dialled): Promise<string> {
 }
 
 describe('TLS to a resource', () => {
+  it('shows no certificate by which it only verifies, though another destination shows it', async (t) => {
+    const shown: (string | null)[] = [];
+    const options = { requestCert: true, rejectUnauthorized: false };
+    const server = createServer({ cert: good.chainPem, key: good.keyPem, ...options }, (socket) => {
+      shown.push(socket.getPeerX509Certificate()?.subject ?? null);
+      socket.on('error', () => {}).end('hello');
+    });
+    const port = await listen(t, server);
+    const materials = [material('own', good.chainPem, good.keyPem)];
+    const tls = { materials, caCertificateIds: ['own'] };
+    for (const mutual of [true, false, true]) {
+      const change = mutual ? ({ mode: 'mutual', clientCertificateId: 'own' } as const) : {};
+      const { socket } = await dial(port, { ...tls, ...change });
+      await once(socket.resume(), 'end');
+      socket.destroy();
+    }
+    assert.deepEqual(shown, ['CN=db.corp', null, 'CN=db.corp']);
+  });
+
   it('takes a certificate of the CA that the destination names, for its host or the name that it gives', async (t) => {
     assert.equal(await greeting(await dial(await serve(t, good), {})), 'hello');
     const port = await serve(t, await ca.issue(['other.corp']));
