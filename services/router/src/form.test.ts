@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
+import { emptyList } from './fixture/revocation-list.ts';
 import { type DestinationForm, destinationForm, gatewayForm, patchDestination } from './form.ts';
 
 function withListener(tls: object, protocol: 'tcp' | 'udp' = 'tcp'): DestinationInput {
@@ -113,6 +114,8 @@ for (const [path, change] of unserved) {
 
 const proxy = { host: 'p', port: 1080, username: 'u', passwordId: 'passwordx' };
 
+const noList = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n';
+
 const wrong: [path: string, input: DestinationInput][] = [
   ['/health/kind', { ...withResource({}), health: { kind: 'udp' } }],
   ['/health/kind', { ...withResource({}), health: { kind: 'tcp' }, front: { protocol: 'udp' } }],
@@ -145,6 +148,13 @@ const wrong: [path: string, input: DestinationInput][] = [
   ['/front/tls/clientCaIds', { ...input, front: { tls: { mode: 'mutual' } } }],
   ['/front/tls/clientCaIds', { ...input, front: { tls: { mode: 'server', clientCaIds: ['c'] } } }],
   ['/front/tls/clientNames', { ...input, front: { tls: { mode: 'server', clientNames: ['CN:a'] } } }],
+  [
+    '/front/tls/revocationLists/1',
+    {
+      ...input,
+      front: { tls: { mode: 'mutual', clientCaIds: ['c'], revocationLists: [emptyList, noList] } },
+    },
+  ],
   ['/front/tls/mode', { ...input, front: { protocol: 'udp', tls: { mode: 'server' } } }],
   ['/front/proxyProtocol', { ...input, front: { protocol: 'udp', proxyProtocol: 'v1' } }],
   ['/front/proxyProtocolFacts', { ...input, front: { proxyProtocol: 'v1', proxyProtocolFacts: true } }],

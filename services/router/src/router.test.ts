@@ -31,6 +31,7 @@ import {
 import { PresenceAnnouncer } from '@postern/replica';
 import { type Store, StoreError, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
+import { emptyList } from './fixture/revocation-list.ts';
 import { createRouter, type RouterOptions } from './index.ts';
 
 const defaults: RouterOptions = {
@@ -387,7 +388,7 @@ test('destinations too long for one message of the bus together are listed in sh
   const checking = answer(hub.connect(), checkCertificates, () => ({ faults: [], warnings: [] }));
   t.after(() => checking.close());
   const gatewayId = gateway.id;
-  const revocationLists = Array.from({ length: 4 }, () => '-----BEGIN X509 CRL-----'.padEnd(32_768));
+  const revocationLists = Array.from({ length: 4 }, () => emptyList.padEnd(32_768));
   const made: string[] = [];
   for (let n = 0; n < 9; n += 1) {
     const tls = { mode: 'mutual' as const, clientCaIds: ['ca'], revocationLists };
