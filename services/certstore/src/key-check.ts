@@ -33,8 +33,9 @@ export async function checkKey(store: Store, wrapper: KeyWrapper): Promise<void>
     const text = await openSecret(wrapper, keyCheckPlace, document.sealed);
     if (text.toString('utf8') === knownText) return;
   } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    throw error.code === 'CERTSTORE_SECRET_DAMAGED' ? damaged(error) : wrongKey(wrapper, error);
+    const code = error instanceof ServiceError ? error.code : null;
+    if (code === 'CERTSTORE_KEY_WRONG') throw wrongKey(wrapper, error);
+    throw code === 'CERTSTORE_SECRET_DAMAGED' ? damaged(error as ServiceError) : error;
   }
   throw wrongKey(wrapper);
 }
@@ -46,11 +47,12 @@ export async function hasSecrets(store: Store): Promise<boolean> {
 }
 
 /** Without it a wrong key is still found, by the CAs, so it may be made anew. */
-function damaged(cause: unknown): ServiceError {
+function damaged(cause: ServiceError): ServiceError {
   return certstoreError(
     'CERTSTORE_SECRET_DAMAGED',
-    `the document ${keyCheckPlace.id} of ${keyCheckPlace.collection}, by which the key-encryption key is checked, was cut or ` +
-      'changed: delete it, and the next start makes it anew; then find out who writes there',
+    `the document ${keyCheckPlace.id} of ${keyCheckPlace.collection}, by which the key-encryption key is checked, does not open ` +
+      `(${cause.message}). Where the key is sure to be the one of the first start, delete it, and the next start makes it ` +
+      'anew; then find out who writes there',
     { cause },
   );
 }

@@ -67,13 +67,17 @@ export function checkKeySettings({ keyEncryptionKey, transit = null }: KeySettin
   }
 }
 
-/** The keys, which are read anew by the ring. Rejects with `STORE_UNREACHABLE` while the transit server does not answer. */
-export async function openRing(settings: KeySettings): Promise<KeyRing> {
+/** The keys, which are read anew by the ring. */
+export function openRing(settings: KeySettings): Promise<KeyRing> {
+  return KeyRing.open(() => readKeys(settings));
+}
+
+/** Does it; rejects with `STORE_UNREACHABLE` while the transit server does not answer, without which no document can be read. */
+export async function readingSecrets<R>(work: () => Promise<R>): Promise<R> {
   try {
-    return await KeyRing.open(() => readKeys(settings));
+    return await work();
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== 'CERTSTORE_TRANSIT_UNREACHABLE') throw error;
-    // Waited for as the documents are: without it none of them can be read.
     throw new StoreError('STORE_UNREACHABLE', error.message, { cause: error });
   }
 }

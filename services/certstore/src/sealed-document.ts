@@ -62,7 +62,7 @@ function named(collection: string, { id }: SealedDocument, cause: unknown): unkn
   if (!(cause instanceof ServiceError) || cause.code !== 'CERTSTORE_SECRET_DAMAGED') return cause;
   return certstoreError(
     'CERTSTORE_SECRET_DAMAGED',
-    `the secret of ${id} in ${collection} was cut, changed, or moved there from another document: ` +
+    `the secret of ${id} in ${collection} was cut, changed, or moved there from another document (${cause.message}): ` +
       (remedies[collection] ?? 'restore a backup'),
     { cause },
   );

@@ -30,7 +30,7 @@ import { IssuedList } from './issued.ts';
 import { Issuer } from './issuer.ts';
 import { checkKey } from './key-check.ts';
 import type { KeyRing } from './key-ring.ts';
-import { type KeySettings, checkKeySettings, keyExitOf, openRing } from './key-settings.ts';
+import { type KeySettings, checkKeySettings, keyExitOf, openRing, readingSecrets } from './key-settings.ts';
 import { MaterialSigner } from './material-signer.ts';
 import { Materials } from './materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
@@ -217,7 +217,7 @@ class Certstore implements Service {
       }
     };
     try {
-      const opened = await untilReachable(open, {
+      const opened = await untilReachable(() => readingSecrets(open), {
         signal: this.#stopped.signal,
         onRetry: (error) => this.#logger.warn({ error }, 'the documents are out of reach; trying again'),
       });

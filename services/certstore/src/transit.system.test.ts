@@ -87,10 +87,40 @@ function proveTransit(start: () => Promise<TransitServer>): void {
     await server.seal();
     const service = createCertstore({ bus: hub.connect(), store, options: settings });
     const started = service.start();
-    await assert.rejects(openRing(settings), { code: 'STORE_UNREACHABLE' });
+    await assert.rejects(openRing(settings), { code: 'CERTSTORE_TRANSIT_UNREACHABLE' });
     await server.unseal();
     await started;
     await service.stop();
+    routes.close();
+    await store.close();
+  });
+
+  it('that was made anew, with a key of the same name, is told from documents that somebody changed', async () => {
+    const store = openSqlite(':memory:');
+    const hub = new MemoryHub();
+    const routes = new RouteOwner(hub.connect());
+    const at = ({ url, token }: TransitServer) =>
+      createCertstore({
+        bus: hub.connect(),
+        store,
+        options: {
+          keyEncryptionKey: '',
+          platformHost: 'gw.example.com',
+          transit: { ...options, url, token: () => token },
+        },
+      });
+    const first = at(server);
+    await first.start();
+    await first.stop();
+    const anew = await start();
+    try {
+      await assert.rejects(at(anew).start(), {
+        exitCode: 78,
+        message: /CERTSTORE_SECRET_DAMAGED: .*its key transit\/postern is another than it was sealed with/,
+      });
+    } finally {
+      await anew.stop();
+    }
     routes.close();
     await store.close();
   });

@@ -81,7 +81,7 @@ async function call(
   if (status === 400 && action === 'decrypt') {
     throw certstoreError(
       'CERTSTORE_SECRET_DAMAGED',
-      `the transit server cannot open a stored secret: ${why}`,
+      `the transit server cannot open a stored secret: ${why}; it was changed, or its key ${options.mount}/${options.key} is another than it was sealed with`,
     );
   }
   throw certstoreError('CERTSTORE_TRANSIT_REFUSED', `the transit server refuses to ${action}: ${why}`);
