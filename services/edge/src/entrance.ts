@@ -13,6 +13,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { adoptSocket, resetSocket } from '@postern/tunnel';
 import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
@@ -188,6 +189,8 @@ export class Entrance {
     const route = this.#parts.route(known.id);
     if (route === undefined || !hasFront(route))
       throw turnedAway('EDGE_DESTINATION_DELETED', 'the destination was deleted');
+    if (route !== known && !isDeepStrictEqual(route.front.tls, known.front.tls))
+      throw turnedAway('EDGE_TLS_HANDSHAKE', 'the TLS of this front was changed since the caller began');
     this.#parts.serve(arrival.accept(route, ended));
   }
 
