@@ -15,6 +15,8 @@ export interface SecretDocument extends StoredDocument {
   sealed: string;
   /** When it came; of passwords. */
   storedAt?: string;
+  /** Whose it is; of passwords. */
+  gatewayId?: string;
 }
 
 /** The name of the collection that secrets are in; part of what their envelopes are bound to. */
@@ -30,7 +32,7 @@ export interface Documents {
 export async function openDocuments(store: Store): Promise<Documents> {
   return {
     certificates: await store.collection<CertificateDocument>('certstore_certificates'),
-    secrets: await store.collection<SecretDocument>(secretCollection),
+    secrets: await store.collection<SecretDocument>(secretCollection, { indexes: [['gatewayId']] }),
   };
 }
 

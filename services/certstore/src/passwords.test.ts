@@ -6,7 +6,7 @@ import { type Store, openSqlite } from '@postern/store';
 import { routeNaming } from './fixture/route-owner.ts';
 import { type Documents, openDocuments } from './document.ts';
 import { KeyRing, localKeys } from './key-ring.ts';
-import { Passwords, unnamedLifeMs } from './passwords.ts';
+import { Passwords, passwordsMax, unnamedLifeMs } from './passwords.ts';
 import type { Use } from './usage.ts';
 
 const code = (expected: string) => (error: unknown) =>
@@ -102,6 +102,15 @@ describe('passwords of proxies', () => {
     await documents.secrets.replace({ ...stored, sealed: `${stored.sealed.slice(0, -8)}AAAAAAA=` });
     assert.equal((await passwords.misfitOf(id, place))?.code, 'CERTSTORE_SECRET_DAMAGED');
     await assert.rejects(passwords.open(id, [route()]), code('CERTSTORE_SECRET_DAMAGED'));
+  });
+
+  it('are at most half of all those of one gateway, so that another has places too', async () => {
+    const stored = await documents.secrets.get(await create());
+    assert.ok(stored);
+    for (let number = 1; number < passwordsMax / 2; number += 1)
+      await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1 });
+    await assert.rejects(create(), code('CERTSTORE_LIMIT'));
+    await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
   });
 
   it('that no destination names are dropped after a while, others and keys stay', async () => {

@@ -22,7 +22,7 @@ import type { IntakeKey } from './intake-key.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import type { Usage } from './usage.ts';
 
-/** The most passwords, those included that the next sweep drops. */
+/** The most passwords, those included that the next sweep drops; of one gateway half of it. */
 export const passwordsMax = 10_000;
 /** A password may be there for so long before a destination names it. */
 export const unnamedLifeMs = 3_600_000;
@@ -54,8 +54,13 @@ export class Passwords {
     const contents = await intake.open(sealed);
     if (!contentsCheck.Check(contents))
       throw certstoreError('CERTSTORE_INTAKE_INVALID', 'what was sent is not the password of a proxy');
+    const { gatewayId } = contents.place;
     if ((await documents.secrets.count()) >= passwordsMax)
       throw certstoreError('CERTSTORE_LIMIT', `there may be at most ${passwordsMax} keys and passwords`);
+    if ((await documents.secrets.count({ gatewayId })) >= passwordsMax / 2) {
+      const rule = `one gateway may have at most ${passwordsMax / 2} passwords`;
+      throw certstoreError('CERTSTORE_LIMIT', `${rule}; those that no destination names go within two hours`);
+    }
     const id = newId(passwordIdPrefix);
     const bytes = Buffer.from(JSON.stringify(contents));
     const envelope = await sealSecret(wrapper, { collection: secretCollection, id, version }, bytes);
@@ -66,6 +71,7 @@ export class Passwords {
       version,
       sealed: envelope,
       storedAt: now().toISOString(),
+      gatewayId,
     });
     return id;
   }
