@@ -86,6 +86,15 @@ describe('the end of a certificate', () => {
     router.close();
   });
 
+  it('leaves nothing behind of a certificate that is gone', async () => {
+    const told = await store.collection('certstore_expiry');
+    await lookAt(39.5, [watch()]);
+    assert.equal(await told.count(), 1);
+    await documents.certificates.delete('c1');
+    await lookAt(39.6, [watch()]);
+    assert.equal(await told.count(), 0);
+  });
+
   it('is forgotten with new contents', async () => {
     const one = watch();
     assert.deepEqual(await lookAt(39.5, [one]), [1]);

@@ -67,6 +67,7 @@ export class ExpiryWatch {
       }
       cursor = page.nextCursor;
     } while (cursor !== null);
+    await forgetGone(told, documents);
     // It is told once, so it is to name who uses the certificate, also at a start.
     if (news.length > 0) await usage.refresh();
     for (const [document, days] of news) this.#tell(document, days);
@@ -98,6 +99,16 @@ export class ExpiryWatch {
         `a certificate ends in less than ${days} ${days === 1 ? 'day' : 'days'}: replace it`,
       );
   }
+}
+
+/** What was told of certificates that are gone is of no use. */
+async function forgetGone(told: Collection<ToldDocument>, { certificates }: Documents): Promise<void> {
+  let cursor: string | null = null;
+  do {
+    const page: Page<ToldDocument> = await told.list({ cursor, limit: pageItems });
+    for (const { id } of page.items) if ((await certificates.get(id)) === null) await told.delete(id);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
 }
 
 /** Whether it is for this replica to tell: another was not faster, and nothing as urgent was told before. */
