@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 
-/** `server` is paused; both are destroyed at the end, and may break before it. */
+/** `server` is paused and, as callers' connections are, may be half open; both are destroyed at the end, and may break before it. */
 export async function withPair(work: (server: Socket, caller: Socket) => Promise<void>): Promise<void> {
-  const listener = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  const listener = createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const caller = connect((listener.address() as AddressInfo).port, '127.0.0.1');
   caller.on('error', () => {});
