@@ -1,7 +1,10 @@
 /**
  * What each service may say and hear on the bus. Deny is the default: a service answers in its own room, asks what its work
- * needs, and announces what is its own. A reply may be sent only to who asked (`allow_responses`), and only the asker's own
- * kind can hear it, since each has its own inbox.
+ * needs, and announces what is its own. Replies it may send to the inboxes of those who ask it, where a token that only who
+ * was asked knows stands for the question (`ReplyInbox` of libs/bus), and only the asker's own kind can hear them.
+ *
+ * The servers' `allow_responses` would let a service publish whatever subject a message that it heard named for its reply.
+ * That is chosen by who sent the message, and who hears what it says itself could so give itself every right.
  */
 import {
   certificateExpires,
@@ -42,6 +45,8 @@ export interface BusPermission {
   readonly publish: readonly string[];
   readonly publishNot: readonly string[];
   readonly subscribe: readonly string[];
+  /** Whose questions it answers. */
+  readonly answers: readonly BusService[];
 }
 
 /** Announcements of owners, which nobody else may make. */
@@ -69,6 +74,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'edge.>',
       ...[routeFeed, policyFeed, certificateFeed].map(({ beat }) => beat.subject),
     ],
+    answers: ['edge', 'router', 'acl', 'admin'],
   },
   router: {
     publish: [
@@ -79,6 +85,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     ],
     publishNot: [],
     subscribe: ['router.>', tunnelChanged.subject, nodeBeat.subject, healthChanged.subject],
+    answers: ['edge', 'acl', 'certstore', 'admin'],
   },
   acl: {
     publish: [
@@ -92,6 +99,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'acl.>',
       ...[gatewayFeed.beat, routeFeed.beat, tunnelChanged, nodeBeat].map(({ subject }) => subject),
     ],
+    answers: ['edge', 'admin'],
   },
   certstore: {
     publish: [
@@ -101,6 +109,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
     ],
     publishNot: [],
     subscribe: ['certstore.>', routeFeed.beat.subject],
+    answers: ['edge', 'router', 'admin', 'setup'],
   },
   admin: {
     publish: ['router.>', 'acl.>', 'certstore.>', endClient.subject, 'edge.>'],
@@ -118,8 +127,9 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'edge.changed',
       ...[certificateExpires, nodeBeat, certificateFeed.beat].map(({ subject }) => subject),
     ],
+    answers: [],
   },
-  setup: { publish: [getCa.subject], publishNot: [], subscribe: [] },
+  setup: { publish: [getCa.subject], publishNot: [], subscribe: [], answers: [] },
 };
 
 /** The inbox of a service: where the answers to what it asks arrive. */
@@ -131,13 +141,13 @@ export function inboxOf(service: BusService): string {
 export function natsAuthorization(publicKeys: Readonly<Record<BusService, string>>): string {
   const list = (subjects: readonly string[]): string => `[${subjects.map((one) => `"${one}"`).join(', ')}]`;
   const users = busServices.map((service) => {
-    const { publish, publishNot, subscribe } = busPermissions[service];
+    const { publish, publishNot, subscribe, answers } = busPermissions[service];
+    const inboxes = answers.map((asker) => `${inboxOf(asker)}.>`);
     return [
       `    # ${service}`,
       `    { nkey: ${publicKeys[service]}, permissions: {`,
-      `        publish: { allow: ${list(publish)}, deny: ${list(publishNot)} }`,
-      `        subscribe: { allow: ${list([...subscribe, `${inboxOf(service)}.>`])} }`,
-      '        allow_responses: { max: 1, expires: "1m" } } }',
+      `        publish: { allow: ${list([...publish, ...inboxes])}, deny: ${list(publishNot)} }`,
+      `        subscribe: { allow: ${list([...subscribe, `${inboxOf(service)}.>`])} } } }`,
     ].join('\n');
   });
   return `authorization {\n  timeout: 5\n  users: [\n${users.join('\n')}\n  ]\n}\n`;

@@ -20,7 +20,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsBus> {
   const { servers, ...driverOptions } = connectionOptions(options);
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
     try {
-      return new NatsBus(await connect({ ...driverOptions, servers }), onError);
+      const nats = await connect({ ...driverOptions, servers });
+      return new NatsBus(nats, driverOptions.inboxPrefix, onError);
     } catch (cause) {
       const error = connectError(cause, servers);
       if (error.code === 'BUS_DENIED') throw error;

@@ -18,6 +18,7 @@ import { decodeBody, encodeBody } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
+import { ReplyInbox } from './reply-inbox.ts';
 import { checkPattern, checkSubject } from './subject.ts';
 import { closeMs, within } from './within.ts';
 
@@ -34,6 +35,7 @@ export class NatsBus implements Bus {
   readonly #onError: OnError;
   readonly #answering: Answering;
   readonly #pending = new PendingRequests();
+  readonly #replies: ReplyInbox;
   readonly #connection = new ConnectionState(true);
   readonly #subscriptions = new Set<NatsSubscription>();
   #unflushedBytes = 0;
@@ -41,8 +43,9 @@ export class NatsBus implements Bus {
   #flushing = false;
   #closing: Promise<void> | null = null;
 
-  constructor(nats: NatsConnection, onError: OnError = warnOfError) {
+  constructor(nats: NatsConnection, inboxPrefix: string, onError: OnError = warnOfError) {
     this.#nats = nats;
+    this.#replies = new ReplyInbox(nats, inboxPrefix);
     this.#onError = onError;
     this.#answering = new Answering(onError);
     void this.#follow();
@@ -70,7 +73,14 @@ export class NatsBus implements Bus {
     return this.#pending.add(subject, options, (settle) => {
       checkSubject(subject);
       const bytes = encodeBody(body, subject);
-      return this.#connection.whenConnected(() => void this.#ask(subject, bytes, options.deadlineMs, settle));
+      let forget = (): void => undefined;
+      const giveUp = this.#connection.whenConnected(() => {
+        forget = this.#replies.ask(subject, bytes, settle, (reply) => takeReply(reply, subject, settle));
+      });
+      return () => {
+        giveUp();
+        forget();
+      };
     });
   }
 
@@ -121,18 +131,6 @@ export class NatsBus implements Bus {
     this.#pending.close();
     await this.#nats.close();
     this.#connection.set(false);
-  }
-
-  async #ask(subject: string, bytes: Uint8Array, timeout: number, settle: Settle): Promise<void> {
-    settle.isSent = true;
-    try {
-      const reply = await this.#nats.request(subject, bytes, { timeout });
-      const code = reply.headers?.get(errorHeader) ?? '';
-      if (code === '') settle.resolve(decodeBody(reply.data, subject));
-      else settle.reject(replyError(code, subject));
-    } catch (error) {
-      settle.reject(natsError(error, subject));
-    }
   }
 
   async #answer(message: Msg, handler: (body: unknown) => Promise<unknown>): Promise<void> {
@@ -207,10 +205,22 @@ export class NatsBus implements Bus {
     for await (const status of this.#nats.status()) {
       if (status.type === 'disconnect') this.#handleDisconnect();
       if (status.type === 'reconnect') this.#handleReconnect();
-      if (status.type === 'error') this.#onError(natsError(status.error, 'connection'));
+      if (status.type !== 'error') continue;
+      this.#replies.handleError(status.error);
+      this.#onError(natsError(status.error, 'connection'));
     }
     this.#pending.close();
     this.#connection.set(false);
+  }
+}
+
+function takeReply(reply: Msg, subject: string, settle: Settle): void {
+  const code = reply.headers?.get(errorHeader) ?? '';
+  try {
+    if (code === '') settle.resolve(decodeBody(reply.data, subject));
+    else settle.reject(replyError(code, subject));
+  } catch (error) {
+    settle.reject(natsError(error, subject));
   }
 }
 

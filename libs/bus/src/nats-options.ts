@@ -38,7 +38,9 @@ const pingIntervalMs = 3_000;
  * The driver's options: never gives up, spreads its tries, and tells silence from quiet. Throws `BUS_SETTINGS_INVALID`
  * without a word of what was given, which may be a secret in the wrong place.
  */
-export function connectionOptions(options: NatsOptions): ConnectionOptions & { servers: string[] } {
+export function connectionOptions(
+  options: NatsOptions,
+): ConnectionOptions & { servers: string[]; inboxPrefix: string } {
   const servers = options.servers.split(',').map(readServer);
   const tls = options.tls ?? (servers.some(({ isTls }) => isTls) ? {} : undefined);
   const authenticator = authenticatorOf(options);

@@ -1,9 +1,10 @@
 // Each service enters the bus with the seed that the set-up made for it, and may do its own work there and nothing else.
 
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { type Bus, connectNats } from '@postern/bus';
 import { type BusService, busServices, makeSecrets, program } from '@postern/setup';
 import { tool } from '@postern/scripts/install';
@@ -50,6 +51,17 @@ function enter(service: BusService): Promise<Bus> {
     nkeySeedFile: join(folder, service, 'nats.seed'),
     tls: { caFile: join(folder, service === 'setup' ? 'setup' : service, 'ca.pem') },
     onError: (error) => denied.push(`${service}: ${String(error)}`),
+  });
+}
+
+/** As whoever took the seed enters: with a driver that sends what he likes. */
+async function enterBare(service: BusService): Promise<NatsConnection> {
+  const seed = (await readFile(join(folder, service, 'nats.seed'), 'utf8')).trim();
+  return connect({
+    servers: url,
+    authenticator: nkeyAuthenticator(Buffer.from(seed)),
+    inboxPrefix: `_INBOX_postern-${service}`,
+    tls: { caFile: join(folder, service, 'ca.pem') },
   });
 }
 
@@ -107,6 +119,39 @@ for (const [service, subject] of [
     subscription.close();
   });
 }
+
+test('whoever has a seed cannot make himself a right by the reply of a message that he hears again', async () => {
+  const heard: unknown[] = [];
+  const owner = bus('acl').subscribe('acl.api-keys.create', (body) => heard.push(body));
+  await bus('acl').flush(5_000);
+  const edge = await enterBare('edge');
+  const echo = edge.subscribe('presence.beat', { max: 1 });
+  edge.publish('presence.beat', '{}', { reply: 'acl.api-keys.create' });
+  for await (const _ of echo) break;
+  edge.publish('acl.api-keys.create', '{"role":"admin"}');
+  await edge.flush();
+  await bus('acl').flush(5_000);
+  assert.deepEqual(heard, []);
+  owner.close();
+  await edge.close();
+});
+
+test('who was asked cannot tell where the next replies will be awaited', async (t) => {
+  const acl = await enterBare('acl');
+  const replies = new Set<string | undefined>();
+  acl.subscribe('acl.session.open', {
+    callback: (_error, message) => {
+      replies.add(message.reply);
+      message.respond('"opened"');
+    },
+  });
+  await acl.flush();
+  t.mock.method(Math, 'random', () => 0.5);
+  for (let turn = 0; turn < 2; turn += 1)
+    await bus('edge').request('acl.session.open', {}, { deadlineMs: 5_000 });
+  assert.equal(replies.size, 2);
+  await acl.close();
+});
 
 test('nobody enters without a seed', async () => {
   await assert.rejects(
