@@ -7,27 +7,48 @@ import { busPermissions, busServices, natsAuthorization } from './bus-permission
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+const questions = Object.entries(contracts as Record<string, unknown>).flatMap(([name, value]) => {
+  const { subject, since, checkRequest } = (value ?? {}) as {
+    subject?: string;
+    since?: { subject: string };
+    checkRequest?: unknown;
+  };
+  const asked = subject ?? since?.subject;
+  const isNotice = since === undefined && checkRequest === undefined;
+  return asked === undefined ? [] : [{ name, subject: asked, isNotice }];
+});
+
 test('every question that a service names in its source it may ask, or answer in its room', () => {
-  const questions = Object.entries(contracts as Record<string, unknown>).flatMap(([name, value]) => {
-    const { subject, since } = (value ?? {}) as { subject?: string; since?: { subject: string } };
-    const asked = subject ?? since?.subject;
-    return asked === undefined ? [] : [{ name, subject: asked }];
-  });
   assert(questions.length > 40);
   for (const service of busServices.filter((one) => one !== 'setup')) {
     const source = sourceOf(service);
     for (const { name, subject } of questions) {
       if (!new RegExp(`\\b${name}\\b`).test(source)) continue;
-      const { publish, publishNot, subscribe } = busPermissions[service];
-      const may = (list: readonly string[]): boolean =>
-        list.some((pattern) => matches(pattern, subject) || matches(pattern, `${subject}.x`));
       assert(
-        (may(publish) && !may(publishNot)) || may(subscribe),
+        mayAsk(service, subject) || may(busPermissions[service].subscribe, subject),
         `${service} names ${name} (${subject}): add it to bus-permission.ts, or it will be denied`,
       );
     }
   }
 });
+
+test('whoever may ask a service is answered by it, and nobody else', () => {
+  for (const service of busServices) {
+    const { subscribe, answers } = busPermissions[service];
+    const answered = questions.filter(({ subject, isNotice }) => !isNotice && may(subscribe, subject));
+    const askers = busServices.filter((asker) => answered.some(({ subject }) => mayAsk(asker, subject)));
+    assert.deepEqual(answers, askers, service);
+  }
+});
+
+function mayAsk(service: (typeof busServices)[number], subject: string): boolean {
+  const { publish, publishNot } = busPermissions[service];
+  return may(publish, subject) && !may(publishNot, subject);
+}
+
+function may(list: readonly string[], subject: string): boolean {
+  return list.some((pattern) => matches(pattern, subject) || matches(pattern, `${subject}.x`));
+}
 
 function sourceOf(service: string): string {
   return globSync(`services/${service}/src/**/*.ts`, { cwd: root })
