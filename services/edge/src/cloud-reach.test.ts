@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { cloudReach } from './cloud-reach.ts';
@@ -37,6 +38,9 @@ test('cloud resources: the node’s other addresses are this machine too, and me
     '168.63.129.16',
     '64:ff9b::a9fe:a9fe',
     '64:ff9b::7f00:1',
+    '64:ff9b::1',
+    '64:ff9b:0:0::100.100.100.200',
+    ...own.filter((address) => isIPv4(address)).map((address) => `64:ff9b::${address}`),
   ])
     assert.match(reach(address)?.reason ?? '', /cloudLocal/, address);
   assert.equal(reach('64:ff9b::a00:5'), null);
@@ -44,10 +48,12 @@ test('cloud resources: the node’s other addresses are this machine too, and me
 
 test('cloud resources: addresses and blocks that the operator lists are refused, however they are written', () => {
   const reach = cloudReach({ cloudLocal: true, cloudDenied: ['10.1.0.0/16', '192.0.2.7', 'fd00::/8'] });
-  for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '192.0.2.7', 'fd12::1']) {
+  for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '64:ff9b::10.1.2.3', '192.0.2.7', 'fd12::1']) {
     assert.match(reach(address)?.reason ?? '', /cloudDenied/, address);
   }
   for (const address of ['10.2.0.1', '192.0.2.8', 'fe00::1']) assert.equal(reach(address), null, address);
+  const withoutNat64 = cloudReach({ cloudLocal: true, cloudDenied: ['64:ff9b::/96'] });
+  assert.match(withoutNat64('64:ff9b::192.0.2.8')?.reason ?? '', /cloudDenied/);
 });
 
 test('cloud resources: what is no address and no block is refused by name', () => {

@@ -34,10 +34,6 @@ const localBlocks: readonly [network: string, prefix: number][] = [
   ['168.63.129.16', 32],
   ['fd00:ec2::254', 128],
   ['fd20:ce::254', 128],
-  // The same of IPv4 through NAT64 (RFC 6052): this network, loopback, link-local.
-  ['64:ff9b::', 104],
-  ['64:ff9b::7f00:0', 104],
-  ['64:ff9b::a9fe:0', 112],
 ];
 
 /** Makes it of the settings. Throws `ExitError` (78) that names the entry when one is no address and no block. */
@@ -48,24 +44,34 @@ export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): Clou
   for (const text of cloudDenied) addText(denied, text);
   return (address) => {
     const bare = address.split('%')[0] ?? '';
-    const family = isIP(bare) === 6 ? 'ipv6' : 'ipv4';
-    if (local.check(bare, family) || (!cloudLocal && isOwn(bare))) {
+    const forms = [bare, ...carriedByNat64(bare)];
+    const isIn = (list: BlockList): boolean =>
+      forms.some((form) => list.check(form, isIP(form) === 6 ? 'ipv6' : 'ipv4'));
+    if (isIn(local) || (!cloudLocal && isIn(ownAddresses()))) {
       return denial(
         `${address} is this machine, link-local or a metadata server; nodes dial those only with cloudLocal`,
       );
     }
-    return denied.check(bare, family) ? denial(`${address} is in cloudDenied of this node`) : null;
+    return isIn(denied) ? denial(`${address} is in cloudDenied of this node`) : null;
   };
 }
 
-/** Whether it is an address of this machine now: one that it shares with another, or is given by DHCP, comes and goes. */
-function isOwn(address: string): boolean {
+/** The IPv4 address to which NAT64 leads (RFC 6052), in the form in which lists of IPv4 hold it too; none for others. */
+function carriedByNat64(address: string): string[] {
+  if (isIP(address) !== 6) return [];
+  const { hostname } = new URL(`http://[${address}]`);
+  const found = /^\[64:ff9b::(?:([0-9a-f]+):)?([0-9a-f]+)?\]$/.exec(hostname);
+  return found === null ? [] : [`::ffff:${found[1] ?? '0'}:${found[2] ?? '0'}`];
+}
+
+/** The addresses of this machine now: one that it shares with another, or is given by DHCP, comes and goes. */
+function ownAddresses(): BlockList {
   const own = new BlockList();
   for (const { address: text = '' } of Object.values(networkInterfaces()).flatMap((all) => all ?? [])) {
     const bare = text.split('%')[0] ?? '';
     if (isIP(bare) !== 0) own.addAddress(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4');
   }
-  return own.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return own;
 }
 
 function denial(reason: string): AccessDecision {
