@@ -95,6 +95,29 @@ test('a name below the platform’s host is served on its port with the platform
   });
 });
 
+test('a front with a port of its own does not answer, by the platform’s certificate, for the platform or for another front', async () => {
+  await inWorld(async (world) => {
+    const port = await freePort();
+    const front = frontOf({ host: 'orders-g1.gw.example', port, tls: ended1 });
+    world.platform.setRoute(echoRoute(0, world.echo.port, { id: 'd9', front }));
+    await untilServed(world);
+    await withClient(world, async () => {
+      const trusting = { port, ca: world.platform.caPem, rejectUnauthorized: true };
+      assert.equal(await exchangeTls(callTls(world, 'Orders-g1.gw.example', trusting), 'hello'), 'hello');
+      // Who is between a client and the platform can lead it here, and has it believe the certificate.
+      for (const name of ['gw.example', 'edge-1.tunnel.gw.example', 'orders-g2.gw.example']) {
+        const caller = callTls(world, name, trusting);
+        caller.write('the token');
+        const told = new Promise((resolve) => {
+          caller.once('data', (bytes: Buffer) => resolve(`the resource has ${String(bytes)}`));
+        });
+        assert.equal(await Promise.race([ended(caller), told]), 'ECONNRESET', name);
+        assert.equal((await lastRefusal(world)).code, 'EDGE_TLS_HANDSHAKE');
+      }
+    });
+  });
+});
+
 test('an unknown name, and none, get the platform’s certificate and its answer', async () => {
   await inWorld(async (world) => {
     world.platform.setRoute(named(world, '*.apps.example', { tls: passthrough }));

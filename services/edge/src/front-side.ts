@@ -100,7 +100,11 @@ export class FrontSide {
       sharedGate: gates.connect,
       frontGate: gates.front,
       names: this.fronts.names,
-      endTls: (route, socket) => this.#tlsEnds.end(route, socket),
+      endTls: async (route, socket) => {
+        const ended = await this.#tlsEnds.end(route, socket);
+        this.#platformCertificates.demandName(route, ended.serverName);
+        return ended;
+      },
     });
     this.#sharedPort = new SharedPort({
       host: options.listenHost,

@@ -1,6 +1,7 @@
 /**
  * The certificate of fronts below the platform's host that name none of their own. It is the node's server certificate,
- * whose wildcard is good for them. Below a host of one label (`localhost`) no program takes a wildcard, so there each
+ * whose wildcard is good for them. It is good for the platform's names and for other such fronts, too: so who asks for one
+ * of those and was led to a front's own port is turned away, or that front's resource could pose as them. Below a host of one label (`localhost`) no program takes a wildcard, so there each
  * front gets a certificate in its own name, which is asked for when its route is first known and renewed like the
  * node's own.
  */
@@ -10,6 +11,7 @@ import {
   type HeldCertificate,
   type ServerCertificateOptions,
 } from './server-certificate.ts';
+import { TurnedAway } from './errors.ts';
 import { endsTls } from './tls-ends.ts';
 
 /** What it needs of the node. */
@@ -41,6 +43,15 @@ export class PlatformCertificates {
     const { own, platformHost } = this.#parts;
     if (platformHost.includes('.')) return own.current;
     return this.#named.get(id)?.certificate.current ?? null;
+  }
+
+  /** Throws `TurnedAway` where a caller asked for another name than the front's, for which the node's own is good as well. */
+  demandName({ front }: FrontRoute, serverName: string | null): void {
+    const isShared = front.tls.certificateId === null && this.#parts.platformHost.includes('.');
+    const host = front.host.toLowerCase().replace(/\.$/, '');
+    if (!isShared || serverName === null || serverName === host) return;
+    const text = `the caller asked for ${serverName}, and this front is ${host}`;
+    throw new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
   }
 
   /** A destination is new or another; null when it is gone. */
