@@ -1,10 +1,11 @@
 /**
  * The certificate of fronts below the platform's host that name none of their own. It is the node's server certificate,
  * whose wildcard is good for them. It is good for the platform's names and for other such fronts, too: so who asks for one
- * of those and was led to a front's own port is turned away, or that front's resource could pose as them. Below a host of one label (`localhost`) no program takes a wildcard, so there each
- * front gets a certificate in its own name, which is asked for when its route is first known and renewed like the
- * node's own.
+ * of those and was led to a front's own port is turned away, or that front's resource could pose as them. Below a host of
+ * one label (`localhost`) no program takes a wildcard, so there each front gets a certificate in its own name, which is
+ * asked for when its route is first known and renewed like the node's own.
  */
+import { X509Certificate } from 'node:crypto';
 import type { FrontRoute } from '@postern/contracts';
 import {
   ServerCertificate,
@@ -45,11 +46,13 @@ export class PlatformCertificates {
     return this.#named.get(id)?.certificate.current ?? null;
   }
 
-  /** Throws `TurnedAway` where a caller asked for another name than the front's, for which the node's own is good as well. */
+  /** Throws `TurnedAway` where a caller asked for a name that is not the front's, and that the node's own is good for. */
   demandName({ front }: FrontRoute, serverName: string | null): void {
-    const isShared = front.tls.certificateId === null && this.#parts.platformHost.includes('.');
+    const { own, platformHost } = this.#parts;
+    const isShared = front.tls.certificateId === null && platformHost.includes('.');
     const host = front.host.toLowerCase().replace(/\.$/, '');
-    if (!isShared || serverName === null || serverName === host) return;
+    if (!isShared || serverName === null || serverName === host || own.current === null) return;
+    if (new X509Certificate(own.current.chainPem).checkHost(serverName) === undefined) return;
     const text = `the caller asked for ${serverName}, and this front is ${host}`;
     throw new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
   }
