@@ -15,13 +15,20 @@ interface ShownFront {
   lastRefusals: { text: string }[];
 }
 
-test('who began before the TLS of a front was changed is not let in by what it asked for then', async () => {
+type Tls = FrontRoute['front']['tls'];
+
+/** A caller begins, the front's TLS is changed, and the caller makes its handshake. */
+async function servedAcross(change: Partial<Tls>): Promise<{ end: unknown; refusal: string }> {
+  const found = { end: null as unknown, refusal: '' };
   await withWorld(
     async (world) => {
       const port = await freePort();
-      const { tls } = frontOf();
-      const setTls = (change: Partial<FrontRoute['front']['tls']>): void => {
-        const front = frontOf({ host: 'a.gw.example', port, tls: { ...tls, mode: 'server', ...change } });
+      const setTls = (tls: Partial<Tls>): void => {
+        const front = frontOf({
+          host: 'a.gw.example',
+          port,
+          tls: { ...frontOf().tls, mode: 'server', ...tls },
+        });
         world.platform.setRoute(echoRoute(0, world.echo.port, { id: 'd9', front }));
       };
       const shown = (): ShownFront | undefined =>
@@ -39,16 +46,27 @@ test('who began before the TLS of a front was changed is not let in by what it a
       await once(other, 'secureConnect');
       // The edge takes connections in their order: the early one has begun.
       assert.equal(await exchange(other, 'hello'), 'hello');
-      setTls({ mode: 'mutual', clientCaIds: ['none'] });
+      setTls(change);
       await until(() => shown()?.error !== null);
       const caller = connectTls({ socket: early, ...trust });
       caller.on('error', () => {});
       caller.write('hello');
       const served = new Promise((resolve) => caller.once('data', () => resolve('served')));
-      assert.equal(await Promise.race([served, ended(caller)]), 'ECONNRESET');
-      assert.match(shown()?.lastRefusals[0]?.text ?? '', /TLS of this front was changed/);
+      found.end = await Promise.race([served, ended(caller)]);
+      found.refusal = shown()?.lastRefusals[0]?.text ?? '';
       client.close();
     },
     { options: { platformHost: 'gw.example' } },
   );
+  return found;
+}
+
+test('who began before the TLS of a front was changed is not let in by what it asked for then', async () => {
+  const { end, refusal } = await servedAcross({ mode: 'mutual', clientCaIds: ['none'] });
+  assert.equal(end, 'ECONNRESET');
+  assert.match(refusal, /TLS of this front was changed/);
+});
+
+test('who began before a front was given another certificate is served', async () => {
+  assert.equal((await servedAcross({ certificateId: 'another' })).end, 'served');
 });

@@ -189,7 +189,7 @@ export class Entrance {
     const route = this.#parts.route(known.id);
     if (route === undefined || !hasFront(route))
       throw turnedAway('EDGE_DESTINATION_DELETED', 'the destination was deleted');
-    if (route !== known && !isDeepStrictEqual(route.front.tls, known.front.tls))
+    if (route !== known && !isDeepStrictEqual(askedBy(route), askedBy(known)))
       throw turnedAway('EDGE_TLS_HANDSHAKE', 'the TLS of this front was changed since the caller began');
     this.#parts.serve(arrival.accept(route, ended));
   }
@@ -369,6 +369,11 @@ async function readFirst(
     arrival.socket.write(read.found.answer);
   }
   throw turnedAway('EDGE_TLS_HANDSHAKE', 'the caller asks for encryption again and again');
+}
+
+/** What a front's TLS asks of callers; its certificate is what they are shown, and another is no reason to turn one away. */
+function askedBy({ front: { tls } }: FrontRoute): object {
+  return { ...tls, certificateId: null };
 }
 
 function turnedAway(code: CallerCause['code'], text: string): TurnedAway {
