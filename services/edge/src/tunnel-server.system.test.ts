@@ -320,8 +320,8 @@ test('with every owner gone, tickets are verified and callers served as before',
     const second = new TestClient(world.platform);
     await second.connect(world.edge.ports.tunnel);
     assert.equal(await exchange(caller, 'b'), 'b');
-    caller.destroy();
     first.close();
+    await until(() => tunnelsOf(world) === 1);
     assert.equal(await exchange(world.call(), 'x'), 'x');
     assert.equal(world.edge.ready().ready, true);
     second.close();
