@@ -20,6 +20,7 @@ import type { DestinationDocument } from './document.ts';
 import {
   clientPortTaken,
   destinationNotFound,
+  frontTaken,
   gatewayNotFound,
   invalid,
   limitReached,
@@ -166,7 +167,7 @@ export class Destinations {
     // Names matter where there is TLS, or where Host tells fronts apart; others are reached wherever their port is.
     const byHost = front.protocol === 'http' && front.port === sharedHttpPort;
     const plainHost = front.tls.mode === 'none' && !byHost ? frontHost : '';
-    return front.host ?? (plainHost || defaultHost(name, gatewayId, platformHost));
+    return front.host ?? (plainHost || defaultHost(name, gatewayId, platformHost.toLowerCase()));
   }
 
   /** The form with the front that it takes, or whose port at the client is free. */
@@ -198,15 +199,15 @@ export class Destinations {
     if (front.host !== null) this.#claims.checkHost(front.host, claimant.gatewayId);
     const host = this.#hostOf(name, front, claimant.gatewayId);
     const port = front.port ?? (front.tls.mode === 'none' || isIP(host) !== 0 ? null : sharedPort);
-    if (port === null) {
-      const { transport } = portOf({ ...front, port: 0 });
-      const allotted = await this.#claims.allot(draft.fronts, transport, claimant);
-      const own = { ...front, host, port: allotted };
-      this.#checkName(own);
-      return own;
-    }
-    const taken = { ...front, host, port };
+    const { transport } = portOf({ ...front, port: 0 });
+    const taken = {
+      ...front,
+      host,
+      port: port ?? (await this.#claims.allot(draft.fronts, transport, claimant)),
+    };
     this.#checkName(taken);
+    await this.#checkPlatformName(draft, taken, claimant);
+    if (port === null) return taken;
     const place = this.#claims.placeOf(taken);
     if (place.name !== undefined) this.#claims.checkHost(host, claimant.gatewayId);
     await this.#claims.claim(draft.fronts, place, claimant);
@@ -219,9 +220,12 @@ export class Destinations {
     former: DestinationFront,
     wanted: FrontForm,
   ): Promise<DestinationFront> {
-    const moved = { ...wanted, host: wanted.host ?? former.host, port: wanted.port ?? former.port };
-    if (moved.host !== former.host) this.#claims.checkHost(moved.host, claimant.gatewayId);
+    const host = wanted.host ?? former.host.toLowerCase();
+    const moved = { ...wanted, host, port: wanted.port ?? former.port };
+    if (moved.host !== former.host.toLowerCase()) this.#claims.checkHost(moved.host, claimant.gatewayId);
     this.#checkName(moved);
+    if (!isDeepStrictEqual(calledBy(moved), calledBy(former)))
+      await this.#checkPlatformName(draft, moved, claimant);
     const [from, to] = [this.#claims.placeOf(former), this.#claims.placeOf(moved)];
     if (isDeepStrictEqual(from, to)) return moved;
     // Beside a port of its own the host was no name that anybody was found by.
@@ -258,6 +262,24 @@ export class Destinations {
       throw invalid([{ path: '/front/host', message: wantsShared }]);
   }
 
+  /**
+   * Where the platform's certificate is shown for a name, callers of the name believe whoever shows it; so no other gateway
+   * has a front that is called by that name. Of two that want it at once the later one reads again (`Journal`).
+   */
+  async #checkPlatformName(draft: Draft, front: DestinationFront, claimant: Claimant): Promise<void> {
+    const { host } = front;
+    const isByName = (one: DestinationFront): boolean =>
+      one.tls.mode !== 'none' || this.#claims.placeOf(one).name !== undefined;
+    if (!host.endsWith(`.${this.#options.platformHost.toLowerCase()}`) || !isByName(front)) return;
+    const shows = showsPlatformCertificate(front);
+    if (shows) await this.#claims.checkShared(draft.fronts, host, claimant);
+    for await (const other of destinationsOf(draft, { 'front.host': host })) {
+      if (other.front === undefined || other.gatewayId === claimant.gatewayId) continue;
+      const theirs = wholeFront(other.front);
+      if (isByName(theirs) && (shows || showsPlatformCertificate(theirs))) throw frontTaken(host);
+    }
+  }
+
   /** Of two that want one port at once the later one reads again (`Journal`). */
   async #checkClientPort(
     draft: Draft,
@@ -267,7 +289,7 @@ export class Destinations {
     const { clientPort, resource } = form;
     const wanted = portOf({ protocol: resource.protocol, port: clientPort });
     let others = 0;
-    for await (const other of destinationsOf(draft, gatewayId)) {
+    for await (const other of destinationsOf(draft, { gatewayId })) {
       if (other.clientPort === undefined || other.id === destinationId) continue;
       others += 1;
       const held = portOf({ protocol: other.resource.protocol, port: other.clientPort });
@@ -285,9 +307,20 @@ const wantsName = 'must be a name where the port is shared: Host tells the front
 const wantsShared =
   'may be a wildcard only on the port that plain HTTP fronts share, where Host is held against it';
 
-/** A front without a certificate of its own has the platform's, which is good for one label below its host. */
-function checkCertificateName({ host, tls }: DestinationFront, platformHost: string): void {
-  if ((tls.mode !== 'server' && tls.mode !== 'mutual') || tls.certificateId !== null) return;
+/** What decides who calls a front, and what certificate he is shown. */
+function calledBy({ host, port, tls }: DestinationFront): unknown {
+  return [host.toLowerCase(), port, tls.mode, tls.certificateId];
+}
+
+/** A front without a certificate of its own has the platform's. */
+function showsPlatformCertificate({ tls }: DestinationFront): boolean {
+  return (tls.mode === 'server' || tls.mode === 'mutual') && tls.certificateId === null;
+}
+
+/** The platform's is good for one label below its host. */
+function checkCertificateName(front: DestinationFront, platformHost: string): void {
+  if (!showsPlatformCertificate(front)) return;
+  const { host } = front;
   const below = `.${platformHost}`.toLowerCase();
   const label = host.toLowerCase().endsWith(below) ? host.slice(0, -below.length) : '.';
   if (!label.includes('.') && label !== '*') return;

@@ -58,7 +58,7 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
   const documents = {
     gateways: await store.collection<GatewayDocument>('gateways'),
     destinations: await store.collection<DestinationDocument>('destinations', {
-      indexes: [['gatewayId']],
+      indexes: [['gatewayId'], ['front.host']],
     }),
     fronts: await store.collection<FrontDocument>('fronts', { indexes: [['gatewayId']] }),
     released: await store.collection<ReleasedDocument>('releasedCertificates'),

@@ -2,7 +2,7 @@
  * From what an operator wrote to a whole object: bodies are checked against the contract's schema, defaults filled in,
  * and what this version does not serve refused by name, so that nothing is taken and ignored. A merge patch is
  * applied to the form that the object has now and then checked as a whole. Hosts are kept in ASCII: as they are resolved,
- * called, claimed and compared.
+ * called, claimed and compared; those of fronts in lower case, too, since they are looked up.
  */
 import { comparedName, toAsciiHost } from '@postern/access';
 import {
@@ -227,7 +227,7 @@ function frontForm(input: NonNullable<DestinationInput['front']>, protocol: Stre
   return {
     protocol,
     // The dot of the root stands in no certificate and in no server name (RFC 6066, section 3).
-    host: typeof input.host === 'string' ? toAsciiHost(input.host).replace(/\.$/, '') : null,
+    host: typeof input.host === 'string' ? toAsciiHost(input.host).replace(/\.$/, '').toLowerCase() : null,
     port: input.port ?? null,
     tls: { ...frontTlsDefaults, ...input.tls },
     proxyProtocol: input.proxyProtocol ?? 'off',

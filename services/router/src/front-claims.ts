@@ -169,33 +169,38 @@ export class FrontClaims {
   async #checkOtherPort(
     fronts: Collection<FrontDocument>,
     { by, host }: NonNullable<FrontPort['name']>,
-    { gatewayId }: Claimant,
+    claimant: Claimant,
   ): Promise<void> {
-    const { sharedPort, sharedHttpPort } = this.#options;
-    const other =
-      by === 'tls'
-        ? ({ by: 'http', port: sharedHttpPort } as const)
-        : ({ by: 'tls', port: sharedPort } as const);
-    const placeOf = (name: string): FrontPort => ({
-      transport: 'tcp',
-      port: other.port,
-      name: { by: other.by, host: name },
-    });
-    const check = (place: FrontPort, found: FrontDocument | null): void => {
-      if (found === null || found.gatewayId === gatewayId) return;
-      if (found.destinationId !== null) throw frontTaken(frontText(place));
-      if (this.#rests(found)) throw frontResting(frontText(place), found.restsUntil ?? '');
-    };
+    const placeOf = (name: string): FrontPort => this.#sharedPlace(by === 'tls' ? 'http' : 'tls', name);
     for (const name of [host, wildcardOver(host)]) {
       const place = placeOf(name);
-      check(place, await fronts.get(frontId(place)));
+      this.#demandOwn(place, await fronts.get(frontId(place)), claimant);
     }
     if (!host.startsWith('*.')) return;
     const prefix = frontId(placeOf(''));
     for await (const front of everyFront(fronts, { prefix })) {
       const name = front.id.slice(prefix.length);
-      if (wildcardOver(name) === host) check(placeOf(name), front);
+      if (wildcardOver(name) === host) this.#demandOwn(placeOf(name), front, claimant);
     }
+  }
+
+  /** Refuses a name that is another gateway's on a shared port, or rests there. */
+  async checkShared(fronts: Collection<FrontDocument>, host: string, claimant: Claimant): Promise<void> {
+    for (const by of ['tls', 'http'] as const) {
+      const place = this.#sharedPlace(by, plainHost(host));
+      this.#demandOwn(place, await fronts.get(frontId(place)), claimant);
+    }
+  }
+
+  #sharedPlace(by: 'tls' | 'http', host: string): FrontPort {
+    const { sharedPort, sharedHttpPort } = this.#options;
+    return { transport: 'tcp', port: by === 'tls' ? sharedPort : sharedHttpPort, name: { by, host } };
+  }
+
+  #demandOwn(place: FrontPort, found: FrontDocument | null, { gatewayId }: Claimant): void {
+    if (found === null || found.gatewayId === gatewayId) return;
+    if (found.destinationId !== null) throw frontTaken(frontText(place));
+    if (this.#rests(found)) throw frontResting(frontText(place), found.restsUntil ?? '');
   }
 
   /** An exact name goes before a wildcard: whose key is for certain gateways takes none from another's callers so. */

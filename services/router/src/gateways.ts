@@ -77,7 +77,8 @@ export class Gateways {
       const form = patchGateway(found, patch);
       draft.touchGateway(id);
       if (form.name !== found.name || form.enabled !== found.enabled) {
-        for await (const destination of destinationsOf(draft, id)) draft.touchRoute(destination.id);
+        for await (const destination of destinationsOf(draft, { gatewayId: id }))
+          draft.touchRoute(destination.id);
       }
       draft.tell({ kind: 'gateway', action: 'updated', id, gatewayId: id });
       return draft.gateways.replace({ ...found, ...form, modifiedAt: this.#journal.time() });
@@ -89,7 +90,7 @@ export class Gateways {
   async delete(id: string, revision?: number): Promise<void> {
     await this.#journal.change(async (draft) => {
       const found = await this.#find(draft.gateways, id, revision);
-      for (const destination of await Array.fromAsync(destinationsOf(draft, id))) {
+      for (const destination of await Array.fromAsync(destinationsOf(draft, { gatewayId: id }))) {
         await draft.destinations.delete(destination.id);
         draft.touchRoute(destination.id);
         draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });

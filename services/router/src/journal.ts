@@ -10,7 +10,7 @@
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
 import type { FeedOwner } from '@postern/replica';
-import { TurnQueue, type Store } from '@postern/store';
+import { TurnQueue, type Filter, type Store } from '@postern/store';
 import type { DestinationDocument, Documents } from './document.ts';
 import { retryAllotting } from './front-claims.ts';
 
@@ -93,12 +93,12 @@ export class Journal {
   }
 }
 
-/** Every destination of a gateway, as the change sees them. */
-export async function* destinationsOf(draft: Draft, gatewayId: string): AsyncGenerator<DestinationDocument> {
+/** Every destination that matches, as the change sees them. */
+export async function* destinationsOf(draft: Draft, filter: Filter): AsyncGenerator<DestinationDocument> {
   let cursor: string | null = null;
   do {
     const page: { items: DestinationDocument[]; nextCursor: string | null } = await draft.destinations.list({
-      filter: { gatewayId },
+      filter,
       cursor,
     });
     yield* page.items;

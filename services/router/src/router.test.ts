@@ -31,6 +31,7 @@ import {
 import { PresenceAnnouncer } from '@postern/replica';
 import { type Store, StoreError, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
+import { openDocuments } from './document.ts';
 import { emptyList } from './fixture/revocation-list.ts';
 import { createRouter, type RouterOptions } from './index.ts';
 
@@ -369,6 +370,83 @@ test('a host that a front has beside a port of its own is no name on the shared 
   await assert.rejects(ask(bus, updateDestination, { gatewayId, id, patch }), {
     code: 'ROUTER_FRONT_RESERVED',
   });
+});
+
+const ended = { mode: 'server' as const };
+
+test('a name below the platform’s host is one gateway’s wherever its certificate is the platform’s, also beside a port of its own', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const make = ({ id }: { id: string }, front: NonNullable<DestinationInput['front']>) =>
+    ask(bus, createDestination, { gatewayId: id, input: { ...input, front } });
+  const taken = (host: string) => ({ code: 'ROUTER_FRONT_TAKEN', message: new RegExp(`${host}.p.example`) });
+  await make(gateway, { host: 'Shop.p.example', tls: ended });
+  await make(gateway, { host: 'shop.p.example', port: 5000, tls: ended });
+  await assert.rejects(make(other, { host: 'SHOP.P.example', port: 5001, tls: ended }), taken('shop'));
+  const unnamed = await make(other, { host: 'shop.p.example', port: 5001 });
+  const patch = { front: { tls: ended } };
+  const one = { gatewayId: other.id, id: unnamed.id };
+  await assert.rejects(ask(bus, updateDestination, { ...one, patch }), taken('shop'));
+  // The other way round, on two ports of their own, and by plain HTTP.
+  const first = await make(gateway, { host: 'wiki.p.example', port: 5002, tls: ended });
+  for (const front of [
+    { tls: ended },
+    { tls: { mode: 'passthrough' as const } },
+    { port: 5003, tls: ended },
+    { port: 80, protocol: 'http' as const },
+  ]) {
+    await assert.rejects(make(other, { ...front, host: 'wiki.p.example' }), taken('wiki'));
+  }
+  const passed = await make(other, { host: 'pass.p.example', tls: { mode: 'passthrough' } });
+  assert.equal(passed.front?.port, 443);
+  const second = { gatewayId: gateway.id, id: first.id };
+  const renamed = { front: { host: 'pass.p.example' } };
+  await assert.rejects(ask(bus, updateDestination, { ...second, patch: renamed }), taken('pass'));
+  await ask(bus, deleteDestination, { gatewayId: other.id, id: passed.id });
+  const resting = make(gateway, { host: 'pass.p.example', port: 5004, tls: ended });
+  await assert.rejects(resting, { code: 'ROUTER_FRONT_RESTING' });
+  await ask(bus, deleteDestination, second);
+  await make(other, { host: 'wiki.p.example', port: 5003, tls: ended });
+});
+
+test('two gateways that have one name below the platform’s host from before keep it until its front is another', async (t) => {
+  const { bus, gateway, store } = await setUp(t);
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const host = 'shop.p.example';
+  await ask(bus, createDestination, {
+    gatewayId: gateway.id,
+    input: { ...input, front: { host, tls: ended } },
+  });
+  const made = await ask(bus, createDestination, {
+    gatewayId: other.id,
+    input: { ...input, front: { host: 'else.p.example', port: 5001, tls: ended } },
+  });
+  const { destinations } = await openDocuments(store);
+  const stored = await destinations.get(made.id);
+  assert.ok(stored?.front !== undefined);
+  await destinations.replace({ ...stored, front: { ...stored.front, host: 'Shop.p.example' } });
+  const update = (patch: Record<string, unknown>) =>
+    ask(bus, updateDestination, { gatewayId: other.id, id: made.id, patch });
+  const edited = await update({ name: 'edited', front: { proxyProtocol: 'v2' } });
+  assert.deepEqual([edited.front?.host, edited.front?.port], [host, 5001]);
+  await assert.rejects(update({ front: { port: 5002 } }), { code: 'ROUTER_FRONT_TAKEN' });
+});
+
+test('of two gateways that want one name below the platform’s host at the same moment, at two replicas, one has it', async (t) => {
+  const { bus, gateway, store, hub } = await setUp(t);
+  const replica = createRouter({ bus: hub.connect(), store, config: defaults, logger: silentLogger });
+  await replica.start();
+  t.after(() => replica.stop());
+  const other = await ask(bus, createGateway, { name: 'other' });
+  const front = { host: 'shop.p.example', tls: ended };
+  const both = await Promise.allSettled([
+    ask(bus, createDestination, { gatewayId: gateway.id, input: { ...input, front } }),
+    ask(bus, createDestination, {
+      gatewayId: other.id,
+      input: { ...input, front: { ...front, port: 5000 } },
+    }),
+  ]);
+  assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
 });
 
 test('a port that another destination has is refused, and then nothing was made', async (t) => {
