@@ -3,12 +3,13 @@
  * caller of the API a moment and not an error:
  *
  *     nobody serves the subject                    nothing was done: asked again, for three seconds
- *     no reply, or the connection was lost         it may have been done: asked again where twice is as good as once, that
- *                                                  is for questions that change nothing and changes to a given state. The
- *                                                  reply to the first is still taken: a service whose database is out of
- *                                                  reach says so late
+ *     no reply, or the connection was lost         it may have been done, or be done yet: asked again where that changes
+ *                                                  nothing. The reply to the first is still taken: a service whose
+ *                                                  database is out of reach says so late
  *
- * What names a revision, creates, deletes or acts is never asked again: the caller is told that the outcome is in doubt.
+ * Of itself it repeats reads alone. What creates, deletes, acts, or is held to the caller's revision is never asked again: he
+ * is told that the outcome is in doubt. A change to a given state is repeated by `change.ts`, which has it made of one
+ * revision, so that the one that comes late is refused: without that it would undo what was changed meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
@@ -20,15 +21,22 @@ const lostMs = 2_000;
 
 /** The check of a restore reads the whole of it: once is enough. */
 const reads = /(?<!\.restore)\.(get|list|explain|verify|check|health)$/;
-const sets = /\.(update|put)$/;
 
-/** The same bus, with patience in its questions. `lostAfterMs`: how long a reply may take before it is asked for again. */
-export function patientBus(bus: Bus, lostAfterMs: number = lostMs): Bus {
+/** How patient. */
+export interface Patience {
+  /** How long a reply may take before it is asked for again. */
+  readonly lostAfterMs?: number | undefined;
+  /** Whether a question may be asked again that may have been done; reads alone unless given. */
+  readonly repeats?: (subject: string) => boolean;
+}
+
+/** The same bus, with patience in its questions. */
+export function patientBus(bus: Bus, patience: Patience = {}): Bus {
   return {
     get connected() {
       return bus.connected;
     },
-    request: (subject, body, options) => requestPatiently(bus, lostAfterMs, subject, body, options),
+    request: (subject, body, options) => requestPatiently(bus, patience, subject, body, options),
     serve: (subject, handler, options) => bus.serve(subject, handler, options),
     publish: (subject, body) => bus.publish(subject, body),
     subscribe: (subject, handler) => bus.subscribe(subject, handler),
@@ -40,11 +48,11 @@ export function patientBus(bus: Bus, lostAfterMs: number = lostMs): Bus {
 
 async function requestPatiently(
   bus: Bus,
-  lostAfterMs: number,
+  { lostAfterMs = lostMs, repeats = (subject) => reads.test(subject) }: Patience,
   ...[subject, body, { deadlineMs, signal }]: Parameters<Bus['request']>
 ): Promise<unknown> {
   const startedAt = performance.now();
-  const isRepeatable = reads.test(subject) || (sets.test(subject) && !namesRevision(body));
+  const isRepeatable = repeats(subject);
   const ask: Ask = (leftMs) =>
     bus.request(subject, body, { deadlineMs: leftMs, ...(signal === undefined ? {} : { signal }) });
   for (;;) {
@@ -78,8 +86,4 @@ async function askBeside(ask: Ask, leftMs: number, lostAfterMs: number): Promise
   } finally {
     over.abort();
   }
-}
-
-function namesRevision(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'revision' in body;
 }

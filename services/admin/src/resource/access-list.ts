@@ -10,9 +10,10 @@ import {
   getAccessList,
   putAccessList,
 } from '@postern/contracts';
+import { askToChange } from '../change.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { returnableBody, takeChange } from '../http/read-only.ts';
-import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+import { answerOf, bodyOf, param } from '../http/shape.ts';
 
 const AccessListAnswer = answerOf('AccessList', AccessList.properties);
 const NewAccessList = returnableBody(bodyOf('NewAccessList', AccessListInput.properties), AccessListAnswer);
@@ -53,7 +54,7 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
         const gatewayId = param(call, 'gatewayId');
         const current = () => read(gatewayId);
         const { body, revision } = await takeChange(call, NewAccessList.fields, current);
-        const list = await ask(bus, putAccessList, { gatewayId, input: body, ...withRevision(revision) });
+        const list = await askToChange(bus, putAccessList, { gatewayId, input: body }, { revision, current });
         return { body: list, revision: list.revision };
       },
     }),

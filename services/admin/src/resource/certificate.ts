@@ -22,6 +22,7 @@ import {
   updateCertificate,
 } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
+import { askToChange } from '../change.ts';
 import { answerKey, withSealed } from '../certstore-intake.ts';
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
@@ -61,7 +62,8 @@ const path = '/certificates';
 
 /** The calls on certificates, and on the key that they are encrypted under. */
 export function certificateEndpoints(bus: Bus): Endpoint[] {
-  const revisionOf = async (id: string): Promise<number> => (await ask(bus, getCertificate, { id })).revision;
+  const read = (id: string): Promise<Certificate> => ask(bus, getCertificate, { id });
+  const revisionOf = async (id: string): Promise<number> => (await read(id)).revision;
   return [
     endpoint({
       method: 'GET',
@@ -130,7 +132,7 @@ export function certificateEndpoints(bus: Bus): Endpoint[] {
       status: 200,
       answer: CertificateAnswer,
       handle: async (call) => {
-        const certificate = await ask(bus, getCertificate, { id: param(call, 'certificateId') });
+        const certificate = await read(param(call, 'certificateId'));
         return { body: certificate, revision: certificate.revision };
       },
     }),
@@ -154,12 +156,18 @@ export function certificateEndpoints(bus: Bus): Endpoint[] {
         const revision = await expectedRevision(call.ifMatch, () => revisionOf(id));
         const { body } = call;
         const patch = body.name === undefined ? {} : { name: body.name };
-        const change = { id, patch, ...withRevision(revision) };
+        const change = (sealed: { sealed?: string }): Promise<Certificate> =>
+          askToChange(
+            bus,
+            updateCertificate,
+            { id, patch, ...sealed },
+            { revision, current: () => read(id) },
+          );
         const uploaded = contentsOf(body);
         const certificate =
           uploaded === null
-            ? await ask(bus, updateCertificate, change)
-            : await withSealed(bus, uploaded, (sealed) => ask(bus, updateCertificate, { ...change, sealed }));
+            ? await change({})
+            : await withSealed(bus, uploaded, (sealed) => change({ sealed }));
         return { body: certificate, revision: certificate.revision };
       },
     }),

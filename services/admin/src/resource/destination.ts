@@ -27,6 +27,7 @@ import {
   updateDestination,
 } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
+import { askToChange } from '../change.ts';
 import { withPassword } from '../proxy-password.ts';
 import { certificateWarnings } from './certificate-warning.ts';
 import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
@@ -178,12 +179,12 @@ export function destinationEndpoints(bus: Bus): Endpoint[] {
         const former = async () => (await current()).resource;
         return changed(
           await withPassword(bus, { body, gatewayId: one.gatewayId, former }, (patch) =>
-            ask(bus, updateDestination, {
-              ...one,
-              patch,
-              ...withRevision(revision),
-              ...keyReach(call.actor),
-            }),
+            askToChange(
+              bus,
+              updateDestination,
+              { ...one, patch, ...keyReach(call.actor) },
+              { revision, current },
+            ),
           ),
         );
       },

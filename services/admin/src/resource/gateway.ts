@@ -11,6 +11,7 @@ import {
   listGateways,
   updateGateway,
 } from '@postern/contracts';
+import { askToChange } from '../change.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
@@ -86,7 +87,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
         const id = param(call, 'gatewayId');
         const current = () => ask(bus, getGateway, { id });
         const { body, revision } = await takeChange(call, GatewayPatch.fields, current);
-        const gateway = await ask(bus, updateGateway, { id, patch: body, ...withRevision(revision) });
+        const gateway = await askToChange(bus, updateGateway, { id, patch: body }, { revision, current });
         await untilFollowed(id);
         return { body: gateway, revision: gateway.revision };
       },

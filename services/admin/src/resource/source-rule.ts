@@ -9,6 +9,7 @@ import {
   getSourceRules,
   putSourceRules,
 } from '@postern/contracts';
+import { askToChange } from '../change.ts';
 import { endpoint, type Call, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { returnableBody, takeChange } from '../http/read-only.ts';
@@ -58,7 +59,12 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
         const front = frontOf(call);
         const current = () => ask(bus, getSourceRules, front);
         const { body, revision } = await takeChange(call, NewSourceRules.fields, current);
-        const rules = await ask(bus, putSourceRules, { ...front, input: body, ...withRevision(revision) });
+        const rules = await askToChange(
+          bus,
+          putSourceRules,
+          { ...front, input: body },
+          { revision, current },
+        );
         return { body: rules, revision: rules.revision };
       },
     }),
