@@ -238,6 +238,15 @@ describe('TLS to a resource', () => {
         assert.equal(explain(reset), null, 'it has taken it');
         socket.destroy();
       });
+
+      it('says that none was given when a reset overtakes what the resource says of that', async (t) => {
+        const { socket, explain } = await dial(await serve(t, good), {});
+        const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+        assert.match(explain(reset)?.text ?? '', /asks for a client certificate, and none is given/);
+        await once(socket.resume(), 'session');
+        assert.equal(explain(reset), null, 'it wants none');
+        socket.destroy();
+      });
     }
 
     for (const [what, shown, text] of clients) {

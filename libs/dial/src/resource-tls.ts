@@ -121,21 +121,25 @@ function explain(error: unknown, place: FailurePlace): { code: ResetCode; text: 
 }
 
 /**
- * Explains a reset that comes before the resource has shown, by a session ticket, that it takes the client's certificate.
- * Its refusal was on the way then, but a write meets the reset first, and what was not read by then is lost.
+ * Explains a reset that comes before the resource has shown, by a session ticket, that it takes the client with the
+ * certificate that it shows, or without one. Its refusal was on the way then, but a write meets the reset first, and what
+ * was not read by then is lost. Before TLS 1.3 a refusal is a part of the handshake.
  */
 function cutExplainer(
   socket: TLSSocket,
   { peer, clientCertificate: shown }: FailurePlace,
 ): Secured['explain'] {
   const since = performance.now();
-  let isTaken = false;
+  let isTaken = socket.getProtocol() !== 'TLSv1.3';
   socket.once('session', () => (isTaken = true));
   return ({ code = '' }) => {
-    if (isTaken || shown == null || !['ECONNRESET', 'EPIPE'].includes(code)) return null;
+    if (isTaken || !['ECONNRESET', 'EPIPE'].includes(code)) return null;
     if (performance.now() - since > refusalMs) return null;
-    const text = `${peer} broke off right after the TLS handshake: it may have refused the client certificate (${strangerText(shown)})`;
-    return { code: ResetCode.TlsFailed, text };
+    const why =
+      shown == null
+        ? 'perhaps it asks for a client certificate, and none is given'
+        : `it may have refused the client certificate (${strangerText(shown)})`;
+    return { code: ResetCode.TlsFailed, text: `${peer} broke off right after the TLS handshake: ${why}` };
   };
 }
 
