@@ -33,20 +33,23 @@ export function listSteps(root: string): Step[] {
     command: `${scripts[script] ?? `echo there is no script ${script}; exit 1`}${more}`,
     timeoutMs: 10 * minuteMs,
     needs: [],
-    alone: true,
+    alone: false,
     countsTests: script.startsWith('test:'),
   });
+  const onServices = systemFolders.flatMap((folder) =>
+    listFiles(root, folder, `test/${folder}/src/**/*.test.ts`, ['services']),
+  );
   return [
     fromScript('types', 'types'),
     fromScript('lint', 'lint'),
     fromScript('dead', 'dead'),
     fromScript('docs', 'docs', ' --check'),
-    fromScript('unit', 'test:unit'),
+    { ...fromScript('unit', 'test:unit'), alone: true },
     ...listFiles(root, 'system', '{libs,services,apps}/*/src/**/*.system.test.ts', []),
-    { ...fromScript('services', 'service:install'), timeoutMs: 30 * minuteMs },
-    ...systemFolders.flatMap((folder) =>
-      listFiles(root, folder, `test/${folder}/src/**/*.test.ts`, ['services']),
-    ),
+    { ...fromScript('services', 'service:install'), timeoutMs: 30 * minuteMs, alone: true },
+    // One that is to be alone waits for its neighbour's end: once, not in each folder.
+    ...onServices.filter((step) => !step.alone),
+    ...onServices.filter((step) => step.alone),
   ];
 }
 

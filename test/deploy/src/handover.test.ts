@@ -40,13 +40,15 @@ const missing = isInside ? null : worldMissing();
 
 if (isInside) describe('a balancer that is told to stop', inWorld);
 else {
-  for (const family of ['IPv4', 'IPv6']) {
-    test(
-      `a balancer that is told to stop, with a static address of ${family}, in a network of its own`,
-      { skip: missing === null ? false : `SKIPPED: ${missing}` },
-      async () => assert.equal(await runInside(import.meta.url, { [familyVariable]: family }), 0),
-    );
-  }
+  describe('a balancer that is told to stop, in a network of its own', { concurrency: true }, () => {
+    for (const family of ['IPv4', 'IPv6']) {
+      test(
+        `with a static address of ${family}`,
+        { skip: missing === null ? false : `SKIPPED: ${missing}` },
+        async () => assert.equal(await runInside(import.meta.url, { [familyVariable]: family }), 0),
+      );
+    }
+  });
 }
 
 function inWorld(): void {
