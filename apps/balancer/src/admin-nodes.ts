@@ -72,6 +72,10 @@ async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: nu
         incoming.on('error', fail);
       },
     );
+    outgoing.on('upgrade', (_incoming, socket) => {
+      socket.destroy();
+      fail(new Error('it answers in another protocol'));
+    });
     outgoing.on('error', fail);
     outgoing.end();
   } catch (error) {

@@ -66,6 +66,13 @@ test('what is not the admin API ends a command with 70 and a line that says so',
   }
 });
 
+test('an answer in another protocol ends a command with 69', async (t) => {
+  const { api } = await apiThat(t, (_, response) =>
+    response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end(),
+  );
+  await assert.rejects(api.call('GET', '/health'), { code: 'CLI_UNREACHABLE', message: /another protocol/ });
+});
+
 test('a problem whose members are something else than they should be is told as far as it goes', async (t) => {
   const problem = { code: 'X', detail: 7, title: 'no', errors: 'none' };
   assert.deepEqual(await endOf(t, 400, JSON.stringify(problem)), [64, 'X: no']);

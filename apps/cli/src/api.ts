@@ -129,6 +129,10 @@ function send(
         .on('end', () => resolve({ status: incoming.statusCode ?? 0, text: received }));
     },
   );
+  outgoing.on('upgrade', (_incoming, socket) => {
+    socket.destroy();
+    fail(new Error('it answers in another protocol'));
+  });
   outgoing.on('error', fail).end(text ?? undefined);
   return promise;
 

@@ -17,11 +17,11 @@ const good = { status: 200, body: { data: { ciphertext: 'vault:v1:AAAA' } } };
 describe('a transit server whose answer is of another kind', () => {
   let server: Server;
   let options: TransitOptions;
-  let answer: { status: number; body: unknown } = good;
+  let answer: { status: number; body: unknown; headers?: Record<string, string> } = good;
 
   before(async () => {
     server = createServer((_request, response) => {
-      response.writeHead(answer.status).end(JSON.stringify(answer.body));
+      response.writeHead(answer.status, answer.headers).end(JSON.stringify(answer.body));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -50,6 +50,11 @@ describe('a transit server whose answer is of another kind', () => {
       const opened = openRing({ keyEncryptionKey: '', transit: options });
       await assert.rejects(opened, { code: 'CERTSTORE_TRANSIT_UNREACHABLE', message: /status 503/ });
     }
+  });
+
+  it('is waited for where it changes the protocol', async () => {
+    answer = { status: 101, body: '', headers: { connection: 'upgrade', upgrade: 'x' } };
+    await assert.rejects(transitKeyWrapper(options), { code: 'CERTSTORE_TRANSIT_UNREACHABLE' });
   });
 });
 

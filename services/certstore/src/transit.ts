@@ -115,6 +115,10 @@ function send(
       incoming.on('error', fail).on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
     },
   );
+  outgoing.on('upgrade', (_incoming, socket) => {
+    socket.destroy();
+    fail(new Error('it answers in another protocol'));
+  });
   outgoing.on('error', fail).end(body);
   return promise;
 }
