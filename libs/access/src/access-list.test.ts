@@ -69,6 +69,8 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
   ],
   ['a path is before none', ['deny h:80', 'allow h:80/a'], ['h', 80, '/a'], 'allow h:80/a'],
   ['a path is a prefix', ['allow h:80/orders'], ['h', 80, '/orders/7?x=1'], 'allow h:80/orders'],
+  ['... also with a *', ['allow h:80', 'deny h:80/admin/*'], ['h', 80, '/admin/x'], 'deny h:80/admin/'],
+  ['a * that was stored in a path is itself', ['allow h:80/*/x'], ['h', 80, '/a/x'], null],
   ['another path is not allowed', ['allow h:80/orders'], ['h', 80, '/'], null],
   ['deny is before allow at a tie', ['allow h:80', 'deny h:80'], ['h', 80], 'deny h:80'],
   [

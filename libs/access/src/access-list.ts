@@ -17,7 +17,7 @@ import { blockHolds, parseAddress } from './address.ts';
 import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
 import { pathBegins, readPath, type PathReadings } from './path.ts';
 import { parsePortRange, portRangeHolds, type PortRange } from './port-range.ts';
-import { hostText, normalizeRules, ruleText, type AccessRule } from './rule.ts';
+import { hostText, normalizeStored, ruleText, type AccessRule } from './rule.ts';
 
 /** What is to be reached. `path` only where the protocol has one. */
 export interface AccessTarget {
@@ -55,9 +55,9 @@ interface CompiledRule {
   text: string;
 }
 
-/** A list ready to decide. Throws `AccessError` as `normalizeRules` does. */
+/** A list ready to decide. Throws `AccessError` as `normalizeStored` does. */
 export function compileAccessList(rules: readonly AccessRule[]): AccessList {
-  const normal = normalizeRules(rules);
+  const normal = normalizeStored(rules);
   const compiled = normal.map(compileRule).sort(compareRules);
   const exact = new Map<string, CompiledRule[]>();
   const wider: CompiledRule[] = [];

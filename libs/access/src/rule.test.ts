@@ -26,6 +26,7 @@ const wrong: [host: string, port: string, path: string | undefined, at: string][
   ['a', '1', '/a b', '/rules/0/path'],
   ['a', '1', '/a?b', '/rules/0/path'],
   ['a', '1', '/\u0000', '/rules/0/path'],
+  ['a', '1', '/*/admin', '/rules/0/path'],
 ];
 
 for (const [host, port, path, at] of wrong) {
@@ -49,6 +50,15 @@ test('rules: one form for each', () => {
   assert.equal(normal('[::1]', '5-5'), '::1 5');
   assert.equal(normal('BÜCHER.example', '1'), 'xn--bcher-kva.example 1');
   assert.equal(normal('_srv.Corp', '1'), '_srv.corp 1');
+});
+
+test('rules: a path is a prefix also when it is written with a * at its end, as in the old product’s pages', () => {
+  const paths = ['/admin/*', '/my/api*', '/*', '/a**', '/a%2A'];
+  const normal = normalizeRules(paths.map((path) => ({ action: 'deny', host: 'h', port: '80', path })));
+  assert.deepEqual(
+    normal.map(({ path }) => path),
+    ['/admin/', '/my/api', '/', '/a', '/a%2A'],
+  );
 });
 
 test('rules: refuses more than a list may have', () => {

@@ -7,7 +7,10 @@ import { AccessError, type AccessFault } from './access-error.ts';
 import { parseHostPattern } from './host.ts';
 import { parsePortRange, portRangeText } from './port-range.ts';
 
-/** One rule. `host` is an address, a block, a name, `*.name` or `*`; `port` a port, `from-to` or `*`; `path` a prefix. */
+/**
+ * One rule. `host` is an address, a block, a name, `*.name` or `*`; `port` a port, `from-to` or `*`; `path` a prefix,
+ * which may be written with a `*` at its end.
+ */
 export interface AccessRule {
   action: 'allow' | 'deny';
   host: string;
@@ -22,10 +25,22 @@ export const accessListBytesMax = 56 * 1024;
 const pathCharactersMax = 1024;
 
 /**
- * The rules in their one form (addresses compressed, blocks without host bits, names in small letters). Throws
- * `ACCESS_RULES_INVALID` with what is wrong and where, or `ACCESS_LIST_TOO_LARGE`.
+ * Rules as they were written, in their one form (addresses compressed, blocks without host bits, names in small letters,
+ * paths without `*`). Throws `ACCESS_RULES_INVALID` with what is wrong and where, or `ACCESS_LIST_TOO_LARGE`.
  */
 export function normalizeRules(rules: readonly AccessRule[]): AccessRule[] {
+  const normal = normalizeStored(rules);
+  const faults = normal.flatMap(({ path = '' }, index) =>
+    path.includes('*') ? [{ at: `/rules/${index}/path`, message: wildPath }] : [],
+  );
+  if (faults.length > 0) throw new AccessError('ACCESS_RULES_INVALID', faults);
+  return normal;
+}
+
+const wildPath = 'a path is a prefix: * may stand only at its end, and is %2A where the character is meant';
+
+/** The same of rules that were taken already, perhaps by a version that took a `*` in the middle of a path, for itself. */
+export function normalizeStored(rules: readonly AccessRule[]): AccessRule[] {
   if (rules.length > accessRulesMax) {
     throw tooLarge(`a list has at most ${accessRulesMax} rules, not ${rules.length}`);
   }
@@ -63,7 +78,7 @@ function normalizeRule(rule: AccessRule, at: string, faults: AccessFault[]): Acc
   }
   if (rule.path !== undefined) checkPath(rule.path, `${at}/path`, faults);
   if (host === null || port === null) return rule;
-  const path = rule.path === undefined ? {} : { path: rule.path };
+  const path = rule.path === undefined ? {} : { path: rule.path.replace(/\*+$/, '') };
   return { action: rule.action, host: host.text, port: portRangeText(port), ...path };
 }
 

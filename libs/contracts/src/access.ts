@@ -12,7 +12,8 @@ export const AccessRule = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 1024,
-        description: 'prefix of the path, HTTP destinations only',
+        description:
+          'prefix of the path, HTTP destinations only; a `*` at its end says the same, in the middle it is refused',
       }),
     ),
   },
