@@ -6,6 +6,8 @@
  *        │ ▲                       ▲
  *        ▼ │ after retryDelay      │
  *      failed ─────────────────────┘
+ *
+ * One that must not listen there says why from the beginning, and tries nothing.
  */
 import type { Socket } from 'node:net';
 import { ConnectionListener } from './connection-listener.ts';
@@ -22,6 +24,8 @@ export interface CallerListenerParts {
   readonly port: number;
   /** Whether other processes may take callers of the same port. */
   readonly reusePort?: boolean;
+  /** Why it must not listen on that port. */
+  readonly fault?: NodeJS.ErrnoException | null;
   /** UDP callers at once. */
   readonly flowsMax: number;
   /** Where datagrams are counted. */
@@ -46,7 +50,8 @@ export class CallerListener {
 
   constructor(parts: CallerListenerParts) {
     this.#parts = parts;
-    this.#listen();
+    if (parts.fault == null) this.#listen();
+    else this.#tell(parts.fault);
   }
 
   get listening(): boolean {

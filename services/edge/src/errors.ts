@@ -41,6 +41,20 @@ export type ConnectRefusalCode =
   | 'EDGE_DRAINING'
   | 'EDGE_INTERNAL';
 
+/** Why a front must not listen where it is to. */
+export type FrontFaultCode = 'EDGE_FRONT_PORT_OWN';
+
+/** A front that must not listen. The message is for whoever made its destination. */
+export class FrontError extends Error {
+  readonly code: FrontFaultCode;
+
+  constructor(code: FrontFaultCode, message: string) {
+    super(message);
+    this.name = 'FrontError';
+    this.code = code;
+  }
+}
+
 /** Why a tunnel that was up may no longer be. */
 export type InvalidCode =
   | 'EDGE_GATEWAY_UNKNOWN'

@@ -19,7 +19,7 @@ test('a destination that goes, and one that comes, while the shared ports open, 
   const side = new FrontSide({
     bus: new MemoryHub().connect(),
     options: optionsOf(),
-    reusePort: false,
+    machinePorts: null,
     gates: { connect: { close: () => {} }, front: { close: () => {} } },
     logger: silentLogger,
     routes: () => routes.values(),
@@ -35,15 +35,21 @@ test('a destination that goes, and one that comes, while the shared ports open, 
   assert.deepEqual(new Set(states), new Set(['comes true', 'stays true']));
 });
 
-test('a front that moves to another port is tried there anew', async () => {
-  const fronts = new Fronts({
+/** Of a machine whose processes have such ports. */
+function frontsBeside(machinePorts: ReadonlySet<number>): Fronts {
+  return new Fronts({
     host: '127.0.0.1',
-    reusePort: false,
+    reusePort: true,
+    machinePorts,
     flowsPerFrontMax: 8,
     logger: silentLogger,
     sharedListening: () => true,
     whyNoTls: () => null,
   } as unknown as ConstructorParameters<typeof Fronts>[0]);
+}
+
+test('a front that moves to another port is tried there anew', async () => {
+  const fronts = frontsBeside(new Set());
   const at = (port: number): Route => routeOf({ id: 'moves', front: frontOf({ port }) });
   await fronts.open([at(await freePort())]);
   const port = await freePort();
@@ -52,4 +58,17 @@ test('a front that moves to another port is tried there anew', async () => {
   const [state] = fronts.states();
   fronts.close();
   assert.deepEqual([state?.port, state?.listening], [port, true]);
+});
+
+test('no front listens on a port of the machine’s processes while the process whose it is is away', async () => {
+  const port = await freePort();
+  const fronts = frontsBeside(new Set([port]));
+  const at = (protocol: 'tcp' | 'udp'): Route =>
+    routeOf({ id: protocol, front: frontOf({ protocol, port }) });
+  await fronts.open([at('tcp'), at('udp')]);
+  const [tcp, udp] = fronts.states();
+  fronts.close();
+  assert.equal(tcp?.listening, false);
+  assert.equal(tcp?.error, `EDGE_FRONT_PORT_OWN: port ${port} is one of the node's own`);
+  assert.equal(udp?.listening, true);
 });

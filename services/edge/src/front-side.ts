@@ -34,8 +34,8 @@ export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
   /** The node's own. */
   certificate: ServerCertificate;
   options: EdgeOptions;
-  /** Whether other processes may listen on the same ports; the system deals connections among them. */
-  reusePort: boolean;
+  /** Ports of the processes of this machine that share callers' ports with this one; null where there are none. */
+  machinePorts: ReadonlySet<number> | null;
   callers: Callers;
   refusals: Refusals;
   gates: { connect: HandshakeGate; front: HandshakeGate };
@@ -62,7 +62,9 @@ export class FrontSide {
   readonly #routes: FrontSideParts['routes'];
 
   constructor(parts: FrontSideParts) {
-    const { options, gates, reusePort } = parts;
+    const { options, gates, machinePorts } = parts;
+    // The system deals connections among the processes.
+    const reusePort = machinePorts !== null;
     const logger = subsystemLogger(parts.logger, 'fronts');
     this.#gates = gates;
     this.#routes = () => parts.routes();
@@ -82,6 +84,7 @@ export class FrontSide {
     this.fronts = new Fronts({
       host: options.frontHost === '' ? options.listenHost : options.frontHost,
       reusePort,
+      machinePorts: machinePorts ?? new Set(),
       logger,
       platformNames: [options.platformHost, ...options.certificateNames],
       sharedListening: (by) => (by === 'tls' ? this.#sharedPort : this.#httpPort).listening,

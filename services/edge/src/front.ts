@@ -6,11 +6,14 @@ import type { Socket } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, CallerListener, type Flow, type FlowCounts } from '@postern/tunnel';
+import { FrontError } from './errors.ts';
 
 /** What a front needs of the node. */
 export interface FrontParts {
   host: string;
   reusePort: boolean;
+  /** Ports of this machine's processes, which no front may listen on: the process whose it is may be away for a moment. */
+  machinePorts: ReadonlySet<number>;
   flowsPerFrontMax: number;
   logger: Logger;
   /** A connection, which is paused and unread. */
@@ -89,12 +92,16 @@ export class Front {
 
   #listen(): CallerListener {
     const { port, protocol } = this.#route.front;
-    const { host, reusePort, flowsPerFrontMax: flowsMax, ...parts } = this.#parts;
+    const { host, reusePort, machinePorts, flowsPerFrontMax: flowsMax, ...parts } = this.#parts;
+    const isMachines = protocol !== 'udp' && machinePorts.has(port);
     return new CallerListener({
       protocol: protocol === 'udp' ? 'udp' : 'tcp',
       host,
       port,
       reusePort,
+      fault: isMachines
+        ? new FrontError('EDGE_FRONT_PORT_OWN', `port ${port} is one of the node's own`)
+        : null,
       flowsMax,
       counts: this.#counts,
       onConnection: (socket) => parts.onConnection(this, socket),
@@ -109,6 +116,6 @@ export class Front {
     const { id: destinationId, gatewayId, name, front } = this.#route;
     const about = { destinationId, gatewayId, port: front.port, protocol: front.protocol };
     if (error === null) this.#parts.logger.info(about, `front of ${name} listens`);
-    else this.#parts.logger.error({ ...about, error }, 'a front cannot listen; trying again');
+    else this.#parts.logger.error({ ...about, error }, 'a front cannot listen');
   }
 }

@@ -22,6 +22,7 @@ import { supervisorMetrics } from './metrics.ts';
 import { nodeStopMsMax, supervisorStopMsMax } from './stop-time.ts';
 import { Supervisor } from './workers/supervisor.ts';
 import { tellSupervisor } from './workers/worker-channel.ts';
+import { portsOfMachine } from './workers/worker-ports.ts';
 import { settingsOfWorker } from './workers/worker-settings.ts';
 
 const given = program.parse();
@@ -92,8 +93,9 @@ async function openBus(settings: EdgeSettings, signal: AbortSignal): Promise<Nat
 
 function openNode(settings: EdgeSettings, bus: NatsBus, { tracing }: Telemetry): Opened {
   const told = tellConnection(bus, logger);
+  const machinePorts = sharesPorts ? portsOfMachine(given) : null;
   return {
-    service: createEdge({ options: settings, bus, logger, metrics, version, sharesPorts, tracing }),
+    service: createEdge({ options: settings, bus, logger, metrics, version, machinePorts, tracing }),
     close: async () => {
       told.close();
       await bus.close();

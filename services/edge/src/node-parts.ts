@@ -58,8 +58,8 @@ export interface EdgeParts {
   version: string;
   /** There are no other nodes (standalone): no link port, no relays. */
   alone?: boolean;
-  /** Other processes of this machine listen on the connect port and the fronts as well. */
-  sharesPorts?: boolean;
+  /** Ports of the processes of this machine, which all listen on the connect port and the fronts; none where this is the only one. */
+  machinePorts?: ReadonlySet<number> | null;
   /** Null where no traces are wanted. */
   tracing?: Tracing | null;
   /** Bounds of the tunnels, for tests. */
@@ -225,7 +225,7 @@ export class NodeParts implements ShownParts {
     this.frontSide = new FrontSide({
       bus,
       options,
-      reusePort: parts.sharesPorts === true,
+      machinePorts: parts.machinePorts ?? null,
       logger,
       callers: this.callers,
       refusals: this.refusals,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type EdgeSettings, program } from '../config.ts';
-import { assertPortsDiffer, portsOfWorker } from './worker-ports.ts';
+import { assertPortsDiffer, portsOfMachine, portsOfWorker } from './worker-ports.ts';
 
 function settings(...argv: string[]): EdgeSettings {
   const resolution = program.resolve(['--nats-url', 'nats://bus', ...argv], {});
@@ -50,4 +50,12 @@ for (const [text, ...argv] of [
 test('a port may be there twice at addresses that differ, and free ones may be taken', () => {
   assertPortsDiffer(settings('--workers', '2', '--ops-port', '9010', '--listen-host', '10.0.0.5'));
   assertPortsDiffer(settings('--workers', '2', '--tunnel-port', '0', '--link-port', '0', '--ops-port', '0'));
+});
+
+test('the ports of the machine are those of all its processes where fronts listen too', () => {
+  const ports = (...argv: string[]): number[] =>
+    [...portsOfMachine(settings('--workers', '2', ...argv))].sort((a, b) => a - b);
+  const shared = [80, 443];
+  assert.deepEqual(ports(), [...shared, 9000, 9001, 9010, 9011, 9101, 9111, 9121]);
+  assert.deepEqual(ports('--listen-host', '10.0.0.5'), [...shared, 9000, 9001, 9010, 9011]);
 });

@@ -55,6 +55,16 @@ export function assertPortsDiffer(settings: EdgeSettings): void {
   throw unusable(`ports must differ: ${repeats.slice(0, namedMax).join('; ')}${more}`);
 }
 
+/** All ports of the machine's processes at an address where fronts listen as well, so that they would meet. */
+export function portsOfMachine(settings: EdgeSettings): ReadonlySet<number> {
+  const frontHost = settings.frontHost === '' ? settings.listenHost : settings.frontHost;
+  return new Set(
+    listenersOf(settings)
+      .filter(({ host }) => meet(host, frontHost))
+      .map(({ port }) => port),
+  );
+}
+
 interface Listener {
   readonly what: string;
   readonly host: string;
