@@ -59,7 +59,14 @@ export class AccessLists {
     const { rules } = await this.get(gatewayId);
     const list = compileAccessList(rules);
     const own = this.#ownLists(gatewayId).map(compiledOrNull);
-    return targets.map((target) => explainOne(list, own, target));
+    return targets.map((target) => {
+      const decision = explainOne(list, own, target);
+      if (decision.allowed || target.path !== undefined || target.somePath === true) return decision;
+      const some = explainOne(list, own, { ...target, somePath: true });
+      return some.allowed
+        ? { ...decision, reason: `${decision.reason}; over HTTP, some paths are allowed: ${some.reason}` }
+        : decision;
+    });
   }
 }
 

@@ -305,6 +305,35 @@ test('explain says of a target whose paths are judged one by one whether any may
   );
 });
 
+test('explain says of a target that is denied without a path whether some of its paths are allowed', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const rules = [
+    { action: 'allow' as const, host: 'h', port: '80', path: '/api/' },
+    { action: 'allow' as const, host: 'k', port: '80' },
+    { action: 'deny' as const, host: 'k', port: '80', path: '/admin/' },
+    { action: 'deny' as const, host: 'n', port: '80', path: '/x' },
+  ];
+  await ask(bus, putAccessList, { gatewayId, input: { rules } });
+  const targets = ['h', 'k', 'n'].map((host) => ({ host, port: 80 }));
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  const list = "the gateway's access list";
+  assert.deepEqual(
+    decisions.map(({ allowed, reason }) => [allowed, reason]),
+    [
+      [
+        false,
+        `${list}: no rule allows h:80; over HTTP, some paths are allowed: ${list}: allowed by "allow h:80/api/"`,
+      ],
+      [
+        false,
+        `${list}: denied by "deny k:80/admin/"; over HTTP, some paths are allowed: ${list}: allowed by "allow k:80"`,
+      ],
+      [false, `${list}: denied by "deny n:80/x"`],
+    ],
+  );
+});
+
 test('explain counts the own lists of connected clients: one that allows is enough', async (t) => {
   const { bus } = await setUp(t);
   const gatewayId = 'plant';
