@@ -148,6 +148,8 @@ describe('errors', () => {
     assert.deepEqual([401, 403, 404, 409, 412, 500, 503].map(exit), [77, 77, 64, 64, 64, 70, 69]);
     // What is too busy now is not asked for wrongly.
     assert.equal(exit(429), 69);
+    // A test that nobody could make has failed like one that did not reach the resource.
+    assert.equal(exitCodeOf(new ApiError({ status: 409, code: 'ROUTER_NO_CLIENT' })), 69);
     assert.equal(exitCodeOf(new CliError('CLI_UNREACHABLE', '')), 69);
     assert.equal(exitCodeOf(new CliError('CLI_CONTEXT_MISSING', '')), 78);
   });

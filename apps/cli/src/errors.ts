@@ -77,9 +77,10 @@ export class ApiError extends Error {
 /** The code to end with. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ApiError) {
-    const { status } = error.problem;
+    const { status, code } = error.problem;
     if (status === 401 || status === 403) return ExitCode.refused;
-    if (isBusy(status)) return ExitCode.unavailable;
+    // Nobody can dial the resource: it is as out of reach as one that nobody reached.
+    if (isBusy(status) || code === 'ROUTER_NO_CLIENT') return ExitCode.unavailable;
     return status >= 400 && status < 500 ? ExitCode.usage : ExitCode.internal;
   }
   if (error instanceof ConfigError) return error.exitCode;

@@ -35,10 +35,14 @@ interface At {
 /** Asks clients by their nodes. */
 export class Diagnosis {
   readonly #bus: Bus;
-  readonly #documents: Pick<Documents, 'destinations'>;
+  readonly #documents: Pick<Documents, 'gateways' | 'destinations'>;
   readonly #presence: PresenceView;
 
-  constructor(parts: { bus: Bus; documents: Pick<Documents, 'destinations'>; presence: PresenceView }) {
+  constructor(parts: {
+    bus: Bus;
+    documents: Pick<Documents, 'gateways' | 'destinations'>;
+    presence: PresenceView;
+  }) {
     this.#bus = parts.bus;
     this.#documents = parts.documents;
     this.#presence = parts.presence;
@@ -56,7 +60,9 @@ export class Diagnosis {
     if (destination.kind === 'cloud') return this.#testCloud(destination, clientId);
     const byClient = Map.groupBy(this.#presence.tunnels(gatewayId), ({ tunnel }) => tunnel.clientId);
     const wanted = [...byClient].filter(([one]) => clientId === undefined || one === clientId);
-    if (wanted.length === 0) throw clientId === undefined ? noClient(gatewayId) : clientUnknown(clientId);
+    if (wanted.length === 0 && clientId !== undefined) throw clientUnknown(clientId);
+    if (wanted.length === 0)
+      throw noClient(gatewayId, (await this.#documents.gateways.get(gatewayId))?.enabled);
     const clients = await Promise.all(
       wanted.slice(0, askedMax).map(([one, at]) => this.#testBy(destination, one, at)),
     );

@@ -52,8 +52,8 @@ export function clientUnknown(clientId: string): ServiceError {
 }
 
 /** Nobody is there who could do it. */
-export function noClient(gatewayId: string): ServiceError {
-  const message = `no client of gateway ${gatewayId} is connected`;
+export function noClient(gatewayId: string, enabled = true): ServiceError {
+  const message = `no client of gateway ${gatewayId} is connected${enabled ? '' : ': the gateway is disabled'}`;
   return new ServiceError({ code: 'ROUTER_NO_CLIENT', message, status: 409 });
 }
 

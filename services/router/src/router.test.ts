@@ -22,6 +22,7 @@ import {
   releaseCertificate,
   routeFeed,
   routerChanged,
+  testDestination,
   updateDestination,
   updateGateway,
   type Change,
@@ -69,6 +70,16 @@ async function setUp(t: TestContext, options: Partial<RouterOptions> = {}) {
   const gateway = await ask(bus, createGateway, { name: 'plant' });
   return { bus, clock, gateway, store, hub };
 }
+
+test('a test that nobody can make says whether the gateway is disabled', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const { id } = await ask(bus, createDestination, { gatewayId, input });
+  const test = () => ask(bus, testDestination, { gatewayId, id });
+  await assert.rejects(test(), { code: 'ROUTER_NO_CLIENT', message: /is connected$/ });
+  await ask(bus, updateGateway, { id: gatewayId, patch: { enabled: false } });
+  await assert.rejects(test(), { code: 'ROUTER_NO_CLIENT', message: /: the gateway is disabled$/ });
+});
 
 function startNode(t: TestContext, bus: Bus, name: string): PresenceAnnouncer {
   const address = { node: name, zone: '', host: '127.0.0.1', port: 9000, serverName: name };
