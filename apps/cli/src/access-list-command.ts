@@ -3,6 +3,7 @@ import { type AccessRule, aclFileBytesMax } from '@postern/access';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { type Api, shaped } from './api.ts';
+import { CliError } from './errors.ts';
 import { tableOf } from './output.ts';
 import { parseAddedRules, parseRules, parseTarget, readNamed } from './value.ts';
 
@@ -35,17 +36,18 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     .description('what may be reached through a gateway; the rest is denied');
   group
     .command('show')
-    .description('its rules, in the order in which they are tried')
+    .description('its rules, as they were given; whatever their order, the most specific one decides')
     .argument('<gateway>', "the gateway's ID")
     .action(async (gateway: string) => printRules(await api().call('GET', rulesPath(gateway))));
   const set = group
     .command('set')
     .description("replace its rules: 'allow 10.0.0.5:5432', 'deny 10.0.0.9:', 'allow *.corp:8000-8100'")
     .argument('<gateway>', "the gateway's ID")
-    .argument('[rule...]', 'the rules; none denies everything')
+    .argument('[rule...]', "the rules; 'no acl' for none, which denies everything")
     .option('--file <FILE>', 'an access-list file with the rules')
     .action(async (gateway: string, given: string[]) => {
       const { file } = set.opts<{ file?: string }>();
+      demandRules(file, given);
       const rules = parseRules([
         ...(file === undefined ? [] : [readNamed(file, aclFileBytesMax).toString('utf8')]),
         ...given,
@@ -54,7 +56,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     });
   group
     .command('add')
-    .description('add rules after those that there are')
+    .description('add rules to those that there are')
     .argument('<gateway>', "the gateway's ID")
     .argument('<rule...>', 'the rules')
     .action(async (gateway: string, given: string[]) =>
@@ -74,6 +76,12 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
 export async function addRules(api: Api, path: string, added: readonly AccessRule[]): Promise<unknown> {
   const { rules, revision } = shaped(ShownAccessList, await api.call('GET', path));
   return api.call('PUT', path, { rules: [...rules, ...added] }, revision);
+}
+
+/** A variable that is empty by mistake must not end all that runs through the gateway. */
+function demandRules(file: string | undefined, given: readonly string[]): void {
+  if (file !== undefined || given.some((rule) => rule.trim() !== '')) return;
+  throw new CliError('CLI_ARGUMENT_INVALID', "no rule is given: 'no acl' is the list that denies everything");
 }
 
 function rulesPath(gateway: string): string {

@@ -25,3 +25,13 @@ test('a full disk behind what it prints is said in a line, and it ends with 69',
   assert.match(said, /^postern: what was done could not be written out: ENOSPC[^\n]*\n$/);
   assert.equal(code, 69);
 });
+
+for (const rules of [[], ['']])
+  test(`an access list is not emptied by ${rules.length === 0 ? 'no rule' : 'an empty one'}`, async () => {
+    const args = [join(import.meta.dirname, 'main.ts'), 'access-list', 'set', 'g', ...rules];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    assert(child.stderr);
+    const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+    assert.match(said, /CLI_ARGUMENT_INVALID: no rule is given: 'no acl' is the list that denies everything/);
+    assert.equal(code, 64);
+  });
