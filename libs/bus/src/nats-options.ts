@@ -9,6 +9,7 @@ import {
 } from '@nats-io/transport-node';
 import type { OnError } from './answering.ts';
 import { BusError } from './bus-error.ts';
+import { redialOptions } from './redial.ts';
 
 /** What `connectNats` takes. At most one of the two kinds of credentials. */
 export interface NatsOptions {
@@ -49,9 +50,7 @@ export function connectionOptions(
     name: options.name,
     timeout: 5_000,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: 100,
-    reconnectJitter: 400,
-    reconnectJitterTLS: 400,
+    ...redialOptions(),
     ignoreAuthErrorAbort: true,
     pingInterval: pingIntervalMs,
     maxPingOut: 2,

@@ -77,6 +77,20 @@ describe('NATS', () => {
     await refused;
   });
 
+  it('is back as soon as its server is, also where the clock was set back meanwhile', async (context) => {
+    const bus = await connectNats({ servers: server.url, name: 'x', onError: () => {} });
+    const { now } = Date;
+    context.mock.method(Date, 'now', () => now() - 600_000);
+    const lost = until(bus, false);
+    server.part.kill('SIGKILL');
+    await server.part.exited;
+    await lost;
+    const back = until(bus, true);
+    await server.part.start();
+    await back;
+    await bus.close();
+  });
+
   it('does not speak in the clear to a server without TLS when TLS is asked for', async () => {
     const options = { name: 'x', signal: AbortSignal.abort(), onError: () => {} };
     await assert.rejects(connectNats({ ...options, servers: server.url, tls: {} }), {
