@@ -1,15 +1,10 @@
 /**
  * The bus on core NATS. The driver reconnects and subscribes anew by itself; this file adds deadlines that hold
- * while disconnected, bounds, error codes, and a close that answers what is being asked.
+ * while disconnected, subscriptions that outlive a refusal, bounds, error codes, and a close that answers what is being asked.
  * Announcements made while disconnected are dropped here, since the driver would keep them without bound and
  * lose them at the reconnect anyway; so are those that the server is too slow to take (`unflushedBytesMax`).
  */
-import {
-  headers,
-  type Msg,
-  type NatsConnection,
-  type Subscription as NatsSubscription,
-} from '@nats-io/transport-node';
+import { headers, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { Answering, replyError, warnOfError, type OnError } from './answering.ts';
 import { BusError } from './bus-error.ts';
 import type { Bus, Subscription } from './bus.ts';
@@ -19,6 +14,7 @@ import { ConnectionState } from './connection-state.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
 import { ReplyInbox } from './reply-inbox.ts';
+import { StandingSubscription } from './standing-subscription.ts';
 import { checkPattern, checkSubject } from './subject.ts';
 import { closeMs, within } from './within.ts';
 
@@ -37,7 +33,7 @@ export class NatsBus implements Bus {
   readonly #pending = new PendingRequests();
   readonly #replies: ReplyInbox;
   readonly #connection = new ConnectionState(true);
-  readonly #subscriptions = new Set<NatsSubscription>();
+  readonly #subscriptions = new Set<StandingSubscription>();
   #unflushedBytes = 0;
   #reconnects = 0;
   #flushing = false;
@@ -146,26 +142,34 @@ export class NatsBus implements Bus {
     }
   }
 
-  #subscribe(subject: string, options: { queue?: string }, handle: (message: Msg) => void): NatsSubscription {
+  #subscribe(
+    subject: string,
+    options: { queue?: string },
+    handle: (message: Msg) => void,
+  ): StandingSubscription {
     checkPattern(subject);
     if (this.#closing !== null)
       throw new BusError('BUS_CLOSED', `the bus was closed before ${subject} was subscribed to`);
-    const callback = (error: Error | null, message: Msg): void => {
-      try {
-        if (error !== null) throw natsError(error, subject);
-        handle(message);
-      } catch (cause) {
-        this.#onError(cause);
-      }
-    };
-    const subscription = this.#nats.subscribe(subject, { ...options, callback });
+    const subscription = new StandingSubscription({
+      nats: this.#nats,
+      subject,
+      ...options,
+      handle: (message) => {
+        try {
+          handle(message);
+        } catch (cause) {
+          this.#onError(cause);
+        }
+      },
+      onError: this.#onError,
+    });
     this.#subscriptions.add(subscription);
     return subscription;
   }
 
   /** Until it is done the subscription stays known: closing the bus waits for what is still on its way to it. */
-  async #drain(subscription: NatsSubscription): Promise<void> {
-    await subscription.drain().catch(() => undefined);
+  async #drain(subscription: StandingSubscription): Promise<void> {
+    await subscription.drain();
     this.#subscriptions.delete(subscription);
   }
 
@@ -201,13 +205,18 @@ export class NatsBus implements Bus {
     this.#connection.set(true);
   }
 
+  /** Of a subscription that is denied the subscription itself tells. */
+  #handleError(error: Error): void {
+    if (error instanceof PermissionViolationError && error.operation === 'subscription') return;
+    this.#replies.handleError(error);
+    this.#onError(natsError(error, 'connection'));
+  }
+
   async #follow(): Promise<void> {
     for await (const status of this.#nats.status()) {
       if (status.type === 'disconnect') this.#handleDisconnect();
       if (status.type === 'reconnect') this.#handleReconnect();
-      if (status.type !== 'error') continue;
-      this.#replies.handleError(status.error);
-      this.#onError(natsError(status.error, 'connection'));
+      if (status.type === 'error') this.#handleError(status.error);
     }
     this.#pending.close();
     this.#connection.set(false);

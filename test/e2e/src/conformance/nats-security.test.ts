@@ -16,6 +16,7 @@ const deadlineMs = 5_000;
 let folder: string;
 let port: number;
 let server: Part;
+let edgeKey: string;
 const file = (name: string): string => join(folder, name);
 
 before(async () => {
@@ -37,7 +38,8 @@ before(async () => {
   }
   const user = nkeys.createUser();
   await writeFile(file('edge.seed'), `${Buffer.from(user.getSeed()).toString()}\n`);
-  await writeFile(file('nats.conf'), configuration(user.getPublicKey()));
+  edgeKey = user.getPublicKey();
+  await writeFile(file('nats.conf'), configuration());
   server = new Part({
     name: 'nats',
     command: tool('nats-server'),
@@ -97,6 +99,34 @@ it('rejects a question on a subject that is not allowed with BUS_DENIED, and tel
 });
 
 it(
+  'hears and answers again, without a new connection, when rights that the server took away are given back',
+  { timeout: 30_000 },
+  async () => {
+    const events = new EventEmitter();
+    const acl = await connectNats({ ...aclOptions(), onError: (error) => events.emit('denied', error) });
+    const edge = await connectNats(edgeOptions());
+    const changes: boolean[] = [];
+    acl.onConnection((connected) => changes.push(connected));
+    acl.serve('acl.ask', async () => 'answer', { queue: 'acl' });
+    acl.subscribe('acl.note', () => events.emit('heard'));
+    await acl.flush(deadlineMs);
+    const denied = [once(events, 'denied'), once(events, 'denied')];
+    await giveRights(['nothing']);
+    for (const [error] of await Promise.all(denied))
+      assert.equal((error as { code: string }).code, 'BUS_DENIED');
+    await assert.rejects(edge.request('acl.ask', {}, { deadlineMs }), { code: 'BUS_NO_RESPONDER' });
+    await giveRights();
+    const heard = once(events, 'heard');
+    const notes = setInterval(() => edge.publish('acl.note', {}), 100);
+    await heard;
+    clearInterval(notes);
+    assert.equal(await edge.request('acl.ask', {}, { deadlineMs }), 'answer');
+    assert.deepEqual(changes, []);
+    await Promise.all([acl.close(), edge.close()]);
+  },
+);
+
+it(
   'notices a server that falls silent, without an end of the connection, and is back when it speaks',
   { timeout: 30_000 },
   async () => {
@@ -123,6 +153,11 @@ it(
   },
 );
 
+async function giveRights(heard?: string[]): Promise<void> {
+  await writeFile(file('nats.conf'), configuration(heard));
+  server.kill('SIGHUP');
+}
+
 function aclOptions(): NatsOptions {
   return {
     ...common(),
@@ -140,14 +175,15 @@ function common(): Pick<NatsOptions, 'servers' | 'tls' | 'onError'> {
   return { servers: `tls://localhost:${port}`, tls, onError: () => {} };
 }
 
-function configuration(edgeKey: string): string {
+/** `heard` is what acl may hear. */
+function configuration(heard = ['acl.>', '_INBOX_acl.>']): string {
   const rights = (publish: string[], subscribe: string[]): string =>
     `permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} }`;
   return `
 listen: "127.0.0.1:${port}"
 tls { cert_file: "${file('server.pem')}", key_file: "${file('server.key')}", ca_file: "${file('ca.pem')}", verify: true }
 authorization { users: [
-  { user: acl, password: "correct horse", ${rights(['acl.>', '_INBOX_edge.>'], ['acl.>', '_INBOX_acl.>'])} }
+  { user: acl, password: "correct horse", ${rights(['acl.>', '_INBOX_edge.>'], heard)} }
   { nkey: ${edgeKey}, ${rights(['acl.>', 'presence.>'], ['presence.>', '_INBOX_edge.>'])} }
 ] }
 `;
