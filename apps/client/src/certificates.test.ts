@@ -12,6 +12,7 @@ import {
   platformCaName,
 } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
+import { until } from '@postern/test-kit';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 import { keyThumbprint, sealText, signText } from '@postern/tls/sealing';
 import { Certificates } from './certificates.ts';
@@ -164,6 +165,22 @@ describe('the certificates of a client', () => {
     const [held] = await certificates.material([{ id: 'c1', revision: 2 }], 20);
     clearInterval(keepAlive);
     assert.equal(held?.revision, 1);
+  });
+
+  it('are those of a backup that certstore was restored from, though nodes name lower revisions, and newer ones since', async () => {
+    need([{ id: 'c1', revision: 5 }]);
+    const first = certificates.material([{ id: 'c1', revision: 5 }]);
+    await give(materialOf('c1', 5));
+    await first;
+    for (const revision of [2, 3]) {
+      need([{ id: 'c1', revision }]);
+      assert.equal(asked.length, revision);
+      await give(materialOf('c1', revision));
+      await until(
+        () => certificates.material([{ id: 'c1', revision: 1 }]),
+        ([held]) => held?.revision === revision,
+      );
+    }
   });
 
   it('are dropped when no node names them any more, but not when the last tunnel is lost', async () => {

@@ -153,7 +153,7 @@ export class Certificates {
     this.#last = null;
     this.#needed.set(tunnel, whole ? new Map(items.map(({ id, revision }) => [id, revision])) : null);
     this.#drop();
-    this.#ask(items.filter((one) => !this.#isHeld(one)).map(({ id }) => id));
+    this.#ask(items.filter((one) => !this.#isHeld(one) || this.#isPast(one.id)).map(({ id }) => id));
   }
 
   async #handleMaterial(item: SealedMaterial): Promise<void> {
@@ -179,7 +179,7 @@ export class Certificates {
   #hold(material: Material): void {
     const former = this.#held.get(material.id);
     this.#wanted.delete(material.id);
-    if (former !== undefined && former.revision >= material.revision) return;
+    if (former !== undefined && former.revision >= material.revision && !this.#isPast(material.id)) return;
     if (former === undefined && this.#held.size >= certificatesHeldMax) return;
     this.#held.set(material.id, material);
     const { id: certificateId, revision, fingerprint, notAfter } = material;
@@ -203,6 +203,13 @@ export class Certificates {
 
   #isHeld({ id, revision }: CertificateReference): boolean {
     return (this.#held.get(id)?.revision ?? 0) >= revision;
+  }
+
+  /** Newer than any node names: certstore was restored from a backup, and what it has counts. */
+  #isPast(id: string): boolean {
+    const named = [...this.#needed.values()].map((needed) => needed?.get(id) ?? 0);
+    const newest = Math.max(0, ...named);
+    return newest > 0 && (this.#held.get(id)?.revision ?? 0) > newest;
   }
 
   /** Where an older one is here of each, the wait is short, and over soon after the newer was first asked for. */

@@ -98,6 +98,18 @@ describe('the certificates of a node', () => {
     assert(questions.every((ids) => ids.length <= 8));
   });
 
+  it('are those of a backup that certstore was restored from, though they have lower revisions, and newer ones since', async () => {
+    revisions.set('c1', 5);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.start(end.signal);
+    for (const revision of [2, 3]) {
+      const changed = once(events, 'c1');
+      setRevision('c1', revision);
+      await changed;
+      assert.equal(certificates.get('c1')?.chainPem, `chain c1 ${revision}`);
+    }
+  });
+
   it('are fetched anew when certstore has other contents', async () => {
     revisions.set('c1', 1);
     certificates.handleRoute('d1', naming('c1'));

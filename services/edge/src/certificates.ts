@@ -239,11 +239,12 @@ export class Certificates {
     this.#delayMs = Math.min(this.#delayMs * 2, retryDelayMs.max);
   }
 
-  /** Those that routes name and that are not here in the version that certstore has. */
+  /** Those that routes name and that are not here in the version that certstore has: an older one too, after a restore. */
   #missing(): string[] {
     return [...this.#wanted.keys()].filter((id) => {
       const held = this.#held.get(id);
-      return held === undefined || held.revision < (this.revision(id) ?? 0);
+      const revision = this.revision(id);
+      return held === undefined || (revision !== undefined && held.revision !== revision);
     });
   }
 
@@ -252,7 +253,7 @@ export class Certificates {
       if (!this.#wanted.has(item.id)) continue;
       this.#refused.delete(item.id);
       const former = this.#held.get(item.id);
-      if (former !== undefined && former.revision >= item.revision) continue;
+      if (former?.revision === item.revision) continue;
       this.#held.set(item.id, item);
       const { id, revision, fingerprint, notAfter } = item;
       this.#parts.logger.info(
