@@ -83,10 +83,15 @@ export class FeedLog {
     return ids;
   }
 
-  /** Makes every follower fetch everything, as part of the transaction that restores the owner's documents. */
+  /**
+   * Makes every follower fetch everything, as part of the transaction that restores the owner's documents; where all of them
+   * were lost while the owner runs, the counter is made anew.
+   */
   async renewEpoch(within: Within): Promise<void> {
     const counter = within(this.#counter);
-    await counter.replace({ ...(await current(counter)), epoch: newId() });
+    const found = await counter.get('counter');
+    if (found === null) await counter.insert(begun());
+    else await counter.replace({ ...found, epoch: newId() });
   }
 
   async #log(entries: Collection<Entry>, revision: number, logged: ReadonlySet<string>): Promise<void> {
@@ -97,12 +102,16 @@ export class FeedLog {
 
   async #create(): Promise<void> {
     try {
-      await this.#counter.insert({ id: 'counter', revision: 1, epoch: newId() });
+      await this.#counter.insert(begun());
     } catch (error) {
       // Another replica of the owner was faster.
       if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
     }
   }
+}
+
+function begun(): Counter {
+  return { id: 'counter', revision: 1, epoch: newId() };
 }
 
 async function current(counter: Collection<Counter>): Promise<Counter> {

@@ -32,9 +32,16 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
-import { type Store, StoreError, newId, openSqlite } from '@postern/store';
+import { type Store, StoreError, type StoredDocument, newId, openSqlite } from '@postern/store';
 import { silentLogger } from '@postern/telemetry';
-import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  jwtVerify,
+} from 'jose';
 import { Secret } from '@postern/config';
 import { FakeRouter, policies } from './fake-router.ts';
 import { createAcl, type AclOptions } from './index.ts';
@@ -591,6 +598,17 @@ test('tokens and keys that are over are forgotten, others kept', async (t) => {
   await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_WRONG' });
   await open(bus, long.token);
   assert.equal((await ask(bus, listTicketKeys, {})).keys.length, 1);
+});
+
+test('nodes get the key that tickets are signed with, also where the documents were lost while acl runs', async (t) => {
+  const { bus, store } = await setUp(t);
+  const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
+  const documents = await store.collection<StoredDocument>('ticketKeys');
+  for (const { id } of (await documents.list()).items) await documents.delete(id);
+  const { ticket } = await open(bus, token);
+  const { keys } = await ask(bus, listTicketKeys, {});
+  assert.ok(keys.some(({ kid }) => kid === decodeProtectedHeader(ticket).kid));
+  assert.equal(await documents.count(), 1);
 });
 
 test('who listens is told what changed, and never a secret', async (t) => {

@@ -127,6 +127,7 @@ class Acl implements Service {
         store,
         bus,
         onError: this.#told('policies could not be read'),
+        onRestored: () => void this.#reopen(),
       }),
       stop,
     );
@@ -204,6 +205,13 @@ class Acl implements Service {
     ];
     for (const timer of timers) opened.adopt(timer.unref(), clearInterval);
     return { gateways, upkeep };
+  }
+
+  /** Makes what is missing where all documents were lost before they were restored. */
+  async #reopen(): Promise<void> {
+    await openDocuments(this.#parts.store, { signal: this.#stopping.signal }).catch(
+      this.#told('the indexes of the restored documents could not be made; a restart makes them'),
+    );
   }
 
   #told(what: string): (error: unknown) => void {

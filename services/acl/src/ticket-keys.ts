@@ -5,7 +5,7 @@
  */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
 import { ticketLifeSeconds } from '@postern/contracts';
-import { every, type Documents } from './document.ts';
+import { every, type Documents, type TicketKeyDocument } from './document.ts';
 
 const hourMs = 3_600_000;
 /** Clocks of nodes may differ by this much. */
@@ -30,7 +30,7 @@ export class TicketKeys {
   readonly #documents: Documents;
   readonly #lifeMs: number;
   readonly #now: () => number;
-  #current: (SigningKey & { until: number }) | null = null;
+  #current: (SigningKey & { until: number; stored: TicketKeyDocument }) | null = null;
   #making: Promise<SigningKey> | null = null;
 
   constructor(parts: { documents: Documents; ticketKeyHours: number; now: () => number }) {
@@ -48,9 +48,17 @@ export class TicketKeys {
     return this.#making;
   }
 
-  /** Every public key that a living ticket may be signed with. */
+  /**
+   * Every public key that a living ticket may be signed with. Where the documents were lost or are those of a backup, the one
+   * that is signed with here is stored again: nodes ask when they meet a key that they do not know.
+   */
   async list(): Promise<PublicTicketKey[]> {
     const keys = await Array.fromAsync(every(this.#documents.ticketKeys));
+    const own = this.#current?.stored;
+    if (own !== undefined && !keys.some(({ id }) => id === own.id)) {
+      await this.#documents.ticketKeys.put(own);
+      keys.push(own);
+    }
     return keys
       .filter(({ expiresAt }) => Date.parse(expiresAt) > this.#now())
       .map(({ id, x }) => ({ kid: id, kty: 'OKP', crv: 'Ed25519', x }));
@@ -72,8 +80,9 @@ export class TicketKeys {
     const kid = await calculateJwkThumbprint(jwk);
     const until = this.#now() + this.#lifeMs;
     const expiresAt = new Date(until + ticketLifeSeconds.reserve * 1000 + clockMarginMs).toISOString();
-    await this.#documents.ticketKeys.insert({ id: kid, revision: 1, x: jwk.x ?? '', expiresAt });
-    this.#current = { kid, privateKey, until };
+    const stored = { id: kid, revision: 1, x: jwk.x ?? '', expiresAt };
+    await this.#documents.ticketKeys.insert(stored);
+    this.#current = { kid, privateKey, until, stored };
     return this.#current;
   }
 }

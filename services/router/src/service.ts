@@ -128,6 +128,7 @@ class Router implements Service {
           bus,
           source: gatewaySource(documents),
           onError,
+          onRestored: () => void this.#reopen(),
         }),
         stop,
       ),
@@ -182,6 +183,18 @@ class Router implements Service {
       clients: this.#running?.fleet.countAllClients() ?? 0,
       nodes: this.#running?.presence.nodes().length ?? 0,
     };
+  }
+
+  /** Makes what is missing where all documents were lost before they were restored. */
+  async #reopen(): Promise<void> {
+    try {
+      await openDocuments(this.#parts.store, { signal: this.#stopping.signal });
+    } catch (error) {
+      this.#logger.warn(
+        { error },
+        'the indexes of the restored documents could not be made; a restart makes them',
+      );
+    }
   }
 
   async #sweep(claims: FrontClaims, documents: Documents): Promise<void> {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
@@ -168,6 +168,27 @@ test('an empty cluster takes the place of the former platform, and that the plac
   } finally {
     admin.close();
   }
+});
+
+test('all documents are lost while the platform runs: a restore brings them back, and no caller notices', async (t) => {
+  await using cluster = await bootCluster({ nodes: 1 });
+  if (!cluster.processes.some(({ name }) => name === 'mongodb'))
+    return t.skip('the server is not ours to empty');
+  await using own = await startSite(cluster, { resources: { exchange: resource } });
+  const backup = join(folder, 'lost.backup');
+  assert.equal((await postern(cluster, ['backup', backup])).code, 0);
+  await cluster.kill('mongodb');
+  await rm(join(cluster.state, 'mongodb'), { recursive: true });
+  await mkdir(join(cluster.state, 'mongodb'));
+  await cluster.restart('mongodb');
+  const called = async (): Promise<unknown> => (await exchange(own.front('exchange'), wanted)).cause;
+  assert.equal(await called(), null);
+  const restored = await postern(cluster, ['restore', backup]);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal(await called(), null);
+  const { id } = own.destination('exchange');
+  await cluster.admin.updateDestination(own.gateway.id, id, { enabled: false });
+  assert.notEqual(await called(), null, 'changes are seen');
 });
 
 /** From the cluster to where it came from, which is in use. */
