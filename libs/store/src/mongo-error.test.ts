@@ -20,8 +20,8 @@ it('takes lost connections, dead sockets and what the driver would try again for
     assert.equal(codeOf(error), 'STORE_UNREACHABLE');
 });
 
-it('takes a server that goes, or is not the one that takes writes, for STORE_UNREACHABLE without any label', () => {
-  for (const code of [91, 134, 189, 262, 10107, 11600, 11602, 13435, 13436]) {
+it('takes a server that goes, is not the one that takes writes, or has lost the rest of a page, for STORE_UNREACHABLE without any label', () => {
+  for (const code of [6, 7, 43, 89, 91, 134, 175, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]) {
     const error = new MongoServerError({ message: 'x', code });
     assert.equal(codeOf(error), 'STORE_UNREACHABLE', String(code));
   }

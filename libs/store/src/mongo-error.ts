@@ -15,8 +15,8 @@ const Code = {
   WriteConcernTimeout: 64,
   Duplicate: 11000,
 } as const;
-/** The server is going, or is not (any more, or yet) the one that takes writes: another is, or will be. */
-const stateChange = new Set([91, 134, 189, 262, 10107, 11600, 11602, 13435, 13436]);
+/** The server is going, or is not (any more, or yet) the one that takes writes, or it went with the rest of a page. */
+const stateChange = new Set([6, 7, 43, 89, 91, 134, 175, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 const deadSocket = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 const tooLarge = new Set([10334, 17419, 17420]);
 const retryLabels = [
