@@ -29,6 +29,9 @@ export type TunnelRefusalCode =
   | 'EDGE_LINK_IDENTITY'
   | 'EDGE_LINK_REFUSED';
 
+/** What is wrong with the node itself; in its log alone. */
+export type NodeCode = 'EDGE_NAME_TAKEN';
+
 /** Why a first call was refused by the edge itself. */
 export type ConnectRefusalCode =
   | 'EDGE_CALL_NOT_FOUND'

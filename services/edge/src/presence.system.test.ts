@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { memoryBus } from '@postern/bus';
 import { ask, drainNode } from '@postern/contracts';
-import { Metrics, silentLogger } from '@postern/telemetry';
+import { Metrics, createLogger, silentLogger } from '@postern/telemetry';
 import { createEdge } from './edge.ts';
 import { TestClient } from './fixture/client.ts';
 import { type World, ended, optionsOf, until, withNode, withWorld } from './fixture/node.ts';
@@ -78,6 +79,35 @@ test('a client’s other list of its own is heard of at other nodes, once for ea
     client.close();
     await presence.stop();
   });
+});
+
+test('a node in whose name another one beats says so once, with the other’s address', async () => {
+  const bus = memoryBus();
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const logger = createLogger({ name: 'test', destination: { write } });
+  const twins = ['boot-one', 'boot-two'].map((bootId, index) => {
+    const address = { node: 'edge-1', zone: '', host: `10.0.0.${index}`, port: 9000, serverName: 'h' };
+    return new Presence({
+      bus,
+      logger,
+      node: 'edge-1',
+      bootId,
+      version: '0.0.0',
+      describe: () => ({ address, ready: true, draining: false }),
+      onTunnelElsewhere: () => {},
+    });
+  });
+  for (const twin of twins) twin.listen();
+  for (const twin of twins) twin.announce();
+  for (const twin of twins) twin.tellNews();
+  await until(() => lines.length >= 2);
+  const told = lines.map((line) => [line['code'], line['otherBootId'], line['otherAddress']].join(' '));
+  assert.deepEqual(told.toSorted(), [
+    'EDGE_NAME_TAKEN boot-one 10.0.0.0:9000',
+    'EDGE_NAME_TAKEN boot-two 10.0.0.1:9000',
+  ]);
+  for (const twin of twins) await twin.stop();
 });
 
 test('a node that is drained while it still joins opens no fronts', async () => {

@@ -4,8 +4,15 @@
  * nothing here depends on the bus.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Bus } from '@postern/bus';
-import type { NodeAddress, NodeBeat, NodeSnapshot, TunnelPresence } from '@postern/contracts';
+import type { Bus, Subscription } from '@postern/bus';
+import {
+  type NodeAddress,
+  type NodeBeat,
+  type NodeSnapshot,
+  type TunnelPresence,
+  listen,
+  nodeBeat,
+} from '@postern/contracts';
 import {
   type Announcement,
   type AskPage,
@@ -15,6 +22,7 @@ import {
   askOnBus,
 } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
+import type { NodeCode } from './errors.ts';
 import { orderNodes } from './node-list.ts';
 import type { TunnelObserver } from './tunnels.ts';
 
@@ -45,6 +53,9 @@ export class Presence implements TunnelObserver {
   readonly #parts: PresenceParts;
   readonly #announcer: PresenceAnnouncer;
   readonly #table: PresenceTable;
+  #beats: Subscription | null = null;
+  /** The boot of another node that has this one's name, once it was told. */
+  #twin: string | null = null;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -91,6 +102,9 @@ export class Presence implements TunnelObserver {
   /** Hears of the others from now on. */
   listen(): void {
     this.#table.start();
+    const { bus, logger } = this.#parts;
+    const onError = (error: unknown) => logger.debug({ error }, 'a beat could not be read');
+    this.#beats = listen(bus, nodeBeat, (beat) => this.#handleTwin(beat), onError);
   }
 
   /** Tells the others from now on. */
@@ -173,8 +187,21 @@ export class Presence implements TunnelObserver {
     this.#announcer.down(tunnelId);
   }
 
+  /** The others know one boot under one name, and for good: this node is it no longer, or will not be. */
+  #handleTwin({ node, bootId, address, goodbye }: NodeBeat): void {
+    const own = this.#parts;
+    if (goodbye || node !== own.node || bootId === own.bootId || bootId === this.#twin) return;
+    this.#twin = bootId;
+    const code: NodeCode = 'EDGE_NAME_TAKEN';
+    own.logger.error(
+      { code, node, otherBootId: bootId, otherAddress: `${address.host}:${address.port}` },
+      'another node has the name of this one, and the others know one of the two only: give each a name of its own, and restart this one too',
+    );
+  }
+
   /** Says goodbye. */
   async stop(): Promise<void> {
+    this.#beats?.close();
     this.#announcer.stop();
     await this.#table.stop();
   }
