@@ -122,7 +122,7 @@ export class StreamServer {
   }
 
   async #serve(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<void> {
-    const early = new EarlyDatagrams();
+    const early = new EarlyDatagrams(stream.scope);
     const reached = await this.#dial(stream, metadata, early, span);
     if (reached === null) early.clear();
     else await this.#join({ stream, metadata, address: reached.address, span }, reached, early);

@@ -22,6 +22,7 @@ for (const protocol of ['tcp', 'udp'] as const)
       protocol,
       host,
       port: (other.address() as AddressInfo).port,
+      scope: 'g',
       flowsMax: 1,
       counts: { fromCallers: 0, toCallers: 0, dropped: 0 },
       onConnection: nobody,

@@ -26,6 +26,8 @@ export interface CallerListenerParts {
   readonly reusePort?: boolean;
   /** Why it must not listen on that port. */
   readonly fault?: NodeJS.ErrnoException | null;
+  /** The gateway whose port it is. */
+  readonly scope: string;
   /** UDP callers at once. */
   readonly flowsMax: number;
   /** Where datagrams are counted. */

@@ -10,7 +10,7 @@ function drain(queue: DatagramQueue): Buffer[] {
 }
 
 test('datagrams keep their order and sizes', () => {
-  const queue = new DatagramQueue(1_000);
+  const queue = new DatagramQueue('g', 1_000);
   for (const size of [3, 0, 100]) queue.push(Buffer.alloc(size, size));
   assert.deepEqual(
     drain(queue).map((datagram) => datagram.length),
@@ -19,7 +19,7 @@ test('datagrams keep their order and sizes', () => {
 });
 
 test('a new datagram pushes out the oldest when there is no room', () => {
-  const queue = new DatagramQueue(1_000);
+  const queue = new DatagramQueue('g', 1_000);
   for (let i = 0; i < 10; i += 1) queue.push(Buffer.alloc(200, i));
   const kept = drain(queue);
   assert.deepEqual(
@@ -30,14 +30,14 @@ test('a new datagram pushes out the oldest when there is no room', () => {
 });
 
 test('empty datagrams are bounded too', () => {
-  const queue = new DatagramQueue(1_000);
+  const queue = new DatagramQueue('g', 1_000);
   for (let i = 0; i < 1_000; i += 1) queue.push(Buffer.alloc(0));
   assert.ok(drain(queue).length <= 125);
 });
 
 test('a full queue of empty datagrams costs no more than a short one for each that comes', () => {
   const timeOf = (bytesMax: number): number => {
-    const queue = new DatagramQueue(bytesMax);
+    const queue = new DatagramQueue('g', bytesMax);
     const empty = Buffer.alloc(0);
     const since = performance.now();
     for (let i = 0; i < 60_000; i += 1) queue.push(empty);
@@ -50,14 +50,14 @@ test('a full queue of empty datagrams costs no more than a short one for each th
 });
 
 test('one that no frame can hold is dropped', () => {
-  const queue = new DatagramQueue(1_000_000);
+  const queue = new DatagramQueue('g', 1_000_000);
   queue.push(Buffer.alloc(payloadBytesMax + 1));
   queue.push(Buffer.alloc(payloadBytesMax));
   assert.deepEqual([drain(queue).length, queue.dropped], [1, 1]);
 });
 
 test('a queued datagram is a copy', () => {
-  const queue = new DatagramQueue(1_000);
+  const queue = new DatagramQueue('g', 1_000);
   const bytes = Buffer.from('a');
   queue.push(bytes);
   bytes[0] = 0;

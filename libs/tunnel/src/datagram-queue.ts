@@ -1,16 +1,20 @@
 /** Datagrams that wait for their turn: no credit, not kept, not sent again. A new one pushes out the oldest. */
+import { datagramMemory } from './datagram-memory.ts';
 import { Fifo } from './fifo.ts';
 import { headerBytes, payloadBytesMax } from './frame.ts';
 
-/** Counts each with its header, so that empty ones are bounded too. */
+/** Counts each with its header, so that empty ones are bounded too. Whoever made it calls `clear` in the end. */
 export class DatagramQueue {
   dropped = 0;
+  readonly #scope: string;
   readonly #bytesMax: number;
   readonly #itemBytesMax: number;
   readonly #queue = new Fifo<Buffer>();
   #bytes = 0;
 
-  constructor(bytesMax: number, itemBytesMax = payloadBytesMax) {
+  /** `scope` is the gateway whose they are. */
+  constructor(scope: string, bytesMax: number, itemBytesMax = payloadBytesMax) {
+    this.#scope = scope;
     this.#bytesMax = bytesMax;
     this.#itemBytesMax = itemBytesMax;
   }
@@ -19,29 +23,37 @@ export class DatagramQueue {
     return this.#queue.first;
   }
 
-  /** Takes a copy. One that no frame can hold is dropped. */
+  /** Takes a copy. One that no frame can hold is dropped, and so is one that finds no room in an empty queue. */
   push(payload: Uint8Array): void {
-    if (payload.length > this.#itemBytesMax) {
+    if (payload.length > this.#itemBytesMax || !this.#makeRoom(payload)) {
       this.dropped += 1;
       return;
     }
     this.#queue.push(Buffer.from(payload));
     this.#bytes += payload.length + headerBytes;
-    while (this.#bytes > this.#bytesMax && this.#queue.length > 1) {
-      this.shift();
-      this.dropped += 1;
-    }
   }
 
   shift(): Buffer | undefined {
     const payload = this.#queue.shift();
-    if (payload !== undefined) this.#bytes -= payload.length + headerBytes;
+    if (payload === undefined) return undefined;
+    this.#bytes -= payload.length + headerBytes;
+    datagramMemory.give(this.#scope, payload);
     return payload;
   }
 
   /** Lets all go; they are not counted as dropped. */
   clear(): void {
-    this.#queue.clear();
-    this.#bytes = 0;
+    while (this.shift() !== undefined);
+  }
+
+  /** Takes what it needs of the process's memory. */
+  #makeRoom(payload: Uint8Array): boolean {
+    const bytes = payload.length + headerBytes;
+    for (;;) {
+      const fits = this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
+      if (fits && datagramMemory.take(this.#scope, payload)) return true;
+      if (this.shift() === undefined) return false;
+      this.dropped += 1;
+    }
   }
 }

@@ -16,6 +16,8 @@ export interface FlowListenerParts {
   readonly port: number;
   /** Whether other processes may take callers of the same port; each caller stays with one while all are there. */
   readonly reusePort?: boolean;
+  /** The gateway whose port it is. */
+  readonly scope: string;
   readonly flowsMax: number;
   readonly counts: FlowCounts;
   /** A caller that is not known yet; its first datagram follows at once. */
@@ -89,7 +91,7 @@ export class FlowListener {
       if (!this.#closed) this.#parts.onFull({ address, port });
       return null;
     }
-    const flow = new Flow(this.#socket, { address, port }, this.#parts.counts, () => {
+    const flow = new Flow(this.#socket, { address, port }, this.#parts.scope, this.#parts.counts, () => {
       if (this.#flows.get(key) === flow) this.#flows.delete(key);
       if (this.#closed) this.#closeWhenIdle();
     });

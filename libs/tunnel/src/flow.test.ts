@@ -26,7 +26,7 @@ async function pair(t: TestContext, port: number, sessions = 1) {
     self: { id: 'client', bootId: 'boot-client' },
     onOpen: (stream) => {
       const socket = createSocket('udp4');
-      const early = new EarlyDatagrams();
+      const early = new EarlyDatagrams('g');
       stream.events = { onDatagram: (payload) => early.push(payload) };
       socket.connect(port, '127.0.0.1', () => {
         void joinDatagrams(stream, socket, early, `127.0.0.1:${port}`);
@@ -77,6 +77,7 @@ async function listen(
   const listener = new FlowListener({
     host: '127.0.0.1',
     port,
+    scope: 'g',
     flowsMax: 10,
     counts,
     onFlow: (flow) => {

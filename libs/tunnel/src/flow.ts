@@ -29,7 +29,7 @@ export class Flow implements CallerEnd {
   readonly #socket: DatagramSocket;
   readonly #counts: FlowCounts;
   readonly #onOver: () => void;
-  readonly #early = new EarlyDatagrams();
+  readonly #early: EarlyDatagrams;
   readonly #bytes = { fromCaller: 0, toCaller: 0 };
   #stream: StreamEnd | null = null;
   #opened = false;
@@ -38,11 +38,13 @@ export class Flow implements CallerEnd {
   constructor(
     socket: DatagramSocket,
     address: { address: string; port: number },
+    scope: string,
     counts: FlowCounts,
     onOver: () => void,
   ) {
     this.#socket = socket;
     this.address = address;
+    this.#early = new EarlyDatagrams(scope);
     this.#counts = counts;
     this.#onOver = onOver;
   }

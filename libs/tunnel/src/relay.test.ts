@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { datagramMemory } from './datagram-memory.ts';
 import { FrameDecoder } from './decoder.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GoAwayCode, ResetCode, TunnelError } from './error.ts';
@@ -13,6 +14,7 @@ import {
   encodeCredit,
   encodeFrame,
   encodeOpen,
+  encodeReset,
   encodeResume,
   FrameType,
 } from './frame.ts';
@@ -365,6 +367,18 @@ test('datagrams through a relay: whole, and the oldest dropped for want of room'
     far.payloads(FrameType.Datagram, 2).map((payload) => [payload.length, payload[0]]),
     [5, 6, 7, 8, 9].map((first) => [200, first]),
   );
+});
+
+test('datagrams that wait in a relay go with their stream', async () => {
+  const { clock, near, far, to } = await rawChain();
+  near.open(1, to);
+  await clock.advance(5);
+  near.send(
+    encodeFrame(FrameType.Datagram, 1, Buffer.alloc(200)),
+    encodeReset(1, ResetCode.Cancelled, 'the flow is silent'),
+  );
+  await clock.advance(5);
+  assert.deepEqual([far.payloads(FrameType.Datagram, 2).length, datagramMemory.used], [0, 0]);
 });
 
 test('metadata that does not fit once it says that it was relayed breaks only its stream', async () => {

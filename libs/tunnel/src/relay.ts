@@ -117,7 +117,7 @@ export class RelaySide implements PathEnd {
     this.#session = session;
     this.scope = scope;
     this.#clock = clock;
-    this.#frames = new DatagramQueue(limits.datagramBytesMax, headerBytes + payloadBytesMax);
+    this.#frames = new DatagramQueue(scope, limits.datagramBytesMax, headerBytes + payloadBytesMax);
     this.#window = new ReceiveWindow(limits, session.receiveBudget, limits.relayBytesPerStreamMax);
   }
 
@@ -336,6 +336,7 @@ export class RelaySide implements PathEnd {
     for (const side of [this, other]) {
       side.#answer('ended');
       side.#queue.clear();
+      side.#frames.clear();
       side.#window.release();
       side.#session.detach(side.id);
     }

@@ -192,7 +192,7 @@ export class Stream implements PathEnd, StreamEnd {
 
   sendDatagram(payload: Uint8Array): void {
     if (this.#phase === 'over') return;
-    this.#datagrams ??= new DatagramQueue(this.#host.limits.datagramBytesMax);
+    this.#datagrams ??= new DatagramQueue(this.scope, this.#host.limits.datagramBytesMax);
     this.#datagrams.push(payload);
     this.session?.schedule(this);
   }

@@ -123,7 +123,7 @@ export class CloudStreams {
       stream.reset(ResetCode.Denied, text);
       return;
     }
-    const early = new EarlyDatagrams();
+    const early = new EarlyDatagrams(route.gatewayId);
     const { compression } = this.#parts;
     const isFull = metadata.compress !== undefined && !compression.hasRoomFor(stream.scope);
     const plain = metadata.compress === undefined || isFull ? stream : compression.wrap(stream);

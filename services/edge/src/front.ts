@@ -91,7 +91,8 @@ export class Front {
   }
 
   #listen(): CallerListener {
-    const { port, protocol } = this.#route.front;
+    const { gatewayId: scope, front } = this.#route;
+    const { port, protocol } = front;
     const { host, reusePort, machinePorts, flowsPerFrontMax: flowsMax, ...parts } = this.#parts;
     const isMachines = protocol !== 'udp' && machinePorts.has(port);
     return new CallerListener({
@@ -102,6 +103,7 @@ export class Front {
       fault: isMachines
         ? new FrontError('EDGE_FRONT_PORT_OWN', `port ${port} is one of the node's own`)
         : null,
+      scope,
       flowsMax,
       counts: this.#counts,
       onConnection: (socket) => parts.onConnection(this, socket),

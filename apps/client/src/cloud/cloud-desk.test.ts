@@ -18,6 +18,7 @@ interface Status {
 test('of callers that are turned away after their destination has gone nothing is kept', async (t) => {
   const desk = new CloudDesk({
     listenHost: '127.0.0.1',
+    gatewayId: 'g',
     callersMax: 10,
     guard: new AccessGuard(),
     compression: new Compression(),

@@ -33,6 +33,7 @@ const refusalLinesPerSecondMax = 50;
 /** What the desk needs of its gateway's client. */
 export interface CloudDeskParts {
   readonly listenHost: string;
+  readonly gatewayId: string;
   /** The most callers at once. */
   readonly callersMax: number;
   readonly guard: AccessGuard;
@@ -166,10 +167,11 @@ export class CloudDesk {
 
   #listen(destination: CloudDestination): CloudListener {
     const { id: destinationId, name, clientPort, protocol } = destination;
-    const { logger, listenHost: host, material } = this.#parts;
+    const { logger, listenHost: host, gatewayId, material } = this.#parts;
     const about = { destinationId, clientPort, protocol, host };
     return new CloudListener(destination, {
       host,
+      gatewayId,
       flowsMax: this.#parts.callersMax,
       material,
       handshakes: this.#handshakes,

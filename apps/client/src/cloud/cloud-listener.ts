@@ -14,6 +14,7 @@ import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-t
 /** Where it listens and who is told. */
 export interface CloudListenerParts extends ListenerTlsParts {
   readonly host: string;
+  readonly gatewayId: string;
   /** UDP callers of one destination at once. */
   readonly flowsMax: number;
   onCaller(end: CallerEnd): void;
@@ -40,11 +41,12 @@ export class CloudListener {
     this.#parts = parts;
     const { tls, protocol, clientPort: port } = destination;
     this.#tls = tls === undefined ? null : new ListenerTls(destination, tls, parts);
-    const { host, flowsMax } = parts;
+    const { host, gatewayId: scope, flowsMax } = parts;
     this.#listener = new CallerListener({
       protocol: protocol === 'udp' ? 'udp' : 'tcp',
       host,
       port,
+      scope,
       flowsMax,
       counts: this.#counts,
       onConnection: (socket) => void this.#take(socket),
