@@ -1,7 +1,7 @@
 /**
  * The places of callers' connections on this node. Of all of them one gateway has half at most; one address has its own
- * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, and those of
- * one gateway half of that.
+ * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, those of one
+ * gateway half of that, and the flows of an address are counted apart from its connections.
  */
 import { AddressCount } from './admission.ts';
 import type { CallerCause } from './errors.ts';
@@ -14,19 +14,19 @@ export interface CallerPlacesBounds {
 }
 
 interface Bounded {
+  readonly addresses: AddressCount;
   readonly shares: GatewayShares;
   readonly texts: Readonly<Record<Full, string>>;
 }
 
 /** Who has one. */
 export class CallerPlaces {
-  readonly #addresses: AddressCount;
   readonly #all: Bounded;
   readonly #flows: Bounded;
 
   constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds) {
-    this.#addresses = new AddressCount(connectionsPerAddressMax);
     this.#all = {
+      addresses: new AddressCount(connectionsPerAddressMax),
       shares: new GatewayShares(connectionsMax),
       texts: {
         full: 'the node has as many connections as it may',
@@ -34,6 +34,7 @@ export class CallerPlaces {
       },
     };
     this.#flows = {
+      addresses: new AddressCount(connectionsPerAddressMax),
       shares: new GatewayShares(gatewayShare(connectionsMax)),
       texts: {
         full: 'UDP callers have as many connections as they may',
@@ -52,20 +53,25 @@ export class CallerPlaces {
    * request will say whose it is.
    */
   enter(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    return this.#enter(address, gatewayId, [this.#all]);
+    return this.#enter(address, gatewayId, this.#all);
   }
 
   /** The same for a UDP flow. */
   enterFlow(address: string, gatewayId: string): (() => void) | CallerCause {
-    return this.#enter(address, gatewayId, [this.#flows, this.#all]);
+    return this.#enter(address, gatewayId, this.#flows, this.#all);
   }
 
-  #enter(address: string, gatewayId: string | null, bounds: readonly Bounded[]): (() => void) | CallerCause {
+  #enter(
+    address: string,
+    gatewayId: string | null,
+    ...bounds: [Bounded, ...Bounded[]]
+  ): (() => void) | CallerCause {
     for (const { shares, texts } of bounds) {
       const full = shares.whyFull(gatewayId);
       if (full !== null) return { code: 'EDGE_CONNECTIONS_FULL', text: texts[full], end: 'edge' };
     }
-    if (!this.#addresses.enter(address)) {
+    const [{ addresses }] = bounds;
+    if (!addresses.enter(address)) {
       const text = 'this address has as many connections as it may';
       return { code: 'EDGE_ADDRESS_FULL', text, end: 'edge' };
     }
@@ -74,7 +80,7 @@ export class CallerPlaces {
     return () => {
       if (!held) return;
       held = false;
-      this.#addresses.leave(address);
+      addresses.leave(address);
       for (const { shares } of bounds) shares.leave(gatewayId);
     };
   }

@@ -22,6 +22,11 @@ import { edgeVoice } from './voice.ts';
 
 const tickMs = 1_000;
 const noBytes = { fromCaller: 0, toCaller: 0 };
+const tooFast: CallerCause = {
+  code: 'EDGE_ADDRESS_RATE',
+  text: 'too many new connections from this address',
+  end: 'edge',
+};
 
 /** The bounds of the fronts. */
 export interface CallerBounds extends CallerPlacesBounds {
@@ -49,6 +54,8 @@ export class Callers {
   readonly #parts: CallersParts;
   readonly #places: CallerPlaces;
   readonly #rate: RateLimit;
+  /** Apart, as anybody can send datagrams in another's name. */
+  readonly #flowRate: RateLimit;
   readonly #byGateway = new Map<string, Set<FrontErrand>>();
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
@@ -62,7 +69,9 @@ export class Callers {
     this.#opening = new GatewayShares(bounds.openingMax);
     this.#places = new CallerPlaces(bounds);
     const perSecond = bounds.connectionsPerSecondPerAddress;
-    this.#rate = new RateLimit({ perSecond, burst: perSecond, addressesMax: bounds.addressesMax });
+    const rate = { perSecond, burst: perSecond, addressesMax: bounds.addressesMax };
+    this.#rate = new RateLimit(rate);
+    this.#flowRate = new RateLimit(rate);
     const errandParts = {
       ...parts,
       flowIdleMs: bounds.flowIdleMs,
@@ -123,15 +132,17 @@ export class Callers {
    * only a request will say whose it is.
    */
   admit(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    return this.#admit(address, gatewayId, () => this.#places.enter(address, gatewayId));
+    const enter = () => this.#places.enter(address, gatewayId);
+    return this.#admit(this.#rate, address, gatewayId, enter);
   }
 
   #admit(
+    rate: RateLimit,
     address: string,
     gatewayId: string | null,
     enter: () => (() => void) | CallerCause,
   ): (() => void) | CallerCause {
-    const cause = this.#whyNot(address, gatewayId);
+    const cause = rate.take(address) ? this.#whyOpeningFull(gatewayId) : tooFast;
     if (cause !== null) return cause;
     const leave = enter();
     if (typeof leave !== 'function') return leave;
@@ -158,7 +169,7 @@ export class Callers {
     const { address } = flow;
     const { gatewayId } = route;
     const enter = () => this.#places.enterFlow(address.address, gatewayId);
-    const leave = this.#admit(address.address, gatewayId, enter);
+    const leave = this.#admit(this.#flowRate, address.address, gatewayId, enter);
     if (typeof leave !== 'function') {
       flow.reset();
       this.refuse(route, address, leave);
@@ -220,13 +231,6 @@ export class Callers {
     clearInterval(this.#timer);
     for (const caller of this.#all()) caller.end(cause, ResetCode.ShuttingDown);
     this.http.close();
-  }
-
-  #whyNot(address: string, gatewayId: string | null): CallerCause | null {
-    if (!this.#rate.take(address)) {
-      return { code: 'EDGE_ADDRESS_RATE', text: 'too many new connections from this address', end: 'edge' };
-    }
-    return this.#whyOpeningFull(gatewayId);
   }
 
   #whyOpeningFull(gatewayId: string | null): CallerCause | null {

@@ -134,8 +134,14 @@ export const edgeOptions = {
     50_000,
     'Callers’ connections at once, and as many streams of clients to cloud resources. One gateway has half of each at most. UDP callers have half of the connections, of which one gateway has half.',
   ),
-  connectionsPerAddressMax: bound(20_000, 'Callers’ connections at once from one address.'),
-  connectionsPerSecondPerAddress: bound(20_000, 'New connections that one address may open in a second.'),
+  connectionsPerAddressMax: bound(
+    20_000,
+    'Callers’ connections at once from one address, and as many UDP flows, which anybody can begin in its name.',
+  ),
+  connectionsPerSecondPerAddress: bound(
+    20_000,
+    'New connections that one address may open in a second, and as many new UDP flows.',
+  ),
   flowsPerFrontMax: bound(
     4096,
     'UDP callers of one front at once, by address and port; each counts among the connections too.',

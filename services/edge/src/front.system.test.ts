@@ -313,6 +313,29 @@ test('UDP callers leave half of the connections to those who have shown their ad
   );
 });
 
+for (const bound of ['connectionsPerSecondPerAddress', 'connectionsPerAddressMax'] as const)
+  test(`datagrams in the name of an address take nothing from its connections: ${bound}`, async () => {
+    await withWorld(
+      async (world) => {
+        const client = new TestClient(world.platform);
+        await client.connect(world.edge.ports.tunnel);
+        const port = await freePort();
+        const resource = resourceOf({ protocol: 'udp' });
+        const front = frontOf({ protocol: 'udp', port });
+        world.platform.setRoute({ ...echoRoute(port, 1, { resource, front }), id: 'd2' });
+        const udp = () => statusOf(world).fronts.shown[1];
+        await until(() => udp()?.listening);
+        const callers = Array.from({ length: 4 }, () => createSocket('udp4'));
+        for (const caller of callers) caller.send('a', port, '127.0.0.1');
+        await until(() => udp()?.lastRefusals.some(({ code }) => code.startsWith('EDGE_ADDRESS_')));
+        assert.equal(await exchange(world.call(), 'x'), 'x');
+        for (const caller of callers) caller.close();
+        client.close();
+      },
+      { options: { [bound]: 2 } },
+    );
+  });
+
 for (const [whose, isAway] of [
   ['a client that never answers', false],
   ['a client that is away for a moment', true],
