@@ -84,7 +84,7 @@ export class GatewayClient {
     });
     const resource: ResourceParts = {
       guard: this.#guard,
-      hosts: options.hosts,
+      hosts: options.hosts.of(options.gatewayId),
       material: (ids, signal) => this.#certificates.source(ids, signal),
       end: clientEnd,
     };

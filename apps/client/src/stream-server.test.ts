@@ -5,14 +5,15 @@ import { describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
-import { Hosts } from '@postern/dial';
+import type { ResourceHosts } from '@postern/dial';
 import { StreamServer } from './stream-server.ts';
 
-class NeverResolving extends Hosts {
-  override resolve(): Promise<string[]> {
-    return new Promise(() => {});
-  }
-}
+const neverResolving: ResourceHosts = {
+  resolve: async (_host, signal) => {
+    await once(signal, 'abort');
+    throw signal.reason;
+  },
+};
 
 const metadata = {
   destinationId: 'd',
@@ -24,7 +25,7 @@ const metadata = {
 };
 
 /** A node and a client in memory, the client with a server of streams, which never finishes a dial unless `hosts` do. */
-async function pair(pendingDialsMax: number, hosts: Hosts = new NeverResolving({})) {
+async function pair(pendingDialsMax: number, hosts: ResourceHosts = neverResolving) {
   const guard = new AccessGuard();
   guard.setGatewayList(1, 1, [{ action: 'allow', host: '*', port: '*' }]);
   const server = new StreamServer({
@@ -109,13 +110,13 @@ describe('stream server', () => {
     await once(resource, 'listening');
     const { port } = resource.address() as AddressInfo;
     const [asked, found] = [Promise.withResolvers<void>(), Promise.withResolvers<string[]>()];
-    class Waiting extends Hosts {
-      override resolve(): Promise<string[]> {
+    const waiting: ResourceHosts = {
+      resolve: () => {
         asked.resolve();
         return found.promise;
-      }
-    }
-    const { guard, server, open, close } = await pair(1, new Waiting({}));
+      },
+    };
+    const { guard, server, open, close } = await pair(1, waiting);
     t.after(() => {
       close();
       resource.close();

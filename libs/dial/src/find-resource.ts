@@ -1,7 +1,7 @@
 /** Where a resource is: access by name, the name's addresses, access by address. */
 import { type AccessDecision, type AccessTarget, comparedName } from '@postern/access';
 import type { Deadline } from './deadline.ts';
-import type { Hosts } from './hosts.ts';
+import type { ResourceHosts } from './hosts.ts';
 import {
   type DialingEnd,
   type Place,
@@ -30,7 +30,7 @@ export interface ResourceGuard {
 /** What decides and resolves. */
 export interface FindingParts {
   readonly guard: ResourceGuard;
-  readonly hosts: Pick<Hosts, 'resolve'> & Partial<Pick<Hosts, 'knows'>>;
+  readonly hosts: ResourceHosts;
   readonly end: DialingEnd;
   readonly onStep?: StepListener | undefined;
 }
@@ -109,16 +109,9 @@ export async function resolveName(
   const given = givenAddress({ hosts }, place);
   if (given !== null) return [given];
   try {
-    return await deadline.run(signal, (limited) => abortable(hosts.resolve(place.host), limited));
+    return await deadline.run(signal, (limited) => hosts.resolve(place.host, limited));
   } catch (error) {
     signal.throwIfAborted();
     throw resolveFault(end, place, error, deadline.passed);
   }
-}
-
-function abortable<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
 }

@@ -3,15 +3,25 @@
  * the way to the platform alike, so a client in a container without DNS works.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { type LookupFunction, isIP } from 'node:net';
 import { comparedName } from '@postern/access';
+import { Lookups } from './lookups.ts';
 
 /** As `node:net` and `node:tls` take it. */
 export type Lookup = LookupFunction;
 
 /** The most addresses of one name that are looked at. */
 export const addressesPerNameMax = 32;
+
+/** As who dials resources asks. */
+export interface ResourceHosts {
+  /** The address of a name that the map has. */
+  knows?(host: string): string | undefined;
+  /** Every address of a host, in the system's order; rejects with the system's error, or the signal's reason. An address is its own. */
+  resolve(host: string, signal: AbortSignal): Promise<string[]>;
+}
+
+const lookups = new Lookups();
 
 /** The map of names, and what it does not know from the system. */
 export class Hosts {
@@ -33,13 +43,18 @@ export class Hosts {
     return this.#addresses.get(comparedName(host));
   }
 
-  /** Every address of a host, in the system's order; rejects with the system's error. An address is its own. */
-  async resolve(host: string): Promise<string[]> {
-    if (isIP(host) !== 0) return [host];
-    const known = this.knows(host);
-    if (known !== undefined) return [known];
-    const found = await lookup(host, { all: true, order: 'verbatim' });
-    return [...new Set(found.map(({ address }) => address))].slice(0, addressesPerNameMax);
+  /** For the resources of one owner, a gateway: however slow its names are, those of others are found. */
+  of(owner: string): Required<ResourceHosts> {
+    return {
+      knows: (host) => this.knows(host),
+      resolve: async (host, signal) => {
+        if (isIP(host) !== 0) return [host];
+        const known = this.knows(host);
+        if (known !== undefined) return [known];
+        const found = await lookups.find(owner, host, signal);
+        return [...new Set(found)].slice(0, addressesPerNameMax);
+      },
+    };
   }
 
   /** The same as `dns.lookup`, for sockets. */

@@ -1,7 +1,7 @@
 /** How a resource is reached for a stream, by the client (on-premises destinations) and by a node (cloud ones). */
 export { Checks, type Check, type ChecksParts, type Finding } from './checks.ts';
 export { errorText, systemCode } from './error-text.ts';
-export { Hosts, type Lookup } from './hosts.ts';
+export { Hosts, type Lookup, type ResourceHosts } from './hosts.ts';
 export type { ResourceGuard } from './find-resource.ts';
 export type { MaterialSource, TlsMaterial } from './material.ts';
 export { reachResource, type Reached, type ReachTarget } from './reach.ts';

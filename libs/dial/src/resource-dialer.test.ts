@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
 import { type AccessRule, compileAccessList, decideBoth, decideResolved, fromList } from '@postern/access';
 import { resetCodeName } from '@postern/tunnel';
-import { Hosts } from './hosts.ts';
+import type { ResourceHosts } from './hosts.ts';
 import type { ResourceGuard } from './find-resource.ts';
 import { type ResourceTarget, dialResource } from './resource-dialer.ts';
 import { ResourceError } from './resource-error.ts';
@@ -12,18 +12,15 @@ import { ResourceError } from './resource-error.ts';
 const allowAll: AccessRule = { action: 'allow', host: '*', port: '*' };
 
 /** Names as a test has them. */
-class TestHosts extends Hosts {
-  readonly #answer: () => Promise<string[]>;
+const found = (...addresses: string[]): ResourceHosts => ({ resolve: async () => addresses });
 
-  constructor(answer: () => Promise<string[]>) {
-    super({});
-    this.#answer = answer;
-  }
-
-  override resolve(): Promise<string[]> {
-    return this.#answer();
-  }
-}
+/** A system that gives no answer. */
+const never: ResourceHosts = {
+  resolve: async (_host, signal) => {
+    await once(signal, 'abort');
+    throw signal.reason;
+  },
+};
 
 async function listenOn(t: TestContext, host: string): Promise<number> {
   const server = createServer((socket) => socket.destroy());
@@ -35,7 +32,7 @@ async function listenOn(t: TestContext, host: string): Promise<number> {
 
 function dial(
   target: Partial<ResourceTarget>,
-  hosts: Hosts,
+  hosts: ResourceHosts,
   rules: AccessRule[] = [allowAll],
   signal = new AbortController().signal,
 ) {
@@ -67,7 +64,7 @@ async function fault(promise: Promise<unknown>): Promise<[string, string]> {
 describe('resource dialer', () => {
   it('tries every address of a name in turn', async (t) => {
     const port = await listenOn(t, '127.0.0.3');
-    const { socket } = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']));
+    const { socket } = await dial({ port }, found('127.0.0.2', '127.0.0.3'));
     assert.equal(socket.remoteAddress, '127.0.0.3');
     socket.destroy();
   });
@@ -75,44 +72,38 @@ describe('resource dialer', () => {
   it('passes over addresses that are denied, and says so when none is left', async (t) => {
     const port = await listenOn(t, '0.0.0.0');
     const deny: AccessRule = { action: 'deny', host: '127.0.0.2', port: '*' };
-    const { socket } = await dial({ port }, new TestHosts(async () => ['127.0.0.2', '127.0.0.3']), [
-      allowAll,
-      deny,
-    ]);
+    const { socket } = await dial({ port }, found('127.0.0.2', '127.0.0.3'), [allowAll, deny]);
     assert.equal(socket.remoteAddress, '127.0.0.3');
     socket.destroy();
-    const [code, text] = await fault(
-      dial({ port }, new TestHosts(async () => ['127.0.0.2']), [allowAll, deny]),
-    );
+    const [code, text] = await fault(dial({ port }, found('127.0.0.2'), [allowAll, deny]));
     assert.equal(code, 'Denied');
     assert.match(text, /deny 127\.0\.0\.2/);
   });
 
   it('never resolves a name that is denied', async () => {
-    const hosts = new TestHosts(() => assert.fail('it was resolved'));
+    const hosts: ResourceHosts = { resolve: () => assert.fail('it was resolved') };
     assert.equal((await fault(dial({}, hosts, [])))[0], 'Denied');
   });
 
   it('tells the faults of all addresses', async () => {
-    const [code, text] = await fault(dial({}, new TestHosts(async () => ['127.0.0.2', '127.0.0.3'])));
+    const [code, text] = await fault(dial({}, found('127.0.0.2', '127.0.0.3')));
     assert.equal(code, 'Refused');
     assert.match(text, /127\.0\.0\.2.*127\.0\.0\.3/);
   });
 
   it('gives up a name that is not resolved in time', async () => {
-    const hosts = new TestHosts(() => new Promise(() => {}));
-    const [code, text] = await fault(dial({ connectTimeoutSeconds: 0.01 }, hosts));
+    const [code, text] = await fault(dial({ connectTimeoutSeconds: 0.01 }, never));
     assert.equal(code, 'NotResolved');
     assert.match(text, /within/);
   });
 
   it('says so when a name has no address', async () => {
-    assert.equal((await fault(dial({}, new TestHosts(async () => []))))[0], 'NotResolved');
+    assert.equal((await fault(dial({}, found())))[0], 'NotResolved');
   });
 
   it('ends when the stream has gone', async () => {
     const abort = new AbortController();
-    const dialled = dial({}, new TestHosts(() => new Promise(() => {})), [allowAll], abort.signal);
+    const dialled = dial({}, never, [allowAll], abort.signal);
     abort.abort(new Error('gone'));
     await assert.rejects(dialled, /gone/);
   });

@@ -47,10 +47,11 @@ export class CloudSide {
       tunnels: (gatewayId) => parts.tunnels(gatewayId),
       revision: () => parts.revision(),
     });
+    const hosts = new Hosts({});
     this.streams = new CloudStreams({
       policy,
       route,
-      hosts: new Hosts({}),
+      hosts: (gatewayId) => hosts.of(gatewayId),
       compression,
       reach: cloudReach(options),
       material,

@@ -15,10 +15,10 @@ import { CloudOpenMetadata, type Policy, type Route, dialTargetOf } from '@poste
 import {
   type DialStep,
   type DialingEnd,
-  type Hosts,
   type MaterialSource,
   type Reached,
   type ResourceGuard,
+  type ResourceHosts,
   type ResourceParts,
   reachResource,
 } from '@postern/dial';
@@ -44,7 +44,8 @@ const end: DialingEnd = {
 export interface CloudStreamsParts {
   policy(gatewayId: string): Policy | undefined;
   route(destinationId: string): Route | undefined;
-  hosts: Pick<Hosts, 'resolve'>;
+  /** For the resources of one gateway. */
+  hosts(gatewayId: string): ResourceHosts;
   compression: Compression;
   reach: CloudReach;
   /** Certificates for TLS to the resource. */
@@ -156,8 +157,8 @@ export class CloudStreams {
 
   /** How this node reaches what cloud destinations of a gateway name, judged by the gateway's list and the node's settings. */
   resource(gatewayId: string): Omit<ResourceParts, 'onStep'> {
-    const { hosts, material } = this.#parts;
-    return { guard: this.#guard(gatewayId), hosts, material, end };
+    const hosts = this.#parts.hosts(gatewayId);
+    return { guard: this.#guard(gatewayId), hosts, material: this.#parts.material, end };
   }
 
   /** A destination or gateway, or one of their rules, has changed. */
