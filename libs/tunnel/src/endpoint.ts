@@ -335,7 +335,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   #tickWaiting(stream: Stream, now: number): void {
     if (stream.pathLostAt === null) this.#waiting.delete(stream.scope, stream);
-    else if (now - stream.pathLostAt >= this.limits.pathWaitMs) {
+    else if (stream.session === null && now - stream.pathLostAt >= this.limits.pathWaitMs) {
       stream.reset(ResetCode.PathLost, `no path to ${stream.peer.id} for ${this.limits.pathWaitMs / 1000} s`);
     } else stream.seekPath();
   }

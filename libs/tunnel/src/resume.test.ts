@@ -124,6 +124,46 @@ test('without a path for pathWaitMs both ends are reset with PathLost', async ()
   assert.deepEqual(client.memory, { receiveReserved: 0, sendReserved: 0 });
 });
 
+test('attempts that are refused are no path: after pathWaitMs of them the stream is reset with PathLost', async () => {
+  const clock = new TestClock();
+  let owner!: TestOwner;
+  const toRelay = () => [...client.sessions].find(({ usable }) => usable) ?? null;
+  const client = testEndpoint(clock, 'client', {
+    findDetour: toRelay,
+    onOpen: (stream) => {
+      owner = new TestOwner(stream, 1, 0);
+      stream.accept();
+    },
+  });
+  const first = await RawPeer.join(clock, client, { trusted: true });
+  first.raw.open(1, client.self, { from: rawName });
+  await clock.advance(5);
+  first.raw.wire.cut();
+  const { raw } = await RawPeer.join(clock, client, { trusted: true, id: 'relay' });
+  let refused = 0;
+  for (let waitedMs = 0; waitedMs < 62_000 && !owner.over; waitedMs += 500) {
+    await clock.advance(500);
+    for (const { type, stream } of raw.seen.splice(0)) {
+      if (type !== FrameType.Resume) continue;
+      refused += 1;
+      raw.send(encodeReset(stream, ResetCode.PathLost, 'no way from here to the other end'));
+    }
+  }
+  assert.ok(refused > 50, `tried each second, ${refused} times`);
+  assert.equal(owner.reset?.code, ResetCode.PathLost);
+  assert.equal(client.streams.size, 0);
+});
+
+test('an OPEN that is repeated may be answered later than pathWaitMs while its path is there', async () => {
+  const world = await pair({ accept: false });
+  world.first.wire.cut();
+  await world.clock.advance(5);
+  await world.join();
+  await world.clock.advance(100_000);
+  world.acceptor.stream.accept();
+  await endInOrder(world);
+});
+
 test('a stream that one end moved while its old path was alive is not queued there any more', async () => {
   const world = await pair();
   const { clock, first, opener, acceptor } = world;

@@ -45,7 +45,7 @@ export interface StreamEnd {
   readonly peer: ProcessName;
   events: StreamEvents;
   readonly phase: StreamPhase;
-  /** When the path was lost; null while there is one. */
+  /** When the path was lost; null while there is one that the other end has answered on. */
   readonly pathLostAt: number | null;
   /** Whether the session that carries it owes an answer for longer than one should take. */
   readonly quiet: boolean;

@@ -61,7 +61,7 @@ export class StreamPath {
     return this.#resuming;
   }
 
-  /** When it was lost; null while there is one. */
+  /** When it was lost; null while there is one. An attempt that nobody has answered is none. */
   get lostAt(): number | null {
     return this.#lostAt;
   }
@@ -131,6 +131,7 @@ export class StreamPath {
   takeAnswer({ attempt }: Answer): boolean {
     if (attempt !== this.#attempt) return false;
     this.#resuming = false;
+    this.#lostAt = null;
     this.onAnswer?.();
     this.onAnswer = null;
     return true;
@@ -238,6 +239,7 @@ export class StreamPath {
     this.#sending.pin();
     this.#attach(session, id);
     session.adopt(id, this.#stream);
+    this.#lostAt = null;
     this.#resuming = false;
     this.onAnswer = null;
     return true;
@@ -246,7 +248,6 @@ export class StreamPath {
   #attach(session: Session, id: number): void {
     this.#session = session;
     this.#id = id;
-    this.#lostAt = null;
   }
 }
 
