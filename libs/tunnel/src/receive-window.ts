@@ -125,17 +125,27 @@ export class ReceiveWindow {
     this.#raisedFrom = null;
   }
 
-  /** Starts anew on another path, on whose session's budget the floor has been taken: a limit counts for one path. */
-  restart(budget: Budget, floorOnly: boolean): number {
-    this.#budget.give(this.#reserved, this.#limits.floorBytes);
+  /**
+   * Starts anew on another path, with the budget of its session: a limit counts for one path. Returns false, and changes
+   * nothing, where that has no floor left besides what this stream has of it.
+   */
+  restart(budget: Budget, floorOnly: boolean): boolean {
+    const { floorBytes } = this.#limits;
+    this.#budget.give(this.#reserved, floorBytes);
+    if (!budget.take(floorBytes)) {
+      this.#budget.take(floorBytes);
+      this.#budget.takeUpTo(this.#reserved - floorBytes);
+      return false;
+    }
     this.#budget = budget;
     // What has come and was not delivered is in memory still, and counts on.
-    const kept = Math.max(0, this.received - this.delivered - this.#limits.floorBytes);
-    this.#reserved = this.#limits.floorBytes + budget.takeUpTo(kept);
+    const kept = Math.max(0, this.received - this.delivered - floorBytes);
+    this.#reserved = floorBytes + budget.takeUpTo(kept);
     this.limit = this.received;
     this.#raisedFrom = null;
     this.#creditTripMs = null;
-    return this.start(floorOnly);
+    this.start(floorOnly);
+    return true;
   }
 
   /** Hands everything back; again, nothing. */

@@ -180,13 +180,11 @@ export class ReceivingPart {
     batch.addFrame(encodeCredit(id, delivered + (this.#finDelivered ? 1 : 0), limit));
   }
 
-  /**
-   * A new path, on whose session's budget the floor has been taken; what comes on it begins at offset `from`. Returns how
-   * far the peer may send there.
-   */
-  restart(budget: Budget, from: number, floorOnly: boolean): number {
+  /** A new path, with the budget of its session; what comes on it begins at offset `from`. Returns false where that has no floor left. */
+  restart(budget: Budget, from: number, floorOnly: boolean): boolean {
+    if (!this.#window.restart(budget, floorOnly)) return false;
     this.#at = from;
-    return this.#window.restart(budget, floorOnly);
+    return true;
   }
 
   /** Hands the window back, and lets go of what is held. */

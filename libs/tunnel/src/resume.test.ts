@@ -12,7 +12,7 @@ import {
   encodeReset,
   FrameType,
 } from './frame.ts';
-import type { Limits } from './limit.ts';
+import { defaultLimits, type Limits } from './limit.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
 import { connect, patternBytes, TestClock, testEndpoint, TestOwner, type Wire } from './test-world.ts';
@@ -548,4 +548,25 @@ test('a session that is full does not end the streams that try to move to it', a
   for (const owner of [...others, ...world.accepted.slice(1)]) owner.stream.end();
   await endInOrder(world);
   assert.ok(others.every((owner) => owner.done));
+});
+
+test('a stream whose path was lost goes on over a session of which it has the last window itself', async () => {
+  const clock = new TestClock();
+  const { floorBytes } = defaultLimits;
+  const limits = { receiveBytesPerSessionMax: floorBytes };
+  const node = testEndpoint(clock, 'node', { limits });
+  const { raw, session } = await RawPeer.join(clock, node);
+  const owner = new TestOwner(node.open(session, {}), 0, 1);
+  await clock.advance(5);
+  raw.send(
+    encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 262_144 }),
+    encodeReset(2, ResetCode.PathLost, 'the relay lost the other side'),
+  );
+  await clock.advance(5);
+  assert.equal(raw.payloads(FrameType.Resume, 4).length, 1);
+  assert.equal(session.receiveBudget.used, floorBytes);
+  raw.send(encodeAnswer(FrameType.Resumed, 4, { attempt: 2, received: 0, limit: 262_144 }));
+  raw.data(4, patternBytes(1, 0, 1_000));
+  await clock.advance(5);
+  assert.equal(owner.received, 1_000);
 });

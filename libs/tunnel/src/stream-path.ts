@@ -101,18 +101,15 @@ export class StreamPath {
       return refuse(session, id, ResetCode.PathOutdated, 'another path is newer');
     if (this.#sending.isUnderWay)
       return refuse(session, id, ResetCode.Protocol, 'the stream had been opened already');
-    if (!this.#moveTo(session, id)) return false;
+    if (!this.#moveTo(session, id, 0, !accepted)) return false;
     this.#attempt = open.attempt;
     this.#sending.startOver(open.limit);
-    this.#receiving.restart(session.receiveBudget, 0, !accepted);
     return true;
   }
 
   /** Sends OPENED, where there is a path. */
   answerOpen(): void {
-    const { received, limit } = this.#receiving;
-    const answer = { attempt: this.#attempt, received, limit };
-    this.#session?.sendControlFrame(encodeAnswer(FrameType.Opened, this.#id, answer));
+    this.#session?.sendControlFrame(encodeAnswer(FrameType.Opened, this.#id, this.#answer));
     this.#session?.schedule(this.#stream);
   }
 
@@ -121,9 +118,9 @@ export class StreamPath {
     if (!this.#isNewer(resume.attempt))
       return refuse(session, id, ResetCode.PathOutdated, 'another path is newer');
     if (!accepted) return refuse(session, id, ResetCode.Protocol, 'the stream was not accepted yet');
-    if (!this.#moveTo(session, id)) return false;
+    if (!this.#moveTo(session, id, this.#receiving.received, false)) return false;
     this.#attempt = resume.attempt;
-    session.sendControlFrame(encodeAnswer(FrameType.Resumed, id, this.#restart(session)));
+    session.sendControlFrame(encodeAnswer(FrameType.Resumed, id, this.#answer));
     return true;
   }
 
@@ -194,21 +191,21 @@ export class StreamPath {
 
   /** Sends the first OPEN's repetition, as far as the session has a window left. */
   #openAgain(session: Session): void {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
-    this.#receiving.restart(session.receiveBudget, 0, false);
+    if (!this.#receiving.restart(session.receiveBudget, 0, false)) return;
     this.open(session);
     session.schedule(this.#stream);
   }
 
   /** Sends RESUME, as far as the session has a window left. */
   #resume(session: Session): void {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes)) return;
+    // What comes on the new path begins where the former one broke off.
+    if (!this.#receiving.restart(session.receiveBudget, this.#receiving.received, false)) return;
     const { key, scope, peer: to } = this.#stream;
     this.#attempt += 1;
     this.#resuming = true;
     this.#attach(session, session.attach(this.#stream));
     const body = { from: this.#host.self, to, ...gatewayFor(session.peer, scope) };
-    session.sendControlFrame(encodeResume(this.#id, { key, ...this.#restart(session), body }));
+    session.sendControlFrame(encodeResume(this.#id, { key, ...this.#answer, body }));
   }
 
   /** Whether the session leads to the other end's process itself, not to a relay. */
@@ -225,15 +222,15 @@ export class StreamPath {
     return attempt > this.#attempt || (attempt === this.#attempt && givesWay);
   }
 
-  /** What comes on the new path begins where the former one broke off. Returns what the peer is told. */
-  #restart(session: Session): Answer {
-    const { received } = this.#receiving;
-    const limit = this.#receiving.restart(session.receiveBudget, received, false);
+  /** What the peer is told of this end: what of the stream has come, and how far it may send. */
+  get #answer(): Answer {
+    const { received, limit } = this.#receiving;
     return { attempt: this.#attempt, received, limit };
   }
 
-  #moveTo(session: Session, id: number): boolean {
-    if (!session.receiveBudget.take(this.#host.limits.floorBytes))
+  /** What comes on the new path begins at offset `from`. */
+  #moveTo(session: Session, id: number, from: number, floorOnly: boolean): boolean {
+    if (!this.#receiving.restart(session.receiveBudget, from, floorOnly))
       return refuse(session, id, ResetCode.PathLost, 'no window left on this session');
     this.leave('moved to another path');
     this.#sending.pin();
