@@ -48,6 +48,8 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #waiting = new Multimap<Stream>();
   readonly #tombstones: TombstoneTable;
   readonly #stopTicking: () => void;
+  readonly #tickMs: number;
+  #tickedAt: number;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -59,9 +61,9 @@ export class Endpoint implements SessionOwner, StreamHost {
     const { receiveBytesPerProcessMax, receiveBytesPerGatewayMax } = this.limits;
     this.#receiveBudgets = new ScopeBudgets(receiveBytesPerProcessMax, receiveBytesPerGatewayMax);
     this.#tombstones = new TombstoneTable(this.limits);
-    this.#stopTicking = this.clock.every(Math.min(1_000, this.limits.keepaliveIntervalMs), () =>
-      this.#tick(),
-    );
+    this.#tickMs = Math.min(1_000, this.limits.keepaliveIntervalMs);
+    this.#tickedAt = this.clock.now();
+    this.#stopTicking = this.clock.every(this.#tickMs, () => this.#tick());
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -328,7 +330,11 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   #tick(): void {
     const now = this.clock.now();
-    for (const session of this.#sessions) session.tick(now);
+    const lateMs = now - this.#tickedAt - this.#tickMs;
+    this.#tickedAt = now;
+    // What came while this process stood still is read only after this.
+    const deafMs = lateMs >= this.#tickMs ? lateMs : 0;
+    for (const session of this.#sessions) session.tick(now, deafMs);
     for (const stream of this.#waiting.values()) this.#tickWaiting(stream, now);
     this.#tombstones.sweep(now);
   }

@@ -33,6 +33,12 @@ export class Keepalive {
     this.#askedAt = null;
   }
 
+  /** For so long nobody has listened here: that is no silence of the peer's. */
+  discount(deafMs: number, now: number): void {
+    this.#heardAt = Math.min(now, this.#heardAt + deafMs);
+    if (this.#askedAt !== null) this.#askedAt = Math.min(now, this.#askedAt + deafMs);
+  }
+
   /** When something came last. */
   get heardAt(): number {
     return this.#heardAt;

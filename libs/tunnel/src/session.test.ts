@@ -306,6 +306,28 @@ test('PING goes out each second at first, then in time, and a session that hears
   assert.equal(closed[0]?.code, 'TUNNEL_DEAD');
 });
 
+test('a process that stood still for less than deadAfterMs loses no session by it, since nobody has listened', async () => {
+  const clock = new TestClock();
+  const { left, right } = await connect(clock, testEndpoint(clock, 'node'), testEndpoint(clock, 'client'));
+  await clock.advance(22_900);
+  for (let again = 0; again < 20; again += 1) {
+    clock.standStill(8_000);
+    await clock.advance(4_500);
+    assert.deepEqual([left.closed, right.closed], [false, false]);
+  }
+});
+
+test('a session that hears nothing is dead also where its process stands still again and again', async () => {
+  const clock = new TestClock();
+  const { wire, left } = await connect(clock, testEndpoint(clock, 'node'), testEndpoint(clock, 'client'));
+  wire.swallows = true;
+  for (let again = 0; again < 11; again += 1) {
+    clock.standStill(5_000);
+    await clock.advance(1);
+  }
+  assert.equal(left.closed, true);
+});
+
 test('a PONG measures the round trip; one with a time that cannot be is passed over', async () => {
   const clock = new TestClock();
   const wire = new Wire(clock);

@@ -254,9 +254,10 @@ export class Session implements FrameSink {
     return this.#paths.all();
   }
 
-  /** Called about once a second: sends PING in time, and ends a session that is silent. */
-  tick(now: number): void {
+  /** Called about once a second: sends PING in time, and ends a session that is silent. For `deafMs` nobody has listened. */
+  tick(now: number, deafMs: number): void {
     if (this.#phase !== 'up') return;
+    if (deafMs > 0) this.#keepalive.discount(deafMs, now);
     const deadMs = this.#keepalive.deadFor(now);
     if (deadMs !== null)
       this.destroy(new TunnelError('TUNNEL_DEAD', `nothing was heard for ${Math.round(deadMs)} ms`));

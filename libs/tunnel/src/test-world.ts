@@ -72,6 +72,11 @@ export class TestClock implements Clock {
     this.#now = until;
   }
 
+  /** Time passes in which nothing runs: whatever was due meanwhile runs late, in the order in which it was due. */
+  standStill(ms: number): void {
+    this.#now += ms;
+  }
+
   /** The first entry that is due by then. */
   #due(until: number): Entry | undefined {
     this.#queue = this.#queue.filter((entry) => entry.live);
