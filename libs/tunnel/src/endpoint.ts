@@ -4,7 +4,7 @@
  *
  *      Endpoint ─┬─ sessions by peer (scope/id) ── Session ── Carrier
  *                ├─ streams by key ─────────────── Stream
- *                └─ tombstones by key: how streams ended, for 60 s
+ *                └─ tombstones by key: how streams ended, for 90 s
  */
 import type { Budget } from './budget.ts';
 import type { Carrier } from './carrier.ts';

@@ -18,7 +18,10 @@ export interface Limits {
   deadAfterMs: number;
   /** A stream without a path waits this long for one. */
   pathWaitMs: number;
-  /** How long the end of a stream is remembered, to answer a late RESUME. */
+  /**
+   * How long the end of a stream is remembered, to answer a late RESUME or repeated OPEN: longer than the other end takes to
+   * notice that its path is gone and waits for another, or what it repeats would be done twice.
+   */
   tombstoneMs: number;
   /** How many ended streams are remembered. */
   tombstonesMax: number;
@@ -59,7 +62,7 @@ export const defaultLimits: Limits = Object.freeze({
   quietAfterMs: 1_000,
   deadAfterMs: 10_000,
   pathWaitMs: 60_000,
-  tombstoneMs: 60_000,
+  tombstoneMs: 90_000,
   tombstonesMax: 100_000,
   streamsPerSessionMax: 16_384,
   floorBytes: 16 * kib,

@@ -380,6 +380,25 @@ test('a repeated OPEN reaches the resource once, and its early bytes too', async
   assert.equal(world.acceptor.received, 15_000);
 });
 
+test('an OPEN that is repeated as late as can be reaches nothing twice, also where the first was reset at once', async () => {
+  const world = await pair();
+  const { clock, node, first, accepted } = world;
+  const opener = new TestOwner(node.open(first.left, {}), 0, 1);
+  opener.write(1_000);
+  first.wire.delayMs = 10;
+  await clock.advance(15);
+  assert.equal(accepted[1]?.received, 1_000);
+  first.wire.swallows = true;
+  accepted[1]?.stream.reset(ResetCode.Cancelled, 'the resource has done it, and reset the connection');
+  const noticedAt = clock.now() + node.limits.deadAfterMs;
+  await clock.advance(noticedAt + node.limits.pathWaitMs - 500 - clock.now());
+  assert.equal(opener.over, false, 'it waits still');
+  await world.join();
+  await clock.advance(1_000);
+  assert.equal(accepted.length, 2);
+  assert.equal(opener.reset?.code, ResetCode.Cancelled);
+});
+
 test('a repeated OPEN has the same key, and the next attempt', async () => {
   const clock = new TestClock();
   const node = testEndpoint(clock, 'node');
@@ -460,7 +479,7 @@ test('RESUME to another boot of this process is answered with UnknownStream', as
 test('RESUME of a stream that was reset is answered with its code, for tombstoneMs', async () => {
   const { clock, node, first, owner } = await rawWorld();
   owner.stream.reset(ResetCode.Disabled, 'the words');
-  await clock.advance(59_000);
+  await clock.advance(node.limits.tombstoneMs - 1_000);
   const again = first.session.closed ? await RawPeer.join(clock, node) : first;
   again.raw.resume(11, node.self, { key: rawKey(1) });
   again.raw.open(13, node.self, { key: rawKey(1), attempt: 2 });
