@@ -59,3 +59,10 @@ export class TlsAcceptor {
     settle(waiting);
   }
 }
+
+/** The name that the caller asked for, in lower case and without a dot at its end, as names are compared; null where it asked for none. */
+export function serverNameOf(socket: TLSSocket): string | null {
+  const { servername } = socket as TLSSocket & { servername?: unknown };
+  if (typeof servername !== 'string' || servername === '') return null;
+  return servername.toLowerCase().replace(/\.$/, '');
+}

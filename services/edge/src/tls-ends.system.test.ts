@@ -323,6 +323,12 @@ test('with the cluster’s secret a session is resumed at every node, but at no 
   }
 });
 
+test('a server name with a dot at its end is the name without it', async () => {
+  const { ended, caller } = await meet(routeWith({ mode: 'server' }), { servername: 'Front.Example.' });
+  caller.destroy();
+  assert.equal(ended?.serverName, 'front.example');
+});
+
 test('a certificate that is replaced is taken by the next handshake, and what is open stays', async () => {
   const route = routeWith({ mode: 'server' });
   const open = await meet(route);

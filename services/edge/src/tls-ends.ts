@@ -13,7 +13,13 @@ import { createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
-import { CallerGone, TlsAcceptor, callerHandshakeFault, contextOptions } from '@postern/tls/accept';
+import {
+  CallerGone,
+  TlsAcceptor,
+  callerHandshakeFault,
+  contextOptions,
+  serverNameOf,
+} from '@postern/tls/accept';
 import type { CallerTls } from './accepted-caller.ts';
 import { whyNotAllowed } from './caller-certificate.ts';
 import { TurnedAway } from './errors.ts';
@@ -220,10 +226,10 @@ function optionsOf(
 }
 
 function endedOf(socket: TLSSocket): EndedTls {
-  const { alpnProtocol, servername } = socket as TLSSocket & { servername?: unknown };
+  const { alpnProtocol } = socket;
   return {
     socket,
-    serverName: typeof servername === 'string' && servername !== '' ? servername.toLowerCase() : null,
+    serverName: serverNameOf(socket),
     tls: {
       version: socket.getProtocol() ?? 'TLS',
       cipher: socket.getCipher().name,

@@ -16,6 +16,7 @@ import {
   type HttpBounds,
   type HttpRequest,
 } from '@postern/exchange';
+import { serverNameOf } from '@postern/tls/accept';
 import { ResetCode } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 import { type CloudErrand, type CloudErrandParts, CloudRequest } from './cloud-errand.ts';
@@ -92,7 +93,7 @@ export class CloudHttp {
       facts: {
         caller: address,
         secure: secured !== null,
-        serverName: secured?.servername || null,
+        serverName: secured === null ? null : serverNameOf(secured),
         certificate: null,
         trusted: false,
       },
