@@ -194,6 +194,19 @@ describe('the certificates of a client', () => {
     assert.equal(certificates.size, 0);
   });
 
+  it('that come when no destination names them any more are not kept, unless a stream waits for them', async () => {
+    need([
+      { id: 'c1', revision: 1 },
+      { id: 'c2', revision: 1 },
+    ]);
+    need([]);
+    const waiting = certificates.material([{ id: 'c2', revision: 1 }]);
+    await give(materialOf('c1'));
+    await give(materialOf('c2'));
+    assert.deepEqual(await waiting, [materialOf('c2')]);
+    assert.equal(certificates.size, 1);
+  });
+
   it('are not dropped while a node has more than it can name', async () => {
     need([{ id: 'c1', revision: 1 }]);
     const first = certificates.material([{ id: 'c1', revision: 1 }]);

@@ -144,6 +144,8 @@ export class Certificates {
   close(): void {
     clearTimeout(this.#timer);
     this.#held.clear();
+    this.#needed.clear();
+    this.#wanted.clear();
     for (const { settle } of this.#waiters) settle();
     this.#waiters.clear();
   }
@@ -181,6 +183,8 @@ export class Certificates {
     this.#wanted.delete(material.id);
     if (former !== undefined && former.revision >= material.revision && !this.#isPast(material.id)) return;
     if (former === undefined && this.#held.size >= certificatesHeldMax) return;
+    // The destination that named it when it was asked for may be gone.
+    if (!this.#isNeeded(material.id) && !this.#awaited().has(material.id)) return;
     this.#held.set(material.id, material);
     const { id: certificateId, revision, fingerprint, notAfter } = material;
     this.#parts.logger.info(
@@ -273,8 +277,9 @@ export class Certificates {
   /** What has not come is asked for again while somebody needs it. */
   #askAgain(): void {
     this.#timer = undefined;
-    const waited = new Set([...this.#waiters].flatMap(({ references }) => references.map(({ id }) => id)));
-    for (const id of this.#wanted.keys()) if (!waited.has(id) && !this.#isNeeded(id)) this.#wanted.delete(id);
+    const awaited = this.#awaited();
+    for (const id of this.#wanted.keys())
+      if (!awaited.has(id) && !this.#isNeeded(id)) this.#wanted.delete(id);
     this.#ask([...this.#wanted.keys()]);
     if (this.#wanted.size > 0) this.#timer ??= setTimeout(() => this.#askAgain(), questionMs).unref();
   }
@@ -290,6 +295,11 @@ export class Certificates {
 
   #newest(id: string): number {
     return Math.max(1, ...[...this.#needed.values()].map((needed) => needed?.get(id) ?? 1));
+  }
+
+  /** What streams wait for, which may have heard of it before a node named it here. */
+  #awaited(): Set<string> {
+    return new Set([...this.#waiters].flatMap(({ references }) => references.map(({ id }) => id)));
   }
 
   #isNeeded(id: string): boolean {
