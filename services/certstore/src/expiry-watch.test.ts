@@ -86,6 +86,13 @@ describe('the end of a certificate', () => {
     router.close();
   });
 
+  it('is told again in its time where a clock that was ahead had it told', async () => {
+    const one = watch();
+    const seen: number[][] = [];
+    for (const day of [50, 9, 10.1, 12, 39.5]) seen.push(await lookAt(day, [one]));
+    assert.deepEqual(seen, [[0], [], [30], [], [1]]);
+  });
+
   it('leaves nothing behind of a certificate that is gone', async () => {
     const told = await store.collection('certstore_expiry');
     await lookAt(39.5, [watch()]);

@@ -12,11 +12,15 @@ import { expiryBound } from './fitness.ts';
 import type { Usage } from './usage.ts';
 
 const pageItems = 200;
+/** Clocks of replicas differ; what was told later than that from now was told by one that was wrong. */
+const clockSkewMs = 3_600_000;
 
 /** What was told of a certificate last. */
 interface ToldDocument extends StoredDocument {
   contentRevision: number;
   days: number;
+  /** When; not there of what an earlier version told. */
+  at?: string;
 }
 
 /** A certificate that is near its end. */
@@ -63,7 +67,7 @@ export class ExpiryWatch {
         const days = expiryBound(document.notAfter, now());
         if (days === null) continue;
         expiring.push({ id: document.id, name: document.name, notAfter: new Date(document.notAfter) });
-        if (await claim(told, document, days)) news.push([document, days]);
+        if (await claim(told, document, days, now())) news.push([document, days]);
       }
       cursor = page.nextCursor;
     } while (cursor !== null);
@@ -116,13 +120,16 @@ async function claim(
   told: Collection<ToldDocument>,
   document: CertificateDocument,
   days: number,
+  now: Date,
 ): Promise<boolean> {
   const { id, contentRevision } = document;
   const former = await told.get(id);
-  if (former !== null && former.contentRevision === contentRevision && former.days <= days) return false;
+  const isWrong = Date.parse(former?.at ?? '') > now.getTime() + clockSkewMs;
+  if (!isWrong && former?.contentRevision === contentRevision && former.days <= days) return false;
+  const telling = { contentRevision, days, at: now.toISOString() };
   try {
-    if (former === null) await told.insert({ id, revision: 1, contentRevision, days });
-    else await told.replace({ ...former, contentRevision, days });
+    if (former === null) await told.insert({ id, revision: 1, ...telling });
+    else await told.replace({ ...former, ...telling });
     return true;
   } catch (error) {
     if (error instanceof StoreError && ['STORE_DUPLICATE', 'STORE_STALE'].includes(error.code)) return false;

@@ -26,4 +26,9 @@ test('all replicas give the same secret, for a period, sealed at rest, and never
   assert.equal(ahead.revision, 20_001);
   assert.notEqual(ahead.secret, given.secret);
   assert.deepEqual(await replica().current(), ahead);
+  const wrong = await replica(10 * sessionTicketPeriodMs).current();
+  assert.equal(wrong.revision, 20_010);
+  const right = await replica().current();
+  assert.equal(right.revision, 20_000, 'a clock that was far ahead does not keep its secret in use');
+  assert.notEqual(right.secret, given.secret);
 });
