@@ -155,7 +155,8 @@ const frontTls = {
   revocationLists: Type.Array(Type.String({ maxLength: 32_768, pattern: '^-----BEGIN X509 CRL-----' }), {
     maxItems: 4,
     default: [],
-    description: 'revocation lists of the client CAs, PEM, one in each',
+    description:
+      'revocation lists of the client CAs, PEM, one in each: complete lists, no delta or indirect ones',
   }),
   passClientCertificate: Type.Boolean({
     default: false,

@@ -10,3 +10,4 @@ export {
   subjectText,
 } from './caller-fault.ts';
 export { contextOptions } from './context.ts';
+export { type RevocationListRead, readRevocationLists } from './revocation-list.ts';

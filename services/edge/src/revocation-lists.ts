@@ -1,13 +1,13 @@
 /**
  * Revocation lists of client CAs: those that a destination has in its settings, and those that nodes fetch for it from a
  * URL. A URL is fetched by every node that serves the destination, from hosts that the node's settings name and no
- * others, without redirects, bounded in bytes and time, and again every quarter of an hour. When that fails the last one
- * stands; OpenSSL itself refuses callers once it is past its next update. While a list was never fetched nobody is let
- * in: a front that is to refuse revoked certificates must not begin by letting them in.
+ * others, without redirects, bounded in bytes and time, again every quarter of an hour, and every half a minute once its
+ * list is about to end. When that fails the last one stands; OpenSSL itself refuses callers when it is past its next
+ * update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates must not begin by letting them in.
  */
-import { createSecureContext } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
+import { type RevocationListRead, readRevocationLists } from '@postern/tls/accept';
 import { TurnedAway } from './errors.ts';
 
 const listBytesMax = 1024 * 1024;
@@ -22,6 +22,7 @@ export interface RevocationListsParts {
   logger: Logger;
 }
 
+type Lists = Extract<RevocationListRead, { kind: 'lists' }>;
 type FrontTls = FrontRoute['front']['tls'];
 
 /** The lists of all destinations. */
@@ -75,6 +76,7 @@ class FetchedList {
   readonly #url: string;
   readonly #parts: RevocationListsParts;
   readonly #stopping = new AbortController();
+  #nextUpdate: Date | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(url: string, parts: RevocationListsParts) {
@@ -91,9 +93,12 @@ class FetchedList {
   async #refresh(): Promise<void> {
     const { logger, hosts } = this.#parts;
     try {
-      const pem = await fetchList(this.#url, hosts, this.#stopping.signal);
-      if (pem !== this.pem) logger.info({ url: this.#url }, 'a revocation list was fetched');
-      this.pem = pem;
+      const { pem, nextUpdate } = await fetchList(this.#url, hosts, this.#stopping.signal);
+      if (pem !== this.pem) {
+        logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
+        this.pem = pem;
+      }
+      this.#nextUpdate = nextUpdate;
       this.fault = null;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
@@ -103,12 +108,21 @@ class FetchedList {
       this.fault = fault;
     }
     if (this.#stopping.signal.aborted) return;
-    this.#timer = setTimeout(() => void this.#refresh(), this.fault === null ? fetchAgainMs : retryMs);
-    this.#timer.unref();
+    const delayMs = this.fault === null ? fetchDelayMs(this.#nextUpdate, Date.now()) : retryMs;
+    this.#timer = setTimeout(() => void this.#refresh(), delayMs).unref();
   }
 }
 
-async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<string> {
+/**
+ * How long after one was fetched the next is. From shortly before the list that is here ends, it is asked for again and
+ * again: many CAs make the next one only then, and until it is here nobody is let in.
+ */
+export function fetchDelayMs(nextUpdate: Date | null, now: number): number {
+  if (nextUpdate === null) return fetchAgainMs;
+  return Math.min(fetchAgainMs, Math.max(retryMs, nextUpdate.getTime() - retryMs - now));
+}
+
+async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Lists> {
   const { hostname } = new URL(url);
   if (!hosts.includes(hostname))
     throw new Error(`this node's setting revocationListHosts does not name the host ${hostname}`);
@@ -122,19 +136,7 @@ async function fetchList(url: string, hosts: readonly string[], stop: AbortSigna
     if (bytes > listBytesMax) throw new Error(`it is longer than ${listBytesMax} bytes`);
     chunks.push(chunk);
   }
-  return checkedList(Buffer.concat(chunks));
-}
-
-/** PEM of what came as PEM or DER, once OpenSSL has read it. */
-function checkedList(bytes: Buffer): string {
-  const text = bytes.toString('latin1');
-  const pem = text.includes('-----BEGIN X509 CRL-----')
-    ? text
-    : `-----BEGIN X509 CRL-----\n${bytes.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END X509 CRL-----\n`;
-  try {
-    createSecureContext({ crl: pem });
-  } catch {
-    throw new Error('it is no revocation list (X.509 CRL, PEM or DER)');
-  }
-  return pem;
+  const read = readRevocationLists(Buffer.concat(chunks));
+  if (read.kind === 'invalid') throw new Error(`it ${read.fault}`);
+  return read;
 }

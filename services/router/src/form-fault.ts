@@ -1,7 +1,7 @@
 /** What is wrong with what a destination is to be: fields that contradict each other, and those that nothing would heed. */
 import { isIP } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import { comparedName, isHost } from '@postern/access';
+import { readRevocationLists } from '@postern/tls/accept';
 import type { BodyFault } from './errors.ts';
 import type { DestinationForm, FrontForm } from './form.ts';
 import { isFrontHost, noFrontHost } from './front-host.ts';
@@ -133,8 +133,11 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
     return at('certificateId', `is for mode "server" or "mutual", not "${tls.mode}"`);
   if (tls.mode === 'mutual') {
     if (tls.clientCaIds.length === 0) return at('clientCaIds', 'must have at least one CA for mode "mutual"');
-    const broken = tls.revocationLists.findIndex((list) => !isRevocationList(list));
-    return broken < 0 ? null : at(`revocationLists/${broken}`, 'is no revocation list (X.509 CRL, PEM)');
+    for (const [index, list] of tls.revocationLists.entries()) {
+      const read = readRevocationLists(Buffer.from(list));
+      if (read.kind === 'invalid') return at(`revocationLists/${index}`, read.fault);
+    }
+    return null;
   }
   const unused = (['clientCaIds', 'clientNames', 'revocationLists', 'revocationListUrls'] as const).find(
     (field) => tls[field].length > 0,
@@ -142,16 +145,6 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
   if (tls.passClientCertificate)
     return at('passClientCertificate', `is for mode "mutual", not "${tls.mode}"`);
   return unused === undefined ? null : at(unused, `is for mode "mutual", not "${tls.mode}"`);
-}
-
-/** Whether OpenSSL reads it, by which nodes let callers in: with one that it does not read they would let nobody in. */
-function isRevocationList(crl: string): boolean {
-  try {
-    createSecureContext({ crl });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function findProxyFault({ protocol, proxyProtocol, proxyProtocolFacts }: FrontForm): BodyFault | null {

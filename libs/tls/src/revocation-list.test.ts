@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { readRevocationLists } from './revocation-list.ts';
+
+const settings = `[ca]
+default_ca = own
+[own]
+database = index
+crlnumber = number
+default_md = sha256
+private_key = ca.key
+certificate = ca.pem
+[plain]
+authorityKeyIdentifier = keyid:always
+[delta]
+2.5.29.27 = critical,DER:020101
+[indirect]
+issuingDistributionPoint = critical,@several
+[several]
+indirectCRL = TRUE
+[reasons]
+issuingDistributionPoint = critical,@some
+[some]
+onlysomereasons = keyCompromise
+[attributes]
+issuingDistributionPoint = critical,@attribute
+[attribute]
+onlyAA = TRUE
+[users]
+issuingDistributionPoint = critical,@user
+[user]
+onlyuser = TRUE
+fullname = URI:http://crl.example/users.crl
+`;
+let folder: string;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'postern-lists-'));
+  for (const [name, text] of Object.entries({ settings, index: '', number: '01' }))
+    writeFileSync(join(folder, name), text);
+  openssl(
+    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA -keyout ca.key -out ca.pem',
+  );
+});
+after(() => rmSync(folder, { recursive: true }));
+
+function openssl(arguments_: string): void {
+  execFileSync('openssl', arguments_.split(' '), { cwd: folder, stdio: 'ignore' });
+}
+
+/** A list of openssl's, in PEM. */
+function listWith(extensions: string, ends: string): string {
+  openssl(`ca -config settings -gencrl -crlexts ${extensions} -crl_nextupdate ${ends} -out list.pem`);
+  return readFileSync(join(folder, 'list.pem'), 'utf8');
+}
+
+function read(text: string | Buffer): string {
+  const found = readRevocationLists(Buffer.from(text));
+  return found.kind === 'invalid' ? found.fault : (found.nextUpdate?.toISOString() ?? 'for ever');
+}
+
+test('a list is read with when the next one is due, in PEM and in DER, and of several the first that is due counts', () => {
+  const [near, far] = [listWith('plain', '300101120000Z'), listWith('users', '20610203040506Z')];
+  assert.equal(read(near), '2030-01-01T12:00:00.000Z');
+  assert.equal(read(far), '2061-02-03T04:05:06.000Z');
+  assert.equal(read(`# of the CA\n${far}${near}`), '2030-01-01T12:00:00.000Z');
+  const der = Buffer.from(near.replaceAll(/-----.*-----/g, ''), 'base64');
+  const found = readRevocationLists(der);
+  assert.equal(found.kind === 'lists' && found.pem, near);
+});
+
+test('a list that OpenSSL would pass over is refused, also behind one that counts', () => {
+  const plain = listWith('plain', '300101120000Z');
+  const expected: [extensions: string, fault: RegExp][] = [
+    ['delta', /^adds to another list \(delta\): give the complete list of the CA$/],
+    ['indirect', /^is of several CAs \(indirect\)/],
+    ['reasons', /^is for some reasons of revocation only/],
+    ['attributes', /^is for attribute certificates only/],
+  ];
+  for (const [extensions, fault] of expected) {
+    const list = listWith(extensions, '300101120000Z');
+    assert.match(read(list), fault);
+    assert.match(read(plain + list), fault);
+  }
+});
+
+test('what is no list, or is cut, is refused', () => {
+  const plain = listWith('plain', '300101120000Z');
+  const der = Buffer.from(plain.replaceAll(/-----.*-----/g, ''), 'base64');
+  const broken = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n';
+  for (const text of [
+    '',
+    '<html>',
+    broken,
+    plain + broken,
+    plain.slice(0, 99),
+    plain + plain.slice(0, 99),
+    der.subarray(0, 99),
+  ])
+    assert.equal(read(text), 'is no revocation list (X.509 CRL, PEM or DER)');
+});

@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fetchDelayMs } from './revocation-lists.ts';
+
+test('a list is fetched again every quarter of an hour, and every half a minute once it is about to end', () => {
+  const minuteMs = 60_000;
+  const delayWith = (leftMs: number): number => fetchDelayMs(new Date(1_000_000 + leftMs), 1_000_000);
+  assert.equal(fetchDelayMs(null, 1_000_000), 15 * minuteMs);
+  assert.equal(delayWith(60 * minuteMs), 15 * minuteMs);
+  assert.equal(delayWith(10 * minuteMs), 9.5 * minuteMs);
+  for (const leftMs of [minuteMs, minuteMs / 2, 0, -60 * minuteMs]) assert.equal(delayWith(leftMs), 30_000);
+});
