@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
-import { test } from 'node:test';
+import { once } from 'node:events';
+import { type Socket, connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CloudDestination } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
@@ -15,7 +16,7 @@ interface Status {
   readonly destinations: readonly { listening: boolean; lastRefusal: { code: string } | null }[];
 }
 
-test('of callers that are turned away after their destination has gone nothing is kept', async (t) => {
+function deskFor(t: TestContext): CloudDesk {
   const desk = new CloudDesk({
     listenHost: '127.0.0.1',
     gatewayId: 'g',
@@ -32,19 +33,24 @@ test('of callers that are turned away after their destination has gone nothing i
       resourceKeepAliveMs: 10_000,
       resourceKeptMax: 10,
     },
-    material: () => assert.fail('there is no TLS'),
+    material: () => assert.fail('nobody comes as far as a handshake'),
     logger: silentLogger,
     tracing: () => null,
     sessions: () => [],
     open: () => assert.fail('nothing is opened'),
   });
   t.after(() => desk.close());
+  return desk;
+}
+
+async function reached(desk: CloudDesk, done: (now: Status) => boolean): Promise<Status> {
   const status = (): Status => desk.status() as Status;
-  const reached = async (done: (now: Status) => boolean): Promise<Status> => {
-    while (!done(status())) await nextTurn();
-    return status();
-  };
-  const destination: CloudDestination = {
+  while (!done(status())) await nextTurn();
+  return status();
+}
+
+async function shop(): Promise<CloudDestination> {
+  return {
     id: 'c1',
     name: 'shop',
     protocol: 'http',
@@ -53,18 +59,44 @@ test('of callers that are turned away after their destination has gone nothing i
     port: 80,
     idleTimeoutSeconds: 0,
   };
-  const node = { usable: false } as Session;
-  desk.take(node, 1, [destination]);
-  await reached(({ destinations }) => destinations[0]?.listening === true);
-  const caller = connect(destination.clientPort, '127.0.0.1').resume();
+}
+
+/** A caller that has connected before any of it changes. */
+async function callerOf(desk: CloudDesk, { clientPort }: CloudDestination, t: TestContext): Promise<Socket> {
+  await reached(desk, ({ destinations }) => destinations[0]?.listening === true);
+  const caller = connect(clientPort, '127.0.0.1');
   t.after(() => caller.destroy());
-  await reached(({ callers }) => callers === 1);
+  await reached(desk, ({ callers }) => callers === 1);
+  return caller;
+}
+
+const node = { usable: false } as Session;
+
+test('of callers that are turned away after their destination has gone nothing is kept', async (t) => {
+  const desk = deskFor(t);
+  const destination = await shop();
+  desk.take(node, 1, [destination]);
+  const caller = await callerOf(desk, destination, t);
   desk.take(node, 2, []);
-  caller.write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n');
-  await reached(({ refused }) => refused === 1);
+  caller.resume().write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n');
+  await reached(desk, ({ refused }) => refused === 1);
   desk.take(node, 3, [destination]);
+  const { destinations } = await reached(desk, () => true);
   assert.deepEqual(
-    status().destinations.map(({ lastRefusal }) => lastRefusal),
+    destinations.map(({ lastRefusal }) => lastRefusal),
     [null],
   );
+});
+
+test('a connection from before the listener asked for client certificates takes no more requests', async (t) => {
+  const desk = deskFor(t);
+  const destination = await shop();
+  desk.take(node, 1, [destination]);
+  const caller = await callerOf(desk, destination, t);
+  desk.take(node, 2, [{ ...destination, tls: { certificateId: 'pair', clientCaIds: ['ca'] } }]);
+  caller.write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n');
+  const [answer] = (await once(caller, 'data')) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 421 /);
+  const { destinations } = await reached(desk, () => true);
+  assert.equal(destinations[0]?.lastRefusal?.code, 'CLIENT_HTTP_MISDIRECTED');
 });

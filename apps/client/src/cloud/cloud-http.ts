@@ -1,11 +1,13 @@
 /**
  * HTTP at the listeners of one gateway's cloud destinations: callers' connections, their requests, and the streams that
  * are kept for the next request of the same caller. A request is for the destination as it is when it comes, so one that
- * is disabled, deleted or listened for elsewhere takes no more of them, also on connections that are open.
+ * is disabled, deleted or listened for elsewhere takes no more of them, also on connections that are open, and one that
+ * asks for client certificates takes none on a connection whose caller was not asked for them.
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { CloudDestination } from '@postern/contracts';
 import {
   type CallerAddress,
@@ -133,10 +135,16 @@ export class CloudHttp {
 
   #errand(former: CloudDestination, connectionId: string, request: HttpRequest): HttpErrand | Cause {
     const now = this.#parts.destination(former.id);
-    if (now?.protocol === 'http' && now.clientPort === former.clientPort)
-      return new CloudRequest(this.#errandParts, now, connectionId, request);
-    const text = 'the destination is disabled or deleted, or has another port now';
-    return { code: 'CLIENT_DESTINATION_GONE', text, end: 'client' };
+    if (now?.protocol !== 'http' || now.clientPort !== former.clientPort) {
+      const text = 'the destination is disabled or deleted, or has another port now';
+      return { code: 'CLIENT_DESTINATION_GONE', text, end: 'client' };
+    }
+    const { clientCaIds = [] } = now.tls ?? {};
+    if (clientCaIds.length > 0 && !isDeepStrictEqual(clientCaIds, former.tls?.clientCaIds)) {
+      const text = 'the listener asks for other client certificates since this connection was opened';
+      return clientVoice.causeOf('misdirected', text);
+    }
+    return new CloudRequest(this.#errandParts, now, connectionId, request);
   }
 
   #handleOver(errand: CloudErrand, cause: CloudCause | null): void {
