@@ -67,8 +67,7 @@ export class AccessGuard {
   denialOf(target: AccessTarget, address: string): AccessDecision | null {
     const atGateway = decideResolved(this.#gateway.list, target, address);
     if (atGateway !== null) return fromList('gateway', atGateway);
-    const atClient = this.#own === null ? null : decideResolved(this.#own, target, address);
-    return atClient === null ? null : fromList('client', atClient);
+    return this.#ownDenialOf(target, address);
   }
 
   /** A proxy on the way to a resource is the platform's choice; the owner's list, where there is one, must allow it. */
@@ -78,9 +77,19 @@ export class AccessGuard {
     return decision.allowed ? null : decision;
   }
 
+  /** What the name of a proxy led to; of the gateway's list neither is asked. */
+  denialOfProxyAddress(proxy: AccessTarget, address: string): AccessDecision | null {
+    return this.#ownDenialOf(proxy, address);
+  }
+
   /** An address that the destination gives for a name is the platform's choice too: the owner's list must allow it as it is. */
   denialOfGiven(target: AccessTarget): AccessDecision | null {
     return this.denialOfProxy(target);
+  }
+
+  #ownDenialOf(target: AccessTarget, address: string): AccessDecision | null {
+    const denied = this.#own === null ? null : decideResolved(this.#own, target, address);
+    return denied === null ? null : fromList('client', denied);
   }
 
   #chooseNewest(): void {

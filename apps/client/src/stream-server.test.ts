@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
+import { type AccessRule, compileAccessList } from '@postern/access';
 import { silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
@@ -23,6 +24,8 @@ const metadata = {
   trackingId: 't',
   caller: { address: 'a', port: 1 },
 };
+
+const rule = (action: 'allow' | 'deny', host: string): AccessRule => ({ action, host, port: '*' });
 
 /** A node and a client in memory, the client with a server of streams, which never finishes a dial unless `hosts` do. */
 async function pair(pendingDialsMax: number, hosts: ResourceHosts = neverResolving) {
@@ -128,6 +131,30 @@ describe('stream server', () => {
     found.resolve(['127.0.0.1']);
     assert.equal(await reset, 'Denied');
     assert.equal(server.runningCount, 0);
+  });
+
+  it('dials nothing that the owner denies, in whatever way the platform names it', async (t) => {
+    const resource = createServer((socket) => void socket.resetAndDestroy()).listen(0, '127.0.0.1');
+    await once(resource, 'listening');
+    const { port } = resource.address() as AddressInfo;
+    let connections = 0;
+    resource.on('connection', () => (connections += 1));
+    const { guard, open, close } = await pair(1, new Hosts({ 'proxy.corp': '127.0.0.1', 'a.b': '0.0.0.0' }));
+    t.after(() => {
+      close();
+      resource.close();
+    });
+    guard.setOwnList(
+      compileAccessList([rule('allow', '*'), rule('deny', '127.0.0.0/8'), rule('deny', '::1')]),
+    );
+    const place = { ...metadata, port, connectTimeoutSeconds: 5 };
+    for (const host of ['127.0.0.1', '::ffff:127.0.0.1', '::ffff:127.0.0.1%lo', '0.0.0.0', '::', 'a.b'])
+      assert.equal(await open({ ...place, host }).reset, 'Denied', host);
+    for (const host of ['127.0.0.1', '0.0.0.0', 'proxy.corp', '::ffff:127.0.0.1%lo']) {
+      const proxy = { type: 'socks5', host, port };
+      assert.match(await open({ ...place, host: 'db.corp', proxy }).reset, /Denied|ProxyFailed/, host);
+    }
+    assert.equal(connections, 0);
   });
 
   it('gives up every dial when it is closed', async (t) => {

@@ -163,6 +163,20 @@ test('a resolved address is not refused by rules that its name has been asked by
   assert.equal(decideResolved(list, { host: 'db.corp', port: 1 }, '10.0.0.5'), null);
 });
 
+test('an address that no rule can name is denied, since the system would dial it', () => {
+  const list = compileAccessList(['allow *:*', 'deny 10.0.0.9:*'].map(rule));
+  const host = '::ffff:10.0.0.9%lo';
+  assert.match(decideResolved(list, { host, port: 1 }, host)?.reason ?? '', /no rule can name the address/);
+});
+
+test('nobody’s address is denied where the loopback is, to which the system leads', () => {
+  const list = compileAccessList(['allow *:*', 'deny 127.0.0.0/8:22', 'deny [::1]:22'].map(rule));
+  for (const address of ['0.0.0.0', '::', '::ffff:0.0.0.0']) {
+    assert.match(decideResolved(list, { host: 'a.b', port: 22 }, address)?.reason ?? '', /deny /, address);
+    assert.equal(decideResolved(list, { host: 'a.b', port: 23 }, address), null);
+  }
+});
+
 test('where a name was asked about without its path, a rule of the address that denies any path denies all', () => {
   const denied = compileAccessList([rule('allow *:*'), { ...rule('deny 10.0.0.0/8:*'), path: '/admin' }]);
   const target = { host: 'erp.corp', port: 80, somePath: true };

@@ -13,7 +13,7 @@
  * A rule with a path allows only where the path is known, and denies also where it is not. `somePath` asks the weaker
  * question, for who carries requests without reading them.
  */
-import { blockHolds, parseAddress } from './address.ts';
+import { type Address, blockHolds, parseAddress } from './address.ts';
 import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
 import { pathBegins, readPath, type PathReadings } from './path.ts';
 import { parsePortRange, portRangeHolds, type PortRange } from './port-range.ts';
@@ -79,23 +79,36 @@ export function decide(list: AccessList, target: AccessTarget): ListDecision {
   return { allowed: false, rule: null, reason: `no rule allows ${targetText(host, target)}` };
 }
 
+/** Where the system leads who dials nobody's address. */
+const loopbacks: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+
 /**
  * Decides again on an address that the target's host resolved to. Only rules that name addresses or blocks count,
  * since all others have been asked by name: their denial, when it is what decides on that address, or null. Where the
- * host is a name, nobody asks these rules about a path later, so one that denies any denies all.
+ * host is a name, nobody asks these rules about a path later, so one that denies any denies all. What rules cannot name
+ * (an address with a zone) is denied: the system would dial it.
  */
 export function decideResolved(list: AccessList, target: AccessTarget, address: string): ListDecision | null {
   const parsed = parseAddress(address);
-  if (parsed === null) return null;
-  const host: Host = { address: parsed, text: parsed.text };
+  if (parsed === null)
+    return { allowed: false, rule: null, reason: `denied: no rule can name the address ${address}` };
+  const loopback = parseAddress(loopbacks.get(parsed.text) ?? '');
+  return decideAddress(list, target, parsed) ?? (loopback && decideAddress(list, target, loopback));
+}
+
+function decideAddress(list: AccessList, target: AccessTarget, address: Address): ListDecision | null {
+  const host: Host = { address, text: address.text };
   const { somePath: _, ...place } = target;
-  const matches = matcher(host, parseHost(target.host).text === parsed.text ? target : place);
+  const matches = matcher(host, parseHost(target.host).text === address.text ? target : place);
   const rule =
     list.exact.get(host.text)?.find(matches) ??
     list.wider.find((candidate) => candidate.host.kind === 'block' && matches(candidate));
   return rule === undefined || rule.action === 'allow'
     ? null
-    : byRule(rule, ` on its address ${parsed.text}`);
+    : byRule(rule, ` on its address ${address.text}`);
 }
 
 function compileRule(rule: AccessRule, index: number): CompiledRule {

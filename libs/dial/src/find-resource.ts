@@ -24,7 +24,7 @@ export interface ResourceGuard {
    */
   denialOfGiven?(target: AccessTarget): AccessDecision | null;
   /** The same of an address that the proxy resolved to. */
-  denialOfProxyAddress?(address: string): AccessDecision | null;
+  denialOfProxyAddress?(proxy: AccessTarget, address: string): AccessDecision | null;
 }
 
 /** What decides and resolves. */

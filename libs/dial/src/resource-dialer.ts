@@ -172,7 +172,7 @@ async function connectToProxy(
     const given = givenAddress(parts, way);
     for (const address of await resolveName(parts, way, deadline, signal)) {
       const denied =
-        parts.guard.denialOfProxyAddress?.(address) ??
+        parts.guard.denialOfProxyAddress?.({ host, port }, address) ??
         (given === null ? null : (parts.guard.denialOfGiven?.({ host: address, port }) ?? null));
       if (denied === null) addresses.push(address);
       else faults.push(deniedFault(parts.end, { host, port }, denied));

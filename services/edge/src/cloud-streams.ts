@@ -328,7 +328,7 @@ export class CloudStreams {
         const denied = list === null ? null : decideResolved(list, target, address);
         return denied === null ? this.#parts.reach(address) : fromList('gateway', denied);
       },
-      denialOfProxyAddress: (address) => this.#parts.reach(address),
+      denialOfProxyAddress: (_proxy, address) => this.#parts.reach(address),
     };
   }
 }
