@@ -1,5 +1,5 @@
 /** What the node answers and hears on the bus: its live figures, that it is to catch up, or to drain, the end of a client. */
-import type { Bus, Subscription } from '@postern/bus';
+import type { Subscription } from '@postern/bus';
 import {
   answer,
   catchUpAtNode,
@@ -12,41 +12,21 @@ import {
   testAtClient,
   testAtNode,
 } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
-import type { CloudSide } from './cloud-side.ts';
-import type { ClientDesk } from './client-desk.ts';
-import type { Fronts } from './fronts.ts';
-import type { Guard } from './guard.ts';
-import type { Health } from './health.ts';
-import type { Refusals } from './refusals.ts';
-import type { Tunnel, Tunnels } from './tunnels.ts';
+import { subsystemLogger } from '@postern/telemetry';
+import type { NodeParts } from './node-parts.ts';
+import type { Tunnel } from './tunnels.ts';
 
 /** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists says which. */
 const listedMax = 3_000;
 
 type Figures = ReturnType<(typeof listTunnels)['checkAnswer']>;
 
-/** What it needs of the node. */
-export interface BusDeskParts {
-  bus: Bus;
-  node: string;
-  tunnels: Tunnels;
-  fronts: Fronts;
-  refusals: Refusals;
-  cloud: CloudSide;
-  guard: Guard;
-  clientDesk: ClientDesk;
-  health: Health;
-  /** Resolves when what the owners have now is in force here. */
-  catchUp(): Promise<void>;
-  /** Begins to drain; does not wait. */
-  drain(): void;
-  logger: Logger;
-}
-
 /** Serves the node's subjects until they are closed. */
-export function openBusDesk(parts: BusDeskParts): Subscription[] {
-  const { bus, node, cloud, guard, clientDesk, health, logger } = parts;
+export function openBusDesk(parts: NodeParts): Subscription[] {
+  const { cloud, guard, clientDesk, health } = parts;
+  const { bus, options } = parts.given;
+  const node = options.name;
+  const logger = subsystemLogger(parts.given.logger, 'bus');
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
   return [
     answer(
@@ -102,7 +82,7 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
       drainNode,
       () => {
         logger.info('an operator asked this node to drain');
-        parts.drain();
+        void parts.drain.run();
         return { node, draining: true };
       },
       { suffix: node, onError },
@@ -116,14 +96,14 @@ export function openBusDesk(parts: BusDeskParts): Subscription[] {
   ];
 }
 
-function tunnelFigures({ tunnels, cloud }: BusDeskParts, gatewayId: string | undefined): Figures['tunnels'] {
+function tunnelFigures({ tunnels, cloud }: NodeParts, gatewayId: string | undefined): Figures['tunnels'] {
   const all = [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))].slice(0, listedMax);
   if (gatewayId === undefined) return all.map(figuresOf);
   return all.map((tunnel) => ({ ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] }));
 }
 
 function frontFigures(
-  { fronts, refusals }: BusDeskParts,
+  { fronts, refusals }: NodeParts,
   destinationIds: readonly string[] | undefined,
 ): Figures['fronts'] {
   const states = destinationIds?.flatMap((id) => fronts.stateOf(id) ?? []) ?? fronts.states();

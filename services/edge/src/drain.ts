@@ -12,9 +12,13 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { NodeAddress } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { GoAwayCode, type Session } from '@postern/tunnel';
+import { type Endpoint, GoAwayCode, ResetCode } from '@postern/tunnel';
+import type { Callers } from './callers.ts';
+import type { CloudStreams } from './cloud-streams.ts';
+import type { EdgeOptions } from './config.ts';
 import type { CallerCause } from './errors.ts';
-import type { Tunnel } from './tunnels.ts';
+import type { Presence } from './presence.ts';
+import type { Tunnel, Tunnels } from './tunnels.ts';
 
 /** How long a client may take to open another tunnel before its node says GOAWAY all the same. */
 const moveMsMax = 10_000;
@@ -32,21 +36,18 @@ export function drainMsMax(options: { drainDelayMs: number; drainGraceMs: number
   return Math.max(options.drainDelayMs, moveMsMax + spreadMs.max) + options.drainGraceMs;
 }
 
-/** What a drain needs of the node. */
+/** What a drain empties, of the parts that a node has. */
 export interface DrainParts {
-  drainDelayMs: number;
-  drainGraceMs: number;
-  tunnels: { all(): Iterable<Tunnel>; readonly size: number };
-  callers: { readonly size: number; drain(graceMs: number): Promise<void>; close(cause: CallerCause): void };
-  /** The other nodes that take tunnels, best first. */
-  others(): NodeAddress[];
-  /** The names of other nodes where the client of a tunnel has one. */
-  heldBy(tunnel: Tunnel): ReadonlySet<string>;
-  /** Says to all that this node is not ready any more. */
-  tell(): void;
+  options: Pick<EdgeOptions, 'drainDelayMs' | 'drainGraceMs'>;
+  endpoint: Endpoint;
+  tunnels: Tunnels;
+  callers: Callers;
+  /** Of cloud destinations, whose callers are at a client. */
+  cloudStreams: CloudStreams;
+  presence: Presence;
+  /** Whether the others have heard that this node is ready. */
+  serving(): boolean;
   closeFronts(): void;
-  /** What this node relays over a session for others loses this path. */
-  leaveRelayed(session: Session, text: string): void;
   logger: Logger;
 }
 
@@ -77,21 +78,25 @@ export class Drain {
   }
 
   async #run(): Promise<void> {
-    const { tunnels, callers, logger, drainDelayMs, drainGraceMs } = this.#parts;
+    const { tunnels, callers, cloudStreams, endpoint, presence, logger } = this.#parts;
+    const { drainDelayMs, drainGraceMs } = this.#parts.options;
     // Whoever asks is answered first, and `active` is true for all that follows.
     await Promise.resolve();
-    this.#parts.tell();
-    const others = this.#parts.others();
-    logger.info({ tunnels: tunnels.size, callers: callers.size, others: others.length }, 'draining');
+    if (this.#parts.serving()) presence.tellNews();
+    const others = presence.nodes();
+    const all = { tunnels: tunnels.size, callers: callers.size + cloudStreams.size };
+    logger.info({ ...all, others: others.length }, 'draining');
     if (others.length > 0) await Promise.all([sleep(drainDelayMs), this.#moveTunnels(others)]);
     this.#closed = true;
     this.#parts.closeFronts();
     for (const { session } of tunnels.all()) {
       session.goAway(GoAwayCode.ShuttingDown, reason);
-      this.#parts.leaveRelayed(session, reason);
+      endpoint.resetRelayed(session, ResetCode.PathLost, reason);
     }
-    await callers.drain(drainGraceMs);
-    callers.close({ code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' });
+    await Promise.all([callers.drain(drainGraceMs), cloudStreams.drain(drainGraceMs)]);
+    const cause: CallerCause = { code: 'EDGE_DRAINING', text: 'the node stopped', end: 'edge' };
+    callers.close(cause);
+    cloudStreams.close(cause);
     logger.info({ tunnels: tunnels.size }, 'drained');
   }
 
@@ -102,7 +107,7 @@ export class Drain {
     let told = 0;
     for (const tunnel of left) {
       if (tunnel.session.closed) continue;
-      const nodes = nodesFor(others, this.#parts.heldBy(tunnel));
+      const nodes = nodesFor(others, this.#heldBy(tunnel));
       tunnel.session.sendControl({ kind: 'move', nodes, withinMs, reason });
       told += 1;
       if (told % groupMax === 0) await turn();
@@ -111,7 +116,7 @@ export class Drain {
     while (performance.now() < deadline) {
       for (const tunnel of left) if (this.#hasMoved(tunnel)) left.delete(tunnel);
       // All are told when the whole platform stops at once: then there is nowhere to go.
-      if (left.size === 0 || this.#parts.others().length === 0) return;
+      if (left.size === 0 || this.#parts.presence.nodes().length === 0) return;
       await sleep(lookMs);
     }
     this.#parts.logger.warn({ tunnels: left.size }, 'clients have not moved their tunnels in time');
@@ -119,7 +124,13 @@ export class Drain {
 
   /** The client has said GOAWAY, since its other tunnel is up, and that one is known here. */
   #hasMoved(tunnel: Tunnel): boolean {
-    return tunnel.session.closed || (!tunnel.usable && this.#parts.heldBy(tunnel).size > 0);
+    return tunnel.session.closed || (!tunnel.usable && this.#heldBy(tunnel).size > 0);
+  }
+
+  /** The names of other nodes where the client of a tunnel has one. */
+  #heldBy({ gatewayId, clientId, bootId }: Tunnel): ReadonlySet<string> {
+    const held = this.#parts.presence.clientElsewhere(gatewayId, clientId);
+    return new Set(held.filter(({ tunnel }) => tunnel.bootId === bootId).map(({ node }) => node));
   }
 }
 

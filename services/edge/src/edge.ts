@@ -28,7 +28,6 @@ export function createEdge(parts: EdgeParts): Edge {
 
 class EdgeNode implements Edge {
   readonly name = 'edge';
-  readonly #parts: EdgeParts;
   readonly #logger: Logger;
   readonly #node: NodeParts;
   readonly #starting = new AbortController();
@@ -37,7 +36,6 @@ class EdgeNode implements Edge {
   #stopping: Promise<void> | null = null;
 
   constructor(parts: EdgeParts) {
-    this.#parts = parts;
     this.#logger = subsystemLogger(parts.logger, 'edge');
     this.#node = new NodeParts(parts, { ready: () => this.ready().ready, serving: () => this.#serving });
   }
@@ -52,33 +50,9 @@ class EdgeNode implements Edge {
 
   async start(): Promise<void> {
     const { signal } = this.#starting;
-    const { bus, options } = this.#parts;
     this.#node.aclReach.start();
     this.#node.presence.listen();
-    const desk = openBusDesk({
-      bus,
-      node: options.name,
-      tunnels: this.#node.tunnels,
-      fronts: this.#node.fronts,
-      refusals: this.#node.refusals,
-      cloud: this.#node.cloud,
-      guard: this.#node.guard,
-      clientDesk: this.#node.clientDesk,
-      health: this.#node.health,
-      catchUp: async () => {
-        await this.#node.followers.catchUp();
-        const { certificates, frontSide, cloud, guard } = this.#node;
-        await Promise.all([
-          certificates.held.catchUp(),
-          frontSide.settled(),
-          cloud.book.followed(),
-          guard.listsTaken(),
-        ]);
-      },
-      drain: () => void this.#node.drain.run(),
-      logger: subsystemLogger(this.#parts.logger, 'bus'),
-    });
-    this.#subscriptions = [...desk, this.#node.health.listen()];
+    this.#subscriptions = [...openBusDesk(this.#node), this.#node.health.listen()];
     await Promise.all([
       this.#node.certificates.own.start(signal),
       this.#node.certificates.identity.start(signal),
@@ -107,22 +81,7 @@ class EdgeNode implements Edge {
   }
 
   status(): unknown {
-    const { options, version } = this.#parts;
-    return edgeStatus(this.#node, {
-      node: {
-        name: options.name,
-        zone: options.zone,
-        bootId: this.#node.bootId,
-        version,
-        draining: this.#node.drain.active,
-      },
-      ports: this.ports,
-      aclInReach: this.#node.aclReach.inReach,
-      ticketKeys: this.#node.keys.size,
-      certificate: this.#node.certificates.own,
-      certificates: this.#node.certificates.held,
-      bounds: options,
-    });
+    return edgeStatus(this.#node, this.ports);
   }
 
   stop(): Promise<void> {

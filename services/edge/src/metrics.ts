@@ -3,37 +3,36 @@
  * of gateways, which operators make; never addresses or names from outside, so that strangers cannot grow the list.
  */
 import { type AnsweredRequest, HttpServerDurations, type Metrics, type Sample } from '@postern/telemetry';
-import type { CompressionCounts } from '@postern/tunnel';
+import type { Compression, Endpoint } from '@postern/tunnel';
+import type { Callers } from './callers.ts';
+import type { CloudSide } from './cloud-side.ts';
+import type { Followers } from './followers.ts';
+import type { Fronts } from './fronts.ts';
 import type { GatewayCounts } from './gateway-totals.ts';
-import type { Eviction } from './handshake-gate.ts';
-import type { HttpCounts } from './http/http-desk.ts';
+import type { Eviction, HandshakeGate } from './handshake-gate.ts';
+import type { Links } from './links.ts';
+import type { Refusals } from './refusals.ts';
+import type { Relays } from './relays.ts';
+import type { Tunnels } from './tunnels.ts';
+import type { Turns } from './turns.ts';
 
 /** The ports that have a gate; `front` is all of them. */
 export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';
 
-/** Where the numbers are read. */
-export interface MetricSources {
-  tunnels(): { direct: number; websocket: number };
-  callers(): { open: number; opening: number };
-  totals(): { streams: number; fromCallers: number; toCallers: number };
-  gateways(): Iterable<GatewayCounts>;
-  refusals(): ReadonlyMap<string, number>;
-  links(): number;
-  relayed(): number;
-  handshakes(): { connect: number; tunnel: number; link: number };
-  turns(): { working: number; waiting: number };
-  memory(): { receiveReserved: number; sendReserved: number };
-  fronts(): { listening: number; failed: number };
-  cloud(): {
-    size: number;
-    streams: number;
-    bytesFromResources: number;
-    bytesToResources: number;
-    datagramsDropped: number;
-  };
-  datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number };
-  http(): HttpCounts;
-  compression(): CompressionCounts;
+/** The parts of a node that have something to show. */
+export interface ShownParts {
+  tunnels: Tunnels;
+  callers: Callers;
+  refusals: Refusals;
+  links: Links;
+  relays: Relays;
+  gates: Record<GatedPort, HandshakeGate>;
+  turns: Turns;
+  endpoint: Endpoint;
+  fronts: Fronts;
+  cloud: CloudSide;
+  compression: Compression;
+  followers: Followers;
 }
 
 /** What is counted as it happens. */
@@ -45,14 +44,14 @@ export interface EdgeMetrics {
   answered(request: AnsweredRequest): void;
 }
 
-/** Registers the edge's metrics. */
-export function edgeMetrics(metrics: Metrics, sources: MetricSources): EdgeMetrics {
-  registerGauges(metrics, sources);
-  registerCallers(metrics, sources);
-  registerGateways(metrics, sources);
-  registerHttp(metrics, sources);
-  registerDatagrams(metrics, sources);
-  registerCloud(metrics, sources);
+/** Registers the edge's metrics; `node` is asked at each reading, since they are registered before there are all parts. */
+export function edgeMetrics(metrics: Metrics, node: () => ShownParts): EdgeMetrics {
+  registerGauges(metrics, node);
+  registerCallers(metrics, node);
+  registerGateways(metrics, node);
+  registerHttp(metrics, node);
+  registerDatagrams(metrics, node);
+  registerCloud(metrics, node);
   const count = (name: string, unit: string, help: string, labels: string[]) =>
     metrics.counter({ name: `postern.edge.${name}`, unit, help, labels });
   const failures = count('handshake_failures', '{handshake}', 'Tunnel handshakes that failed, by code.', [
@@ -103,7 +102,7 @@ export function supervisorMetrics(
   });
 }
 
-function registerGauges(metrics: Metrics, sources: MetricSources): void {
+function registerGauges(metrics: Metrics, node: () => ShownParts): void {
   const gauge = (name: string, unit: string, help: string, label: string, read: () => object) =>
     metrics.gauge({
       name: `postern.edge.${name}`,
@@ -112,48 +111,61 @@ function registerGauges(metrics: Metrics, sources: MetricSources): void {
       labels: [label],
       read: () => samples(label, read()),
     });
-  gauge('tunnels', '{tunnel}', 'Tunnels that end here.', 'transport', () => sources.tunnels());
+  gauge('tunnels', '{tunnel}', 'Tunnels that end here.', 'transport', () => node().tunnels.byTransport());
   gauge(
     'callers',
     '{connection}',
     'Callers’ connections; opening are those that wait for a client.',
     'state',
-    () => sources.callers(),
+    () => ({ open: node().callers.size, opening: node().callers.opening }),
   );
   gauge(
     'turns',
     '{handshake}',
     'Clients’ handshakes at work, and those that wait for their turn.',
     'state',
-    () => sources.turns(),
+    () => node().turns.counts,
   );
-  gauge('handshakes', '{connection}', 'Connections that have not yet shown what they are for.', 'port', () =>
-    sources.handshakes(),
+  gauge(
+    'handshakes',
+    '{connection}',
+    'Connections that have not yet shown what they are for.',
+    'port',
+    () => {
+      const { connect, tunnel, link } = node().gates;
+      return { connect: connect.size, tunnel: tunnel.size, link: link.size };
+    },
   );
-  gauge('buffered', 'By', 'Bytes promised to senders and bytes kept for peers, all streams.', 'kind', () =>
-    sources.memory(),
+  gauge(
+    'buffered',
+    'By',
+    'Bytes promised to senders and bytes kept for peers, all streams.',
+    'kind',
+    () => node().endpoint.memory,
   );
-  gauge('fronts', '{front}', 'Fronts that listen, and those that cannot.', 'state', () => sources.fronts());
+  gauge('fronts', '{front}', 'Fronts that listen, and those that cannot.', 'state', () =>
+    node().fronts.counts(),
+  );
   metrics.gauge({
     name: 'postern.edge.links',
     unit: '{link}',
     help: 'Other nodes to which a link is up.',
-    read: () => sources.links(),
+    read: () => node().links.nodes.length,
   });
   metrics.counter({
     name: 'postern.edge.relays',
     unit: '{stream}',
     help: 'Streams that were passed on for another node or client, repeats after a broken path included.',
-    read: () => sources.relayed(),
+    read: () => node().relays.passedOn,
   });
 }
 
-function registerCallers(metrics: Metrics, sources: MetricSources): void {
+function registerCallers(metrics: Metrics, node: () => ShownParts): void {
   metrics.counter({
     name: 'postern.edge.streams',
     unit: '{stream}',
     help: 'Streams that a client took.',
-    read: () => sources.totals().streams,
+    read: () => node().callers.totals().streams,
   });
   metrics.counter({
     name: 'postern.edge.bytes',
@@ -161,7 +173,7 @@ function registerCallers(metrics: Metrics, sources: MetricSources): void {
     help: 'Bytes from and to callers.',
     labels: ['direction'],
     read: () => {
-      const { fromCallers, toCallers } = sources.totals();
+      const { fromCallers, toCallers } = node().callers.totals();
       return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
     },
   });
@@ -169,7 +181,7 @@ function registerCallers(metrics: Metrics, sources: MetricSources): void {
     name: 'postern.edge.compressed_streams',
     unit: '{stream}',
     help: 'Streams whose data is compressed in the tunnel.',
-    read: () => sources.compression().streams,
+    read: () => node().compression.counts.streams,
   });
   metrics.counter({
     name: 'postern.edge.compressed_bytes',
@@ -177,7 +189,7 @@ function registerCallers(metrics: Metrics, sources: MetricSources): void {
     help: 'Bytes of compressed streams: as callers and resources have them, and as they were in the tunnel.',
     labels: ['side'],
     read: () => {
-      const { plainBytes, tunnelBytes } = sources.compression();
+      const { plainBytes, tunnelBytes } = node().compression.counts;
       return samples('side', { plain: plainBytes, tunnel: tunnelBytes });
     },
   });
@@ -186,13 +198,13 @@ function registerCallers(metrics: Metrics, sources: MetricSources): void {
     unit: '{caller}',
     help: 'Callers turned away or cut, by code.',
     labels: ['code'],
-    read: () => [...sources.refusals()].map(([code, value]) => ({ value, labels: { code } })),
+    read: () => [...node().refusals.counts].map(([code, value]) => ({ value, labels: { code } })),
   });
 }
 
-function registerGateways(metrics: Metrics, sources: MetricSources): void {
+function registerGateways(metrics: Metrics, node: () => ShownParts): void {
   const read = (key: 'tunnels' | 'callers' | 'streams' | 'refused') => () =>
-    [...sources.gateways()].map((one) => ({
+    [...gatewayCounts(node())].map((one) => ({
       value: one[key],
       labels: { postern_gateway_id: one.gatewayId },
     }));
@@ -231,7 +243,7 @@ function registerGateways(metrics: Metrics, sources: MetricSources): void {
     help: 'Bytes from and to each gateway’s callers, of streams and requests that are over.',
     labels: [...labels, 'direction'],
     read: () =>
-      [...sources.gateways()].flatMap(({ gatewayId, fromCallers, toCallers }) =>
+      [...gatewayCounts(node())].flatMap(({ gatewayId, fromCallers, toCallers }) =>
         samples('direction', { from_caller: fromCallers, to_caller: toCallers }).map((sample) => ({
           value: sample.value,
           labels: { ...sample.labels, postern_gateway_id: gatewayId },
@@ -240,14 +252,14 @@ function registerGateways(metrics: Metrics, sources: MetricSources): void {
   });
 }
 
-function registerHttp(metrics: Metrics, sources: MetricSources): void {
+function registerHttp(metrics: Metrics, node: () => ShownParts): void {
   metrics.gauge({
     name: 'postern.edge.http',
     unit: '{item}',
     help: 'Requests under way, callers’ HTTP connections, and connections kept to resources.',
     labels: ['kind'],
     read: () => {
-      const { running, connections, kept } = sources.http();
+      const { running, connections, kept } = node().callers.http.counts;
       return samples('kind', { requests: running, connections, kept });
     },
   });
@@ -257,18 +269,18 @@ function registerHttp(metrics: Metrics, sources: MetricSources): void {
     help: 'HTTP requests that a client took, by the connection to the resource: a new one, or a kept one.',
     labels: ['connection'],
     read: () => {
-      const { overKept, overNew } = sources.http();
+      const { overKept, overNew } = node().callers.http.counts;
       return samples('connection', { kept: overKept, new: overNew });
     },
   });
 }
 
-function registerDatagrams(metrics: Metrics, sources: MetricSources): void {
+function registerDatagrams(metrics: Metrics, node: () => ShownParts): void {
   metrics.gauge({
     name: 'postern.edge.udp_flows',
     unit: '{flow}',
     help: 'UDP callers of fronts, by address and port.',
-    read: () => sources.datagrams().flows,
+    read: () => node().fronts.datagrams().flows,
   });
   metrics.counter({
     name: 'postern.edge.udp_datagrams',
@@ -276,7 +288,7 @@ function registerDatagrams(metrics: Metrics, sources: MetricSources): void {
     help: 'Datagrams from and to callers of the fronts that there are.',
     labels: ['direction'],
     read: () => {
-      const { fromCallers, toCallers } = sources.datagrams();
+      const { fromCallers, toCallers } = node().fronts.datagrams();
       return samples('direction', { from_caller: fromCallers, to_caller: toCallers });
     },
   });
@@ -287,24 +299,24 @@ function registerDatagrams(metrics: Metrics, sources: MetricSources): void {
     labels: ['side'],
     read: () =>
       samples('side', {
-        front: sources.datagrams().dropped,
-        cloud: sources.cloud().datagramsDropped,
+        front: node().fronts.datagrams().dropped,
+        cloud: node().cloud.streams.totals.datagramsDropped,
       }),
   });
 }
 
-function registerCloud(metrics: Metrics, sources: MetricSources): void {
+function registerCloud(metrics: Metrics, node: () => ShownParts): void {
   metrics.gauge({
     name: 'postern.edge.cloud_streams_open',
     unit: '{stream}',
     help: 'Streams that clients opened for cloud destinations, running or dialling.',
-    read: () => sources.cloud().size,
+    read: () => node().cloud.streams.size,
   });
   metrics.counter({
     name: 'postern.edge.cloud_streams',
     unit: '{stream}',
     help: 'Streams of cloud destinations that reached their resource.',
-    read: () => sources.cloud().streams,
+    read: () => node().cloud.streams.totals.streams,
   });
   metrics.counter({
     name: 'postern.edge.cloud_bytes',
@@ -312,10 +324,16 @@ function registerCloud(metrics: Metrics, sources: MetricSources): void {
     help: 'Bytes from and to the resources of cloud destinations, of streams that are over.',
     labels: ['direction'],
     read: () => {
-      const { bytesFromResources, bytesToResources } = sources.cloud();
+      const { bytesFromResources, bytesToResources } = node().cloud.streams.totals;
       return samples('direction', { from_resource: bytesFromResources, to_resource: bytesToResources });
     },
   });
+}
+
+function gatewayCounts({ callers, followers, tunnels }: ShownParts): GatewayCounts[] {
+  const rows = callers.gateways(followers.policies.items.keys());
+  const counts = tunnels.countsOf(rows.map(({ gatewayId }) => gatewayId));
+  return rows.map((row, at) => ({ ...row, tunnels: counts[at] ?? 0 }));
 }
 
 function samples(label: string, values: object): Sample[] {

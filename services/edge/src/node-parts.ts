@@ -24,8 +24,7 @@ import { CloudSide } from './cloud-side.ts';
 import type { EdgeOptions } from './config.ts';
 import { ClientDesk } from './client-desk.ts';
 import { ClientSide } from './client-side.ts';
-import type { Drain } from './drain.ts';
-import { drainOf } from './node-drain.ts';
+import { Drain } from './drain.ts';
 import { FleetNews } from './fleet-news.ts';
 import { FleetSide } from './fleet-side.ts';
 import { Followers } from './followers.ts';
@@ -37,8 +36,7 @@ import { Guard } from './guard.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
 import { Health } from './health.ts';
 import type { Links } from './links.ts';
-import { type ShownParts, metricSourcesOf } from './metric-sources.ts';
-import { type EdgeMetrics, type GatedPort, edgeMetrics } from './metrics.ts';
+import { type EdgeMetrics, type GatedPort, type ShownParts, edgeMetrics } from './metrics.ts';
 import { NodeCertificates } from './node-certificates.ts';
 import type { Presence } from './presence.ts';
 import { Relays, tracedRelay } from './relays.ts';
@@ -83,7 +81,8 @@ const gatewayLimits: Partial<Limits> = {
 /** All parts of one node. */
 export class NodeParts implements ShownParts {
   readonly bootId = randomUUID();
-  readonly #parts: EdgeParts;
+  /** What it was made with. */
+  readonly given: EdgeParts;
   readonly #life: NodeLife;
   readonly endpoint: Endpoint;
   readonly followers: Followers;
@@ -112,13 +111,10 @@ export class NodeParts implements ShownParts {
   readonly metrics: EdgeMetrics;
 
   constructor(parts: EdgeParts, life: NodeLife) {
-    this.#parts = parts;
+    this.given = parts;
     this.#life = life;
     const { options, bus, logger } = parts;
-    this.metrics = edgeMetrics(
-      parts.metrics,
-      metricSourcesOf(() => this),
-    );
+    this.metrics = edgeMetrics(parts.metrics, () => this);
     const { tracing = null } = parts;
     const traces = tracing === null ? null : new Traces(tracing, options);
     this.gates = makeGates(options, (port, cause) => this.metrics.evicted(port, cause));
@@ -249,9 +245,9 @@ export class NodeParts implements ShownParts {
       clientElsewhere: (gatewayId, clientId) => this.presence.clientElsewhere(gatewayId, clientId),
       isQuiet: (node) => this.presence.isQuiet(node),
     });
-    this.drain = drainOf({
+    this.drain = new Drain({
       options,
-      logger,
+      logger: subsystemLogger(logger, 'drain'),
       endpoint: this.endpoint,
       tunnels: this.tunnels,
       callers: this.callers,
@@ -269,6 +265,17 @@ export class NodeParts implements ShownParts {
 
   get fronts(): Fronts {
     return this.frontSide.fronts;
+  }
+
+  /** Resolves when what the owners have now is in force here. */
+  async catchUp(): Promise<void> {
+    await this.followers.catchUp();
+    await Promise.all([
+      this.certificates.held.catchUp(),
+      this.frontSide.settled(),
+      this.cloud.book.followed(),
+      this.guard.listsTaken(),
+    ]);
   }
 
   #policy(gatewayId: string): Policy | undefined {
@@ -319,7 +326,7 @@ export class NodeParts implements ShownParts {
   }
 
   #makeClientSide(): ClientSide {
-    const { bus, options, logger } = this.#parts;
+    const { bus, options, logger } = this.given;
     return new ClientSide({
       bus,
       options,
@@ -341,7 +348,7 @@ export class NodeParts implements ShownParts {
   }
 
   #makeFleetSide(): FleetSide {
-    const { bus, options, logger, version, alone } = this.#parts;
+    const { bus, options, logger, version, alone } = this.given;
     return new FleetSide({
       bus,
       options,

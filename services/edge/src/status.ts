@@ -1,52 +1,44 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
-import type { CallerBounds } from './callers.ts';
-import type { Certificates } from './certificates.ts';
 import type { Fronts } from './fronts.ts';
-import type { ShownParts } from './metric-sources.ts';
+import type { NodeParts } from './node-parts.ts';
 import type { Refusals } from './refusals.ts';
-import type { ServerCertificate } from './server-certificate.ts';
 import type { Tunnels } from './tunnels.ts';
 
 /** How many tunnels and fronts are shown one by one. */
 const shownMax = 1_000;
 
-/** What is shown beside the parts that have something to show. */
-export interface StatusSources {
-  node: { name: string; zone: string; bootId: string; version: string; draining: boolean };
-  ports: { connect: number; http: number; tunnel: number; link: number };
-  aclInReach: boolean;
-  ticketKeys: number;
-  certificate: ServerCertificate;
-  certificates: Certificates;
-  bounds: CallerBounds;
-}
-
-/** The status of the node. */
-export function edgeStatus(parts: ShownParts, sources: StatusSources): object {
-  const { certificate, bounds } = sources;
-  const { callers, cloud, tunnels, fronts, refusals } = parts;
-  const { fingerprint, notAfter, renewAt } = certificate.current ?? {};
+/** The status of the node; `ports` are those that it took. */
+export function edgeStatus(node: NodeParts, ports: object): object {
+  const { callers, cloud, tunnels, fronts, refusals } = node;
+  const { options, version } = node.given;
+  const { name, zone } = options;
+  const { own, held } = node.certificates;
+  const { fingerprint, notAfter, renewAt } = own.current ?? {};
   return {
-    ...sources.node,
-    ports: sources.ports,
-    links: parts.links.nodes,
-    acl: { inReach: sources.aclInReach, ticketKeys: sources.ticketKeys },
-    certificate: { fingerprint, notAfter, renewAt, fault: certificate.fault },
-    certificates: sources.certificates.status(),
+    name,
+    zone,
+    bootId: node.bootId,
+    version,
+    draining: node.drain.active,
+    ports,
+    links: node.links.nodes,
+    acl: { inReach: node.aclReach.inReach, ticketKeys: node.keys.size },
+    certificate: { fingerprint, notAfter, renewAt, fault: own.fault },
+    certificates: held.status(),
     callers: {
       open: callers.size,
       opening: callers.opening,
-      max: bounds.connectionsMax,
+      max: options.connectionsMax,
       ...callers.totals(),
     },
     cloud: {
       open: cloud.streams.size,
       dialling: cloud.streams.dialling,
       ...cloud.streams.totals,
-      shown: shownCloud(parts),
+      shown: shownCloud(node),
     },
-    memory: parts.endpoint.memory,
-    compression: parts.compression.counts,
+    memory: node.endpoint.memory,
+    compression: node.compression.counts,
     refusals: Object.fromEntries(refusals.counts),
     tunnels: { count: tunnels.size, shown: shownTunnels(tunnels) },
     fronts: { count: fronts.size, shown: shownFronts(fronts, refusals) },
@@ -75,7 +67,7 @@ function shownFronts(fronts: Fronts, refusals: Refusals): object[] {
     .map((state) => ({ ...state, lastRefusals: refusals.last(state.destinationId) }));
 }
 
-function shownCloud({ cloud: { book }, tunnels, refusals }: ShownParts): object[] {
+function shownCloud({ cloud: { book }, tunnels, refusals }: NodeParts): object[] {
   return firstOf(book.routes()).map(({ id, gatewayId, name, enabled, gatewayEnabled, clientPort }) => ({
     destinationId: id,
     name,

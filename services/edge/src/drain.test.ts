@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LocatedTunnel } from '@postern/replica';
 import { silentLogger } from '@postern/telemetry';
+import { Drain, type DrainParts } from './drain.ts';
 import { optionsOf } from './fixture/node.ts';
-import { type DrainedNode, drainOf } from './node-drain.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 
 const other = { node: 'edge-2', zone: '', host: 'h', port: 9000, serverName: 'edge-2' };
 
 /** A node with so many clients of one gateway; each has moved to the other node as soon as it is told. */
-function drainedNode(clients: number): { node: DrainedNode; told: string[] } {
+function drainedNode(clients: number): { node: DrainParts; told: string[] } {
   const told: string[] = [];
   const tunnels = Array.from({ length: clients }, (_, index) => {
     const tunnel = {
@@ -45,12 +45,12 @@ function drainedNode(clients: number): { node: DrainedNode; told: string[] } {
     serving: () => false,
     closeFronts: () => {},
   };
-  return { node: node as unknown as DrainedNode, told };
+  return { node: node as unknown as DrainParts, told };
 }
 
 test('a drain asks where each client has tunnels, not where all of its gateway have', async () => {
   const { node, told } = drainedNode(3);
-  await drainOf(node).run();
+  await new Drain(node).run();
   assert.deepEqual(told, ['c0', 'c1', 'c2']);
 });
 
@@ -58,7 +58,7 @@ test('a drain tells its clients in groups, so that the node does not stand still
   const { node, told } = drainedNode(600);
   let toldFirst = 0;
   setImmediate(() => (toldFirst = told.length));
-  await drainOf(node).run();
+  await new Drain(node).run();
   assert.ok(toldFirst > 0 && toldFirst < 600, `${toldFirst} were told at once`);
   assert.equal(told.length, 600);
 });
