@@ -1,18 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LineLimit, createLogger } from '@postern/telemetry';
+import { createLogger } from '@postern/telemetry';
 import { maskedTitle } from './secret-title.ts';
 import { TroubleLog } from './trouble-log.ts';
-
-describe('line limit', () => {
-  it('lets so many lines through a second, and says how many it left out', () => {
-    let now = 0;
-    const limit = new LineLimit(2, () => now);
-    assert.deepEqual([limit.take(), limit.take(), limit.take(), limit.take()], [0, 0, null, null]);
-    now = 1000;
-    assert.deepEqual([limit.take(), limit.take()], [2, 0]);
-  });
-});
 
 describe('trouble log', () => {
   it('tells a cause at once, then once a minute, and another one at once', () => {

@@ -239,17 +239,15 @@ export class StreamServer {
     this.counts.refused += 1;
     stream.reset(error.reset, error.message);
     span?.end({ type: resetCodeName(error.reset), message: error.message });
-    const leftOut = this.#lines.take();
-    if (leftOut === null) return;
+    const more = this.#lines.take();
+    if (more === null) return;
     const fields = {
+      ...more,
       ...(metadata === null ? {} : tags(metadata, span)),
       reset: resetCodeName(error.reset),
       rule: error.decision?.rule ?? undefined,
     };
-    this.#options.logger.warn(
-      { ...fields, ...(leftOut > 0 ? { leftOut } : {}) },
-      `a stream was refused: ${error.message}`,
-    );
+    this.#options.logger.warn(fields, `a stream was refused: ${error.message}`);
   }
 }
 

@@ -16,8 +16,8 @@ export class LineLimit {
     this.#now = now;
   }
 
-  /** Null when this second has its lines; else how many were left out since the last one. */
-  take(): number | null {
+  /** Null when this second has its lines; else how many were left out since the last one, as the line is to say it. */
+  take(): { leftOut?: number } | null {
     const second = Math.floor(this.#now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
@@ -30,6 +30,6 @@ export class LineLimit {
     this.#lines += 1;
     const leftOut = this.#leftOut;
     this.#leftOut = 0;
-    return leftOut;
+    return leftOut > 0 ? { leftOut } : {};
   }
 }

@@ -26,6 +26,7 @@ export { Flow, type FlowCounts } from './flow.ts';
 export { ConnectionListener } from './connection-listener.ts';
 export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
+export { Multimap } from './multimap.ts';
 export { Opening, type OpeningEvents } from './opening.ts';
 export type { RelayedOpen } from './relay.ts';
 export type { Session } from './session.ts';

@@ -12,6 +12,13 @@ export class Multimap<Value> {
     return this.#sets.get(key)?.size ?? 0;
   }
 
+  /** How many there are under all keys; costs a look at each key. */
+  countAll(): number {
+    let count = 0;
+    for (const set of this.#sets.values()) count += set.size;
+    return count;
+  }
+
   *values(): Iterable<Value> {
     for (const set of this.#sets.values()) yield* set;
   }
@@ -22,8 +29,11 @@ export class Multimap<Value> {
     else set.add(value);
   }
 
-  delete(key: string, value: Value): void {
+  /** Whether it was there. */
+  delete(key: string, value: Value): boolean {
     const set = this.#sets.get(key);
-    if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
+    if (set?.delete(value) !== true) return false;
+    if (set.size === 0) this.#sets.delete(key);
+    return true;
   }
 }

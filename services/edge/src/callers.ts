@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { FrontRoute } from '@postern/contracts';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
 import type { Logger } from '@postern/telemetry';
-import { type CallerEnd, type Flow, ResetCode, socketEnd } from '@postern/tunnel';
+import { type CallerEnd, type Flow, Multimap, ResetCode, socketEnd } from '@postern/tunnel';
 import { RateLimit } from './admission.ts';
 import type { AcceptedCaller, CallerAbout } from './accepted-caller.ts';
 import { CallerPlaces, type CallerPlacesBounds } from './caller-places.ts';
@@ -56,7 +56,7 @@ export class Callers {
   readonly #rate: RateLimit;
   /** Apart, as anybody can send datagrams in another's name. */
   readonly #flowRate: RateLimit;
-  readonly #byGateway = new Map<string, Set<FrontErrand>>();
+  readonly #byGateway = new Multimap<FrontErrand>();
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: GatewayShares;
@@ -107,7 +107,7 @@ export class Callers {
   /** Streams and bytes since the start, running ones included. */
   totals(): { streams: number; fromCallers: number; toCallers: number } {
     const totals = { ...this.#ended.all };
-    for (const caller of this.#all()) {
+    for (const caller of this.#byGateway.values()) {
       if (!caller.opened) continue;
       const { fromCaller, toCaller } = caller.bytes;
       if (caller.tookStream) totals.streams += 1;
@@ -192,7 +192,7 @@ export class Callers {
   /** The destination or gateway, or one of their rules, has changed. */
   judgeAgain(gatewayId: string): void {
     this.http.judgeAgain(gatewayId);
-    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+    for (const caller of this.#byGateway.get(gatewayId)) {
       caller.judgeAgain(this.#parts.route(caller.destinationId));
     }
   }
@@ -200,14 +200,14 @@ export class Callers {
   /** Ends every caller that a client serves. */
   end(gatewayId: string, clientId: string, cause: CallerCause): void {
     this.http.endKept(gatewayId, clientId, cause.text);
-    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+    for (const caller of this.#byGateway.get(gatewayId)) {
       if (caller.clientId === clientId) caller.end(cause);
     }
   }
 
   /** Another boot of a client has come up: whoever the former one served has lost its other end. */
   endFormerBoot(gatewayId: string, clientId: string, bootId: string): void {
-    for (const caller of this.#byGateway.get(gatewayId) ?? []) {
+    for (const caller of this.#byGateway.get(gatewayId)) {
       const { clientProcess } = caller;
       if (clientProcess?.id !== clientId || clientProcess.bootId === bootId) continue;
       const text = 'the client was started anew';
@@ -229,7 +229,7 @@ export class Callers {
   /** Ends all that are left. Idempotent. */
   close(cause: CallerCause): void {
     clearInterval(this.#timer);
-    for (const caller of this.#all()) caller.end(cause, ResetCode.ShuttingDown);
+    for (const caller of this.#byGateway.values()) caller.end(cause, ResetCode.ShuttingDown);
     this.http.close();
   }
 
@@ -242,9 +242,7 @@ export class Callers {
 
   #add(caller: FrontErrand): void {
     this.#opening.take(caller.gatewayId);
-    const siblings = this.#byGateway.get(caller.gatewayId);
-    if (siblings === undefined) this.#byGateway.set(caller.gatewayId, new Set([caller]));
-    else siblings.add(caller);
+    this.#byGateway.add(caller.gatewayId, caller);
   }
 
   #handleOpened(caller: FrontErrand): void {
@@ -255,9 +253,7 @@ export class Callers {
   }
 
   #remove(caller: FrontErrand, cause: CallerCause | null): void {
-    const siblings = this.#byGateway.get(caller.gatewayId);
-    siblings?.delete(caller);
-    if (siblings?.size === 0) this.#byGateway.delete(caller.gatewayId);
+    this.#byGateway.delete(caller.gatewayId, caller);
     this.#count(caller, cause);
     this.#report(caller, cause);
   }
@@ -288,11 +284,7 @@ export class Callers {
 
   #tick(): void {
     const now = performance.now();
-    for (const caller of this.#all()) caller.tick(now);
+    for (const caller of this.#byGateway.values()) caller.tick(now);
     this.http.tick(now);
-  }
-
-  *#all(): Iterable<FrontErrand> {
-    for (const callers of this.#byGateway.values()) yield* callers;
   }
 }

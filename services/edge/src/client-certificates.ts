@@ -93,9 +93,8 @@ export class ClientCertificates {
   }
 
   #noteFailure(about: object): void {
-    const leftOut = this.#parts.lines.take();
-    if (leftOut === null) return;
-    const more = leftOut > 0 ? { leftOut } : {};
+    const more = this.#parts.lines.take();
+    if (more === null) return;
     this.#parts.logger.warn({ ...about, ...more }, 'a client got no contents of certificates');
   }
 

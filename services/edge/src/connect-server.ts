@@ -174,10 +174,10 @@ export class ConnectServer {
         : new ConnectRefusal(500, 'EDGE_INTERNAL', 'an internal error; its cause is in the log of the node');
     const trackingId = send(refusal);
     this.#parts.onCall(refusal.code);
-    const leftOut = this.#parts.lines.take();
-    if (leftOut === null) return;
+    const more = this.#parts.lines.take();
+    if (more === null) return;
     const { code, gatewayId } = refusal;
-    const about = { code, gatewayId, trackingId, address: this.#addressOf(request.socket).address };
+    const about = { code, gatewayId, trackingId, address: this.#addressOf(request.socket).address, ...more };
     if (refusal === error) this.#parts.logger.info(about, `a first call was refused: ${refusal.message}`);
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }

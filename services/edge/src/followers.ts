@@ -6,6 +6,7 @@ import type { Bus } from '@postern/bus';
 import { type Policy, type Route, policyFeed, routeFeed } from '@postern/contracts';
 import { type FeedChange, FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
+import { Multimap } from '@postern/tunnel';
 
 /** How long a handshake waits for a policy that is not here: a gateway made just now. */
 const policyWaitMs = 500;
@@ -25,7 +26,7 @@ export class Followers {
   readonly routes: FeedFollower<typeof Route>;
   readonly policies: FeedFollower<typeof Policy>;
   readonly #parts: FollowersParts;
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Multimap<() => void>();
 
   constructor(parts: FollowersParts) {
     this.#parts = parts;
@@ -71,16 +72,13 @@ export class Followers {
 
   #wait(gatewayId: string): Promise<void> {
     return new Promise((resolve) => {
-      const waiting = this.#waiting.get(gatewayId) ?? new Set();
-      this.#waiting.set(gatewayId, waiting);
       const done = () => {
         clearTimeout(timer);
-        waiting.delete(done);
-        if (waiting.size === 0) this.#waiting.delete(gatewayId);
+        this.#waiting.delete(gatewayId, done);
         resolve();
       };
       const timer = setTimeout(done, policyWaitMs);
-      waiting.add(done);
+      this.#waiting.add(gatewayId, done);
       this.policies.refresh();
     });
   }
@@ -104,7 +102,7 @@ export class Followers {
   #handlePolicies({ changed, deleted }: FeedChange<Policy>): void {
     for (const id of [...deleted.map((policy) => policy.id), ...changed.map(({ now }) => now.id)]) {
       this.#put(id, () => this.#parts.onPolicy(id));
-      for (const done of this.#waiting.get(id) ?? []) done();
+      for (const done of this.#waiting.get(id)) done();
     }
   }
 }

@@ -25,9 +25,7 @@ export function makeGates(
 export function makePortErrorLog(logger: Logger, port: number): (error: Error) => void {
   const lines = new LineLimit(linesPerSecondMax);
   return (error) => {
-    const leftOut = lines.take();
-    if (leftOut === null) return;
-    const more = leftOut > 0 ? { leftOut } : {};
-    logger.error({ port, error, ...more }, 'a connection could not be accepted');
+    const more = lines.take();
+    if (more !== null) logger.error({ port, error, ...more }, 'a connection could not be accepted');
   };
 }

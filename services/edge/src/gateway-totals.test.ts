@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Multimap } from '@postern/tunnel';
 import { GatewayTotals, countsOfRows, gatewaysCountedMax, otherGateways } from './gateway-totals.ts';
 
 const ended = { streams: 1, fromCallers: 2, toCallers: 3, refused: 0 };
@@ -31,11 +32,8 @@ test('beyond the bound gateways share one row, and one that goes makes room', ()
 });
 
 test('in the row of all others are those that no row is for', () => {
-  const sizes = new Map([
-    ['a', new Set([1])],
-    ['b', new Set([2, 3])],
-    ['c', new Set([4])],
-  ]);
+  const sizes = new Multimap<number>();
+  for (const [index, gatewayId] of ['a', 'b', 'b', 'c'].entries()) sizes.add(gatewayId, index);
   assert.deepEqual(countsOfRows(['a', otherGateways, 'd'], sizes), [1, 3, 0]);
   assert.deepEqual(countsOfRows(['a', 'b', 'c'], sizes), [1, 2, 1]);
 });

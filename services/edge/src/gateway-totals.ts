@@ -2,6 +2,7 @@
  * What each gateway's callers did at this node since its start, of those that are over. One look-up for each caller at its
  * end; gateways are made by operators and bounded, and beyond the bound they share one row.
  */
+import type { Multimap } from '@postern/tunnel';
 
 /** Gateways that are counted apart. */
 export const gatewaysCountedMax = 1_000;
@@ -58,14 +59,12 @@ export class GatewayTotals {
 }
 
 /** How many a row has now, by how many each gateway has: in the row of all others are those that no row is for. */
-export function countsOfRows(
-  gatewayIds: readonly string[],
-  sizes: ReadonlyMap<string, { readonly size: number }>,
-): number[] {
-  const all = [...sizes.values()].reduce((sum, { size }) => sum + size, 0);
-  const counts = gatewayIds.map((gatewayId) => sizes.get(gatewayId)?.size ?? 0);
+export function countsOfRows(gatewayIds: readonly string[], byGateway: Multimap<unknown>): number[] {
+  const counts = gatewayIds.map((gatewayId) => byGateway.count(gatewayId));
   const shown = counts.reduce((sum, count) => sum + count, 0);
-  return gatewayIds.map((gatewayId, at) => (gatewayId === otherGateways ? all - shown : (counts[at] ?? 0)));
+  return gatewayIds.map((gatewayId, at) =>
+    gatewayId === otherGateways ? byGateway.countAll() - shown : (counts[at] ?? 0),
+  );
 }
 
 function addTo(sum: EndedCaller, { streams, fromCallers, toCallers, refused }: EndedCaller): void {

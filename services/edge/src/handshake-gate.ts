@@ -7,6 +7,7 @@
  * cannot shut out the next client. Passes enter in order and all wait equally long, so the first is always the
  * oldest and one timer serves them all.
  */
+import { Multimap } from '@postern/tunnel';
 import { addressGroup } from './admission.ts';
 
 /** Why a connection was cut at the gate. */
@@ -35,7 +36,7 @@ export class HandshakeGate {
   readonly #options: HandshakeGateOptions;
   readonly #onEvict: (cause: Eviction) => void;
   readonly #entries = new Set<Entry>();
-  readonly #byGroup = new Map<string, Set<Entry>>();
+  readonly #byGroup = new Multimap<Entry>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: HandshakeGateOptions, onEvict: (cause: Eviction) => void = () => {}) {
@@ -54,12 +55,12 @@ export class HandshakeGate {
    */
   enter(address: string | null, cut: (cause: Eviction) => void): Pass {
     const group = address === null ? null : addressGroup(address);
-    const peers = group === null ? undefined : this.#byGroup.get(group);
-    if (peers !== undefined && peers.size >= this.#options.perAddressMax)
-      this.#evictFirst(peers, 'address full');
+    if (group !== null && this.#byGroup.count(group) >= this.#options.perAddressMax)
+      this.#evictFirst(this.#byGroup.get(group), 'address full');
     else if (this.#entries.size >= this.#options.max) this.#evictFirst(this.#entries, 'full');
     const entry: Entry = { group, expiresAt: performance.now() + this.#options.timeoutMs, cut };
-    this.#add(entry);
+    this.#entries.add(entry);
+    if (group !== null) this.#byGroup.add(group, entry);
     this.#arm();
     return { leave: () => this.#remove(entry) };
   }
@@ -69,7 +70,7 @@ export class HandshakeGate {
     for (const entry of this.#entries) this.#evict(entry, 'full');
   }
 
-  #evictFirst(entries: Set<Entry>, cause: Eviction): void {
+  #evictFirst(entries: Iterable<Entry>, cause: Eviction): void {
     for (const entry of entries) {
       this.#evict(entry, cause);
       return;
@@ -82,24 +83,13 @@ export class HandshakeGate {
     entry.cut(cause);
   }
 
-  #add(entry: Entry): void {
-    this.#entries.add(entry);
-    if (entry.group === null) return;
-    const peers = this.#byGroup.get(entry.group);
-    if (peers === undefined) this.#byGroup.set(entry.group, new Set([entry]));
-    else peers.add(entry);
-  }
-
   #remove(entry: Entry): void {
     if (!this.#entries.delete(entry)) return;
     if (this.#entries.size === 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
-    if (entry.group === null) return;
-    const peers = this.#byGroup.get(entry.group);
-    peers?.delete(entry);
-    if (peers?.size === 0) this.#byGroup.delete(entry.group);
+    if (entry.group !== null) this.#byGroup.delete(entry.group, entry);
   }
 
   /** One timer at most; it finds out by itself who is due and when the next one is. */

@@ -235,9 +235,9 @@ export class Links {
         ? error.code
         : 'EDGE_INTERNAL';
     this.#parts.onFailure(code);
-    const leftOut = this.#parts.lines.take();
-    if (leftOut === null) return;
+    const more = this.#parts.lines.take();
+    if (more === null) return;
     const reason = error instanceof Error ? error.message : String(error);
-    this.#parts.logger.info({ code, address, node, reason, leftOut }, 'a link was not made');
+    this.#parts.logger.info({ code, address, node, reason, ...more }, 'a link was not made');
   }
 }

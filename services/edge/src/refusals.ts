@@ -51,11 +51,11 @@ export class Refusals {
     const book = this.#book(destinationId);
     book.last.push({ at: new Date().toISOString(), trackingId, caller, ...cause });
     if (book.last.length > lastPerDestinationMax) book.last.shift();
-    const leftOut = book.lines.take();
-    if (leftOut === null) return;
+    const more = book.lines.take();
+    if (more === null) return;
     const { code, text, end, rule } = cause;
     this.#logger.warn(
-      { destinationId, trackingId, ...trace, caller, code, end, rule, ...(leftOut > 0 ? { leftOut } : {}) },
+      { destinationId, trackingId, ...trace, caller, code, end, rule, ...more },
       `${message}: ${text}`,
     );
   }
@@ -63,9 +63,8 @@ export class Refusals {
   /** Writes down one that no destination could be found for. */
   addStranger(trackingId: string, caller: string, { code, text, end }: CallerCause): void {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
-    const leftOut = this.#strangers.take();
-    if (leftOut === null) return;
-    const more = leftOut > 0 ? { leftOut } : {};
+    const more = this.#strangers.take();
+    if (more === null) return;
     this.#logger.warn({ trackingId, caller, code, end, ...more }, `a connection was turned away: ${text}`);
   }
 

@@ -11,6 +11,7 @@
  * Bounds: gateways, the oldest is let go. Who waits is counted among the callers that wait for a client (`openingMax`), of
  * which one gateway has half at most, so that those of others have places.
  */
+import { Multimap } from '@postern/tunnel';
 
 /**
  * How long after a loss callers wait. A client dials again at once, and in the first 3 s four times and more, before
@@ -32,7 +33,7 @@ export class TunnelGaps {
   readonly #now: () => number;
   /** Oldest first. */
   readonly #lostAt = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Multimap<() => void>();
 
   /** `now` is the monotonic time in ms. */
   constructor(now: () => number = () => performance.now()) {
@@ -53,7 +54,7 @@ export class TunnelGaps {
   /** A tunnel of the gateway is up. */
   handleTunnel(gatewayId: string): void {
     // A copy: who tries in vain waits anew.
-    const waiting = [...(this.#waiting.get(gatewayId) ?? [])];
+    const waiting = [...this.#waiting.get(gatewayId)];
     for (const end of waiting) end();
   }
 
@@ -67,23 +68,13 @@ export class TunnelGaps {
     if (leftMs <= 0) return null;
     const stop = (): boolean => {
       clearTimeout(timer);
-      return this.#leave(gatewayId, end);
+      return this.#waiting.delete(gatewayId, end);
     };
     const end = (): void => {
       if (stop()) retry();
     };
     const timer = setTimeout(end, leftMs);
-    const siblings = this.#waiting.get(gatewayId);
-    if (siblings === undefined) this.#waiting.set(gatewayId, new Set([end]));
-    else siblings.add(end);
+    this.#waiting.add(gatewayId, end);
     return stop;
   };
-
-  /** Whether it waited until now. */
-  #leave(gatewayId: string, end: () => void): boolean {
-    const siblings = this.#waiting.get(gatewayId);
-    if (siblings?.delete(end) !== true) return false;
-    if (siblings.size === 0) this.#waiting.delete(gatewayId);
-    return true;
-  }
 }

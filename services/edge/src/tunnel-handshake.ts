@@ -3,14 +3,14 @@
  * out, the tunnel is registered. The same for a TLS connection on the tunnel port and a WebSocket on the connect port.
  * Whoever calls holds a pass of the handshake gate meanwhile.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type NodeHello, type Welcome, knownFeatures } from '@postern/contracts';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { type Carrier, type Endpoint, GoAwayCode, TunnelError } from '@postern/tunnel';
 import { EdgeError } from './errors.ts';
 import { agreedVersion, protocolVersions } from './protocol-version.ts';
 import type { TicketVerifier, VerifiedClient } from './ticket-verifier.ts';
-import { Tunnel, newTunnelId } from './tunnels.ts';
+import { Tunnel } from './tunnels.ts';
 
 const nonceBytes = 24;
 
@@ -34,7 +34,7 @@ export interface TunnelHandshakeParts {
 
 /** Makes a tunnel of a carrier, or refuses it; never rejects. The carrier is closed when it is refused. */
 export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier): Promise<Tunnel | null> {
-  const tunnelId = newTunnelId();
+  const tunnelId = randomUUID();
   const nonce = randomBytes(nonceBytes).toString('base64url');
   const hello: NodeHello = {
     protocol: [...protocolVersions],
@@ -92,15 +92,15 @@ function noteFailure(
 ): void {
   const code = error instanceof EdgeError || error instanceof TunnelError ? error.code : 'EDGE_INTERNAL';
   parts.onFailure(code);
-  const leftOut = parts.lines.take();
-  if (leftOut === null) return;
+  const more = parts.lines.take();
+  if (more === null) return;
   const { gatewayId, clientId } = client ?? {};
   const about = {
     code,
     address: carrier.remoteAddress,
     gatewayId,
     clientId,
-    ...(leftOut > 0 ? { leftOut } : {}),
+    ...more,
   };
   if (error instanceof EdgeError) parts.logger.info(about, `a tunnel was refused: ${error.message}`);
   else if (error instanceof TunnelError)

@@ -2,7 +2,6 @@
  * The tunnels that end at this node, by gateway and by client. The session under a tunnel is libs/tunnel's; what is here is who is at
  * the other end, by which token, and what the client said of itself.
  */
-import { randomUUID } from 'node:crypto';
 import type { AccessList } from '@postern/access';
 import {
   type AccessRule,
@@ -13,7 +12,14 @@ import {
 } from '@postern/contracts';
 import { OwnLists } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
-import { type Endpoint, GoAwayCode, type Session, type Stream, type TunnelError } from '@postern/tunnel';
+import {
+  type Endpoint,
+  GoAwayCode,
+  Multimap,
+  type Session,
+  type Stream,
+  type TunnelError,
+} from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import type { EdgeError } from './errors.ts';
 import { countsOfRows } from './gateway-totals.ts';
@@ -143,9 +149,9 @@ export class Tunnels {
   readonly #observer: TunnelObserver;
   readonly #logger: Logger;
   readonly #bySession = new Map<Session, Tunnel>();
-  readonly #byGateway = new Map<string, Set<Tunnel>>();
+  readonly #byGateway = new Multimap<Tunnel>();
   /** By gateway and client ID. */
-  readonly #byClient = new Map<string, Set<Tunnel>>();
+  readonly #byClient = new Multimap<Tunnel>();
   readonly #lists = new OwnLists();
   readonly #changed = new Set<Tunnel>();
   readonly #onControl: OnControl;
@@ -175,17 +181,17 @@ export class Tunnels {
 
   /** The tunnels of a gateway. */
   of(gatewayId: string): Iterable<Tunnel> {
-    return this.#byGateway.get(gatewayId) ?? [];
+    return this.#byGateway.get(gatewayId);
   }
 
   /** The tunnels of one client; costs as much as it has, however many its gateway has. */
   ofClient(gatewayId: string, clientId: string): Tunnel[] {
-    return [...(this.#byClient.get(`${gatewayId}/${clientId}`) ?? [])];
+    return [...this.#byClient.get(`${gatewayId}/${clientId}`)];
   }
 
   /** How many tunnels a gateway has. */
   countOf(gatewayId: string): number {
-    return this.#byGateway.get(gatewayId)?.size ?? 0;
+    return this.#byGateway.count(gatewayId);
   }
 
   /** How many each row of the metrics has. */
@@ -202,8 +208,8 @@ export class Tunnels {
 
   add(tunnel: Tunnel): void {
     this.#bySession.set(tunnel.session, tunnel);
-    addUnder(this.#byGateway, tunnel.gatewayId, tunnel);
-    addUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
+    this.#byGateway.add(tunnel.gatewayId, tunnel);
+    this.#byClient.add(`${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     tunnel.holdList(this.#lists);
     this.#observer.tunnelUp(tunnel.presence());
     this.#logger.info({ ...aboutTunnel(tunnel), name: tunnel.facts.name }, 'a tunnel is up');
@@ -215,8 +221,8 @@ export class Tunnels {
     if (tunnel === undefined) return;
     this.#bySession.delete(session);
     tunnel.releaseList(this.#lists);
-    removeUnder(this.#byGateway, tunnel.gatewayId, tunnel);
-    removeUnder(this.#byClient, `${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
+    this.#byGateway.delete(tunnel.gatewayId, tunnel);
+    this.#byClient.delete(`${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     this.#observer.tunnelDown(tunnel.id);
     this.#logger.info({ ...aboutTunnel(tunnel), code: cause.code }, `a tunnel is down: ${cause.message}`);
   }
@@ -256,21 +262,4 @@ export class Tunnels {
 function aboutTunnel({ id, gatewayId, clientId, tokenId, session }: Tunnel): object {
   const { transport, remoteAddress: address } = session;
   return { tunnelId: id, gatewayId, clientId, tokenId, transport, address };
-}
-
-function addUnder(table: Map<string, Set<Tunnel>>, key: string, tunnel: Tunnel): void {
-  const siblings = table.get(key);
-  if (siblings === undefined) table.set(key, new Set([tunnel]));
-  else siblings.add(tunnel);
-}
-
-function removeUnder(table: Map<string, Set<Tunnel>>, key: string, tunnel: Tunnel): void {
-  const siblings = table.get(key);
-  siblings?.delete(tunnel);
-  if (siblings?.size === 0) table.delete(key);
-}
-
-/** A name for a new tunnel. */
-export function newTunnelId(): string {
-  return randomUUID();
 }

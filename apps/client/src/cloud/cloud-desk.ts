@@ -229,11 +229,11 @@ export class CloudDesk {
     const caller = `${address.address}:${address.port}`;
     if (!opened) this.#refused += 1;
     this.#note(destination.id, { at: new Date().toISOString(), caller, code, text });
-    const leftOut = this.#lines.take();
-    if (leftOut === null) return;
+    const more = this.#lines.take();
+    if (more === null) return;
     const message = opened ? 'a stream was cut' : 'a caller was turned away';
     this.#parts.logger.warn(
-      { destinationId: destination.id, trackingId, caller, code, ...(leftOut > 0 ? { leftOut } : {}) },
+      { destinationId: destination.id, trackingId, caller, code, ...more },
       `${message}: ${text}`,
     );
   }

@@ -63,9 +63,8 @@ function resourceOf({ name, version, instanceId = randomUUID() }: TelemetryOptio
 function tellFaults(logger: Logger): void {
   const lines = new LineLimit(faultLinesPerSecondMax);
   const tell = (text: string): void => {
-    const leftOut = lines.take();
-    if (leftOut !== null)
-      logger.warn({ subsystem: 'telemetry', leftOut: leftOut || undefined }, `telemetry: ${text}`);
+    const more = lines.take();
+    if (more !== null) logger.warn({ subsystem: 'telemetry', ...more }, `telemetry: ${text}`);
   };
   const quiet = (): void => {};
   const handler: DiagLogger = { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet };
