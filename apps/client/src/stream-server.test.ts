@@ -6,7 +6,7 @@ import { type AccessRule, compileAccessList } from '@postern/access';
 import { silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
-import type { ResourceHosts } from '@postern/dial';
+import { Hosts, type ResourceHosts } from '@postern/dial';
 import { StreamServer } from './stream-server.ts';
 
 const neverResolving: ResourceHosts = {
@@ -139,7 +139,10 @@ describe('stream server', () => {
     const { port } = resource.address() as AddressInfo;
     let connections = 0;
     resource.on('connection', () => (connections += 1));
-    const { guard, open, close } = await pair(1, new Hosts({ 'proxy.corp': '127.0.0.1', 'a.b': '0.0.0.0' }));
+    const { guard, open, close } = await pair(
+      1,
+      new Hosts({ 'proxy.corp': '127.0.0.1', 'a.b': '0.0.0.0' }).of('g'),
+    );
     t.after(() => {
       close();
       resource.close();

@@ -373,12 +373,13 @@ test('datagrams that wait in a relay go with their stream', async () => {
   const { clock, near, far, to } = await rawChain();
   near.open(1, to);
   await clock.advance(5);
+  const { used } = datagramMemory;
   near.send(
     encodeFrame(FrameType.Datagram, 1, Buffer.alloc(200)),
     encodeReset(1, ResetCode.Cancelled, 'the flow is silent'),
   );
   await clock.advance(5);
-  assert.deepEqual([far.payloads(FrameType.Datagram, 2).length, datagramMemory.used], [0, 0]);
+  assert.deepEqual([far.payloads(FrameType.Datagram, 2).length, datagramMemory.used], [0, used]);
 });
 
 test('metadata that does not fit once it says that it was relayed breaks only its stream', async () => {
