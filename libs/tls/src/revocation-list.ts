@@ -4,6 +4,8 @@
  * that adds to another (delta), is of other CAs too (indirect), or is for some reasons only it passes over without a
  * word, so that whom it revokes would be let in. Signatures are OpenSSL's to verify, at each handshake.
  *
+ * Only the frame is read here, never the entries: @peculiar/x509 makes objects of all of them, and refuses a list of 20,000.
+ *
  *     list { tbs { version?, algorithm, issuer, thisUpdate, nextUpdate?, revoked?, [0] { extension { oid, critical?, octets } } } }
  */
 import { createSecureContext } from 'node:tls';
