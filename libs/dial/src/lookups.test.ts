@@ -5,13 +5,17 @@ import { Lookups } from './lookups.ts';
 /** A system that answers when it is told to. */
 class SlowSystem {
   readonly asked: string[] = [];
+  now = 0;
   readonly #waiting = new Map<string, PromiseWithResolvers<string[]>>();
-  readonly lookups = new Lookups((host) => {
-    this.asked.push(host);
-    const answer = Promise.withResolvers<string[]>();
-    this.#waiting.set(host, answer);
-    return answer.promise;
-  });
+  readonly lookups = new Lookups(
+    (host) => {
+      this.asked.push(host);
+      const answer = Promise.withResolvers<string[]>();
+      this.#waiting.set(host, answer);
+      return answer.promise;
+    },
+    () => this.now,
+  );
 
   async answer(host: string): Promise<void> {
     this.#waiting.get(host)?.resolve([`address of ${host}`]);
@@ -66,4 +70,22 @@ test('who gives up is told at once; a name that nobody waits for any more is not
   await system.answer('f');
   assert.deepEqual(await kept, ['address of f']);
   assert.deepEqual(system.asked, ['a', 'b', 'c', 'd', 'f']);
+});
+
+test('names that were slow the last time leave threads to the others of their owner', async () => {
+  const system = new SlowSystem();
+  const slow = ['a', 'b', 'c', 'd'];
+  const ask = (name: string) => void system.lookups.find('one', name, signal).catch(() => {});
+  for (const name of slow) ask(name);
+  system.now = 10_000;
+  for (const name of slow) await system.fail(name);
+  for (const name of [...slow, 'e', 'f']) ask(name);
+  assert.deepEqual(system.asked.slice(4), ['a', 'b', 'e', 'f']);
+  await system.answer('a');
+  assert.deepEqual(system.asked.slice(8), ['c']);
+  await system.answer('c');
+  await system.answer('b');
+  ask('a');
+  ask('c');
+  assert.deepEqual(system.asked.slice(9), ['d', 'a']);
 });
