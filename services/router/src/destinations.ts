@@ -324,7 +324,9 @@ function checkCertificateName(front: DestinationFront, platformHost: string): vo
   const below = `.${platformHost}`.toLowerCase();
   const label = host.toLowerCase().endsWith(below) ? host.slice(0, -below.length) : '.';
   if (!label.includes('.') && label !== '*') return;
-  const message = `must be given: the platform's own certificate is good for names one label below ${platformHost} only`;
+  const message =
+    `must be given: the platform's own certificate is good for names one label below ${platformHost} only, ` +
+    `as a front.host of <name>-<gateway>.${platformHost} is, and not for ${host}`;
   throw invalid([{ path: '/front/tls/certificateId', message }]);
 }
 

@@ -76,6 +76,11 @@ function findHostsFault({ host, hosts = {}, proxy }: DestinationForm['resource']
 
 /** Each sort of resource has checks of its own. */
 function findHealthFault({ resource, health }: DestinationForm): BodyFault | null {
+  if (!/^[!-~]*$/.test(health.path))
+    return {
+      path: '/health/path',
+      message: 'is sent as it is: %20 for a space, and so on for what is not ASCII',
+    };
   if (health.kind === 'none' || (health.kind === 'udp') === (resource.protocol === 'udp')) return null;
   const message =
     resource.protocol === 'udp' ? 'must be "udp" or "none" for UDP' : 'is for resource.protocol "udp"';

@@ -288,6 +288,13 @@ test('what a mode of TLS to the resource has no use for is refused by name', () 
   destinationForm({ ...withResource({ tls: { serverName: 'db.corp' } }), health });
 });
 
+test('a path for the check over HTTP that cannot be sent as it is is refused', () => {
+  const checked = (path: string) => destinationForm({ ...input, health: { kind: 'http', path } });
+  checked('/ready?deep=%20');
+  for (const path of ['/a b', '/a\r\nX: y', '/\u0000', '/ä'])
+    assert.throws(() => checked(path), at('/health/path'));
+});
+
 test('a user that SOCKS has no room for is refused, counted in bytes', () => {
   const proxy = (username: string) => ({ type: 'socks5', host: 'p.corp', port: 1080, username }) as const;
   destinationForm(withResource({ proxy: proxy('é'.repeat(127)) }));
