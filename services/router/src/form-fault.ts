@@ -142,7 +142,10 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
       const read = readRevocationLists(Buffer.from(list));
       if (read.kind === 'invalid') return at(`revocationLists/${index}`, read.fault);
     }
-    return null;
+    const nowhere = tls.revocationListUrls.findIndex((url) => !isFetchable(url));
+    if (nowhere < 0) return null;
+    const fault = 'is no URL of a host, or has a user in it, with which none is fetched';
+    return at(`revocationListUrls/${nowhere}`, fault);
   }
   const unused = (['clientCaIds', 'clientNames', 'revocationLists', 'revocationListUrls'] as const).find(
     (field) => tls[field].length > 0,
@@ -150,6 +153,11 @@ function findTlsFault({ protocol, tls }: FrontForm): BodyFault | null {
   if (tls.passClientCertificate)
     return at('passClientCertificate', `is for mode "mutual", not "${tls.mode}"`);
   return unused === undefined ? null : at(unused, `is for mode "mutual", not "${tls.mode}"`);
+}
+
+function isFetchable(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.username === '' && url.password === '' && !/\s/.test(text);
 }
 
 function findProxyFault({ protocol, proxyProtocol, proxyProtocolFacts }: FrontForm): BodyFault | null {

@@ -288,6 +288,17 @@ test('what a mode of TLS to the resource has no use for is refused by name', () 
   destinationForm({ ...withResource({ tls: { serverName: 'db.corp' } }), health });
 });
 
+test('a URL from which no revocation list can be fetched is refused, since nobody would be let in', () => {
+  const listedAt = (url: string) =>
+    destinationForm({
+      ...input,
+      front: { tls: { mode: 'mutual', clientCaIds: ['c'], revocationListUrls: [url] } },
+    });
+  listedAt('http://crl.corp:8080/ca.crl');
+  for (const url of ['http://', 'https://[', 'http://a b/', 'http://x:99999/', 'http://me:pw@crl.corp/'])
+    assert.throws(() => listedAt(url), at('/front/tls/revocationListUrls/0'));
+});
+
 test('a path for the check over HTTP that cannot be sent as it is is refused', () => {
   const checked = (path: string) => destinationForm({ ...input, health: { kind: 'http', path } });
   checked('/ready?deep=%20');
