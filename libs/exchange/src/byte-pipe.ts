@@ -23,6 +23,12 @@ import {
 import type { Cause, Voice } from './cause.ts';
 import type { Errand, Running, Way } from './errand.ts';
 
+/**
+ * A flow's other end that comes back takes less. A flow has nothing to lose but what was on its way, so then it rather begins
+ * anew elsewhere, with its next datagram, than waits with the connections.
+ */
+const flowPathWaitMs = 5_000;
+
 /** One caller's bytes or datagrams. */
 export class BytePipe implements Running {
   readonly #errand: Errand;
@@ -83,9 +89,17 @@ export class BytePipe implements Running {
   /** Ends what has waited too long for the other end, which says itself when the resource times out, or been idle too long. */
   tick(now: number): void {
     const { answerSeconds, idleTimeoutSeconds } = this.#errand;
-    if (this.#opened) this.#tickIdle(now, idleTimeoutSeconds);
-    else if (now - this.#quietSince >= answerSeconds * 1000)
+    if (this.#opened) {
+      if (this.#isBetterElsewhere(now)) this.#stream?.reset(ResetCode.PathLost, 'its other end is gone');
+      else this.#tickIdle(now, idleTimeoutSeconds);
+    } else if (now - this.#quietSince >= answerSeconds * 1000)
       this.end(this.#errand.silence(), ResetCode.Cancelled);
+  }
+
+  #isBetterElsewhere(now: number): boolean {
+    const { pathLostAt = null, peer = null } = this.#stream ?? {};
+    if (this.#end.protocol !== 'udp' || peer === null || pathLostAt === null) return false;
+    return now - pathLostAt >= flowPathWaitMs && this.#errand.hasOther(peer);
   }
 
   #tickIdle(now: number, seconds: number): void {

@@ -44,6 +44,8 @@ export interface Errand {
   whyNot(): Cause | null;
   /** The best way that has not been tried, or why there is none; null where there may be one soon: then `retry` is called, once. */
   nextWay(retry: () => void): Way | Cause | null;
+  /** Whether there is another process that could serve it now. Asked of a UDP flow whose own has gone. */
+  hasOther(process: ProcessName): boolean;
   /** The other end gave no answer for `answerSeconds`. */
   silence(): Cause;
   /** The cause in a RESET. `opened`: the resource had been reached. */

@@ -115,6 +115,7 @@ function refusingDoor(onAnswered: () => void): HttpDoor {
     idleTimeoutSeconds: 0,
     whyNot: () => cause,
     nextWay: never,
+    hasOther: never,
     silence: never,
     causeOfReset: never,
     onStart: () => {},

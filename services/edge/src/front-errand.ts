@@ -182,6 +182,11 @@ export class FrontErrand implements Errand {
     this.#asking = null;
   }
 
+  hasOther({ id }: ProcessName): boolean {
+    const ways = capable(this.#parts.upstreams(this.gatewayId), this.#needs);
+    return pickUpstream(ways, new Set([id])) !== null;
+  }
+
   silence(): CallerCause {
     const text = `client ${this.clientId} gave no answer for ${this.answerSeconds} s`;
     return { code: 'EDGE_CLIENT_SILENT', text, end: 'client' };

@@ -11,6 +11,7 @@ import {
   type Site,
   frontAt,
   patternBuffer,
+  startClient,
   startDns,
   startSite,
   untilServed,
@@ -163,6 +164,24 @@ onEachPlatform(
       await site.client.kill();
       await site.client.part.start();
       assert.ok(await caller.echo(Buffer.from('after')));
+    });
+
+    test('a flow whose client is gone goes to another client of the gateway, which is there', async () => {
+      const { platform } = booted();
+      const place = frontAt(platform, await make('two clients', echo));
+      await using caller = new DatagramCaller(place);
+      assert.ok(await caller.echo(Buffer.from('by the one')));
+      const other = await startClient({
+        gatewayId: site.gateway.id,
+        connectUrl: platform.connectUrl,
+        caFile: platform.caFile,
+        token: site.token.token,
+      });
+      await site.client.kill();
+      // Far below the minute for which a connection waits for its client.
+      assert.ok(await caller.echo(Buffer.from('by the other'), 20_000));
+      await site.client.part.start();
+      await other.stop();
     });
   },
   { edge: ['--cloud-local'] },

@@ -6,7 +6,7 @@
 import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
 import type { CallerAddress, Cause, Errand, HttpErrand, HttpRequest, Running, Way } from '@postern/exchange';
 import { type AnswerNames, authorityOf } from '@postern/http';
-import { ResetCode, type Session } from '@postern/tunnel';
+import { type ProcessName, ResetCode, type Session } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
 import type { AccessGuard } from '../access-guard.ts';
 import { type TracingSource, startCloudCaller, startCloudOpening } from '../traces.ts';
@@ -86,6 +86,10 @@ export class CloudErrand implements Errand {
   nextWay(): Way | Cause {
     const session = this.#nodes.next();
     return 'code' in session ? httpCauseOf(session) : this.#wayBy(session);
+  }
+
+  hasOther({ id }: ProcessName): boolean {
+    return this.#nodes.hasOther(id);
   }
 
   silence(): Cause {

@@ -43,6 +43,12 @@ export class NodeChoice {
     return session;
   }
 
+  /** Whether there is a tunnel to another node. */
+  hasOther(nodeId: string): boolean {
+    for (const { usable, peer } of this.#parts.sessions()) if (usable && peer.id !== nodeId) return true;
+    return false;
+  }
+
   /** Why the last one did not take it; of several the last is told, but for a node that has not heard of the destination yet. */
   noteCause(cause: CloudCause): void {
     if (this.#lastCause === null || !cause.text.startsWith(notHeardYet)) this.#lastCause = cause;
