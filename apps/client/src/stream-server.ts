@@ -162,7 +162,9 @@ export class StreamServer {
         over = true;
         abort.abort(new Error('the stream has ended'));
       },
-      onDatagram: (payload) => early.push(payload),
+      onDatagram: (payload) => {
+        if (!early.push(payload)) this.#countDropped(1);
+      },
     };
     try {
       const reached = await reachResource(
@@ -190,7 +192,7 @@ export class StreamServer {
     this.counts.served += 1;
     this.#tellJoined(running);
     try {
-      const joined = reached.join(stream, early);
+      const joined = reached.join(stream, early, (count) => this.#countDropped(count));
       stream.accept();
       const result = await joined;
       this.#account(running, result);
@@ -203,13 +205,13 @@ export class StreamServer {
     }
   }
 
-  #account(
-    { metadata, span }: Running,
-    { received, sent, dropped, reset }: Joined & { dropped: number },
-  ): void {
+  #countDropped(count: number): void {
+    this.counts.datagramsDropped += count;
+  }
+
+  #account({ metadata, span }: Running, { received, sent, reset }: Joined): void {
     this.counts.bytesFromResource += received;
     this.counts.bytesToResource += sent;
-    this.counts.datagramsDropped += dropped;
     span?.set({ 'postern.bytes.from_resource': received, 'postern.bytes.to_resource': sent });
     if (reset !== null) span?.event('reset', { code: resetCodeName(reset.code), text: reset.text });
     // A network that was gone for too long is for the operator to know; how applications end is theirs.

@@ -27,8 +27,8 @@ export interface ReachTarget extends ResourceTarget {
 export interface Reached {
   /** Null where a proxy resolves the name. */
   readonly address: string | null;
-  /** Takes it over; the stream is accepted right after. `dropped` counts datagrams. */
-  join(stream: Stream, early: EarlyDatagrams): Promise<Joined & { dropped: number }>;
+  /** Takes it over; the stream is accepted right after. `onDropped` is told of datagrams. */
+  join(stream: Stream, early: EarlyDatagrams, onDropped: (count: number) => void): Promise<Joined>;
   close(): void;
 }
 
@@ -57,7 +57,7 @@ async function reachByConnection(
   const { socket, address, explain } = await dialResource(parts, target, signal);
   return {
     address,
-    join: async (stream) => ({ ...(await joinSocket(stream, socket, { explain })), dropped: 0 }),
+    join: (stream) => joinSocket(stream, socket, { explain }),
     close: () => socket.destroy(),
   };
 }
@@ -71,7 +71,7 @@ async function reachByDatagrams(
   const { socket, address } = await findByDatagrams(parts, target, signal);
   return {
     address,
-    join: (stream, early) => joinDatagrams(stream, socket, early, `${host}:${port}`),
+    join: (stream, early, onDropped) => joinDatagrams(stream, socket, early, `${host}:${port}`, onDropped),
     close: () => socket.close(),
   };
 }

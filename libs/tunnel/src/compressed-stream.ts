@@ -162,10 +162,6 @@ export class CompressedStream implements StreamEnd {
     return this.#given;
   }
 
-  get datagramsDropped(): number {
-    return this.#stream.datagramsDropped;
-  }
-
   accept(): void {
     this.#stream.accept();
   }
@@ -208,8 +204,8 @@ export class CompressedStream implements StreamEnd {
   }
 
   /** Datagrams go as they are. */
-  sendDatagram(payload: Uint8Array): void {
-    this.#stream.sendDatagram(payload);
+  sendDatagram(payload: Uint8Array): number {
+    return this.#stream.sendDatagram(payload);
   }
 
   // ---- from the owner to the stream

@@ -5,7 +5,6 @@ import { headerBytes, payloadBytesMax } from './frame.ts';
 
 /** Counts each with its header, so that empty ones are bounded too. Whoever made it calls `clear` in the end. */
 export class DatagramQueue {
-  dropped = 0;
   readonly #scope: string;
   readonly #bytesMax: number;
   readonly #itemBytesMax: number;
@@ -23,14 +22,18 @@ export class DatagramQueue {
     return this.#queue.first;
   }
 
-  /** Takes a copy. One that no frame can hold is dropped, and so is one that finds no room in an empty queue. */
-  push(payload: Uint8Array): void {
-    if (payload.length > this.#itemBytesMax || !this.#makeRoom(payload)) {
-      this.dropped += 1;
-      return;
-    }
+  /**
+   * Takes a copy, and returns how many were dropped. One that no frame can hold is, and so is one that finds no room in an
+   * empty queue.
+   */
+  push(payload: Uint8Array): number {
+    if (payload.length > this.#itemBytesMax) return 1;
+    const waiting = this.#queue.length;
+    if (!this.#makeRoom(payload)) return waiting + 1;
+    const dropped = waiting - this.#queue.length;
     this.#queue.push(Buffer.from(payload));
     this.#bytes += payload.length + headerBytes;
+    return dropped;
   }
 
   shift(): Buffer | undefined {
@@ -53,7 +56,6 @@ export class DatagramQueue {
       const fits = this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
       if (fits && datagramMemory.take(this.#scope, payload)) return true;
       if (this.shift() === undefined) return false;
-      this.dropped += 1;
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Datagrams that came before their other end was there: the first are kept in order, what comes beyond is dropped and
- * counted. One flow may keep as much as a queue of the tunnel.
+ * Datagrams that came before their other end was there: the first are kept in order, what comes beyond is dropped.
+ * One flow may keep as much as a queue of the tunnel.
  */
 import { datagramMemory } from './datagram-memory.ts';
 import { headerBytes } from './frame.ts';
@@ -9,7 +9,6 @@ const bytesMax = 262_144;
 
 /** Kept until `clear`, which whoever made it calls in the end. */
 export class EarlyDatagrams {
-  dropped = 0;
   readonly #scope: string;
   #items: Buffer[] = [];
   #bytes = 0;
@@ -23,15 +22,13 @@ export class EarlyDatagrams {
     return this.#items;
   }
 
-  /** Keeps it, or drops it where there is no room. Takes the buffer over. Each counts with a header, so that empty ones are bounded too. */
-  push(payload: Buffer): void {
+  /** Keeps it; false where there is no room, and it is dropped. Takes the buffer over. Each counts with a header, so that empty ones are bounded too. */
+  push(payload: Buffer): boolean {
     const bytes = payload.length + headerBytes;
-    if (this.#bytes + bytes > bytesMax || !datagramMemory.take(this.#scope, payload)) {
-      this.dropped += 1;
-      return;
-    }
+    if (this.#bytes + bytes > bytesMax || !datagramMemory.take(this.#scope, payload)) return false;
     this.#items.push(payload);
     this.#bytes += bytes;
+    return true;
   }
 
   /** Lets go of all. */

@@ -18,7 +18,7 @@ import type { EndpointOptions } from './endpoint-options.ts';
 import type { AcceptHandshake, ConnectHandshake } from './handshake.ts';
 import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
 import { gatewayFor, type Peer } from './peer.ts';
-import { RelaySide, startRelay } from './relay.ts';
+import { type RelayHost, RelaySide, startRelay } from './relay.ts';
 import { ScopeBudgets } from './scope-budgets.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { isBetterSession } from './session-choice.ts';
@@ -50,6 +50,8 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #stopTicking: () => void;
   readonly #tickMs: number;
   #tickedAt: number;
+  readonly #relayHost: RelayHost;
+  #relayedDropped = 0;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -60,6 +62,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#sendBudgets = new ScopeBudgets(sendBytesPerProcessMax, sendBytesPerGatewayMax);
     const { receiveBytesPerProcessMax, receiveBytesPerGatewayMax } = this.limits;
     this.#receiveBudgets = new ScopeBudgets(receiveBytesPerProcessMax, receiveBytesPerGatewayMax);
+    const onDropped = (count: number): void => void (this.#relayedDropped += count);
+    this.#relayHost = { limits: this.limits, clock: this.clock, onDropped };
     this.#tombstones = new TombstoneTable(this.limits);
     this.#tickMs = Math.min(1_000, this.limits.keepaliveIntervalMs);
     this.#tickedAt = this.clock.now();
@@ -78,6 +82,11 @@ export class Endpoint implements SessionOwner, StreamHost {
   /** Bytes promised to senders, and bytes kept for peers, in this process. */
   get memory(): { receiveReserved: number; sendReserved: number } {
     return { receiveReserved: this.#receiveBudgets.all.used, sendReserved: this.#sendBudgets.all.used };
+  }
+
+  /** Datagrams of relayed streams that found no room, since the start. */
+  get relayedDropped(): number {
+    return this.#relayedDropped;
   }
 
   /** Takes a carrier that a peer dialled. Resolves when the session is up; rejects with `TunnelError`. */
@@ -325,7 +334,14 @@ export class Endpoint implements SessionOwner, StreamHost {
     const meta = other === null ? {} : { meta: other.metadata };
     const passedOn = { ...rest, ...meta, ...gatewayFor(target.peer, scope), relayed: true };
     const onAnswer = other?.onAnswer ?? null;
-    startRelay(this, { session, id, scope }, target, { ...frame, body: passedOn }, noWay, onAnswer);
+    startRelay(
+      this.#relayHost,
+      { session, id, scope },
+      target,
+      { ...frame, body: passedOn },
+      noWay,
+      onAnswer,
+    );
   }
 
   #tick(): void {

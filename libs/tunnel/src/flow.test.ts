@@ -29,7 +29,7 @@ async function pair(t: TestContext, port: number, sessions = 1) {
       const early = new EarlyDatagrams('g');
       stream.events = { onDatagram: (payload) => early.push(payload) };
       socket.connect(port, '127.0.0.1', () => {
-        void joinDatagrams(stream, socket, early, `127.0.0.1:${port}`);
+        void joinDatagrams(stream, socket, early, `127.0.0.1:${port}`, () => {});
         stream.accept();
       });
     },
@@ -152,6 +152,23 @@ test('flows: one over two tunnels goes on when its tunnel is cut', async (t) => 
   tunnel.near[0]?.destroy();
   caller.send('one that may be lost', port, '127.0.0.1');
   assert.match(await ask(caller, port, 'after'), /after|lost/);
+  assert.equal(listener.size, 1);
+});
+
+test('flows: what finds no room is counted when it is dropped, while the flow goes on', async (t) => {
+  const tunnel = await pair(t, await echo(t));
+  const { listener, counts, port } = await listen(t, tunnel);
+  const caller = await udp(t);
+  assert.equal(await ask(caller, port, 'before'), 'before');
+  tunnel.near[0]?.destroy();
+  const large = Buffer.alloc(60_000);
+  for (let sent = 0; counts.dropped === 0 && sent < 1_000; sent += 1) {
+    caller.send(large, port, '127.0.0.1');
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  assert.ok(counts.dropped > 0);
   assert.equal(listener.size, 1);
 });
 

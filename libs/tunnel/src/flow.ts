@@ -58,8 +58,9 @@ export class Flow implements CallerEnd {
     this.#counts.fromCallers += 1;
     // An empty one counts as a byte: it too says that the caller is there.
     this.#bytes.fromCaller += payload.length || 1;
-    if (!this.#opened) this.#keep(payload);
-    this.#stream?.sendDatagram(payload);
+    const isKept = !this.#opened && this.#early.push(payload);
+    if (this.#stream !== null) this.#sendUp(this.#stream, payload);
+    else if (!isKept) this.#counts.dropped += 1;
   }
 
   open(events: OpeningEvents): { carry(stream: StreamEnd): void; close(): void } {
@@ -78,7 +79,7 @@ export class Flow implements CallerEnd {
           },
           onDatagram: (payload) => this.#send(payload),
         };
-        for (const payload of this.#early.items) stream.sendDatagram(payload);
+        for (const payload of this.#early.items) this.#sendUp(stream, payload);
       },
       close: () => this.#early.clear(),
     };
@@ -110,16 +111,12 @@ export class Flow implements CallerEnd {
     this.#onOver();
   }
 
-  #keep(payload: Buffer): void {
-    const { dropped } = this.#early;
-    this.#early.push(payload);
-    this.#counts.dropped += this.#early.dropped - dropped;
+  #sendUp(stream: StreamEnd, payload: Buffer): void {
+    this.#counts.dropped += stream.sendDatagram(payload);
   }
 
   #leave(stream: StreamEnd): void {
-    if (this.#stream !== stream) return;
-    this.#counts.dropped += stream.datagramsDropped;
-    this.#stream = null;
+    if (this.#stream === stream) this.#stream = null;
   }
 
   #send(payload: Buffer): void {

@@ -24,7 +24,7 @@ export { linkScope, type Peer } from './peer.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
 export { Flow, type FlowCounts } from './flow.ts';
 export { ConnectionListener } from './connection-listener.ts';
-export { joinDatagrams, type JoinedDatagrams } from './join-datagrams.ts';
+export { joinDatagrams } from './join-datagrams.ts';
 export { memoryCarrierPair, type MemoryCarrier } from './memory-carrier.ts';
 export { Multimap } from './multimap.ts';
 export { Opening, type OpeningEvents } from './opening.ts';

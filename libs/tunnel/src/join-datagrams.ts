@@ -10,32 +10,29 @@ import type { StreamEnd } from './stream-end.ts';
 
 const sendQueueBytesMax = 4_194_304;
 
-/** How datagrams of a stream went, besides what `Joined` says. */
-export interface JoinedDatagrams extends Joined {
-  /** Those that found no room at this end. */
-  readonly dropped: number;
-}
-
-/** Takes the socket over, sends what came early, and resolves when the stream is over. The stream is accepted by the caller. */
+/**
+ * Takes the socket over, sends what came early, and resolves when the stream is over. The stream is accepted by the caller.
+ * `onDropped` is told at once how many find no room at this end: a flow may go on for weeks.
+ */
 export function joinDatagrams(
   stream: StreamEnd,
   socket: DatagramSocket,
   early: EarlyDatagrams,
   what: string,
-): Promise<JoinedDatagrams> {
-  const { promise, resolve } = Promise.withResolvers<JoinedDatagrams>();
-  const counts = { received: 0, sent: 0, dropped: 0 };
+  onDropped: (count: number) => void,
+): Promise<Joined> {
+  const { promise, resolve } = Promise.withResolvers<Joined>();
+  const counts = { received: 0, sent: 0 };
   let over = false;
   const finish = (reset: Joined['reset']): void => {
     if (over) return;
     over = true;
     socket.close();
-    const dropped = counts.dropped + early.dropped + stream.datagramsDropped;
-    resolve({ received: counts.received, sent: counts.sent, dropped, reset });
+    resolve({ ...counts, reset });
   };
   const handleError = (error: NodeJS.ErrnoException): void => {
     if (over) return;
-    counts.dropped += 1;
+    onDropped(1);
     if (error.code === 'ECONNREFUSED')
       stream.reset(ResetCode.Refused, `${what} takes no datagrams: nobody listens there (ICMP)`);
     // Too long for the way to the resource: that one is lost, the flow goes on.
@@ -44,7 +41,7 @@ export function joinDatagrams(
   };
   const send = (payload: Buffer): void => {
     if (over || socket.getSendQueueSize() > sendQueueBytesMax) {
-      counts.dropped += 1;
+      onDropped(1);
       return;
     }
     counts.sent += payload.length;
@@ -61,7 +58,7 @@ export function joinDatagrams(
   socket.on('error', handleError);
   socket.on('message', (payload) => {
     counts.received += payload.length;
-    stream.sendDatagram(payload);
+    onDropped(stream.sendDatagram(payload));
   });
   for (const payload of early.items) send(payload);
   early.clear();

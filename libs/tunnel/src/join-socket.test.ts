@@ -291,7 +291,6 @@ function stubStream(): StreamEnd & { delivered: number } {
     room: 1,
     bytesReceived: 0,
     bytesSent: 0,
-    datagramsDropped: 0,
     delivered: 0,
     accept: nothing,
     write: nothing,
@@ -302,7 +301,7 @@ function stubStream(): StreamEnd & { delivered: number } {
       this.delivered += bytes;
     },
     deliverEnd: nothing,
-    sendDatagram: nothing,
+    sendDatagram: () => 0,
   };
 }
 

@@ -356,7 +356,7 @@ test('a relay passes on what it does not know', async () => {
 });
 
 test('datagrams through a relay: whole, and the oldest dropped for want of room', async () => {
-  const { clock, near, far, to } = await rawChain({ datagramBytesMax: 1_100 });
+  const { clock, middle, near, far, to } = await rawChain({ datagramBytesMax: 1_100 });
   near.open(1, to);
   await clock.advance(5);
   near.send(
@@ -367,6 +367,7 @@ test('datagrams through a relay: whole, and the oldest dropped for want of room'
     far.payloads(FrameType.Datagram, 2).map((payload) => [payload.length, payload[0]]),
     [5, 6, 7, 8, 9].map((first) => [200, first]),
   );
+  assert.equal(middle.relayedDropped, 5);
 });
 
 test('datagrams that wait in a relay go with their stream', async () => {

@@ -44,18 +44,27 @@ export interface RelayedOpen {
   readonly onAnswer: (refusal: string | null) => void;
 }
 
+/** What a relay needs of the endpoint. */
+export interface RelayHost {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  /** So many datagrams found no room. */
+  readonly onDropped: (count: number) => void;
+}
+
 /**
  * Passes an OPEN or RESUME on to `target` and stays in between from then on. Nobody keeps the relay: the two
  * sessions hold its sides until the stream ends or a side is lost. `noRoom` answers when it cannot be taken.
  */
 export function startRelay(
-  { limits, clock }: { limits: Limits; clock: Clock },
+  host: RelayHost,
   from: { session: Session; id: number; scope: string },
   target: Session,
   frame: Open | Resume,
   noRoom: ResetCode,
   onAnswer: RelayedOpen['onAnswer'] | null = null,
 ): void {
+  const { limits } = host;
   const taken = from.session.receiveBudget.take(limits.floorBytes);
   if (!taken || !target.reserve(from.scope)) {
     if (taken) from.session.receiveBudget.give(limits.floorBytes, limits.floorBytes);
@@ -63,8 +72,8 @@ export function startRelay(
     onAnswer?.(resetCodeName(noRoom));
     return;
   }
-  const near = new RelaySide(from.session, from.scope, limits, clock);
-  const far = new RelaySide(target, from.scope, limits, clock);
+  const near = new RelaySide(from.session, from.scope, host);
+  const far = new RelaySide(target, from.scope, host);
   near.join(far, from.id);
   far.join(near, target.attach(far));
   from.session.adopt(from.id, near);
@@ -93,6 +102,7 @@ export class RelaySide implements PathEnd {
   readonly scope: string;
   readonly #session: Session;
   readonly #clock: Clock;
+  readonly #onDropped: (count: number) => void;
   #other: RelaySide | null = null;
   // Towards this side's session:
   readonly #queue = new ByteQueue();
@@ -113,10 +123,11 @@ export class RelaySide implements PathEnd {
   #creditDue = false;
 
   /** The caller has taken the floor from the session's budget. */
-  constructor(session: Session, scope: string, limits: Limits, clock: Clock) {
+  constructor(session: Session, scope: string, { limits, clock, onDropped }: RelayHost) {
     this.#session = session;
     this.scope = scope;
     this.#clock = clock;
+    this.#onDropped = onDropped;
     this.#frames = new DatagramQueue(scope, limits.datagramBytesMax, headerBytes + payloadBytesMax);
     this.#window = new ReceiveWindow(limits, session.receiveBudget, limits.relayBytesPerStreamMax);
   }
@@ -180,7 +191,7 @@ export class RelaySide implements PathEnd {
         break;
       default:
         // Datagrams, and frames of a later version, are passed on unread; the oldest are dropped for want of room.
-        other.#frames.push(encodeFrame(type, other.id, payload));
+        this.#onDropped(other.#frames.push(encodeFrame(type, other.id, payload)));
         other.#session.schedule(other);
     }
   }

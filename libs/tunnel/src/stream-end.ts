@@ -53,8 +53,6 @@ export interface StreamEnd {
   readonly room: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
-  /** Datagrams dropped here for want of room. */
-  readonly datagramsDropped: number;
   /** The owner takes the stream that was offered. */
   accept(): void;
   /** Sends bytes; takes the buffer over, and releases its slab when it is no longer needed. */
@@ -69,6 +67,6 @@ export interface StreamEnd {
   deliver(bytes: number): void;
   /** The end that `onEnd` told of has been passed on. */
   deliverEnd(): void;
-  /** Sends one datagram, or drops the oldest that waits when there are too many. */
-  sendDatagram(payload: Uint8Array): void;
+  /** Sends one datagram, or drops the oldest that wait when there are too many; returns how many it dropped. */
+  sendDatagram(payload: Uint8Array): number;
 }

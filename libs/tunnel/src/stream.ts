@@ -190,15 +190,12 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#receiving.hasUnacknowledged) this.#credit();
   }
 
-  sendDatagram(payload: Uint8Array): void {
-    if (this.#phase === 'over') return;
+  sendDatagram(payload: Uint8Array): number {
+    if (this.#phase === 'over') return 1;
     this.#datagrams ??= new DatagramQueue(this.scope, this.#host.limits.datagramBytesMax);
-    this.#datagrams.push(payload);
+    const dropped = this.#datagrams.push(payload);
     this.session?.schedule(this);
-  }
-
-  get datagramsDropped(): number {
-    return this.#datagrams?.dropped ?? 0;
+    return dropped;
   }
 
   // ---- what goes out

@@ -59,7 +59,7 @@ export interface CloudStreamsParts {
   streamsMax: number;
 }
 
-/** Counts since the start, of streams that are over. */
+/** Counts since the start, of streams that are over; datagrams are counted when they are dropped. */
 export interface CloudTotals {
   streams: number;
   bytesFromResources: number;
@@ -234,7 +234,9 @@ export class CloudStreams {
         over = true;
         abort.abort(new Error('the stream has ended'));
       },
-      onDatagram: (payload) => running.early.push(payload),
+      onDatagram: (payload) => {
+        if (!running.early.push(payload)) this.#countDropped(1);
+      },
     };
     try {
       const { span } = running;
@@ -259,16 +261,19 @@ export class CloudStreams {
 
   async #join(running: Running, reached: Reached): Promise<void> {
     running.address = reached.address;
-    const joined = reached.join(running.stream, running.early);
+    const joined = reached.join(running.stream, running.early, (count) => this.#countDropped(count));
     running.stream.accept();
     this.#totals.streams += 1;
     this.#account(running, await joined);
   }
 
-  #account(running: Running, { received, sent, dropped, reset }: Joined & { dropped: number }): void {
+  #countDropped(count: number): void {
+    this.#totals.datagramsDropped += count;
+  }
+
+  #account(running: Running, { received, sent, reset }: Joined): void {
     this.#totals.bytesFromResources += received;
     this.#totals.bytesToResources += sent;
-    this.#totals.datagramsDropped += dropped;
     if (running.cause !== null) return this.#note(running, running.cause, 'a stream was cut');
     if (reset?.code === ResetCode.Refused)
       return this.#note(running, causeOfReset(reset.code, reset.text, true), 'a flow was cut');

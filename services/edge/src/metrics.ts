@@ -295,12 +295,13 @@ function registerDatagrams(metrics: Metrics, node: () => ShownParts): void {
   metrics.counter({
     name: 'postern.edge.udp_dropped',
     unit: '{datagram}',
-    help: 'Datagrams that found no room, no flow or no way at this node, by the side of their destination.',
+    help: 'Datagrams that found no room, no flow or no way at this node: of callers of fronts, of cloud destinations, and of flows that it relays.',
     labels: ['side'],
     read: () =>
       samples('side', {
         front: node().fronts.datagrams().dropped,
         cloud: node().cloud.streams.totals.datagramsDropped,
+        relay: node().endpoint.relayedDropped,
       }),
   });
 }
