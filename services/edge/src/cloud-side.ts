@@ -4,33 +4,20 @@
  *
  *     CloudBook ──which there are──► clients ──streams──► CloudStreams ──dial──► resources ◄──checks── CloudHealth
  */
-import type { Policy, Route } from '@postern/contracts';
-import { Hosts, type MaterialSource } from '@postern/dial';
+import type { Route } from '@postern/contracts';
+import { Hosts } from '@postern/dial';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import type { Compression } from '@postern/tunnel';
-import { CloudBook } from './cloud-book.ts';
+import { CloudBook, type CloudBookParts } from './cloud-book.ts';
 import { CloudHealth } from './cloud-health.ts';
 import { cloudReach } from './cloud-reach.ts';
-import { CloudStreams } from './cloud-streams.ts';
+import { CloudStreams, type CloudStreamsParts } from './cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
-import type { Refusals } from './refusals.ts';
-import type { Traces } from './traces.ts';
-import type { Tunnel } from './tunnels.ts';
 
 /** What it needs of the node. */
-export interface CloudSideParts {
+export interface CloudSideParts
+  extends CloudBookParts, Omit<CloudStreamsParts, 'hosts' | 'reach' | 'dialsMax' | 'streamsMax'> {
   options: EdgeOptions;
   logger: Logger;
-  compression: Compression;
-  refusals: Refusals;
-  traces: Traces | null;
-  /** Certificates for TLS to resources. */
-  material: MaterialSource;
-  tunnels(gatewayId: string): Iterable<Tunnel>;
-  policy(gatewayId: string): Policy | undefined;
-  route(destinationId: string): Route | undefined;
-  /** The revision of the routes that this node has. */
-  revision(): number;
 }
 
 /** All that concerns cloud destinations. */
@@ -40,28 +27,18 @@ export class CloudSide {
   readonly health: CloudHealth;
 
   constructor(parts: CloudSideParts) {
-    const { options, logger, compression, refusals, traces, material } = parts;
-    const policy = (gatewayId: string): Policy | undefined => parts.policy(gatewayId);
-    const route = (destinationId: string): Route | undefined => parts.route(destinationId);
-    this.book = new CloudBook({
-      tunnels: (gatewayId) => parts.tunnels(gatewayId),
-      revision: () => parts.revision(),
-    });
+    const { options, logger } = parts;
     const hosts = new Hosts({});
+    this.book = new CloudBook(parts);
     this.streams = new CloudStreams({
-      policy,
-      route,
+      ...parts,
       hosts: (gatewayId) => hosts.of(gatewayId),
-      compression,
       reach: cloudReach(options),
-      material,
-      refusals,
-      traces,
       dialsMax: options.openingMax,
       streamsMax: options.connectionsMax,
     });
     this.health = new CloudHealth({
-      route,
+      route: (destinationId) => parts.route(destinationId),
       resource: (gatewayId) => this.streams.resource(gatewayId),
       logger: subsystemLogger(logger, 'health'),
     });

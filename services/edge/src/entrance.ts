@@ -13,7 +13,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { isDeepStrictEqual } from 'node:util';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { adoptSocket, resetSocket } from '@postern/tunnel';
 import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
@@ -27,7 +26,7 @@ import { type CallerAddress, judgeHandshake, judgeNew } from './judgement.ts';
 import { type ProxiedEnds, type SocketName, readProxyHeader } from './proxy-header.ts';
 import type { Refusals } from './refusals.ts';
 import { readSocketHead } from './socket-head.ts';
-import { type EndedTls, endsTls } from './tls-ends.ts';
+import { type EndedTls, asksTheSame, endsTls } from './tls-ends.ts';
 
 const nothing = Buffer.alloc(0);
 /** Questions about encryption that a PostgreSQL client may ask before its ClientHello. */
@@ -189,7 +188,7 @@ export class Entrance {
     const route = this.#parts.route(known.id);
     if (route === undefined || !hasFront(route))
       throw turnedAway('EDGE_DESTINATION_DELETED', 'the destination was deleted');
-    if (route !== known && !isDeepStrictEqual(askedBy(route), askedBy(known)))
+    if (!asksTheSame(route, known))
       throw turnedAway('EDGE_TLS_HANDSHAKE', 'the TLS of this front was changed since the caller began');
     this.#parts.serve(arrival.accept(route, ended));
   }
@@ -369,11 +368,6 @@ async function readFirst(
     arrival.socket.write(read.found.answer);
   }
   throw turnedAway('EDGE_TLS_HANDSHAKE', 'the caller asks for encryption again and again');
-}
-
-/** What a front's TLS asks of callers; its certificate is what they are shown, and another is no reason to turn one away. */
-function askedBy({ front: { tls } }: FrontRoute): object {
-  return { ...tls, certificateId: null };
 }
 
 function turnedAway(code: CallerCause['code'], text: string): TurnedAway {

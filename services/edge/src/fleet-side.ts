@@ -6,29 +6,31 @@
  *                           │  ▼ announcements, pages: also while the bus is away
  *                          Links ──► streams that nodes relay for each other
  */
-import type { Bus } from '@postern/bus';
-import type { NodeBeat, TunnelPresence } from '@postern/contracts';
-import { LineLimit, type Logger, subsystemLogger } from '@postern/telemetry';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeBeat } from '@postern/contracts';
+import { LineLimit, subsystemLogger } from '@postern/telemetry';
 import type { Endpoint } from '@postern/tunnel';
 import type { EdgeOptions } from './config.ts';
 import { linesPerSecondMax } from './gates.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
-import { joinFleet } from './join.ts';
 import { Links } from './links.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import { linkAddress, nodeAddress } from './names.ts';
-import { Presence } from './presence.ts';
+import { Presence, type PresenceParts } from './presence.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 
+const lookMs = 20;
+/** A node that cannot be reached must not keep this one from serving. */
+const settleMsMax = 3_000;
+
 /** What it needs of the node. */
-export interface FleetSideParts {
-  bus: Bus;
+export interface FleetSideParts extends Pick<
+  PresenceParts,
+  'bus' | 'bootId' | 'version' | 'logger' | 'onTunnelElsewhere' | 'onLossElsewhere' | 'onOwnRulesElsewhere'
+> {
   options: EdgeOptions;
-  bootId: string;
-  version: string;
   /** There are no other nodes: nothing listens for them. */
   alone: boolean;
-  logger: Logger;
   endpoint: Endpoint;
   /** The node's certificate from the cluster's CA. */
   identity: ServerCertificate;
@@ -36,12 +38,6 @@ export interface FleetSideParts {
   metrics: Pick<EdgeMetrics, 'linkFailed'>;
   tunnelPort(): number;
   describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers'>;
-  /** A tunnel has come up at another node. */
-  onTunnelElsewhere(tunnel: TunnelPresence): void;
-  /** A tunnel has gone there. */
-  onLossElsewhere(gatewayId: string): void;
-  /** A client that has a tunnel there has another list of its own. */
-  onOwnRulesElsewhere(gatewayId: string): void;
   /** A link to another node is up, or broken. */
   onLink(node: string, isUp: boolean): void;
   /** A node came, went, or says something new of itself. */
@@ -66,33 +62,35 @@ export class FleetSide {
     if (!alone && identity.current !== null) await this.links.open(identity.current);
   }
 
-  /** Resolves when the others are known as well as they will be. */
+  /**
+   * Resolves when the others are known as well as they will be: heard of (each beats within `joinDelayMs`), with their
+   * tunnels and a link. Before that callers would be turned away whose client has a tunnel at another node, and a node that
+   * is restarted is to be no worse than the one that it replaces.
+   */
   async join(signal: AbortSignal): Promise<void> {
     const { alone, options } = this.#parts;
     if (alone) return;
     const { presence, links } = this;
+    const pause = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal }).catch(() => {});
     const isSettled = (): boolean =>
       presence.isSettled &&
       presence.links().every(({ node }) => presence.isQuiet(node) || links.to(node) !== null);
-    await joinFleet({ joinDelayMs: options.joinDelayMs, isSettled, signal });
+    if (options.joinDelayMs > 0) await pause(options.joinDelayMs);
+    const deadline = performance.now() + settleMsMax;
+    while (!signal.aborted && !isSettled() && performance.now() < deadline) await pause(lookMs);
   }
 
   #makePresence(): Presence {
-    const { bus, logger, options, bootId, version } = this.#parts;
+    const { logger, options } = this.#parts;
     return new Presence({
-      bus,
+      ...this.#parts,
       logger: subsystemLogger(logger, 'presence'),
       node: options.name,
-      bootId,
-      version,
       describe: () => ({
         address: nodeAddress(options, this.#parts.tunnelPort()),
         ...linkAddress(options, this.links.port),
         ...this.#parts.describe(),
       }),
-      onTunnelElsewhere: (tunnel) => this.#parts.onTunnelElsewhere(tunnel),
-      onLossElsewhere: (gatewayId) => this.#parts.onLossElsewhere(gatewayId),
-      onOwnRulesElsewhere: (gatewayId) => this.#parts.onOwnRulesElsewhere(gatewayId),
       onAnnounce: (announcement) => this.links.announce(announcement),
       onNode: () => {
         this.links.dial();

@@ -38,11 +38,6 @@ export class Fronts {
     return this.#fronts.size + this.#shared.size;
   }
 
-  /** The front of a destination. */
-  get(destinationId: string): Front | undefined {
-    return this.#fronts.get(destinationId);
-  }
-
   /** Opens the fronts of all routes; resolves when each listens or has failed once. */
   async open(routes: Iterable<Route>): Promise<void> {
     this.#open = true;

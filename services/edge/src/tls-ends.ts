@@ -12,6 +12,7 @@
 import { createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { FrontRoute } from '@postern/contracts';
 import {
   CallerGone,
@@ -149,6 +150,16 @@ export class TlsEnds {
 /** Whether the node ends the TLS of a front's callers. */
 export function endsTls({ front }: FrontRoute): boolean {
   return front.tls.mode === 'server' || front.tls.mode === 'mutual';
+}
+
+/** Whether a front's TLS asks the same of callers as it did; what they are shown, and what the resource is told, is no matter. */
+export function asksTheSame(now: FrontRoute, met: FrontRoute): boolean {
+  const asked = ({ front: { tls } }: FrontRoute) => ({
+    ...tls,
+    certificateId: null,
+    passClientCertificate: false,
+  });
+  return now === met || isDeepStrictEqual(asked(now), asked(met));
 }
 
 interface Pair {

@@ -13,12 +13,12 @@ import {
   type HttpErrand,
   type HttpRequest,
 } from '@postern/exchange';
-import { isDeepStrictEqual } from 'node:util';
 import { hostOf } from '@postern/http';
 import { ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { CallerCause } from '../errors.ts';
 import { type CallerAddress, judgeKept } from '../judgement.ts';
+import { asksTheSame } from '../tls-ends.ts';
 import { callerCauseOf, edgeVoice } from '../voice.ts';
 import { RequestErrand, type RequestErrandParts } from './request-errand.ts';
 import { resourceKeyOf } from './resource-names.ts';
@@ -207,15 +207,15 @@ export class HttpDesk {
    * The destination as it is now. A connection that came to a port which it has left is not served, nor one whose caller
    * was not asked for the certificate that is wanted now.
    */
-  #route({ id, front: met }: FrontRoute): FrontRoute | CallerCause {
-    const route = this.#desk.route(id);
+  #route(met: FrontRoute): FrontRoute | CallerCause {
+    const route = this.#desk.route(met.id);
     if (route === undefined) {
       return { code: 'EDGE_DESTINATION_DELETED', text: 'the destination was deleted', end: 'edge' };
     }
     const misdirected = (text: string): CallerCause => ({ code: 'EDGE_HTTP_MISDIRECTED', text, end: 'edge' });
-    if (!hasFront(route) || route.front.protocol !== 'http' || route.front.port !== met.port)
+    if (!hasFront(route) || route.front.protocol !== 'http' || route.front.port !== met.front.port)
       return misdirected('the front has moved to another port');
-    if (route.front.tls.mode === 'mutual' && !asksTheSame(route.front.tls, met.tls))
+    if (route.front.tls.mode === 'mutual' && !asksTheSame(route, met))
       return misdirected('the front asks for other client certificates since this connection was opened');
     return route;
   }
@@ -232,24 +232,4 @@ export class HttpDesk {
         : 'no HTTP front of this platform has the name that the request asks for';
     return this.#desk.named(host) ?? { code: 'EDGE_HTTP_NAME_UNKNOWN', text, end: 'edge' };
   }
-}
-
-type FrontTls = FrontRoute['front']['tls'];
-
-function asksTheSame(now: FrontTls, met: FrontTls): boolean {
-  if (now === met) return true;
-  const asked = ({
-    mode,
-    clientCaIds,
-    clientNames,
-    revocationLists,
-    revocationListUrls,
-  }: FrontTls): object => ({
-    mode,
-    clientCaIds,
-    clientNames,
-    revocationLists,
-    revocationListUrls,
-  });
-  return isDeepStrictEqual(asked(now), asked(met));
 }
