@@ -49,7 +49,12 @@ async function owner(
   const bus = new MemoryHub().connect();
   const things: Collection<Thing> = await store.collection('things', { steps, unique: [['key.of']] });
   const onError = (error: unknown): void => assert.fail(String(error));
-  const serve = answererOf({ bus, queue: 'acl', count: () => {}, onError });
+  const serve = answererOf({
+    bus,
+    queue: 'acl',
+    metrics: { answered: () => {} },
+    logger: { error: onError },
+  });
   const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
   await serveBackup({ bus, store, source: { room, collections, feeds: [], check }, serve, onError });
   return { bus, things, questions: backupQuestions(room) };

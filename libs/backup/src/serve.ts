@@ -1,6 +1,6 @@
 /** Answers an owner's questions of backup and restore, until the subscriptions are closed. */
 import type { Bus, Subscription } from '@postern/bus';
-import { type Answerer, answer, backupQuestions } from '@postern/contracts';
+import { type Answerer, answer, backupQuestions, done } from '@postern/contracts';
 import type { Store } from '@postern/store';
 import { Restores } from './restore.ts';
 import { Snapshots } from './snapshot.ts';
@@ -25,7 +25,6 @@ export async function serveBackup(parts: ServeBackupParts): Promise<Subscription
     suffix: snapshots.replica,
     onError,
   });
-  const done = (work: Promise<void>): Promise<Record<string, never>> => work.then(() => ({}));
   return [
     {
       close: () => {

@@ -44,6 +44,12 @@ export const expectedRevision = Type.Optional(Type.Integer({ minimum: 0, descrip
 /** The answer to a question that only has to be done. */
 export const Done = Type.Object({});
 
+/** An answer that says no more than that it is done. */
+export async function done(work: Promise<unknown>): Promise<Static<typeof Done>> {
+  await work;
+  return {};
+}
+
 /** How a security token or an API key crosses the bus and is stored: SHA-256 of the text, base64url. */
 export function secretHash(secret: string): string {
   return createHash('sha256').update(secret, 'utf8').digest('base64url');

@@ -28,8 +28,8 @@ it('counts each answer once, by what the asker was told', async () => {
   const serve = answererOf({
     bus,
     queue: 'q',
-    count: (subject, outcome) => outcomes.push(`${subject} ${outcome}`),
-    onError: (error, subject) => errors.push([subject, error]),
+    metrics: { answered: (subject, outcome) => outcomes.push(`${subject} ${outcome}`) },
+    logger: { error: (fields) => errors.push(fields) },
   });
   const broken = new Error('broken');
   serve(double, async ({ n }) => {
@@ -46,6 +46,6 @@ it('counts each answer once, by what the asker was told', async () => {
     outcomes,
     told.map((outcome) => `double ${outcome}`),
   );
-  assert.deepEqual(errors, [['double', broken]]);
+  assert.deepEqual(errors, [{ error: broken, subject: 'double' }]);
   await bus.close();
 });

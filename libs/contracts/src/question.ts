@@ -109,23 +109,26 @@ export type Answerer = <Request extends TSchema, Answer extends TSchema>(
   handler: (body: Static<Request>) => Promise<Static<Answer>>,
 ) => Subscription;
 
-/**
- * Answers the questions of one service: a queue of its replicas, each answer counted with `ok` or the code of its
- * refusal, and what is no refusal given to `onError` with the question's subject.
- */
-export function answererOf(parts: {
+/** What answering needs of a service. */
+export interface AnsweringParts {
   bus: Bus;
+  /** Of all replicas. */
   queue: string;
-  count: (subject: string, outcome: string) => void;
-  onError: (error: unknown, subject: string) => void;
-}): Answerer {
-  const { bus, queue, count, onError } = parts;
+  metrics: { answered(subject: string, outcome: string): void };
+  logger: { error(fields: object, message: string): void };
+}
+
+/**
+ * Answers the questions of one service in the queue of its replicas: each answer is counted with `ok` or the code of its
+ * refusal, and what is no refusal is logged.
+ */
+export function answererOf({ bus, queue, metrics, logger }: AnsweringParts): Answerer {
   return (question, handler) => {
     const { subject } = question;
     return answer(bus, question, handler, {
       queue,
-      onOutcome: (outcome) => count(subject, outcome),
-      onError: (error) => onError(error, subject),
+      onOutcome: (outcome) => metrics.answered(subject, outcome),
+      onError: (error) => logger.error({ error, subject }, 'a question failed'),
     });
   };
 }

@@ -1,11 +1,10 @@
 /** Which question is answered by what. All replicas of acl answer from one queue group. */
-import type { Bus, Subscription } from '@postern/bus';
+import type { Subscription } from '@postern/bus';
 import { normalizePath } from '@postern/access';
 import {
   type AccessTarget,
   type Answerer,
   addSourceRule,
-  answererOf,
   createApiKey,
   createToken,
   deleteApiKey,
@@ -22,18 +21,16 @@ import {
   putSourceRules,
   revokeToken,
   verifyApiKey,
+  done,
 } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { AccessLists } from './access-lists.ts';
 import type { ApiKeys } from './api-keys.ts';
-import type { AclMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import type { Sessions } from './sessions.ts';
 import type { SourceRules } from './source-rules.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import type { Tokens } from './tokens.ts';
-
-const queue = 'acl';
 
 /** As a front decides: on the one form of a path that is also sent, without what follows it. */
 const asRequested = (target: AccessTarget): AccessTarget =>
@@ -50,30 +47,12 @@ export interface Answerers {
   apiKeys: ApiKeys;
 }
 
-/** What answering needs. */
-export interface AnsweringParts {
-  bus: Bus;
-  logger: Logger;
-  metrics: AclMetrics;
-}
-
-/** Answers in the queue of the replicas; what fails is counted and logged. */
-export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer {
-  return answererOf({
-    bus,
-    queue,
-    count: (subject, outcome) => metrics.answered(subject, outcome),
-    onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
-  });
-}
-
 /** Answers every question that acl is asked, until the subscriptions are closed. */
 export function answerQuestions(
-  parts: AnsweringParts,
+  serve: Answerer,
+  logger: Logger,
   { policies, sessions, ticketKeys, tokens, accessLists, sourceRules, apiKeys }: Answerers,
 ): Subscription[] {
-  const { logger } = parts;
-  const serve = answererFor(parts);
   return [
     serve(openSession, async (request) => {
       const session = await sessions.open(request);
@@ -82,17 +61,11 @@ export function answerQuestions(
       return session;
     }),
     serve(listTicketKeys, async () => ({ keys: await ticketKeys.list() })),
-    serve(followGateway, async ({ id }) => {
-      await policies.follow(id);
-      return {};
-    }),
+    serve(followGateway, ({ id }) => done(policies.follow(id))),
     serve(createToken, ({ gatewayId, input, hash }) => tokens.create(gatewayId, input, hash)),
     serve(listTokens, (request) => tokens.list(request)),
     serve(getToken, ({ gatewayId, id }) => tokens.get(gatewayId, id)),
-    serve(revokeToken, async ({ gatewayId, id }) => {
-      await tokens.revoke(gatewayId, id);
-      return {};
-    }),
+    serve(revokeToken, ({ gatewayId, id }) => done(tokens.revoke(gatewayId, id))),
     serve(getAccessList, ({ gatewayId }) => accessLists.get(gatewayId)),
     serve(putAccessList, ({ gatewayId, input, revision }) => accessLists.put(gatewayId, input, revision)),
     serve(explainAccess, async ({ gatewayId, targets }) => ({
@@ -103,10 +76,7 @@ export function answerQuestions(
     serve(addSourceRule, ({ rule, revision, ...front }) => sourceRules.add(front, rule, revision)),
     serve(createApiKey, ({ input, hash }) => apiKeys.create(input, hash)),
     serve(listApiKeys, (request) => apiKeys.list(request)),
-    serve(deleteApiKey, async ({ id }) => {
-      await apiKeys.delete(id);
-      return {};
-    }),
+    serve(deleteApiKey, ({ id }) => done(apiKeys.delete(id))),
     serve(verifyApiKey, ({ keyHash }) => apiKeys.verify(keyHash)),
   ];
 }

@@ -6,7 +6,14 @@
  */
 import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
-import { gatewayFeed, policyFeed, routeFeed, type AccessRule, type GatewayRecord } from '@postern/contracts';
+import {
+  answererOf,
+  gatewayFeed,
+  policyFeed,
+  routeFeed,
+  type AccessRule,
+  type GatewayRecord,
+} from '@postern/contracts';
 import { FeedFollower, FeedOwner, PresenceTable } from '@postern/replica';
 import { untilReachable, type Store } from '@postern/store';
 import {
@@ -26,7 +33,7 @@ import { openDocuments } from './document.ts';
 import { Journal } from './journal.ts';
 import { aclMetrics, type AclMetrics } from './metrics.ts';
 import { Policies, policySource } from './policies.ts';
-import { answerQuestions, answererFor } from './questions.ts';
+import { answerQuestions } from './questions.ts';
 import { Sessions } from './sessions.ts';
 import { SourceRules } from './source-rules.ts';
 import { TicketKeys } from './ticket-keys.ts';
@@ -160,13 +167,14 @@ class Acl implements Service {
     };
     const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys }, opened);
     await kept.upkeep.sweep();
-    const questions = { bus, logger: this.#logger, metrics: this.#metrics };
-    for (const subscription of answerQuestions(questions, answerers)) opened.adopt(subscription, close);
+    const serve = answererOf({ bus, queue: 'acl', logger: this.#logger, metrics: this.#metrics });
+    for (const subscription of answerQuestions(serve, this.#logger, answerers))
+      opened.adopt(subscription, close);
     const backup = await serveBackup({
-      ...questions,
+      bus,
       store,
       source: backupSource(documents, owner),
-      serve: answererFor(questions),
+      serve,
       onError: this.#told('a piece of a backup could not be read'),
     });
     for (const subscription of backup) opened.adopt(subscription, close);

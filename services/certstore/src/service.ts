@@ -10,6 +10,7 @@ import type { Bus, Subscription } from '@postern/bus';
 import {
   ServiceError,
   answer,
+  answererOf,
   certificateFeed,
   getCa,
   issueNodeCertificate,
@@ -37,7 +38,7 @@ import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
 import { namePolicy, platformNames, type NamePolicyOptions } from './name-policy.ts';
 import { PairGenerator } from './pair-generator.ts';
 import { Passwords } from './passwords.ts';
-import { answerQuestions, answererFor } from './questions.ts';
+import { answerQuestions } from './questions.ts';
 import { Rotation } from './rotation.ts';
 import { SessionTickets } from './session-tickets.ts';
 import { Usage } from './usage.ts';
@@ -308,15 +309,15 @@ class Certstore implements Service {
       names: platformNames(this.#nameOptions()),
       now,
     });
-    const parts = { bus, logger: this.#logger, metrics: this.#metrics };
+    const serve = answererOf({ bus, queue, logger: this.#logger, metrics: this.#metrics });
     this.#subscriptions.push(
-      ...answerQuestions(parts, { certificates, materials, passwords, intake, pairs, rotation }),
+      ...answerQuestions(serve, { certificates, materials, passwords, intake, pairs, rotation }),
     );
     const backup = {
       bus,
       store,
       source: await backupSource(store, ring, feed),
-      serve: answererFor(parts),
+      serve,
       onError: (error: unknown) => this.#logger.warn({ error }, 'a piece of a backup could not be read'),
     };
     this.#subscriptions.push(...(await serveBackup(backup)));

@@ -1,8 +1,7 @@
 /** Which question is answered by what. All replicas of the router answer from one queue group. */
-import type { Bus, Subscription } from '@postern/bus';
+import type { Subscription } from '@postern/bus';
 import {
   type Answerer,
-  answererOf,
   createDestination,
   createGateway,
   deleteDestination,
@@ -20,15 +19,12 @@ import {
   testDestination,
   updateDestination,
   updateGateway,
+  done,
 } from '@postern/contracts';
-import type { Logger } from '@postern/telemetry';
 import type { Destinations } from './destinations.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Fleet } from './fleet.ts';
 import type { Gateways } from './gateways.ts';
-import type { RouterMetrics } from './metrics.ts';
-
-const queue = 'router';
 
 /** What answers. */
 export interface Answerers {
@@ -39,38 +35,17 @@ export interface Answerers {
   release: (certificateId: string) => Promise<void>;
 }
 
-/** What answering needs. */
-export interface AnsweringParts {
-  bus: Bus;
-  logger: Logger;
-  metrics: RouterMetrics;
-}
-
-/** Answers in the queue of the replicas; what fails is counted and logged. */
-export function answererFor({ bus, logger, metrics }: AnsweringParts): Answerer {
-  return answererOf({
-    bus,
-    queue,
-    count: (subject, outcome) => metrics.answered(subject, outcome),
-    onError: (error, subject) => logger.error({ error, subject }, 'a question failed'),
-  });
-}
-
 /** Answers every question that the router is asked, until the subscriptions are closed. */
 export function answerQuestions(
-  parts: AnsweringParts,
+  serve: Answerer,
   { gateways, destinations, fleet, diagnosis, release }: Answerers,
 ): Subscription[] {
-  const serve = answererFor(parts);
   return [
     serve(createGateway, (input) => gateways.create(input)),
     serve(getGateway, ({ id }) => gateways.get(id)),
     serve(listGateways, (request) => gateways.list(request)),
     serve(updateGateway, ({ id, patch, revision }) => gateways.update(id, patch, revision)),
-    serve(deleteGateway, async ({ id, revision }) => {
-      await gateways.delete(id, revision);
-      return {};
-    }),
+    serve(deleteGateway, ({ id, revision }) => done(gateways.delete(id, revision))),
     serve(createDestination, ({ gatewayId, input, keyGateways }) =>
       destinations.create(gatewayId, input, keyGateways),
     ),
@@ -79,14 +54,10 @@ export function answerQuestions(
     serve(updateDestination, ({ gatewayId, id, patch, ...change }) =>
       destinations.update(gatewayId, id, patch, change),
     ),
-    serve(deleteDestination, async ({ gatewayId, id, revision }) => {
-      await destinations.delete(gatewayId, id, revision);
-      return {};
-    }),
-    serve(releaseCertificate, async ({ id }) => {
-      await release(id);
-      return {};
-    }),
+    serve(deleteDestination, ({ gatewayId, id, revision }) =>
+      done(destinations.delete(gatewayId, id, revision)),
+    ),
+    serve(releaseCertificate, ({ id }) => done(release(id))),
     serve(listFronts, (request) => fleet.listFronts(request)),
     serve(listClients, (request) => fleet.listClients(request)),
     serve(listNodes, async () => fleet.listNodes()),

@@ -6,7 +6,7 @@
  */
 import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
-import { gatewayFeed, routeFeed } from '@postern/contracts';
+import { answererOf, gatewayFeed, routeFeed } from '@postern/contracts';
 import { FeedOwner, PresenceTable } from '@postern/replica';
 import { untilReachable, type Store } from '@postern/store';
 import {
@@ -29,7 +29,7 @@ import { FrontClaims, type IsPortFree } from './front-claims.ts';
 import { Gateways } from './gateways.ts';
 import { Journal } from './journal.ts';
 import { routerMetrics, type RouterMetrics } from './metrics.ts';
-import { answerQuestions, answererFor } from './questions.ts';
+import { answerQuestions } from './questions.ts';
 import { gatewaySource, routeSource } from './records.ts';
 import { releaseCertificate, sweepReleased } from './released-certificates.ts';
 
@@ -155,8 +155,8 @@ class Router implements Service {
     });
     const checkCertificates = certificateCheck(bus);
     const destinations = new Destinations({ journal, claims, options: config, checkCertificates });
-    const questions = { bus, logger: this.#logger, metrics: this.#metrics };
-    const answered = answerQuestions(questions, {
+    const serve = answererOf({ bus, queue: 'router', logger: this.#logger, metrics: this.#metrics });
+    const answered = answerQuestions(serve, {
       gateways,
       destinations,
       fleet,
@@ -165,10 +165,10 @@ class Router implements Service {
     });
     for (const subscription of answered) opened.adopt(subscription, close);
     const backup = await serveBackup({
-      ...questions,
+      bus,
       store,
       source: backupSource(documents, feeds, claims),
-      serve: answererFor(questions),
+      serve,
       onError,
     });
     for (const subscription of backup) opened.adopt(subscription, close);
