@@ -38,7 +38,7 @@ export function natsConnection(settings: NatsConnectionSettings): {
   };
 }
 
-/** What `mongodbSettings` read. */
+/** What `serviceSettings` read of them. */
 export interface MongodbConnectionSettings {
   readonly mongodbUrl: Secret;
   readonly mongodbDatabase: string;

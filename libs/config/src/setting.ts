@@ -26,8 +26,6 @@ export interface SettingAnnotations {
   placeholder?: string;
   /** What `pattern` asks for, in words: `printable ASCII without blanks`. */
   form?: string;
-  /** Only in the file: lists of objects and the like. */
-  fileOnly?: boolean;
   /** Not in `--help` and docs. */
   hidden?: boolean;
   /** For a secret: flags that carry the text itself; using one earns a warning. `true` gives `--name` without one. */
@@ -109,7 +107,7 @@ function readSetting(name: string, property: Annotated, required: boolean, prefi
   assert(property.description, `setting ${name} has a description`);
   if (kind === 'structure') assertClosed(name, core);
   const secret = property.secret === true;
-  const fileOnly = property.fileOnly === true || kind === 'structure';
+  const fileOnly = kind === 'structure';
   const hasFlag = !fileOnly && property.argument === undefined && (!secret || property.inArgv === true);
   const variable = fileOnly ? null : (property.environment ?? `POSTERN_${prefix}_${upperSnake(name)}`);
   const item = core.items ?? core;

@@ -192,7 +192,7 @@ export const natsSettings = {
 };
 
 /** Where the documents are. TLS options are in the URL, or in the files here. */
-export const mongodbSettings = {
+const mongodbSettings = {
   mongodbUrl: secret({
     environment: 'POSTERN_MONGODB_URL',
     inArgv: true,
@@ -222,6 +222,17 @@ export const mongodbSettings = {
     }),
   ),
 };
+
+/** What every service has that owns documents; `opsPort` is its own. */
+export function serviceSettings(opsPort: number) {
+  return {
+    ...logSettings,
+    ...telemetrySettings,
+    ...opsSettings(opsPort),
+    ...natsSettings,
+    ...mongodbSettings,
+  };
+}
 
 const bound = (value: number, description: string, maximum: number) =>
   Type.Integer({ minimum: 1, maximum, default: value, description });

@@ -1,13 +1,5 @@
 /** The settings of acl: the first API key, and every bound of what it owns. */
-import {
-  defineProgram,
-  logSettings,
-  telemetrySettings,
-  mongodbSettings,
-  natsSettings,
-  opsSettings,
-  secret,
-} from '@postern/config';
+import { defineProgram, secret, serviceSettings } from '@postern/config';
 import { apiKeyCharactersMax } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
 
@@ -56,11 +48,7 @@ const optionsSchema = Type.Object(aclOptions);
 export type AclOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
-  ...logSettings,
-  ...telemetrySettings,
-  ...opsSettings(9103),
-  ...natsSettings,
-  ...mongodbSettings,
+  ...serviceSettings(9103),
   ...aclOptions,
 });
 

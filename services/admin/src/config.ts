@@ -1,13 +1,5 @@
 /** The settings of the admin API: where it is served, and the bounds of what it keeps. */
-import {
-  defineProgram,
-  logSettings,
-  telemetrySettings,
-  mongodbSettings,
-  natsSettings,
-  opsSettings,
-  platformSettings,
-} from '@postern/config';
+import { defineProgram, platformSettings, serviceSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 /** What `createAdmin` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
@@ -64,11 +56,7 @@ const optionsSchema = Type.Object(adminOptions);
 export type AdminOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
-  ...logSettings,
-  ...telemetrySettings,
-  ...opsSettings(9105),
-  ...natsSettings,
-  ...mongodbSettings,
+  ...serviceSettings(9105),
   ...adminOptions,
 });
 

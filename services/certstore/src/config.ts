@@ -1,14 +1,5 @@
 /** The settings of postern-certstore. */
-import {
-  defineProgram,
-  logSettings,
-  telemetrySettings,
-  mongodbSettings,
-  natsSettings,
-  opsSettings,
-  platformSettings,
-  secret,
-} from '@postern/config';
+import { defineProgram, platformSettings, secret, serviceSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 /** A key-encryption key that a transit server holds; standalone can have the same. */
@@ -68,11 +59,7 @@ export const certstoreBounds = {
 } as const;
 
 const schema = Type.Object({
-  ...logSettings,
-  ...telemetrySettings,
-  ...opsSettings(9104),
-  ...natsSettings,
-  ...mongodbSettings,
+  ...serviceSettings(9104),
   ...platformSettings,
   keyEncryptionKey: Type.Optional(
     secret({

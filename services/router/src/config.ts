@@ -1,13 +1,5 @@
 /** The settings of the router: what fronts are called, which ports they may have, and every bound of what it owns. */
-import {
-  defineProgram,
-  logSettings,
-  telemetrySettings,
-  mongodbSettings,
-  natsSettings,
-  opsSettings,
-  platformSettings,
-} from '@postern/config';
+import { defineProgram, platformSettings, serviceSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = { minimum: 1, maximum: 65535, placeholder: 'PORT' };
@@ -76,11 +68,7 @@ const optionsSchema = Type.Object(routerOptions);
 export type RouterOptions = Static<typeof optionsSchema>;
 
 const schema = Type.Object({
-  ...logSettings,
-  ...telemetrySettings,
-  ...opsSettings(9102),
-  ...natsSettings,
-  ...mongodbSettings,
+  ...serviceSettings(9102),
   ...routerOptions,
 });
 
