@@ -6,6 +6,7 @@
  * `ROUTER_FRONT_RESERVED`, `ROUTER_CLIENT_PORT_TAKEN`, `ROUTER_PORTS_EXHAUSTED` and `ROUTER_LIMIT` (409).
  */
 import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
 import { keyGatewaysProperty } from './api-key.ts';
 import {
   Done,
@@ -272,6 +273,14 @@ export type DestinationListener = Static<typeof DestinationListener>;
 /** How clients check a resource's health, whole. */
 export const DestinationHealth = Type.Object(health);
 export type DestinationHealth = Static<typeof DestinationHealth>;
+
+/** What a destination has where its operator says nothing: the defaults that the schemas name. */
+export const destinationDefaults = {
+  resource: Value.Create(Type.Omit(DestinationResource, ['host', 'port'])),
+  front: Value.Create(Type.Omit(DestinationFront, ['host', 'port'])),
+  listener: Value.Create(DestinationListener),
+  health: Value.Create(DestinationHealth),
+};
 
 /** What an operator should know of a destination although it is served. */
 export const DestinationWarning = Type.Object({

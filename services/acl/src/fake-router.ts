@@ -3,6 +3,7 @@ import type { Bus, Subscription } from '@postern/bus';
 import {
   ServiceError,
   answer,
+  destinationDefaults,
   gatewayFeed,
   getDestination,
   getGateway,
@@ -21,19 +22,7 @@ const at = '2026-01-01T00:00:00.000Z';
 const resource: Destination['resource'] = {
   host: '10.0.0.5',
   port: 1,
-  protocol: 'tcp',
-  tls: {
-    mode: 'none',
-    serverName: null,
-    caCertificateIds: [],
-    clientCertificateId: null,
-    rejectUnauthorized: true,
-  },
-  proxy: null,
-  connectTimeoutSeconds: 30,
-  idleTimeoutSeconds: 0,
-  keepAliveSeconds: 60,
-  compress: false,
+  ...destinationDefaults.resource,
 };
 
 /** Answers for the router until `stop`. */
@@ -149,7 +138,7 @@ export class FakeRouter {
       kind: 'on-premises',
       enabled: true,
       resource,
-      health: { kind: 'none', path: '/', intervalSeconds: 10 },
+      health: destinationDefaults.health,
       warnings: [],
     };
   }

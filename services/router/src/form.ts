@@ -12,6 +12,7 @@ import {
   type DestinationListener,
   GatewayInput,
   type StreamProtocol,
+  destinationDefaults,
   lineFault,
   linePattern,
 } from '@postern/contracts';
@@ -66,7 +67,7 @@ export function destinationForm(input: DestinationInput): DestinationForm {
     name: input.name,
     enabled: input.enabled ?? true,
     resource: resourceForm(input.resource, protocol),
-    health: { kind: 'none' as const, path: '/', intervalSeconds: 10, ...input.health },
+    health: { ...destinationDefaults.health, ...input.health },
   };
   const form: DestinationForm =
     kind === 'cloud' && clientPort !== undefined
@@ -166,20 +167,17 @@ function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => St
 }
 
 function resourceForm(
-  input: DestinationInput['resource'],
+  { host, tls = {}, hosts = {}, proxy = null, ...others }: DestinationInput['resource'],
   protocol: StreamProtocol,
 ): DestinationForm['resource'] {
   return {
-    host: toAsciiHost(input.host.replace(/^\[(.*)\]$/, '$1')),
-    port: input.port,
-    protocol: input.protocol ?? protocol,
-    tls: resourceTlsForm(input.tls ?? {}),
-    ...hostsForm(input.hosts),
-    proxy: proxyForm(input.proxy ?? null),
-    connectTimeoutSeconds: input.connectTimeoutSeconds ?? 30,
-    idleTimeoutSeconds: input.idleTimeoutSeconds ?? 0,
-    keepAliveSeconds: input.keepAliveSeconds ?? 60,
-    compress: input.compress ?? false,
+    ...destinationDefaults.resource,
+    protocol,
+    ...others,
+    host: toAsciiHost(host.replace(/^\[(.*)\]$/, '$1')),
+    tls: resourceTlsForm(tls),
+    ...hostsForm(hosts),
+    proxy: proxyForm(proxy),
   };
 }
 
@@ -187,17 +185,14 @@ function resourceTlsForm(
   input: NonNullable<DestinationInput['resource']['tls']>,
 ): DestinationForm['resource']['tls'] {
   return {
-    mode: 'none',
-    caCertificateIds: [],
-    clientCertificateId: null,
-    rejectUnauthorized: true,
+    ...destinationDefaults.resource.tls,
     ...input,
     serverName: typeof input.serverName === 'string' ? toAsciiHost(input.serverName) : null,
   };
 }
 
 /** What is not used is left out, so that what is shown says it all. */
-function hostsForm(hosts: DestinationHosts = {}): { hosts?: DestinationHosts } {
+function hostsForm(hosts: DestinationHosts): { hosts?: DestinationHosts } {
   const form = new Map<string, [name: string, address: string]>();
   for (const [name, address] of Object.entries(hosts)) {
     const path = `/resource/hosts/${name}`;
@@ -225,34 +220,24 @@ function proxyForm(
 
 function frontForm(input: NonNullable<DestinationInput['front']>, protocol: StreamProtocol): FrontForm {
   return {
+    ...destinationDefaults.front,
+    ...input,
     protocol,
     // The dot of the root stands in no certificate and in no server name (RFC 6066, section 3).
     host: typeof input.host === 'string' ? toAsciiHost(input.host).replace(/\.$/, '').toLowerCase() : null,
     port: input.port ?? null,
-    tls: { ...frontTlsDefaults, ...input.tls },
-    proxyProtocol: input.proxyProtocol ?? 'off',
-    proxyProtocolFacts: input.proxyProtocolFacts ?? false,
+    tls: { ...destinationDefaults.front.tls, ...input.tls },
   };
 }
 
 function listenerForm({ tls }: NonNullable<DestinationInput['listener']>): DestinationListener {
-  return { tls: { mode: 'none', certificateId: null, clientCaIds: [], ...tls } };
+  return { tls: { ...destinationDefaults.listener.tls, ...tls } };
 }
-
-const frontTlsDefaults: DestinationFront['tls'] = {
-  mode: 'none',
-  certificateId: null,
-  clientCaIds: [],
-  clientNames: [],
-  revocationLists: [],
-  revocationListUrls: [],
-  passClientCertificate: false,
-};
 
 /** A stored front with what an earlier version did not know. */
 export function wholeFront(front: DestinationFront): DestinationFront {
-  const { proxyProtocolFacts = false } = front as Partial<DestinationFront>;
-  return { ...front, proxyProtocolFacts, tls: { ...frontTlsDefaults, ...front.tls } };
+  const { front: defaults } = destinationDefaults;
+  return { ...defaults, ...front, tls: { ...defaults.tls, ...front.tls } };
 }
 
 /** A field that the kind of destination does not have, or lacks. */

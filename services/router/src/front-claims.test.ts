@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { destinationDefaults } from '@postern/contracts';
 import { openSqlite } from '@postern/store';
 import { openDocuments } from './document.ts';
 import { FrontClaims, restingOthersMax, retryAllotting, type FrontPort } from './front-claims.ts';
@@ -196,15 +197,7 @@ const tlsFront = (host: string, port = 443) => ({
   protocol: 'tcp' as const,
   host,
   port,
-  tls: {
-    mode: 'passthrough' as const,
-    certificateId: null,
-    clientCaIds: [],
-    clientNames: [],
-    revocationLists: [],
-    revocationListUrls: [],
-    passClientCertificate: false,
-  },
+  tls: { ...destinationDefaults.front.tls, mode: 'passthrough' as const },
 });
 
 test('fronts: many names share the platform’s port, each belongs to one, and a freed one rests', async () => {

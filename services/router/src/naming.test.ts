@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { destinationDefaults } from '@postern/contracts';
 import * as fc from 'fast-check';
-import { wholeFront } from './form.ts';
 import { defaultHost, dnsLabel, frontUrl, newGatewayId } from './naming.ts';
 
 test('a gateway ID is 11 small letters and digits, so that it is part of a DNS label and has no -', () => {
@@ -38,19 +38,4 @@ test('the URL of a front says whether there is TLS', () => {
   assert.equal(frontUrl({ ...front, tls, protocol: 'http' }), 'https://a.b:1');
 });
 
-const front = wholeFront({
-  protocol: 'tcp',
-  host: 'a.b',
-  port: 1,
-  proxyProtocol: 'off',
-  proxyProtocolFacts: false,
-  tls: {
-    mode: 'none',
-    certificateId: null,
-    clientCaIds: [],
-    clientNames: [],
-    revocationLists: [],
-    revocationListUrls: [],
-    passClientCertificate: false,
-  },
-});
+const front = { ...destinationDefaults.front, host: 'a.b', port: 1 };

@@ -28,6 +28,7 @@ import {
   type Change,
   type DestinationInput,
   type TunnelPresence,
+  destinationDefaults,
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
 import { type Store, StoreError, openSqlite } from '@postern/store';
@@ -169,21 +170,10 @@ test('a destination gets a front of its name, its gateway and a free port', asyn
   const { bus, gateway } = await setUp(t);
   const made = await ask(bus, createDestination, { gatewayId: gateway.id, input });
   assert.deepEqual(made.front, {
-    protocol: 'tcp',
+    ...destinationDefaults.front,
     host: `orders-db-${gateway.id}.p.example`,
     port: 15000,
     url: `tcp://orders-db-${gateway.id}.p.example:15000`,
-    tls: {
-      mode: 'none',
-      certificateId: null,
-      clientCaIds: [],
-      clientNames: [],
-      revocationLists: [],
-      revocationListUrls: [],
-      passClientCertificate: false,
-    },
-    proxyProtocol: 'off',
-    proxyProtocolFacts: false,
   });
   assert.deepEqual(await ask(bus, getDestination, { gatewayId: gateway.id, id: made.id }), made);
   assert.deepEqual((await ask(bus, listDestinations, { gatewayId: gateway.id })).items, [made]);
