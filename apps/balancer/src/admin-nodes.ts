@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import type { Secret } from '@postern/config';
 import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
-import { balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 
 /** Where the admin API is and how to enter. */
 export interface AdminPlace {
@@ -36,14 +36,17 @@ export async function fetchNodeNames(place: AdminPlace, signal: AbortSignal): Pr
 /** The names in the answer; throws `BALANCER_ADMIN_REFUSED` where it is no list. */
 export function nodeNames(status: number, text: string): string[] {
   if (status !== 200) {
-    throw balancerError(
+    throw new BalancerError(
       'BALANCER_ADMIN_REFUSED',
       `the admin API answered ${status} to the question for nodes`,
     );
   }
   const body: unknown = parse(text);
   if (!Answer.Check(body)) {
-    throw balancerError('BALANCER_ADMIN_REFUSED', 'the answer is no list of nodes: is this the admin API?');
+    throw new BalancerError(
+      'BALANCER_ADMIN_REFUSED',
+      'the answer is no list of nodes: is this the admin API?',
+    );
   }
   return body.items.map(({ name }) => name);
 }
@@ -51,7 +54,7 @@ export function nodeNames(status: number, text: string): string[] {
 async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const fail = (cause: unknown): void =>
-    reject(balancerError('BALANCER_ADMIN_UNREACHABLE', `no answer from ${place.url}`, { cause }));
+    reject(new BalancerError('BALANCER_ADMIN_UNREACHABLE', `no answer from ${place.url}`, { cause }));
   try {
     const outgoing = request(
       new URL('/api/v1/nodes', place.url),

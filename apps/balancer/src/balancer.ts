@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '@postern/config';
 import { type Ending, type Logger, type Readiness, type Service, readyWhen } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
-import { BalancerError, balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 import { HandoverDesk } from './handover-desk.ts';
 import { type Handover, beginHandover, clearHandover } from './handover.ts';
 import { Haproxy } from './haproxy.ts';
@@ -184,7 +184,7 @@ class Balancer implements Service {
   #endWith(name: string, ended: Promise<string>): void {
     void ended.then((how) => {
       if (this.#abort.signal.aborted) return;
-      const error = balancerError('BALANCER_PROGRAM_ENDED', `${name} ended: ${how}`);
+      const error = new BalancerError('BALANCER_PROGRAM_ENDED', `${name} ended: ${how}`);
       this.#parts.logger.error({ error }, `${name} ended`);
       this.#parts.ending.end(ExitCode.internal, error.message);
     });

@@ -20,8 +20,3 @@ export class BalancerError extends Error {
     this.code = code;
   }
 }
-
-/** Makes one. */
-export function balancerError(code: BalancerCode, message: string, options?: ErrorOptions): BalancerError {
-  return new BalancerError(code, message, options);
-}

@@ -11,7 +11,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
-import { balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 import { silenceRules, withoutPassOnRules, withoutSilenceRules } from './handover-rules.ts';
 import { addressesOn, plainAddress, staticAddresses } from './static-address.ts';
 import { addToLoopback, isSendingFrom, removeFromLoopback, takeRules } from './system-network.ts';
@@ -96,10 +96,10 @@ interface Peer {
 async function askPeers(options: BalancerOptions): Promise<Peer[]> {
   const { ownAddress, peers, handoverPort, listenHost } = options;
   if (ownAddress === undefined || peers.length === 0 || handoverPort === 0) {
-    throw balancerError('BALANCER_HANDOVER_FAILED', 'ownAddress, peers and handoverPort say whom to ask');
+    throw new BalancerError('BALANCER_HANDOVER_FAILED', 'ownAddress, peers and handoverPort say whom to ask');
   }
   if (listenHost !== '*' && listenHost !== '::') {
-    throw balancerError(
+    throw new BalancerError(
       'BALANCER_HANDOVER_FAILED',
       'connections are known from listeners only where listenHost is *',
     );
@@ -119,7 +119,7 @@ async function askPeer(host: string, localAddress: string, port: number): Promis
   const holding = Promise.withResolvers<true>();
   holding.promise.catch(() => {});
   const fail = (words: string, cause?: unknown): void => {
-    const error = balancerError('BALANCER_HANDOVER_FAILED', `${host}:${port} ${words}`, { cause });
+    const error = new BalancerError('BALANCER_HANDOVER_FAILED', `${host}:${port} ${words}`, { cause });
     ready.reject(error);
     holding.reject(error);
     socket.destroy();

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Logger } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
-import { balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 import { haproxyConfiguration } from './haproxy-configuration.ts';
 import type { NodeEntry } from './node-list.ts';
 import { Supervised } from './supervised.ts';
@@ -115,9 +115,13 @@ export class Haproxy {
       await promisify(execFile)(this.#options.haproxy, ['-c', '-f', next], { timeout: checkWithinMs });
     } catch (cause) {
       const words = (cause as { stderr?: string }).stderr?.trim().slice(-1_000) || String(cause);
-      throw balancerError('BALANCER_CONFIGURATION_REFUSED', `haproxy refuses the configuration: ${words}`, {
-        cause,
-      });
+      throw new BalancerError(
+        'BALANCER_CONFIGURATION_REFUSED',
+        `haproxy refuses the configuration: ${words}`,
+        {
+          cause,
+        },
+      );
     }
     renameSync(next, this.#file);
   }

@@ -2,7 +2,7 @@
  * The nodes that a balancer passes connections to. What comes in is written into haproxy's configuration, so names and
  * addresses that could be anything else there are refused.
  */
-import { balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 
 /** A node, and where it is reached from here. */
 export interface NodeEntry {
@@ -20,11 +20,11 @@ const addressPattern = /^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$/;
 export function nodeList(entries: Iterable<NodeEntry>): NodeEntry[] {
   const nodes = [...entries];
   if (nodes.length > nodesMax) {
-    throw balancerError('BALANCER_NODES_INVALID', `there are more than ${nodesMax} nodes`);
+    throw new BalancerError('BALANCER_NODES_INVALID', `there are more than ${nodesMax} nodes`);
   }
   for (const { name, address } of nodes) {
     if (!namePattern.test(name) || !addressPattern.test(address)) {
-      throw balancerError(
+      throw new BalancerError(
         'BALANCER_NODES_INVALID',
         `not a node: ${JSON.stringify(name)} at ${JSON.stringify(address)}`,
       );

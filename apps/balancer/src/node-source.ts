@@ -3,7 +3,7 @@ import { ExitCode } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
 import { fetchNodeNames } from './admin-nodes.ts';
 import type { BalancerOptions } from './config.ts';
-import { BalancerError, balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 import { type NodeEntry, nodeList, nodesByName } from './node-list.ts';
 
 /** Asks for the nodes that there are now. */
@@ -27,7 +27,7 @@ function nodeSource(options: BalancerOptions): NodeSource {
   }
   const listed = nodeList(Object.entries(nodes).map(([name, address]) => ({ name, address })));
   if (listed.length > 0 && adminUrl === undefined) return () => Promise.resolve(listed);
-  throw balancerError(
+  throw new BalancerError(
     'BALANCER_NODES_MISSING',
     'either --nodes says which nodes there are, or --admin-url and --admin-key-file whom to ask',
   );

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import type { SocketAddress } from 'node:net';
-import { balancerError } from './errors.ts';
+import { BalancerError } from './errors.ts';
 
 const loopback = 'lo';
 /** A busy machine takes its time; rules that stay are worse. */
@@ -41,6 +41,6 @@ function run(command: string, args: readonly string[], input = ''): string {
     return execFileSync(command, args, { input, encoding: 'utf8', stdio: 'pipe', timeout: withinMs });
   } catch (cause) {
     const words = (cause as { stderr?: string }).stderr?.trim().split('\n')[0];
-    throw balancerError('BALANCER_HANDOVER_FAILED', `${command}: ${words || String(cause)}`, { cause });
+    throw new BalancerError('BALANCER_HANDOVER_FAILED', `${command}: ${words || String(cause)}`, { cause });
   }
 }
