@@ -1,36 +1,30 @@
 /** What one gateway's client is made with, and how it says that it has come to its end. */
 import type { AccessList } from '@postern/access';
-import type { Hosts } from '@postern/dial';
-import type { HttpBounds } from '@postern/exchange';
 import type { Logger } from '@postern/telemetry';
 import type { Compression } from '@postern/tunnel';
 import type { CertificatesParts } from './certificates.ts';
 import type { Dialer } from './dialer.ts';
 import type { Identity } from './identity.ts';
 import type { KeeperOptions } from './keeper-event.ts';
+import type { ClientOptions } from './options.ts';
 import type { TracingSource } from './traces.ts';
 
 /** How a gateway's client came to its end. */
 export type GatewayEnd = { kind: 'ended' | 'usedUp'; reason: string };
 
 /** What one gateway's client is made with. */
-export interface GatewayClientOptions extends Omit<KeeperOptions, 'random'> {
+export interface GatewayClientOptions
+  extends Omit<KeeperOptions, 'random'>, Pick<ClientOptions, 'hosts' | 'listenHost' | 'callersMax' | 'http'> {
   readonly gatewayId: string;
   readonly readToken: () => string | null;
   readonly ownList: AccessList | null;
   readonly identity: Identity;
   readonly facts: { name: string; version: string; platform: string };
   readonly dialer: Dialer;
-  readonly hosts: Hosts;
   /** The process's, shared by its gateways. */
   readonly compression: Compression;
   /** This process's key for what is sealed to it, and whom it believes. */
   readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
-  /** The address on which callers of cloud destinations are taken, and how many at once. */
-  readonly listenHost: string;
-  readonly callersMax: number;
-  /** The bounds of HTTP with callers of cloud destinations. */
-  readonly http: HttpBounds;
   /** The part of the process's tunnel memory that this gateway may use. */
   readonly memoryShare: number;
   readonly logger: Logger;

@@ -38,6 +38,7 @@ export interface ClientOptions {
   readonly transport: 'auto' | 'direct' | 'websocket';
   readonly reconnect: number;
   readonly tunnels: number;
+  /** The address on which callers of cloud destinations are taken, how many at once, and the bounds of HTTP with them. */
   readonly listenHost: string;
   readonly callersMax: number;
   readonly http: HttpBounds;

@@ -2,7 +2,7 @@
 import type { Carrier, CarrierEvents } from './carrier.ts';
 import { systemClock, type Clock } from './clock.ts';
 
-/** One end of a pair. Tests can cut it without a word to either session (`blackhole`). */
+/** One end of a pair. */
 export class MemoryCarrier implements Carrier {
   readonly transport = 'memory';
   readonly remoteAddress: string;
@@ -11,7 +11,6 @@ export class MemoryCarrier implements Carrier {
   #events: CarrierEvents | null = null;
   #early: Buffer[] = [];
   #open = true;
-  #lost = false;
 
   constructor(name: string, clock: Clock) {
     this.remoteAddress = name;
@@ -33,7 +32,6 @@ export class MemoryCarrier implements Carrier {
   write(bytes: Buffer, done: () => void): void {
     const copy = Buffer.from(bytes);
     this.#clock.soon(() => {
-      if (this.#lost) return;
       if (this.#open) this.#peer?.receive(copy);
       done();
     });
@@ -41,7 +39,7 @@ export class MemoryCarrier implements Carrier {
 
   /** Hands a chunk to this end's session. */
   receive(chunk: Buffer): void {
-    if (!this.#open || this.#lost) return;
+    if (!this.#open) return;
     if (this.#events === null) this.#early.push(chunk);
     else this.#events.handleBytes(chunk);
   }
@@ -49,7 +47,7 @@ export class MemoryCarrier implements Carrier {
   end(last: Buffer): void {
     const copy = Buffer.from(last);
     this.#clock.soon(() => {
-      if (!this.#lost && this.#open) this.#peer?.receive(copy);
+      if (this.#open) this.#peer?.receive(copy);
       this.destroy();
     });
   }
@@ -59,14 +57,8 @@ export class MemoryCarrier implements Carrier {
     this.#open = false;
     this.#clock.soon(() => {
       this.#events?.handleClose(null);
-      if (!this.#lost) this.#peer?.destroy();
+      this.#peer?.destroy();
     });
-  }
-
-  /** From now on nothing arrives in either direction, and nobody is told. */
-  blackhole(): void {
-    this.#lost = true;
-    if (this.#peer !== null) this.#peer.#lost = true;
   }
 }
 
