@@ -1,13 +1,13 @@
 /**
- * Random schedules: writes, reads that stop, half-closes, resets, paths that are cut, swallowed, delayed and
- * joined anew, a relay in between, several streams at once. Whatever happens, each side has exactly a prefix
+ * Random schedules: writes, reads that stop, half-closes, resets, paths that are cut, severed in mid-frame, swallowed, delayed
+ * and joined anew, sessions that go away, a clock that jumps, a relay in between, several streams at once. Whatever happens, each side has exactly a prefix
  * of what the other wrote, all of it where the stream ended in order, and memory stays within its bound.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Endpoint } from './endpoint.ts';
-import { ResetCode } from './error.ts';
+import { GoAwayCode, ResetCode } from './error.ts';
 import { linkScope } from './peer.ts';
 import type { Stream } from './stream.ts';
 import { connect, TestClock, testEndpoint, TestOwner, Wire } from './test-world.ts';
@@ -21,6 +21,9 @@ type Step =
   | { kind: 'join'; relayed: boolean }
   | { kind: 'move'; side: 0 | 1 }
   | { kind: 'cut' | 'swallow'; wire: number }
+  | { kind: 'sever'; wire: number; side: 0 | 1; bytes: number }
+  | { kind: 'goAway'; at: 0 | 1 | 2; session: number }
+  | { kind: 'standStill'; ms: number }
   | { kind: 'delay'; wire: number; ms: number }
   | { kind: 'wait'; ms: number };
 
@@ -53,9 +56,32 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('delay' as const), wire: small, ms: fc.nat({ max: 400 }) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('sever' as const),
+      wire: small,
+      side,
+      bytes: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 70_000 })),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('goAway' as const),
+      at: fc.constantFrom<0 | 1 | 2>(0, 1, 2),
+      session: small,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('standStill' as const), ms: fc.nat({ max: 8_000 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), side }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 3_000 }) }) },
 );
+
+const goesElsewhere = new Set<number>([ResetCode.NotRelayed, ResetCode.ShuttingDown]);
 
 class Play {
   readonly clock = new TestClock();
@@ -161,6 +187,14 @@ class Play {
       case 'swallow':
         if (wire !== undefined) wire.swallows = true;
         return;
+      case 'sever':
+        return wire?.sever(next.side === 0 ? wire.left : wire.right, next.bytes);
+      case 'goAway': {
+        const { sessions } = [this.node, this.middle, this.client][next.at] as Endpoint;
+        return [...sessions][next.session]?.goAway(GoAwayCode.ShuttingDown, 'test');
+      }
+      case 'standStill':
+        return this.clock.standStill(next.ms);
       case 'delay':
         if (wire !== undefined) wire.delayMs = next.ms;
         return;
@@ -226,11 +260,11 @@ class Play {
     }
   }
 
-  /** A relay that had no way on from the first says so, and its opener asks elsewhere. */
+  /** A relay that had no way on from the first says so, as does who goes without taking an OPEN: its opener asks elsewhere. */
   isReset(): boolean {
     return this.pairs.some(({ opener, acceptor }) => {
       return [opener.reset, acceptor?.reset ?? null].some(
-        (reset) => reset !== null && reset.code !== ResetCode.NotRelayed,
+        (reset) => reset !== null && !goesElsewhere.has(reset.code),
       );
     });
   }
@@ -264,7 +298,7 @@ test('streams are exact on both sides under any schedule of faults', async () =>
 });
 
 test('no stream is reset while nobody resets one and a path comes back within the wait', async () => {
-  const gentle = step.filter((s) => s.kind !== 'reset' && s.kind !== 'wait');
+  const gentle = step.filter((s) => !['reset', 'wait', 'standStill'].includes(s.kind));
   await fc.assert(
     fc.asyncProperty(
       fc.array(gentle, { minLength: 5, maxLength: 60 }),

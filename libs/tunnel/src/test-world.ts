@@ -98,6 +98,8 @@ class WireEnd implements Carrier {
   peer!: WireEnd;
   events: CarrierEvents | null = null;
   open = true;
+  /** So many bytes arrive here still, then none. */
+  passes = Number.POSITIVE_INFINITY;
   #early: Buffer[] = [];
   #slab: Slab | null = null;
   #lastArrival = 0;
@@ -136,10 +138,12 @@ class WireEnd implements Carrier {
   }
 
   receive(chunk: Buffer): void {
-    if (!this.open) return;
-    if (this.events === null) this.#early.push(chunk);
-    else if (this.wire.inSlabs) this.#receiveInSlabs(chunk, this.events);
-    else this.events.handleBytes(chunk);
+    const bytes = chunk.subarray(0, this.passes);
+    this.passes -= bytes.length;
+    if (!this.open || bytes.length === 0) return;
+    if (this.events === null) this.#early.push(bytes);
+    else if (this.wire.inSlabs) this.#receiveInSlabs(bytes, this.events);
+    else this.events.handleBytes(bytes);
   }
 
   #receiveInSlabs(chunk: Buffer, events: CarrierEvents): void {
@@ -188,6 +192,11 @@ export class Wire {
     this.right = new WireEnd(this);
     this.left.peer = this.right;
     this.right.peer = this.left;
+  }
+
+  /** After so many bytes more nothing arrives at that end, and nobody is told. */
+  sever(end: WireEnd, bytes: number): void {
+    end.passes = Math.min(end.passes, bytes);
   }
 
   cut(): void {
