@@ -17,6 +17,8 @@ export class Keepalive {
   roundTripMsMin: number | null = null;
   readonly #limits: Limits;
   #heardAt: number;
+  /** For so long of the time since then nobody has listened. */
+  #deafMs = 0;
   #pingedAt: number;
   /** When the first PING went out that nothing has followed; null when something has. */
   #askedAt: number | null = null;
@@ -30,12 +32,13 @@ export class Keepalive {
   /** Something came from the peer. */
   heard(now: number): void {
     this.#heardAt = now;
+    this.#deafMs = 0;
     this.#askedAt = null;
   }
 
   /** For so long nobody has listened here: that is no silence of the peer's. */
   discount(deafMs: number, now: number): void {
-    this.#heardAt = Math.min(now, this.#heardAt + deafMs);
+    this.#deafMs = Math.min(now - this.#heardAt, this.#deafMs + deafMs);
     if (this.#askedAt !== null) this.#askedAt = Math.min(now, this.#askedAt + deafMs);
   }
 
@@ -57,7 +60,7 @@ export class Keepalive {
 
   /** For how long nothing came, where that is too long; else null. */
   deadFor(now: number): number | null {
-    const silentMs = now - this.#heardAt;
+    const silentMs = now - this.#heardAt - this.#deafMs;
     return silentMs >= this.#limits.deadAfterMs ? silentMs : null;
   }
 

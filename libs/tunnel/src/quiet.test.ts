@@ -52,6 +52,17 @@ test('a session is quiet while its peer owes an answer for a second, and no long
   assert.equal(first.left.quiet, false);
 });
 
+test('an OPEN that was sent before the process stood still goes over another session as soon as one that was not', async () => {
+  const { clock, first, second, open } = await twoTunnels();
+  first.wire.swallows = true;
+  const opener = open();
+  await clock.advance(100);
+  clock.standStill(8_000);
+  await clock.advance(2_100);
+  assert.ok(opener.opened, 'it was taken');
+  assert.equal(opener.stream.session, second.left);
+});
+
 test('a peer that answers and takes long over a stream keeps it', async () => {
   const { clock, first, accepted, open } = await twoTunnels(false);
   const opener = open();
