@@ -189,7 +189,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#sendBudgets.leave(stream.scope);
     this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
     this.#waiting.delete(stream.scope, stream);
-    this.#tombstones.add(stream.key, tombstone, this.clock.now());
+    this.#tombstones.add(stream.scope, stream.key, tombstone, this.clock.now());
   }
 
   // ---- for sessions
@@ -207,7 +207,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       else refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
       return;
     }
-    const ended = this.#tombstones.get(open.key, this.clock.now());
+    const ended = this.#tombstones.get(scope, open.key, this.clock.now());
     if (ended !== null) {
       return ended.kind === 'reset'
         ? refuse(session, id, ended.code, ended.text)
@@ -238,7 +238,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     }
     if (!this.#isSelf(body.to) && body.to.id !== this.self.id)
       return this.#relay(session, id, resume, body, scope);
-    const ended = this.#tombstones.get(resume.key, this.clock.now());
+    const ended = this.#tombstones.get(scope, resume.key, this.clock.now());
     if (ended === null) return refuse(session, id, ResetCode.UnknownStream, 'there is no such stream');
     if (ended.kind === 'reset') return refuse(session, id, ended.code, ended.text);
     session.sendControlFrame(

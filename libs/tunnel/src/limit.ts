@@ -25,6 +25,8 @@ export interface Limits {
   tombstoneMs: number;
   /** How many ended streams are remembered. */
   tombstonesMax: number;
+  /** How many of one gateway. A node, which has many, remembers half. */
+  tombstonesPerGatewayMax: number;
   /** Streams per session, both directions together: as many as `receiveBytesPerSessionMax` has floors for. Of a link one gateway has half. */
   streamsPerSessionMax: number;
   /** What an opener may send before OPENED. Also the floor that every stream has, both ways. */
@@ -64,6 +66,7 @@ export const defaultLimits: Limits = Object.freeze({
   pathWaitMs: 60_000,
   tombstoneMs: 90_000,
   tombstonesMax: 100_000,
+  tombstonesPerGatewayMax: 100_000,
   streamsPerSessionMax: 16_384,
   floorBytes: 16 * kib,
   windowBytesInitial: 256 * kib,

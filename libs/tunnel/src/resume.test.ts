@@ -15,6 +15,7 @@ import {
 import { defaultLimits, type Limits } from './limit.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import type { Session } from './session.ts';
+import type { Stream } from './stream.ts';
 import { connect, patternBytes, TestClock, testEndpoint, TestOwner, type Wire } from './test-world.ts';
 
 /** Two endpoints with one session and one open stream; the client takes every stream. */
@@ -490,6 +491,28 @@ test('RESUME of a stream that was reset is answered with its code, for tombstone
   again.raw.resume(15, node.self, { key: rawKey(1) });
   await clock.advance(5);
   assert.equal(again.raw.resets(15)[0]?.code, ResetCode.UnknownStream);
+});
+
+test('streams that one gateway ends, however many, have nothing forgotten of another’s', async () => {
+  const clock = new TestClock();
+  const limits = { tombstonesMax: 8, tombstonesPerGatewayMax: 4 };
+  const onOpen = (stream: Stream): void => stream.reset(ResetCode.Denied, stream.scope);
+  const node = testEndpoint(clock, 'node', { limits, onOpen });
+  const [first, second] = [
+    await RawPeer.join(clock, node, { scope: 'one' }),
+    await RawPeer.join(clock, node, { scope: 'two' }),
+  ];
+  first.raw.open(1, node.self);
+  for (let stream = 3; stream < 100; stream += 2) second.raw.open(stream, node.self);
+  first.raw.resume(3, node.self, { key: rawKey(1) });
+  second.raw.resume(101, node.self, { key: rawKey(99) });
+  second.raw.resume(103, node.self, { key: rawKey(3) });
+  second.raw.resume(105, node.self, { key: rawKey(1) });
+  await clock.advance(5);
+  assert.deepEqual(first.raw.resets(3), [{ code: ResetCode.Denied, text: 'one' }]);
+  assert.deepEqual(second.raw.resets(101), [{ code: ResetCode.Denied, text: 'two' }]);
+  assert.equal(second.raw.resets(103)[0]?.code, ResetCode.UnknownStream);
+  assert.equal(second.raw.resets(105)[0]?.code, ResetCode.UnknownStream, 'it is told nothing of another’s');
 });
 
 test('RESUME of a stream that is done is told all that the other end needs to be done too', async () => {

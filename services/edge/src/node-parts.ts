@@ -76,6 +76,7 @@ export interface NodeLife {
 const gatewayLimits: Partial<Limits> = {
   receiveBytesPerGatewayMax: gatewayShare(defaultLimits.receiveBytesPerProcessMax),
   sendBytesPerGatewayMax: gatewayShare(defaultLimits.sendBytesPerProcessMax),
+  tombstonesPerGatewayMax: gatewayShare(defaultLimits.tombstonesMax),
 };
 
 /** All parts of one node. */
