@@ -94,6 +94,17 @@ export function testMigration(name: string, make: () => Promise<StorePlace>): vo
         assert.equal(await migrate(store, options), left);
       }));
 
+    it('are brought on by the next also where the clock of the one that was killed was ahead', () =>
+      opened(async (store) => {
+        const options = { ...(await optionsOf(store, second)), leaseMs: 300 };
+        const records = await store.collection<StoredDocument & { holder: string; until: number }>(
+          `${options.room}_migration`,
+        );
+        const until = Date.now() + 3_600_000;
+        await records.insert({ id: 'lease', revision: 1, holder: 'another', until });
+        assert.equal(await migrate(store, options), documents);
+      }));
+
     it('are left after a batch when the program is asked to stop', () =>
       opened(async (store) => {
         const { signal, abort } = abortable();

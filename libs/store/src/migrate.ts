@@ -4,7 +4,10 @@
  * done, each document says its version, and the next holder goes on with the rest once the lease is over.
  *
  *   <room>_migration   { id: 'versions', versions }           what the newest program made of the collections
- *                      { id: 'lease', holder, until }         while somebody is at it
+ *                      { id: 'lease', holder, until }         while somebody is at it, who renews it with each batch
+ *
+ * Clocks of machines differ, so a lease is over once who waits for it has seen it unchanged for so long; `until` is for
+ * programs of before.
  *
  * A program that is older than the stored versions, and cannot work with them, is refused before it has read anything.
  */
@@ -52,16 +55,16 @@ export async function migrate(store: Store, options: MigrateOptions): Promise<nu
   const { room, collections, leaseMs = leaseMsDefault, signal } = options;
   const records = await store.collection<Versions | Lease>(`${room}_migration`);
   await checkVersions(records, collections);
-  const holder = newId();
+  const place: Place = { records, holder: newId(), leaseMs, seen: null };
   let changed = 0;
   while (await isLeft(records, collections)) {
     signal?.throwIfAborted();
-    const lease = await take(records, holder, leaseMs);
+    const lease = await take(place);
     if (lease === null) {
       await wait(pollMs, undefined, signal === undefined ? {} : { signal });
       continue;
     }
-    changed += await sweep(store, records, lease, options);
+    changed += await sweep(store, place, lease, options);
   }
   return changed;
 }
@@ -99,14 +102,20 @@ async function older(collection: Collection<StoredDocument>): Promise<StoredDocu
   return [];
 }
 
-async function take(
-  records: Collection<Versions | Lease>,
-  holder: string,
-  leaseMs: number,
-): Promise<Lease | null> {
+/** Who waits for the lease, or has it. */
+interface Place {
+  readonly records: Collection<Versions | Lease>;
+  readonly holder: string;
+  readonly leaseMs: number;
+  /** Another's lease, since when it is as it is. */
+  seen: { readonly lease: string; readonly since: number } | null;
+}
+
+async function take(place: Place): Promise<Lease | null> {
+  const { records, holder, leaseMs } = place;
   const found = (await records.get('lease')) as Lease | null;
+  if (found !== null && found.holder !== holder && !isOver(place, found)) return null;
   const wanted = { id: 'lease', revision: found?.revision ?? 1, holder, until: Date.now() + leaseMs };
-  if (found !== null && found.holder !== holder && found.until > Date.now()) return null;
   try {
     return (await (found === null ? records.insert(wanted) : records.replace(wanted))) as Lease;
   } catch (error) {
@@ -115,14 +124,20 @@ async function take(
   }
 }
 
+function isOver(place: Place, { holder, revision }: Lease): boolean {
+  const lease = `${holder} ${revision}`;
+  if (place.seen?.lease !== lease) place.seen = { lease, since: performance.now() };
+  return performance.now() - place.seen.since >= place.leaseMs;
+}
+
 const lost: ReadonlySet<string> = new Set(['STORE_DUPLICATE', 'STORE_STALE', 'STORE_NOT_FOUND']);
 
 /** Goes on until nothing is left or another has the lease. */
 async function sweep(
   store: Store,
-  records: Collection<Versions | Lease>,
+  place: Place,
   first: Lease,
-  { collections, leaseMs = leaseMsDefault, signal, onProgress }: MigrateOptions,
+  { collections, signal, onProgress }: MigrateOptions,
 ): Promise<number> {
   let lease: Lease | null = first;
   let changed = 0;
@@ -137,11 +152,11 @@ async function sweep(
       documents += batch.length;
       changed += batch.length;
       onProgress?.({ name, version: versionOf(steps), documents });
-      lease = await take(records, lease.holder, leaseMs);
+      lease = await take(place);
       if (lease === null) return changed;
     }
   }
-  await finish(store, records, lease, collections);
+  await finish(store, place.records, lease, collections);
   return changed;
 }
 
