@@ -11,9 +11,12 @@ import { TestPlatform } from './platform.fixture.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
-async function platformWith(
-  t: TestContext,
-): Promise<{ platform: TestPlatform; run: (...argv: string[]) => ChildProcess }> {
+async function platformWith(t: TestContext): Promise<{
+  platform: TestPlatform;
+  run: (...argv: string[]) => ChildProcess;
+  /** The same by another command, which is given it. */
+  runBy: (command: string[], ...argv: string[]) => ChildProcess;
+}> {
   const platform = await TestPlatform.start();
   const folder = mkdtempSync(join(tmpdir(), 'postern-main-'));
   writeFileSync(join(folder, 'ca.pem'), platform.caPem);
@@ -28,7 +31,7 @@ async function platformWith(
     await platform.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  const run = (...argv: string[]): ChildProcess => {
+  const runBy = (command: string[], ...argv: string[]): ChildProcess => {
     const common = [
       '--connect',
       platform.url.href,
@@ -37,14 +40,15 @@ async function platformWith(
       '--state',
       join(folder, 'state'),
     ];
-    const child = spawn(process.execPath, [main, ...common, ...argv], {
+    const [file = '', ...args] = [...command, process.execPath, main, ...common, ...argv];
+    const child = spawn(file, args, {
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.push(child);
     return child;
   };
-  return { platform, run };
+  return { platform, run: (...argv) => runBy([], ...argv), runBy };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
@@ -73,6 +77,13 @@ describe('postern-client', () => {
     child.kill('SIGTERM');
     const [code] = (await once(child, 'exit')) as [number];
     assert.equal(code, 0);
+  });
+
+  it('shows a token that came by a pipe, which can be read once only', async (t) => {
+    const { platform, runBy } = await platformWith(t);
+    const child = runBy(['bash', '-c', 'exec "$0" "$@" --token-file <(echo very-secret)'], 'abc');
+    await firstLine(child);
+    assert.equal(platform.calls[0]?.token, 'very-secret');
   });
 
   it('goes on when the disk of its log is full', async (t) => {

@@ -33,6 +33,8 @@ it('goes on by the token that was shown, and says so once, while its file is emp
     warn.mock.calls.map((call) => call.arguments),
     [['the security token is gone: its file is empty; tunnels go on by the one that was shown']],
   );
+  token = null;
+  assert.equal(watch.read(), 'first', 'a first call shows it too');
   token = 'second';
   watch.check();
   assert.equal(onChange.mock.callCount(), 1);

@@ -15,6 +15,8 @@ export class TokenWatch {
   readonly #onChange: () => void;
   /** The one that tunnels were last told of, or that the first of all first calls showed. */
   #shown: string | null | undefined;
+  /** The one that was read last: its file may be empty for a moment while another is written. */
+  #last: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** It has been said that the file has none. */
   #isTold = false;
@@ -28,7 +30,8 @@ export class TokenWatch {
   /** For a first call; throws `ClientError` where it cannot be read. */
   read(): string | null {
     try {
-      const token = this.#read();
+      const token = this.#read() ?? this.#last;
+      this.#last = token;
       // One that another call shows first is told of all the same: there may be tunnels by the former.
       if (this.#shown === undefined) this.#shown = token;
       return token;

@@ -2,6 +2,7 @@
  * A secret setting. Its text leaves the object only through `reveal()`: templates, JSON, logs and inspection show
  * `***`, so a settings object can be logged whole. It protects against a slip, not against code that wants the text.
  */
+import { statSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { Type, type TUnsafe } from 'typebox';
 import { readSecretFile } from './bounded-file.ts';
@@ -26,9 +27,13 @@ export class Secret {
     return this.#text;
   }
 
-  /** The text as it is now: one from a file may have been replaced. Throws what reading the file throws. */
+  /**
+   * The text as it is now: one from a file may have been replaced. What is no file (a pipe, `<(…)` of a shell) gives its
+   * text once. Throws what reading the file throws.
+   */
   current(): string {
-    return this.file === null ? this.#text : readSecretFile(this.file);
+    if (this.file === null || !statSync(this.file).isFile()) return this.#text;
+    return readSecretFile(this.file);
   }
 
   toString(): string {
