@@ -132,7 +132,8 @@ const schema = Type.Object({
       short: '-p',
       aliases: ['--logpath'],
       placeholder: 'FILE',
-      description: 'A file to log to, in place of stderr.',
+      description:
+        'A file to log to, in place of stderr. Opened anew on SIGHUP, so that it can be renamed away before.',
     }),
   ),
   opsHost: Type.String({

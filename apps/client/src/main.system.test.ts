@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '@postern/test-kit';
 import { TestPlatform } from './platform.fixture.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 async function platformWith(t: TestContext): Promise<{
   platform: TestPlatform;
+  /** Goes when the test is over. */
+  folder: string;
   run: (...argv: string[]) => ChildProcess;
   /** The same by another command, which is given it. */
   runBy: (command: string[], ...argv: string[]) => ChildProcess;
@@ -48,7 +51,7 @@ async function platformWith(t: TestContext): Promise<{
     children.push(child);
     return child;
   };
-  return { platform, run: (...argv) => runBy([], ...argv), runBy };
+  return { platform, folder, run: (...argv) => runBy([], ...argv), runBy };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
@@ -92,6 +95,30 @@ describe('postern-client', () => {
     assert.match(await firstLine(child), /^connected /);
     child.kill('SIGTERM');
     assert.deepEqual(await once(child, 'exit'), [0, null]);
+  });
+
+  it('logs to a new file after its log was renamed and SIGHUP sent, and to the former where none can be made', async (t) => {
+    const { run, folder } = await platformWith(t);
+    const log = join(folder, 'log');
+    const child = run('abc', '-p', log);
+    await firstLine(child);
+    renameSync(log, `${log}.1`);
+    child.kill('SIGHUP');
+    await until(
+      () => existsSync(log),
+      (isThere) => isThere,
+    );
+    renameSync(log, `${log}.2`);
+    mkdirSync(log);
+    child.kill('SIGHUP');
+    await until(
+      () => readFileSync(`${log}.2`, 'utf8'),
+      (text) => text.includes('cannot be opened anew'),
+    );
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.match(readFileSync(`${log}.1`, 'utf8'), /a tunnel is up/);
+    assert.match(readFileSync(`${log}.2`, 'utf8'), /asked to stop/);
   });
 
   it('has its ID again after kill -9', async (t) => {

@@ -1,5 +1,4 @@
 /** `postern-client` as a process: settings, log, the client, and what it says on stdout. */
-import { openSync } from 'node:fs';
 import process from 'node:process';
 import { ConfigError, ExitCode } from '@postern/config';
 import {
@@ -7,13 +6,13 @@ import {
   Metrics,
   createLogger,
   createTelemetry,
-  fileDestination,
   processMetrics,
   runProgram,
 } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
 import { program, withoutEffect } from './config.ts';
 import { ClientError } from './errors.ts';
+import { LogFile } from './log-file.ts';
 import { gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 import { maskedTitle } from './secret-title.ts';
 
@@ -23,12 +22,11 @@ if (title !== null) process.title = title;
 
 const settings = program.parse();
 const options = orExit(() => readOptions(settings, process.env));
+const logFile = settings.logFile === undefined ? null : orExit(() => openLogFile(settings.logFile ?? ''));
 const logger = createLogger({
   name: program.name,
   level: rootLogLevel(options),
-  ...(settings.logFile === undefined
-    ? {}
-    : { destination: fileDestination(orExit(() => openLogFile(settings.logFile ?? ''))) }),
+  ...(logFile === null ? {} : { destination: logFile }),
 });
 const { name, version } = program;
 const metrics = new Metrics();
@@ -58,7 +56,10 @@ await runProgram({
   parts: (ending) => {
     const client = makeClient(ending);
     // The owner's way to change what this client allows without cutting what runs.
-    process.on('SIGHUP', () => client.reload());
+    process.on('SIGHUP', () => {
+      reopenLog();
+      client.reload();
+    });
     return [telemetry, client];
   },
 });
@@ -92,10 +93,21 @@ function orExit<T>(read: () => T): T {
   }
 }
 
-function openLogFile(path: string): number {
+function openLogFile(path: string): LogFile {
   try {
-    return openSync(path, 'a', 0o640);
+    return new LogFile(path);
   } catch (error) {
     throw new ConfigError([{ code: 'CONFIG_FILE', message: `the log file: ${(error as Error).message}` }]);
+  }
+}
+
+function reopenLog(): void {
+  try {
+    logFile?.reopen();
+  } catch (error) {
+    logger.error(
+      { subsystem: 'life', error },
+      'the log file cannot be opened anew; the former one is written on',
+    );
   }
 }
