@@ -16,11 +16,14 @@ import {
 } from '@postern/contracts';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { type MaterialCode, MaterialError } from './errors.ts';
+import { GatewayTurns } from './gateway-turns.ts';
 import type { MaterialDesk } from './material-desk.ts';
 import type { Tunnel } from './tunnels.ts';
 
 /** Questions of one client that wait at once; more are refused, and the client asks again. */
 export const questionsPerTunnelMax = 4;
+/** Questions of all clients of a gateway that certstore is asked at once; more wait. */
+export const questionsPerGatewayMax = 8;
 
 /** What it needs of the node. */
 export interface ClientCertificatesParts {
@@ -43,6 +46,7 @@ export class ClientCertificates {
   readonly #gatewaysOf = new Map<string, Set<string>>();
   readonly #changed = new Set<string>();
   readonly #waiting = new WeakMap<Tunnel, number>();
+  readonly #turns = new GatewayTurns(questionsPerGatewayMax);
 
   constructor(parts: ClientCertificatesParts) {
     this.#parts = parts;
@@ -80,7 +84,9 @@ export class ClientCertificates {
     const { gatewayId, clientId, publicKey } = tunnel;
     try {
       const question = { ids, gatewayId, clientId, publicKey, sealingKey, sealingSignature: signature };
-      const { items, refused } = await this.#parts.desk.forClient(question);
+      const { items, refused } = await this.#turns.run(gatewayId, async () =>
+        tunnel.session.closed ? { items: [], refused: [] } : this.#parts.desk.forClient(question),
+      );
       for (const item of items) this.#send(tunnel, { kind: 'material', ...item });
       for (const refusal of refused) this.#send(tunnel, { kind: 'materialRefused', ...refusal });
     } catch (error) {
