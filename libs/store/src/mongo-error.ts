@@ -65,6 +65,24 @@ export function hasLabel(
   return origin instanceof MongoError && origin.hasErrorLabel(label);
 }
 
+/** Whether the socket died under it: no label says so, and what was under way may be tried again as where one does. */
+export function isConnectionLost(error: unknown): boolean {
+  return isSocketError(error instanceof StoreError ? error.cause : error);
+}
+
+/**
+ * A commit's error. Where a socket dies under a commit the driver looks for labels on what is no error of its own, and fails
+ * by that.
+ */
+export function commitError(error: unknown): { isUnknown: boolean; translated: unknown } {
+  if (error instanceof MongoError) {
+    const isUnknown = hasLabel(error, 'UnknownTransactionCommitResult');
+    return { isUnknown, translated: mongoError(error, 'a transaction') };
+  }
+  const message = 'the database is out of reach: the connection was lost before a commit was answered';
+  return { isUnknown: true, translated: new StoreError('STORE_UNREACHABLE', message, { cause: error }) };
+}
+
 /** A socket that dies while it is written to comes through the driver as it is (`write EPIPE`). */
 function isSocketError(error: unknown): error is Error {
   return (

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientSession, MongoClient } from 'mongodb';
-import { hasLabel, mongoError } from './mongo-error.ts';
+import { commitError, hasLabel, isConnectionLost, mongoError } from './mongo-error.ts';
 import { TransactionScope, transactionMsMax } from './transaction-scope.ts';
 
 const pauseMsMax = 100;
@@ -22,7 +22,7 @@ export async function runTransaction<R>(
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await tryOnce(session, work, deadline);
       if ('result' in outcome) return outcome.result;
-      if (!hasLabel(outcome.retry, 'TransientTransactionError') || isOver(deadline)) throw outcome.error;
+      if (!outcome.isTransient || isOver(deadline)) throw outcome.error;
       await delay(Math.random() * Math.min(attempt * 5, pauseMsMax));
     }
   } finally {
@@ -30,8 +30,8 @@ export async function runTransaction<R>(
   }
 }
 
-/** `retry` is what says whether to try again; `error` what the caller gets when not. */
-type Outcome<R> = { result: R } | { retry: unknown; error: unknown };
+/** `isTransient` says whether to run it again; `error` is what the caller gets when not. */
+type Outcome<R> = { result: R } | { isTransient: boolean; error: unknown };
 
 async function tryOnce<R>(
   session: ClientSession,
@@ -48,13 +48,18 @@ async function tryOnce<R>(
     result = await scope.run(() => work(scope, session), deadline - performance.now());
   } catch (error) {
     await session.abortTransaction().catch(() => undefined);
-    return { retry: scope.failure ?? error, error: mongoError(error, 'a transaction') };
+    const cause = scope.failure ?? error;
+    const isTransient = hasLabel(cause, 'TransientTransactionError') || isConnectionLost(cause);
+    return { isTransient, error: mongoError(error, 'a transaction') };
   }
   try {
     await commit(session, deadline);
     return { result };
   } catch (error) {
-    return { retry: error, error: mongoError(error, 'a transaction') };
+    return {
+      isTransient: hasLabel(error, 'TransientTransactionError'),
+      error: commitError(error).translated,
+    };
   }
 }
 
@@ -64,7 +69,7 @@ async function commit(session: ClientSession, deadline: number): Promise<void> {
       await session.commitTransaction();
       return;
     } catch (error) {
-      if (!hasLabel(error, 'UnknownTransactionCommitResult') || isOver(deadline)) throw error;
+      if (!commitError(error).isUnknown || isOver(deadline)) throw error;
     }
   }
 }

@@ -8,7 +8,13 @@ import { after, before, describe, it } from 'node:test';
 import { connectMongo, type StoredDocument } from '@postern/store';
 import { type StorePlace, testStore } from '@postern/store/conformance';
 import { testMigration } from '@postern/store/conformance/migration';
-import { type DocumentServer, makeScratch, removeScratch, startMongodb } from '@postern/test-cluster';
+import {
+  CuttableProxy,
+  type DocumentServer,
+  makeScratch,
+  removeScratch,
+  startMongodb,
+} from '@postern/test-cluster';
 import { freePort } from '@postern/test-kit';
 
 interface Thing extends StoredDocument {
@@ -74,6 +80,31 @@ describe('MongoDB', () => {
     assert.deepEqual(await things.get('a'), { id: 'a', revision: 1 });
     await things.insert({ id: 'c', revision: 0 });
     await store.close();
+  });
+
+  it('makes a transaction once, whose connection is cut in the middle or under its commit', async () => {
+    const { hostname, port } = new URL(server.url);
+    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
+    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+    const store = await connectMongo(url, { database: `${server.database}_cut` });
+    const things = await store.collection<Thing>('things');
+    await things.insert({ id: 'a', revision: 1, count: 0 });
+    const times = 20;
+    for (let time = 0; time < times; time += 1) {
+      let runs = 0;
+      await store.transaction(async (within) => {
+        runs += 1;
+        const inside = within(things);
+        const found = await inside.get('a');
+        assert(found !== null);
+        if (runs === 1 && time % 2 === 0) proxy.cut();
+        await inside.replace({ ...found, count: Number(found['count']) + 1 });
+        if (runs === 1 && time % 2 === 1) proxy.cut();
+      });
+    }
+    assert.equal((await things.get('a'))?.['count'], times);
+    await store.close();
+    await proxy.close();
   });
 
   it('lets a migration that was killed be brought to its end by the next process', async () => {
