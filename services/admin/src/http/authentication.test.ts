@@ -53,6 +53,19 @@ describe('an authenticator', () => {
     await bus.close();
   });
 
+  it('asks again after its time, also where the clock was set back meanwhile', async (context) => {
+    const { now: timeOfDay } = Date;
+    let backMs = 0;
+    context.mock.method(Date, 'now', () => timeOfDay() - backMs);
+    const onError = (error: unknown): void => assert.ifError(error);
+    const forgetful = new Authenticator({ bus, entriesMax: 3, lifeMs: 0, onError });
+    await forgetful.authenticate('Bearer good');
+    backMs = 600_000;
+    await forgetful.authenticate('Bearer good');
+    assert.equal(asked.length, 2);
+    forgetful.close();
+  });
+
   it('asks once for many calls at the same moment, and by the hash only', async () => {
     const keys = await Promise.all([1, 2, 3].map(() => authenticator.authenticate('Bearer good')));
     assert.deepEqual(keys[2], owner);

@@ -39,7 +39,8 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    // A clock that only goes forward: one that is set back would keep a deleted key.
+    this.#now = options.now ?? (() => performance.now());
     this.#subscription = listen(
       options.bus,
       aclChanged,
