@@ -1,7 +1,9 @@
 /**
  * Makes the server's side of handshakes on sockets that somebody else accepted. It never listens; what it was made with
- * is for life, its session tickets too, so whoever has other certificates makes another.
+ * is for life, its session tickets too, so whoever has other certificates makes another. A connection has one handshake:
+ * those who bound handshakes count connections, and HTTP/2 forbids a second one (RFC 9113, section 9.2.1).
  */
+import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Server, type TLSSocket, type TlsOptions, createServer } from 'node:tls';
 
@@ -22,7 +24,7 @@ export class TlsAcceptor {
 
   /** Throws where key and certificates do not belong together. */
   constructor(options: TlsOptions) {
-    this.#server = createServer(options);
+    this.#server = createServer({ ...options, secureOptions: constants.SSL_OP_NO_RENEGOTIATION });
     this.#server.on('secureConnection', (socket) => {
       this.#settle(socket, (one) => {
         socket.allowHalfOpen = one.allowHalfOpen;

@@ -345,6 +345,17 @@ test('a certificate that is replaced is taken by the next handshake, and what is
   for (const { caller } of [open, next]) caller.destroy();
 });
 
+test('a caller has no second handshake on its connection', async () => {
+  for (const protocol of ['tcp', 'http'] as const) {
+    const { caller } = await meet(routeWith({ mode: 'server' }, protocol), { maxVersion: 'TLSv1.2' });
+    const refused = new Promise((resolve) => caller.once('error', resolve));
+    const again = new Promise((resolve) => caller.renegotiate({}, resolve));
+    const error = await Promise.race([refused, again]);
+    caller.destroy();
+    assert.equal((error as NodeJS.ErrnoException | null)?.code, 'ERR_SSL_NO_RENEGOTIATION');
+  }
+});
+
 test('HTTP fronts agree on h2 or http/1.1, others on nothing', async () => {
   const agreed = async (protocol: 'tcp' | 'http', ALPNProtocols: string[]) => {
     const { ended, caller } = await meet(routeWith({ mode: 'server' }, protocol), { ALPNProtocols });
