@@ -118,6 +118,9 @@ describe('output', () => {
       /edge-1, edge-2 +yes, no +EADDRINUSE$/,
     );
     assert.match(tableOf([{ listening }], columnsOf('destinations')), /^.*LISTENING.*\n.*yes, no/);
+    // Of a cloud destination clients listen.
+    const listeners = [{ clientId: 'c', listening: false, error: 'EADDRINUSE' }];
+    assert.match(tableOf([{ listeners }], columnsOf('destinations')), /^.*LISTENING.*\n.* no /);
   });
 
   it('has a column of every noun lead somewhere', () => {

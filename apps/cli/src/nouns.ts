@@ -147,7 +147,7 @@ export const nouns: readonly Noun[] = [
       clientPort: 'clientPort',
       host: 'resource.host',
       port: 'resource.port',
-      listening: 'listening.*.listening',
+      listening: 'listening.*.listening|listeners.*.listening',
       allowed: 'accessList.allowed',
       health: 'health.status',
       warnings: 'warnings.*.code',

@@ -41,9 +41,12 @@ function render(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** `front.url`; `tunnels.*.node` gives all of them that are not null. */
+/** `front.url`; `tunnels.*.node` gives all of them that are not null, `a|b` those of both paths. */
 function textAt(item: unknown, path: string): string {
-  const values = valuesAt(item, path.split('.')).filter((value) => value !== null);
+  const values = path
+    .split('|')
+    .flatMap((one) => valuesAt(item, one.split('.')))
+    .filter((value) => value !== null);
   return values.map(textOf).join(', ') || '–';
 }
 
