@@ -9,7 +9,7 @@ import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
 import { freePort } from '@postern/test-kit';
 import { TestClient } from './fixture/client.ts';
 import { frontOf, policyOf, resourceOf } from './fixture/documents.ts';
-import { type World, echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
+import { type World, echoRoute, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
 
 interface ShownStatus {
   callers: { open: number; opening: number };
@@ -311,6 +311,24 @@ test('UDP callers leave half of the connections to those who have shown their ad
     },
     { options: { connectionsMax: 4 } },
   );
+});
+
+test('datagrams stay counted when their front goes', async () => {
+  await withWorld(async (world) => {
+    const port = await freePort();
+    const front = frontOf({ protocol: 'udp', port });
+    const route = { ...echoRoute(port, 1, { resource: resourceOf({ protocol: 'udp' }), front }), id: 'd2' };
+    world.platform.setRoute(route);
+    await until(() => statusOf(world).fronts.shown[1]?.listening);
+    const caller = createSocket('udp4');
+    caller.send('a', port, '127.0.0.1');
+    const counted = /^postern_edge_udp_dropped_total\{side="front"\} 1$/m;
+    await untilMetric(world, counted);
+    caller.close();
+    world.platform.deleteRoute('d2');
+    await until(() => statusOf(world).fronts.shown.length === 1);
+    assert.match(await world.metrics.text(), counted);
+  });
 });
 
 for (const bound of ['connectionsPerSecondPerAddress', 'connectionsPerAddressMax'] as const)

@@ -5,6 +5,7 @@
  * one change.
  */
 import { type FrontRoute, type Route, hasFront } from '@postern/contracts';
+import type { FlowCounts } from '@postern/tunnel';
 import { FrontNames } from './front-names.ts';
 import { Front, type FrontParts, type FrontState } from './front.ts';
 
@@ -27,6 +28,8 @@ export class Fronts {
   readonly #parts: FrontsParts;
   readonly #fronts = new Map<string, Front>();
   readonly #shared = new Map<string, FrontRoute>();
+  /** Datagrams of fronts that are gone. */
+  readonly #gone: FlowCounts = { fromCallers: 0, toCallers: 0, dropped: 0 };
   #open = false;
 
   constructor(parts: FrontsParts) {
@@ -57,11 +60,11 @@ export class Fronts {
     const shared = route !== undefined && hasFront(route) && route.shared ? route : null;
     this.#applyShared(destinationId, shared);
     if (route === undefined || !hasFront(route) || shared !== null) {
-      front?.close();
+      this.#closeFront(front);
       this.#fronts.delete(destinationId);
     } else if (front !== undefined && isUdp(front.route) === isUdp(route)) front.update(route);
     else {
-      front?.close();
+      this.#closeFront(front);
       this.#fronts.set(destinationId, new Front(this.#parts, route));
     }
   }
@@ -85,17 +88,22 @@ export class Fronts {
     return { listening, failed: this.size - listening };
   }
 
-  /** UDP flows and datagrams of all fronts, since the start. */
-  datagrams(): { flows: number; fromCallers: number; toCallers: number; dropped: number } {
-    const all = { flows: 0, fromCallers: 0, toCallers: 0, dropped: 0 };
+  /** UDP flows, and datagrams of all fronts since the start. */
+  datagrams(): FlowCounts & { flows: number } {
+    const all = { flows: 0, ...this.#gone };
     for (const { udp } of this.states()) {
       if (udp === undefined) continue;
       all.flows += udp.flows;
-      all.fromCallers += udp.fromCallers;
-      all.toCallers += udp.toCallers;
-      all.dropped += udp.dropped;
+      addCounts(all, udp);
     }
     return all;
+  }
+
+  /** What it counted stays in the sum, which would else go back. */
+  #closeFront(front: Front | undefined): void {
+    const udp = front?.state.udp;
+    if (udp !== undefined) addCounts(this.#gone, udp);
+    front?.close();
   }
 
   /** Takes no more callers. Idempotent. */
@@ -130,6 +138,12 @@ export class Fronts {
 
 function sharedBy({ front }: FrontRoute): 'tls' | 'http' {
   return front.tls.mode === 'none' ? 'http' : 'tls';
+}
+
+function addCounts(to: FlowCounts, { fromCallers, toCallers, dropped }: FlowCounts): void {
+  to.fromCallers += fromCallers;
+  to.toCallers += toCallers;
+  to.dropped += dropped;
 }
 
 function isUdp({ front }: FrontRoute): boolean {

@@ -285,7 +285,7 @@ function registerDatagrams(metrics: Metrics, node: () => ShownParts): void {
   metrics.counter({
     name: 'postern.edge.udp_datagrams',
     unit: '{datagram}',
-    help: 'Datagrams from and to callers of the fronts that there are.',
+    help: 'Datagrams from and to callers of fronts.',
     labels: ['direction'],
     read: () => {
       const { fromCallers, toCallers } = node().fronts.datagrams();
