@@ -177,6 +177,16 @@ test('nobody’s address is denied where the loopback is, to which the system le
   }
 });
 
+test('an address by which NAT64 leads to one that is denied is denied too', () => {
+  const list = compileAccessList(['allow *:*', 'deny 10.0.0.0/8:*', 'deny 192.0.2.1:22'].map(rule));
+  const denial = (address: string) =>
+    decideResolved(list, { host: 'a.b', port: 22 }, address)?.reason ?? null;
+  assert.match(denial('64:ff9b::10.0.0.9') ?? '', /on its address 10\.0\.0\.9 by "deny 10/);
+  assert.match(denial('64:ff9b::c000:201') ?? '', /deny 192/);
+  assert.equal(denial('64:ff9b::b00:9'), null);
+  assert.equal(denial('65:ff9b::a00:9'), null);
+});
+
 test('where a name was asked about without its path, a rule of the address that denies any path denies all', () => {
   const denied = compileAccessList([rule('allow *:*'), { ...rule('deny 10.0.0.0/8:*'), path: '/admin' }]);
   const target = { host: 'erp.corp', port: 80, somePath: true };
