@@ -4,7 +4,7 @@
  *
  * The reserve ticket is handed out only where the caller says that the first call cannot be answered.
  */
-import type { NodeAddress } from '@postern/contracts';
+import { type NodeAddress, nodesNamedMax } from '@postern/contracts';
 
 /** The answer to a first call, with lives in place of times. */
 export interface Grant {
@@ -46,9 +46,9 @@ export class Wallet {
     return this.#nodes;
   }
 
-  /** The fleet is another one. */
+  /** The fleet is another one; of more than `nodesNamedMax` those that come first count. */
   takeNodes(nodes: readonly NodeAddress[]): void {
-    this.#nodes = nodes;
+    this.#nodes = nodes.slice(0, nodesNamedMax);
   }
 
   /** The age of the last grant; infinite when there is none. */

@@ -56,6 +56,9 @@ export const NodeAddress = Type.Object({
 });
 export type NodeAddress = Static<typeof NodeAddress>;
 
+/** The most nodes that a client is told of, and keeps. */
+export const nodesNamedMax = 64;
+
 /** The answer to the first call. The tickets are JWTs (EdDSA) with the claims of `TicketClaims`. */
 export const ConnectAnswer = Type.Object({
   clientId: Type.String({ minLength: 1, maxLength: 64 }),
@@ -64,7 +67,7 @@ export const ConnectAnswer = Type.Object({
   reserveTicket: Type.String({ maxLength: 4096 }),
   reserveTicketExpiresAt: Type.String(),
   gateway: Type.Object({ id: Type.String(), name: Type.String() }),
-  nodes: Type.Array(NodeAddress, { maxItems: 64 }),
+  nodes: Type.Array(NodeAddress, { maxItems: nodesNamedMax }),
 });
 export type ConnectAnswer = Static<typeof ConnectAnswer>;
 
@@ -214,10 +217,10 @@ export const Control = Type.Union([
     listeners: Type.Array(CloudListenerState, { maxItems: cloudDestinationsMax }),
   }),
   Type.Object({ kind: Type.Literal('end'), reason: Type.String({ maxLength: 1024 }) }),
-  Type.Object({ kind: Type.Literal('fleet'), nodes: Type.Array(NodeAddress, { maxItems: 64 }) }),
+  Type.Object({ kind: Type.Literal('fleet'), nodes: Type.Array(NodeAddress, { maxItems: nodesNamedMax }) }),
   Type.Object({
     kind: Type.Literal('move'),
-    nodes: Type.Array(NodeAddress, { minItems: 1, maxItems: 64 }),
+    nodes: Type.Array(NodeAddress, { minItems: 1, maxItems: nodesNamedMax }),
     withinMs: Type.Integer({ minimum: 0, maximum: 60_000 }),
     reason: Type.String({ maxLength: 1024 }),
   }),
