@@ -36,10 +36,9 @@ export class Keepalive {
     this.#askedAt = null;
   }
 
-  /** For so long nobody has listened here: that is no silence of the peer's. */
+  /** For so long nobody has listened here: no peer is dead by that. */
   discount(deafMs: number, now: number): void {
     this.#deafMs = Math.min(now - this.#heardAt, this.#deafMs + deafMs);
-    if (this.#askedAt !== null) this.#askedAt = Math.min(now, this.#askedAt + deafMs);
   }
 
   /** When something came last. */
