@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import type { NodeHello } from '@postern/contracts';
-import { webSocketCarrier } from '@postern/tunnel';
+import { webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { TestClient } from './fixture/client.ts';
 import { type World, ended, exchange, until, untilMetric, withWorld } from './fixture/node.ts';
@@ -200,5 +202,31 @@ test('the tunnel protocol runs over a WebSocket on the connect port', async () =
     await untilMetric(world, /postern_edge_handshakes\{port="connect"\} 0/);
     client.close();
     await until(() => (world.edge.status() as { tunnels: { count: number } }).tunnels.count === 0);
+  });
+});
+
+test('a WebSocket message that comes a byte at a time ends its connection, and costs no more than a long one', async () => {
+  await withWorld(async (world) => {
+    const { connect: port } = world.edge.ports;
+    const ca = world.platform.caPem;
+    const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca });
+    socket.setNoDelay();
+    const isOver = ended(socket);
+    await once(socket, 'secureConnect');
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+    socket.write(
+      `GET /v1/tunnel HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${key}\r\n`,
+    );
+    const header = Buffer.alloc(14);
+    header.set([0x82, 0x80 | 127]);
+    header.writeBigUInt64BE(BigInt(webSocketMessageBytesMax), 2);
+    socket.write(header);
+    let sent = 0;
+    for (; !socket.destroyed && sent < 20_000; sent += 1)
+      await new Promise<void>((resolve) => {
+        socket.write('a', () => resolve());
+      });
+    await isOver;
+    assert.ok(sent < 20_000, 'it was ended before the message was whole, or its time was over');
   });
 });

@@ -26,6 +26,8 @@ import type { Turn, Turns } from './turns.ts';
 
 const headerBytesMax = 16 * 1024;
 const headersMax = 64;
+/** The pieces in which one message of a WebSocket may come; each is kept until it is whole, however short it is. */
+const messagePiecesMax = 8_192;
 /** How long a plain-text answer may take to leave before the connection is cut. */
 const goodbyeMs = 1_000;
 
@@ -66,6 +68,7 @@ export class ConnectServer {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: webSocketMessageBytesMax,
+      maxBufferedChunks: messagePiecesMax,
     });
     this.#https = this.#createHttps();
   }
