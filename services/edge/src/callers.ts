@@ -84,10 +84,9 @@ export class Callers {
       ...errandParts,
       bounds: parts.http,
       whyFull: (gatewayId) => this.#whyOpeningFull(gatewayId),
-      onRefused: (destinationId, trackingId, { address, port }, cause) => {
-        const from = `${address}:${port}`;
-        if (destinationId === null) parts.refusals.addStranger(trackingId, from, cause);
-        else parts.refusals.add(destinationId, trackingId, from, cause, 'a request was refused');
+      onRefused: (caller, cause) => {
+        const what = caller.destinationId === null ? 'a connection was turned away' : 'a request was refused';
+        parts.refusals.add(caller, cause, what);
       },
     });
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -179,9 +178,9 @@ export class Callers {
   }
 
   /** Notes a caller that a front could not even take. */
-  refuse(route: FrontRoute, { address, port }: CallerAddress, cause: CallerCause): void {
-    const caller = `${address}:${port}`;
-    this.#parts.refusals.add(route.id, randomUUID(), caller, cause, 'a caller was turned away');
+  refuse(route: FrontRoute, address: CallerAddress, cause: CallerCause): void {
+    const caller = { destinationId: route.id, trackingId: randomUUID(), address };
+    this.#parts.refusals.add(caller, cause, 'a caller was turned away');
   }
 
   #carry(about: CallerAbout, end: CallerEnd): void {
@@ -271,15 +270,14 @@ export class Callers {
 
   #report(caller: FrontErrand, cause: CallerCause | null): void {
     if (cause === null && !this.#parts.logger.isLevelEnabled('debug')) return;
-    const { trackingId, destinationId, clientId, address, opened, span } = caller;
+    const { trackingId, destinationId, clientId, opened, span } = caller;
     if (cause === null) {
       const fields = { trackingId, destinationId, clientId, ...caller.bytes, ...span?.logFields };
       this.#parts.logger.debug(fields, 'a stream is over');
       return;
     }
     const what = opened ? 'a stream was cut' : 'a caller was turned away';
-    const from = `${address.address}:${address.port}`;
-    this.#parts.refusals.add(destinationId, trackingId, from, cause, what, span?.logFields);
+    this.#parts.refusals.add(caller, cause, what, span?.logFields);
   }
 
   #tick(): void {

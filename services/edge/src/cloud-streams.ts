@@ -311,8 +311,8 @@ export class CloudStreams {
 
   #note({ route, metadata, span }: Running, cause: CallerCause, message: string): void {
     const { trackingId, caller } = metadata;
-    const from = `${caller.address}:${caller.port}`;
-    this.#parts.refusals.add(route.id, trackingId, from, cause, message, span?.logFields);
+    const who = { destinationId: route.id, trackingId, address: caller };
+    this.#parts.refusals.add(who, cause, message, span?.logFields);
   }
 
   /** Asked of the policy as it is then: it may change while a resource is dialled. */

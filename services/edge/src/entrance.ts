@@ -235,9 +235,8 @@ export class Entrance {
     arrival.leave?.();
     resetSocket(socket);
     if (error.why === null) return;
-    const caller = `${address.address}:${address.port}`;
-    if (route === null) this.#parts.refusals.addStranger(trackingId, caller, error.why);
-    else this.#parts.refusals.add(route.id, trackingId, caller, error.why, 'a caller was turned away');
+    const what = route === null ? 'a connection was turned away' : 'a caller was turned away';
+    this.#parts.refusals.add({ destinationId: route?.id ?? null, trackingId, address }, error.why, what);
   }
 }
 

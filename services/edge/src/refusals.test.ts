@@ -10,9 +10,15 @@ const cause = {
   rule: '0: deny *:*',
 } as const;
 
+const callerOf = (trackingId: string) => ({
+  destinationId: 'd1',
+  trackingId,
+  address: { address: '192.0.2.1', port: 1 },
+});
+
 test('the last 16 of a destination are kept, and all are counted', () => {
   const refusals = new Refusals(silentLogger);
-  for (let i = 0; i < 20; i += 1) refusals.add('d1', `t${i}`, '192.0.2.1:1', cause, 'turned away');
+  for (let i = 0; i < 20; i += 1) refusals.add(callerOf(`t${i}`), cause, 'turned away');
   assert.equal(refusals.counts.get('EDGE_ACCESS_DENIED'), 20);
   const last = refusals.last('d1');
   assert.equal(last.length, 16);
@@ -27,9 +33,7 @@ test('a line names cause, rule, end, tracking ID and destination', () => {
     write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
   };
   new Refusals(createLogger({ name: 'x', destination })).add(
-    'd1',
-    't1',
-    '192.0.2.1:1',
+    callerOf('t1'),
     cause,
     'a caller was turned away',
   );
@@ -51,6 +55,6 @@ test('a line names cause, rule, end, tracking ID and destination', () => {
 test('a hammered front fills no disk', () => {
   let lines = 0;
   const refusals = new Refusals(createLogger({ name: 'x', destination: { write: () => (lines += 1) } }));
-  for (let i = 0; i < 1000; i += 1) refusals.add('d1', 't', '192.0.2.1:1', cause, 'turned away');
+  for (let i = 0; i < 1000; i += 1) refusals.add(callerOf('t'), cause, 'turned away');
   assert.ok(lines <= 40, `${lines} lines`);
 });

@@ -5,6 +5,7 @@
  */
 import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import type { CallerCause, CallerCode } from './errors.ts';
+import type { CallerAddress } from './judgement.ts';
 
 const lastPerDestinationMax = 16;
 const linesPerSecondMax = 20;
@@ -17,6 +18,13 @@ export interface Refusal extends CallerCause {
   caller: string;
 }
 
+/** Whom it concerns; `destinationId` is null where none could be found. */
+export interface RefusedCaller {
+  readonly destinationId: string | null;
+  readonly trackingId: string;
+  readonly address: CallerAddress;
+}
+
 interface Book {
   last: Refusal[];
   lines: LineLimit;
@@ -27,7 +35,7 @@ export class Refusals {
   readonly #logger: Logger;
   readonly #books = new Map<string, Book>();
   readonly #counts = new Map<CallerCode, number>();
-  readonly #strangers = new LineLimit(linesPerSecondMax);
+  readonly #strangers = newBook();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -40,32 +48,24 @@ export class Refusals {
 
   /** Writes one down. `message` says in a few words what happened to the caller. */
   add(
-    destinationId: string,
-    trackingId: string,
-    caller: string,
+    { destinationId, trackingId, address }: RefusedCaller,
     cause: CallerCause,
     message: string,
     trace?: TraceSpan['logFields'],
   ): void {
-    this.#counts.set(cause.code, (this.#counts.get(cause.code) ?? 0) + 1);
-    const book = this.#book(destinationId);
+    const { code, text, end, rule } = cause;
+    const caller = `${address.address}:${address.port}`;
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    const book = destinationId === null ? this.#strangers : this.#book(destinationId);
     book.last.push({ at: new Date().toISOString(), trackingId, caller, ...cause });
     if (book.last.length > lastPerDestinationMax) book.last.shift();
     const more = book.lines.take();
     if (more === null) return;
-    const { code, text, end, rule } = cause;
+    const which = destinationId === null ? {} : { destinationId };
     this.#logger.warn(
-      { destinationId, trackingId, ...trace, caller, code, end, rule, ...more },
+      { ...which, trackingId, ...trace, caller, code, end, rule, ...more },
       `${message}: ${text}`,
     );
-  }
-
-  /** Writes down one that no destination could be found for. */
-  addStranger(trackingId: string, caller: string, { code, text, end }: CallerCause): void {
-    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
-    const more = this.#strangers.take();
-    if (more === null) return;
-    this.#logger.warn({ trackingId, caller, code, end, ...more }, `a connection was turned away: ${text}`);
   }
 
   /** The last of a destination, newest last. */
@@ -81,7 +81,7 @@ export class Refusals {
   #book(destinationId: string): Book {
     const known = this.#books.get(destinationId);
     if (known !== undefined) return known;
-    const book: Book = { last: [], lines: new LineLimit(linesPerSecondMax) };
+    const book = newBook();
     this.#books.set(destinationId, book);
     if (this.#books.size > destinationsMax) {
       const oldest = this.#books.keys().next();
@@ -89,4 +89,8 @@ export class Refusals {
     }
     return book;
   }
+}
+
+function newBook(): Book {
+  return { last: [], lines: new LineLimit(linesPerSecondMax) };
 }

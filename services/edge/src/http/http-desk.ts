@@ -17,7 +17,8 @@ import { hostOf } from '@postern/http';
 import { ResetCode } from '@postern/tunnel';
 import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
 import type { CallerCause } from '../errors.ts';
-import { type CallerAddress, judgeKept } from '../judgement.ts';
+import { judgeKept } from '../judgement.ts';
+import type { RefusedCaller } from '../refusals.ts';
 import { asksTheSame } from '../tls-ends.ts';
 import { callerCauseOf, edgeVoice } from '../voice.ts';
 import { RequestErrand, type RequestErrandParts } from './request-errand.ts';
@@ -32,12 +33,7 @@ export interface HttpDeskParts extends RequestErrandParts {
   /** The plain HTTP front that owns a name on the port which such fronts share; the name is in lower case. */
   named(host: string): FrontRoute | undefined;
   /** A request was refused before it had an errand; without a destination where it named none. */
-  onRefused(
-    destinationId: string | null,
-    trackingId: string,
-    caller: CallerAddress,
-    cause: CallerCause,
-  ): void;
+  onRefused(caller: RefusedCaller, cause: CallerCause): void;
 }
 
 /** Counts since the start. */
@@ -121,12 +117,12 @@ export class HttpDesk {
       facts: this.#factsOf(accepted, passCertificate),
       http2: tls?.protocol === 'h2',
       errand: (request) => this.#errand(find, request),
-      onRefused: (requestId, cause) => {
+      onRefused: (trackingId, cause) => {
         const status = edgeVoice.statusOf(cause.code);
         // What could not be read to its end has no method that could be believed.
         const scheme = tls === null ? 'http' : 'https';
         this.#desk.onAnswered({ method: '', scheme, status, route: '', seconds: 0 });
-        this.#desk.onRefused(destinationId, requestId, address, callerCauseOf(cause));
+        this.#desk.onRefused({ destinationId, trackingId, address }, callerCauseOf(cause));
       },
       onClosed: () => accepted.leave(),
     });
