@@ -249,11 +249,8 @@ export class TunnelKeeper {
     this.#spreadTries += 1;
     // A way that does not tell nodes apart is no reason for haste; a node that is away may be back any moment, and its
     // callers wait for it.
-    const soon =
-      cause === 'path' ||
-      cause === 'busy' ||
-      cause === 'unfit' ||
-      this.#spreadTries < KeeperTiming.spreadTriesMax;
+    const isForNothing = cause === 'sameNode' || cause === 'ticketRefused';
+    const soon = !isForNothing || this.#spreadTries < KeeperTiming.spreadTriesMax;
     const wait = soon
       ? waitMs(this.#spreadTries, this.#options.random())
       : this.#around(KeeperTiming.spreadMs);
