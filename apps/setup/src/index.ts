@@ -1,4 +1,4 @@
-export { type BusService, busPermissions, busServices, inboxOf } from './bus-permission.ts';
+export { type BusService, busServices } from './bus-permission.ts';
 export { program } from './config.ts';
 export { type DocumentService, databaseOf, documentServices } from './document-permission.ts';
 export { setUpDocuments } from './documents.ts';

@@ -1,12 +1,11 @@
 /** Access lists and source rules: parse, decide, explain. Pure: no clock, no network, no files. */
-export { AccessError, type AccessFault } from './access-error.ts';
+export { AccessError } from './access-error.ts';
 export {
   compileAccessList,
   decide,
   decideResolved,
   type AccessList,
   type AccessTarget,
-  type ListDecision,
 } from './access-list.ts';
 export { aclFileBytesMax, parseAclFile } from './acl-file.ts';
 export { decideBoth, fromList, type AccessDecision } from './both-ends.ts';
@@ -18,9 +17,7 @@ export {
   addSourceRule,
   compileSourceRules,
   decideSource,
-  normalizeSourceRules,
   replaceSourceRules,
-  type SourceDecision,
   type SourceRule,
   type SourceRules,
 } from './source-rule.ts';

@@ -2,14 +2,12 @@ import type { OnError } from './answering.ts';
 import type { MemoryBus } from './memory-bus.ts';
 import { MemoryHub } from './memory-hub.ts';
 
-export type { OnError } from './answering.ts';
 export { messageBytesMax } from './body.ts';
 export { BusError, type BusErrorCode } from './bus-error.ts';
 export type { Bus, Subscription } from './bus.ts';
 export { MemoryBus } from './memory-bus.ts';
 export { MemoryHub } from './memory-hub.ts';
 export { busMetrics } from './bus-metrics.ts';
-export type { BusStats } from './bus-stats.ts';
 export { connectNats } from './connect-nats.ts';
 export type { NatsBus } from './nats-bus.ts';
 export type { NatsOptions } from './nats-options.ts';

@@ -21,30 +21,21 @@
  * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
  * A `Secret` shows `***` everywhere but in `.reveal()`; `.current()` reads one that came from a file anew.
  */
-export {
-  type ReadFile,
-  readBoundedBytes,
-  readBoundedFile,
-  readSecretFile,
-  secretFileBytesMax,
-} from './bounded-file.ts';
+export { readBoundedBytes, readBoundedFile, readSecretFile, secretFileBytesMax } from './bounded-file.ts';
 export { readCaFile } from './ca-file.ts';
 export {
   type MongodbConnectionSettings,
   type NatsConnectionSettings,
-  type TlsFiles,
   mongodbConnection,
   natsConnection,
 } from './connection.ts';
-export { type Environment } from './environment.ts';
-export { type ConfigCode, type ConfigProblem, ConfigError } from './errors.ts';
+export type { Environment } from './environment.ts';
+export { type ConfigProblem, ConfigError } from './errors.ts';
 export { ExitCode } from './exit-code.ts';
-export type { SourceKind } from './found.ts';
 export { knownVariables } from './known-variables.ts';
-export { type Program, type ProgramDefinition, defineProgram } from './program.ts';
-export type { Origins, Resolution } from './resolve.ts';
+export { type Program, defineProgram } from './program.ts';
 export { Secret, secret } from './secret.ts';
-export type { Setting, SettingAnnotations, SettingKind } from './setting.ts';
+export type { Setting } from './setting.ts';
 export {
   httpSettings,
   logSettings,

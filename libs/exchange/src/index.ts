@@ -3,11 +3,10 @@
  * HTTP/1.1 and HTTP/2, requests one by one, their answers, connections to resources that are kept. What is wanted, who may
  * want it and which ways lead there its `Errand` says.
  */
-export { type HttpBounds, type HttpSettings, httpBounds } from './bounds.ts';
+export { type HttpBounds, httpBounds } from './bounds.ts';
 export { BytePipe } from './byte-pipe.ts';
 export type { Cause, Trouble, Voice } from './cause.ts';
 export { ConnectionPool } from './connection-pool.ts';
-export { Connections, type HttpArrival } from './connections.ts';
-export type { HttpParts } from './door.ts';
+export { Connections } from './connections.ts';
 export type { Errand, HttpErrand, Running, Way } from './errand.ts';
 export type { CallerAddress, ConnectionFacts, HttpRequest } from './request.ts';

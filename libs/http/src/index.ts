@@ -6,13 +6,7 @@ export { BodyReader, type BodySink } from './body-reader.ts';
 export { HttpFault, malformed, statusOfFault, type HttpFaultCode } from './fault.ts';
 export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
 export { forwardAnswer, forwardTrailers, type AnswerNames } from './forward-answer.ts';
-export {
-  formatRequestHead,
-  trackingField,
-  upgradeOf,
-  type CallerFacts,
-  type RequestForward,
-} from './forward-request.ts';
+export { formatRequestHead, trackingField, upgradeOf, type CallerFacts } from './forward-request.ts';
 export { requestFraming, responseFraming, type Framing } from './framing.ts';
 export { Gathered } from './gathered.ts';
 export {
@@ -25,4 +19,4 @@ export {
   type RequestHead,
   type ResponseHead,
 } from './head.ts';
-export { authorityOf, hostOf, readTarget, type RequestTarget } from './target.ts';
+export { authorityOf, hostOf, readTarget } from './target.ts';

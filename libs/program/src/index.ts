@@ -1,1 +1,1 @@
-export { type Connections, type ProgramParts, type ServiceSettings, runService } from './run-service.ts';
+export { type Connections, type ServiceSettings, runService } from './run-service.ts';

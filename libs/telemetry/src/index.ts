@@ -17,29 +17,20 @@ export { ExitError } from './exit-error.ts';
 export type { Ending } from './life.ts';
 export {
   type Logger,
-  type LoggerOptions,
   type LogLevel,
   createLogger,
   fileDestination,
   silentLogger,
   subsystemLogger,
 } from './logger.ts';
-export {
-  type Counter,
-  type Gauge,
-  type MetricDescription,
-  type MetricOptions,
-  Metrics,
-  type Sample,
-} from './metrics.ts';
-export type { MetricKind } from './metric-name.ts';
+export { type Counter, type Gauge, type MetricDescription, Metrics, type Sample } from './metrics.ts';
 export { processMetrics } from './process-metrics.ts';
 export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';
 export { LineLimit } from './line-limit.ts';
-export { type LateServiceOptions, type Opened, lateService } from './late-service.ts';
+export { type Opened, lateService } from './late-service.ts';
 export { type Telemetry, createTelemetry } from './telemetry.ts';
-export type { SamplerName, TelemetryOptions, TelemetrySettings } from './telemetry-options.ts';
-export type { SpanAttributes, SpanOptions, TraceContext, TraceSpan, Tracing } from './tracing.ts';
+export type { TelemetrySettings } from './telemetry-options.ts';
+export type { SpanAttributes, TraceContext, TraceSpan, Tracing } from './tracing.ts';
 export { type RunOptions, runProgram } from './run-program.ts';
 export { type Readiness, type Service, combineReadiness, readyWhen } from './service.ts';
 export { tellConnection } from './tell-connection.ts';

@@ -4,7 +4,6 @@ import { type AddressInfo, type Server, createServer as createTcpServer } from '
 import { type TestContext, test } from 'node:test';
 import { type TlsOptions, createServer } from 'node:tls';
 import {
-  type ConnectOptions,
   TlsError,
   connectTls,
   contextOptions,
@@ -13,6 +12,7 @@ import {
   generateKey,
   loadAuthority,
 } from './index.ts';
+import type { ConnectOptions } from './connect.ts';
 
 const pair = await createAuthority({ commonName: 'Test CA' });
 const authority = loadAuthority(pair);

@@ -13,21 +13,15 @@ export {
   type Authority,
   type CertificateUsage,
   type IssueRequest,
-  type KeyAndCertificate,
   type SubjectAttribute,
   createAuthority,
   loadAuthority,
 } from './authority.ts';
-export {
-  type CertificateDescription,
-  type ChainOptions,
-  describeCertificate,
-  verifyChain,
-} from './certificate.ts';
-export { type CertificateName, certificateIdentity } from './certificate-identity.ts';
-export { type ConnectOptions, connectTls } from './connect.ts';
+export { type CertificateDescription, describeCertificate, verifyChain } from './certificate.ts';
+export { certificateIdentity } from './certificate-identity.ts';
+export { connectTls } from './connect.ts';
 export { type ContextOptions, contextOptions } from './context.ts';
-export { type TlsCode, TlsError } from './errors.ts';
+export { TlsError } from './errors.ts';
 export type { FailurePlace } from './failure.ts';
 export { generateKey, keyWeakness } from './key.ts';
 export type { Names } from './name.ts';

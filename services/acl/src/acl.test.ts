@@ -44,7 +44,8 @@ import {
 } from 'jose';
 import { Secret } from '@postern/config';
 import { FakeRouter, policies } from './fake-router.ts';
-import { createAcl, type AclOptions } from './index.ts';
+import type { AclOptions } from './config.ts';
+import { createAcl } from './index.ts';
 
 const dayMs = 86_400_000;
 const defaults: AclOptions = {

@@ -1,2 +1,2 @@
-export { adminOptions, program as adminProgram, type AdminOptions } from './config.ts';
-export { createAdmin, type AdminParts, type AdminService } from './service.ts';
+export { adminOptions, type AdminOptions } from './config.ts';
+export { createAdmin, type AdminService } from './service.ts';

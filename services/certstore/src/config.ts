@@ -1,6 +1,6 @@
 /** The settings of postern-certstore. */
 import { defineProgram, platformSettings, secret, serviceSettings } from '@postern/config';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 
 /** A key-encryption key that a transit server holds; standalone can have the same. */
 export const transitOptions = {
@@ -83,9 +83,6 @@ const schema = Type.Object({
   }),
   ...certstoreBounds,
 });
-
-/** What postern-certstore is set to. */
-export type CertstoreSettings = Static<typeof schema>;
 
 /** Reads them. */
 export const program = defineProgram({
