@@ -13,7 +13,7 @@
  * A rule with a path allows only where the path is known, and denies also where it is not. `somePath` asks the weaker
  * question, for who carries requests without reading them.
  */
-import { type Address, blockHolds, parseAddress } from './address.ts';
+import { type Address, blockHolds, parseAddress, reachedBy } from './address.ts';
 import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
 import { pathBegins, readPath, type PathReadings } from './path.ts';
 import { parsePortRange, portRangeHolds, type PortRange } from './port-range.ts';
@@ -79,15 +79,6 @@ export function decide(list: AccessList, target: AccessTarget): ListDecision {
   return { allowed: false, rule: null, reason: `no rule allows ${targetText(host, target)}` };
 }
 
-/** The first 96 bits of an IPv6 address by which a network's NAT64 leads to an IPv4 address (RFC 6052): `64:ff9b::/96`. */
-const nat64Prefix = 0x64ff9bn << 64n;
-
-/** Where the system leads who dials nobody's address. */
-const loopbacks: ReadonlyMap<string, string> = new Map([
-  ['0.0.0.0', '127.0.0.1'],
-  ['::', '::1'],
-]);
-
 /**
  * Decides again on an address that the target's host resolved to. Only rules that name addresses or blocks count,
  * since all others have been asked by name: their denial, when it is what decides on that address, or null. Where the
@@ -98,17 +89,8 @@ export function decideResolved(list: AccessList, target: AccessTarget, address: 
   const parsed = parseAddress(address);
   if (parsed === null)
     return { allowed: false, rule: null, reason: `denied: no rule can name the address ${address}` };
-  const led = ledTo(parsed);
-  return decideAddress(list, target, parsed) ?? (led && decideAddress(list, target, led));
-}
-
-/** The address that is reached by dialling this one; null where it is itself. */
-function ledTo({ family, value, text }: Address): Address | null {
-  const loopback = loopbacks.get(text);
-  if (loopback !== undefined) return parseAddress(loopback);
-  if (family !== 6 || value >> 32n !== nat64Prefix) return null;
-  const [high, low] = [(value >> 16n) & 0xffffn, value & 0xffffn];
-  return parseAddress(`::ffff:${high.toString(16)}:${low.toString(16)}`);
+  const reached = reachedBy(parsed);
+  return decideAddress(list, target, parsed) ?? (reached && decideAddress(list, target, reached));
 }
 
 function decideAddress(list: AccessList, target: AccessTarget, address: Address): ListDecision | null {

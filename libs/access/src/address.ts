@@ -71,6 +71,23 @@ export function blockHolds(block: AddressBlock, address: Address): boolean {
   return address.value >> hostBits === block.value >> hostBits;
 }
 
+/** The first 96 bits of an IPv6 address by which a network's NAT64 leads to an IPv4 address (RFC 6052): `64:ff9b::/96`. */
+const nat64Prefix = 0x64ff9bn << 64n;
+
+/** Where the system leads who dials nobody's address. */
+const loopbacks: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+
+/** The other address that is reached by dialling this one; null where it is itself. */
+export function reachedBy({ family, value, text }: Address): Address | null {
+  const loopback = loopbacks.get(text);
+  if (loopback !== undefined) return parseAddress(loopback);
+  if (family !== 6 || value >> 32n !== nat64Prefix) return null;
+  return parseAddress(toText(4, value & 0xffff_ffffn));
+}
+
 /** How many bits an address of the family has. */
 export function addressBits(family: 4 | 6): 32 | 128 {
   return family === 4 ? 32 : 128;

@@ -1,5 +1,6 @@
 /** Access lists and source rules: parse, decide, explain. Pure: no clock, no network, no files. */
 export { AccessError } from './access-error.ts';
+export { parseAddress, reachedBy } from './address.ts';
 export {
   compileAccessList,
   decide,

@@ -5,7 +5,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { AccessDecision } from '@postern/access';
+import { type AccessDecision, parseAddress, reachedBy } from '@postern/access';
 import { ExitCode } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
 
@@ -44,7 +44,9 @@ export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): Clou
   for (const text of cloudDenied) addText(denied, text);
   return (address) => {
     const bare = address.split('%')[0] ?? '';
-    const forms = [bare, ...carriedByNat64(bare)];
+    const parsed = parseAddress(bare);
+    const reached = parsed === null ? null : reachedBy(parsed);
+    const forms = reached === null ? [bare] : [bare, reached.text];
     const isIn = (list: BlockList): boolean =>
       forms.some((form) => list.check(form, isIP(form) === 6 ? 'ipv6' : 'ipv4'));
     if (isIn(local) || (!cloudLocal && isIn(ownAddresses()))) {
@@ -54,14 +56,6 @@ export function cloudReach({ cloudLocal, cloudDenied }: CloudReachOptions): Clou
     }
     return isIn(denied) ? denial(`${address} is in cloudDenied of this node`) : null;
   };
-}
-
-/** The IPv4 address to which NAT64 leads (RFC 6052), in the form in which lists of IPv4 hold it too; none for others. */
-function carriedByNat64(address: string): string[] {
-  if (isIP(address) !== 6) return [];
-  const { hostname } = new URL(`http://[${address}]`);
-  const found = /^\[64:ff9b::(?:([0-9a-f]+):)?([0-9a-f]+)?\]$/.exec(hostname);
-  return found === null ? [] : [`::ffff:${found[1] ?? '0'}:${found[2] ?? '0'}`];
 }
 
 /** The addresses of this machine now: one that it shares with another, or is given by DHCP, comes and goes. */
