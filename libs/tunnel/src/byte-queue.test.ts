@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ByteQueue } from './byte-queue.ts';
+import { ByteQueue, slabsHeldMax } from './byte-queue.ts';
 import { Slab } from './slab.ts';
 import { patternBytes } from './test-world.ts';
 
@@ -47,6 +47,25 @@ test('small pieces that wait do not hold the chunks that they came in', () => {
   }
   const bytes = [...held].reduce((sum, buffer) => sum + buffer.byteLength, 0);
   assert.ok(bytes < 200_000, `${bytes} bytes are held for 10,000`);
+});
+
+test('of all queues together few slabs are held, what comes beyond is copied, and there is room again when they are empty', () => {
+  const bytes = 8_192;
+  const slab = Slab.take();
+  const piece = slab.fill(bytes);
+  /** How many of so many queues hold the slab of a piece. */
+  const holders = (queues: ByteQueue[]): number => {
+    for (const queue of queues) queue.push(piece, slab);
+    return queues.filter((queue) => queue.peek(bytes)?.buffer === piece.buffer).length;
+  };
+  const queues = Array.from({ length: slabsHeldMax + 100 }, () => new ByteQueue());
+  assert.equal(holders(queues), slabsHeldMax);
+  for (const queue of queues) queue.clear();
+  const some = queues.slice(0, slabsHeldMax);
+  assert.equal(holders(some), slabsHeldMax);
+  for (const queue of some) queue.advance(bytes);
+  assert.equal(holders(queues), slabsHeldMax);
+  for (const queue of queues) queue.clear();
 });
 
 test('pieces that lie behind one another in a slab come out together, others in turn, and each slab is let go once', () => {

@@ -1,16 +1,20 @@
 /**
  * Bytes that came and have to wait. Large pieces are kept as they came; small ones are copied together, because each
- * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Only a few slabs are held so:
- * where many streams come in one, a queue that does not get shorter would hold a whole slab for each piece. Pieces that lie
+ * would hold the whole chunk that it came in: a peer could fill the memory with single bytes. Only a few slabs are held so,
+ * by one queue and by all: where many streams come in one, a queue that does not get shorter would hold a whole slab for
+ * each piece, 32 times what it counts. Pieces that lie
  * behind one another in a slab are put together again: a frame that came in several reads goes out whole.
  */
 import type { Slab } from './slab.ts';
 
-/** From this size on a piece is kept as it came: it holds at most eight times its size. */
+/** From this size on a piece is kept as it came. */
 const keepBytesMin = 8_192;
 const blockBytes = 4_096;
 /** What lies in more slabs than these, 4 MiB, is copied. */
 const slabsMax = 16;
+/** The same of all queues of this process, 256 MiB. */
+export const slabsHeldMax = 1_024;
+let slabsHeld = 0;
 
 /** Bytes that lie together, from `at` to `end` of `memory`. */
 interface Block {
@@ -33,7 +37,7 @@ export class ByteQueue {
   /** How often one block's slab is another than that of the block before. */
   #slabs = 0;
 
-  /** The piece may be kept, or lies in a slab. `headed`: its frame's header lies right in front of it. */
+  /** The piece may be kept, or lies in a slab; then whoever made the queue calls `clear` in the end. `headed`: its frame's header lies right in front of it. */
   push(piece: Buffer, slab: Slab | null = null, headed = false): void {
     this.length += piece.length;
     const last = this.#blocks.at(-1);
@@ -74,7 +78,7 @@ export class ByteQueue {
     this.length -= bytes;
     if (block.at < block.end) return;
     if (block.slab !== null) {
-      if (this.#blocks[this.#head + 1]?.slab !== block.slab) this.#slabs -= 1;
+      if (this.#blocks[this.#head + 1]?.slab !== block.slab) this.#count(-1);
       block.slab.release();
       block.slab = null;
     }
@@ -90,7 +94,7 @@ export class ByteQueue {
     for (const { slab } of this.#blocks) slab?.release();
     this.#blocks = [];
     this.#head = 0;
-    this.#slabs = 0;
+    this.#count(-this.#slabs);
     this.length = 0;
   }
 
@@ -98,11 +102,16 @@ export class ByteQueue {
   #hold(slab: Slab | null, last: Block | undefined): boolean {
     if (slab === null) return false;
     if (slab !== last?.slab) {
-      if (this.#slabs === slabsMax) return false;
-      this.#slabs += 1;
+      if (this.#slabs === slabsMax || slabsHeld === slabsHeldMax) return false;
+      this.#count(1);
     }
     slab.hold();
     return true;
+  }
+
+  #count(change: number): void {
+    this.#slabs += change;
+    slabsHeld += change;
   }
 }
 
