@@ -42,7 +42,9 @@ test('a full queue of empty datagrams costs no more than a short one for each th
     const empty = Buffer.alloc(0);
     const since = performance.now();
     for (let i = 0; i < 60_000; i += 1) queue.push(empty);
-    return performance.now() - since;
+    const ms = performance.now() - since;
+    queue.clear();
+    return ms;
   };
   timeOf(1_000);
   const shortMs = timeOf(1_000);
