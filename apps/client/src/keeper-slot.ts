@@ -30,6 +30,8 @@ export interface Round {
   directFailed: boolean;
   /** What was heard of those who were dialled: nothing, that they have no time, or that the ticket is of no use to them. */
   heard: 'nothing' | 'busy' | 'unfit';
+  /** When the next round may begin, by what one of its ways was told; the other ways do not wait for that. */
+  retryAt: number;
 }
 
 /** See the head of this file. */
@@ -47,7 +49,7 @@ export interface Slot {
 
 /** A round that begins. */
 export function makeRound(ways: Way[], ticket: string, era: number): Round {
-  return { ways, ticket, era, directFailed: false, heard: 'nothing' };
+  return { ways, ticket, era, directFailed: false, heard: 'nothing', retryAt: 0 };
 }
 
 /** An empty place. */

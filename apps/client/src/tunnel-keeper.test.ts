@@ -136,6 +136,17 @@ describe('tunnel keeper', () => {
     assert.equal(desk.wait(), 30_000);
   });
 
+  it('tries other nodes at once where the WebSocket was told to wait, and only the next round waits', () => {
+    const desk = new Desk({ tunnels: 1 });
+    desk.answer([address('a'), address('b')]);
+    desk.fail('path');
+    assert.equal(desk.pending[0]?.kind === 'dial' && desk.pending[0].transport, 'websocket');
+    desk.fail('path', desk.take('dial'), 30_000);
+    assert.equal(desk.take('dial').address?.node, 'b');
+    desk.step({ kind: 'dialFailed', id: 3, cause: 'path', retryAfterMs: 0 });
+    assert.equal(desk.wait(), 30_000);
+  });
+
   it('never gives up unless asked to', () => {
     const desk = new Desk();
     for (let tries = 0; tries < 1000; tries += 1) {

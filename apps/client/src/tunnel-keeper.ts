@@ -227,9 +227,8 @@ export class TunnelKeeper {
       round.directFailed ||= transport === 'direct';
       if (cause === 'unfit' || cause === 'ticketRefused') round.heard = 'unfit';
       else if (cause === 'busy' && round.heard === 'nothing') round.heard = 'busy';
-      if (cause === 'ticketRefused' || round.ways.length === 0)
-        this.#endRound(slot, round, retryAfterMs, now);
-      else slot.notBefore = now + retryAfterMs;
+      round.retryAt = Math.max(round.retryAt, now + retryAfterMs);
+      if (cause === 'ticketRefused' || round.ways.length === 0) this.#endRound(slot, round, now);
       return;
     }
   }
@@ -261,9 +260,9 @@ export class TunnelKeeper {
    * The round is over without a tunnel. Where nobody was there, what it knew may be stale, and the next one begins with a
    * first call, unless none is answered. A node that is there and has no time will take the same ticket later.
    */
-  #endRound(slot: Slot, { heard, ticket }: Round, retryAfterMs: number, now: number): void {
+  #endRound(slot: Slot, { heard, ticket, retryAt }: Round, now: number): void {
     slot.round = null;
-    this.#try.postponeForRound(now, retryAfterMs);
+    this.#try.postponeForRound(now, Math.max(0, retryAt - now));
     if (heard === 'unfit' || (heard === 'nothing' && !this.#wallet.isKept(now))) {
       this.#wallet.spend(ticket);
       this.#mayUseReserve = false;
