@@ -57,7 +57,8 @@ const soonMs = ({ intervalSeconds }: Check): number =>
 export class Checks {
   readonly #parts: ChecksParts;
   readonly #watches = new Map<string, Watch>();
-  readonly #waiting: (() => void)[] = [];
+  /** Keys of which a check is due, in their turn. */
+  readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
   #running = 0;
 
@@ -87,6 +88,7 @@ export class Checks {
     if (check === null) {
       clearTimeout(former?.timer);
       this.#watches.delete(key);
+      this.#waiting.delete(key);
       return;
     }
     const text = JSON.stringify(check);
@@ -113,23 +115,37 @@ export class Checks {
     this.#abort.abort(new Error('it is stopping'));
     for (const { timer } of this.#watches.values()) clearTimeout(timer);
     this.#watches.clear();
+    this.#waiting.clear();
   }
 
   #schedule(key: string, watch: Watch, afterMs: number): void {
-    watch.timer = setTimeout(() => void this.#run(key, watch), afterMs).unref();
+    watch.timer = setTimeout(() => {
+      this.#waiting.add(key);
+      this.#runNext();
+    }, afterMs).unref();
+  }
+
+  #runNext(): void {
+    if (this.#running >= checksAtOnceMax) return;
+    const [key] = this.#waiting;
+    if (key === undefined) return;
+    this.#waiting.delete(key);
+    const watch = this.#watches.get(key);
+    if (watch !== undefined) void this.#run(key, watch);
   }
 
   async #run(key: string, watch: Watch): Promise<void> {
-    await this.#takePlace();
+    this.#running += 1;
+    clearTimeout(watch.timer);
     try {
-      if (this.#watches.get(key) !== watch) return;
       const cause = await this.#check(key, watch.check);
       if (this.#watches.get(key) !== watch) return;
       this.#note(key, watch, cause);
       const intervalMs = watch.check.intervalSeconds * 1000;
       this.#schedule(key, watch, intervalMs * (0.8 + Math.random() * 0.2));
     } finally {
-      this.#leavePlace();
+      this.#running -= 1;
+      this.#runNext();
     }
   }
 
@@ -164,17 +180,5 @@ export class Checks {
     const since = former !== null && former.ok === ok ? former.since : new Date().toISOString();
     watch.finding = { ok, since, cause };
     this.#parts.onFinding(key, watch.finding, watch.check, former?.ok !== ok);
-  }
-
-  async #takePlace(): Promise<void> {
-    if (this.#running >= checksAtOnceMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-  }
-
-  /** A place is handed on to who waits. */
-  #leavePlace(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running -= 1;
-    else next();
   }
 }
