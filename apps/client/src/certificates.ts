@@ -186,10 +186,10 @@ export class Certificates {
     // The destination that named it when it was asked for may be gone.
     if (!this.#isNeeded(material.id) && !this.#awaited().has(material.id)) return;
     this.#held.set(material.id, material);
-    const { id: certificateId, revision, fingerprint, notAfter } = material;
+    const { id: certificateId, revision, fingerprint, notAfter, proxy } = material;
     this.#parts.logger.info(
-      { certificateId, revision, fingerprint, notAfter },
-      'a certificate came from certstore',
+      { certificateId, revision, ...(proxy === undefined ? { fingerprint, notAfter } : {}) },
+      `${proxy === undefined ? 'a certificate' : 'a password of a proxy'} came from certstore`,
     );
     this.#settle();
   }

@@ -28,6 +28,8 @@ export type RevocationListRead =
   | {
       readonly kind: 'lists';
       readonly pem: string;
+      /** When the last of them was made; 1970 where none says it in the form of RFC 5280. */
+      readonly thisUpdate: Date;
       /** When the first of them is to be replaced; null where none says so. */
       readonly nextUpdate: Date | null;
     }
@@ -48,7 +50,8 @@ export function readRevocationLists(bytes: Buffer): RevocationListRead {
     if (typeof fault === 'string') return invalid(`${fault}: give the complete list of the CA`);
     const due = read.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
     const nextUpdate = due.length === 0 ? null : new Date(Math.min(...due));
-    return { kind: 'lists', pem, nextUpdate };
+    const thisUpdate = new Date(Math.max(...read.map((one) => one.thisUpdate)));
+    return { kind: 'lists', pem, thisUpdate, nextUpdate };
   } catch (error) {
     if (error instanceof RangeError) return noList;
     throw error;
@@ -75,14 +78,18 @@ function isRead(crl: string): boolean {
   }
 }
 
-function readList(der: Buffer): { nextUpdate: number | null; fault: string | null } {
+function readList(der: Buffer): { thisUpdate: number; nextUpdate: number | null; fault: string | null } {
   const [tbs] = children(children(der)[0]?.content);
   const parts = children(tbs?.content);
-  const [, next] = parts.filter(({ tag }) => tag === Tag.utcTime || tag === Tag.generalizedTime);
+  const [made, next] = parts.filter(({ tag }) => tag === Tag.utcTime || tag === Tag.generalizedTime);
   const wrapped = parts.find(({ tag }) => tag === Tag.extensions)?.content;
   const extensions = children(children(wrapped)[0]?.content).map(({ content }) => children(content));
   const faults = extensions.map((parts) => faultOfExtension(parts)).filter((fault) => fault !== null);
-  return { nextUpdate: next === undefined ? null : timeOf(next), fault: faults[0] ?? null };
+  return {
+    thisUpdate: (made === undefined ? null : timeOf(made)) ?? 0,
+    nextUpdate: next === undefined ? null : timeOf(next),
+    fault: faults[0] ?? null,
+  };
 }
 
 function faultOfExtension(parts: readonly Value[]): string | null {

@@ -71,12 +71,11 @@ export class RevocationLists {
 }
 
 class FetchedList {
-  pem: string | null = null;
   fault: string | null = null;
   readonly #url: string;
   readonly #parts: RevocationListsParts;
   readonly #stopping = new AbortController();
-  #nextUpdate: Date | null = null;
+  #held: Lists | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(url: string, parts: RevocationListsParts) {
@@ -90,15 +89,18 @@ class FetchedList {
     clearTimeout(this.#timer);
   }
 
+  get pem(): string | null {
+    return this.#held?.pem ?? null;
+  }
+
   async #refresh(): Promise<void> {
     const { logger, hosts } = this.#parts;
     try {
-      const { pem, nextUpdate } = await fetchList(this.#url, hosts, this.#stopping.signal);
-      if (pem !== this.pem) {
-        logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
-        this.pem = pem;
-      }
-      this.#nextUpdate = nextUpdate;
+      const found = await fetchList(this.#url, hosts, this.#stopping.signal);
+      demandNotOlder(found, this.#held, Date.now());
+      const { pem, nextUpdate } = found;
+      if (pem !== this.pem) logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
+      this.#held = found;
       this.fault = null;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
@@ -108,9 +110,23 @@ class FetchedList {
       this.fault = fault;
     }
     if (this.#stopping.signal.aborted) return;
-    const delayMs = this.fault === null ? fetchDelayMs(this.#nextUpdate, Date.now()) : retryMs;
+    const delayMs = this.fault === null ? fetchDelayMs(this.#held?.nextUpdate ?? null, Date.now()) : retryMs;
     this.#timer = setTimeout(() => void this.#refresh(), delayMs).unref();
   }
+}
+
+/**
+ * Throws where the list is older than the one that is here: a mirror that lags, or somebody on the way who replays one, would
+ * let in whom the newer one revokes. One from the future, of a CA whose clock was wrong, holds up none.
+ */
+export function demandNotOlder(
+  found: Pick<Lists, 'thisUpdate'>,
+  held: Pick<Lists, 'thisUpdate'> | null,
+  now: number,
+): void {
+  if (held === null || held.thisUpdate.getTime() > now || found.thisUpdate >= held.thisUpdate) return;
+  const [old, ours] = [found, held].map(({ thisUpdate }) => thisUpdate.toISOString());
+  throw new Error(`it is of ${old}, and older than the one that is here, of ${ours}, which stands`);
 }
 
 /**
