@@ -98,6 +98,27 @@ test('each fault of a first call has a status and a code', async () => {
   });
 });
 
+test('a body that is longer than it may be is refused also where it does not say how long it is', async () => {
+  await withWorld(async (world) => {
+    const request = httpsRequest({
+      host: '127.0.0.1',
+      servername: 'localhost',
+      port: world.edge.ports.connect,
+      path: '/v1/connect',
+      method: 'POST',
+      ca: world.platform.caPem,
+      agent: false,
+    });
+    // The node may close while the rest is on its way.
+    request.on('error', () => {});
+    const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+    request.write(' '.repeat(20_000));
+    const { status, body } = await readAnswer((await answered)[0]);
+    assert.deepEqual([status, body['code']], [413, 'EDGE_CALL_TOO_LONG']);
+    assert.equal((await call(world, goodCall)).status, 200);
+  });
+});
+
 test('while acl is away a first call is told to come back', async () => {
   await withWorld(async (world) => {
     await world.platform.stop();

@@ -127,29 +127,30 @@ export class ConnectServer {
   }
 
   async #handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A request that is given up while it is read has no socket any more.
+    const { address } = this.#addressOf(request.socket);
     try {
-      this.#admit(request);
+      this.#admit(address);
       if (pathOf(request) !== '/v1/connect') throw notFound();
       if (request.method !== 'POST')
         throw new ConnectRefusal(405, 'EDGE_CALL_METHOD', 'the first call is a POST');
-      const { address } = this.#addressOf(request.socket);
       sendJson(response, 200, await answerFirstCall(this.#parts, request, address));
       this.#parts.onCall('ok');
     } catch (error) {
-      this.#refuse(error, request, (refusal) => sendProblem(response, refusal));
+      this.#refuse(error, address, (refusal) => sendProblem(response, refusal));
     }
   }
 
   #handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
+    const { address, port } = this.#addressOf(request.socket);
     try {
-      this.#admit(request);
+      this.#admit(address);
       if (pathOf(request) !== '/v1/tunnel') throw notFound();
     } catch (error) {
-      this.#refuse(error, request, (refusal) => writeRawProblem(socket, refusal));
+      this.#refuse(error, address, (refusal) => writeRawProblem(socket, refusal));
       return;
     }
-    const { address, port } = this.#addressOf(request.socket);
     request.socket.setTimeout(0);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = peerOf(request.socket);
@@ -161,16 +162,16 @@ export class ConnectServer {
   }
 
   /** What holds for every call before it is looked at. */
-  #admit(request: IncomingMessage): void {
+  #admit(address: string): void {
     if (this.#parts.draining()) {
       throw new ConnectRefusal(503, 'EDGE_DRAINING', 'this node is stopping; another one answers', 1);
     }
-    if (!this.#parts.callRate.take(this.#addressOf(request.socket).address)) {
+    if (!this.#parts.callRate.take(address)) {
       throw new ConnectRefusal(429, 'EDGE_CALL_RATE', 'too many first calls from this address', 5);
     }
   }
 
-  #refuse(error: unknown, request: IncomingMessage, send: (refusal: ConnectRefusal) => string): void {
+  #refuse(error: unknown, address: string, send: (refusal: ConnectRefusal) => string): void {
     const refusal =
       error instanceof ConnectRefusal
         ? error
@@ -180,7 +181,7 @@ export class ConnectServer {
     const more = this.#parts.lines.take();
     if (more === null) return;
     const { code, gatewayId } = refusal;
-    const about = { code, gatewayId, trackingId, address: this.#addressOf(request.socket).address, ...more };
+    const about = { code, gatewayId, trackingId, address, ...more };
     if (refusal === error) this.#parts.logger.info(about, `a first call was refused: ${refusal.message}`);
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }
