@@ -135,11 +135,12 @@ export const drainNode = defineQuestion(
 
 /**
  * Asks a node for what its owners have now: it answers when that is in force there, routes with their fronts and policies,
- * as far as the owners can be asked. Asked at `edge.catch-up.<node>`.
+ * as far as the owners can be asked. `gatewayId` says whose clients are waited for, null that none are; a former admin does
+ * not say it, and waits for all. Asked at `edge.catch-up.<node>`.
  */
 export const catchUpAtNode = defineQuestion(
   'edge.catch-up',
-  Type.Object({}),
+  Type.Object({ gatewayId: Type.Optional(Type.Union([Type.String(), Type.Null()])) }),
   Type.Object({ node: Type.String() }),
   { deadlineMs: 1_000 },
 );

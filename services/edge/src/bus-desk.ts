@@ -71,8 +71,8 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
     answer(
       bus,
       catchUpAtNode,
-      async () => {
-        await parts.catchUp();
+      async ({ gatewayId }) => {
+        await parts.catchUp(gatewayId);
         return { node };
       },
       { suffix: node, onError },

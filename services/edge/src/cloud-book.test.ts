@@ -35,7 +35,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
   async function follows(): Promise<boolean> {
     const late = Symbol('late');
     const turn = new Promise((resolve) => setImmediate(resolve, late));
-    return (await Promise.race([book.followed(), turn])) !== late;
+    return (await Promise.race([book.followed(gatewayId), turn])) !== late;
   }
 
   it('is so while nothing was told', async () => {
@@ -90,7 +90,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
 
   it('holds nobody up for a client that has gone', async () => {
     make('d1');
-    const followed = book.followed();
+    const followed = book.followed(gatewayId);
     book.forget(tunnel.session);
     await followed;
     assert.equal(await follows(), true);
@@ -102,8 +102,15 @@ describe('whether clients follow what they were told of cloud destinations', () 
     assert.equal(await follows(), true);
   });
 
+  it('holds up no operator of another gateway', async () => {
+    make('d1');
+    await Promise.race([book.followed('g2'), new Promise((_, reject) => setImmediate(reject))]);
+    await Promise.race([book.followed(null), new Promise((_, reject) => setImmediate(reject))]);
+    assert.equal(await follows(), false);
+  });
+
   it('holds nobody up for long', async () => {
     make('d1');
-    await book.followed();
+    await book.followed(gatewayId);
   });
 });

@@ -41,8 +41,8 @@ export class CloudBook {
   readonly #parts: CloudBookParts;
   readonly #byGateway = new Map<string, Map<string, Route>>();
   readonly #told = new WeakMap<Tunnel, Told>();
-  /** Those that do not follow yet what they were told. */
-  readonly #behind = new Set<Session>();
+  /** Those that do not follow yet what they were told, with their gateways. */
+  readonly #behind = new Map<Session, string>();
   readonly #waiting = new Set<() => void>();
   readonly #states = new WeakMap<Tunnel, readonly CloudListenerState[]>();
   /** What a client was not told, and why. */
@@ -85,22 +85,29 @@ export class CloudBook {
     if (this.#told.get(tunnel)?.text === text) return;
     const revision = this.#parts.revision();
     this.#told.set(tunnel, { text, revision, ids: destinations.map(({ id }) => id) });
-    this.#behind.add(tunnel.session);
+    this.#behind.set(tunnel.session, tunnel.gatewayId);
     const body: Control = { kind: 'cloudDestinations', revision, destinations };
     tunnel.session.sendControl(body);
   }
 
-  /** Resolves when each client listens as it was told, or has said why it cannot; not later than after half a second. */
-  async followed(): Promise<void> {
+  /** Resolves when each client of a gateway (undefined: of all) listens as it was told, or has said why it cannot; not later than after half a second. */
+  async followed(of: string | null | undefined): Promise<void> {
     // By a tunnel that is being given up a client says nothing any more.
-    for (const session of this.#behind) if (!session.usable) this.#behind.delete(session);
-    if (this.#behind.size === 0) return;
+    for (const session of this.#behind.keys()) if (!session.usable) this.#behind.delete(session);
+    const isFollowed = (): boolean =>
+      of === undefined
+        ? this.#behind.size === 0
+        : !this.#behind.values().some((gatewayId) => gatewayId === of);
+    if (isFollowed()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.add(resolve);
+    const look = (): void => {
+      if (isFollowed()) resolve();
+    };
+    this.#waiting.add(look);
     const timer = setTimeout(resolve, followMs);
     await promise;
     clearTimeout(timer);
-    this.#waiting.delete(resolve);
+    this.#waiting.delete(look);
   }
 
   /** Every cloud destination that this node knows. */
@@ -119,8 +126,7 @@ export class CloudBook {
 
   /** A session follows, or has closed. */
   forget(session: Session): void {
-    if (this.#behind.delete(session) && this.#behind.size === 0)
-      for (const resolve of this.#waiting) resolve();
+    if (this.#behind.delete(session)) for (const look of this.#waiting) look();
   }
 
   /** For which destinations the client at the other end of a tunnel listens. */

@@ -35,8 +35,8 @@ export class Guard {
   readonly #parts: GuardParts;
   /** The start of each client that gave way last. A program that has ended does not come back: one that does, runs. */
   readonly #formerBoots = new Map<string, string>();
-  /** Access lists that clients were sent and may not have taken yet. */
-  readonly #underWay = new Set<Promise<void>>();
+  /** Access lists that clients were sent and may not have taken yet, with their gateways. */
+  readonly #underWay = new Map<Promise<void>, string>();
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
@@ -56,9 +56,10 @@ export class Guard {
     this.#closeAll(invalid);
   }
 
-  /** Resolves when every client has the access list of its gateway, or is not waited for any longer. */
-  async listsTaken(): Promise<void> {
-    await Promise.all(this.#underWay);
+  /** Resolves when every client of a gateway (undefined: of all) has its access list, or is not waited for any longer. */
+  async listsTaken(of: string | null | undefined): Promise<void> {
+    const awaited = [...this.#underWay].filter(([, gatewayId]) => of === undefined || gatewayId === of);
+    await Promise.all(awaited.map(([taken]) => taken));
   }
 
   /** A destination has changed or is gone; a gateway's `enabled` comes this way too. */
@@ -164,7 +165,7 @@ export class Guard {
     tunnel.accessListRevision = revision;
     tunnel.session.sendControl({ kind: 'accessList', revision, rules });
     const taken = this.#parts.untilTaken(tunnel).finally(() => this.#underWay.delete(taken));
-    this.#underWay.add(taken);
+    this.#underWay.set(taken, tunnel.gatewayId);
   }
 
   #rememberBoot(client: string, bootId: string): void {

@@ -268,14 +268,14 @@ export class NodeParts implements ShownParts {
     return this.frontSide.fronts;
   }
 
-  /** Resolves when what the owners have now is in force here. */
-  async catchUp(): Promise<void> {
+  /** Resolves when what the owners have now is in force here; `gatewayId` says whose clients count: null for nobody's, undefined for all. */
+  async catchUp(gatewayId: string | null | undefined): Promise<void> {
     await this.followers.catchUp();
     await Promise.all([
       this.certificates.held.catchUp(),
       this.frontSide.settled(),
-      this.cloud.book.followed(),
-      this.guard.listsTaken(),
+      this.cloud.book.followed(gatewayId),
+      this.guard.listsTaken(gatewayId),
     ]);
   }
 

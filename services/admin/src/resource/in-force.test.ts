@@ -72,6 +72,36 @@ test('a node that is not heard, is not ready, or does not answer holds up no cha
   assert.deepEqual(await change(null, []), ['stored', 'answered']);
 });
 
+test('nodes wait for the clients of the gateway that was changed, and for none where no gateway was', async () => {
+  const bus = new MemoryHub().connect();
+  const asked: unknown[] = [];
+  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
+  answer(
+    bus,
+    catchUpAtNode,
+    ({ gatewayId }) => {
+      asked.push(gatewayId);
+      return { node: 'edge-1' };
+    },
+    { suffix: 'edge-1' },
+  );
+  const stored = endpoint({
+    method: 'PUT',
+    path: '/things',
+    operationId: 'putThing',
+    tag: 'Things',
+    summary: 'Change it',
+    status: 204,
+    atNodes: true,
+    handle: async () => ({}),
+  });
+  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
+  for (const params of [{ gatewayId: 'g1' }, {}])
+    await one.run({ params, body: undefined, query: {} } as unknown as Call);
+  assert.deepEqual(asked, ['g1', null]);
+  await bus.close();
+});
+
 test('what nodes say of a change is asked for when it is in force', async () => {
   const bus = new MemoryHub().connect();
   const done: string[] = [];
