@@ -106,8 +106,8 @@ function frontFigures(
   { fronts, refusals }: NodeParts,
   destinationIds: readonly string[] | undefined,
 ): Figures['fronts'] {
-  const states = destinationIds?.flatMap((id) => fronts.stateOf(id) ?? []) ?? fronts.states();
-  return states.slice(0, listedMax).map(({ destinationId, listening, error }) => {
+  const named = destinationIds?.slice(0, listedMax).flatMap((id) => fronts.stateOf(id) ?? []);
+  return (named ?? [...fronts.states().take(listedMax)]).map(({ destinationId, listening, error }) => {
     const last = refusals.last(destinationId).at(-1);
     if (last === undefined) return { destinationId, listening, error };
     const { at, caller, code, text } = last;

@@ -16,6 +16,11 @@ export class FrontNames {
     this.#own = new Set(own.map((name) => name.toLowerCase()));
   }
 
+  /** How many destinations have one. */
+  get size(): number {
+    return this.#names.size;
+  }
+
   /** A destination is new or another; null when it has no name here any more. */
   apply(destinationId: string, route: FrontRoute | null): void {
     const former = this.#names.get(destinationId);

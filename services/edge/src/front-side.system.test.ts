@@ -30,21 +30,24 @@ test('a destination that goes, and one that comes, while the shared ports open, 
   await put('comes');
   side.apply('comes', routes.get('comes'));
   await listening;
-  const states = side.fronts.states().map(({ destinationId, listening: on }) => `${destinationId} ${on}`);
+  const states = [...side.fronts.states()].map(
+    ({ destinationId, listening: on }) => `${destinationId} ${on}`,
+  );
   side.close();
   assert.deepEqual(new Set(states), new Set(['comes true', 'stays true']));
 });
 
 /** Of a machine whose processes have such ports. */
-function frontsBeside(machinePorts: ReadonlySet<number>): Fronts {
+function frontsBeside(machinePorts: ReadonlySet<number>, whyNoTls: () => null = () => null): Fronts {
   return new Fronts({
     host: '127.0.0.1',
     reusePort: true,
     machinePorts,
+    platformNames: [],
     flowsPerFrontMax: 8,
     logger: silentLogger,
     sharedListening: () => true,
-    whyNoTls: () => null,
+    whyNoTls,
   } as unknown as ConstructorParameters<typeof Fronts>[0]);
 }
 
@@ -71,4 +74,21 @@ test('no front listens on a port of the machine’s processes while the process 
   assert.equal(tcp?.listening, false);
   assert.equal(tcp?.error, `EDGE_FRONT_PORT_OWN: port ${port} is one of the node's own`);
   assert.equal(udp?.listening, true);
+});
+
+test('metrics and a page of fronts look at the fronts that they show, not at all that share a port', async (t) => {
+  const whyNoTls = t.mock.fn(() => null);
+  const fronts = frontsBeside(new Set(), whyNoTls);
+  t.after(() => fronts.close());
+  const routes = Array.from({ length: 1_000 }, (_, n) => {
+    const tls = { ...frontOf().tls, mode: n % 2 === 0 ? ('server' as const) : ('none' as const) };
+    return routeOf({ id: `d${n}`, shared: true, front: frontOf({ host: `${n}.example`, tls }) });
+  });
+  const own = routeOf({ id: 'own', front: frontOf({ protocol: 'udp', port: await freePort() }) });
+  await fronts.open([...routes, own]);
+  assert.deepEqual(fronts.counts(), { listening: 1_001, failed: 0 });
+  assert.deepEqual(fronts.datagrams(), { flows: 0, fromCallers: 0, toCallers: 0, dropped: 0 });
+  assert.equal(whyNoTls.mock.callCount(), 0);
+  assert.equal([...fronts.states().take(10)].length, 10);
+  assert.equal(whyNoTls.mock.callCount(), 10);
 });

@@ -60,6 +60,10 @@ export class Front {
     return this.#firstTry.promise;
   }
 
+  get listening(): boolean {
+    return this.#listener.listening;
+  }
+
   get state(): FrontState {
     const { id, name, front, enabled, gatewayEnabled } = this.#route;
     const { listening, error, flows } = this.#listener;

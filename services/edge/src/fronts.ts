@@ -69,10 +69,10 @@ export class Fronts {
     }
   }
 
-  /** Whether each listens, and what keeps it from serving. */
-  states(): FrontState[] {
-    const own = [...this.#fronts.values()].map((front) => this.#ownState(front));
-    return [...own, ...[...this.#shared.values()].map((route) => this.#sharedState(route))];
+  /** Whether each listens, and what keeps it from serving; looked at one by one, as it is asked for. */
+  *states(): Generator<FrontState> {
+    for (const front of this.#fronts.values()) yield this.#ownState(front);
+    for (const route of this.#shared.values()) yield this.#sharedState(route);
   }
 
   /** The same of one destination; null where it has no front here. */
@@ -83,15 +83,21 @@ export class Fronts {
     return shared === undefined ? null : this.#sharedState(shared);
   }
 
+  /** For metrics, as what follows: of the many that share a port only their number is looked at. */
   counts(): { listening: number; failed: number } {
-    const listening = this.states().filter((state) => state.listening).length;
+    let listening = 0;
+    for (const front of this.#fronts.values()) if (front.listening) listening += 1;
+    if (this.#isListening('tls')) listening += this.names.size;
+    if (this.#isListening('http')) listening += this.httpNames.size;
     return { listening, failed: this.size - listening };
   }
 
   /** UDP flows, and datagrams of all fronts since the start. */
   datagrams(): FlowCounts & { flows: number } {
     const all = { flows: 0, ...this.#gone };
-    for (const { udp } of this.states()) {
+    for (const front of this.#fronts.values()) {
+      if (!isUdp(front.route)) continue;
+      const { udp } = front.state;
       if (udp === undefined) continue;
       all.flows += udp.flows;
       addCounts(all, udp);
@@ -130,9 +136,13 @@ export class Fronts {
       name,
       port: front.port,
       enabled: enabled && gatewayEnabled,
-      listening: this.#open && this.#parts.sharedListening(sharedBy(route)),
+      listening: this.#isListening(sharedBy(route)),
       error: this.#parts.whyNoTls(route),
     };
+  }
+
+  #isListening(by: 'tls' | 'http'): boolean {
+    return this.#open && this.#parts.sharedListening(by);
   }
 }
 

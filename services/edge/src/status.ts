@@ -61,10 +61,10 @@ function shownTunnels(tunnels: Tunnels): object[] {
 }
 
 function shownFronts(fronts: Fronts, refusals: Refusals): object[] {
-  return fronts
-    .states()
-    .slice(0, shownMax)
-    .map((state) => ({ ...state, lastRefusals: refusals.last(state.destinationId) }));
+  return firstOf(fronts.states()).map((state) => ({
+    ...state,
+    lastRefusals: refusals.last(state.destinationId),
+  }));
 }
 
 function shownCloud({ cloud: { book }, tunnels, refusals }: NodeParts): object[] {
