@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { silentLogger } from './logger.ts';
 import { Metrics } from './metrics.ts';
@@ -90,5 +92,25 @@ test('a status that fails is a 500 without its text', async () => {
       assert.doesNotMatch(await answer.text(), /hush/);
     },
     failing,
+  );
+});
+
+test('who asks again before it was answered is cut, and costs one answer', async () => {
+  let made = 0;
+  const status = (): unknown => {
+    made += 1;
+    return 'x'.repeat(10_000);
+  };
+  await withOps(
+    readyNow,
+    async (url) => {
+      const caller = connect(Number(new URL(url).port), '127.0.0.1');
+      caller.on('error', () => {}).resume();
+      caller.write('GET /status HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1_000));
+      await once(caller, 'close');
+      assert.equal(made, 1);
+      assert.equal((await fetch(`${url}/status`)).status, 200);
+    },
+    status,
   );
 });

@@ -1,7 +1,7 @@
 /**
  * The operator's port of a process: `/healthz` (it runs), `/readyz` (503 with what it waits for), `/metrics`, `/status`
  * (and `/status/<part>`). Read only, plain HTTP, on loopback unless told otherwise; it shows nothing secret, takes no
- * body, and holds few connections, so that a scraper gone wild cannot hurt the process.
+ * body, and holds few connections and one request of each at a time, so that a scraper gone wild cannot hurt the process.
  */
 import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
@@ -75,6 +75,11 @@ export class OpsServer implements Service {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // It waits behind another answer. Some 2,000 requests come in one read, and all of their answers would be made at once.
+    if (response.socket === null) {
+      request.socket.destroy();
+      return;
+    }
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         response.setHeader('allow', 'GET, HEAD');
