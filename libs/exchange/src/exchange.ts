@@ -2,7 +2,7 @@
  * One request and its answer, from judgement to the last byte. Both messages stream at once and neither is gathered; an
  * answer may come before the request is whole.
  *
- *     judged ──► sent by a way    ──OPENED──► answered ──► over
+ *     judged ──► sent by a way    ──OPENED──► answered ──► over, when the request is whole too
  *        │          │     ▲                      │ 101: bytes both ways
  *        │          └─────┘ nothing was reached  │     there may be a way soon: waits for it first
  *        ▼              (the same bytes again)   ▼
@@ -47,6 +47,8 @@ export class Exchange implements ConnectionUser, Running {
   #opened = false;
   #requestEnded: boolean;
   #headSent = false;
+  /** The answer is whole. */
+  #answered = false;
   #switched = false;
   #over = false;
   #cause: Cause | null = null;
@@ -119,6 +121,7 @@ export class Exchange implements ConnectionUser, Running {
     const passed = trailers.length === 0 ? trailers : forwardTrailers(trailers);
     if (this.#early !== null) this.#earlyTrailers = passed;
     this.#connection?.endRequest(passed);
+    if (this.#answered) this.#settle();
   }
 
   /** Whether more of the request's body is taken now. */
@@ -138,7 +141,7 @@ export class Exchange implements ConnectionUser, Running {
     this.#cause = cause;
     this.#drop(ResetCode.Cancelled, cause?.text ?? "the caller's connection was closed");
     if (cause !== null && !this.#headSent) this.#refuse(cause);
-    else if (cause !== null) this.#sink.abort();
+    else if (cause !== null && !this.#answered) this.#sink.abort();
     this.#finish(cause);
   }
 
@@ -285,6 +288,13 @@ export class Exchange implements ConnectionUser, Running {
   onAnswered(trailers: readonly Field[]): void {
     this.#sink.sendEnd(trailers.length === 0 ? trailers : forwardTrailers(trailers));
     this.#sink.flush();
+    this.#answered = true;
+    // Who has not refused it, and does not close, may want the rest of the request all the same (RFC 9110, 7.5).
+    const restIsWanted = !this.#requestEnded && this.#status < 400 && this.#connection?.readsOn === true;
+    if (!restIsWanted) this.#settle();
+  }
+
+  #settle(): void {
     const connection = this.#connection;
     if (connection !== null) {
       connection.leave();
@@ -334,6 +344,10 @@ export class Exchange implements ConnectionUser, Running {
   onFailed(failure: ConnectionFailure): void {
     const { code, text, origin, fault, cut } = failure;
     if (this.#over) return;
+    if (this.#answered) {
+      this.#finish(null);
+      return;
+    }
     if (
       this.#early !== null &&
       origin === 'peer' &&
@@ -375,7 +389,7 @@ export class Exchange implements ConnectionUser, Running {
     if (this.#over) return;
     this.#cause = cause;
     if (!this.#headSent) this.#refuse(cause);
-    else if (!this.#switched) this.#sink.abort();
+    else if (!this.#switched && !this.#answered) this.#sink.abort();
     this.#finish(cause);
   }
 

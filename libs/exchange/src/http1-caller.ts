@@ -62,6 +62,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #paused = true;
   #callerEnded = false;
   #keep = true;
+  /** The answer ends with the connection. */
+  #endsByClose = false;
   #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
   #since = performance.now();
   /** What of the last answer has not been taken. */
@@ -288,7 +290,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     const minor = this.#head?.minor ?? 1;
     const { kind } = answer.framing;
     // HTTP/1.0 has no other end of a body whose length nobody knows.
-    if (minor === 0 && (kind === 'chunked' || kind === 'close')) this.#keep = false;
+    this.#endsByClose = minor === 0 && (kind === 'chunked' || kind === 'close');
+    if (this.#endsByClose) this.#keep = false;
     // Who says that it closes, while the request is not whole, reads no more of it: nor is there a next one (RFC 9112, 9.6).
     if (this.#reader !== null && listOf(answer.head.fields, 'connection').includes('close'))
       this.#keep = false;
@@ -302,6 +305,9 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   sendEnd(trailers: readonly Field[]): void {
     this.#answers.addEnd(trailers);
+    if (!this.#endsByClose) return;
+    this.flush();
+    this.#socket.end();
   }
 
   flush(): boolean {

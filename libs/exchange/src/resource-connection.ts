@@ -44,14 +44,14 @@ export interface ConnectionUser {
   onHead(head: ResponseHead, framing: Framing): void;
   /** A piece of the answer's body. In a slab it is good for the call, and longer for who holds the slab; any other may be kept. */
   onBody(piece: Buffer, slab: Slab | null): void;
-  /** The answer is whole. */
+  /** The answer is whole; where the request is not, its user may go on with that. */
   onAnswered(trailers: readonly Field[]): void;
   /** 101: from now on bytes. `rest` came behind the head, and may be kept. */
   onSwitched(head: ResponseHead, rest: Buffer): void;
   /** All of one piece of the stream has been handed on; false: take no more until `readOn`. */
   onPieceEnd(): boolean;
   onRoom(): void;
-  /** The connection is over and the answer is not whole. */
+  /** The connection is over, and the answer or the request is not whole. */
   onFailed(failure: ConnectionFailure): void;
 }
 
@@ -128,7 +128,12 @@ export class ResourceConnection implements StreamEvents, BodySink {
 
   /** Whether both messages ended in order and the next request may follow. */
   get reusable(): boolean {
-    return this.usable && this.#keepable && this.#requestEnded;
+    return this.readsOn && this.#requestEnded;
+  }
+
+  /** Whether the resource, which has answered, may still want the rest of the request. */
+  get readsOn(): boolean {
+    return this.usable && this.#keepable;
   }
 
   /** Sends a request's head; its body follows. `text` is Latin-1. */
@@ -247,7 +252,7 @@ export class ResourceConnection implements StreamEvents, BodySink {
     if (this.#state === 'body' && this.#answerFraming.kind === 'close') {
       this.#handleAnswered(noTrailers, false);
       this.#user?.onPieceEnd();
-    } else if (this.#state === 'head' || this.#state === 'body') {
+    } else if (this.#user !== null) {
       const text =
         this.#state === 'head'
           ? 'the resource closed the connection without an answer'

@@ -219,7 +219,7 @@ for (const [what, answer] of [
   }
 }
 
-test('an answer that ends before the request is whole has its trailers, and the rest of the request is not wanted', () =>
+test('an answer that ends before the request is whole has its trailers, and of a resource that closes the rest of the request is not wanted', () =>
   withHttp((world) =>
     withSession(world, async (session) => {
       const asked = ask(session, { ':authority': 'shop.example', ':method': 'POST' });
@@ -227,7 +227,7 @@ test('an answer that ends before the request is whole has its trailers, and the 
       asked.write('some of it');
       const end = await world.connection();
       await end.got('some of it');
-      end.answer(answerOf2xx('', 'Grpc-Status: 8\r\n'));
+      end.answer(answerOf2xx('Connection: close\r\n', 'Grpc-Status: 8\r\n'));
       const { status, body, trailers } = await told;
       assert.deepEqual([status, body, trailers['grpc-status']], [200, 'hello', '8']);
       assert.equal(asked.rstCode, constants.NGHTTP2_NO_ERROR);

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { test } from 'node:test';
+import { until } from '../fixture/node.ts';
+import { type HttpWorld, type ResourceSocket, withHttp } from '../fixture/http-world.ts';
+
+/** HTTP/2 without TLS, by prior knowledge. */
+async function withSession(
+  world: HttpWorld,
+  work: (session: ClientHttp2Session) => Promise<void>,
+): Promise<void> {
+  const session = connect(`http://127.0.0.1:${world.frontPort}`);
+  session.on('error', () => {});
+  try {
+    await work(session);
+  } finally {
+    session.destroy();
+  }
+}
+
+test('a resource that answers before the request is whole gets the rest of it, and the next request', () =>
+  withHttp(async ({ caller, connection, resource }) => {
+    const one = caller().send('POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome');
+    const end = await connection();
+    await end.got('some');
+    end.answer('HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok');
+    await one.got('ok');
+    one.send(' more');
+    await end.got(' more');
+    one.send('GET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await end.got('GET /2');
+    end.answer('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo');
+    await one.got('two');
+    assert.equal(resource.length, 1);
+  }));
+
+for (const [what, after] of [
+  ['the resource closes', (end: ResourceSocket) => end.socket.end()],
+  ['the resource resets', (end: ResourceSocket) => end.socket.resetAndDestroy()],
+] as const) {
+  test(`an answer that came before the request was whole stays whole when ${what}`, () =>
+    withHttp(async ({ caller, connection }) => {
+      const one = caller().send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome');
+      let errors = 0;
+      one.socket.on('error', () => (errors += 1));
+      const end = await connection();
+      await end.got('some');
+      end.answer('HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok');
+      await one.got('ok');
+      after(end);
+      await one.ended();
+      assert.equal(errors, 0);
+    }));
+}
+
+test('over HTTP/2 too a resource that answers early gets the rest of the request', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const stream = session.request({ ':method': 'POST', ':path': '/1' });
+      stream.on('error', () => {});
+      let body = '';
+      stream.setEncoding('latin1').on('data', (text: string) => (body += text));
+      stream.write('some');
+      const end = await world.connection();
+      await end.got('some');
+      end.answer('HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok');
+      await until(() => body === 'ok');
+      stream.end(' more');
+      await end.got(' more\r\n0\r\n\r\n');
+    }),
+  ));
+
+test('a caller of HTTP/1.0 sees the end of an early answer, which is that of the connection', () =>
+  withHttp(async ({ caller, connection }) => {
+    const one = caller().send('POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome');
+    const end = await connection();
+    await end.got('some');
+    end.answer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n');
+    assert.match(await one.ended(), /\r\n\r\nok$/);
+  }));
