@@ -10,8 +10,9 @@ import {
   verifyApiKey,
   type ApiKey,
 } from '@postern/contracts';
-import { Authenticator } from './authentication.ts';
+import { asksPerAddressMax, Authenticator } from './authentication.ts';
 
+const here = '192.0.2.1';
 const time = '2026-01-01T00:00:00.000Z';
 const owner: ApiKey = {
   id: 'k1',
@@ -59,49 +60,67 @@ describe('an authenticator', () => {
     context.mock.method(Date, 'now', () => timeOfDay() - backMs);
     const onError = (error: unknown): void => assert.ifError(error);
     const forgetful = new Authenticator({ bus, entriesMax: 3, lifeMs: 0, onError });
-    await forgetful.authenticate('Bearer good');
+    await forgetful.authenticate('Bearer good', here);
     backMs = 600_000;
-    await forgetful.authenticate('Bearer good');
+    await forgetful.authenticate('Bearer good', here);
     assert.equal(asked.length, 2);
     forgetful.close();
   });
 
   it('asks once for many calls at the same moment, and by the hash only', async () => {
-    const keys = await Promise.all([1, 2, 3].map(() => authenticator.authenticate('Bearer good')));
+    const keys = await Promise.all([1, 2, 3].map(() => authenticator.authenticate('Bearer good', here)));
     assert.deepEqual(keys[2], owner);
     assert.deepEqual(asked, [secretHash('good')]);
   });
 
   it('asks again when the answer is too old', async () => {
-    await authenticator.authenticate('Bearer good');
+    await authenticator.authenticate('Bearer good', here);
     now = 1_000;
-    await authenticator.authenticate('Bearer good');
+    await authenticator.authenticate('Bearer good', here);
     assert.equal(asked.length, 2);
   });
 
   it('asks again after a key was changed', async () => {
-    await authenticator.authenticate('Bearer good');
+    await authenticator.authenticate('Bearer good', here);
     announce(bus, aclChanged, { kind: 'api-key', action: 'deleted', id: 'k1', gatewayId: null, at: time });
     await bus.flush(1_000);
-    await authenticator.authenticate('Bearer good');
+    await authenticator.authenticate('Bearer good', here);
     assert.equal(asked.length, 2);
   });
 
   it('remembers refusals too, and never more than its bound', async () => {
     for (const key of ['a', 'a', 'b', 'c', 'd', 'e']) {
-      await assert.rejects(authenticator.authenticate(`Bearer ${key}`), code('ADMIN_KEY_WRONG'));
+      await assert.rejects(authenticator.authenticate(`Bearer ${key}`, here), code('ADMIN_KEY_WRONG'));
     }
     assert.equal(asked.length, 5);
     assert.equal(authenticator.size, 3);
   });
 
+  it('has few unknown keys of one address looked up at once, and others wait for none of them', async () => {
+    const flood = Array.from({ length: 2_000 }, (_, n) =>
+      authenticator.authenticate(`Bearer wrong${n}`, here),
+    );
+    const other = authenticator.authenticate('Bearer good', '192.0.2.2');
+    const refusals = (await Promise.allSettled(flood)).map((one) =>
+      one.status === 'rejected' ? (one.reason as ServiceError).code : 'let in',
+    );
+    assert.deepEqual(await other, owner);
+    assert.equal(asked.length, asksPerAddressMax + 1);
+    assert.equal(refusals.filter((refusal) => refusal === 'ADMIN_KEY_WRONG').length, asksPerAddressMax);
+    assert.equal(
+      refusals.filter((refusal) => refusal === 'ADMIN_KEY_RATE').length,
+      2_000 - asksPerAddressMax,
+    );
+    await assert.rejects(authenticator.authenticate('Bearer wrong', here), code('ADMIN_KEY_WRONG'));
+  });
+
   it('does not remember that acl was out of reach', async () => {
     const alone = new MemoryHub().connect();
     const early = new Authenticator({ bus: alone, entriesMax: 3, lifeMs: 1_000, onError: () => undefined });
-    await assert.rejects(early.authenticate('Bearer good'), code('BUS_NO_RESPONDER'));
+    await assert.rejects(early.authenticate('Bearer good', here), code('BUS_NO_RESPONDER'));
     assert.equal(early.size, 0);
     answer(alone, verifyApiKey, () => owner);
-    assert.deepEqual(await early.authenticate('Bearer good'), owner);
+    assert.deepEqual(await early.authenticate('Bearer good', here), owner);
     early.close();
     await alone.close();
   });

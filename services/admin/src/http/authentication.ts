@@ -2,6 +2,9 @@
  * Whose API key a request shows. acl decides; its answers, refusals too, are kept for a few seconds within a bound,
  * under the key's hash, so that a burst of calls asks once. A notice that a key changed empties the cache; one that is
  * lost costs no more than the answers' short life. The key itself never leaves this process and is not kept.
+ *
+ * A stranger may show another key in each request. acl answers clients' first calls too and refuses what is too much at
+ * once, so few questions are under way here, and of one address fewer.
  */
 import {
   ServiceError,
@@ -15,6 +18,11 @@ import {
 } from '@postern/contracts';
 import type { Bus, Subscription } from '@postern/bus';
 import { adminError } from '../errors.ts';
+
+/** Questions to acl at once, a quarter of what acl answers at once (libs/bus). */
+const asksMax = 256;
+/** Of one address. */
+export const asksPerAddressMax = 32;
 
 interface Entry {
   readonly expiresAt: number;
@@ -35,6 +43,9 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
+  /** How many questions are under way, of each address. */
+  readonly #asking = new Map<string, number>();
+  #askingAll = 0;
   readonly #subscription: Subscription;
 
   constructor(options: AuthenticatorOptions) {
@@ -56,12 +67,14 @@ export class Authenticator {
     return this.#entries.size;
   }
 
-  /** The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING` or `ADMIN_KEY_WRONG`. */
-  async authenticate(authorization: string | undefined): Promise<ApiKey> {
+  /** The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING`, `ADMIN_KEY_WRONG` or `ADMIN_KEY_RATE`. */
+  async authenticate(authorization: string | undefined, address: string): Promise<ApiKey> {
     const hash = secretHash(bearerKey(authorization));
     const kept = this.#entries.get(hash);
     if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
-    const verdict = this.#ask(hash);
+    if (this.#askingAll >= asksMax || (this.#asking.get(address) ?? 0) >= asksPerAddressMax)
+      throw adminError('ADMIN_KEY_RATE', 'too many unknown keys at once: come back in a second');
+    const verdict = this.#ask(hash, address);
     this.#keep(hash, { verdict, expiresAt: this.#now() + this.#options.lifeMs });
     return verdict;
   }
@@ -71,7 +84,8 @@ export class Authenticator {
     this.#entries.clear();
   }
 
-  async #ask(keyHash: string): Promise<ApiKey> {
+  async #ask(keyHash: string, address: string): Promise<ApiKey> {
+    this.#count(address, 1);
     try {
       return await ask(this.#options.bus, verifyApiKey, { keyHash });
     } catch (error) {
@@ -80,7 +94,16 @@ export class Authenticator {
       // What is no verdict (acl out of reach) must be asked again at once.
       this.#entries.delete(keyHash);
       throw error;
+    } finally {
+      this.#count(address, -1);
     }
+  }
+
+  #count(address: string, change: 1 | -1): void {
+    const asking = (this.#asking.get(address) ?? 0) + change;
+    if (asking === 0) this.#asking.delete(address);
+    else this.#asking.set(address, asking);
+    this.#askingAll += change;
   }
 
   #keep(hash: string, entry: Entry): void {

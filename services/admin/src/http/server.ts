@@ -123,7 +123,7 @@ function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyRep
   const { status, code } = error.body;
   if (status >= 500) request.log.error({ error, trackingId: request.id, code }, 'a call failed');
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="postern"');
-  if (status === 503) reply.header('retry-after', '1');
+  if (status === 503 || status === 429) reply.header('retry-after', '1');
   const problem = JSON.stringify(problemOf(error, request.id));
   return reply.code(status).type(problemMediaType).serializer(String).send(problem);
 }
@@ -228,7 +228,7 @@ async function letIn(
   permission: Permission,
   authenticator: Authenticator,
 ): Promise<void> {
-  const key = await authenticator.authenticate(request.headers.authorization);
+  const key = await authenticator.authenticate(request.headers.authorization, request.address);
   request.apiKey = key;
   demandPermission(permission, key, paramsOf(request)['gatewayId']);
 }
