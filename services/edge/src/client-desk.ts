@@ -1,6 +1,7 @@
 /**
  * What this node asks of a client and waits for: a test of a resource, a ping. Question and answer are CONTROL frames
- * with an ID of this node's; an answer is taken only from the tunnel that was asked. Bounded in number and time.
+ * with an ID of this node's; an answer is taken only from the tunnel that was asked. Bounded in number and time, of which
+ * one gateway has half.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -14,10 +15,14 @@ import {
   testConnectSecondsMax,
   testGraceMs,
 } from '@postern/contracts';
+import { type Full, GatewayShares } from './gateway-shares.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import { outdated } from './upstream.ts';
 
-const questionsMax = 1_024;
+/** Tests and pings at once: each holds one of the questions on the bus (`answersMax` of libs/bus), of which the rest is left for changes, other nodes and operators. */
+export const callsMax = 256;
+/** Clients at once of which it is waited for that they take a list. */
+const listsMax = 1_024;
 const pingDeadlineMs = 5_000;
 /** How long a client may take to follow before nobody waits for it: a distant one, or one whose tunnel is dead. */
 const takeDeadlineMs = 500;
@@ -34,6 +39,8 @@ interface Question {
 export class ClientDesk {
   readonly #tunnels: Tunnels;
   readonly #questions = new Map<string, Question>();
+  readonly #calls = new GatewayShares(callsMax);
+  readonly #lists = new GatewayShares(listsMax);
 
   constructor(tunnels: Tunnels) {
     this.#tunnels = tunnels;
@@ -50,11 +57,13 @@ export class ClientDesk {
       const { code, text } = outdated(who.clientId, lacking);
       throw new ServiceError({ code, message: text, status: 409 });
     }
-    const answer = await this.#ask(
-      tunnel,
-      'tested',
-      (id) => ({ kind: 'test', id, ...what }),
-      testConnectSecondsMax * 1000 + testGraceMs,
+    const answer = await this.#inPlace(who.gatewayId, () =>
+      this.#ask(
+        tunnel,
+        'tested',
+        (id) => ({ kind: 'test', id, ...what }),
+        testConnectSecondsMax * 1000 + testGraceMs,
+      ),
     );
     if (answer?.kind === 'tested') return answer.steps;
     throw new ServiceError({
@@ -67,20 +76,16 @@ export class ClientDesk {
   /** The round trip over each of a client's tunnels here, by a question that the client answers; null for no answer. */
   async ping(who: { gatewayId: string; clientId: string }): Promise<{ id: string; ms: number | null }[]> {
     const tunnels = this.#tunnels.ofClient(who.gatewayId, who.clientId);
-    return Promise.all(
-      tunnels.map(async (tunnel) => {
-        const since = performance.now();
-        const answer = await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), pingDeadlineMs);
-        const ms = Math.round((performance.now() - since) * 100) / 100;
-        return { id: tunnel.id, ms: answer === null ? null : ms };
-      }),
-    );
+    return this.#inPlace(who.gatewayId, () => Promise.all(tunnels.map((tunnel) => this.#ping(tunnel))));
   }
 
   /** Resolves when a client has taken what it was told over a tunnel so far, and otherwise after half a second. */
   async untilTaken(tunnel: Tunnel): Promise<void> {
-    if (this.#questions.size < questionsMax)
-      await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
+    const { gatewayId } = tunnel;
+    if (this.#lists.whyFull(gatewayId) !== null) return;
+    this.#lists.take(gatewayId);
+    await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
+    this.#lists.leave(gatewayId);
   }
 
   /** A client answers; false when the frame is about something else. */
@@ -89,6 +94,24 @@ export class ClientDesk {
     const question = this.#questions.get(body.id);
     if (question?.tunnel === tunnel && question.kind === body.kind) question.resolve(body);
     return true;
+  }
+
+  async #ping(tunnel: Tunnel): Promise<{ id: string; ms: number | null }> {
+    const since = performance.now();
+    const answer = await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), pingDeadlineMs);
+    const ms = Math.round((performance.now() - since) * 100) / 100;
+    return { id: tunnel.id, ms: answer === null ? null : ms };
+  }
+
+  async #inPlace<Result>(gatewayId: string, work: () => Promise<Result>): Promise<Result> {
+    const full = this.#calls.whyFull(gatewayId);
+    if (full !== null) throw questionsFull(full);
+    this.#calls.take(gatewayId);
+    try {
+      return await work();
+    } finally {
+      this.#calls.leave(gatewayId);
+    }
   }
 
   #quietest({ gatewayId, clientId }: { gatewayId: string; clientId: string }): Tunnel {
@@ -108,13 +131,6 @@ export class ClientDesk {
     make: (id: string) => Control,
     deadlineMs: number,
   ): Promise<Answer | null> {
-    if (this.#questions.size >= questionsMax) {
-      throw new ServiceError({
-        code: 'EDGE_QUESTIONS_FULL',
-        message: `${questionsMax} questions to clients wait for an answer already: try again in a while`,
-        status: 429,
-      });
-    }
     const id = randomUUID();
     const { promise, resolve } = Promise.withResolvers<Answer | null>();
     this.#questions.set(id, { tunnel, kind, resolve });
@@ -127,4 +143,13 @@ export class ClientDesk {
       this.#questions.delete(id);
     }
   }
+}
+
+/** Why a test or a ping is not begun. */
+export function questionsFull(full: Full): ServiceError {
+  const message =
+    full === 'full'
+      ? 'this node waits for as many tests and pings as it may: try again in a while'
+      : 'this node waits for as many tests and pings of this gateway as it may: try again in a while';
+  return new ServiceError({ code: 'EDGE_QUESTIONS_FULL', message, status: 429 });
 }

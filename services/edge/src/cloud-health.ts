@@ -13,11 +13,13 @@ import {
 } from '@postern/contracts';
 import { Checks, type ResourceParts, tryResource } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
+import { questionsFull } from './client-desk.ts';
+import { GatewayShares } from './gateway-shares.ts';
 import { checkOf } from './health.ts';
 
 /** The most cloud destinations that one node checks. */
 export const cloudChecksMax = 2_000;
-/** The most tests at once; each is an operator's own. */
+/** The most tests at once; each is an operator's own, and one gateway has half. */
 const testsMax = 16;
 const stepsMax = 16;
 const textMax = 2_000;
@@ -36,7 +38,7 @@ export class CloudHealth {
   readonly #gateways = new Map<string, string>();
   readonly #checks: Checks;
   readonly #abort = new AbortController();
-  #tests = 0;
+  readonly #tests = new GatewayShares(testsMax);
 
   constructor(parts: CloudHealthParts) {
     this.#parts = parts;
@@ -86,15 +88,13 @@ export class CloudHealth {
       const message = 'this node knows no such cloud destination of the gateway';
       throw new ServiceError({ code: 'EDGE_DESTINATION_DELETED', message, status: 404 });
     }
-    if (this.#tests >= testsMax) {
-      const message = `this node runs ${testsMax} tests already: try again in a while`;
-      throw new ServiceError({ code: 'EDGE_QUESTIONS_FULL', message, status: 429 });
-    }
-    this.#tests += 1;
+    const full = this.#tests.whyFull(gatewayId);
+    if (full !== null) throw questionsFull(full);
+    this.#tests.take(gatewayId);
     try {
       return await this.#try(route);
     } finally {
-      this.#tests -= 1;
+      this.#tests.leave(gatewayId);
     }
   }
 
