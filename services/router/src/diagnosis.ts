@@ -24,6 +24,8 @@ import type { PresenceView } from './fleet.ts';
 
 /** How long a node may take to say what its clients found. */
 const healthDeadlineMs = 500;
+/** The most states of clients in one answer: more would be too long for the bus. */
+const statesMax = 12_000;
 /** The most clients, or nodes, that one test asks. */
 const askedMax = 32;
 
@@ -103,14 +105,16 @@ export class Diagnosis {
       [...nodes].map((suffix) => ask(this.#bus, listHealth, body, { suffix, deadlineMs: healthDeadlineMs })),
     );
     const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.items : []));
-    const clientIds = [...new Set(tunnels.map(({ tunnel }) => tunnel.clientId))].sort();
+    const byPair = new Map(found.map((one) => [pairOf(one), one]));
+    const clientsMax = Math.ceil(statesMax / destinationIds.length);
+    const clientIds = [...new Set(tunnels.map(({ tunnel }) => tunnel.clientId))].sort().slice(0, clientsMax);
     return {
       items: destinationIds.map((destinationId) => ({
         destinationId,
         state: Object.fromEntries(
           (cloud.has(destinationId) ? heard : clientIds).map((clientId) => [
             clientId,
-            stateOf(found.find((one) => one.clientId === clientId && one.destinationId === destinationId)),
+            stateOf(byPair.get(pairOf({ clientId, destinationId }))),
           ]),
         ),
       })),
@@ -198,6 +202,10 @@ export class Diagnosis {
     const heard = this.#heardNodes();
     return at.find(({ node }) => heard.includes(node)) ?? (at[0] as At);
   }
+}
+
+function pairOf({ clientId, destinationId }: { clientId: string; destinationId: string }): string {
+  return `${clientId}/${destinationId}`;
 }
 
 function stateOf(found: { ok: boolean; since: string; cause: string | null } | undefined): ClientHealth {
