@@ -3,7 +3,7 @@ export { FeedFollower, type FeedChange } from './feed-follower.ts';
 export { FeedOwner, type FeedSource } from './feed-owner.ts';
 export type { Within } from './feed-log.ts';
 export { OwnLists, ownRulesPerGatewayMax } from './own-lists.ts';
-export { fitPage } from './page.ts';
+export { fitPage, takePage } from './page.ts';
 export { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 export { askOnBus, type AskPage } from './presence-snapshot.ts';
 export { PresenceTable } from './presence-table.ts';

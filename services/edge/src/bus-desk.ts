@@ -1,5 +1,5 @@
 /** What the node answers and hears on the bus: its live figures, that it is to catch up, or to drain, the end of a client. */
-import type { Subscription } from '@postern/bus';
+import { type Subscription, messageBytesMax } from '@postern/bus';
 import {
   answer,
   catchUpAtNode,
@@ -12,12 +12,16 @@ import {
   testAtClient,
   testAtNode,
 } from '@postern/contracts';
+import { takePage } from '@postern/replica';
 import { subsystemLogger } from '@postern/telemetry';
 import type { NodeParts } from './node-parts.ts';
 import type { Tunnel } from './tunnels.ts';
 
 /** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists says which. */
 const listedMax = 3_000;
+
+/** As much for the tunnels of one gateway. */
+const figuresBytesMax = messageBytesMax / 2;
 
 type Figures = ReturnType<(typeof listTunnels)['checkAnswer']>;
 
@@ -99,7 +103,11 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
 function tunnelFigures({ tunnels, cloud }: NodeParts, gatewayId: string | undefined): Figures['tunnels'] {
   const all = [...(gatewayId === undefined ? tunnels.all() : tunnels.of(gatewayId))].slice(0, listedMax);
   if (gatewayId === undefined) return all.map(figuresOf);
-  return all.map((tunnel) => ({ ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] }));
+  // Clients fill their listeners' errors and refusals at will: what would not go over the bus is not made.
+  const listed = all.values().map((tunnel) => {
+    return { ...figuresOf(tunnel), listeners: [...cloud.book.statesOf(tunnel)] };
+  });
+  return takePage(listed, figuresBytesMax);
 }
 
 function frontFigures(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryHub } from '@postern/bus';
+import { MemoryHub, messageBytesMax } from '@postern/bus';
 import {
   type HealthFinding,
   healthChanged,
@@ -119,4 +119,22 @@ test('what clients of other nodes found of a destination is forgotten with it, s
   for (let at = 0; at < healthChecksMax; at += 1) health.handleRoute(`d${at}`, 'g1', undefined);
   await tell(healthChecksMax, healthChecksMax + 1);
   assert.equal(health.isWell('c', `d${healthChecksMax}`), false);
+});
+
+test('what many clients found is told as far as one answer on the bus takes it', async () => {
+  const hub = new MemoryHub();
+  const clientIds = Array.from({ length: 40 }, (_, at) => `c${at}`);
+  const tunnels = tunnelsOf(...clientIds);
+  const health = new Health({ bus: hub.connect(), node: 'here', tunnels, logger: silentLogger });
+  health.listen();
+  const other = hub.connect();
+  const destinationIds = Array.from({ length: healthFindingsMax }, (_, at) => `d${at}`);
+  const cause = 'x'.repeat(1_000);
+  const items = destinationIds.map((destinationId) => ({ destinationId, ok: false, since: '', cause }));
+  for (const clientId of clientIds)
+    other.publish(healthChanged.subject, { node: 'other', gatewayId: 'g', clientId, items });
+  await other.flush();
+  const told = health.list('g', destinationIds);
+  assert.ok(told.length > 100);
+  assert.ok(Buffer.byteLength(JSON.stringify(told)) < messageBytesMax / 2);
 });

@@ -20,12 +20,12 @@ import {
   healthFindingsMax,
   listen,
 } from '@postern/contracts';
+import { takePage } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
+import { Findings } from './findings.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import { outdated } from './upstream.ts';
 
-/** The most clients whose findings are kept; the one heard of longest ago is forgotten. */
-export const clientsKnownMax = 20_000;
 /** Findings are told again each minute; what was not heard for this long counts no more. */
 export const findingLifeMs = 150_000;
 /** Links come up together when a node starts; all are told by one telling. */
@@ -42,16 +42,11 @@ export interface HealthParts {
   readonly now?: () => number;
 }
 
-interface Known {
-  readonly gatewayId: string;
-  readonly findings: Map<string, { finding: HealthFinding; heardAt: number }>;
-}
-
 /** One for the node. */
 export class Health {
   readonly #parts: HealthParts;
   readonly #now: () => number;
-  readonly #clients = new Map<string, Known>();
+  readonly #findings = new Findings();
   #willTell = false;
   /** Destinations of which a client has found what the other nodes were not told yet. */
   readonly #untold = new Map<string, Set<string>>();
@@ -88,14 +83,9 @@ export class Health {
     else if (checks.size < healthChecksMax || former !== null) checks.set(destinationId, check);
     if (checks.size === 0) this.#checks.delete(gatewayId);
     else this.#checks.set(gatewayId, checks);
-    if (check === null) this.#forget(gatewayId, destinationId);
+    // Of clients of other nodes too: what is not checked any more must not take the room of what is.
+    if (check === null) this.#findings.forget(gatewayId, destinationId);
     for (const tunnel of this.#parts.tunnels.of(gatewayId)) this.#tell(tunnel, destinationId, check);
-  }
-
-  /** Clients of other nodes too: what is not checked any more must not take the room of what is. */
-  #forget(gatewayId: string, destinationId: string): void {
-    for (const known of this.#clients.values())
-      if (known.gatewayId === gatewayId) known.findings.delete(destinationId);
   }
 
   /** A tunnel has come up: its client is told what to check. */
@@ -138,9 +128,9 @@ export class Health {
     this.#tellTimer = null;
     if (this.#untold.size === 0) return;
     for (const [clientId, destinationIds] of this.#untold) {
-      const known = this.#clients.get(clientId);
+      const known = this.#findings.of(clientId);
       if (known !== undefined)
-        this.#announce(known, clientId, ({ destinationId }) => destinationIds.has(destinationId));
+        this.#announce({ clientId, ...known }, ({ destinationId }) => destinationIds.has(destinationId));
     }
     this.#untold.clear();
     this.#tellTimer = setTimeout(() => this.#tellUntold(), tellDelayMs).unref();
@@ -159,14 +149,17 @@ export class Health {
   /** What passes need not be told: what is not known counts as well. */
   #tellFailing(): void {
     const own = new Set([...this.#parts.tunnels.all()].map(({ clientId }) => clientId));
-    for (const [clientId, known] of this.#clients)
-      if (own.has(clientId)) this.#announce(known, clientId, ({ ok }) => !ok);
+    for (const known of this.#findings.clients())
+      if (own.has(known.clientId)) this.#announce(known, ({ ok }) => !ok);
   }
 
   /** Tells those findings of a client that are wanted. */
-  #announce({ gatewayId, findings }: Known, clientId: string, wanted: (one: HealthFinding) => boolean): void {
+  #announce(
+    { clientId, gatewayId, findings }: { clientId: string; gatewayId: string; findings: HealthFinding[] },
+    wanted: (one: HealthFinding) => boolean,
+  ): void {
     const { bus, node, logger } = this.#parts;
-    const all = [...findings.values()].map(({ finding }) => finding).filter(wanted);
+    const all = findings.filter(wanted);
     try {
       for (let from = 0; from < all.length; from += healthFindingsMax) {
         const items = all.slice(from, from + healthFindingsMax);
@@ -179,38 +172,18 @@ export class Health {
 
   /** Whether a client may be chosen for a destination: its check passes, or nothing is known. */
   isWell(clientId: string, destinationId: string): boolean {
-    const known = this.#clients.get(clientId)?.findings.get(destinationId);
+    const known = this.#findings.get(clientId, destinationId);
     return known === undefined || known.finding.ok || this.#now() - known.heardAt > findingLifeMs;
   }
 
-  /** What the clients with tunnels here found of some destinations. */
+  /** What the clients with tunnels here found of some destinations, as much as one answer takes. */
   list(gatewayId: string, destinationIds: readonly string[]): (HealthFinding & { clientId: string })[] {
     const clientIds = new Set([...this.#parts.tunnels.of(gatewayId)].map(({ clientId }) => clientId));
-    return [...clientIds].flatMap((clientId) =>
-      destinationIds.flatMap((destinationId) => {
-        const known = this.#clients.get(clientId)?.findings.get(destinationId);
-        return known === undefined ? [] : [{ clientId, ...known.finding }];
-      }),
-    );
+    return takePage(this.#findings.list(gatewayId, clientIds, new Set(destinationIds)));
   }
 
   #keep(gatewayId: string, clientId: string, items: readonly HealthFinding[]): void {
-    const known = this.#clients.get(clientId);
-    // A client's ID is its gateway's and a hash of its key: no other gateway's client can speak for it.
-    if (known !== undefined && known.gatewayId !== gatewayId) return;
-    const { findings } = known ?? {
-      findings: new Map<string, { finding: HealthFinding; heardAt: number }>(),
-    };
-    this.#clients.delete(clientId);
-    this.#clients.set(clientId, { gatewayId, findings });
-    const heardAt = this.#now();
-    for (const finding of items) {
-      if (findings.size < healthChecksMax || findings.has(finding.destinationId))
-        findings.set(finding.destinationId, { finding, heardAt });
-    }
-    if (this.#clients.size <= clientsKnownMax) return;
-    const oldest = this.#clients.keys().next();
-    if (!oldest.done) this.#clients.delete(oldest.value);
+    this.#findings.keep(gatewayId, clientId, items, this.#now());
   }
 }
 

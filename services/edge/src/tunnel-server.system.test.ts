@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { type Control, ask, catchUpAtNode } from '@postern/contracts';
+import { type CloudListenerState, type Control, ask, catchUpAtNode, listTunnels } from '@postern/contracts';
 import { freePort } from '@postern/test-kit';
 import { TestClient } from './fixture/client.ts';
 import { policyOf } from './fixture/documents.ts';
@@ -63,6 +63,36 @@ test('an access list is in force when its clients have taken it', async () => {
     order.push('in force');
     assert.deepEqual(order, ['accessList', 'ping', 'in force']);
     client.close();
+  });
+});
+
+test('the tunnels of a gateway are told whatever its clients say of their listeners', async () => {
+  await withWorld(async (world) => {
+    const clients = [1, 2, 3].map(() => new TestClient(world.platform));
+    const text = 'x'.repeat(200);
+    const lastRefusal = { at: '', caller: '', code: 'EDGE_ACCESS_DENIED', text };
+    const listeners = Array.from({ length: 64 }, (_, at) => {
+      return { destinationId: `d${at}`, listening: false, error: text, lastRefusal };
+    });
+    for (const client of clients) {
+      for (let at = 0; at < 16; at += 1) {
+        const session = await client.connect(world.edge.ports.tunnel);
+        session.sendControl({ kind: 'cloudListeners', listeners });
+      }
+    }
+    const told = async (): Promise<CloudListenerState[][]> => {
+      const { tunnels } = await ask(
+        world.platform.bus,
+        listTunnels,
+        { gatewayId: 'g1' },
+        { suffix: 'edge-1' },
+      );
+      return tunnels.map((tunnel) => tunnel.listeners ?? []);
+    };
+    let shown = await told();
+    while (!shown.every((one) => one.length === 64)) shown = await told();
+    assert.ok(shown.length > 10);
+    for (const client of clients) client.close();
   });
 });
 
