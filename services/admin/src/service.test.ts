@@ -11,6 +11,7 @@ import { openSqlite, type Store } from '@postern/store';
 import { ExitError } from '@postern/telemetry';
 import { createAuthority, describeCertificate, loadAuthority, type Authority } from '@postern/tls';
 import { program } from './config.ts';
+import { connectionsMax } from './http/server.ts';
 import { createAdmin, type AdminService } from './service.ts';
 
 const settings = program.resolve(
@@ -135,6 +136,22 @@ describe('admin as a service', () => {
     const head = `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'y'.repeat(20_000)}\r\n\r\n`;
     const long = await exchange(admin.url ?? '', authority.certificatePem, head);
     assert.match(long, /^HTTP\/1\.1 431 .*ADMIN_HEADERS_TOO_LARGE/s);
+  });
+
+  it('is there for others, however many connections one address holds', async () => {
+    serveCertificates();
+    await admin.start();
+    const { hostname: host, port } = new URL(admin.url ?? '');
+    const held = Array.from({ length: connectionsMax + 10 }, () =>
+      connect({ host, port: Number(port) }).on('error', () => {}),
+    );
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    const ca = authority.certificatePem;
+    const socket = connect({ host, port: Number(port), localAddress: '127.0.0.2' });
+    const other = connectTls({ socket, ca, servername: 'localhost' });
+    await once(other, 'secureConnect');
+    other.destroy();
+    for (const one of held) one.destroy();
   });
 
   it('cuts a call that never comes to its end when it is stopped', async () => {

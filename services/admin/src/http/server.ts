@@ -10,6 +10,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import type { Server, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -41,7 +42,7 @@ const handshakeTimeoutMs = 10_000;
 const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const handlerTimeoutMs = 30_000;
-const connectionsMax = 1024;
+export const connectionsMax = 1024;
 const pathParameterCharactersMax = 100;
 const idempotencyKey = /^[\x21-\x7e]{1,255}$/;
 
@@ -69,6 +70,7 @@ declare module 'fastify' {
 export async function createServer(parts: ServerParts): Promise<FastifyInstance> {
   const app = fastify(serverOptions(parts)) as unknown as FastifyInstance;
   app.server.maxConnections = connectionsMax;
+  shareConnections(app.server);
   app.decorateRequest('apiKey', null);
   app.decorateRequest('address', '');
   app.setValidatorCompiler(() => () => true);
@@ -81,6 +83,25 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   for (const endpoint of parts.endpoints) addRoute(app, endpoint, parts);
   await app.ready();
   return app;
+}
+
+/** One address has half of the connections at most, so that nobody keeps the others out. */
+function shareConnections(server: Server): void {
+  const held = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress = '' } = socket;
+    const count = held.get(remoteAddress) ?? 0;
+    if (count >= connectionsMax / 2) {
+      socket.destroy();
+      return;
+    }
+    held.set(remoteAddress, count + 1);
+    socket.once('close', () => {
+      const left = (held.get(remoteAddress) ?? 0) - 1;
+      if (left > 0) held.set(remoteAddress, left);
+      else held.delete(remoteAddress);
+    });
+  });
 }
 
 function serverOptions({ tls, logger }: ServerParts): FastifyServerOptions {
