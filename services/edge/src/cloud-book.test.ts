@@ -29,6 +29,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
   function make(id: string, clientPort = 7001): void {
     revision += 1;
     book.apply(id, gatewayId, routeOf({ id, kind: 'cloud', clientPort }));
+    book.tellAll(gatewayId);
   }
 
   /** Whether `followed` has resolved once all that was said has been heard. */
@@ -67,6 +68,8 @@ describe('whether clients follow what they were told of cloud destinations', () 
       const listener = { tls: { mode: 'mutual' as const, certificateId: certificate, clientCaIds } };
       book.apply(id, gatewayId, { ...route, resource, listener });
     }
+    book.tellAll(gatewayId);
+    assert.equal(sent.length, 1, 'of all that changed together it is told once');
     const last = sent.at(-1) as { destinations: unknown[] };
     assert.equal(last.destinations.length, 64);
     assert(Buffer.byteLength(JSON.stringify(last)) <= 65_536);

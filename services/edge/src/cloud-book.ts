@@ -40,6 +40,8 @@ export interface CloudBookParts {
 export class CloudBook {
   readonly #parts: CloudBookParts;
   readonly #byGateway = new Map<string, Map<string, Route>>();
+  /** Gateways whose clients are to be told. */
+  readonly #changed = new Set<string>();
   readonly #told = new WeakMap<Tunnel, Told>();
   /** Those that do not follow yet what they were told, with their gateways. */
   readonly #behind = new Map<Session, string>();
@@ -52,7 +54,7 @@ export class CloudBook {
     this.#parts = parts;
   }
 
-  /** A destination is new, has changed, or is gone. */
+  /** A destination is new, has changed, or is gone; clients are told by `tellAll`, of several that change together once. */
   apply(id: string, gatewayId: string, route: Route | undefined): void {
     const known = this.#byGateway.get(gatewayId);
     if (route?.kind === 'cloud') {
@@ -60,16 +62,23 @@ export class CloudBook {
       else known.set(id, route);
     } else if (known?.delete(id) !== true) return;
     else if (known.size === 0) this.#byGateway.delete(gatewayId);
-    for (const tunnel of this.#parts.tunnels(gatewayId)) this.tell(tunnel);
+    this.#changed.add(gatewayId);
+  }
+
+  /** Tells a gateway's clients what there is, if that is other than before. */
+  tellAll(gatewayId: string): void {
+    if (!this.#changed.delete(gatewayId)) return;
+    const list = this.#listOf(gatewayId);
+    for (const tunnel of this.#parts.tunnels(gatewayId)) this.tell(tunnel, list);
   }
 
   /**
    * Tells a client what there is, unless it has been told the same. What it would listen for in another way than it is asked
    * (plainly, where TLS is wanted) it is not told.
    */
-  tell(tunnel: Tunnel): void {
+  tell(tunnel: Tunnel, list: readonly CloudDestination[] = this.#listOf(tunnel.gatewayId)): void {
     const withheld: CloudListenerState[] = [];
-    const destinations = this.#listOf(tunnel.gatewayId).filter((destination) => {
+    const destinations = list.filter((destination) => {
       const lacking = featuresLacking(featuresToListen(destination), tunnel.features);
       if (lacking.length === 0) return true;
       const { code, text } = outdated(tunnel.clientId, lacking);

@@ -23,7 +23,14 @@ import {
   reachResource,
 } from '@postern/dial';
 import type { TraceSpan } from '@postern/telemetry';
-import { type Compression, EarlyDatagrams, type Joined, ResetCode, type Stream } from '@postern/tunnel';
+import {
+  type Compression,
+  EarlyDatagrams,
+  type Joined,
+  Multimap,
+  ResetCode,
+  type Stream,
+} from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { compressionFull, faultOf, outdated, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
@@ -84,7 +91,7 @@ interface Running {
 /** All streams that clients opened to this node. */
 export class CloudStreams {
   readonly #parts: CloudStreamsParts;
-  readonly #running = new Set<Running>();
+  readonly #running = new Multimap<Running>();
   readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
   readonly #dialling: GatewayShares;
   readonly #open: GatewayShares;
@@ -98,7 +105,7 @@ export class CloudStreams {
 
   /** Those that are joined to a resource or dial one. */
   get size(): number {
-    return this.#running.size;
+    return this.#open.total;
   }
 
   get dialling(): number {
@@ -141,7 +148,7 @@ export class CloudStreams {
     };
     const cause = isFull ? compressionFull : this.#whyNot(running);
     if (cause !== null) return this.#refuse(running, resetOf(cause), cause);
-    this.#running.add(running);
+    this.#running.add(route.gatewayId, running);
     this.#open.take(route.gatewayId);
     try {
       const reached = await this.#dial(running);
@@ -149,9 +156,9 @@ export class CloudStreams {
     } finally {
       early.clear();
       span?.end(errorOf(running.cause));
-      this.#running.delete(running);
+      this.#running.delete(route.gatewayId, running);
       this.#open.leave(route.gatewayId);
-      if (this.#running.size === 0) this.#drained?.();
+      if (this.size === 0) this.#drained?.();
     }
   }
 
@@ -163,8 +170,7 @@ export class CloudStreams {
 
   /** A destination or gateway, or one of their rules, has changed. */
   judgeAgain(gatewayId: string): void {
-    for (const running of this.#running) {
-      if (running.route.gatewayId !== gatewayId) continue;
+    for (const running of this.#running.get(gatewayId)) {
       const { route, metadata, address } = running;
       const policy = this.#parts.policy(gatewayId);
       const now = this.#parts.route(route.id);
@@ -181,18 +187,15 @@ export class CloudStreams {
 
   /** Ends every stream of a client. */
   end(gatewayId: string, clientId: string, cause: CallerCause): void {
-    for (const running of this.#running) {
-      const { stream, route } = running;
-      if (route.gatewayId === gatewayId && stream.peer.id === clientId) this.#end(running, cause);
-    }
+    for (const running of this.#running.get(gatewayId))
+      if (running.stream.peer.id === clientId) this.#end(running, cause);
   }
 
   /** Another boot of a client has come up: the former one's callers are gone. */
   endFormerBoot(gatewayId: string, clientId: string, bootId: string): void {
-    for (const running of this.#running) {
-      const { stream, route } = running;
-      if (route.gatewayId !== gatewayId || stream.peer.id !== clientId || stream.peer.bootId === bootId)
-        continue;
+    for (const running of this.#running.get(gatewayId)) {
+      const { peer } = running.stream;
+      if (peer.id !== clientId || peer.bootId === bootId) continue;
       const text = 'the client was started anew';
       this.#end(running, { code: 'EDGE_CLIENT_RESTARTED', text, end: 'client' }, ResetCode.Restarted);
     }
@@ -210,7 +213,7 @@ export class CloudStreams {
 
   /** Ends all that are left. */
   close(cause: CallerCause): void {
-    for (const running of this.#running) this.#end(running, cause, ResetCode.ShuttingDown);
+    for (const running of this.#running.values()) this.#end(running, cause, ResetCode.ShuttingDown);
   }
 
   #whyNot({ route, metadata }: Running): CallerCause | null {

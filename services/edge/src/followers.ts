@@ -17,6 +17,8 @@ export interface FollowersParts {
   logger: Logger;
   /** A destination is new or another; `now` is undefined when it is gone. */
   onRoute(id: string, gatewayId: string, now: Route | undefined): void;
+  /** Behind all routes of one change, once for each gateway whose they are: what is the gateway's needs no more. */
+  onRoutes(gatewayId: string): void;
   /** A gateway's policy is new, another, or gone. */
   onPolicy(gatewayId: string): void;
 }
@@ -97,6 +99,9 @@ export class Followers {
     for (const { id, gatewayId } of deleted)
       this.#put(id, () => this.#parts.onRoute(id, gatewayId, undefined));
     for (const { now } of changed) this.#put(now.id, () => this.#parts.onRoute(now.id, now.gatewayId, now));
+    const routes = [...deleted, ...changed.map(({ now }) => now)];
+    for (const id of new Set(routes.map(({ gatewayId }) => gatewayId)))
+      this.#put(id, () => this.#parts.onRoutes(id));
   }
 
   #handlePolicies({ changed, deleted }: FeedChange<Policy>): void {

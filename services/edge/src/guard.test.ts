@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
+import type { TunnelPresence } from '@postern/contracts';
 import { policyOf } from './fixture/documents.ts';
 import { Guard, type GuardParts } from './guard.ts';
 
-it('waits for the clients of the gateway that was changed, whoever is silent behind another', async () => {
+test('waits for the clients of the gateway that was changed, whoever is silent behind another', async () => {
   const sent: unknown[] = [];
   const session = { sendControl: (body: unknown) => sent.push(body) };
   const tunnel = { gatewayId: 'g1', clientId: 'c1', tokenId: 't1', accessListRevision: 1, session };
@@ -26,4 +27,24 @@ it('waits for the clients of the gateway that was changed, whoever is silent beh
   isTaken = true;
   taken.resolve();
   await Promise.all([own, all]);
+});
+
+test('a tunnel that comes up elsewhere has the streams looked through only of a client that has some here', (t) => {
+  const looked = t.mock.fn();
+  const guard = new Guard({
+    tunnels: { ofClient: () => [] },
+    callers: { endFormerBoot: looked },
+    cloudStreams: { endFormerBoot: looked },
+    streamCountOf: (gatewayId: string, clientId: string) => (`${gatewayId}/${clientId}` === 'g/c7' ? 1 : 0),
+  } as unknown as GuardParts);
+  const connectedAt = new Date(0).toISOString();
+  for (let n = 0; n < 1_000; n += 1) {
+    const tunnel = { gatewayId: 'g', clientId: `c${n}`, bootId: 'b', connectedAt };
+    guard.handleTunnelElsewhere(tunnel as TunnelPresence);
+  }
+  const those = ['g', 'c7', 'b'];
+  assert.deepEqual(
+    looked.mock.calls.map((call) => call.arguments),
+    [those, those],
+  );
 });

@@ -22,6 +22,8 @@ export interface GuardParts {
   cloudStreams: CloudStreams;
   /** Whether a client has a tunnel at another node that may serve it. */
   hasValidElsewhere(gatewayId: string, client: ProcessName): boolean;
+  /** How many streams that end here have their other end at a client. */
+  streamCountOf(gatewayId: string, clientId: string): number;
   /** Ends what this node relays for others over a session. */
   resetRelayed(session: Session, text: string): void;
   policy(gatewayId: string): Policy | undefined;
@@ -62,8 +64,8 @@ export class Guard {
     await Promise.all(awaited.map(([taken]) => taken));
   }
 
-  /** A destination has changed or is gone; a gateway's `enabled` comes this way too. */
-  handleRoute(gatewayId: string): void {
+  /** Destinations have changed or are gone; a gateway's `enabled` comes this way too. */
+  handleRoutes(gatewayId: string): void {
     this.#judgeAgain(gatewayId);
   }
 
@@ -90,8 +92,11 @@ export class Guard {
       .ofClient(gatewayId, clientId)
       .filter((tunnel) => tunnel.bootId !== bootId);
     if (others.some(({ session }) => session.connectedAt.getTime() > since)) return;
-    this.#parts.callers.endFormerBoot(gatewayId, clientId, bootId);
-    this.#parts.cloudStreams.endFormerBoot(gatewayId, clientId, bootId);
+    // Thousands of tunnels come up at once, and most clients have nothing here: not all streams are looked at for each.
+    if (this.#parts.streamCountOf(gatewayId, clientId) > 0) {
+      this.#parts.callers.endFormerBoot(gatewayId, clientId, bootId);
+      this.#parts.cloudStreams.endFormerBoot(gatewayId, clientId, bootId);
+    }
     this.#endOtherBoots(gatewayId, clientId, bootId);
   }
 

@@ -147,6 +147,10 @@ export class NodeParts implements ShownParts {
       bus,
       logger: subsystemLogger(logger, 'followers'),
       onRoute: (id, gatewayId, route) => this.#handleRoute(id, gatewayId, route),
+      onRoutes: (gatewayId) => {
+        this.cloud.book.tellAll(gatewayId);
+        this.guard.handleRoutes(gatewayId);
+      },
       onPolicy: (id) => {
         this.guard.handlePolicy(id);
         this.cloud.health.again(id);
@@ -213,6 +217,7 @@ export class NodeParts implements ShownParts {
       hasValidElsewhere: (gatewayId, client) => this.relays.hasValidElsewhere(gatewayId, client),
       resetRelayed: (session, text) => this.endpoint.resetRelayed(session, ResetCode.Disabled, text),
       cloudStreams: this.cloud.streams,
+      streamCountOf: (gatewayId, clientId) => this.endpoint.streamCountOf(gatewayId, clientId),
       policy: (gatewayId) => this.#policy(gatewayId),
       untilTaken: (tunnel) => this.clientDesk.untilTaken(tunnel),
       logger: subsystemLogger(logger, 'guard'),
@@ -295,7 +300,6 @@ export class NodeParts implements ShownParts {
     this.certificates.handleRoute(id, gatewayId, route);
     this.frontSide.apply(id, route);
     this.cloud.apply(id, gatewayId, route);
-    this.guard.handleRoute(gatewayId);
     this.health.handleRoute(id, gatewayId, route);
     if (route === undefined) this.refusals.forget(id);
   }
