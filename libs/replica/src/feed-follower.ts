@@ -3,6 +3,7 @@
  * it starts, when a beat is ahead of it or of another epoch, and when the bus is back; never twice at once.
  * When the owner is gone it goes on with what it has.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus, Subscription } from '@postern/bus';
 import { listen, type Feed } from '@postern/contracts';
@@ -17,6 +18,8 @@ export interface FeedChange<Item> {
   deleted: Item[];
 }
 
+type Change<Schema extends TSchema> = FeedChange<Static<Schema> & Identified>;
+
 /** What a follower is made of. */
 export interface FeedFollowerOptions<Schema extends TSchema> {
   feed: Feed<Schema>;
@@ -26,6 +29,9 @@ export interface FeedFollowerOptions<Schema extends TSchema> {
   /** Told of fetches that failed; the next beat leads to another. */
   onError: (error: unknown) => void;
 }
+
+/** How many items are compared in one turn of the event loop, which may be that of callers' bytes. */
+export const comparedPerTurn = 50;
 
 const nothing: Position = { epoch: '', revision: 0 };
 
@@ -124,7 +130,8 @@ export class FeedFollower<Schema extends TSchema> {
   async #fetchOnce(): Promise<void> {
     const { bus, feed, onError } = this.#options;
     try {
-      this.#apply(await fetchSince(bus, feed, this.#position, this.#stopping.signal));
+      const fetched = await fetchSince(bus, feed, this.#position, this.#stopping.signal);
+      this.#apply(fetched, await this.#othersOf(fetched));
       this.#lastFetchWorked = true;
       const { epoch, revision } = this.#announced;
       if (epoch === this.#position.epoch && revision > this.#position.revision) this.#wanted = true;
@@ -134,21 +141,30 @@ export class FeedFollower<Schema extends TSchema> {
     }
   }
 
-  #apply(fetched: Fetched): void {
-    const items = fetched.items as Map<string, Static<Schema> & Identified>;
-    const gone = fetched.whole ? [...this.#items.keys()].filter((id) => !items.has(id)) : fetched.deleted;
-    const change: FeedChange<Static<Schema> & Identified> = { changed: [], deleted: [] };
+  /** Those that are others than what is here. Of all items that come again nearly none is. */
+  async #othersOf({ items }: Fetched): Promise<Change<Schema>['changed']> {
+    const others: Change<Schema>['changed'] = [];
+    let compared = 0;
+    for (const [id, now] of items as Map<string, Static<Schema> & Identified>) {
+      const before = this.#items.get(id);
+      if (!isDeepStrictEqual(before, now)) others.push({ now, before });
+      compared += 1;
+      if (compared % comparedPerTurn === 0) await turn();
+    }
+    this.#stopping.signal.throwIfAborted();
+    return others;
+  }
+
+  #apply(fetched: Fetched, changed: Change<Schema>['changed']): void {
+    const { items, whole } = fetched;
+    const gone = whole ? [...this.#items.keys()].filter((id) => !items.has(id)) : fetched.deleted;
+    const change: Change<Schema> = { changed, deleted: [] };
     for (const id of gone) {
       const before = this.#items.get(id);
       if (before !== undefined) change.deleted.push(before);
       this.#items.delete(id);
     }
-    for (const [id, now] of items) {
-      const before = this.#items.get(id);
-      if (isDeepStrictEqual(before, now)) continue;
-      this.#items.set(id, now);
-      change.changed.push({ now, before });
-    }
+    for (const { now } of changed) this.#items.set(now.id, now);
     this.#position = { epoch: fetched.epoch, revision: fetched.revision };
     this.#synced.resolve();
     if (change.changed.length + change.deleted.length > 0) this.#options.onChange?.(change);

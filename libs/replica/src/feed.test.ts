@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { policyFeed } from '@postern/contracts';
+import { comparedPerTurn } from './feed-follower.ts';
 import { FeedWorld, settle } from './feed.fixture.ts';
 import { idsPerChangeMax, logEntriesMax } from './feed-log.ts';
 import { beatIntervalMs } from './feed-owner.ts';
@@ -269,4 +270,33 @@ it('forgets no refresh and no beat that is asked for in the moment in which the 
     const { follower } = world.follow(() => queueMicrotask(() => follower.refresh()));
     await settle();
     assert.equal(asked, 2);
+  }));
+
+it('compares all that comes again a few items in a turn, and has what is new in one step', () =>
+  inWorld(async (world) => {
+    const owner = await world.owner();
+    const ids = Array.from({ length: 20 * comparedPerTurn }, (_, n) => `p${String(n).padStart(5, '0')}`);
+    for (let from = 0; from < ids.length; from += idsPerChangeMax)
+      await world.change(
+        owner,
+        Object.fromEntries(ids.slice(from, from + idsPerChangeMax).map((id) => [id, '1'])),
+      );
+    const { follower, changes } = world.follow();
+    await follower.synced;
+    await settle();
+    let [turns, fetchedIn] = [0, 0];
+    const count = (): void => {
+      turns += 1;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    world.beforeRead = async () => void (fetchedIn = turns);
+    await world.change(owner, { p00000: '2', p00001: null }, { beat: false });
+    await world.renew(owner);
+    await follower.refreshed();
+    clearImmediate(counting);
+    const { changed = [], deleted = [] } = changes[1] ?? {};
+    assert.deepEqual([changes.length, changed.length, deleted.length], [2, 1, 1]);
+    const comparing = turns - fetchedIn;
+    assert(comparing >= 19, `all were compared within ${comparing} turns`);
   }));
