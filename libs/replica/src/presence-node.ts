@@ -9,6 +9,7 @@
  *                  ▲                                notices are held                                 │
  *                  └────────────────────────────────────────┴─────────────────────────────────────────┘
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
 import type { OwnLists } from './own-lists.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
@@ -110,9 +111,10 @@ export class PresenceNode {
     this.#held.clear();
   }
 
-  /** Its tunnels are gone with it. */
+  /** Its tunnels are gone with it, and their digest is asked for no more. */
   clear(): void {
-    for (const id of this.#tunnels.keys()) this.#remove(id);
+    for (const tunnel of this.#tunnels.values()) this.#letGo(tunnel);
+    this.#tunnels.clear();
   }
 
   #await(): boolean {
@@ -125,7 +127,8 @@ export class PresenceNode {
     const ids = new Set(tunnels.map(({ tunnelId }) => tunnelId));
     for (const id of this.#tunnels.keys()) if (!ids.has(id)) this.#remove(id);
     this.#isFull = false;
-    for (const tunnel of tunnels) this.#set(tunnel);
+    for (const tunnel of tunnels)
+      if (!isDeepStrictEqual(this.#tunnels.get(tunnel.tunnelId), tunnel)) this.#set(tunnel);
     this.#sequence = sequence;
   }
 
@@ -153,7 +156,11 @@ export class PresenceNode {
     if (before === undefined) return;
     this.#tunnels.delete(id);
     this.#digest.toggle(id);
-    this.#lists.release(before.gatewayId, before.ownRules);
-    this.#onChange(null, before);
+    this.#letGo(before);
+  }
+
+  #letGo(tunnel: TunnelPresence): void {
+    this.#lists.release(tunnel.gatewayId, tunnel.ownRules);
+    this.#onChange(null, tunnel);
   }
 }

@@ -5,9 +5,10 @@ import type { NodeSnapshot } from '@postern/contracts';
 import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
-import { ownRulesPerGatewayMax } from './own-lists.ts';
-import { heldMax } from './presence-node.ts';
+import { OwnLists, ownRulesPerGatewayMax } from './own-lists.ts';
+import { PresenceNode, heldMax } from './presence-node.ts';
 import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';
+import { TunnelDigest } from './tunnel-digest.ts';
 
 /** A table whose questions the test answers itself. */
 function table() {
@@ -349,4 +350,26 @@ it('learns the set of a node that was there before it, over the bus', async () =
   assert.equal(heard.tunnels('g').length, 3_000);
   node.stop();
   await heard.stop();
+});
+
+it('does nothing for what comes again as it was, and hashes nothing of a node that goes', (t) => {
+  const changes: string[] = [];
+  const origin = { node: 'a', bootId: 'b', startedAt: 'then', sequence: 1 };
+  const node = new PresenceNode(origin, 0, {
+    lists: new OwnLists(),
+    onChange: (now, before) => changes.push(`${before?.address ?? 'none'} -> ${now?.address ?? 'none'}`),
+  });
+  const ids = Array.from({ length: 100 }, (_, index) => `t${index}`);
+  const ownRules = [{ action: 'allow' as const, host: 'a', port: '1' }];
+  const set = (address: string) =>
+    ids.map((id) => ({ ...tunnel(id, 'g', id === 't7' ? address : 'same'), ownRules }));
+  const take = (sequence: number, address: string): boolean =>
+    node.handleSnapshot({ ...origin, sequence, tunnels: set(address), more: false });
+  take(1, 'one');
+  assert.equal(changes.length, 100);
+  const toggle = t.mock.method(TunnelDigest.prototype, 'toggle');
+  take(2, 'two');
+  assert.deepEqual(changes.splice(0).slice(100), ['one -> two']);
+  node.clear();
+  assert.deepEqual([changes.length, node.tunnels.size, toggle.mock.callCount()], [100, 0, 0]);
 });

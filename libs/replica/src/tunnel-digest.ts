@@ -7,7 +7,8 @@ export class TunnelDigest {
 
   toggle(id: string): void {
     const hash = createHash('sha256').update(id).digest();
-    for (const [index, byte] of hash.entries()) this.#sum[index] = (this.#sum[index] ?? 0) ^ byte;
+    for (let index = 0; index < hash.length; index += 1)
+      this.#sum[index] = (this.#sum[index] ?? 0) ^ (hash[index] ?? 0);
   }
 
   get text(): string {
