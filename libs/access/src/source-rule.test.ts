@@ -109,3 +109,39 @@ test('source rules: a block allows exactly the addresses that a range from its f
     }),
   );
 });
+
+test('source rules: of a thousand addresses and blocks only those are looked at that may hold the caller', () => {
+  const rules = Array.from({ length: 1_000 }, (_, n) => ({
+    source: n % 2 === 0 ? `10.${n >> 8}.${n & 255}.0/24` : `192.168.${n >> 8}.${n & 255}`,
+  }));
+  const compiled = compileSourceRules(true, rules);
+  const inOneLook = compiled.blocks
+    .flatMap(({ byPrefix }) => [...byPrefix.values()])
+    .filter((one) => one.length > 1);
+  assert.deepEqual([compiled.blocks.length, compiled.wider.length, inOneLook.length], [2, 0, 0]);
+  assert.equal(decideSource(compiled, { address: '10.3.230.9', port: 1 }).rule?.index, 998);
+});
+
+test('source rules: the first rule that allows alone is the one that is named', () => {
+  const octet = fc.integer({ min: 0, max: 3 });
+  const address = fc.tuple(octet, octet).map(([a, b]) => `10.0.${a}.${b}`);
+  const source = fc.oneof(
+    address,
+    fc.constantFrom('*', '10.0.0.0/8', '::/0', 'fd00::/8', '10.0.0.1-10.0.2.1'),
+    fc.tuple(address, fc.integer({ min: 20, max: 32 })).map(([base, prefix]) => `${base}/${prefix}`),
+  );
+  const rule = fc.record({ source, sourcePort: fc.constantFrom('*', '5000', '1-5000') });
+  fc.assert(
+    fc.property(
+      fc.array(rule, { maxLength: 12 }),
+      address,
+      fc.constantFrom(1, 5000, 6000),
+      (rules, from, port) => {
+        const caller = { address: from, port };
+        const first = rules.findIndex((one) => decideSource(compileSourceRules(true, [one]), caller).allowed);
+        const { rule: named } = decideSource(compileSourceRules(true, rules), caller);
+        assert.equal(named?.index ?? -1, first);
+      },
+    ),
+  );
+});

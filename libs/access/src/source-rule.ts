@@ -1,9 +1,17 @@
 /**
  * Who may call a front: source addresses and, if asked for, source ports. Without a restriction anybody may;
- * restricted without rules, nobody. Rules only allow, so their order means nothing.
+ * restricted without rules, nobody. Rules only allow, so their order means nothing. Who calls is looked up among those of
+ * addresses and blocks, since each caller of a front is decided on, and all of a gateway again when its rules change.
  */
 import { AccessError, type AccessFault } from './access-error.ts';
-import { blockHolds, parseAddress, parseBlock, type Address } from './address.ts';
+import {
+  addressBits,
+  blockHolds,
+  parseAddress,
+  parseBlock,
+  type Address,
+  type AddressBlock,
+} from './address.ts';
 import { parsePortRange, portRangeHolds, portRangeText, type PortRange } from './port-range.ts';
 
 /** One rule. `source` is an address, a block, `from-to` or `*`; `app` names whoever registered it. */
@@ -26,11 +34,29 @@ export interface SourceDecision {
 /** Source rules made ready to decide. */
 export interface SourceRules {
   readonly restricted: boolean;
-  readonly rules: readonly { source: Source; port: PortRange; text: string }[];
+  /** Rules of addresses and blocks, one entry for each length of prefix; by the first bits of who they hold for. */
+  readonly blocks: readonly Blocks[];
+  /** All other rules, in their order. */
+  readonly wider: readonly CompiledRule[];
 }
 
+interface Blocks {
+  family: 4 | 6;
+  hostBits: bigint;
+  byPrefix: Map<bigint, CompiledRule[]>;
+}
+
+interface CompiledRule {
+  index: number;
+  port: PortRange;
+  text: string;
+  holds(address: Address): boolean;
+}
+
+/** Either a block says all that it holds, or a function does. */
 interface Source {
   text: string;
+  block: Omit<AddressBlock, 'text'> | null;
   holds(address: Address): boolean;
 }
 
@@ -84,26 +110,50 @@ export function addSourceRule(rules: readonly SourceRule[], rule: SourceRule): S
 
 /** Rules ready to decide. Throws as `normalizeSourceRules` does. */
 export function compileSourceRules(restricted: boolean, rules: readonly SourceRule[]): SourceRules {
-  return { restricted, rules: normalizeSourceRules(rules).map(compileSourceRule) };
+  const blocks = new Map<string, Blocks>();
+  const wider: CompiledRule[] = [];
+  for (const [index, normal] of normalizeSourceRules(rules).entries()) {
+    const { block, ...rule } = compileSourceRule(normal, index);
+    if (block === null) {
+      wider.push(rule);
+      continue;
+    }
+    const { family, value, prefix } = block;
+    const hostBits = BigInt(addressBits(family) - prefix);
+    const name = `${family}/${prefix}`;
+    const same = blocks.get(name) ?? { family, hostBits, byPrefix: new Map<bigint, CompiledRule[]>() };
+    blocks.set(name, same);
+    const first = value >> hostBits;
+    if (!same.byPrefix.get(first)?.push(rule)) same.byPrefix.set(first, [rule]);
+  }
+  return { restricted, blocks: [...blocks.values()], wider };
 }
 
 /** Decides on a caller. An address that is none is refused where there is a restriction. */
 export function decideSource(rules: SourceRules, caller: { address: string; port: number }): SourceDecision {
   if (!rules.restricted) return { allowed: true, rule: null, reason: 'the front is not restricted' };
   const address = parseAddress(caller.address);
-  const index = rules.rules.findIndex(
-    (rule) => address !== null && portRangeHolds(rule.port, caller.port) && rule.source.holds(address),
-  );
-  const rule = rules.rules[index];
+  const rule = address === null ? undefined : firstOf(rules, address, caller.port);
   if (rule !== undefined) {
     return {
       allowed: true,
-      rule: { index, text: rule.text },
+      rule: { index: rule.index, text: rule.text },
       reason: `allowed by the source rule "${rule.text}"`,
     };
   }
   const shown = address?.text ?? caller.address;
   return { allowed: false, rule: null, reason: `no source rule allows ${shown} port ${caller.port}` };
+}
+
+/** Of several that allow it the first in the list is named. */
+function firstOf({ blocks, wider }: SourceRules, address: Address, port: number): CompiledRule | undefined {
+  let first = wider.find((rule) => portRangeHolds(rule.port, port) && rule.holds(address));
+  for (const { family, hostBits, byPrefix } of blocks) {
+    if (family !== address.family) continue;
+    const found = byPrefix.get(address.value >> hostBits)?.find((rule) => portRangeHolds(rule.port, port));
+    if (found !== undefined && found.index < (first?.index ?? Infinity)) first = found;
+  }
+  return first;
 }
 
 function normalizeSourceRule(rule: SourceRule, at: string, faults: AccessFault[]): SourceRule {
@@ -120,11 +170,11 @@ function normalizeSourceRule(rule: SourceRule, at: string, faults: AccessFault[]
   };
 }
 
-function compileSourceRule(rule: SourceRule): SourceRules['rules'][number] {
+function compileSourceRule(rule: SourceRule, index: number): CompiledRule & Pick<Source, 'block'> {
   const source = parseSource(rule.source);
   const port = parsePortRange(rule.sourcePort ?? '*');
   if (source === null || port === null) throw new TypeError('a rule in its one form always parses');
-  return { source, port, text: sourceRuleText(rule) };
+  return { ...source, index, port, text: sourceRuleText(rule) };
 }
 
 function sourceRuleText(rule: SourceRule): string {
@@ -132,19 +182,21 @@ function sourceRuleText(rule: SourceRule): string {
 }
 
 function parseSource(text: string): Source | null {
-  if (text === '*') return { text, holds: () => true };
+  if (text === '*') return { text, block: null, holds: () => true };
   const address = parseAddress(text);
   if (address !== null) return rangeSource(address, address);
   const block = parseBlock(text);
-  if (block !== null) return { text: block.text, holds: (other) => blockHolds(block, other) };
+  if (block !== null) return { text: block.text, block, holds: (other) => blockHolds(block, other) };
   const [from, to, rest] = text.split('-').map((part) => parseAddress(part.trim()));
   return from && to && rest === undefined ? rangeSource(from, to) : null;
 }
 
 function rangeSource(from: Address, to: Address): Source | null {
   if (from.family !== to.family || from.value > to.value) return null;
+  const isOne = from.value === to.value;
   return {
-    text: from.value === to.value ? from.text : `${from.text}-${to.text}`,
+    text: isOne ? from.text : `${from.text}-${to.text}`,
+    block: isOne ? { family: from.family, value: from.value, prefix: addressBits(from.family) } : null,
     holds: ({ family, value }) => family === from.family && value >= from.value && value <= to.value,
   };
 }

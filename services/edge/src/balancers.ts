@@ -17,17 +17,14 @@ import type { EdgeOptions } from './config.ts';
 
 /** Who they are. Throws `ExitError` (78) for settings that are none. */
 export class Balancers {
-  readonly #sources: SourceRules;
+  readonly #sources: readonly SourceRules[];
   readonly #ports: readonly PortRange[];
 
   constructor({
     trustedBalancers,
     proxyProtocolPorts,
   }: Pick<EdgeOptions, 'trustedBalancers' | 'proxyProtocolPorts'>) {
-    this.#sources = {
-      restricted: true,
-      rules: trustedBalancers.flatMap((source) => compileSource(source).rules),
-    };
+    this.#sources = trustedBalancers.map(compileSource);
     this.#ports = proxyProtocolPorts.map((text) => {
       const range = parsePortRange(text);
       if (range === null) throw unusable(`proxyProtocolPorts has ${text}, which is no port or range`);
@@ -43,7 +40,7 @@ export class Balancers {
   /** Whether what this address says of its own callers is taken. */
   trusts(address: string): boolean {
     // Of the rules only the address counts; a port there must be one.
-    return decideSource(this.#sources, { address, port: 1 }).allowed;
+    return this.#sources.some((source) => decideSource(source, { address, port: 1 }).allowed);
   }
 }
 

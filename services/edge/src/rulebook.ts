@@ -12,8 +12,8 @@ interface Compiled {
 }
 
 const compiled = new WeakMap<Policy, Compiled>();
-const nobody: SourceRules = { restricted: true, rules: [] };
-const anybody: SourceRules = { restricted: false, rules: [] };
+const nobody = compileSourceRules(true, []);
+const anybody = compileSourceRules(false, []);
 
 /** The gateway's access list. */
 export function accessListOf(policy: Policy): AccessList {
