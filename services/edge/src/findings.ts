@@ -83,10 +83,13 @@ export class Findings {
       clients.set(clientId, known);
     }
     for (const finding of items) {
-      const isNew = !known.found.has(finding.destinationId);
-      if (isNew && known.found.size >= healthChecksMax) continue;
+      if (!known.found.delete(finding.destinationId)) this.#add(own, 1);
       known.found.set(finding.destinationId, { finding, heardAt });
-      if (isNew) this.#add(own, 1);
+      if (known.found.size <= healthChecksMax) continue;
+      // That of a destination that is gone may have come late; nothing asks for it again.
+      const [oldest = ''] = known.found.keys();
+      known.found.delete(oldest);
+      this.#add(own, -1);
     }
     while (own.count > gatewayShare(this.#max)) this.#forgetFirst(own.clients);
     while (this.#count > this.#max) this.#forgetFirst(this.#clients);

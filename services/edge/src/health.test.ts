@@ -138,3 +138,23 @@ test('what many clients found is told as far as one answer on the bus takes it',
   assert.ok(told.length > 100);
   assert.ok(Buffer.byteLength(JSON.stringify(told)) < messageBytesMax / 2);
 });
+
+test('what was found last has room, however many findings of destinations that are gone came late', async () => {
+  const hub = new MemoryHub();
+  const health = new Health({
+    bus: hub.connect(),
+    node: 'here',
+    tunnels: tunnelsOf(),
+    logger: silentLogger,
+  });
+  health.listen();
+  const other = hub.connect();
+  const tell = async (destinationId: string): Promise<void> => {
+    const items = [{ destinationId, ok: false, since: new Date(0).toISOString(), cause: 'refused' }];
+    other.publish(healthChanged.subject, { node: 'other', gatewayId: 'g1', clientId: 'c', items });
+    await other.flush();
+  };
+  for (let gone = 0; gone < healthChecksMax; gone += 1) await tell(`gone${gone}`);
+  await tell('there');
+  assert.equal(health.isWell('c', 'there'), false);
+});
