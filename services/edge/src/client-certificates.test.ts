@@ -65,3 +65,17 @@ test('of all clients of a gateway no more questions are under way than it may ha
   }
   await Promise.all(ofOne);
 });
+
+test('a client that comes back when nothing is needed any more is told so, and keeps no keys of before', () => {
+  const told: Control[] = [];
+  const session = { closed: false, sendControl: (body: Control) => told.push(body) };
+  const certificates = new ClientCertificates({
+    desk: { forClient: () => Promise.reject(new Error('nobody asks')) },
+    revision: () => 1,
+    tunnels: () => [],
+    logger: silentLogger,
+    lines: new LineLimit(2),
+  });
+  certificates.handleTunnel({ gatewayId: 'g1', clientId: 'c', session } as unknown as Tunnel);
+  assert.deepEqual(told, [{ kind: 'certificates', items: [], whole: true }]);
+});

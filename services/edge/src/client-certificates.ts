@@ -68,9 +68,9 @@ export class ClientCertificates {
     for (const gatewayId of this.#gatewaysOf.get(id) ?? []) this.#tellSoon(gatewayId);
   }
 
-  /** A tunnel is up. */
+  /** A tunnel is up. A client that was away may hold what nothing needs any more, so it is told of nothing too. */
   handleTunnel(tunnel: Tunnel): void {
-    if (this.#byGateway.has(tunnel.gatewayId)) tunnel.session.sendControl(this.#list(tunnel.gatewayId));
+    tunnel.session.sendControl(this.#list(tunnel.gatewayId));
   }
 
   /** A client asks. */
