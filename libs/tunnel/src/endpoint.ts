@@ -187,6 +187,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   forget(stream: Stream, tombstone: Tombstone): void {
     this.#streams.delete(stream.key);
     this.#sendBudgets.leave(stream.scope);
+    this.#receiveBudgets.leave(stream.scope);
     this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
     this.#waiting.delete(stream.scope, stream);
     this.#tombstones.add(stream.scope, stream.key, tombstone, this.clock.now());
@@ -311,6 +312,8 @@ export class Endpoint implements SessionOwner, StreamHost {
   #keep(stream: Stream): void {
     this.#streams.set(stream.key, stream);
     this.#sendBudgets.enter(stream.scope);
+    // It may outlive its session, and holds some of the gateway's until it ends.
+    this.#receiveBudgets.enter(stream.scope);
     this.#streamsByPeer.add(peerKey(stream.scope, stream.peer.id), stream);
   }
 
