@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { queryObjects } from 'node:v8';
 import type { FrontRoute } from '@postern/contracts';
 import { freePort } from '@postern/test-kit';
+import { TlsAcceptor } from '@postern/tls/accept';
 import { TestClient } from './fixture/client.ts';
 import { frontOf } from './fixture/documents.ts';
 import { echoRoute, ended, exchange, until, withWorld } from './fixture/node.ts';
@@ -69,4 +71,38 @@ test('who began before the TLS of a front was changed is not let in by what it a
 
 test('who began before a front was given another certificate is served', async () => {
   assert.equal((await servedAcross({ certificateId: 'another' })).end, 'served');
+});
+
+test('who speaks only after the destination was deleted gets no handshake, and nothing is made or kept for it', async () => {
+  await withWorld(
+    async (world) => {
+      const acceptors = (): number => queryObjects(TlsAcceptor, { format: 'count' });
+      const before = acceptors();
+      const listening = (): boolean =>
+        (world.edge.status() as { fronts: { shown: ShownFront[] } }).fronts.shown.some(
+          (one) => one.destinationId === 'd9' && one.listening,
+        );
+      const port = await freePort();
+      const tls: Tls = { ...frontOf().tls, mode: 'server' };
+      const front = frontOf({ host: 'a.gw.example', port, tls });
+      world.platform.setRoute(echoRoute(0, world.echo.port, { id: 'd9', front }));
+      await until(listening);
+      const early = world.call(port);
+      await once(early, 'connect');
+      const other = world.call(port);
+      await once(other, 'connect');
+      // The edge takes connections in their order: when it has answered this one, the early one has begun.
+      other.write('GET / HTTP/1.1\r\n\r\n');
+      await ended(other);
+      world.platform.deleteRoute('d9');
+      await until(() => !listening());
+      const caller = connectTls({ socket: early, servername: 'a.gw.example', rejectUnauthorized: false });
+      let handshakes = 0;
+      caller.on('secureConnect', () => (handshakes += 1));
+      await ended(caller);
+      assert.equal(handshakes, 0);
+      assert.equal(acceptors(), before);
+    },
+    { options: { platformHost: 'gw.example' } },
+  );
 });

@@ -175,6 +175,8 @@ export class Entrance {
       if (first.kind === 'other') throw turnedAway('EDGE_TLS_HANDSHAKE', first.fault);
     }
     arrival.giveBack();
+    // The destination may be gone since the caller came: what is made for its TLS then would be kept for good.
+    this.#asItIs(route);
     const ended = await this.#parts.endTls(route, arrival.socket).catch((error: unknown) => {
       throw arrival.cut ?? error;
     });
@@ -185,12 +187,17 @@ export class Entrance {
     const known = arrival.route;
     if (known === null) return;
     this.#admit(arrival, known);
+    this.#parts.serve(arrival.accept(this.#asItIs(known), ended));
+  }
+
+  /** The route that a caller met, as it is by now; throws `TurnedAway` where it asks something else of callers, or is gone. */
+  #asItIs(known: FrontRoute): FrontRoute {
     const route = this.#parts.route(known.id);
     if (route === undefined || !hasFront(route))
       throw turnedAway('EDGE_DESTINATION_DELETED', 'the destination was deleted');
     if (!asksTheSame(route, known))
       throw turnedAway('EDGE_TLS_HANDSHAKE', 'the TLS of this front was changed since the caller began');
-    this.#parts.serve(arrival.accept(route, ended));
+    return route;
   }
 
   /** Limits, then source rules and access list. */
