@@ -397,3 +397,27 @@ test('whether any path may be reached is not answered by rules that deny a part 
   assert.ok(!decide(list, { host: 'a', port: 80 }).allowed);
   assert.ok(!decide(list, { host: 'b', port: 80, somePath: true }).allowed);
 });
+
+test('a second path of a request must be allowed too, and one that cannot be read is denied by rules with a path', () => {
+  const list = compileAccessList([
+    { action: 'allow', host: 'a', port: '80', path: '/pub' },
+    { action: 'allow', host: 'b', port: '80' },
+    { action: 'deny', host: 'b', port: '80', path: '/secret' },
+    { action: 'allow', host: 'c', port: '80' },
+  ]);
+  const allowed = (host: string, path: string, otherPath: string | null): boolean =>
+    decide(list, { host, port: 80, path, otherPath }).allowed;
+  assert.deepEqual(
+    [allowed('a', '/pub/1', '/pub/2'), allowed('a', '/pub/1', '/other'), allowed('a', '/other', '/pub/2')],
+    [true, false, false],
+  );
+  assert.deepEqual([allowed('b', '/1', '/2'), allowed('b', '/1', '/%73ecret')], [true, false]);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((host) => allowed(host, '/pub', null)),
+    [false, false, true],
+  );
+  assert.equal(
+    decide(list, { host: 'b', port: 80, path: '/1', otherPath: '/secret' }).rule?.text,
+    'deny b:80/secret',
+  );
+});

@@ -24,6 +24,8 @@ export interface AccessTarget {
   host: string;
   port: number;
   path?: string;
+  /** A second path of the same request, which must be allowed as well; null where it cannot be read, and has no path. */
+  otherPath?: string | null;
   /** Whether any path at all may be reached is asked: somebody else asks about each path. */
   somePath?: boolean;
 }
@@ -72,6 +74,14 @@ export function compileAccessList(rules: readonly AccessRule[]): AccessList {
 
 /** Decides on the target as it was configured. */
 export function decide(list: AccessList, target: AccessTarget): ListDecision {
+  const decision = decideOne(list, target);
+  const { host, port, otherPath } = target;
+  if (!decision.allowed || otherPath === undefined) return decision;
+  const other = decideOne(list, otherPath === null ? { host, port } : { host, port, path: otherPath });
+  return other.allowed ? decision : other;
+}
+
+function decideOne(list: AccessList, target: AccessTarget): ListDecision {
   const host = parseHost(target.host);
   const matches = matcher(host, target);
   const rule = list.exact.get(host.text)?.find(matches) ?? list.wider.find(matches);

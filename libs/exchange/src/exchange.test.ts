@@ -54,6 +54,7 @@ function opening() {
     method: 'GET',
     path: '/',
     query: '',
+    destination: null,
     fields: [],
     framing: { kind: 'chunked' },
     version: '1.1',

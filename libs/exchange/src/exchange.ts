@@ -248,6 +248,7 @@ export class Exchange implements ConnectionUser, Running {
       ...request,
       target: `${request.path}${request.query}`,
       authority: this.#errand.names.resource,
+      scheme: this.#errand.names.resourceScheme,
       port: this.#errand.port,
       trace: this.#way?.trace ?? null,
     });

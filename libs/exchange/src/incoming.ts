@@ -6,6 +6,7 @@ import {
   HttpFault,
   type RequestHead,
   hostOf,
+  readDestination,
   readTarget,
   single,
   upgradeOf,
@@ -28,6 +29,7 @@ export function readRequest(
     method: head.method,
     path: path === '*' ? path : normalizePath(path),
     query,
+    destination: destinationOf(head.fields),
     fields: head.minor === 0 ? head.fields.filter(({ key }) => key !== 'expect') : head.fields,
     framing,
     version,
@@ -42,6 +44,12 @@ export function readRequest(
     address: facts.caller,
     connection: facts,
   };
+}
+
+function destinationOf(fields: readonly Field[]): HttpRequest['destination'] {
+  const destination = readDestination(fields);
+  if (destination === null || destination.path === null) return destination;
+  return { ...destination, path: normalizePath(destination.path) };
 }
 
 /** Why a request may not come over this connection: its TLS was set up for another name. */

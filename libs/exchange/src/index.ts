@@ -9,4 +9,4 @@ export type { Cause, Trouble, Voice } from './cause.ts';
 export { ConnectionPool } from './connection-pool.ts';
 export { Connections } from './connections.ts';
 export type { Errand, HttpErrand, Running, Way } from './errand.ts';
-export type { CallerAddress, ConnectionFacts, HttpRequest } from './request.ts';
+export { pathsOf, type CallerAddress, type ConnectionFacts, type HttpRequest } from './request.ts';

@@ -1,5 +1,5 @@
 /** What a request is once it has been read, whichever version of HTTP brought it, and who takes its answer. */
-import type { CallerFacts, Field, Framing, ResponseHead } from '@postern/http';
+import type { CallerFacts, Field, Framing, RequestDestination, ResponseHead } from '@postern/http';
 import type { Slab, Stream } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
 
@@ -29,6 +29,8 @@ export interface HttpRequest {
   /** The normalized path: what is decided on, and what is sent. */
   path: string;
   query: string;
+  /** What it writes to beside, with its path normalized. */
+  destination: RequestDestination | null;
   fields: readonly Field[];
   framing: Framing;
   /** As in Via. */
@@ -37,6 +39,12 @@ export interface HttpRequest {
   caller: CallerFacts;
   address: CallerAddress;
   connection: ConnectionFacts;
+}
+
+/** The paths of a request that must be allowed; `OPTIONS *` has none. */
+export function pathsOf({ path, destination }: HttpRequest): { path?: string; otherPath?: string | null } {
+  const own = path === '*' ? {} : { path };
+  return destination === null ? own : { ...own, otherPath: destination.path };
 }
 
 /** NTLM and Negotiate make a connection somebody's own: no other caller may have it. */

@@ -76,6 +76,8 @@ function take(bytes: Buffer): { whole: Buffer; passed: Buffer; seen: Seen } | nu
       framing,
       version: '1.1',
       authority: 'resource',
+      scheme: 'http',
+      destination: null,
       port: 80,
       caller: { address: '::1', scheme: 'http', authority: 'a', trusted: false, certificate: null },
       upgrade: null,

@@ -4,6 +4,7 @@
  * it is a balancer that is trusted; so are the same names with `_`, which some servers read as `-`. What names
  * another path than the one that was judged is dropped from anybody.
  */
+import { type RequestDestination, formatDestination } from './destination.ts';
 import { type Field, listOf } from './field.ts';
 import type { Framing } from './framing.ts';
 
@@ -30,6 +31,9 @@ export interface RequestForward {
   version: string;
   /** Host and port of the resource. */
   authority: string;
+  scheme: 'http' | 'https';
+  /** In place of what the Destination field says. */
+  destination: RequestDestination | null;
   /** The port that the caller called. */
   port: number;
   caller: CallerFacts;
@@ -89,6 +93,10 @@ export function formatRequestHead(request: RequestForward): string {
       if (caller.trusted && (key === 'forwarded' || key === 'x-forwarded-for')) {
         before[key] = before[key] === undefined ? value : `${before[key]}, ${value}`;
       } else if (caller.trusted && isBalancers(key)) text += `${name}: ${value}\r\n`;
+      continue;
+    }
+    if (key === 'destination' && request.destination !== null) {
+      text += `${name}: ${formatDestination(request.destination, caller, request)}\r\n`;
       continue;
     }
     if (key === 'x-request-id') requestId = true;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readDestination } from './destination.ts';
 import type { Field } from './field.ts';
 import { forwardAnswer, forwardTrailers, rewriteCookie, rewriteUrl } from './forward-answer.ts';
 import { type RequestForward, formatRequestHead, upgradeOf } from './forward-request.ts';
@@ -32,6 +33,8 @@ function sent(
     framing: { kind: 'none' },
     version: '1.1',
     authority: 'erp:8080',
+    scheme: 'http',
+    destination: readDestination(fields(...lines)),
     port: 443,
     caller,
     upgrade: null,
@@ -52,6 +55,25 @@ test('the trace that a request is a part of is told in place of what the caller 
     'traceparent: ours',
     'tracestate: c=3',
   ]);
+});
+
+test('the Destination of WebDAV is called as the resource where it is called as the front, and else stays', () => {
+  const told = (value: string): string | undefined =>
+    sent([`Destination: ${value}`]).find((line) => line.startsWith('Destination'));
+  for (const [value, expected] of [
+    ['https://shop/a%20b?c', 'http://erp:8080/a%20b?c'],
+    ['https://SHOP:443/a', 'http://erp:8080/a'],
+    ['https://shop', 'http://erp:8080/'],
+    ['https://shop:8443/a', 'https://shop:8443/a'],
+    ['http://shopping/a', 'http://shopping/a'],
+    ['/a', '/a'],
+    ['container/object', 'container/object'],
+    ['//shop/a', '//shop/a'],
+    ['https://shop//a', 'http://erp:8080//a'],
+    ['Paris', 'Paris'],
+  ] as const) {
+    assert.equal(told(value), `Destination: ${expected}`);
+  }
 });
 
 test('no caller names another path than the one that was judged', () => {

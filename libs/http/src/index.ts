@@ -3,6 +3,7 @@
  * in both directions. Pure: no sockets, no clock.
  */
 export { BodyReader, type BodySink } from './body-reader.ts';
+export { type RequestDestination, readDestination } from './destination.ts';
 export { HttpFault, malformed, statusOfFault, type HttpFaultCode } from './fault.ts';
 export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
 export { forwardAnswer, forwardTrailers, type AnswerNames } from './forward-answer.ts';

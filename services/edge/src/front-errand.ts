@@ -7,7 +7,14 @@
  */
 import type { AccessList } from '@postern/access';
 import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
-import type { Cause, Errand, HttpRequest, Running, Way } from '@postern/exchange';
+import {
+  type Cause,
+  type Errand,
+  type HttpRequest,
+  type Running,
+  type Way,
+  pathsOf,
+} from '@postern/exchange';
 import type { AnsweredRequest, TraceSpan } from '@postern/telemetry';
 import { type Compression, type ProcessName, type ResetCode, saysPathRefused } from '@postern/tunnel';
 import type { CallerAbout } from './accepted-caller.ts';
@@ -98,8 +105,7 @@ export class FrontErrand implements Errand {
     this.gatewayId = route.gatewayId;
     this.destinationId = route.id;
     const { host, port, connectTimeoutSeconds, idleTimeoutSeconds } = route.resource;
-    this.#target =
-      request === null || request.path === '*' ? { host, port } : { host, port, path: request.path };
+    this.#target = { host, port, ...(request === null ? {} : pathsOf(request)) };
     this.#needs = featuresToServe(route);
     this.#connectTimeoutSeconds = connectTimeoutSeconds || connectTimeoutSecondsMax;
     this.answerSeconds = this.#connectTimeoutSeconds + answerGraceSeconds;

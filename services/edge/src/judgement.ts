@@ -19,6 +19,8 @@ export interface Target {
   port: number;
   /** Of a request; what has no path is denied by rules with one, and never allowed. */
   path?: string;
+  /** A second one that a request names; null where it has no path that can be read. */
+  otherPath?: string | null;
   /** Of a connection for requests whose paths somebody else asks about: it may be where some path may. */
   somePath?: boolean;
 }

@@ -123,6 +123,18 @@ onEachPlatform((booted) => {
     assert.equal((JSON.parse(answer) as { url: string }).url, '/echo?from=redirect');
   });
 
+  test('a file is put, copied, moved and removed by WebDAV, whose Destination names the front', async () => {
+    const dav = (method: string, from: string, ...more: string[]) =>
+      curl('-o', '/dev/null', '-w', '%{http_code}', '-X', method, ...more, url(web, `/files/${from}`));
+    const to = (name: string) => ['-H', `Destination: ${url(web, `/files/${name}`)}`];
+    assert.equal(await dav('PUT', 'one', '--data-binary', 'hello'), '201');
+    assert.equal(await dav('COPY', 'one', ...to('two')), '204');
+    assert.equal(await dav('MOVE', 'two', ...to('three')), '204');
+    assert.equal(await curl(url(web, '/files/three')), 'hello');
+    assert.equal(await dav('GET', 'two'), '404');
+    for (const name of ['one', 'three']) assert.equal(await dav('DELETE', name), '204');
+  });
+
   test('trailers, 100-continue and its refusal come through', async () => {
     assert.match(
       await curl('--raw', '--include', url(app, '/trailers')),

@@ -4,7 +4,17 @@
  * it sees none.
  */
 import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
-import type { CallerAddress, Cause, Errand, HttpErrand, HttpRequest, Running, Way } from '@postern/exchange';
+import type { AccessTarget } from '@postern/access';
+import {
+  type CallerAddress,
+  type Cause,
+  type Errand,
+  type HttpErrand,
+  type HttpRequest,
+  type Running,
+  type Way,
+  pathsOf,
+} from '@postern/exchange';
 import { type AnswerNames, authorityOf } from '@postern/http';
 import { type ProcessName, ResetCode, type Session } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
@@ -36,17 +46,17 @@ export class CloudErrand implements Errand {
   /** Where it is traced. */
   readonly span: TraceSpan | null;
   readonly #parts: CloudErrandParts;
-  readonly #target: { host: string; port: number; path?: string };
+  readonly #target: AccessTarget;
   readonly #nodes: NodeChoice;
   #openingSpan: TraceSpan | null = null;
   #running: Running | null = null;
 
-  /** `path` is null where none is asked for. */
+  /** `paths`: of a request. */
   constructor(
     parts: CloudErrandParts,
     destination: CloudDestination,
     { trackingId, address }: { trackingId: string; address: CallerAddress },
-    path: string | null = null,
+    paths: ReturnType<typeof pathsOf> = {},
   ) {
     this.#parts = parts;
     this.#nodes = new NodeChoice(parts, destination);
@@ -54,7 +64,7 @@ export class CloudErrand implements Errand {
     this.trackingId = trackingId;
     this.address = address;
     const { host, port, protocol, idleTimeoutSeconds } = destination;
-    this.#target = path === null ? { host, port } : { host, port, path };
+    this.#target = { host, port, ...paths };
     this.idleTimeoutSeconds = idleTimeoutSeconds || (protocol === 'udp' ? flowIdleSeconds : 0);
     this.span = startCloudCaller(parts.tracing, destination, trackingId, address);
   }
@@ -176,7 +186,7 @@ export class CloudRequest extends CloudErrand implements HttpErrand {
     request: HttpRequest,
   ) {
     const { path, method } = request;
-    super(parts, destination, request, path === '*' ? null : path);
+    super(parts, destination, request, pathsOf(request));
     this.destinationId = destination.id;
     this.resourceKey = `${connectionId} ${JSON.stringify(destination)}`;
     this.names = namesOf(destination, request);

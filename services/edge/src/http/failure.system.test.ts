@@ -112,6 +112,35 @@ test('each request is judged by its path and names the rule that denies it', () 
     assert.match(String(climbed.body['detail']), /no rule allows/);
   }));
 
+test('where a request writes to besides, as WebDAV has it, is judged by its path as well', () =>
+  withHttp(async (world) => {
+    const rules = [
+      { action: 'allow', host: '*', port: '*', path: '/pub' },
+      { action: 'deny', host: '*', port: '*', path: '/pub/secret' },
+    ] as const;
+    await setRules(world, [...rules], 2);
+    const copy = (to: string): string =>
+      `COPY /pub/a HTTP/1.1\r\nHost: shop.example\r\nDestination: ${to}\r\n\r\n`;
+    for (const to of [
+      'http://shop.example/pub/secret',
+      `http://127.0.0.1:${world.resourcePort}/pub/secret`,
+      '/pub/x/../%73ecret',
+      '/other',
+      '//shop.example/pub/b',
+      'pub/b',
+    ]) {
+      const { status, body } = await refusal(world, copy(to));
+      assert.deepEqual([status, body['code']], [403, 'EDGE_ACCESS_DENIED'], to);
+    }
+    world.caller().send(copy('http://shop.example/pub/./b'));
+    const end = await world.connection();
+    const head = await end.got('\r\n\r\n');
+    assert.match(
+      head,
+      new RegExp(`\\r\\nDestination: http://127\\.0\\.0\\.1:${world.resourcePort}/pub/b\\r\\n`),
+    );
+  }));
+
 test('a rule that changes under a request ends it: before its answer with a page, in the middle by a reset', () =>
   withHttp(async (world) => {
     const [waits, runs] = [world.caller().send(get), world.caller().send(get)];

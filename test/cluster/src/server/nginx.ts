@@ -1,6 +1,6 @@
 /**
- * A real nginx: `/` answers a short text, `/files/<name>` serves what is in its folder `www`, `/echo` tells the
- * method, host and user agent of the request.
+ * A real nginx: `/` answers a short text, `/files/<name>` serves what is in its folder `www` and takes WebDAV, `/echo`
+ * tells the method, host and user agent of the request.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -77,7 +77,7 @@ ${temporary}
     location = / { default_type text/plain; return 200 "hello from behind the gateway\\n"; }
     location = /echo { default_type text/plain; return 200 "$request_method $host $http_user_agent\\n"; }
     location = /caller { default_type text/plain; return 200 "$proxy_protocol_addr $proxy_protocol_port\\n"; }
-    location /files/ { alias ${join(folder, 'www')}/; }
+    location /files/ { alias ${join(folder, 'www')}/; dav_methods PUT DELETE MKCOL COPY MOVE; }
   }
 }
 `;
