@@ -29,3 +29,13 @@ test('a kept connection whose tunnel does not answer is passed over, and taken w
   newer.stream.quiet = false;
   assert.equal(take(), newer.connection);
 });
+
+test('a kept connection is not taken when it has waited for as long as it is kept, or its resource is about to end it', () => {
+  const pool = new ConnectionPool(bounds);
+  const [older, newer] = [keptBy(pool), keptBy(pool)];
+  newer.connection.keepAliveMs = 1_000;
+  older.connection.idleSince -= bounds.resourceKeepAliveMs;
+  assert.equal(pool.take('destination', 'client', 'resource'), null);
+  older.connection.idleSince += 1_000;
+  assert.equal(pool.take('destination', 'client', 'resource'), older.connection);
+});

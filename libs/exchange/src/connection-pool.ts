@@ -28,14 +28,15 @@ export class ConnectionPool {
     return this.#size;
   }
 
-  /** Takes one to this resource by this process; one over a tunnel that does not answer at present stays. */
+  /** Takes one to this resource by this process; one over a tunnel that does not answer at present stays, as does one that has waited too long. */
   take(destinationId: string, peerId: string, resourceKey: string): ResourceConnection | null {
     const idle = this.#idle.get(destinationId);
     if (idle === undefined) return null;
+    const now = performance.now();
     for (let index = idle.length - 1; index >= 0; index -= 1) {
       const connection = idle[index] as ResourceConnection;
       const isSame = connection.peerId === peerId && connection.resourceKey === resourceKey;
-      if (!isSame || !connection.usable || connection.stream.quiet) continue;
+      if (!isSame || this.#isStale(connection, now) || connection.stream.quiet) continue;
       this.#removeAt(destinationId, idle, index);
       return connection;
     }
