@@ -34,6 +34,8 @@ import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts
 import { Untaken } from './untaken.ts';
 
 const targetForm = /^[\x21-\x7e]+$/;
+/** Methods of which a body is expected. */
+const enclosing = new Set(['POST', 'PUT', 'PATCH']);
 
 /** One connection. */
 export class Http2Caller implements HttpConnection {
@@ -142,6 +144,7 @@ class Http2Request implements AnswerSink, BodySink {
         this.#listen();
         this.#exchange.start();
         if (!ended) this.#read();
+        else if (request.framing.kind !== 'none') this.#exchange.endRequest([]);
         return;
       }
       cause = errand;
@@ -345,7 +348,8 @@ function withHost(fields: Field[], authority: string | undefined): Field[] {
 }
 
 function framingOf(head: RequestHead, ended: boolean): Framing {
-  if (ended) return { kind: 'none' };
+  // HTTP/1.1 tells the length also of nothing, where something could be (RFC 9110, 8.6), and servers ask for it.
+  if (ended) return enclosing.has(head.method) ? { kind: 'length', length: 0 } : { kind: 'none' };
   const lengths = head.fields.filter(({ key }) => key === 'content-length');
   if (lengths.length === 0) return { kind: 'chunked' };
   const value = lengths[0]?.value ?? '';

@@ -78,3 +78,24 @@ test('a caller of HTTP/1.0 sees the end of an early answer, which is that of the
     end.answer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n');
     assert.match(await one.ended(), /\r\n\r\nok$/);
   }));
+
+test('a request of HTTP/2 without a body has the length that HTTP/1.1 tells of it', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      for (const [method, headers, told] of [
+        ['POST', { 'content-length': 0 }, true],
+        ['POST', {}, true],
+        ['PUT', {}, true],
+        ['GET', {}, false],
+        ['DELETE', {}, false],
+      ] as const) {
+        const stream = session.request({ ':method': method, ':path': '/', ...headers }, { endStream: true });
+        const end = await world.connection();
+        const head = await end.got('\r\n\r\n');
+        assert.equal(/\r\ncontent-length: 0\r\n/i.test(head), told, head);
+        end.answer('HTTP/1.1 204 No Content\r\n\r\n');
+        stream.resume();
+        await new Promise((resolve) => stream.once('close', resolve));
+      }
+    }),
+  ));
