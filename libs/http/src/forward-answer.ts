@@ -62,6 +62,9 @@ export function forwardAnswer(fields: readonly Field[], version: string, names: 
       case 'content-location':
         forwarded.push({ name, key, value: rewriteUrl(value, names) });
         break;
+      case 'refresh':
+        forwarded.push({ name, key, value: rewriteRefresh(value, names) });
+        break;
       case 'set-cookie':
         forwarded.push({ name, key, value: rewriteCookie(value, names) });
         break;
@@ -91,6 +94,14 @@ export function rewriteUrl(url: string, names: AnswerNames): string {
   const port = portOf(names.resource, names.resourceScheme);
   if (portOf(authority, urlScheme) !== port) return url;
   return `${scheme === undefined ? '' : `${names.frontScheme}:`}//${names.front}${rest}`;
+}
+
+/** Seconds, and a URL that may be quoted: `5; url=http://…`. */
+function rewriteRefresh(refresh: string, names: AnswerNames): string {
+  return refresh.replace(
+    /^([\d.]* ?[;,]\s*url\s*=\s*["']?)(.*)$/is,
+    (_all, before: string, url: string) => before + rewriteUrl(url, names),
+  );
 }
 
 /** A cookie for the resource's host becomes one for the front's; one for a domain around it, for the front alone. */

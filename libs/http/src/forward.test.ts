@@ -224,6 +224,18 @@ for (const [cookie, rewritten] of cookies) {
   });
 }
 
+test('a Refresh of the resource leads to the front, and one to elsewhere stays', () => {
+  for (const [value, rewritten] of [
+    ['0; url=http://erp.corp:8080/a', '0; url=https://shop.example/a'],
+    ['5;URL="http://erp.corp:8080/a"', '5;URL="https://shop.example/a"'],
+    ['5; url=http://other/a', '5; url=http://other/a'],
+    ['5; url=/a', '5; url=/a'],
+    ['5', '5'],
+  ] as const) {
+    assert.equal(forwardAnswer(fields(`Refresh: ${value}`), '1.1', names)[0]?.value, rewritten);
+  }
+});
+
 test('answers lose what was meant for this hop, and gain Via', () => {
   const lines = [
     'Connection: X-Hop',
