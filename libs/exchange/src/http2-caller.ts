@@ -19,6 +19,7 @@ import {
   type RequestHead,
   type ResponseHead,
   checkHeadSize,
+  encodeTarget,
   isToken,
   malformed,
   trackingField,
@@ -33,7 +34,7 @@ import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
 import { Untaken } from './untaken.ts';
 
-const targetForm = /^[\x21-\x7e]+$/;
+const targetForm = /^[\x21-\x7e\x80-\xff]+$/;
 /** Methods of which a body is expected. */
 const enclosing = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -333,7 +334,7 @@ function readHead(raw: readonly string[]): RequestHead {
   if (path === undefined || !targetForm.test(path))
     throw malformed('no path, or one with other characters than it may have');
   if (!path.startsWith('/') && path !== '*') throw malformed('a path that does not begin with /');
-  return { method, target: path, minor: 1, fields: withHost(fields, authority) };
+  return { method, target: encodeTarget(path), minor: 1, fields: withHost(fields, authority) };
 }
 
 /** One Host, whichever way it was told; two that differ are refused (RFC 9113, 8.3.1). */

@@ -99,7 +99,7 @@ function take(bytes: Buffer): { whole: Buffer; passed: Buffer; seen: Seen } | nu
 }
 
 const pieces = fc.constantFrom(
-  'GET', 'POST', ' ', '/', '/a?b', 'http://a/', '*', ' HTTP/1.1', ' HTTP/1.0', '\r\n', '\r', '\n', '\t', '\0', ':',
+  'GET', 'POST', ' ', '/', '/a?b', '/\xe4','http://a/', '*', ' HTTP/1.1', ' HTTP/1.0', '\r\n', '\r', '\n', '\t', '\0', ':',
   'Host: a\r\n', 'Content-Length: 3\r\n', 'Content-Length: 0\r\n', 'Transfer-Encoding: chunked\r\n', 'Transfer-Encoding',
   'chunked', 'X: y\r\n', ' folded\r\n', '3\r\nabc\r\n', '0\r\n\r\n', '0\r\n', '3;x\r\nabc\r\n', 'abc', ',', 'identity', '\x0b', 'Z: 1',
 ); // prettier-ignore

@@ -23,7 +23,7 @@ export interface ResponseHead {
 }
 
 const targetCharactersMax = 8_192;
-const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
+const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
 const emptyLine = Buffer.from('\r\n\r\n');
 const carriageReturn = 0x0d;
@@ -65,10 +65,11 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
   const lineEnd = text.indexOf('\r\n');
   const match = requestLine.exec(text.slice(0, lineEnd));
   if (match === null) throw malformed('a request line that is not "method target HTTP/1.1"');
-  const [, method = '', target = '', major, minor] = match;
+  const [, method = '', written = '', major, minor] = match;
   if (major !== '1' || (minor !== '0' && minor !== '1')) {
     throw new HttpFault('HTTP_VERSION', 'only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here');
   }
+  const target = encodeTarget(written);
   if (target.length > targetCharactersMax) throw targetTooLong();
   return { method, target, minor: minor === '1' ? 1 : 0, fields: parseFields(text, lineEnd + 2, limits) };
 }
@@ -113,4 +114,12 @@ export function checkHeadSize(
   let bytes = target.length;
   for (const { name, value } of fields) bytes += name.length + value.length + ': \r\n'.length;
   if (bytes > limits.headBytesMax || fields.length > limits.fieldsMax) throw headTooLong(limits);
+}
+
+/** Bytes beyond ASCII, which curl and others send as they are, in the one form that a URL has (RFC 3986, 2.1). */
+export function encodeTarget(latin1: string): string {
+  return latin1.replaceAll(
+    /[\x80-\xff]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

@@ -12,6 +12,7 @@ export { requestFraming, responseFraming, type Framing } from './framing.ts';
 export { Gathered } from './gathered.ts';
 export {
   checkHeadSize,
+  encodeTarget,
   endsConnection,
   findHeadEnd,
   parseRequestHead,

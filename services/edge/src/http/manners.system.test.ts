@@ -99,3 +99,15 @@ test('a request of HTTP/2 without a body has the length that HTTP/1.1 tells of i
       }
     }),
   ));
+
+test('letters beyond ASCII in a target reach the resource percent-encoded, over HTTP/2 too', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const target = '/\xc3\xbcber?q=\xc3\xa4';
+      const expected = /^GET \/%C3%BCber\?q=%C3%A4 HTTP\/1\.1\r\n/;
+      world.caller().send(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.match(await (await world.connection()).got('\r\n\r\n'), expected);
+      session.request({ ':path': target }).on('error', () => {});
+      assert.match(await (await world.connection(1)).got('\r\n\r\n'), expected);
+    }),
+  ));
