@@ -360,7 +360,11 @@ export class Exchange implements ConnectionUser, Running {
       this.#sendNext();
       return;
     }
-    this.#fail(this.#cause ?? this.#causeOf(failure));
+    const cause = this.#cause ?? this.#causeOf(failure);
+    if (this.#headSent && !this.#switched) {
+      this.#sink.breakOff();
+      this.#finish(cause);
+    } else this.#fail(cause);
   }
 
   #causeOf({ code, text, fault, cut }: ConnectionFailure): Cause {

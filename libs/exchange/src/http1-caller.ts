@@ -335,6 +335,16 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     resetSocket(this.#socket);
   }
 
+  /** A length or chunks tell of themselves that something is missing; the end of the connection would not. */
+  breakOff(): void {
+    if (this.#endsByClose) {
+      this.abort();
+      return;
+    }
+    this.#keep = false;
+    this.flush();
+  }
+
   async switchProtocols(
     head: ResponseHead,
     fields: readonly Field[],

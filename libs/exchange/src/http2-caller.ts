@@ -264,6 +264,11 @@ class Http2Request implements AnswerSink, BodySink {
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
+  /** The end of the stream would tell of a whole answer. */
+  breakOff(): void {
+    this.abort();
+  }
+
   async switchProtocols(_head: ResponseHead, _fields: readonly Field[], stream: Stream): Promise<Switched> {
     stream.reset(ResetCode.Protocol, 'HTTP/2 has no Upgrade');
     return Promise.resolve({ code: ResetCode.Protocol, text: 'HTTP/2 has no Upgrade', origin: 'peer' });

@@ -75,8 +75,10 @@ export interface AnswerSink {
   readonly unsent: number;
   /** An answer of the serving end's own, in place of the resource's. */
   sendRefusal(cause: Cause): void;
-  /** The answer cannot be completed, and the caller must see that. */
+  /** The answer may not be completed, and ends at once; the caller must see that it is not whole. */
   abort(): void;
+  /** The answer cannot be completed: the caller gets what has come of it, and must see that it is not whole. */
+  breakOff(): void;
   /** The resource has changed to another protocol. Returns when both ends are joined, and says how that ended. */
   switchProtocols(
     head: ResponseHead,

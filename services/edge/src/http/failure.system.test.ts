@@ -280,7 +280,8 @@ test('an answer that breaks off is never completed by the edge', () =>
       end.answer(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n5\r\nhello\r\n`);
       await caller.got('hello');
       end.socket.end();
-      await until(() => caller.closed);
+      await caller.ended();
+      caller.socket.destroy();
       assert.doesNotMatch(caller.received, /0\r\n\r\n$/);
     }
   }));

@@ -111,3 +111,31 @@ test('letters beyond ASCII in a target reach the resource percent-encoded, over 
       assert.match(await (await world.connection(1)).got('\r\n\r\n'), expected);
     }),
   ));
+
+const cutBytes = 8_000_000;
+const cutAnswer = `HTTP/1.1 200 OK\r\nContent-Length: ${cutBytes + 1}\r\n\r\n${'x'.repeat(cutBytes)}`;
+
+test('what a resource sent before it broke off is with the caller before the connection ends', () =>
+  withHttp(async ({ caller, connection }) => {
+    const one = caller();
+    one.socket.pause();
+    one.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const end = await connection();
+    await end.got('GET');
+    end.answer(cutAnswer);
+    end.socket.end();
+    one.socket.resume();
+    assert.equal((await one.ended()).replace(/^[^]*\r\n\r\n/, '').length, cutBytes);
+  }));
+
+test('a caller of HTTP/1.0 whose answer would end with the connection sees that it broke off', () =>
+  withHttp(async ({ caller, connection }) => {
+    const one = caller().send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+    const failed = new Promise((resolve) => one.socket.once('error', resolve));
+    const end = await connection();
+    await end.got('GET');
+    end.answer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n');
+    await one.got('ok');
+    end.socket.end();
+    assert.equal(((await failed) as NodeJS.ErrnoException).code, 'ECONNRESET');
+  }));
