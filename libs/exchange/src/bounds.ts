@@ -3,6 +3,8 @@ import type { HeadLimits } from '@postern/http';
 
 /** How long a caller has, once our side has ended and it has all of its answers, to end its own. */
 export const lingerMsMax = 2_000;
+/** How long one may go on with a request that is answered already: many programs read the answer only then. */
+export const restMsMax = 30_000;
 
 /** What a caller and a resource may take in bytes, numbers and time. */
 export interface HttpBounds {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { lingerMsMax, restMsMax } from './bounds.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import type { HttpErrand } from './errand.ts';
 import { Http1Caller } from './http1-caller.ts';
@@ -154,4 +155,20 @@ test('requests that were sent at once wait until their caller takes the answers,
     assert.equal(answers, count);
     assert.equal(answered, count);
     assert.equal(connection.busy, false);
+  }));
+
+test('a caller whose request is refused may send the rest of it, in bounds, and reads the answer behind', () =>
+  withPair(async (server, caller) => {
+    const closed = Promise.withResolvers<HttpConnection>();
+    const connection = new Http1Caller(testDoor(closed.resolve), server, testFacts, 'id');
+    connection.start(Buffer.from('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n'));
+    const refused = performance.now();
+    await sendPiece(server, caller, 'the rest');
+    connection.tick(refused + lingerMsMax);
+    assert.equal(server.destroyed, false);
+    let answer = '';
+    caller.on('data', (piece) => (answer += String(piece)));
+    connection.tick(refused + restMsMax);
+    assert.equal(await closed.promise, connection);
+    assert.match(answer, /^HTTP\/1\.1 503/);
   }));

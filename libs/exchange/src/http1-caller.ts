@@ -7,7 +7,7 @@
  *                          └── 101 ──► switched: joinSocket has the socket
  *
  * Lingering: our side ended behind the answer; what the caller still sends is dropped until the answer has been taken
- * and for a moment more, because a reset would take it from it.
+ * and for a moment more, or longer while it comes, because a reset would take it from it.
  */
 import type { Socket } from 'node:net';
 import {
@@ -31,7 +31,7 @@ import {
   readSocket,
   resetSocket,
 } from '@postern/tunnel';
-import { lingerMsMax } from './bounds.ts';
+import { lingerMsMax, restMsMax } from './bounds.ts';
 import type { Cause } from './cause.ts';
 import { Exchange } from './exchange.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
@@ -66,6 +66,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #endsByClose = false;
   #state: 'open' | 'lingering' | 'switched' | 'closed' = 'open';
   #since = performance.now();
+  /** When something of what is dropped came last. */
+  #restAt = 0;
   /** What of the last answer has not been taken. */
   #rest: Untaken | null = null;
   /** What the bytes that are being taken lie in. */
@@ -115,7 +117,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
       this.#since = now;
       if (this.#rest.isLate(now, this.unsent, bodyTimeoutMs)) this.close();
     } else if (isLingering) {
-      if (now - this.#since >= lingerMsMax) this.close();
+      const isQuiet = now - Math.max(this.#since, this.#restAt) >= lingerMsMax;
+      if (isQuiet || now - this.#since >= restMsMax) this.close();
     } else if (headSince === null) {
       if (now - this.#since >= (this.#requests === 0 ? headTimeoutMs : keepAliveMs)) this.#linger();
     } else if (now - headSince >= headTimeoutMs) {
@@ -139,6 +142,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   };
 
   #take(fresh: Buffer): boolean {
+    if (this.#state === 'lingering') this.#restAt = performance.now();
     if (this.#state !== 'open') return this.#state === 'lingering';
     const bytes = this.#held.join(fresh);
     if (bytes !== fresh) this.#slab = null;
