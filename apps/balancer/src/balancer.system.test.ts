@@ -21,7 +21,6 @@ function make(
   ...argv: string[]
 ): { balancer: Service; state: string; failing: () => Promise<string> } {
   const state = mkdtempSync(join(tmpdir(), 'postern-balancer-'));
-  t.after(() => rmSync(state, { recursive: true, force: true }));
   const runs = 'exec tail -f /dev/null';
   const haproxy = script(
     state,
@@ -40,7 +39,11 @@ function make(
     metrics: balancerMetrics(metrics),
     ending: { end: () => {}, signal: new AbortController().signal },
   });
-  t.after(() => balancer.stop());
+  // What still runs writes into it.
+  t.after(async () => {
+    await balancer.stop();
+    rmSync(state, { recursive: true, force: true });
+  });
   const failing = async (): Promise<string> =>
     /^postern_balancer_failing (.+)$/m.exec(await metrics.text())?.[1] ?? '';
   return { balancer, state, failing };
