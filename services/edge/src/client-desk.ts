@@ -84,8 +84,11 @@ export class ClientDesk {
     const { gatewayId } = tunnel;
     if (this.#lists.whyFull(gatewayId) !== null) return;
     this.#lists.take(gatewayId);
-    await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
-    this.#lists.leave(gatewayId);
+    try {
+      await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
+    } finally {
+      this.#lists.leave(gatewayId);
+    }
   }
 
   /** A client answers; false when the frame is about something else. */
