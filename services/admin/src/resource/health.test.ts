@@ -13,8 +13,9 @@ const databaseMs = 3_000;
 test('health: a part whose database is away says so itself, and is not told as one that does not answer', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const bus = new MemoryHub().connect();
+  const found = Promise.withResolvers<void>();
   answer(bus, listTicketKeys, async () => {
-    await new Promise((resolve) => setTimeout(resolve, databaseMs));
+    await found.promise;
     throw new ServiceError({
       code: 'STORE_UNREACHABLE',
       status: 503,
@@ -26,6 +27,7 @@ test('health: a part whose database is away says so itself, and is not told as o
   const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   await nextTurn();
   t.mock.timers.tick(databaseMs);
+  found.resolve();
   const { body } = (await asked) as { body: { parts: { name: string; code: string | null }[] } };
   assert.equal(body.parts.find(({ name }) => name === 'acl')?.code, 'STORE_UNREACHABLE');
   await bus.close();

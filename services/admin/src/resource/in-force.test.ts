@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryHub } from '@postern/bus';
+import { type Bus, MemoryHub } from '@postern/bus';
 import { type FleetNode, answer, catchUpAtNode, listNodes } from '@postern/contracts';
 import { time } from '../fixture/stand-in.ts';
 import type { Call, Endpoint } from '../http/endpoint.ts';
@@ -18,6 +18,20 @@ function nodeOf(name: string, state: Partial<FleetNode> = {}): FleetNode {
     callers: 0,
   };
   return { name, ...facts, heard: true, ready: true, draining: false, ...state };
+}
+
+/** One node that is up and has caught up when it is asked; `onAsked` is told each time. */
+function answerAsNode(bus: Bus, onAsked: (question: { gatewayId?: string | null }) => void): void {
+  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
+  answer(
+    bus,
+    catchUpAtNode,
+    (question) => {
+      onAsked(question);
+      return { node: 'edge-1' };
+    },
+    { suffix: 'edge-1' },
+  );
 }
 
 /** Runs a change beside such nodes, of which `answering` answer; returns what was done, in turn. */
@@ -75,16 +89,7 @@ test('a node that is not heard, is not ready, or does not answer holds up no cha
 test('nodes wait for the clients of the gateway that was changed, and for none where no gateway was', async () => {
   const bus = new MemoryHub().connect();
   const asked: unknown[] = [];
-  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
-  answer(
-    bus,
-    catchUpAtNode,
-    ({ gatewayId }) => {
-      asked.push(gatewayId);
-      return { node: 'edge-1' };
-    },
-    { suffix: 'edge-1' },
-  );
+  answerAsNode(bus, ({ gatewayId }) => asked.push(gatewayId));
   const stored = endpoint({
     method: 'PUT',
     path: '/things',
@@ -105,16 +110,7 @@ test('nodes wait for the clients of the gateway that was changed, and for none w
 test('what nodes say of a change is asked for when it is in force', async () => {
   const bus = new MemoryHub().connect();
   const done: string[] = [];
-  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
-  answer(
-    bus,
-    catchUpAtNode,
-    () => {
-      done.push('in force');
-      return { node: 'edge-1' };
-    },
-    { suffix: 'edge-1' },
-  );
+  answerAsNode(bus, () => done.push('in force'));
   const stored = endpoint({
     method: 'PATCH',
     path: '/things',
