@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request as httpRequest,
+} from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -27,6 +32,23 @@ const goodCall = {
   facts: { name: 'c', version: '1', platform: 'test' },
 };
 
+/** The head of a first call, of which the body is the test's to send. */
+function beginCall(
+  world: World,
+  change: { path?: string; method?: string; headers?: OutgoingHttpHeaders } = {},
+): ClientRequest {
+  return httpsRequest({
+    host: '127.0.0.1',
+    servername: 'localhost',
+    port: world.edge.ports.connect,
+    path: '/v1/connect',
+    method: 'POST',
+    ca: world.platform.caPem,
+    agent: false,
+    ...change,
+  });
+}
+
 function call(
   world: World,
   body: unknown,
@@ -34,16 +56,8 @@ function call(
 ): Promise<Answer> {
   const { token = rightToken, path = '/v1/connect', method = 'POST' } = change;
   return new Promise((resolve, reject) => {
-    const request = httpsRequest({
-      host: '127.0.0.1',
-      servername: 'localhost',
-      port: world.edge.ports.connect,
-      path,
-      method,
-      ca: world.platform.caPem,
-      agent: false,
-      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
-    });
+    const headers: OutgoingHttpHeaders = token === '' ? {} : { authorization: `Bearer ${token}` };
+    const request = beginCall(world, { path, method, headers });
     request.on('response', (response) => void readAnswer(response).then(resolve, reject));
     request.on('error', reject);
     request.end(typeof body === 'string' ? body : JSON.stringify(body));
@@ -100,15 +114,7 @@ test('each fault of a first call has a status and a code', async () => {
 
 test('a body that is longer than it may be is refused also where it does not say how long it is', async () => {
   await withWorld(async (world) => {
-    const request = httpsRequest({
-      host: '127.0.0.1',
-      servername: 'localhost',
-      port: world.edge.ports.connect,
-      path: '/v1/connect',
-      method: 'POST',
-      ca: world.platform.caPem,
-      agent: false,
-    });
+    const request = beginCall(world);
     // The node may close while the rest is on its way.
     request.on('error', () => {});
     const answered = once(request, 'response') as Promise<[IncomingMessage]>;
@@ -184,16 +190,7 @@ test('garbage, silence and half a request leave nothing behind', async () => {
 
 test('a client that goes in the middle of its call is no fault of the node', async () => {
   await withWorld(async (world) => {
-    const request = httpsRequest({
-      host: '127.0.0.1',
-      servername: 'localhost',
-      port: world.edge.ports.connect,
-      path: '/v1/connect',
-      method: 'POST',
-      ca: world.platform.caPem,
-      agent: false,
-      headers: { 'content-length': '100' },
-    });
+    const request = beginCall(world, { headers: { 'content-length': '100' } });
     request.on('error', () => {});
     request.write('{', () => request.destroy());
     await untilMetric(world, /postern_edge_first_calls_total\{code="EDGE_CALL_MALFORMED"\} 1/);

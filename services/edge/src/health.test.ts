@@ -19,6 +19,14 @@ function tunnelsOf(...clientIds: string[]): Tunnels {
   return { all: () => tunnels, of: () => tunnels } as unknown as Tunnels;
 }
 
+/** A node that hears of the others, and the bus of another. */
+function listening(tunnels: Tunnels): { health: Health; other: ReturnType<MemoryHub['connect']> } {
+  const hub = new MemoryHub();
+  const health = new Health({ bus: hub.connect(), node: 'here', tunnels, logger: silentLogger });
+  health.listen();
+  return { health, other: hub.connect() };
+}
+
 test('a node that comes later hears at once of what fails, from the node that has the client', async () => {
   const hub = new MemoryHub();
   const logger = silentLogger;
@@ -91,15 +99,7 @@ test('what a client finds counts here at once, and is told to other nodes once a
 });
 
 test('what clients of other nodes found of a destination is forgotten with it, so that it takes no room', async () => {
-  const hub = new MemoryHub();
-  const health = new Health({
-    bus: hub.connect(),
-    node: 'here',
-    tunnels: tunnelsOf(),
-    logger: silentLogger,
-  });
-  health.listen();
-  const other = hub.connect();
+  const { health, other } = listening(tunnelsOf());
   const tell = async (from: number, to: number): Promise<void> => {
     for (let first = from; first < to; first += healthFindingsMax) {
       const ids = Array.from(
@@ -122,12 +122,8 @@ test('what clients of other nodes found of a destination is forgotten with it, s
 });
 
 test('what many clients found is told as far as one answer on the bus takes it', async () => {
-  const hub = new MemoryHub();
   const clientIds = Array.from({ length: 40 }, (_, at) => `c${at}`);
-  const tunnels = tunnelsOf(...clientIds);
-  const health = new Health({ bus: hub.connect(), node: 'here', tunnels, logger: silentLogger });
-  health.listen();
-  const other = hub.connect();
+  const { health, other } = listening(tunnelsOf(...clientIds));
   const destinationIds = Array.from({ length: healthFindingsMax }, (_, at) => `d${at}`);
   const cause = 'x'.repeat(1_000);
   const items = destinationIds.map((destinationId) => ({ destinationId, ok: false, since: '', cause }));
@@ -140,15 +136,7 @@ test('what many clients found is told as far as one answer on the bus takes it',
 });
 
 test('what was found last has room, however many findings of destinations that are gone came late', async () => {
-  const hub = new MemoryHub();
-  const health = new Health({
-    bus: hub.connect(),
-    node: 'here',
-    tunnels: tunnelsOf(),
-    logger: silentLogger,
-  });
-  health.listen();
-  const other = hub.connect();
+  const { health, other } = listening(tunnelsOf());
   const tell = async (destinationId: string): Promise<void> => {
     const items = [{ destinationId, ok: false, since: new Date(0).toISOString(), cause: 'refused' }];
     other.publish(healthChanged.subject, { node: 'other', gatewayId: 'g1', clientId: 'c', items });
