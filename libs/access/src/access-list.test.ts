@@ -350,7 +350,15 @@ const servers: Record<string, (path: string) => string> = {
   'drops parameters, then decodes (Tomcat)': (path) => decodeURIComponent(dropParameters(path)),
   'does all, and takes a backslash for a slash': (path) =>
     decodeURIComponent(dropParameters(path)).replaceAll('\\', '/'),
+  'decodes, and takes a backslash for a letter': (path) => decodeURIComponent(path).replaceAll('\\', '%5C'),
+  'decodes, then joins slashes (nginx)': (path) => joinSlashes(decodeURIComponent(path)),
+  'decodes, resolves dots, then joins slashes': (path) =>
+    joinSlashes(new URL(`http://h${decodeURIComponent(path)}`).pathname),
 };
+
+function joinSlashes(path: string): string {
+  return path.replaceAll(/\/{2,}/g, '/');
+}
 
 function dropParameters(path: string): string {
   return path
@@ -377,6 +385,10 @@ for (const [server, read] of Object.entries(servers)) {
       '/pub/..;/admin/x;%2F..%2F..%2Fpub%2F',
       '/pub/..%2Fadmin%2Fx%2F..;%2F..;%2Fpub%2F',
       '/x/..;/admin/x;%2F..%2F..%2Fx',
+      '/pub//%2E%2E/admin',
+      '/x//..%2Fadmin',
+      '/%2Fadmin%2F%2F..%2Fx',
+      '/%2Fadmin%2Fx%5C..%5C..%5C..%5Cy',
     ])
       check(path);
     const piece = fc.constantFrom('/', '..', '.', ';', '%2F', '%5C', '\\', '%3B', 'pub', 'admin', 'x');
