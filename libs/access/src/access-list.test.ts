@@ -84,6 +84,12 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
   ['IPv6 is compared in one form', ['allow [FD00:0::5]:1'], ['fd00::5', 1], 'allow [fd00::5]:1'],
   ['IPv6 in brackets is the same', ['allow [fd00::5]:1'], ['[fd00::5]', 1], 'allow [fd00::5]:1'],
   [
+    'IPv6 that ends in four parts is the IPv6 address that the system dials',
+    ['allow *:*', 'deny [::1]:*'],
+    ['::0.0.0.1', 22],
+    'deny [::1]:*',
+  ],
+  [
     'IPv4 within IPv6 is that IPv4',
     ['deny 10.0.0.0/8:*', 'allow *:*'],
     ['::ffff:10.0.0.5', 1],
@@ -102,7 +108,8 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
     'deny 10.0.0.5:1',
   ],
   ['a block does not hold a name', ['allow 0.0.0.0/0:*'], ['db.corp', 1], null],
-  ['an IPv4 block does not hold IPv6', ['allow 0.0.0.0/0:*'], ['fd00::5', 1], null],
+  ['an IPv4 block does not hold IPv6', ['allow 10.0.0.0/8:*'], ['::10.0.0.5', 1], null],
+  ['* holds every host', ['allow *:1'], ['db.corp', 1], 'allow *:1'],
   ['an odd form of an address is a name, which no block holds', ['allow 127.0.0.0/8:1'], ['127.1', 1], null],
   ['a rule with a path does not allow where the path is not known', ['allow h:80/a'], ['h', 80], null],
   [
@@ -126,6 +133,12 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
   ['coded dots do not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/%2e%2e/admin'], null],
   ['path parameters do not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/..;/admin'], null],
   ['a coded slash does not widen an allow', ['allow h:80/orders'], ['h', 80, '/orders/..%2fadmin'], null],
+  [
+    'a coded slash beside what is no UTF-8 does not widen an allow',
+    ['allow h:80/orders'],
+    ['h', 80, '/orders/%ff/..%2f..%2fadmin'],
+    null,
+  ],
   [
     'a path that is coded in the rule matches itself',
     ['allow h:80/%C3%A9'],
@@ -166,7 +179,9 @@ test('a resolved address is not refused by rules that its name has been asked by
 test('an address that no rule can name is denied, since the system would dial it', () => {
   const list = compileAccessList(['allow *:*', 'deny 10.0.0.9:*'].map(rule));
   const host = '::ffff:10.0.0.9%lo';
-  assert.match(decideResolved(list, { host, port: 1 }, host)?.reason ?? '', /no rule can name the address/);
+  const decision = decideResolved(list, { host, port: 1 }, host);
+  assert.match(decision?.reason ?? '', /no rule can name the address/);
+  assert.equal(decision?.allowed, false);
 });
 
 test('nobody’s address is denied where the loopback is, to which the system leads', () => {
@@ -387,6 +402,7 @@ for (const [server, read] of Object.entries(servers)) {
       '/x/..;/admin/x;%2F..%2F..%2Fx',
       '/pub//%2E%2E/admin',
       '/x//..%2Fadmin',
+      '/x%2F%2F.%2F..%2Fadmin',
       '/%2Fadmin%2F%2F..%2Fx',
       '/%2Fadmin%2Fx%5C..%5C..%5C..%5Cy',
     ])
@@ -403,6 +419,7 @@ test('whether any path may be reached is not answered by rules that deny a part 
   const list = compileAccessList([
     { action: 'allow', host: 'a', port: '80', path: '/pub/' },
     { action: 'deny', host: 'a', port: '80', path: '/' },
+    { action: 'allow', host: '*', port: '*' },
     { action: 'deny', host: 'b', port: '*' },
   ]);
   assert.ok(decide(list, { host: 'a', port: 80, somePath: true }).allowed);

@@ -40,7 +40,8 @@ export function parseAddress(text: string): Address | null {
 function readAddress(text: string): Address | null {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
   if (isIP(bare) === 0 || bare.includes('%')) return null;
-  const parsed = ipaddr.process(bare);
+  // ipaddr.js takes `::0.0.0.1` for `::ffff:0.0.0.1`; the system dials `::1`.
+  const parsed = ipaddr.process(isIP(bare) === 6 ? new URL(`http://[${bare}]`).hostname.slice(1, -1) : bare);
   return {
     family: parsed.kind() === 'ipv4' ? 4 : 6,
     value: toNumber(parsed.toByteArray()),

@@ -25,8 +25,10 @@ test('source rules: an address, a block, a range and *', () => {
   assert.equal(allows([{ source: '1.2.3.4' }], '1.2.3.4'), true);
   assert.equal(allows([{ source: '1.2.3.4' }], '1.2.3.5'), false);
   assert.equal(allows([{ source: '1.2.3.0/24' }], '1.2.3.255'), true);
-  assert.equal(allows([{ source: '1.2.3.4-1.2.4.1' }], '1.2.4.1'), true);
-  assert.equal(allows([{ source: '1.2.3.4-1.2.4.1' }], '1.2.4.2'), false);
+  assert.deepEqual(
+    ['1.2.3.3', '1.2.3.4', '1.2.4.1', '1.2.4.2'].map((one) => allows([{ source: '1.2.3.4-1.2.4.1' }], one)),
+    [false, true, true, false],
+  );
   assert.equal(allows([{ source: 'fd00::1 - fd00::ff' }], 'fd00::10'), true);
   assert.equal(allows([{ source: '*' }], 'fd00::10'), true);
   assert.equal(allows([{ source: '*' }], 'nonsense'), false);
@@ -35,6 +37,11 @@ test('source rules: an address, a block, a range and *', () => {
 test('source rules: IPv4 within IPv6 is that IPv4, at both ends', () => {
   assert.equal(allows([{ source: '1.2.3.4' }], '::ffff:1.2.3.4'), true);
   assert.equal(allows([{ source: '::ffff:1.2.3.4' }], '1.2.3.4'), true);
+});
+
+test('source rules: an IPv6 address is no IPv4 one of the same number', () => {
+  for (const source of ['1.2.3.4', '1.2.3.0/24', '1.2.3.4-1.2.3.9'])
+    assert.equal(allows([{ source }], '::1.2.3.4'), false, source);
 });
 
 test('source rules: the source port must be in its range, both ends of it included', () => {
@@ -56,8 +63,10 @@ test('source rules: a new rule of an app replaces its old one only', () => {
 
 test('source rules: a rule that is there already is not doubled', () => {
   assert.deepEqual(
-    addSourceRule([{ source: '1.1.1.1' }, { source: '1.1.1.1', app: 'a' }], { source: '1.1.1.1' }),
-    [{ source: '1.1.1.1', app: 'a' }, { source: '1.1.1.1' }],
+    addSourceRule([{ source: '1.1.1.1' }, { source: '1.1.1.1', app: 'a' }, { source: '2.2.2.2' }], {
+      source: '1.1.1.1',
+    }),
+    [{ source: '1.1.1.1', app: 'a' }, { source: '2.2.2.2' }, { source: '1.1.1.1' }],
   );
 });
 
