@@ -6,6 +6,10 @@ import { accessRulesMax, normalizeRules } from './rule.ts';
 const wrong: [host: string, port: string, path: string | undefined, at: string][] = [
   ['', '1', undefined, '/rules/0/host'],
   ['10.0.0.5/33', '1', undefined, '/rules/0/host'],
+  ['::ffff:10.0.0.5/95', '1', undefined, '/rules/0/host'],
+  ['a.corp/8', '1', undefined, '/rules/0/host'],
+  ['[fd00::5', '1', undefined, '/rules/0/host'],
+  ['fd00::5]', '1', undefined, '/rules/0/host'],
   ['10.0.0.256', '1', undefined, '/rules/0/host'],
   ['127.1', '1', undefined, '/rules/0/host'],
   ['0x7f.0.0.1', '1', undefined, '/rules/0/host'],
