@@ -215,9 +215,9 @@ test('a kept connection is not used for a resource that is another now, nor kept
         idleTimeoutSeconds: 9,
       }),
     });
-    await until(() => JSON.stringify(world.edge.status()).includes('"listening":true'));
+    await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
     const again = world.caller().send(get);
-    const second = await until(() => (first.received.includes('GET') ? first : world.resource[1]));
+    const second = await world.connection(1);
     await second.got('GET');
     second.answer(ok);
     await again.got('ok');
