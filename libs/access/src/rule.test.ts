@@ -21,6 +21,7 @@ const wrong: [host: string, port: string, path: string | undefined, at: string][
   ['http://a', '1', undefined, '/rules/0/host'],
   ['a b', '1', undefined, '/rules/0/host'],
   [`${'a'.repeat(64)}.corp`, '1', undefined, '/rules/0/host'],
+  [`${'a.'.repeat(126)}bc`, '1', undefined, '/rules/0/host'],
   ['a', '0', undefined, '/rules/0/port'],
   ['a', '65536', undefined, '/rules/0/port'],
   ['a', '9-8', undefined, '/rules/0/port'],
@@ -31,6 +32,7 @@ const wrong: [host: string, port: string, path: string | undefined, at: string][
   ['a', '1', '/a?b', '/rules/0/path'],
   ['a', '1', '/\u0000', '/rules/0/path'],
   ['a', '1', '/*/admin', '/rules/0/path'],
+  ['a', '1', `/${'a'.repeat(1024)}`, '/rules/0/path'],
 ];
 
 for (const [host, port, path, at] of wrong) {
