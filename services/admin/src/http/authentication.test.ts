@@ -10,7 +10,7 @@ import {
   verifyApiKey,
   type ApiKey,
 } from '@postern/contracts';
-import { asksPerAddressMax, Authenticator } from './authentication.ts';
+import { asksMax, asksPerAddressMax, Authenticator } from './authentication.ts';
 
 const here = '192.0.2.1';
 const time = '2026-01-01T00:00:00.000Z';
@@ -112,6 +112,15 @@ describe('an authenticator', () => {
       2_000 - asksPerAddressMax,
     );
     await assert.rejects(authenticator.authenticate('Bearer wrong', here), code('ADMIN_KEY_WRONG'));
+  });
+
+  it('has few unknown keys of all addresses looked up at once', async () => {
+    const flood = Array.from({ length: 2 * asksMax }, (_, n) =>
+      authenticator.authenticate(`Bearer wrong${n}`, `192.0.2.${n % 250}`),
+    );
+    await Promise.allSettled(flood);
+    assert.equal(asked.length, asksMax);
+    assert.deepEqual(await authenticator.authenticate('Bearer good', here), owner);
   });
 
   it('does not remember that acl was out of reach', async () => {

@@ -20,7 +20,7 @@ import type { Bus, Subscription } from '@postern/bus';
 import { adminError } from '../errors.ts';
 
 /** Questions to acl at once, a quarter of what acl answers at once (libs/bus). */
-const asksMax = 256;
+export const asksMax = 256;
 /** Of one address. */
 export const asksPerAddressMax = 32;
 

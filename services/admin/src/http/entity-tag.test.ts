@@ -23,6 +23,7 @@ describe('If-Match', () => {
     }
     assert.throws(() => demandRevision('"6"', 7), code('ADMIN_REVISION_STALE'));
     demandRevision('"7"', 7);
+    demandRevision('*', 7);
   });
 
   it('is refused when it is no list of tags, or too long a one', async () => {

@@ -27,8 +27,8 @@ export async function expectedRevision(
 }
 
 /** The same for changes that an owner does not hold to a revision: compared with what was read just before. */
-export function demandRevision(ifMatch: string | undefined, current: number): void {
-  if (ifMatch === undefined || ifMatch.trim() === '*') return;
+export function demandRevision(ifMatch: string, current: number): void {
+  if (ifMatch.trim() === '*') return;
   if (!revisionsOf(ifMatch).includes(current)) throw staleRevision();
 }
 
