@@ -244,6 +244,21 @@ test('a revoked token is told to nodes for as long as it is remembered, and is l
   );
 });
 
+test('a token is shown and revoked under its own gateway only', async (t) => {
+  const { bus, router } = await setUp(t);
+  router.put({ id: 'other', name: 'Other', enabled: true, requireToken: true });
+  const { token, ...made } = await makeToken(bus, { gatewayId: 'plant', input: {} });
+  const own = { gatewayId: 'plant', id: made.id };
+  assert.deepEqual(await ask(bus, getToken, own), made);
+  for (const theirs of [
+    { ...own, gatewayId: 'other' },
+    { ...own, id: 'none' },
+  ])
+    for (const question of [getToken, revokeToken])
+      await assert.rejects(ask(bus, question, theirs), { code: 'ACL_TOKEN_NOT_FOUND' });
+  await open(bus, token);
+});
+
 test('a gateway has at most as many tokens as the settings say', async (t) => {
   const { bus } = await setUp(t);
   const create = () => makeToken(bus, { gatewayId: 'plant', input: {} });
@@ -590,6 +605,7 @@ test('tokens and keys that are over are forgotten, others kept', async (t) => {
   const gatewayId = 'plant';
   const short = await makeToken(bus, { gatewayId, input: { expiresInDays: 1 } });
   const long = await makeToken(bus, { gatewayId, input: { expiresInDays: 0 } });
+  const middle = await makeToken(bus, { gatewayId, input: { expiresInDays: 40 } });
   clock.now += 32 * dayMs;
   await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_EXPIRED' });
   await acl.stop();
@@ -597,7 +613,7 @@ test('tokens and keys that are over are forgotten, others kept', async (t) => {
   await again.start();
   t.after(() => again.stop());
   await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_WRONG' });
-  await open(bus, long.token);
+  for (const { token } of [long, middle]) await open(bus, token);
   assert.equal((await ask(bus, listTicketKeys, {})).keys.length, 1);
 });
 
