@@ -86,6 +86,23 @@ describe('a change of the key-encryption key', () => {
     await openAuthorities(store, alone);
   });
 
+  it('is done when the last of many pages is, not the first', async () => {
+    for (let index = secretCount; index < 220; index += 1) {
+      const place = { collection: secretCollection, id: `secret-${index}`, version: 1 };
+      const sealed = await sealSecret(ring, place, Buffer.from('one of many'));
+      await documents.secrets.insert({ id: place.id, revision: 1, version: 1, sealed });
+    }
+    keys = [nextKey, oldKey];
+    assert.equal((await rotation.start()).total, 223);
+    await done.promise;
+    assert.equal(rotation.progress.state, 'done');
+    for (let index = 0; index < 220; index += 1)
+      assert.equal(
+        envelopeKeyId((await documents.secrets.get(`secret-${index}`))?.sealed ?? ''),
+        rotation.progress.keyId,
+      );
+  });
+
   it('that is stopped in the middle loses nothing, and goes on with the next start', async () => {
     keys = [nextKey, oldKey];
     let seen = 0;
@@ -112,6 +129,7 @@ describe('a change of the key-encryption key', () => {
     const id = 'secret-3';
     const place = { collection: secretCollection, id, version: 2 };
     const onDocument = async (at: string): Promise<void> => {
+      if (at === 'secret-2') await documents.secrets.delete(at);
       const found = await documents.secrets.get(id);
       if (at !== id || found === null || found.version === 2) return;
       await documents.secrets.replace({
