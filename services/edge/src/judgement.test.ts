@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Policy, Route } from '@postern/contracts';
-import { judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
+import { judgeHandshake, judgeKept, judgeNew, judgeOwn, judgeRunning } from './judgement.ts';
 import { ownListOf } from './rulebook.ts';
-import { policyOf, routeOf } from './fixture/documents.ts';
+import { frontOf, policyOf, routeOf } from './fixture/documents.ts';
 
 const caller = { address: '192.0.2.7', port: 40_000 };
 
@@ -56,4 +56,29 @@ test('the client’s own list denies in its own name', () => {
   assert.equal(cause?.code, 'EDGE_CLIENT_DENIED');
   assert.equal(cause?.end, 'client');
   assert.equal(judgeOwn(policyOf({}), null, target), null);
+});
+
+test('what is kept for the next request ends with its destination, its gateway, or the last path that is allowed', () => {
+  const code = (route: Route | undefined, policy?: Policy) => judgeKept(route, policy)?.code ?? null;
+  const somePath: Policy['accessList'] = [{ action: 'allow', host: '*', port: '*', path: '/a' }];
+  assert.equal(code(routeOf({}), policyOf({ accessList: somePath })), null);
+  assert.equal(code(undefined, policyOf({})), 'EDGE_DESTINATION_DELETED');
+  assert.equal(code(routeOf({ gatewayEnabled: false }), policyOf({})), 'EDGE_GATEWAY_DISABLED');
+  assert.equal(code(routeOf({}), undefined), 'EDGE_GATEWAY_DISABLED');
+  assert.equal(code(routeOf({}), policyOf({ enabled: false })), 'EDGE_GATEWAY_DISABLED');
+  assert.equal(code(routeOf({}), policyOf({ accessList: [] })), 'EDGE_ACCESS_DENIED');
+});
+
+test('a caller whom the source rules refuse gets no TLS handshake of an HTTP front', () => {
+  const sourceRules = [{ destinationId: 'd1', restricted: true, rules: [] }];
+  const code = (mode: 'none' | 'server', policy: Partial<Policy> | null) => {
+    const front = frontOf({ tls: { ...frontOf().tls, mode } });
+    const given = policy === null ? undefined : policyOf(policy);
+    return judgeHandshake({ ...routeOf({}), front }, given, caller)?.code ?? null;
+  };
+  assert.equal(code('server', { sourceRules }), 'EDGE_SOURCE_DENIED');
+  assert.deepEqual(
+    [code('server', {}), code('none', { sourceRules }), code('server', null)],
+    [null, null, null],
+  );
 });

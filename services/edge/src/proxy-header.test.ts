@@ -51,6 +51,8 @@ test('version 2: both families, LOCAL, UNSPEC, and facts behind the addresses ar
     bytes: 52,
   });
   assert.deepEqual(readHex(`${signature}20000000`), { kind: 'header', ends: null, bytes: 16 });
+  const local = readHex(`${signature}2011000cc0000201c6336407dc0401bb`);
+  assert.deepEqual(local, { kind: 'header', ends: null, bytes: 28 });
   assert.deepEqual(readHex(`${signature}21000000`), { kind: 'header', ends: null, bytes: 16 });
 });
 
@@ -78,6 +80,7 @@ test('what is no header is refused', () => {
     [/unknown command/, readHex(`${signature}22000000`)],
     [/not for a TCP connection/, readHex(`${signature}21120000`)],
     [/ends too early/, readHex(`${signature}2111000b${'00'.repeat(11)}`)],
+    [/ends too early/, readHex(`${signature}21210023${'00'.repeat(35)}`)],
     [/longer than/, readHex(`${signature}2111ffff`)],
   ];
   for (const [fault, answer] of wrong) assert.match(faultOf(answer), fault);

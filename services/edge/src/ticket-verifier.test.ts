@@ -82,6 +82,8 @@ test('each fault of a ticket has a code of its own', async () => {
 
 test('clocks may differ a little', async () => {
   assert.equal(await codeOf(await helloOf({ expiresIn: -2 })), 'ok');
+  const now = Math.floor(Date.now() / 1000);
+  assert.equal(await codeOf(await helloOf({ claims: { iat: now + 3 } })), 'ok');
 });
 
 test('a clock that is wrong is named: the text says by how much', async () => {
@@ -100,6 +102,12 @@ test('a proof counts for one key, one node and one nonce', async () => {
   assert.equal(await codeOf(await helloOf({ prover: other.privateKey })), 'EDGE_PROOF_WRONG');
   assert.equal(await codeOf(await helloOf({ node: 'edge-2' })), 'EDGE_PROOF_WRONG');
   assert.equal(await codeOf(await helloOf({ nonce: 'm'.repeat(32) })), 'EDGE_PROOF_WRONG');
+  for (const proof of ['', 'AAAA'])
+    assert.equal(await codeOf({ ...(await helloOf()), proof }), 'EDGE_PROOF_WRONG');
+  for (const x of ['A'.repeat(42), '_'.repeat(43)]) {
+    const claims = { cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x } } };
+    assert.notEqual(await codeOf(await helloOf({ claims })), 'ok');
+  }
 });
 
 test('a reserve ticket is taken only while acl is out of reach', async () => {
