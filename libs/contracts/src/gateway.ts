@@ -63,7 +63,7 @@ export type GatewayRecord = Static<typeof GatewayRecord>;
 
 /** Makes a gateway; its ID is 11 random characters without `-`. */
 export const createGateway = defineQuestion('router.gateways.create', GatewayInput, Gateway);
-/** One gateway. */
+/** One gateway. `deleted` of a refusal says whether there was one. */
 export const getGateway = defineQuestion('router.gateways.get', Type.Object({ id: Type.String() }), Gateway);
 /** Gateways, or those among `ids` when it is given. */
 export const listGateways = defineQuestion(
@@ -87,7 +87,7 @@ export const deleteGateway = defineQuestion(
   Done,
   { deadlineMs: 15_000 },
 );
-/** Asks acl to take over, before it answers, what the router says of a gateway now. */
+/** Asks acl to take over, before it answers, what the router says of a gateway now, also that it was deleted. */
 export const followGateway = defineQuestion('acl.gateways.follow', Type.Object({ id: Type.String() }), Done, {
   deadlineMs: 1_000,
 });

@@ -13,6 +13,11 @@ export const ServiceErrorBody = Type.Object({
       description: 'which parts of the body were wrong, as JSON pointers',
     }),
   ),
+  deleted: Type.Optional(
+    Type.Boolean({
+      description: 'of what was not found: whether it was deleted here, so that it will never be again',
+    }),
+  ),
 });
 export type ServiceErrorBody = Static<typeof ServiceErrorBody>;
 

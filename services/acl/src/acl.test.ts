@@ -98,6 +98,18 @@ const open = (bus: Bus, token: string | null, gatewayId = 'plant') =>
     address: '192.0.2.1',
   });
 
+/** Puts what one acl holds in place of what another does. */
+async function restore(from: Bus, to: Bus): Promise<void> {
+  const { begin, read, beginRestore, chunk, commit } = backupQuestions('acl');
+  const { handle, ...part } = await ask(from, begin, {});
+  const [replica = '', snapshot = ''] = handle.split('.');
+  const { data } = await ask(from, read, { snapshot, offset: 0 }, { suffix: replica });
+  const restoreId = newId();
+  await ask(to, beginRestore, { restoreId, part, overwrite: true });
+  await ask(to, chunk, { restoreId, index: 0, data });
+  await ask(to, commit, { restoreId });
+}
+
 function startNode(t: TestContext, bus: Bus): PresenceAnnouncer {
   const address = { node: 'edge-1', zone: '', host: '127.0.0.1', port: 9000, serverName: 'edge-1' };
   const node = new PresenceAnnouncer({
@@ -481,14 +493,7 @@ test('a restored policy takes what the restored router says, also where its gate
   };
   await follow(from, 5, false);
   await follow(from, 6, true);
-  const { begin, read, beginRestore, chunk, commit } = backupQuestions('acl');
-  const { handle, ...part } = await ask(from.bus, begin, {});
-  const [replica = '', snapshot = ''] = handle.split('.');
-  const { data } = await ask(from.bus, read, { snapshot, offset: 0 }, { suffix: replica });
-  const restoreId = newId();
-  await ask(to.bus, beginRestore, { restoreId, part, overwrite: true });
-  await ask(to.bus, chunk, { restoreId, index: 0, data });
-  await ask(to.bus, commit, { restoreId });
+  await restore(from.bus, to.bus);
   assert.equal((await policyOf(to.bus, 'plant'))?.enabled, true);
   await follow(to, 5, false);
   assert.equal((await policyOf(to.bus, 'plant'))?.enabled, false);
@@ -509,7 +514,7 @@ test('what the router says of a gateway holds when acl was asked to follow, and 
   assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
   await follow(6, true);
   await open(bus, token);
-  router.gateways.delete('plant');
+  router.delete('plant');
   await ask(bus, followGateway, { id: 'plant' });
   assert.equal(await policyOf(bus, 'plant'), undefined);
 });
@@ -537,7 +542,7 @@ test('what was deleted while acl was away is dropped when it is back', async (t)
   const { bus, router, acl, make, store } = await setUp(t);
   await makeToken(bus, { gatewayId: 'plant', input: {} });
   await acl.stop();
-  router.gateways.delete('plant');
+  router.delete('plant');
   const again = make();
   const dropped = policies(bus, (items) => !items.has('plant'));
   await again.start();
@@ -552,6 +557,51 @@ test('nothing is dropped on the word of a cache while the router does not confir
   const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
   await router.hide('plant', bus);
   await open(bus, token);
+});
+
+test('what a router does not find but has not deleted keeps its tokens and rules: it may be on another database', async (t) => {
+  const { bus, router, acl, make, store } = await setUp(t);
+  router.destinations.add('db');
+  const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
+  await ask(bus, putSourceRules, { gatewayId: 'plant', destinationId: 'db', input: { restricted: true } });
+  await router.lose('plant', bus);
+  await ask(bus, followGateway, { id: 'plant' });
+  await open(bus, token);
+  // Also in the survey of a start.
+  await acl.stop();
+  const again = make();
+  const asked = router.asked();
+  await again.start();
+  t.after(() => again.stop());
+  await asked;
+  await bus.flush(1_000);
+  await open(bus, token);
+  assert.equal(await (await store.collection('sourceRules')).count(), 1);
+});
+
+test('what was restored for a gateway that the restored router has never had is dropped', async (t) => {
+  const [from, to] = [await setUp(t), await setUp(t)];
+  to.router.gateways.clear();
+  const { token } = await makeToken(from.bus, { gatewayId: 'plant', input: {} });
+  const dropped = policies(to.bus, (items) => items.has('plant')).then(() =>
+    policies(to.bus, (items) => !items.has('plant')),
+  );
+  await restore(from.bus, to.bus);
+  await dropped;
+  await assert.rejects(open(to.bus, token), { code: 'ACL_GATEWAY_UNKNOWN' });
+});
+
+test('what was restored is kept once the router has confirmed it, also where it does not find it later', async (t) => {
+  const [from, to] = [await setUp(t), await setUp(t)];
+  const { token } = await makeToken(from.bus, { gatewayId: 'plant', input: {} });
+  const asked = to.router.asked();
+  await restore(from.bus, to.bus);
+  await asked;
+  await open(to.bus, token);
+  await ask(to.bus, followGateway, { id: 'plant' });
+  await to.router.lose('plant', to.bus);
+  await ask(to.bus, followGateway, { id: 'plant' });
+  await open(to.bus, token);
 });
 
 test('API keys are recognised by their hash, until they are deleted', async (t) => {

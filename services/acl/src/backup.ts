@@ -5,6 +5,7 @@ import type { FeedOwner } from '@postern/replica';
 import type { StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
 import type { Documents, PolicyDocument } from './document.ts';
+import { restoredPolicy } from './policies.ts';
 
 type Kept = Exclude<keyof Documents, 'ticketKeys'>;
 
@@ -35,10 +36,7 @@ const schemas: Record<Kept, TSchema> = {
  * The router's backup is a moment older than acl's: with the revision that acl had seen, what the restored router says
  * would be taken for an earlier word.
  */
-function asSaidBefore(policy: StoredDocument): StoredDocument {
-  const { gatewayRevision: _seen, ...said } = policy as PolicyDocument;
-  return said;
-}
+const asSaidBefore = (policy: StoredDocument): StoredDocument => restoredPolicy(policy as PolicyDocument);
 
 /** The owner's side of it. */
 export function backupSource(documents: Documents, policies: FeedOwner): BackupSource {

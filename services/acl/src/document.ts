@@ -14,7 +14,7 @@ export interface PolicyDocument extends Dated {
   name: string;
   enabled: boolean;
   requireToken: boolean;
-  /** The revision of the gateway that this is of; not in what an earlier version stored. */
+  /** The revision of the gateway that this is of; 0 as it was restored, and not in what an earlier version stored. */
   gatewayRevision?: number;
 }
 

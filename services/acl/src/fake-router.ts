@@ -33,6 +33,8 @@ export class FakeRouter {
   revision = 1;
   /** What the feed leaves out although it is there. */
   readonly hidden = new Set<string>();
+  /** What it knows to be deleted. */
+  readonly deleted = new Set<string>();
   readonly #store: Store;
   readonly #subscriptions: Subscription[];
   readonly #asked: (() => void)[] = [];
@@ -86,9 +88,15 @@ export class FakeRouter {
     await done;
   }
 
+  /** Deletes a gateway. */
+  delete(id: string): void {
+    this.gateways.delete(id);
+    this.deleted.add(id);
+  }
+
   /** Deletes a gateway, and waits until acl has dropped it. */
   async remove(id: string, bus: Bus): Promise<void> {
-    this.gateways.delete(id);
+    this.delete(id);
     const done = policies(bus, (items) => !items.has(id));
     await this.#announce(id);
     await done;
@@ -97,10 +105,25 @@ export class FakeRouter {
   /** Leaves a gateway out of the feed, and waits until acl has asked whether it is gone. */
   async hide(id: string, bus: Bus): Promise<void> {
     this.hidden.add(id);
-    const asked = new Promise<void>((resolve) => this.#asked.push(resolve));
+    await this.#untilAsked(id, bus);
+  }
+
+  /** Finds a gateway no more, as on a database of before it was made, and waits until acl has asked for it. */
+  async lose(id: string, bus: Bus): Promise<void> {
+    this.gateways.delete(id);
+    await this.#untilAsked(id, bus);
+  }
+
+  async #untilAsked(id: string, bus: Bus): Promise<void> {
+    const asked = this.asked();
     await this.#announce(id);
     await asked;
     await bus.flush(1_000);
+  }
+
+  /** Resolves when a gateway is asked for next. */
+  asked(): Promise<void> {
+    return new Promise((resolve) => this.#asked.push(resolve));
   }
 
   async stop(): Promise<void> {
@@ -118,15 +141,18 @@ export class FakeRouter {
   #gateway(id: string): Gateway {
     for (const asked of this.#asked.splice(0)) asked();
     const record = this.gateways.get(id);
-    if (record === undefined)
-      throw new ServiceError({ code: 'ROUTER_GATEWAY_NOT_FOUND', message: id, status: 404 });
+    if (record === undefined) {
+      const deleted = this.deleted.has(id);
+      throw new ServiceError({ code: 'ROUTER_GATEWAY_NOT_FOUND', message: id, status: 404, deleted });
+    }
     const dated = { revision: this.revision, createdAt: at, modifiedAt: at };
     return { ...record, ...dated, description: '', connected: false, clients: 0 };
   }
 
   #destination(gatewayId: string, id: string): Destination {
     if (!this.destinations.has(id) || !this.gateways.has(gatewayId)) {
-      throw new ServiceError({ code: 'ROUTER_DESTINATION_NOT_FOUND', message: id, status: 404 });
+      const deleted = this.deleted.has(id);
+      throw new ServiceError({ code: 'ROUTER_DESTINATION_NOT_FOUND', message: id, status: 404, deleted });
     }
     return {
       id,

@@ -35,26 +35,36 @@ export class Policies {
   async find(gatewayId: string, status: 403 | 404): Promise<PolicyDocument> {
     const known = await this.#journal.documents.policies.get(gatewayId);
     if (known !== null) return known;
-    const gateway = await this.#askRouter(gatewayId);
-    if (gateway === null) throw gatewayUnknown(gatewayId, status);
-    return this.#apply(gateway);
+    const said = await this.#askRouter(gatewayId);
+    if (typeof said === 'string') throw gatewayUnknown(gatewayId, status);
+    return this.#apply(said);
   }
 
-  /** Whether the policy of a gateway says what this record does. */
+  /** Whether the policy of a gateway is the router's word, and says what this record does. */
   async knows(record: GatewayRecord): Promise<boolean> {
     const known = await this.#journal.documents.policies.get(record.id);
-    return known !== null && saysTheSame(known, record);
+    return known !== null && !isRestored(known) && saysTheSame(known, record);
   }
 
   /**
-   * Takes over what the router says of a gateway now, and drops all that acl holds of one that is gone; returns whether it
-   * dropped. When it resolves, sessions are opened by it and nodes that fetch policies have it.
+   * Takes over what the router says of a gateway now, and drops all that acl holds of one that was deleted. What the router
+   * only does not find is kept, for the router may be on another database; but where it comes from a backup and the
+   * restored router has never had it, it goes. When this resolves, sessions are opened by it and nodes that fetch policies
+   * have it.
    */
-  async follow(gatewayId: string): Promise<boolean> {
-    const gateway = await this.#askRouter(gatewayId);
-    if (gateway === null) await this.#drop(gatewayId);
-    else await this.#apply(gateway);
-    return gateway === null;
+  async follow(gatewayId: string): Promise<'followed' | 'dropped' | 'not found'> {
+    const said = await this.#askRouter(gatewayId);
+    if (typeof said !== 'string') {
+      await this.#apply(said);
+      return 'followed';
+    }
+    if (said === 'not found') {
+      const known = await this.#journal.documents.policies.get(gatewayId);
+      if (known === null) return 'followed';
+      if (!isRestored(known)) return 'not found';
+    }
+    await this.#drop(gatewayId);
+    return 'dropped';
   }
 
   async #drop(gatewayId: string): Promise<void> {
@@ -80,12 +90,12 @@ export class Policies {
     }
   }
 
-  async #askRouter(gatewayId: string): Promise<Gateway | null> {
+  async #askRouter(gatewayId: string): Promise<Gateway | 'deleted' | 'not found'> {
     try {
       return await ask(this.#bus, getGateway, { id: gatewayId });
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'ROUTER_GATEWAY_NOT_FOUND') return null;
-      throw error;
+      if (!(error instanceof ServiceError) || error.code !== 'ROUTER_GATEWAY_NOT_FOUND') throw error;
+      return error.body.deleted === true ? 'deleted' : 'not found';
     }
   }
 }
@@ -154,6 +164,15 @@ async function deleteAll(
     if (items.length === 0) return;
     for (const { id } of items) await collection.delete(id);
   }
+}
+
+/** A policy as it comes from a backup, of which the router has said nothing yet. */
+export function restoredPolicy(policy: PolicyDocument): PolicyDocument {
+  return { ...policy, gatewayRevision: 0 };
+}
+
+function isRestored({ gatewayRevision }: PolicyDocument): boolean {
+  return gatewayRevision === 0;
 }
 
 /**

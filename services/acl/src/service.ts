@@ -215,8 +215,12 @@ class Acl implements Service {
     return { gateways, upkeep };
   }
 
-  /** Makes what is missing where all documents were lost before they were restored. */
+  /**
+   * Makes what is missing where all documents were lost before they were restored, and has what was restored held to what
+   * the restored router says.
+   */
   async #reopen(): Promise<void> {
+    this.#running?.upkeep.survey();
     await openDocuments(this.#parts.store, { signal: this.#stopping.signal }).catch(
       this.#told('the indexes of the restored documents could not be made; a restart makes them'),
     );

@@ -54,10 +54,10 @@ export class SourceRules {
     return this.#change(front, edit, revision);
   }
 
-  /** Drops those of a destination, once the router has confirmed that it is gone; says whether it did. */
+  /** Drops those of a destination, once the router has said that it was deleted; says whether it did. */
   async drop(front: FrontOf): Promise<boolean> {
     if ((await this.#journal.documents.sourceRules.get(front.destinationId)) === null) return false;
-    if (await this.#exists(front)) return false;
+    if (!(await this.#wasDeleted(front))) return false;
     await this.#journal.change(async (draft) => {
       if (await draft.sourceRules.delete(front.destinationId)) draft.touch(front.gatewayId);
     });
@@ -88,12 +88,13 @@ export class SourceRules {
     });
   }
 
-  async #exists(front: FrontOf): Promise<boolean> {
+  /** That the router does not find it is not enough: it may be on another database. */
+  async #wasDeleted({ gatewayId, destinationId }: FrontOf): Promise<boolean> {
     try {
-      await this.#find(front);
-      return true;
+      await ask(this.#bus, getDestination, { gatewayId, id: destinationId });
+      return false;
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'ACL_DESTINATION_UNKNOWN') return false;
+      if (isNotFound(error)) return error.body.deleted === true;
       throw error;
     }
   }
@@ -102,10 +103,13 @@ export class SourceRules {
     try {
       return await ask(this.#bus, getDestination, { gatewayId, id: destinationId });
     } catch (error) {
-      const gone = error instanceof ServiceError && error.code === 'ROUTER_DESTINATION_NOT_FOUND';
-      throw gone ? destinationUnknown(destinationId) : error;
+      throw isNotFound(error) ? destinationUnknown(destinationId) : error;
     }
   }
+}
+
+function isNotFound(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && error.code === 'ROUTER_DESTINATION_NOT_FOUND';
 }
 
 function tryEdit(

@@ -8,7 +8,9 @@
  *
  * A survey, at the first fetch of both feeds and then every few minutes, marks whatever is stored for something that the
  * feeds do not have; so nothing is left behind by a time when acl, the router or the store was away. Nothing is
- * dropped on the word of a cache: the router is asked each time.
+ * dropped on the word of a cache: the router is asked each time, and must say that it was deleted. What it only does not
+ * find stays, and the log says how much that is: a router on a wrong, emptied or earlier database would else take
+ * away for good what acl knows.
  */
 import type { FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
@@ -40,6 +42,9 @@ export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #gateways = new Set<string>();
   readonly #fronts = new Map<string, FrontOf>();
+  /** Of what acl holds, what the router does not find although it has not deleted it. */
+  readonly #unfound = new Set<string>();
+  #toldUnfound = 0;
   #working: Promise<void> | null = null;
   #surveyDue = false;
   #stopped = false;
@@ -102,7 +107,7 @@ export class Upkeep {
   async #workOff(): Promise<void> {
     while (!this.#stopped) {
       const step = this.#takeStep();
-      if (step === null) return;
+      if (step === null) return this.#tellUnfound();
       try {
         await step.run();
       } catch (error) {
@@ -137,8 +142,10 @@ export class Upkeep {
     const record = gateways.items.get(gatewayId);
     // The feed may be behind what acl was told to follow; only the router knows what holds now.
     if (record !== undefined && (await policies.knows(record))) return;
-    if (await policies.follow(gatewayId))
-      logger.info({ gatewayId }, 'dropped what belonged to a deleted gateway');
+    const outcome = await policies.follow(gatewayId);
+    if (outcome === 'dropped') logger.info({ gatewayId }, 'dropped what belonged to a deleted gateway');
+    if (outcome === 'not found') this.#unfound.add(gatewayId);
+    else this.#unfound.delete(gatewayId);
   }
 
   async #dropFront(front: FrontOf): Promise<void> {
@@ -147,7 +154,21 @@ export class Upkeep {
     logger.debug({ ...front }, 'dropped the source rules of a deleted destination');
   }
 
+  /** Once for as many of them. */
+  #tellUnfound(): void {
+    const { size: gateways } = this.#unfound;
+    if (gateways === this.#toldUnfound) return;
+    this.#toldUnfound = gateways;
+    if (gateways === 0) return;
+    const [gatewayId] = this.#unfound;
+    this.#parts.logger.warn(
+      { gateways, gatewayId },
+      'the router does not find gateways that it has not deleted; what belongs to them is kept: is it on the right database?',
+    );
+  }
+
   async #lookThrough(): Promise<void> {
+    this.#unfound.clear();
     const { documents, gateways, routes } = this.#parts;
     for (const id of gateways.items.keys()) this.#gateways.add(id);
     for await (const { id } of every(documents.policies)) if (!gateways.items.has(id)) this.#gateways.add(id);

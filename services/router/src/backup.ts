@@ -1,4 +1,4 @@
-/** What the router has backed up: all but the certificates that are being deleted just then. */
+/** What the router has backed up: all but the certificates that are being deleted just then, and what was deleted. */
 import { type BackupSource, backupError } from '@postern/backup';
 import { Type, type TSchema } from 'typebox';
 import type { DestinationDocument, Documents, FrontDocument } from './document.ts';
@@ -10,7 +10,7 @@ const textOrNull = Type.Union([Type.String(), Type.Null()]);
 const place = { host: Type.String(), port: Type.Integer(), protocol: Type.String() };
 
 /** The least that a document has. What came later has a default where it is read, so it is not asked for. */
-const schemas: Record<Exclude<keyof Documents, 'released'>, TSchema> = {
+const schemas: Record<Exclude<keyof Documents, 'released' | 'deleted'>, TSchema> = {
   gateways: Type.Object({ name: Type.String(), enabled: Type.Boolean(), requireToken: Type.Boolean() }),
   destinations: Type.Object({
     gatewayId: Type.String(),
@@ -31,7 +31,7 @@ const schemas: Record<Exclude<keyof Documents, 'released'>, TSchema> = {
 
 /** The owner's side of it. */
 export function backupSource(documents: Documents, feeds: RouterFeeds, claims: FrontClaims): BackupSource {
-  const { released: _released, ...kept } = documents;
+  const { released: _released, deleted: _deleted, ...kept } = documents;
   const collections = Object.values(kept).map((collection) => ({
     collection,
     restore: 'replace' as const,

@@ -37,6 +37,7 @@ import { portOf, type Claimant, type FrontClaims, type FrontPort } from './front
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault } from './page.ts';
+import { rememberDeleted, wasDeleted } from './deletions.ts';
 import { demandUnreleased } from './released-certificates.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -100,9 +101,13 @@ export class Destinations {
     return showDestination(document);
   }
 
-  /** One, as it is shown. */
+  /** One, as it is shown; of one that is not there, whether it was deleted, alone or with its gateway. */
   async get(gatewayId: string, id: string): Promise<Destination> {
-    return showDestination(await find(this.#journal.documents.destinations, gatewayId, id));
+    const { destinations, deleted } = this.#journal.documents;
+    const found = await destinations.get(id);
+    if (found?.gatewayId !== gatewayId)
+      throw destinationNotFound(gatewayId, id, { deleted: await wasDeleted(deleted, id, gatewayId) });
+    return showDestination(found);
   }
 
   /** A page of a gateway's. */
@@ -148,6 +153,7 @@ export class Destinations {
     await this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       await draft.destinations.delete(id, found.revision);
+      await rememberDeleted(draft, id, this.#journal.time());
       if (found.front !== undefined)
         await this.#claims.release(draft.fronts, { gatewayId, destinationId: id });
       draft.touchRoute(id);

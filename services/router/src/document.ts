@@ -3,11 +3,14 @@ import type { Destination, DestinationFront } from '@postern/contracts';
 import {
   type Collection,
   type MigrationWatch,
+  type Page,
   type Store,
   StoreError,
   type StoredDocument,
   migrate,
 } from '@postern/store';
+
+const pageItems = 200;
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -38,8 +41,8 @@ export interface FrontDocument {
   restsUntil: string | null;
 }
 
-/** A certificate that certstore is deleting; its ID is the certificate's. */
-export interface ReleasedDocument {
+/** A certificate that certstore is deleting, or a gateway or destination that was deleted; its ID is the thing's. */
+export interface DatedDocument {
   id: string;
   revision: number;
   at: string;
@@ -50,7 +53,8 @@ export interface Documents {
   gateways: Collection<GatewayDocument>;
   destinations: Collection<DestinationDocument>;
   fronts: Collection<FrontDocument>;
-  released: Collection<ReleasedDocument>;
+  released: Collection<DatedDocument>;
+  deleted: Collection<DatedDocument>;
 }
 
 /** Makes the collections when they are missing, and brings their documents up to date. */
@@ -61,10 +65,21 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
       indexes: [['gatewayId'], ['front.host']],
     }),
     fronts: await store.collection<FrontDocument>('fronts', { indexes: [['gatewayId']] }),
-    released: await store.collection<ReleasedDocument>('releasedCertificates'),
+    released: await store.collection<DatedDocument>('releasedCertificates'),
+    deleted: await store.collection<DatedDocument>('deleted'),
   };
   await migrate(store, { room: 'router', collections: Object.values(documents), ...options });
   return documents;
+}
+
+/** Deletes those that are dated no later than that. */
+export async function forgetUntil(collection: Collection<DatedDocument>, timeMs: number): Promise<void> {
+  let cursor: string | null = null;
+  do {
+    const page: Page<DatedDocument> = await collection.list({ cursor, limit: pageItems });
+    for (const one of page.items) if (Date.parse(one.at) <= timeMs) await deleteUnchanged(collection, one);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
 }
 
 /** Deletes a document that is over, unless it was changed since it was read; returns whether it did. */

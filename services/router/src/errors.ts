@@ -1,5 +1,5 @@
 /** What the router refuses, each with its code of docs/ERRORS.md. */
-import { ServiceError } from '@postern/contracts';
+import { ServiceError, type ServiceErrorBody } from '@postern/contracts';
 
 /** One part of a body that is wrong, as a JSON pointer. */
 export interface BodyFault {
@@ -7,19 +7,19 @@ export interface BodyFault {
   message: string;
 }
 
+/** Whether what is not found was deleted, where it is said. */
+type DeletionWord = Pick<ServiceErrorBody, 'deleted'>;
+
 /** There is no such gateway. */
-export function gatewayNotFound(id: string): ServiceError {
-  return new ServiceError({
-    code: 'ROUTER_GATEWAY_NOT_FOUND',
-    message: `there is no gateway ${id}`,
-    status: 404,
-  });
+export function gatewayNotFound(id: string, word: DeletionWord = {}): ServiceError {
+  const message = `there is no gateway ${id}`;
+  return new ServiceError({ code: 'ROUTER_GATEWAY_NOT_FOUND', message, status: 404, ...word });
 }
 
 /** There is no such destination behind that gateway. */
-export function destinationNotFound(gatewayId: string, id: string): ServiceError {
+export function destinationNotFound(gatewayId: string, id: string, word: DeletionWord = {}): ServiceError {
   const message = `there is no destination ${id} behind the gateway ${gatewayId}`;
-  return new ServiceError({ code: 'ROUTER_DESTINATION_NOT_FOUND', message, status: 404 });
+  return new ServiceError({ code: 'ROUTER_DESTINATION_NOT_FOUND', message, status: 404, ...word });
 }
 
 /** The change expected another revision. */

@@ -1,11 +1,12 @@
 /**
  * Gateways: made, changed, deleted. A gateway's name and whether it is enabled are part of its destinations' routes, so
  * a change of either touches them all; deleting one deletes them and lets their ports rest. What other owners hold
- * of it (policy, tokens, rules) they drop when they see it gone from the feed `router.gateways`.
+ * of it (policy, tokens, rules) they drop when they are told that it was deleted.
  */
 import type { Gateway, GatewayInput, MergePatch } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
 import type { Collection } from '@postern/store';
+import { rememberDeleted, wasDeleted } from './deletions.ts';
 import type { GatewayDocument } from './document.ts';
 import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
 import { gatewayForm, patchGateway } from './form.ts';
@@ -51,9 +52,12 @@ export class Gateways {
     return this.#show(document);
   }
 
-  /** One, as it is shown. */
+  /** One, as it is shown; of one that is not there, whether it was deleted. */
   async get(id: string): Promise<Gateway> {
-    return this.#show(await this.#find(this.#journal.documents.gateways, id));
+    const { gateways, deleted } = this.#journal.documents;
+    const found = await gateways.get(id);
+    if (found === null) throw gatewayNotFound(id, { deleted: await wasDeleted(deleted, id) });
+    return this.#show(found);
   }
 
   /** A page of all of them, or of those named. */
@@ -97,6 +101,7 @@ export class Gateways {
       }
       await this.#claims.release(draft.fronts, { gatewayId: id });
       await draft.gateways.delete(id, found.revision);
+      await rememberDeleted(draft, id, this.#journal.time());
       draft.touchGateway(id);
       draft.tell({ kind: 'gateway', action: 'deleted', id, gatewayId: id });
     });

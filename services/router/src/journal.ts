@@ -82,6 +82,7 @@ export class Journal {
         destinations: within(this.documents.destinations),
         fronts: within(this.documents.fronts),
         released: within(this.documents.released),
+        deleted: within(this.documents.deleted),
         touchGateway: (id) => gateways.add(id),
         touchRoute: (id) => routes.add(id),
         tell: (change) => told.push(change),

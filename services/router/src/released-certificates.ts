@@ -10,13 +10,12 @@
  * A release holds for longer than any change lasts that had its certificates checked before; then it is forgotten.
  */
 import type { Collection } from '@postern/store';
-import { deleteUnchanged, type ReleasedDocument } from './document.ts';
+import { type DatedDocument, forgetUntil } from './document.ts';
 import { invalid } from './errors.ts';
 import { type Naming, certificatesIn } from './certificate-check.ts';
 import type { Draft, Journal } from './journal.ts';
 
 const holdsMs = 600_000;
-const pageItems = 200;
 
 /** Sees to it that no destination comes to name the certificate. */
 export async function releaseCertificate(journal: Journal, id: string): Promise<void> {
@@ -39,15 +38,10 @@ export async function demandUnreleased(draft: Draft, naming: Naming, now: string
 }
 
 /** Forgets those that hold no longer. */
-export async function sweepReleased(released: Collection<ReleasedDocument>, now: number): Promise<void> {
-  let cursor: string | null = null;
-  do {
-    const page: Awaited<ReturnType<typeof released.list>> = await released.list({ cursor, limit: pageItems });
-    for (const one of page.items) if (isOver(one, now)) await deleteUnchanged(released, one);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+export function sweepReleased(released: Collection<DatedDocument>, now: number): Promise<void> {
+  return forgetUntil(released, now - holdsMs);
 }
 
-function isOver({ at }: ReleasedDocument, now: number): boolean {
+function isOver({ at }: DatedDocument, now: number): boolean {
   return Date.parse(at) + holdsMs <= now;
 }

@@ -27,6 +27,7 @@ import {
   updateGateway,
   type Change,
   type DestinationInput,
+  type ServiceError,
   type TunnelPresence,
   destinationDefaults,
 } from '@postern/contracts';
@@ -576,6 +577,44 @@ test('a gateway whose destinations come and go leaves ports to the others', asyn
   const { id: gatewayId } = await ask(bus, createGateway, { name: 'other' });
   const { front } = await ask(bus, createDestination, { gatewayId, input });
   assert.ok(front !== undefined && front.port <= defaults.frontPortLast);
+});
+
+test('of what is not found it is told whether it was deleted, for as long as another owner may hold something of it', async (t) => {
+  const { bus, gateway, clock, store, hub } = await setUp(t);
+  const gatewayId = gateway.id;
+  const [first, second] = [
+    await ask(bus, createDestination, { gatewayId, input }),
+    await ask(bus, createDestination, { gatewayId, input: { ...input, name: 'second' } }),
+  ];
+  const isDeleted = (asking: Promise<unknown>): Promise<unknown> =>
+    asking.then(
+      () => 'found',
+      (error: ServiceError) => error.body.deleted,
+    );
+  const destination = (id: string) => isDeleted(ask(bus, getDestination, { gatewayId, id }));
+  await ask(bus, deleteDestination, { gatewayId, id: first.id });
+  assert.deepEqual(
+    [await destination(first.id), await destination(second.id), await destination('never')],
+    [true, 'found', false],
+  );
+  await ask(bus, deleteGateway, { id: gatewayId });
+  const gatewayOf = (id: string) => isDeleted(ask(bus, getGateway, { id }));
+  assert.deepEqual(
+    [await destination(second.id), await gatewayOf(gatewayId), await gatewayOf('never')],
+    [true, true, false],
+  );
+  clock.now += 399 * 86_400_000;
+  const deleted = await store.collection('deleted');
+  const again = () =>
+    createRouter({ bus: hub.connect(), store, config: defaults, logger: silentLogger, now: () => clock.now });
+  const [early, late] = [again(), again()];
+  t.after(() => Promise.all([early.stop(), late.stop()]));
+  await early.start();
+  assert.equal(await deleted.count(), 2);
+  clock.now += 2 * 86_400_000;
+  await late.start();
+  while ((await deleted.count()) > 0) await new Promise(setImmediate);
+  assert.equal(await gatewayOf(gatewayId), false);
 });
 
 test('a deleted gateway takes its destinations along, and their ports rest', async (t) => {

@@ -21,6 +21,7 @@ import {
 import type { RouterOptions } from './config.ts';
 import { backupSource } from './backup.ts';
 import { certificateCheck } from './certificate-check.ts';
+import { sweepDeleted } from './deletions.ts';
 import { Destinations } from './destinations.ts';
 import { Diagnosis } from './diagnosis.ts';
 import { openDocuments, type Documents } from './document.ts';
@@ -200,7 +201,9 @@ class Router implements Service {
   async #sweep(claims: FrontClaims, documents: Documents): Promise<void> {
     try {
       await claims.sweep(documents.fronts);
-      await sweepReleased(documents.released, (this.#parts.now ?? Date.now)());
+      const now = (this.#parts.now ?? Date.now)();
+      await sweepReleased(documents.released, now);
+      await sweepDeleted(documents.deleted, now);
     } catch (error) {
       if (this.#running !== null) this.#logger.warn({ error }, 'what is over could not be forgotten');
     }

@@ -274,7 +274,13 @@ interface Stored {
 
 /** Every collection of every owner, but for what is of the platform's own present (docs/ARCHITECTURE.md). */
 async function kept({ documents: { url, database } }: Cluster): Promise<string[]> {
-  const present = new Set(['ticketKeys', 'certstore_key_check', 'admin_idempotency', 'releasedCertificates']);
+  const present = new Set([
+    'ticketKeys',
+    'certstore_key_check',
+    'admin_idempotency',
+    'releasedCertificates',
+    'deleted',
+  ]);
   const client = new MongoClient(url);
   try {
     const all = await client.db(database).listCollections({}, { nameOnly: true }).toArray();
