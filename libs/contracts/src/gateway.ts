@@ -3,6 +3,7 @@
  * `router.gateways` (feed.ts) to know which exist. Refusals: `ROUTER_GATEWAY_NOT_FOUND` (404), `ROUTER_INVALID`
  * (400), `ROUTER_REVISION_STALE` (412), `ROUTER_LIMIT` (409).
  */
+import type { Bus } from '@postern/bus';
 import { Type, type Static } from 'typebox';
 import {
   Done,
@@ -13,7 +14,8 @@ import {
   pageOf,
   pageRequestProperties,
 } from './object.ts';
-import { defineQuestion } from './question.ts';
+import { ask, defineQuestion } from './question.ts';
+import { ServiceError } from './service-error.ts';
 
 const GatewayId = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9]+$' });
 const name = Type.String({ minLength: 1, maxLength: 128 });
@@ -65,6 +67,15 @@ export type GatewayRecord = Static<typeof GatewayRecord>;
 export const createGateway = defineQuestion('router.gateways.create', GatewayInput, Gateway);
 /** One gateway. `deleted` of a refusal says whether there was one. */
 export const getGateway = defineQuestion('router.gateways.get', Type.Object({ id: Type.String() }), Gateway);
+/** A gateway as the router has it; of one that it does not find, whether it was deleted. */
+export async function findGateway(bus: Bus, id: string): Promise<Gateway | 'deleted' | 'not found'> {
+  try {
+    return await ask(bus, getGateway, { id });
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== 'ROUTER_GATEWAY_NOT_FOUND') throw error;
+    return error.body.deleted === true ? 'deleted' : 'not found';
+  }
+}
 /** Gateways, or those among `ids` when it is given. */
 export const listGateways = defineQuestion(
   'router.gateways.list',

@@ -2,17 +2,10 @@
  * Policies: what nodes follow of each gateway. acl knows gateways from the router, whose feed it follows; the first
  * time it hears of one it makes the policy and an empty access list. When a gateway is asked about before the
  * feed has brought it, the router is asked; so a gateway that was made a moment ago is never called unknown.
- * A policy is dropped, with all tokens and rules of its gateway, when the router says that there is no such gateway.
+ * A policy is dropped, with all tokens and rules of its gateway, when the router says that it was deleted.
  */
 import type { Bus } from '@postern/bus';
-import {
-  type Gateway,
-  type GatewayRecord,
-  type Policy,
-  ServiceError,
-  ask,
-  getGateway,
-} from '@postern/contracts';
+import { type Gateway, type GatewayRecord, type Policy, findGateway } from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
 import { StoreError } from '@postern/store';
 import { every, type Documents, type PolicyDocument } from './document.ts';
@@ -35,7 +28,7 @@ export class Policies {
   async find(gatewayId: string, status: 403 | 404): Promise<PolicyDocument> {
     const known = await this.#journal.documents.policies.get(gatewayId);
     if (known !== null) return known;
-    const said = await this.#askRouter(gatewayId);
+    const said = await findGateway(this.#bus, gatewayId);
     if (typeof said === 'string') throw gatewayUnknown(gatewayId, status);
     return this.#apply(said);
   }
@@ -53,7 +46,7 @@ export class Policies {
    * have it.
    */
   async follow(gatewayId: string): Promise<'followed' | 'dropped' | 'not found'> {
-    const said = await this.#askRouter(gatewayId);
+    const said = await findGateway(this.#bus, gatewayId);
     if (typeof said !== 'string') {
       await this.#apply(said);
       return 'followed';
@@ -87,15 +80,6 @@ export class Policies {
       // Another replica of acl heard of the same gateway at the same moment.
       if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
       return put();
-    }
-  }
-
-  async #askRouter(gatewayId: string): Promise<Gateway | 'deleted' | 'not found'> {
-    try {
-      return await ask(this.#bus, getGateway, { id: gatewayId });
-    } catch (error) {
-      if (!(error instanceof ServiceError) || error.code !== 'ROUTER_GATEWAY_NOT_FOUND') throw error;
-      return error.body.deleted === true ? 'deleted' : 'not found';
     }
   }
 }

@@ -20,6 +20,7 @@ describe('passwords of proxies', () => {
   let passwords: Passwords;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const named = new Set<string>();
+  const missing = new Set<string>();
   /** How often the router was asked what is used. */
   let asked = 0;
 
@@ -27,12 +28,14 @@ describe('passwords of proxies', () => {
     store = openSqlite(':memory:');
     documents = await openDocuments(store);
     named.clear();
+    missing.clear();
     const key = randomBytes(32).toString('base64');
     passwords = new Passwords({
       documents,
       usage: {
         of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
         demandFresh: async () => void (asked += 1),
+        isGatewayMissing: async (gatewayId) => missing.has(gatewayId),
       },
       // What was sealed, opened.
       intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
@@ -129,5 +132,15 @@ describe('passwords of proxies', () => {
     assert.notEqual(await documents.secrets.get('key'), null);
     await passwords.delete(used);
     assert.notEqual(await documents.secrets.get(used), null);
+  });
+
+  it('are kept where the router does not find their gateway and has not deleted it: it may be on another database', async () => {
+    const kept = await create();
+    const dropped = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
+    missing.add('g1');
+    now += unnamedLifeMs + 1;
+    await passwords.sweep();
+    assert.notEqual(await documents.secrets.get(kept), null);
+    assert.equal(await documents.secrets.get(dropped), null);
   });
 });

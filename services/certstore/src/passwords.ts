@@ -1,7 +1,8 @@
 /**
  * Passwords of proxies. Each is a secret like a private key, an envelope of its own, and never changes: another password
  * is another ID. Whom it may be shown to (gateway, proxy, user) is sealed with it, so that whoever may change a
- * destination cannot have it sent to a proxy of his own. One that no destination names is dropped by the sweep.
+ * destination cannot have it sent to a proxy of his own. One that no destination names is dropped by the sweep, unless the
+ * router does not find its gateway and has not deleted it: on another database it has none of the destinations.
  */
 import {
   PasswordContents,
@@ -34,7 +35,7 @@ const contentsCheck = Compile(PasswordContents);
 /** What they need. */
 export interface PasswordsParts {
   readonly documents: Pick<Documents, 'secrets'>;
-  readonly usage: Pick<Usage, 'of' | 'demandFresh'>;
+  readonly usage: Pick<Usage, 'of' | 'demandFresh' | 'isGatewayMissing'>;
   readonly intake: Pick<IntakeKey, 'open'>;
   readonly wrapper: KeyWrapper;
   readonly now: () => Date;
@@ -121,17 +122,25 @@ export class Passwords {
 
   /** Drops what no destination names. */
   async sweep(): Promise<void> {
-    const { documents, now } = this.#parts;
+    const { documents, usage, now } = this.#parts;
     const before = new Date(now().getTime() - unnamedLifeMs).toISOString();
-    const old: string[] = [];
+    const old: SecretDocument[] = [];
     let cursor: string | null = null;
     do {
       const page: Page<SecretDocument> = await documents.secrets.list({ cursor, limit: pageItems });
-      for (const { id, storedAt } of page.items)
-        if (isPasswordId(id) && storedAt !== undefined && storedAt < before) old.push(id);
+      for (const secret of page.items) {
+        const { id, storedAt } = secret;
+        if (isPasswordId(id) && storedAt !== undefined && storedAt < before && usage.of(id).length === 0)
+          old.push(secret);
+      }
       cursor = page.nextCursor;
     } while (cursor !== null);
-    await this.#dropUnnamed(old);
+    const droppable: string[] = [];
+    for (const [gatewayId, secrets] of Map.groupBy(old, (secret) => secret.gatewayId)) {
+      if (gatewayId !== undefined && (await usage.isGatewayMissing(gatewayId))) continue;
+      droppable.push(...secrets.map(({ id }) => id));
+    }
+    await this.#dropUnnamed(droppable);
   }
 
   async #dropUnnamed(ids: readonly string[]): Promise<void> {

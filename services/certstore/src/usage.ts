@@ -8,6 +8,7 @@ import {
   type Route,
   type RouteCertificate,
   certificateUses,
+  findGateway,
   routeFeed,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
@@ -23,10 +24,12 @@ export interface Use extends RouteCertificate {
 
 /** Follows from `start` to `stop`. */
 export class Usage {
+  readonly #bus: Bus;
   readonly #routes: FeedFollower<typeof Route>;
   readonly #byCertificate = new Map<string, Map<string, Use[]>>();
 
   constructor(bus: Bus, onError: (error: unknown) => void) {
+    this.#bus = bus;
     this.#routes = new FeedFollower({
       feed: routeFeed,
       bus,
@@ -78,6 +81,11 @@ export class Usage {
       'CERTSTORE_USAGE_UNKNOWN',
       'the router cannot be asked which destinations use the certificate; try again',
     );
+  }
+
+  /** Whether the router does not find a gateway that it has not deleted: what belongs to it is named by no route then. */
+  async isGatewayMissing(gatewayId: string): Promise<boolean> {
+    return (await findGateway(this.#bus, gatewayId)) === 'not found';
   }
 
   #add(route: Route): void {
