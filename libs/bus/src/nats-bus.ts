@@ -6,11 +6,12 @@
  */
 import { headers, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { Answering, replyError, warnOfError, type OnError } from './answering.ts';
-import { BusError } from './bus-error.ts';
+import { BusError, type BusErrorCode } from './bus-error.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { BusStats } from './bus-stats.ts';
 import { decodeBody, encodeBody } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
+import { destroySocket } from './destroy-socket.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
 import { ReplyInbox } from './reply-inbox.ts';
@@ -125,7 +126,8 @@ export class NatsBus implements Bus {
     await within(closeMs, this.#answering.drained());
     if (this.connected) await this.flush(closeMs);
     this.#pending.close();
-    await this.#nats.close();
+    await within(closeMs, this.#nats.close());
+    destroySocket(this.#nats);
     this.#connection.set(false);
   }
 
@@ -133,13 +135,16 @@ export class NatsBus implements Bus {
     if (message.reply === undefined) return;
     const answer = await this.#answering.answer(message.subject, message.data, handler);
     if (!this.connected) return;
-    if ('bytes' in answer)
-      this.#send(message.subject, answer.bytes.length, () => message.respond(answer.bytes));
-    else {
-      const reason = headers();
-      reason.set(errorHeader, answer.code);
-      this.#send(message.subject, 0, () => message.respond(undefined, { headers: reason }));
-    }
+    if ('bytes' in answer) {
+      const failure = this.#send(message.subject, answer.bytes.length, () => message.respond(answer.bytes));
+      if (failure?.code === 'BUS_MESSAGE_TOO_LARGE') this.#refuse(message, failure.code);
+    } else this.#refuse(message, answer.code);
+  }
+
+  #refuse(message: Msg, code: BusErrorCode): void {
+    const reason = headers();
+    reason.set(errorHeader, code);
+    this.#send(message.subject, 0, () => message.respond(undefined, { headers: reason }));
   }
 
   #subscribe(
@@ -173,8 +178,11 @@ export class NatsBus implements Bus {
     this.#subscriptions.delete(subscription);
   }
 
-  /** Sends unless too much is on its way already; asks the server now and then how far it is. */
-  #send(subject: string, bytes: number, send: () => void): void {
+  /**
+   * Sends unless too much is on its way already; asks the server now and then how far it is. Returns what kept it from it, of
+   * which `onError` was told.
+   */
+  #send(subject: string, bytes: number, send: () => void): BusError | null {
     try {
       if (this.#unflushedBytes + bytes > unflushedBytesMax) {
         throw new BusError('BUS_OVERLOADED', `the server is too slow; a message on ${subject} is lost`);
@@ -182,8 +190,11 @@ export class NatsBus implements Bus {
       this.#unflushedBytes += bytes;
       send();
       if (this.#unflushedBytes > flushEveryBytes && !this.#flushing) void this.#countFlushed();
+      return null;
     } catch (error) {
-      this.#onError(natsError(error, subject));
+      const failure = natsError(error, subject);
+      this.#onError(failure);
+      return failure;
     }
   }
 
@@ -217,6 +228,7 @@ export class NatsBus implements Bus {
       if (status.type === 'disconnect') this.#handleDisconnect();
       if (status.type === 'reconnect') this.#handleReconnect();
       if (status.type === 'error') this.#handleError(status.error);
+      if (status.type === 'staleConnection') destroySocket(this.#nats);
     }
     this.#pending.close();
     this.#connection.set(false);
