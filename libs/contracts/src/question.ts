@@ -77,7 +77,7 @@ export async function ask<Request extends TSchema, Answer extends TSchema>(
  * not leak its text. `onOutcome` is told of each answer: `ok`, or the code of its refusal.
  */
 export function answer<Request extends TSchema, Answer extends TSchema>(
-  bus: Bus,
+  bus: Pick<Bus, 'serve'>,
   question: Question<Request, Answer>,
   handler: (body: Static<Request>) => Promise<Static<Answer>> | Static<Answer>,
   options: {
@@ -111,7 +111,7 @@ export type Answerer = <Request extends TSchema, Answer extends TSchema>(
 
 /** What answering needs of a service. */
 export interface AnsweringParts {
-  bus: Bus;
+  bus: Pick<Bus, 'serve'>;
   /** Of all replicas. */
   queue: string;
   metrics: { answered(subject: string, outcome: string): void };

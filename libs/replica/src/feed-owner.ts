@@ -4,9 +4,10 @@
  * whose beat was lost, or that another replica of the owner made, is seen within that second.
  */
 import type { Bus, Subscription } from '@postern/bus';
-import { announce, answer, type Feed } from '@postern/contracts';
+import { announce, answer, listen, type Feed } from '@postern/contracts';
 import type { Page, Store } from '@postern/store';
 import type { Static, TSchema } from 'typebox';
+import { Attendance } from './attendance.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { FeedLog, type Position, type Within } from './feed-log.ts';
 import { takePage } from './page.ts';
@@ -47,6 +48,8 @@ type Changes = ReturnType<Feed['since']['checkAnswer']>;
 
 /** One replica's side of the feed that it owns. Made by `open`, serves until `stop`. */
 export class FeedOwner {
+  /** Where the owner answers in a queue: not while this replica alone cannot read what it answers from. */
+  readonly attendance: Attendance;
   readonly #feed: Feed;
   readonly #log: FeedLog;
   readonly #bus: Bus;
@@ -54,7 +57,7 @@ export class FeedOwner {
   readonly #onError: (error: unknown) => void;
   readonly #onRestored: () => void;
   readonly #openedEpoch: string;
-  readonly #serving: Subscription;
+  readonly #subscriptions: Subscription[];
   readonly #stopBeats: () => void;
   #position: Position;
   #beating: Promise<void> | null = null;
@@ -70,11 +73,20 @@ export class FeedOwner {
     this.#onRestored = options.onRestored ?? (() => {});
     this.#openedEpoch = position.epoch;
     this.#position = position;
-    this.#serving = answer(this.#bus, this.#feed.since, (request) => this.#answer(request), {
-      queue: this.#feed.name,
-      onError: this.#onError,
+    const { clock = systemClock } = options;
+    this.attendance = new Attendance(this.#bus, clock);
+    const heard = (): void => this.attendance.handleBeat();
+    this.#subscriptions = [
+      answer(this.attendance, this.#feed.since, (request) => this.#answer(request), {
+        queue: this.#feed.name,
+        onError: this.#onError,
+      }),
+      listen(this.#bus, this.#feed.beat, heard, heard),
+    ];
+    this.#stopBeats = clock.every(beatIntervalMs, () => {
+      this.attendance.look();
+      this.beat();
     });
-    this.#stopBeats = (options.clock ?? systemClock).every(beatIntervalMs, () => this.beat());
   }
 
   /** Makes the feed's counter where it is missing, serves it, and beats. */
@@ -124,7 +136,7 @@ export class FeedOwner {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopBeats();
-    this.#serving.close();
+    for (const subscription of this.#subscriptions) subscription.close();
     await this.#beating;
   }
 
@@ -134,6 +146,7 @@ export class FeedOwner {
       try {
         const { epoch } = this.#position;
         this.#position = await this.#log.position();
+        this.attendance.handleRead();
         announce(this.#bus, this.#feed.beat, this.#position);
         if (this.#position.epoch !== epoch) this.#onRestored();
       } catch (error) {

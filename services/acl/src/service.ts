@@ -167,7 +167,12 @@ class Acl implements Service {
     };
     const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys }, opened);
     await kept.upkeep.sweep();
-    const serve = answererOf({ bus, queue: 'acl', logger: this.#logger, metrics: this.#metrics });
+    const serve = answererOf({
+      bus: owner.attendance,
+      queue: 'acl',
+      logger: this.#logger,
+      metrics: this.#metrics,
+    });
     for (const subscription of answerQuestions(serve, this.#logger, answerers))
       opened.adopt(subscription, close);
     const backup = await serveBackup({

@@ -244,7 +244,7 @@ class Certstore implements Service {
   }
 
   #serve(issuer: Issuer, feed: FeedOwner): void {
-    const { bus } = this.#parts;
+    const bus = feed.attendance;
     const onError = (error: unknown): void =>
       this.#logger.error({ error }, 'a question could not be answered');
     const options = { queue, onError };
@@ -309,7 +309,8 @@ class Certstore implements Service {
       names: platformNames(this.#nameOptions()),
       now,
     });
-    const serve = answererOf({ bus, queue, logger: this.#logger, metrics: this.#metrics });
+    const answering = { bus: feed.attendance, queue, logger: this.#logger, metrics: this.#metrics };
+    const serve = answererOf(answering);
     this.#subscriptions.push(
       ...answerQuestions(serve, { certificates, materials, passwords, intake, pairs, rotation }),
     );

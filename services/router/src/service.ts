@@ -156,7 +156,12 @@ class Router implements Service {
     });
     const checkCertificates = certificateCheck(bus);
     const destinations = new Destinations({ journal, claims, options: config, checkCertificates });
-    const serve = answererOf({ bus, queue: 'router', logger: this.#logger, metrics: this.#metrics });
+    const serve = answererOf({
+      bus: feeds.routes.attendance,
+      queue: 'router',
+      logger: this.#logger,
+      metrics: this.#metrics,
+    });
     const answered = answerQuestions(serve, {
       gateways,
       destinations,
