@@ -38,6 +38,8 @@ const targetForm = /^[\x21-\x7e\x80-\xff]+$/;
 /** Methods of which a body is expected. */
 const enclosing = new Set(['POST', 'PUT', 'PATCH']);
 
+const nothing = Buffer.alloc(0);
+
 /** One connection. */
 export class Http2Caller implements HttpConnection {
   readonly facts: ConnectionFacts;
@@ -260,13 +262,16 @@ class Http2Request implements AnswerSink, BodySink {
     this.#stream.end(body);
   }
 
+  /** Node's `close` would end the stream in order first, which tells of a whole answer. */
   abort(): void {
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#exchange = null;
+    this.#stream.destroy(new Error('the answer is not whole'));
   }
 
-  /** The end of the stream would tell of a whole answer. */
+  /** The reset would overtake what is not yet written. */
   breakOff(): void {
-    this.abort();
+    this.#writePieces();
+    if (this.#isOpen) this.#stream.write(nothing, () => this.abort());
   }
 
   async switchProtocols(_head: ResponseHead, _fields: readonly Field[], stream: Stream): Promise<Switched> {

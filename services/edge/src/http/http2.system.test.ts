@@ -8,8 +8,9 @@ import {
   constants,
 } from 'node:http2';
 import { test } from 'node:test';
-import { until } from '../fixture/node.ts';
-import { type HttpWorld, withHttp } from '../fixture/http-world.ts';
+import { policyOf } from '../fixture/documents.ts';
+import { until, untilMetric } from '../fixture/node.ts';
+import { type HttpWorld, type ResourceSocket, withHttp } from '../fixture/http-world.ts';
 
 /** HTTP/2 without TLS, by prior knowledge. */
 async function withSession(
@@ -161,6 +162,36 @@ test('an answer that breaks off is an error of the stream', () =>
       assert.equal(stream.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
     }),
   ));
+
+const breaks: [what: string, code: string, breakOff: (world: HttpWorld, end: ResourceSocket) => void][] = [
+  ['the resource resets', 'EDGE_RESOURCE_RESET', (_world, end) => end.socket.resetAndDestroy()],
+  [
+    'a rule ends',
+    'EDGE_ACCESS_DENIED',
+    ({ platform }) => platform.setPolicy(policyOf({ accessListRevision: 2, accessList: [] })),
+  ],
+];
+for (const [what, code, breakOff] of breaks) {
+  for (const framing of ['', 'Content-Length: 9\r\n']) {
+    test(`an answer that ${what}, ${framing === '' ? 'without' : 'with'} a length, never ends like a whole one, and why is counted`, () =>
+      withHttp((world) =>
+        withSession(world, async (session) => {
+          const stream = ask(session, {});
+          let ended = false;
+          stream.on('end', () => (ended = true));
+          const answered = answerOf(stream);
+          const end = await world.connection();
+          await end.got('GET');
+          end.answer(`HTTP/1.1 200 OK\r\n${framing}\r\nbegun`);
+          await once(stream, 'response');
+          breakOff(world, end);
+          assert.equal((await answered).body, 'begun');
+          assert.deepEqual([ended, stream.rstCode], [false, constants.NGHTTP2_INTERNAL_ERROR]);
+          await untilMetric(world, new RegExp(`^postern_edge_refusals_total\\{code="${code}"\\} 1$`, 'm'));
+        }),
+      ));
+  }
+}
 
 const malformed: [what: string, headers: OutgoingHttpHeaders][] = [
   ['a Host that is not the authority', { ':authority': 'a', host: 'b' }],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { test } from 'node:test';
 import { until } from '../fixture/node.ts';
 import { type HttpWorld, type ResourceSocket, withHttp } from '../fixture/http-world.ts';
@@ -127,6 +127,22 @@ test('what a resource sent before it broke off is with the caller before the con
     one.socket.resume();
     assert.equal((await one.ended()).replace(/^[^]*\r\n\r\n/, '').length, cutBytes);
   }));
+
+test('over HTTP/2 too what a resource sent before it broke off is with the caller before the stream ends', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const stream = session.request({});
+      const failed = new Promise((resolve) => stream.once('error', resolve));
+      let bytes = 0;
+      const end = await world.connection();
+      await end.got('GET');
+      end.answer(cutAnswer);
+      end.socket.end();
+      stream.on('data', (piece: Buffer) => (bytes += piece.length));
+      await failed;
+      assert.deepEqual([bytes, stream.rstCode], [cutBytes, constants.NGHTTP2_INTERNAL_ERROR]);
+    }),
+  ));
 
 test('a caller of HTTP/1.0 whose answer would end with the connection sees that it broke off', () =>
   withHttp(async ({ caller, connection }) => {
