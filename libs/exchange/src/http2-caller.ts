@@ -28,6 +28,7 @@ import { causeOfFault, misdirected, readRequest } from './incoming.ts';
 import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
 import { Untaken } from './untaken.ts';
+import { UploadWindow } from './upload-window.ts';
 
 const nothing = Buffer.alloc(0);
 
@@ -39,6 +40,7 @@ export class Http2Caller implements HttpConnection {
   readonly #socket: Duplex;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<Http2Request>();
+  readonly uploads: UploadWindow;
   #requests = 0;
   #since = performance.now();
 
@@ -53,6 +55,7 @@ export class Http2Caller implements HttpConnection {
       settings: { maxConcurrentStreams: requestsPerConnectionMax, maxHeaderListSize: head.headBytesMax },
     });
     const session: Http2Session = this.#session;
+    this.uploads = new UploadWindow(session);
     session.on('stream', (stream, _headers, flags, raw) => {
       this.#handleStream(stream as ServerHttp2Stream, flags, raw);
     });
@@ -77,6 +80,7 @@ export class Http2Caller implements HttpConnection {
   }
 
   tick(now: number): void {
+    this.uploads.tick();
     for (const request of this.#streams) request.tick(now);
     if (this.busy) this.#since = now;
     else if (this.#session.closed) {
@@ -86,15 +90,21 @@ export class Http2Caller implements HttpConnection {
   }
 
   #handleStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    const isBodiless = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    stream.on('error', () => {});
+    if (!isBodiless && !this.uploads.begin()) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
     this.#requests += 1;
     const request = new Http2Request(this, stream, `${this.#id}.${this.#requests}`);
     this.#streams.add(request);
-    stream.on('error', () => {});
     stream.on('close', () => {
       this.#since = performance.now();
       this.#streams.delete(request);
+      if (!isBodiless) this.uploads.end();
     });
-    request.start(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
+    request.start(raw, isBodiless);
   }
 }
 
@@ -160,6 +170,7 @@ class Http2Request implements AnswerSink, BodySink {
   }
 
   onBody(piece: Buffer): void {
+    this.#caller.uploads.take(piece.length);
     if (this.#exchange?.sendBody(piece) === false) this.#stream.pause();
   }
 

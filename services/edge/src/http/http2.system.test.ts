@@ -193,6 +193,21 @@ for (const [what, code, breakOff] of breaks) {
   }
 }
 
+test('an upload that goes on may send more at once than HTTP/2 begins with', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      const stream = ask(session, { ':method': 'POST' });
+      stream.write(Buffer.alloc(400_000));
+      const end = await world.connection();
+      await until(() => end.received.length > 400_000);
+      await until(() => session.remoteSettings.initialWindowSize === 1_048_576);
+      stream.end(Buffer.alloc(2_000_000));
+      await end.got('\r\n0\r\n\r\n');
+      end.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      assert.equal((await answerOf(stream)).body, 'ok');
+    }),
+  ));
+
 const malformed: [what: string, headers: OutgoingHttpHeaders][] = [
   ['a Host that is not the authority', { ':authority': 'a', host: 'b' }],
   ['a path with a space', { ':path': '/a b' }],
