@@ -3,7 +3,7 @@
  * resource, they name the front. Only whole names are rewritten; bodies never are.
  */
 import type { Field } from './field.ts';
-import { isTold, nominated, viaName } from './forward-request.ts';
+import { asReadByCgi, isTold, nominated, viaName } from './forward-request.ts';
 import { hostOf, portOf } from './target.ts';
 
 /** Who is called what on either side. */
@@ -81,7 +81,7 @@ export function forwardAnswer(fields: readonly Field[], version: string, names: 
  * tells, for servers that put trailers among the header fields (RFC 9440, section 2.4).
  */
 export function forwardTrailers(fields: readonly Field[]): Field[] {
-  return fields.filter(({ key }) => !trailerless.has(key.replaceAll('_', '-')) && !isTold(key));
+  return fields.filter(({ key }) => !trailerless.has(asReadByCgi(key)) && !isTold(key));
 }
 
 /** A URL that names the resource names the front instead; any other stays as it is. */

@@ -1,7 +1,7 @@
 /**
  * A request's head as it is sent to the resource: its own Host, nothing that was meant for this hop only (RFC 9110,
  * 7.6.1), and who called, told by the gateway alone. What a caller says of itself in these fields is dropped, unless
- * it is a balancer that is trusted; so are the same names with `_`, which some servers read as `-`. What names
+ * it is a balancer that is trusted; so are the same names with `_` or `.`, which some servers read as `-`. What names
  * another path than the one that was judged is dropped from anybody.
  */
 import { type RequestDestination, formatDestination } from './destination.ts';
@@ -138,10 +138,18 @@ export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null
   return protocols.length === 0 ? null : protocols.join(', ');
 }
 
-/** Whether the field is for the gateway alone to tell, or for nobody; with "_" for "-" too, which is the same to who reads it by CGI (RFC 3875, section 4.1.18). */
+/** Whether the field is for the gateway alone to tell, or for nobody, as any server may read its name. */
 export function isTold(key: string): boolean {
-  const name = key.includes('_') ? key.replaceAll('_', '-') : key;
+  const name = asReadByCgi(key);
   return told.has(name) || name.startsWith('x-forwarded') || (name !== key && hop.has(name));
+}
+
+/**
+ * A name in the one spelling of all that are the same to who reads it by CGI: "_" and "-" are (RFC 3875, section 4.1.18),
+ * and to some servers whatever is neither letter nor digit.
+ */
+export function asReadByCgi(key: string): string {
+  return key.replaceAll(/[^a-z0-9-]/g, '-');
 }
 
 /** What a trusted balancer may say beside the two lists that are added to. Never a certificate, a tracking ID or another path. */
