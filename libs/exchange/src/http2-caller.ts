@@ -264,9 +264,14 @@ class Http2Request implements AnswerSink, BodySink {
     this.#stream.end(body);
   }
 
-  /** Node's `close` would end the stream in order first, which tells of a whole answer. */
   abort(): void {
+    // Which knows why, and would take the stream's end for the caller's.
     this.#exchange = null;
+    this.#reset();
+  }
+
+  /** Node's `close` would end the stream in order first, which tells of a whole answer. */
+  #reset(): void {
     this.#stream.destroy(new Error('the answer is not whole'));
   }
 
@@ -307,7 +312,7 @@ class Http2Request implements AnswerSink, BodySink {
       // Of none Node makes the end of the stream; `close` would leave a stream open whose end is still to be written.
       this.#stream.sendTrailers(headersOf(this.#answerTrailers));
     } catch {
-      this.abort();
+      this.#reset();
       return;
     }
     this.#trailersDue = false;
