@@ -5,7 +5,7 @@
  * A package's own service is not started: tests start servers of their own, on ports of their own, and the
  * machine's port 80 is none of our business. Debian's switch for that is a `policy-rc.d` that answers 101.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { cacheFolder, withLock } from './cache.ts';
 import { findCommand, runCommand } from './command.ts';
@@ -16,7 +16,7 @@ let listsAreFresh: Promise<string> | undefined;
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const POLICY = '#!/bin/sh\nexit 101\n';
 
-/** Which package brings a command. */
+/** Which package brings a command, or a file that has no folder of its own: the path of one, as a pattern. */
 export const debianPackages = {
   postgresql: ['initdb', 'postgres', 'psql', 'pgbench'],
   'redis-server': ['redis-server', 'redis-cli', 'redis-benchmark'],
@@ -37,6 +37,7 @@ export const debianPackages = {
   curl: ['curl'],
   shellcheck: ['shellcheck'],
   rsyslog: ['rsyslogd'],
+  'rsyslog-openssl': ['/usr/lib/*/rsyslog/lmnsd_ossl.so'],
   'dnsmasq-base': ['dnsmasq'],
   'bind9-dnsutils': ['dig'],
   faketime: ['faketime'],
@@ -59,7 +60,9 @@ export type DebianCommand = (typeof debianPackages)[DebianPackage][number];
 
 /** The commands of a package that are not on this machine. */
 export function missingCommands(name: DebianPackage): string[] {
-  return debianPackages[name].filter((command) => findCommand(command) === null);
+  return debianPackages[name].filter((command: string) =>
+    command.startsWith('/') ? globSync(command).length === 0 : findCommand(command) === null,
+  );
 }
 
 /** Installs packages; says which ones and how where this user or this system cannot. */

@@ -8,7 +8,7 @@
  *
  * platforms   bootCluster (real processes, real NATS and documents), bootStandalone (one process), bootInProcess
  * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
- * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startDns, startRsyslog, startEcho,
+ * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startDns, startRsyslog, startLogRouter, startEcho,
  *             startExchangeServer
  * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT), startMicrosocks (SOCKS)
  * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
@@ -50,7 +50,13 @@ export { startMicrosocks } from './server/microsocks.ts';
 export { type NginxOptions, startNginx } from './server/nginx.ts';
 export { type ServerPair, startPostgresql } from './server/postgresql.ts';
 export { type ServerTls, startRedis } from './server/redis.ts';
-export { type Collector, startRsyslog } from './server/rsyslog.ts';
+export {
+  type Collector,
+  type CollectorPair,
+  type LogRouterOptions,
+  startLogRouter,
+  startRsyslog,
+} from './server/rsyslog.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
 export { type ProxyServer, startSquid } from './server/squid.ts';
 export { type SshServer, startSshProxy, startSshd } from './server/sshd.ts';
