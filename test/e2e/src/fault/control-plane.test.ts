@@ -1,9 +1,9 @@
 // The control plane stops and comes back while traffic runs: NATS and the MongoDB-wire server frozen and killed, each
 // service killed. The data plane does not notice: running connections go on, new ones are served on known fronts, not
-// one fails. Once the part is back, changes made from then on are seen.
+// one fails. Once the part is back, changes made before are there, and those made from then on are seen.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { type TestContext, after, before, describe, test } from 'node:test';
 import {
   type Cluster,
   type Resource,
@@ -14,9 +14,11 @@ import {
   type Probe,
   startProbe,
 } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, until } from './patience.ts';
 import { bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
+import { report } from './report.ts';
 
 const nodes = [0, 1] as const;
 /** How many new connections each node has to serve while the part is away, and for how long at least. */
@@ -24,6 +26,8 @@ const connectionsMin = 40;
 const awayMs = 4_000;
 /** A part that is back is used again at once, but for a service's own pause between two tries. */
 const seenMs = 10_000;
+/** Long enough that each has begun to look for what it needs. */
+const startedApartMs = 300;
 
 describe('while traffic runs through a cluster of two nodes', () => {
   let cluster: Cluster;
@@ -50,44 +54,51 @@ describe('while traffic runs through a cluster of two nodes', () => {
     await echo.stop();
   });
 
-  test('NATS is frozen and goes on', () => frozen('nats-1'));
-  test('NATS is killed and started again', () => killed('nats-1'));
-  test('the MongoDB-wire server is frozen and goes on', () => frozen('mongodb'));
-  test('the MongoDB-wire server is killed and started again', () => killed('mongodb'));
+  test('NATS is frozen and goes on', (t) => frozen(t, 'nats-1'));
+  test('NATS is killed and started again', (t) => killed(t, ['nats-1']));
+  test('the MongoDB-wire server is frozen and goes on', (t) => frozen(t, 'mongodb'));
+  test('the MongoDB-wire server is killed and started again', (t) => killed(t, ['mongodb']));
   for (const name of ['router', 'acl', 'certstore', 'admin']) {
-    test(`${name} is killed and started again`, () => killed(name));
+    test(`${name} is killed and started again`, (t) => killed(t, [name]));
   }
 
-  test('all of the control plane is killed at once and started again', async () => {
-    const names = ['nats-1', 'mongodb', 'router', 'acl', 'certstore', 'admin'];
-    await Promise.all(names.map((name) => cluster.kill(name)));
-    await unnoticed();
-    // The servers first: a service is ready when it has them.
-    await Promise.all(names.slice(0, 2).map((name) => cluster.restart(name)));
-    await Promise.all(names.slice(2).map((name) => cluster.restart(name)));
-    await changesAreSeen();
-  });
+  // The row of the table names the order: services that start first wait for their servers.
+  test('all of the control plane is killed at once and started again, in whatever order', (t) =>
+    killed(t, shuffled(['nats-1', 'mongodb', 'router', 'acl', 'certstore', 'admin'])));
 
-  async function frozen(name: string): Promise<void> {
+  async function frozen(t: TestContext, name: string): Promise<void> {
     const part = cluster.part(name);
     part.kill('SIGSTOP');
+    let done = 0;
     try {
-      await unnoticed();
+      done = await unnoticed();
     } finally {
       part.kill('SIGCONT');
     }
-    await changesAreSeen();
+    report(t, { fault: `${name} frozen`, done, failed: 0, recoveredMs: await changesAreSeen() });
   }
 
-  async function killed(name: string): Promise<void> {
-    await cluster.kill(name);
-    await unnoticed();
-    await cluster.restart(name);
-    await changesAreSeen();
+  /** Kills these at once, and starts them again in the order in which they are named. */
+  async function killed(t: TestContext, names: readonly string[]): Promise<void> {
+    const { gateway } = site;
+    // Whoever was told that it is changed finds it changed.
+    const description = `before ${names.join(', ')}`;
+    await cluster.admin.updateGateway(gateway.id, { description });
+    await Promise.all(names.map((name) => cluster.kill(name)));
+    const done = await unnoticed();
+    await Promise.all(
+      names.map(async (name, index) => {
+        await passed(index * startedApartMs);
+        await cluster.restart(name);
+      }),
+    );
+    const recoveredMs = await changesAreSeen();
+    assert.equal((await cluster.admin.gateway(gateway.id)).description, description);
+    report(t, { fault: `${names.join(', ')} killed`, done, failed: 0, recoveredMs });
   }
 
-  /** Callers come to both nodes all the time; every one of them is served. */
-  async function unnoticed(): Promise<void> {
+  /** Callers come to both nodes all the time; every one of them is served. Resolves with how many. */
+  async function unnoticed(): Promise<number> {
     const startedAt = performance.now();
     const served = [0, 0];
     await Promise.all(
@@ -99,10 +110,12 @@ describe('while traffic runs through a cluster of two nodes', () => {
       }),
     );
     for (const probe of probes) await probe.run();
+    return served[0]! + served[1]!;
   }
 
-  /** A change takes its way through admin, its owner and the bus to each node: refused there, and served again. */
-  async function changesAreSeen(): Promise<void> {
+  /** A change takes its way through admin, its owner and the bus to each node: refused there, and served again. Resolves with the time. */
+  async function changesAreSeen(): Promise<number> {
+    const startedAt = performance.now();
     const { gateway } = site;
     const { id } = site.destination('echo');
     const set = (enabled: boolean): Promise<unknown> =>
@@ -122,8 +135,10 @@ describe('while traffic runs through a cluster of two nodes', () => {
         return (await tryEcho(site.front('echo', node))) === 'echoed';
       });
     }
+    const seenAfterMs = performance.now() - startedAt;
     // Disabling leaves alone what runs.
     for (const probe of probes) await probe.run();
+    return seenAfterMs;
   }
 });
 
@@ -146,3 +161,10 @@ test('a client whose tunnels are cut while NATS is away comes back with the tick
   await running.echo('after');
   assert.equal(await tryEcho(site.front('echo')), 'echoed');
 });
+
+function shuffled(names: readonly string[]): string[] {
+  return names
+    .map((name) => ({ name, place: Math.random() }))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ name }) => name);
+}
