@@ -32,3 +32,10 @@ export function sumCounts(all: readonly Counts[]): Counts {
     skipped: sum((one) => one.skipped),
   };
 }
+
+/** The rows of the table of faults that tests have shown: `| fault | done | failed | longest wait |`. */
+export function readFaultRows(output: string): string[] {
+  return [...output.matchAll(/^\s*(?:ℹ )?(\| .+ \| \d+ done \| \d+ failed \| \d+ ms \|)$/gm)].map(
+    ([, row = '']) => row,
+  );
+}

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { type Counts, countTests } from './counts.ts';
+import { type Counts, countTests, readFaultRows } from './counts.ts';
 import type { Step } from './step.ts';
 
 /** How a step ended. */
@@ -15,6 +15,8 @@ export interface StepResult {
   readonly outcome: 'passed' | 'failed' | 'not run';
   readonly seconds: number;
   readonly counts: Counts;
+  /** What its tests did to a platform, and what came of it, each a row of a table. */
+  readonly faultRows: readonly string[];
   /** Why it failed, where the exit code does not say it. */
   readonly note: string;
   readonly logFile: string;
@@ -62,7 +64,16 @@ export async function runStep(
   await finished(log);
   const counts = step.countsTests ? countTests(tail) : { passed: 0, failed: 0, skipped: 0 };
   const failed = exitCode !== 0 || note !== '' || counts.failed > 0;
-  return { step, outcome: failed ? 'failed' : 'passed', seconds: seconds(), counts, note, logFile };
+  const faultRows = readFaultRows(tail);
+  return {
+    step,
+    outcome: failed ? 'failed' : 'passed',
+    seconds: seconds(),
+    counts,
+    faultRows,
+    note,
+    logFile,
+  };
 }
 
 /** A step that needs another which failed: told, never silently left out. */
@@ -73,6 +84,7 @@ export function skipStep(step: Step, because: string, logFolder: string): StepRe
     outcome: 'not run',
     seconds: 0,
     counts,
+    faultRows: [],
     note: `${because} failed`,
     logFile: join(logFolder, 'none'),
   };

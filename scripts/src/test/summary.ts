@@ -5,7 +5,7 @@
 import { type Counts, sumCounts } from './counts.ts';
 import type { StepResult } from './run-step.ts';
 
-/** The table and, last and alone, `N passed, N failed, N skipped`. */
+/** The table, that of the faults that were made, and last and alone `N passed, N failed, N skipped`. */
 export function summarize(results: readonly StepResult[]): string {
   const width = Math.max(4, ...results.map((result) => result.step.name.length));
   const rows = results.map((result) => {
@@ -16,7 +16,22 @@ export function summarize(results: readonly StepResult[]): string {
     return `${line}${result.note === '' ? '' : `  (${result.note})`}`.trimEnd();
   });
   const total = judgedCounts(results);
-  return [...rows, '', `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`].join('\n');
+  const faults = results.flatMap(({ faultRows }) => faultRows);
+  const table =
+    faults.length === 0
+      ? []
+      : [
+          '',
+          '| what was broken | calls or streams | of them | longest wait |',
+          '|---|---|---|---|',
+          ...faults,
+        ];
+  return [
+    ...rows,
+    ...table,
+    '',
+    `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
+  ].join('\n');
 }
 
 /** The counts of the closing line. */

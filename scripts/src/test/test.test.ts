@@ -45,6 +45,13 @@ test('a step that fails without a failed test counts as one failure', () => {
   assert.equal(summarize([failed]).split('\n').at(-1), '3 passed, 1 failed, 1 skipped');
 });
 
+test('the rows of faults that tests show stand in one table before the closing line', async (t) => {
+  const row = '| a node killed | 2 done | 0 failed | 31 ms |';
+  const result = await run(t, { command: `echo '  ℹ ${row}'; echo '    ${row}'; echo '| no row |'` });
+  assert.deepEqual(result.faultRows, [row, row]);
+  assert.deepEqual(summarize([result]).split('\n').slice(-4, -2), [row, row]);
+});
+
 test('a step that was not run because of another counts as a failure', () => {
   assert.equal(
     summarize([skipStep(step, 'services', '')])

@@ -304,11 +304,14 @@ async function demandCause(
   assert.notEqual(await calls, 'whole');
 }
 
-/** The same in the API, with the listener of a cloud destination. */
+/** The same in the API, with who listens: the nodes at its front, or the clients of a cloud destination. */
 async function demandShown({ id }: ShownDestination, code: string, told: RegExp): Promise<void> {
   await until(
-    async () => (await cluster.admin.destination(site.gateway.id, id)).listeners ?? [],
-    (listeners) => listeners.some(({ lastRefusal: last }) => last?.code === code && told.test(last.text)),
+    async () => {
+      const { listening = [], listeners = [] } = await cluster.admin.destination(site.gateway.id, id);
+      return [...listening, ...listeners];
+    },
+    (shown) => shown.some(({ lastRefusal: last }) => last?.code === code && told.test(last.text)),
   );
 }
 
@@ -348,7 +351,7 @@ describe('the matrix', { concurrency: 8 }, () => {
       const code = direction === 'cloud' ? 'CLIENT_CALLER_CERTIFICATE' : 'EDGE_CLIENT_CERTIFICATE';
       for (const { client, told } of wrongCallers) {
         await demandCause(spot, destination, { code, text: told }, () => callAs(caller, destination, client));
-        if (direction === 'cloud') await demandShown(destination, code, told);
+        await demandShown(destination, code, told);
       }
     });
 

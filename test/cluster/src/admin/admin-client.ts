@@ -30,6 +30,8 @@ import { type JsonAnswer, JsonHttp } from './request.ts';
 export type ShownDestination = Destination & {
   readonly accessList: AccessDecision;
   readonly health: { readonly status: string; readonly state: Readonly<Record<string, ClientHealth>> };
+  /** Of an on-premises destination: its front at each node. */
+  readonly listening?: Front['listening'];
   /** Of a cloud destination. */
   readonly listeners?: readonly (Omit<CloudListenerState, 'destinationId'> & { readonly clientId: string })[];
 };

@@ -29,6 +29,7 @@ import {
 } from './linked-cluster.ts';
 import { startLoad } from './load.ts';
 import { inTime, until } from './patience.ts';
+import { report } from './report.ts';
 
 const MIB = 1024 * 1024;
 const all = [0, 1, 2] as const;
@@ -106,7 +107,7 @@ describe('on a cluster of three nodes', () => {
     await served(site, 'echo', all);
   });
 
-  test('all nodes are restarted one by one under load: no request fails, and tunnels spread again', async () => {
+  test('all nodes are restarted one by one under load: no request fails, and tunnels spread again', async (t) => {
     await using site = await siteOf('rolling', 2);
     await served(site, 'echo', all);
     await using balancer = await Balancer.listen(cluster, site.front('exchange').port);
@@ -120,9 +121,10 @@ describe('on a cluster of three nodes', () => {
       await until(`${name} takes callers again`, 10_000, async () => (await nodeNamed(name))?.ready === true);
     }
     await load.more(20);
-    const { done, failures } = await load.stop();
+    const { done, failures, longestMs } = await load.stop();
     assert.deepEqual(failures, []);
     assert.ok(done >= 140);
+    report(t, { fault: 'all nodes restarted one by one', done, failed: 0, recoveredMs: longestMs });
     await until('tunnels end at two nodes', 15_000, async () => new Set(await nodesOf(site)).size === 2);
   });
 

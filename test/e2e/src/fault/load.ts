@@ -6,13 +6,13 @@ import { until } from './patience.ts';
 export interface Load extends AsyncDisposable {
   /** Resolves after so many more requests. */
   more(count: number): Promise<void>;
-  /** Ends it; `failures` has the cause of each request that failed. */
-  stop(): Promise<{ done: number; failures: readonly string[] }>;
+  /** Ends it; `failures` has the cause of each request that failed, `longestMs` is how long the slowest took. */
+  stop(): Promise<{ done: number; failures: readonly string[]; longestMs: number }>;
 }
 
 /** Exchanges of every size through the balancer, a few at a time, until it is stopped. */
 export function startLoad(front: Endpoint): Load {
-  let done = 0;
+  let [done, longestMs] = [0, 0];
   const stopping = new AbortController();
   const failures: string[] = [];
   const worker = async (seed: number): Promise<void> => {
@@ -24,6 +24,7 @@ export function startLoad(front: Endpoint): Load {
         seed: seed + turn,
       });
       done += 1;
+      longestMs = Math.max(longestMs, result.milliseconds);
       if (result.cause !== null) failures.push(result.cause);
     }
   };
@@ -31,7 +32,7 @@ export function startLoad(front: Endpoint): Load {
   const stop = async () => {
     stopping.abort();
     await workers;
-    return { done, failures };
+    return { done, failures, longestMs };
   };
   return {
     more: async (count: number): Promise<void> => {

@@ -17,7 +17,8 @@ import {
 } from '@postern/test-cluster';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { indexOf, nodesOf, served, startLinkedSite } from './linked-cluster.ts';
-import { until } from './patience.ts';
+import { inTime, until } from './patience.ts';
+import { report } from './report.ts';
 
 const nodes = [0, 1] as const;
 
@@ -62,14 +63,14 @@ describe('on a cluster of two nodes', () => {
     }
   }
 
-  test('two clients share the load; one is killed, and new callers are served by the other at once', async () => {
+  test('two clients share the load; one is killed, and new callers are served by the other at once', async (t) => {
     await withTwoClients(async (site, second, callers) => {
       await second.kill();
+      const attempts = Array.from({ length: 20 }, (_, i) => tryEcho(site.front('echo', i % 2)));
+      const recoveredMs = await inTime('new callers are served', 2_000, Promise.all(attempts));
+      assert.deepEqual(new Set(await Promise.all(attempts)), new Set(['echoed']));
+      report(t, { fault: 'one of two clients killed', done: attempts.length, failed: 0, recoveredMs });
       await until('its tunnels are gone', 10_000, async () => (await streamsByClient(site)).size === 1);
-      const outcomes = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => tryEcho(site.front('echo', i % 2))),
-      );
-      assert.deepEqual(new Set(outcomes), new Set(['echoed']));
       // Those of the dead one wait for it: nobody can tell a process that is gone from a network that is.
       let answered = 0;
       for (const caller of callers)

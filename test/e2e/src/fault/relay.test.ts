@@ -65,7 +65,7 @@ describe('on a cluster of three nodes', () => {
     for (const result of results) assert.equal(result.cause, null);
   });
 
-  test('the node that holds the only tunnel is killed: streams of other nodes go on, after a pause below 3 s', async () => {
+  test('the node that holds the only tunnel is killed: streams of other nodes go on, after a pause below 3 s', async (t) => {
     await using site = await siteOf('holder-killed', 1);
     await served(site, 'echo', all);
     const [holder = ''] = await nodesOf(site);
@@ -87,15 +87,19 @@ describe('on a cluster of three nodes', () => {
       probe.longestMs < pauseMs * patience,
       `the longest pause was ${Math.round(probe.longestMs)} ms`,
     );
+    const { length: done } = running;
+    report(t, { fault: 'the node with the tunnel killed', done, failed: 0, recoveredMs: probe.longestMs });
     await cluster.restart(holder);
     await linked.linked();
     await served(site, 'echo', all);
   });
 
-  test('links that are cut again and again: relayed streams go on', async () => {
+  test('links that are cut again and again: relayed streams go on', async (t) => {
     await using site = await siteOf('links-cut', 1);
     await served(site, 'echo', all);
     const [holder = ''] = await nodesOf(site);
+    const [near = 0] = others([holder]);
+    await using probe = await startProbe(site.front('echo', near));
     const running = others([holder]).map((node) =>
       exchange(site.front('exchange', node), { ...bytes, seed: 20 + node }),
     );
@@ -105,9 +109,16 @@ describe('on a cluster of three nodes', () => {
       for (const proxy of linked.links.values()) proxy.cut();
     }
     await assertWhole(running);
+    await probe.run();
+    report(t, {
+      fault: 'all links cut 5 times',
+      done: running.length,
+      failed: 0,
+      recoveredMs: probe.longestMs,
+    });
   });
 
-  test('a link that swallows everything is found within 10 s, and its streams go on by another node', async () => {
+  test('a link that swallows everything is found within 10 s, and its streams go on by another node', async (t) => {
     await using site = await siteOf('black-hole', 2);
     await served(site, 'echo', all);
     // All anew, so that the link which carries this transfer is the one that carried most.
@@ -119,8 +130,9 @@ describe('on a cluster of three nodes', () => {
     await until('bytes pass', transferMs, () => (busiest()?.bytes ?? 0) > 8 * MIB);
     // The one link that carries the stream, and nobody is told.
     busiest()?.pause();
-    await inTime('new callers are served', 10_000, served(site, 'echo', [node], 60_000));
+    const recoveredMs = await inTime('new callers are served', 10_000, served(site, 'echo', [node], 60_000));
     await assertWhole([running]);
+    report(t, { fault: 'a link swallows everything', done: 1, failed: 0, recoveredMs });
     const { milliseconds } = await running;
     assert.ok(milliseconds > 1_000, 'the transfer was over before the link failed');
     assert.ok(milliseconds < (10_000 + 10_000) * patience, `it took ${Math.round(milliseconds)} ms`);
@@ -153,7 +165,7 @@ describe('on a cluster of three nodes', () => {
     report(t, { fault: 'a link loses one way', done: 2, failed: 0, recoveredMs: Math.max(...found) });
   });
 
-  test('two nodes that cannot reach each other, with NATS there: fronts go on by the third', async () => {
+  test('two nodes that cannot reach each other, with NATS there: fronts go on by the third', async (t) => {
     await using site = await siteOf('split', 2);
     await served(site, 'echo', all);
     // Every link to edge-3: it relays for nobody, and nobody for it.
@@ -163,8 +175,9 @@ describe('on a cluster of three nodes', () => {
     proxy.refuse();
     proxy.cut();
     try {
-      await served(site, 'echo', [0, 1]);
+      const recoveredMs = await inTime('both serve', 10_000, served(site, 'echo', [0, 1]));
       await assertWhole([running, away]);
+      report(t, { fault: 'a node without links, with NATS', done: 2, failed: 0, recoveredMs });
     } finally {
       proxy.resume();
       await linked.linked(20_000);
@@ -172,7 +185,7 @@ describe('on a cluster of three nodes', () => {
     await served(site, 'echo', all);
   });
 
-  test('without NATS nodes tell each other over their links who has which tunnels', async () => {
+  test('without NATS nodes tell each other over their links who has which tunnels', async (t) => {
     await using site = await siteOf('without-nats', 1);
     await served(site, 'echo', all);
     const [holder = ''] = await nodesOf(site);
@@ -181,12 +194,13 @@ describe('on a cluster of three nodes', () => {
     try {
       await cluster.kill(holder);
       // The tunnel is made anew at another node by the ticket at hand, and the third hears of it by its link alone.
-      await inTime(
+      const recoveredMs = await inTime(
         'callers of the nodes that are left are served',
         10_000,
         served(site, 'echo', others([holder]), 60_000),
       );
       await probe.run();
+      report(t, { fault: 'NATS and the node with the tunnel killed', done: 1, failed: 0, recoveredMs });
     } finally {
       await cluster.restart('nats-1');
       await cluster.restart(holder);

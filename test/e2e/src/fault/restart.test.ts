@@ -16,6 +16,7 @@ import {
 import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, patience, until } from './patience.ts';
+import { report } from './report.ts';
 
 describe('on a cluster of two nodes', () => {
   let cluster: Cluster;
@@ -35,26 +36,27 @@ describe('on a cluster of two nodes', () => {
     await echo.stop();
   });
 
-  test('a client that is killed and started again: its callers are reset at once, new ones served within 2 s', async () => {
+  test('a client that is killed and started again: its callers are reset at once, new ones served within 2 s', async (t) => {
     const callers = nodes.map((node) => new Caller(site.front('echo', node)));
     for (const caller of callers) await caller.echo('before');
     const { clientId } = site.client;
     await site.client.kill();
     const started = site.client.part.start();
     const reset = started.then(() => Promise.all(callers.map((caller) => caller.ending())));
-    await inTime('new callers are served', 2_000, served(site, nodes, 60_000));
+    const recoveredMs = await inTime('new callers are served', 2_000, served(site, nodes, 60_000));
     await started;
     // From the moment that the new one is connected nobody is left in doubt.
     await inTime('callers of the former are reset', 1_000, reset);
     assert.deepEqual(await reset, ['ECONNRESET', 'ECONNRESET']);
     assert.equal(site.client.clientId, clientId);
+    report(t, { fault: 'the client killed and started again', done: 2, failed: 0, recoveredMs });
   });
 
   for (const [how, stop] of [
     ['asked to stop', () => cluster.part('edge-1').stop()],
     ['killed', () => cluster.kill('edge-1')],
   ] as const) {
-    test(`a node that is ${how} and started again: the client is back within 5 s, fronts are the same`, async () => {
+    test(`a node that is ${how} and started again: the client is back within 5 s, fronts are the same`, async (t) => {
       const before = await cluster.admin.fronts();
       await using other = await startProbe(site.front('echo', 1));
       await using lost = new Caller(site.front('echo', 0));
@@ -65,20 +67,22 @@ describe('on a cluster of two nodes', () => {
       assert.notEqual(await lost.ending(), 'still open');
       assert.notEqual(await tryEcho(site.front('echo', 0)), 'echoed');
       await cluster.restart('edge-1');
-      await inTime('the client is back', 5_000, served(site, [0], 60_000));
+      const recoveredMs = await inTime('the client is back', 5_000, served(site, [0], 60_000));
       const place = ({ destinationId, host, port }: (typeof before)[number]): object => {
         return { destinationId, host, port };
       };
       assert.deepEqual((await cluster.admin.fronts()).map(place), before.map(place));
       await other.run();
+      report(t, { fault: `a node ${how} and started again`, done: 1, failed: 0, recoveredMs });
     });
   }
 
-  test('a node that is gone for 15 s is found again within 5 s of its return', async () => {
+  test('a node that is gone for 15 s is found again within 5 s of its return', async (t) => {
     await cluster.kill('edge-2');
     await passed(15_000);
     await cluster.restart('edge-2');
-    await inTime('the client is back', 5_000 + 500, served(site, [1], 90_000));
+    const recoveredMs = await inTime('the client is back', 5_000 + 500, served(site, [1], 90_000));
+    report(t, { fault: 'a node gone for 15 s', done: 1, failed: 0, recoveredMs });
   });
 });
 

@@ -25,6 +25,7 @@ import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
 import { inTime, patience, until } from './patience.ts';
 import { type ProxiedSite, bootProxiedCluster, startProxiedSite } from './proxied-site.ts';
+import { report } from './report.ts';
 
 const MIB = 1024 * 1024;
 const bytes = { sendBytes: 24 * MIB + 7, receiveBytes: 32 * MIB + 3 };
@@ -32,6 +33,9 @@ const bytes = { sendBytes: 24 * MIB + 7, receiveBytes: 32 * MIB + 3 };
 const limitMs = 90_000 * patience;
 /** Far more than any transfer here takes; a hang ends there. */
 const transferMs = 60_000;
+const cutForMs = 60_000;
+/** The longest time from one cut to the next. */
+const cutApartMs = 2_000;
 
 describe('a tunnel whose path fails in the middle of a transfer', { concurrency: true }, () => {
   let cluster: Cluster;
@@ -70,15 +74,31 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     assert.equal(proxy.connections, 1);
   });
 
-  test('goes on when all tunnels are cut, time and again', async () => {
-    await using proxied = await siteOf('cut-all');
+  // As long as the one that is given up, which runs beside it.
+  test('goes on when all tunnels are cut, again and again, at random moments of 60 s', async (t) => {
+    await using echo = await startEcho();
+    await using proxied = await siteOf('cut-all', { exchange: resource, echo });
     const { proxy, site } = proxied;
-    const running = exchange(site.front('exchange'), { ...bytes, seed: 2 });
-    for (let cuts = 0; cuts < 4; cuts += 1) {
-      await passedThrough(proxy, 4 * MIB);
-      assert.ok(proxy.cut() > 0);
-    }
-    await assertWhole(running);
+    await using idle = await startProbe(site.front('echo'));
+    const over = performance.now() + cutForMs;
+    let [cuts, done] = [0, 0];
+    const cutting = async (): Promise<void> => {
+      while (performance.now() < over) {
+        await passed(Math.random() * cutApartMs);
+        if (proxy.cut() > 0) cuts += 1;
+      }
+    };
+    const calling = async (): Promise<void> => {
+      for (; performance.now() < over; done += 1) {
+        await assertWhole(exchange(site.front('exchange'), { ...bytes, seed: 2_000 + done }));
+        // The others in this file want processors too.
+        await passed(cutApartMs / 4);
+      }
+    };
+    await Promise.all([cutting(), calling()]);
+    await idle.run();
+    assert.ok(cuts > 10, `only ${cuts} cuts`);
+    report(t, { fault: `tunnels cut ${cuts} times`, done, failed: 0, recoveredMs: idle.longestMs });
   });
 
   test('callers that come when all tunnels are cut are served by the first that is back', async () => {
