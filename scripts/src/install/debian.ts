@@ -50,6 +50,7 @@ export const debianPackages = {
   'containernetworking-plugins': ['ptp', 'host-local', 'loopback'],
   iptables: ['iptables'],
   chromium: ['chromium'],
+  'libnss3-tools': ['certutil', 'pk12util'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The name of a package that `debianPackages` knows. */
