@@ -119,7 +119,13 @@ export type DestinationHosts = Static<typeof DestinationHosts>;
 const resourceOptions = {
   hosts: Type.Optional(DestinationHosts),
   proxy: ResourceProxy,
-  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180, default: 30, description: '0 never' }),
+  connectTimeoutSeconds: Type.Integer({
+    minimum: 0,
+    maximum: 180,
+    default: 30,
+    description:
+      '0: as long as the system of who dials tries; who waits for it is given up after three minutes',
+  }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800, default: 0, description: '0 never' }),
   keepAliveSeconds: Type.Integer({
     minimum: 0,

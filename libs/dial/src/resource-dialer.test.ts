@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
 import { type AccessRule, compileAccessList, decideBoth, decideResolved, fromList } from '@postern/access';
@@ -61,6 +62,17 @@ async function fault(promise: Promise<unknown>): Promise<[string, string]> {
   return [resetCodeName(error.reset), error.message];
 }
 
+/** When TCP will ask whether the other end is still there, as the kernel has it, to ten seconds; null for never. */
+function keepAliveTimerOf(localPort: number): number | null {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+  const row = readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local = '']) => local.endsWith(`:${port}`));
+  const [kind, hundredths = ''] = row?.[5]?.split(':') ?? [];
+  return kind === '02' ? Math.round(Number.parseInt(hundredths, 16) / 1_000) * 10 : null;
+}
+
 describe('resource dialer', () => {
   it('tries every address of a name in turn', async (t) => {
     const port = await listenOn(t, '127.0.0.3');
@@ -99,6 +111,23 @@ describe('resource dialer', () => {
 
   it('says so when a name has no address', async () => {
     assert.equal((await fault(dial({}, found())))[0], 'NotResolved');
+  });
+
+  const noTimers = existsSync('/proc/net/tcp') ? false : 'the system does not show the timers of TCP';
+  it('has TCP ask after the silence that the destination says, or never', { skip: noTimers }, async (t) => {
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    for (const byEvents of [false, true]) {
+      const timers: (number | null)[] = [];
+      for (const keepAliveSeconds of [0, 600, undefined]) {
+        const { socket } = await dial({ port, keepAliveSeconds, byEvents }, found('127.0.0.1'));
+        timers.push(keepAliveTimerOf(socket.localPort ?? 0));
+        socket.destroy();
+      }
+      assert.deepEqual(timers, [null, 600, 60], `by events: ${byEvents}`);
+    }
   });
 
   it('ends when the stream has gone', async () => {
