@@ -134,9 +134,23 @@ test('a port that does not speak TLS is told', async (t) => {
   assert.equal(error.code, 'TLS_NOT_TLS');
 });
 
-test('a peer that closes in the handshake is told', async (t) => {
-  const server = createTcpServer((socket) => socket.on('error', () => {}).once('data', () => socket.end()));
-  assert.equal((await failureOf(await listen(t, server))).code, 'TLS_HANDSHAKE');
+test('a peer that closes or breaks the connection in the handshake is told, with what it may be', async (t) => {
+  for (const leave of ['end', 'resetAndDestroy'] as const) {
+    const server = createTcpServer((socket) =>
+      socket.on('error', () => {}).once('data', () => socket[leave]()),
+    );
+    const error = await failureOf(await listen(t, server));
+    assert.equal(error.code, 'TLS_HANDSHAKE');
+    assert.match(
+      error.message,
+      /^127\.0\.0\.1:\d+ closed the connection in the TLS handshake: .*check host and port$/,
+    );
+  }
+});
+
+test('a peer that sends back what it gets does not speak TLS', async (t) => {
+  const server = createTcpServer((socket) => socket.on('error', () => {}).pipe(socket));
+  assert.equal((await failureOf(await listen(t, server))).code, 'TLS_NOT_TLS');
 });
 
 test('a peer without a common version is told', async (t) => {

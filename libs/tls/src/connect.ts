@@ -67,9 +67,9 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
     if (socket.authorized || options.rejectUnauthorized === false) settle(() => resolve(socket));
     else fail(describeTlsFailure(socket.authorizationError, place, socket.getPeerCertificate(true)));
   };
-  const onError = (error: Error): void => fail(readTlsFailure(error, place) ?? error);
-  const onClose = (): void =>
-    fail(new TlsError('TLS_HANDSHAKE', `${place.peer} closed the connection in the TLS handshake`));
+  const onError = (error: NodeJS.ErrnoException): void =>
+    fail(isCut(error) ? closedEarly(place, error) : (readTlsFailure(error, place) ?? error));
+  const onClose = (): void => fail(closedEarly(place));
   const onAbort = (): void => fail(signal.reason);
   signal.addEventListener('abort', onAbort);
   socket.on('secureConnect', onSecure).on('error', onError).on('close', onClose);
@@ -79,6 +79,20 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
 /** What an error of a TLS connection means, also long after its handshake; null where it is no matter of TLS. */
 export function readTlsFailure(error: unknown, place: FailurePlace): TlsError | null {
   return error instanceof Error && isTlsFailure(error) ? describeTlsFailure(error, place) : null;
+}
+
+/** The connection was there, and ended before TLS was; in order or not, node says ECONNRESET. */
+function isCut({ code = '', syscall }: NodeJS.ErrnoException): boolean {
+  return ['ECONNRESET', 'EPIPE'].includes(code) && syscall !== 'connect';
+}
+
+function closedEarly({ peer }: FailurePlace, cause?: Error): TlsError {
+  const why = 'it may speak another protocol on this port, or something in between may cut TLS off';
+  return new TlsError(
+    'TLS_HANDSHAKE',
+    `${peer} closed the connection in the TLS handshake: ${why}; check host and port`,
+    { cause },
+  );
 }
 
 function connectionOptions(options: ConnectOptions, serverName: string): ConnectionOptions {
@@ -98,5 +112,5 @@ function connectionOptions(options: ConnectOptions, serverName: string): Connect
 
 function isTlsFailure(error: Error & { code?: string }): boolean {
   if (error.code?.startsWith('ERR_SSL_') === true || error.code?.startsWith('ERR_TLS_') === true) return true;
-  return error.code === 'EPROTO' || (error.code === 'ECONNRESET' && /secure TLS/.test(error.message));
+  return error.code === 'EPROTO';
 }
