@@ -1,6 +1,7 @@
 /** One request over a connection that stands: whether an HTTP server answers there, and with what. */
 import { request } from 'node:http';
 import { isIPv6, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ResetCode } from '@postern/tunnel';
 import { errorText } from './error-text.ts';
 import { ResourceError } from './resource-error.ts';
@@ -30,8 +31,8 @@ export function askHttp(
   ask.on('error', (error) => {
     if (signal.aborted) reject(signal.reason);
     else {
-      const text = `${authority} gave no answer in HTTP: ${errorText(error)}`;
-      reject(new ResourceError(ResetCode.Refused, text, { cause: error }));
+      const text = describe(error, socket instanceof TLSSocket);
+      reject(new ResourceError(ResetCode.Refused, `${authority} ${text}`, { cause: error }));
     }
   });
   // An answer that changes the protocol makes Node close the connection without a word, and heed no signal any more.
@@ -43,4 +44,26 @@ export function askHttp(
   // It came paused; the request listens by now.
   ask.once('socket', () => socket.resume());
   return promise;
+}
+
+/** What it did in place of an answer in HTTP; the most common cause is a port that speaks TLS, or another protocol. */
+function describe(error: Error & { code?: string; rawPacket?: Buffer }, overTls: boolean): string {
+  switch (error.code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return overTls
+        ? 'closed the connection without an answer in HTTP: it may speak another protocol on this port'
+        : 'closed the connection without an answer in HTTP: it may speak TLS on this port (resource.tls), or another protocol';
+    case 'HPE_INVALID_CONSTANT':
+      return isTlsRecord(error.rawPacket)
+        ? 'speaks TLS on this port, and was asked without (resource.tls)'
+        : 'answered, and not in HTTP: it speaks another protocol on this port';
+    default:
+      return `gave no answer in HTTP: ${errorText(error)}`;
+  }
+}
+
+/** An alert, by which a server says that it got no TLS. */
+function isTlsRecord(bytes: Buffer | undefined): boolean {
+  return bytes?.[0] === 0x15 && bytes[1] === 3;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, type Socket, createServer as createTcpServer } from 'node:net';
 import { it } from 'node:test';
 import { tryResource } from './trial.ts';
 
@@ -59,6 +59,27 @@ it('a trial of a resource that changes to another protocol unasked is over, and 
   const last = (await tryResource(parts, trial, AbortSignal.timeout(5_000))).at(-1);
   assert.equal(last?.ok, false);
   assert.match(last.text, /gave no answer that could be asked for/);
+});
+
+it('a trial of HTTP says of a port that speaks TLS or another protocol what it may be', async (t) => {
+  const lastOf = async (serve: (socket: Socket) => void): Promise<string | undefined> => {
+    const server = createTcpServer((socket) =>
+      socket.on('error', () => {}).once('data', () => serve(socket)),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const target = { host: 'app.corp', port, connectTimeoutSeconds: 5 };
+    const trial = { target, http: { host: 'a', path: '/' }, isWell: () => true };
+    return (await tryResource(parts, trial, AbortSignal.timeout(5_000))).at(-1)?.text;
+  };
+  const closed = /closed the connection without an answer in HTTP: it may speak TLS on this port/;
+  assert.match((await lastOf((socket) => socket.end())) ?? '', closed);
+  assert.match((await lastOf((socket) => socket.resetAndDestroy())) ?? '', closed);
+  const alert = Buffer.from('15030100020246', 'hex');
+  assert.match((await lastOf((socket) => socket.end(alert))) ?? '', /speaks TLS on this port/);
+  assert.match((await lastOf((socket) => socket.end('-ERR\r\n'))) ?? '', /another protocol on this port/);
 });
 
 it('a trial of UDP tells an answer, silence and refusal apart', async () => {
