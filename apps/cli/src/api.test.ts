@@ -5,7 +5,7 @@ import { addRules } from './access-list-command.ts';
 import { answerAll, certificatePem } from './api.fixture.ts';
 import { type Api, createApi } from './api.ts';
 import { restoreBackup, takeBackup } from './backup/transfer.ts';
-import { healthCommand } from './check-command.ts';
+import { healthCommand, testCommand } from './check-command.ts';
 import { drainNode } from './drain.ts';
 import { describeError, exitCodeOf } from './errors.ts';
 
@@ -71,6 +71,33 @@ test('an answer in another protocol ends a command with 69', async (t) => {
     response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end(),
   );
   await assert.rejects(api.call('GET', '/health'), { code: 'CLI_UNREACHABLE', message: /another protocol/ });
+});
+
+test('a certificate of another CA ends a command with 69, and with no advice on how to run Node', async (t) => {
+  const { url } = await answerAll(t, (_, response) => response.end('{}'));
+  const api = createApi({ url, apiKey: 'k', caPem: null });
+  await assert.rejects(api.call('GET', '/health'), (error) => {
+    assert.equal(exitCodeOf(error), 69);
+    assert.match(describeError(error), /^CLI_UNREACHABLE: .*certificate.*\n.*--ca$/);
+    assert.doesNotMatch(describeError(error), /Node/);
+    return true;
+  });
+});
+
+test('a test of a disabled destination says that its front refuses callers all the same', async (t) => {
+  const said = async (enabled: boolean): Promise<string[]> => {
+    const { api } = await apiThat(t, ({ method }, response) =>
+      response.end(method === 'GET' ? JSON.stringify({ enabled }) : '{"ok":true,"clients":[],"nodes":[]}'),
+    );
+    const lines: string[] = [];
+    const tell = (line: string) => void lines.push(line);
+    await testCommand({ api: () => api, print: () => undefined, tell }).parseAsync(['g', 'd'], {
+      from: 'user',
+    });
+    return lines;
+  };
+  assert.deepEqual(await said(true), []);
+  assert.match((await said(false)).join(), /^the destination is disabled.* update g d --enable/);
 });
 
 test('a problem whose members are something else than they should be is told as far as it goes', async (t) => {

@@ -143,8 +143,8 @@ function send(
   }
 }
 
-/** Several addresses that all refuse come as one error without words of its own. */
+/** Several addresses that all refuse come as one error without words of its own; Node's advice is for who runs Node. */
 function reasonOf(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((one: Error) => one.message).join(', ');
-  return error.message;
+  return error.message.replace(/; if the root CA is installed locally.*$/, '');
 }

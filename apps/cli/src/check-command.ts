@@ -25,11 +25,12 @@ const ShownTest = Type.Object({
   // Of a cloud destination.
   nodes: Type.Array(Type.Object({ node: Type.String(), ...Steps })),
 });
+const ShownDestination = Type.Object({ enabled: Type.Boolean() });
 const ShownPing = Type.Object({ tunnels: Type.Array(Type.Unknown()) });
 const ShownHealth = Type.Object({ status: Type.String(), parts: Type.Array(Type.Unknown()) });
 
-/** `destinations test`. */
-export function testCommand({ api, print }: CheckParts): Command {
+/** `destinations test`; `tell` gets what is to be known beside the answer. */
+export function testCommand({ api, print, tell }: CheckParts & { tell: (line: string) => void }): Command {
   const one = new Command('test')
     .description(
       'have the clients dial the resource now, or the nodes a cloud one, step by step; ends with 69 where one fails',
@@ -40,13 +41,19 @@ export function testCommand({ api, print }: CheckParts): Command {
   return one.action(async (gateway: string, destination: string) => {
     const { client } = one.opts<{ client?: string }>();
     const query = client === undefined ? '' : `?client=${encodeURIComponent(client)}`;
-    const path = `/gateways/${encodeURIComponent(gateway)}/destinations/${encodeURIComponent(destination)}/test`;
-    const answer = shaped(ShownTest, await api().call('POST', `${path}${query}`));
+    const path = `/gateways/${encodeURIComponent(gateway)}/destinations/${encodeURIComponent(destination)}`;
+    const platform = api();
+    const answer = shaped(ShownTest, await platform.call('POST', `${path}/test${query}`));
+    const { enabled } = shaped(ShownDestination, await platform.call('GET', path));
     const byClients = answer.clients.map(({ clientId, name, node, ...test }) =>
       textOfTest(`client ${name} (${clientId}), by ${node}`, test),
     );
     const byNodes = answer.nodes.map(({ node, ...test }) => textOfTest(`node ${node}`, test));
     print(answer, [...byClients, ...byNodes].join('\n\n'));
+    if (!enabled) {
+      const remedy = `postern destinations update ${plainText(gateway)} ${plainText(destination)} --enable`;
+      tell(`the destination is disabled: callers are refused whatever this found, until ${remedy}`);
+    }
     if (!answer.ok) process.exitCode = ExitCode.unavailable;
   });
 }

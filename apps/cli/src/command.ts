@@ -62,7 +62,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 for (const noun of nouns) {
   const group = nounCommand(noun).copyInheritedSettings(command);
   if (noun.name === 'destinations')
-    group.addCommand(testCommand({ api, print }).copyInheritedSettings(command));
+    group.addCommand(testCommand({ api, print, tell }).copyInheritedSettings(command));
   if (noun.name === 'clients') group.addCommand(pingCommand({ api, print }).copyInheritedSettings(command));
   command.addCommand(group);
 }
@@ -92,7 +92,7 @@ function drainCommand(): Command {
     .option('--no-wait', 'do not wait until it is empty')
     .action(async (node: string) => {
       const { wait } = one.opts<{ wait: boolean }>();
-      printOne(await drainNode(api(), node, wait, (line) => process.stderr.write(`${line}\n`)));
+      printOne(await drainNode(api(), node, wait, tell));
     });
 }
 
@@ -179,6 +179,11 @@ function settings(): CliSettings {
 
 function printOne(item: unknown): void {
   print(item, fieldsOf(item));
+}
+
+/** To stderr: stdout has the answer alone. */
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 function print(value: unknown, text: string): void {
