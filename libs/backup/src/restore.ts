@@ -55,7 +55,7 @@ export class Restores {
     const doneBy = former?.part.sha256 === part.sha256 ? doneByOf(former) : null;
     const isAgain = doneBy !== null;
     if (isAgain && !overwrite && this.#source.room === backupRooms.at(-1))
-      throw filled('what this backup gave');
+      throw filled('the documents of this backup');
     await this.#drop();
     const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain, doneBy };
     if (!state.overwrite) await this.#demandEmpty((collection) => collection);
