@@ -44,13 +44,13 @@ test('the list of known variables has hidden settings and files of secrets too',
     assert(file.includes(`'${name}'`));
 });
 
-test('help is shown of every subcommand', () => {
-  const command = new Command('postern');
+test('help is shown of every subcommand, with what stands behind its options', () => {
+  const command = new Command('postern').addHelpText('after', 'Exit codes: 0 done.');
   command.command('gateway').description('Gateways.').command('list').description('Lists them.');
   const page = helpPage({ programs: [program], commands: [command] });
   assert.match(
     page,
-    /^## postern$[\s\S]*^### postern gateway$[\s\S]*^#### postern gateway list$[\s\S]*^## postern-sample$/m,
+    /^## postern$[\s\S]*^Exit codes: 0 done\.$[\s\S]*^### postern gateway$[\s\S]*^#### postern gateway list$[\s\S]*^## postern-sample$/m,
   );
 });
 

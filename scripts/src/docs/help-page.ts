@@ -28,14 +28,14 @@ function commandSections(command: Command, parents: readonly string[]): string[]
   ];
 }
 
+/** As it is printed, with the text that stands behind the options. */
 function plainHelp(command: Command): string {
-  const { helpWidth: former } = command.configureHelp();
-  command.configureHelp({ ...command.configureHelp(), helpWidth });
-  const text = command.helpInformation();
-  command.configureHelp({
-    ...command.configureHelp(),
-    ...(former === undefined ? {} : { helpWidth: former }),
-  });
+  const [help, output] = [command.configureHelp(), command.configureOutput()];
+  let text = '';
+  command.configureHelp({ ...help, helpWidth });
+  command.configureOutput({ ...output, writeOut: (piece) => (text += piece), getOutHasColors: () => false });
+  command.outputHelp();
+  command.configureHelp(help).configureOutput(output);
   return text;
 }
 
