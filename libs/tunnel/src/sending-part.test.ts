@@ -23,3 +23,44 @@ test('what goes out as it lies is held until it was written, also where the peer
   batch.release();
   assert.ok(!isHeld(slab));
 });
+
+/** A part that has `pieces` whole frames to send, each in a slab, and what it sends in one turn. */
+function partWithPieces(pieces: number): { part: SendingPart; pieceBytes: number; send: () => number } {
+  const part = new SendingPart(defaultLimits, new Budget(2 ** 24));
+  let pieceBytes = 0;
+  for (let i = 0; i < pieces; i += 1) {
+    const slab = Slab.take();
+    const { length } = slab.region() as Buffer;
+    part.write(slab.fill(length), slab);
+    slab.release();
+    pieceBytes = length;
+  }
+  const send = (): number => {
+    const before = part.unsent;
+    for (let more = true; more;) {
+      const batch = new Batch(131_072, Buffer.alloc(stagingBytes(131_072)));
+      more = part.writeTo(batch, 1, 65_536);
+      batch.release();
+    }
+    return before - part.unsent;
+  };
+  return { part, pieceBytes, send };
+}
+
+test('a piece is sent whole with the next credit, which is sure to come when half of the last is used up', () => {
+  const { part, pieceBytes, send } = partWithPieces(6);
+  part.raise(4 * pieceBytes - 1);
+  assert.equal(send(), 3 * pieceBytes, 'and not the rest, which would cut it');
+  part.acknowledge(2 * pieceBytes, 6 * pieceBytes);
+  assert.equal(send(), 3 * pieceBytes);
+});
+
+test('of the credit of a relay with a small window half is used at once, however late the end behind it acknowledges', () => {
+  const { part, send } = partWithPieces(16);
+  for (let sent = 0; sent < 900_000;) {
+    part.raise(sent + 40_000);
+    const more = send();
+    assert.ok(more >= 20_000, `${more} of 40,000 behind ${sent}`);
+    sent += more;
+  }
+});

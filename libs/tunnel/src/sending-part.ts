@@ -20,6 +20,8 @@ export class SendingPart {
   #reserved = 0;
   /** How far the peer has given credit on this path. */
   #limit = 0;
+  /** How much of it was left when it was last raised: no more than the window of who raised it. */
+  #given = 0;
   #finWanted = false;
   #finSent = false;
   #finSentEver = false;
@@ -102,7 +104,7 @@ export class SendingPart {
       if (may <= 0) break;
       const piece = this.#buffer.take(may);
       if (piece === null) break;
-      if (piece.cut && this.#waitsForWhole(batch)) {
+      if (piece.cut && this.#waitsForWhole(batch, piece.bytes.length)) {
         this.#buffer.putBack(piece);
         return batch.length > 0;
       }
@@ -122,11 +124,13 @@ export class SendingPart {
   }
 
   /**
-   * Whether a piece that room or credit would cut is better sent whole later, as it lies: when the batch has
-   * something already, or when more credit is sure to come because the peer renews it before half its window is used up.
+   * Whether a piece that room or credit would cut to `bytes` is better sent whole later, as it lies: when the batch has
+   * something already, or when more credit is sure to come because half of what was last given is used up, at which who
+   * gave it gives more. Over a relay that is not the end that acknowledges.
    */
-  #waitsForWhole(batch: Batch): boolean {
-    return batch.length > 0 || this.#limit - this.#buffer.acknowledged >= 2 * payloadBytesMax;
+  #waitsForWhole(batch: Batch, bytes: number): boolean {
+    if (batch.length > 0) return true;
+    return bytes <= this.#given / 2 && this.#limit - this.#buffer.acknowledged >= 2 * payloadBytesMax;
   }
 
   /** The peer's CREDIT. Returns false where it acknowledges what was never sent. */
@@ -145,7 +149,7 @@ export class SendingPart {
 
   /** The peer takes bytes up to `limit`, or up to what it said before. */
   raise(limit: number): void {
-    if (limit > this.#limit) this.#limit = limit;
+    if (limit > this.#limit) this.#setLimit(limit);
   }
 
   /** A new path, over which the peer has all below `received`. Returns false where that cannot be. */
@@ -154,7 +158,7 @@ export class SendingPart {
     if (received < buffer.acknowledged || received > this.#sentMax) return false;
     buffer.rewind(Math.min(received, buffer.end));
     this.#finSent = received > buffer.end;
-    this.#limit = limit;
+    this.#setLimit(limit);
     return true;
   }
 
@@ -162,7 +166,7 @@ export class SendingPart {
   startOver(limit: number): void {
     this.#buffer.rewind(0);
     this.#finSent = false;
-    this.#limit = limit;
+    this.#setLimit(limit);
   }
 
   /** The path is left: the memory of what was sent on it is not used again. */
@@ -174,6 +178,11 @@ export class SendingPart {
   clear(): void {
     this.#buffer.clear();
     this.#settle();
+  }
+
+  #setLimit(limit: number): void {
+    this.#limit = limit;
+    this.#given = limit - this.#buffer.next;
   }
 
   get #sentMax(): number {
