@@ -67,6 +67,11 @@ export class Flight {
     this.#shortTraffic = shortTraffic;
   }
 
+  /** Bytes of both directions. */
+  get carried(): number {
+    return this.#sent + this.#received;
+  }
+
   // ---- what goes out
 
   /** So many bytes were given to the carrier. */

@@ -4,6 +4,7 @@
  */
 import { encodeFrame, FrameType } from './frame.ts';
 import type { Limits } from './limit.ts';
+import { ShortestTrip } from './shortest-trip.ts';
 
 /** So many PINGs follow each other each second when a session is new: the first round trips are those of programs that warm up. */
 const firstPings = 5;
@@ -13,13 +14,14 @@ const roundTripMsMax = 600_000;
 /** One per session. All times are those of the session's clock, in ms. */
 export class Keepalive {
   roundTripMs: number | null = null;
-  /** The shortest there was. */
-  roundTripMsMin: number | null = null;
   readonly #limits: Limits;
+  readonly #shortest = new ShortestTrip();
   #heardAt: number;
   /** For so long of the time since then nobody has listened. */
   #deafMs = 0;
   #pingedAt: number;
+  /** What the session had carried then. */
+  #carriedAt = 0;
   /** When the first PING went out that nothing has followed; null when something has. */
   #askedAt: number | null = null;
   #pings = 0;
@@ -27,6 +29,11 @@ export class Keepalive {
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
     this.#heardAt = this.#pingedAt = now;
+  }
+
+  /** The shortest of late, in ms. */
+  get roundTripMsMin(): number | null {
+    return this.#shortest.ms;
   }
 
   /** Something came from the peer. */
@@ -68,10 +75,11 @@ export class Keepalive {
     return this.#pings < firstPings || now - this.#pingedAt >= this.#limits.keepaliveIntervalMs;
   }
 
-  /** The PING to be sent now. */
-  ping(now: number): Buffer {
+  /** The PING to be sent now. `carried`: bytes that the session has sent and received. */
+  ping(now: number, carried: number): Buffer {
     this.#pings += 1;
     this.#pingedAt = now;
+    this.#carriedAt = carried;
     this.#askedAt ??= now;
     const sentAt = Buffer.alloc(8);
     sentAt.writeDoubleBE(now);
@@ -79,10 +87,12 @@ export class Keepalive {
   }
 
   /** The peer's PONG, whose payload of eight bytes is that of a PING; what cannot have been is passed over. */
-  handlePong(payload: Buffer, now: number): void {
-    const roundTripMs = now - payload.readDoubleBE(0);
+  handlePong(payload: Buffer, now: number, carried: number): void {
+    const sentAt = payload.readDoubleBE(0);
+    const roundTripMs = now - sentAt;
     if (!(roundTripMs >= 0 && roundTripMs < roundTripMsMax)) return;
     this.roundTripMs = roundTripMs;
-    this.roundTripMsMin = Math.min(this.roundTripMsMin ?? roundTripMs, roundTripMs);
+    const beside = sentAt === this.#pingedAt ? carried - this.#carriedAt : Number.POSITIVE_INFINITY;
+    this.#shortest.add(roundTripMs, beside, now);
   }
 }

@@ -8,7 +8,7 @@
  *             └──────────── window ────────────────┘   taken from the budgets when it is given
  *
  * The window doubles (on a long way, while it is small, grows fourfold) while the peer uses up half of it in less than two
- * of the shortest round trips seen: then it is the window that holds the stream up, not the reader. Credit given cannot be
+ * of the shortest round trips of late: then it is the window that holds the stream up, not the reader. Credit given cannot be
  * taken back, so a window shrinks by not being renewed, and never below the floor that the stream took at its start.
  *
  * Over a relay nobody knows the round trip of the whole way. No byte above a limit can come before one has passed since

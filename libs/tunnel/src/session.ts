@@ -160,7 +160,7 @@ export class Session implements FrameSink {
     return this.#keepalive.roundTripMs;
   }
 
-  /** The shortest. */
+  /** The shortest of late. */
   get roundTripMsMin(): number | null {
     return this.#keepalive.roundTripMsMin;
   }
@@ -345,7 +345,7 @@ export class Session implements FrameSink {
   }
 
   #sendPing(): void {
-    this.sendControlFrame(this.#keepalive.ping(this.#clock.now()));
+    this.sendControlFrame(this.#keepalive.ping(this.#clock.now(), this.#flight.carried));
   }
 
   #endWhenIdle(): void {
@@ -390,7 +390,7 @@ export class Session implements FrameSink {
         this.#outbox.sendPong(encodeFrame(FrameType.Pong, 0, payload));
         break;
       case FrameType.Pong:
-        this.#keepalive.handlePong(payload, this.#clock.now());
+        this.#keepalive.handlePong(payload, this.#clock.now(), this.#flight.carried);
         break;
       case FrameType.GoAway: {
         const { lastStream, text } = decodeGoAway(payload);
