@@ -47,6 +47,26 @@ it('a trial tells every step, asks for its path, and leaves nothing open', async
   await closed;
 });
 
+it('a trial that ends before a proxy is dialled has failed, and says why', async () => {
+  const proxy = { type: 'socks4' as const, host: '127.0.0.1', port: 1080 };
+  const denial = { allowed: false, rule: null, reason: 'no rule allows it' };
+  const guard = { ...parts.guard, denialOf: () => denial };
+  const material = () => Promise.reject(new Error('certstore refused'));
+  const lastOf = async (dialling: object, given: object) => {
+    const target = { host: 'app.corp', port: 5432, connectTimeoutSeconds: 5, proxy: { ...proxy, ...given } };
+    const trial = { target, http: null, isWell: () => true };
+    const last = (await tryResource({ ...parts, ...dialling }, trial, AbortSignal.timeout(5_000))).at(-1);
+    assert.deepEqual([last?.name, last?.ok], ['proxy', false]);
+    return last?.text ?? '';
+  };
+  const secret = { type: 'socks5', username: 'u', passwordId: 'password1' };
+  assert.match(
+    await lastOf({ material }, secret),
+    /^the password for the proxy .* is not here: certstore refused/,
+  );
+  assert.match(await lastOf({ guard }, {}), /no rule allows it/);
+});
+
 it('a trial of a resource that changes to another protocol unasked is over, and has failed', async (t) => {
   const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n';
   const server = createTcpServer((socket) => socket.once('data', () => socket.write(answer)));

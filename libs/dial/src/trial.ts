@@ -43,6 +43,9 @@ export async function tryResource(
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof ResourceError)) throw error;
+    // What ends a dial between two steps, such as a password that is not here, is told as the step that did not come.
+    if (steps.at(-1)?.ok !== false)
+      onStep({ name: trial.target.proxy ? 'proxy' : 'connect', ok: false, ms: 0, text: error.message });
   }
   return steps;
 }
