@@ -91,6 +91,7 @@ export function testMigration(name: string, make: () => Promise<StorePlace>): vo
         await assert.rejects(migrate(store, { ...options, onProgress }), killed);
         const left = await (await openThings(store, [])).count({ documentVersion: null });
         assert(left > 0 && left < documents);
+        await assert.rejects(migrate(store, await optionsOf(store, [])), { code: 'STORE_DOCUMENT_NEWER' });
         assert.equal(await migrate(store, options), left);
       }));
 

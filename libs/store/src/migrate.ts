@@ -3,7 +3,7 @@
  * does it, the holder of a lease; the others wait until nothing is left. It may be killed at any point: what is done is
  * done, each document says its version, and the next holder goes on with the rest once the lease is over.
  *
- *   <room>_migration   { id: 'versions', versions }           what the newest program made of the collections
+ *   <room>_migration   { id: 'versions', versions }           what the newest program makes of the collections
  *                      { id: 'lease', holder, until }         while somebody is at it, who renews it with each batch
  *
  * Clocks of machines differ, so a lease is over once who waits for it has seen it unchanged for so long; `until` is for
@@ -141,6 +141,7 @@ async function sweep(
 ): Promise<number> {
   let lease: Lease | null = first;
   let changed = 0;
+  await recordVersions(store, place.records, collections);
   for (const collection of collections) {
     const { name, steps } = collection;
     let documents = 0;
@@ -156,7 +157,7 @@ async function sweep(
       if (lease === null) return changed;
     }
   }
-  await finish(store, place.records, lease, collections);
+  await giveBack(store, place.records, lease);
   return changed;
 }
 
@@ -175,11 +176,10 @@ function putAll(
   });
 }
 
-/** What the versions are now, and no lease. */
-function finish(
+/** Says which versions there are from now on, before the first document is of one: a program that is too old meets none. */
+function recordVersions(
   store: Store,
   records: Collection<Versions | Lease>,
-  lease: Lease,
   collections: readonly Collection<StoredDocument>[],
 ): Promise<void> {
   return store.transaction(async (within) => {
@@ -192,7 +192,13 @@ function finish(
         versions[name] = { version, readableFrom: readableFrom(steps) };
     }
     await all.put({ id: 'versions', revision: 1, versions });
+  });
+}
+
+function giveBack(store: Store, records: Collection<Versions | Lease>, { holder }: Lease): Promise<void> {
+  return store.transaction(async (within) => {
+    const all = within(records);
     const now = await all.get('lease');
-    if (now !== null && (now as Lease).holder === lease.holder) await all.delete('lease');
+    if (now !== null && (now as Lease).holder === holder) await all.delete('lease');
   });
 }
