@@ -5,13 +5,13 @@
 import { isIP, type AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Bus } from '@postern/bus';
+import { type HeldCertificate, KeptCertificate, type Wait } from '@postern/certificate';
 import { untilReachable, type Store } from '@postern/store';
 import { ExitCode } from '@postern/config';
 import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import type { FastifyInstance } from 'fastify';
-import { keepCertificate, type HeldCertificate, type Wait } from './certificate.ts';
 import type { AdminOptions } from './config.ts';
 import { Authenticator } from './http/authentication.ts';
 import { IdempotencyKeeper } from './http/idempotency.ts';
@@ -53,9 +53,9 @@ class Admin implements AdminService {
   readonly #parts: AdminParts;
   readonly #logger: Logger;
   readonly #stopped = new AbortController();
+  readonly #certificate: KeptCertificate;
   #app: FastifyInstance | null = null;
   #authenticator: Authenticator | null = null;
-  #certificate: HeldCertificate | null = null;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #url: string | null = null;
@@ -63,6 +63,11 @@ class Admin implements AdminService {
   constructor(parts: AdminParts) {
     this.#parts = parts;
     this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'admin' });
+    const { bus, options, wait } = parts;
+    const holder = { kind: 'service', name: 'admin' } as const;
+    const names = certificateNames(options);
+    this.#certificate = new KeptCertificate({ bus, logger: this.#logger, holder, names, wait });
+    this.#certificate.onRenewed((certificate) => this.#serveWith(certificate));
   }
 
   get url(): string | null {
@@ -70,18 +75,11 @@ class Admin implements AdminService {
   }
 
   async start(): Promise<void> {
-    const { bus, options, wait } = this.#parts;
     const idempotency = await this.#openIdempotency();
-    await keepCertificate({
-      bus,
-      logger: this.#logger,
-      names: certificateNames(options),
-      signal: this.#stopped.signal,
-      onCertificate: (certificate) => this.#serveWith(certificate),
-      ...(wait === undefined ? {} : { wait }),
-    });
-    if (idempotency === null || this.#certificate === null || this.#stopped.signal.aborted) return;
-    const app = await this.#createServer(idempotency, this.#certificate);
+    await this.#certificate.start(this.#stopped.signal);
+    const { current } = this.#certificate;
+    if (idempotency === null || current === null || this.#stopped.signal.aborted) return;
+    const app = await this.#createServer(idempotency, current);
     await this.#listen(app);
     const sweep = (): void => void (this.#sweeping = this.#sweep(idempotency));
     this.#sweepTimer = setInterval(sweep, sweepIntervalMs).unref();
@@ -91,13 +89,13 @@ class Admin implements AdminService {
   ready(): Readiness {
     return readyWhen({
       bus: !this.#parts.bus.connected,
-      certificate: this.#certificate === null,
+      certificate: this.#certificate.current === null,
       listening: this.#url === null,
     });
   }
 
   status(): unknown {
-    const { fingerprint = null, notAfter = null } = this.#certificate ?? {};
+    const { fingerprint = null, notAfter = null } = this.#certificate.current ?? {};
     return {
       url: this.#url,
       certificate: { fingerprint, notAfter },
@@ -125,7 +123,6 @@ class Admin implements AdminService {
   }
 
   #serveWith(certificate: HeldCertificate): void {
-    this.#certificate = certificate;
     const server = this.#app?.server;
     if (server === undefined || !('setSecureContext' in server)) return;
     (server as unknown as TlsServer).setSecureContext(contextOptions(certificate));
@@ -162,7 +159,7 @@ class Admin implements AdminService {
       throw new ExitError(ExitCode.configuration, message, { cause: error });
     }
     // The certificate may have been renewed since the server was made.
-    if (this.#certificate !== null) this.#serveWith(this.#certificate);
+    if (this.#certificate.current !== null) this.#serveWith(this.#certificate.current);
     this.#url = urlOf(app.server.address() as AddressInfo);
     this.#logger.info({ url: this.#url }, 'the admin API is served');
   }

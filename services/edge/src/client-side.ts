@@ -8,6 +8,7 @@
  *                                          └─► first calls, answered by acl
  */
 import type { Bus } from '@postern/bus';
+import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
 import type { NodeAddress } from '@postern/contracts';
 import { LineLimit, type Logger, subsystemLogger } from '@postern/telemetry';
 import type { Carrier, Endpoint } from '@postern/tunnel';
@@ -19,7 +20,6 @@ import { EdgeError } from './errors.ts';
 import { linesPerSecondMax } from './gates.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
 import type { EdgeMetrics } from './metrics.ts';
-import type { HeldCertificate, ServerCertificate } from './server-certificate.ts';
 import { TicketVerifier, type TicketVerifierParts, type VerifiedClient } from './ticket-verifier.ts';
 import { type TunnelHandshakeParts, acceptTunnel } from './tunnel-handshake.ts';
 import { whyTunnelsFull } from './tunnel-places.ts';
@@ -35,7 +35,7 @@ export interface ClientSideParts extends Pick<TicketVerifierParts, 'keys' | 'pol
   logger: Logger;
   endpoint: Endpoint;
   /** The node's own, which both ports show. */
-  certificate: ServerCertificate;
+  certificate: KeptCertificate;
   /** Of the tunnel port, and of the port that first calls come to. */
   gates: { tunnel: HandshakeGate; connect: HandshakeGate };
   turns: Turns;

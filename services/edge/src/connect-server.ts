@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Server as HttpsServer, createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { HeldCertificate } from '@postern/certificate';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
@@ -21,7 +22,6 @@ import { type FirstCallParts, answerFirstCall } from './first-call.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
 import type { CallerAddress } from './judgement.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from './problem.ts';
-import type { HeldCertificate } from './server-certificate.ts';
 import type { Turn, Turns } from './turns.ts';
 
 const headerBytesMax = 16 * 1024;

@@ -7,6 +7,7 @@
  *                          Links ──► streams that nodes relay for each other
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { KeptCertificate } from '@postern/certificate';
 import type { NodeBeat } from '@postern/contracts';
 import { LineLimit, subsystemLogger } from '@postern/telemetry';
 import type { Endpoint } from '@postern/tunnel';
@@ -17,7 +18,6 @@ import { Links } from './links.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import { linkAddress, nodeAddress } from './names.ts';
 import { Presence, type PresenceParts } from './presence.ts';
-import type { ServerCertificate } from './server-certificate.ts';
 
 const lookMs = 20;
 /** A node that cannot be reached must not keep this one from serving. */
@@ -33,7 +33,7 @@ export interface FleetSideParts extends Pick<
   alone: boolean;
   endpoint: Endpoint;
   /** The node's certificate from the cluster's CA. */
-  identity: ServerCertificate;
+  identity: KeptCertificate;
   gate: HandshakeGate;
   metrics: Pick<EdgeMetrics, 'linkFailed'>;
   tunnelPort(): number;

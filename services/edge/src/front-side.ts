@@ -9,6 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
+import type { KeptCertificate } from '@postern/certificate';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
@@ -21,7 +22,6 @@ import type { HandshakeGate } from './handshake-gate.ts';
 import type { Refusals } from './refusals.ts';
 import { PlatformCertificates } from './platform-certificates.ts';
 import { RevocationLists } from './revocation-lists.ts';
-import type { ServerCertificate } from './server-certificate.ts';
 import { SharedPort } from './shared-port.ts';
 import { TlsEnds, type TlsEndsParts, endsTls } from './tls-ends.ts';
 
@@ -32,7 +32,7 @@ const certificateMs = 500;
 export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
   bus: Bus;
   /** The node's own. */
-  certificate: ServerCertificate;
+  certificate: KeptCertificate;
   options: EdgeOptions;
   /** Ports of the processes of this machine that share callers' ports with this one; null where there are none. */
   machinePorts: ReadonlySet<number> | null;
@@ -71,7 +71,7 @@ export class FrontSide {
     this.#revocationLists = new RevocationLists({ hosts: options.revocationListHosts, logger });
     this.#platformCertificates = new PlatformCertificates({
       bus: parts.bus,
-      node: options.name,
+      holder: { kind: 'node', name: options.name },
       platformHost: options.platformHost,
       own: parts.certificate,
       logger,

@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
+import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
 import type { Announcement, AskPage } from '@postern/replica';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { connectTls } from '@postern/tls';
@@ -24,7 +25,6 @@ import {
 import type { HandshakeGate } from './handshake-gate.ts';
 import { type LinkSelf, acceptingLink, diallingLink, dialsLink, identityOf } from './link-handshake.ts';
 import { LinkPresence, type LinkPresenceParts } from './link-presence.ts';
-import type { HeldCertificate, ServerCertificate } from './server-certificate.ts';
 import { TunnelServer } from './tunnel-server.ts';
 
 /** A link on which nothing was heard for longer is dead: beats come each second. */
@@ -44,7 +44,7 @@ export interface LinkAddress {
 export interface LinksParts extends Pick<LinkPresenceParts, 'page' | 'onAnnounce'> {
   self: LinkSelf;
   endpoint: Endpoint;
-  certificate: ServerCertificate;
+  certificate: KeptCertificate;
   host: string;
   port: number;
   gate: HandshakeGate;

@@ -3,6 +3,7 @@
  * be certstore's own, and contents for a client, passed on as they are.
  */
 import type { Bus } from '@postern/bus';
+import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
 import {
   Material,
   type MaterialRefusal,
@@ -25,7 +26,6 @@ import {
 } from '@postern/tls';
 import { Compile } from 'typebox/compile';
 import { MaterialError } from './errors.ts';
-import type { HeldCertificate, ServerCertificate } from './server-certificate.ts';
 
 const materialCheck = Compile(Material);
 
@@ -35,9 +35,9 @@ export type ClientQuestion = Omit<ReturnType<(typeof getClientMaterial)['checkRe
 /** Asks certstore. */
 export class MaterialDesk {
   readonly #bus: Bus;
-  readonly #identity: ServerCertificate;
+  readonly #identity: KeptCertificate;
 
-  constructor(bus: Bus, identity: ServerCertificate) {
+  constructor(bus: Bus, identity: KeptCertificate) {
     this.#bus = bus;
     this.#identity = identity;
   }

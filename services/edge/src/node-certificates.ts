@@ -4,6 +4,7 @@
  * and passed on.
  */
 import type { Bus } from '@postern/bus';
+import { KeptCertificate } from '@postern/certificate';
 import type { Route } from '@postern/contracts';
 import { LineLimit, type Logger } from '@postern/telemetry';
 import { Certificates } from './certificates.ts';
@@ -12,7 +13,6 @@ import type { EdgeOptions } from './config.ts';
 import { linesPerSecondMax } from './gates.ts';
 import { MaterialDesk } from './material-desk.ts';
 import { certificateNames } from './names.ts';
-import { ServerCertificate } from './server-certificate.ts';
 import type { Tunnel } from './tunnels.ts';
 
 /** What it needs of the node. */
@@ -28,17 +28,17 @@ export interface NodeCertificatesParts {
 /** One for the node. */
 export class NodeCertificates {
   /** What the node shows clients, from the platform's CA. */
-  readonly own: ServerCertificate;
+  readonly own: KeptCertificate;
   /** What it shows other nodes and certstore, from the cluster's CA. */
-  readonly identity: ServerCertificate;
+  readonly identity: KeptCertificate;
   /** What the node serves with. */
   readonly held: Certificates;
   readonly forClients: ClientCertificates;
 
   constructor({ bus, options, tunnels, onChange, logger }: NodeCertificatesParts) {
-    const node = options.name;
-    this.own = new ServerCertificate({ bus, logger, node, names: certificateNames(options) });
-    this.identity = new ServerCertificate({ bus, logger, node, names: null });
+    const kept = { bus, logger, holder: { kind: 'node', name: options.name } } as const;
+    this.own = new KeptCertificate({ ...kept, names: certificateNames(options) });
+    this.identity = new KeptCertificate({ ...kept, names: null });
     const desk = new MaterialDesk(bus, this.identity);
     this.held = new Certificates({
       bus,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemoryHub } from '@postern/bus';
+import type { KeptCertificate } from '@postern/certificate';
 import { answer, issueServerCertificate } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { createAuthority, describeCertificate, loadAuthority } from '@postern/tls';
 import { frontOf, routeOf } from './fixture/documents.ts';
 import { PlatformCertificates } from './platform-certificates.ts';
-import type { ServerCertificate } from './server-certificate.ts';
 
 it('is complete when each front that has no certificate of its own has one in its name, or is gone', async () => {
   const hub = new MemoryHub();
@@ -25,9 +25,9 @@ it('is complete when each front that has no certificate of its own has one in it
   });
   const certificates = new PlatformCertificates({
     bus: hub.connect(),
-    node: 'edge-1',
+    holder: { kind: 'node', name: 'edge-1' },
     platformHost: 'localhost',
-    own: {} as ServerCertificate,
+    own: {} as KeptCertificate,
     logger: silentLogger,
   });
   const tls = { ...frontOf({}).tls, mode: 'server' as const };

@@ -6,25 +6,21 @@
  * asked for when its route is first known and renewed like the node's own.
  */
 import { X509Certificate } from 'node:crypto';
+import { type HeldCertificate, KeptCertificate, type KeptCertificateOptions } from '@postern/certificate';
 import type { FrontRoute } from '@postern/contracts';
-import {
-  ServerCertificate,
-  type HeldCertificate,
-  type ServerCertificateOptions,
-} from './server-certificate.ts';
 import { TurnedAway } from './errors.ts';
 import { endsTls } from './tls-ends.ts';
 
 /** What it needs of the node. */
-export interface PlatformCertificatesParts extends Omit<ServerCertificateOptions, 'names'> {
+export interface PlatformCertificatesParts extends Omit<KeptCertificateOptions, 'names'> {
   platformHost: string;
   /** The node's own, with its wildcard. */
-  own: ServerCertificate;
+  own: KeptCertificate;
 }
 
 interface Named {
   host: string;
-  certificate: ServerCertificate;
+  certificate: KeptCertificate;
   /** Resolves when it is here, or no longer wanted. */
   here: Promise<void>;
   stopping: AbortController;
@@ -65,7 +61,7 @@ export class PlatformCertificates {
     known?.stopping.abort();
     this.#named.delete(destinationId);
     if (host === null) return;
-    const certificate = new ServerCertificate({ ...this.#parts, names: [host] });
+    const certificate = new KeptCertificate({ ...this.#parts, names: [host] });
     const stopping = new AbortController();
     const here = certificate.start(stopping.signal);
     this.#named.set(destinationId, { host, certificate, here, stopping });

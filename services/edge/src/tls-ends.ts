@@ -13,6 +13,7 @@ import { createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
+import type { HeldCertificate } from '@postern/certificate';
 import type { FrontRoute } from '@postern/contracts';
 import {
   CallerGone,
@@ -25,7 +26,6 @@ import type { CallerTls } from './accepted-caller.ts';
 import { whyNotAllowed } from './caller-certificate.ts';
 import { TurnedAway } from './errors.ts';
 import type { RevocationLists } from './revocation-lists.ts';
-import type { HeldCertificate } from './server-certificate.ts';
 
 /** A handshake that succeeded. */
 export interface EndedTls {

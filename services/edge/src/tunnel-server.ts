@@ -12,13 +12,13 @@ import {
   type TLSSocket,
   createServer as createTlsServer,
 } from 'node:tls';
+import type { HeldCertificate } from '@postern/certificate';
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
 import { onFirstRecord } from './first-record.ts';
 import { makePortErrorLog } from './gates.ts';
 import type { HandshakeGate, Pass } from './handshake-gate.ts';
-import type { HeldCertificate } from './server-certificate.ts';
 import type { Turn, Turns } from './turns.ts';
 
 const backlog = 1024;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { memoryBus } from '@postern/bus';
 import { answer, issueServerCertificate } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
-import { type HeldCertificate, ServerCertificate } from './server-certificate.ts';
+import { type HeldCertificate, KeptCertificate } from './kept-certificate.ts';
 
 test('a certificate is renewed with a new key when its time has come', async () => {
   const bus = memoryBus();
@@ -15,8 +15,13 @@ test('a certificate is renewed with a new key when its time has come', async () 
     const common = { caPem: 'ca', notBefore: renewAt, notAfter: renewAt, renewAt };
     return { chainPem: `chain ${asked}`, fingerprint: `${asked}`, ...common };
   });
-  const options = { bus, logger: silentLogger, node: 'edge-1', names: ['localhost', '127.0.0.1'] };
-  const certificate = new ServerCertificate(options);
+  const options = {
+    bus,
+    logger: silentLogger,
+    holder: { kind: 'node' as const, name: 'edge-1' },
+    names: ['localhost', '127.0.0.1'],
+  };
+  const certificate = new KeptCertificate(options);
   const end = new AbortController();
   const keepAlive = setInterval(() => {}, 1_000);
   await certificate.start(end.signal);
@@ -34,10 +39,10 @@ test('a certificate is renewed with a new key when its time has come', async () 
 
 test('waiting for a certificate ends with the signal', async () => {
   const bus = memoryBus();
-  const certificate = new ServerCertificate({
+  const certificate = new KeptCertificate({
     bus,
     logger: silentLogger,
-    node: 'edge-1',
+    holder: { kind: 'node', name: 'edge-1' },
     names: ['localhost'],
   });
   const end = new AbortController();

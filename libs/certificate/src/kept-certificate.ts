@@ -1,15 +1,16 @@
 /**
- * A certificate that this node shows, and keeps valid: on the connect port and the tunnel port from the platform's CA, or
- * on links to other nodes its identity from the cluster's. The key is made here, lives in memory and never leaves;
- * certstore gets a signing request. At two thirds of its life the next one is asked for, with a new key; new handshakes
- * take it, and running tunnels do not notice. The same when certstore's documents were restored, and its CAs with them. When certstore cannot be asked the old one serves on, and the question is
- * repeated until it is answered.
+ * A certificate that this program shows, and keeps valid: on ports for callers and clients from the platform's CA, or on
+ * links to other nodes its identity from the cluster's. The key is made here, lives in memory and never leaves; certstore
+ * gets a signing request. At two thirds of its life the next one is asked for, with a new key; new handshakes take it, and
+ * running connections do not notice. The same when certstore's documents were restored, and its CAs with them. When
+ * certstore cannot be asked the old one serves on, and the question is repeated until it is answered.
  */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
 import {
   ask,
+  type CertificateHolder,
   certificateFeed,
   issueNodeCertificate,
   issueServerCertificate,
@@ -27,36 +28,42 @@ const waitMsMax = 86_400_000;
 
 /** A certificate with its key, PEM. */
 export interface HeldCertificate {
-  chainPem: string;
-  keyPem: string;
+  readonly chainPem: string;
+  readonly keyPem: string;
   /** The CA that signed it. */
-  caPem: string;
-  fingerprint: string;
-  notAfter: string;
-  renewAt: string;
+  readonly caPem: string;
+  readonly fingerprint: string;
+  readonly notAfter: string;
+  readonly renewAt: string;
 }
 
 /** For whom it is, and what it is to be good for. */
-export interface ServerCertificateOptions {
-  bus: Bus;
-  logger: Logger;
-  node: string;
-  /** DNS names and IP addresses; null for the node's identity, whose one name is certstore's to say. */
-  names: readonly string[] | null;
+export interface KeptCertificateOptions {
+  readonly bus: Bus;
+  readonly logger: Logger;
+  readonly holder: CertificateHolder;
+  /** DNS names and IP addresses; null for the holder's identity, whose one name is certstore's to say. */
+  readonly names: readonly string[] | null;
+  /** Passes time; tests give their own. */
+  readonly wait?: Wait | undefined;
 }
 
+/** Resolves after that time, or when the signal is aborted. */
+export type Wait = (waitMs: number, signal: AbortSignal) => Promise<void>;
+
 /** Keeps one valid certificate. */
-export class ServerCertificate {
-  readonly #options: ServerCertificateOptions;
+export class KeptCertificate {
+  readonly #options: KeptCertificateOptions;
+  readonly #wait: Wait;
   readonly #users = new Set<(certificate: HeldCertificate) => void>();
   #current: HeldCertificate | null = null;
   #fault: string | null = null;
-  /** Set when the CA may be another. */
-  #isDue = false;
-  #wake = new AbortController();
+  /** Aborted when the CA may be another. */
+  #restored = new AbortController();
 
-  constructor(options: ServerCertificateOptions) {
+  constructor(options: KeptCertificateOptions) {
     this.#options = options;
+    this.#wait = options.wait ?? pause;
   }
 
   /** What is served now; null before the first. */
@@ -75,7 +82,7 @@ export class ServerCertificate {
     const watch = watchEpoch(
       bus,
       certificateFeed,
-      () => this.#renewNow(),
+      () => this.#restored.abort(),
       (error) => logger.debug({ error }, 'certstore told something else than its position'),
     );
     signal.addEventListener('abort', () => watch.close(), { once: true });
@@ -83,32 +90,26 @@ export class ServerCertificate {
     void this.#renew(signal);
   }
 
-  /** certstore's documents were restored: the CA that signed this one may not be the platform's any more. */
-  #renewNow(): void {
-    this.#isDue = true;
-    this.#wake.abort();
-  }
-
-  /** `apply` gets each renewed certificate. */
+  /** `apply` gets each certificate that comes from now on. */
   onRenewed(apply: (certificate: HeldCertificate) => void): void {
     this.#users.add(apply);
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const waitMs = this.#isDue ? 0 : Date.parse(this.#current?.renewAt ?? '') - Date.now();
-      if (waitMs > 0) {
-        this.#wake = new AbortController();
-        await pause(Math.min(waitMs, waitMsMax), AbortSignal.any([signal, this.#wake.signal]));
-      } else {
-        this.#isDue = false;
-        await this.#obtain(signal);
-        const current = this.#current;
-        // A certificate that is due at once would be asked for again and again.
-        if (current !== null && Date.parse(current.renewAt) <= Date.now())
-          await pause(retryDelayMsMax.renewal, signal);
-      }
+      const { signal: restored } = this.#restored;
+      const leftMs = this.#leftMs();
+      // One that is due as it comes, by a clock that is wrong, would be asked for again and again.
+      const waitMs = leftMs > 0 ? Math.min(leftMs, waitMsMax) : retryDelayMsMax.renewal;
+      if (!restored.aborted) await this.#wait(waitMs, AbortSignal.any([signal, restored]));
+      if (restored.aborted) this.#restored = new AbortController();
+      else if (this.#leftMs() > 0) continue;
+      await this.#obtain(signal);
     }
+  }
+
+  #leftMs(): number {
+    return Date.parse(this.#current?.renewAt ?? '') - Date.now();
   }
 
   async #obtain(signal: AbortSignal): Promise<void> {
@@ -123,19 +124,18 @@ export class ServerCertificate {
         return;
       } catch (error) {
         this.#note(error);
-        await pause(delayMs, signal);
+        await this.#wait(delayMs, signal);
       }
     }
   }
 
   async #ask(): Promise<HeldCertificate> {
-    const { bus, node } = this.#options;
-    const holder = { kind: 'node', name: node } as const;
+    const { bus, holder } = this.#options;
     const all = this.#options.names ?? [nodeIdentityName(holder)];
     const names = all.filter((name) => isIP(name) === 0);
     const addresses = all.filter((name) => isIP(name) !== 0);
     const keyPem = await generateKey();
-    const csrPem = await createSigningRequest({ keyPem, commonName: node, names, addresses });
+    const csrPem = await createSigningRequest({ keyPem, commonName: holder.name, names, addresses });
     const issued =
       this.#options.names === null
         ? await ask(bus, issueNodeCertificate, { csrPem, holder })

@@ -1,0 +1,6 @@
+export {
+  type HeldCertificate,
+  KeptCertificate,
+  type KeptCertificateOptions,
+  type Wait,
+} from './kept-certificate.ts';
