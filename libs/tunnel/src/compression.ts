@@ -2,6 +2,7 @@
  * Compression of streams in one process: who may have it, and what it saved. A stream's codecs take about 1 MB at this
  * end, so their number has a bound; an opener that finds none left sends plainly, an acceptor refuses.
  */
+import { Shares } from '@postern/share';
 import { CompressedStream } from './compressed-stream.ts';
 import type { StreamEnd } from './stream-end.ts';
 
@@ -20,43 +21,34 @@ export interface CompressionCounts {
 
 /** One for a process. */
 export class Compression {
-  readonly #max: number;
-  readonly #perScopeMax: number;
-  readonly #byScope = new Map<string, number>();
-  readonly #counts: CompressionCounts = { streams: 0, plainBytes: 0, tunnelBytes: 0 };
+  readonly #streams: Shares;
+  #plainBytes = 0;
+  #tunnelBytes = 0;
 
   /** Where gateways know nothing of each other, one has `perScopeMax` at most. */
   constructor(max: number = compressedStreamsMax, perScopeMax: number = max) {
-    this.#max = max;
-    this.#perScopeMax = perScopeMax;
+    this.#streams = new Shares(max, perScopeMax);
   }
 
   /** Whether one more stream of this gateway may have it. */
   hasRoomFor(scope: string): boolean {
-    return this.#counts.streams < this.#max && (this.#byScope.get(scope) ?? 0) < this.#perScopeMax;
+    return this.#streams.whyFull(scope) === null;
   }
 
   get counts(): Readonly<CompressionCounts> {
-    return this.#counts;
+    return { streams: this.#streams.total, plainBytes: this.#plainBytes, tunnelBytes: this.#tunnelBytes };
   }
 
   /** The same stream with its data compressed in the tunnel; before anything was sent or came. The caller has looked for room. */
   wrap(stream: StreamEnd): StreamEnd {
     const { scope } = stream;
-    this.#count(scope, 1);
+    this.#streams.take(scope);
     return new CompressedStream(stream, {
       onBytes: (plain, inTunnel) => {
-        this.#counts.plainBytes += plain;
-        this.#counts.tunnelBytes += inTunnel;
+        this.#plainBytes += plain;
+        this.#tunnelBytes += inTunnel;
       },
-      onOver: () => this.#count(scope, -1),
+      onOver: () => this.#streams.leave(scope),
     });
-  }
-
-  #count(scope: string, change: 1 | -1): void {
-    this.#counts.streams += change;
-    const count = (this.#byScope.get(scope) ?? 0) + change;
-    if (count === 0) this.#byScope.delete(scope);
-    else this.#byScope.set(scope, count);
   }
 }

@@ -3,6 +3,7 @@
  * even, always upwards and never twice. So what is below the highest and not in the table was left, and frames for it are
  * late; what is above was never given.
  */
+import { Shares } from '@postern/share';
 import { brokenProtocol } from './error.ts';
 import type { PathEnd } from './path-end.ts';
 
@@ -14,8 +15,8 @@ export class PathTable {
   readonly #sizeMax: number;
   #nextOwn: number;
   #peerHighest = 0;
-  /** How many each scope has; null where all are of one. */
-  #byScope: Map<string, number> | null = null;
+  /** Null where all are of one scope. */
+  #shares: Shares | null = null;
 
   /** The dialling end numbers 1, 3, 5…; the other 2, 4, 6… */
   constructor(dialer: boolean, sizeMax: number) {
@@ -33,12 +34,12 @@ export class PathTable {
 
   /** From now on, before the first path, no scope has more than half: the session carries those of many. */
   shareAmongScopes(): void {
-    this.#byScope = new Map();
+    this.#shares = new Shares(this.#sizeMax);
   }
 
   /** Whether there is no place for one more of this scope. */
   isFullFor(scope: string): boolean {
-    return this.isFull || (this.#byScope?.get(scope) ?? 0) >= Math.ceil(this.#sizeMax / 2);
+    return this.#shares === null ? this.isFull : this.#shares.whyFull(scope) !== null;
   }
 
   /** Whether no number is left to give. */
@@ -80,7 +81,7 @@ export class PathTable {
   /** Takes a path under the number that the peer began it with. */
   adopt(id: number, path: PathEnd): void {
     this.#paths.set(id, path);
-    this.#count(path, 1);
+    this.#shares?.take(path.scope);
   }
 
   /** Lets a path go; undefined where it has gone already. */
@@ -88,7 +89,7 @@ export class PathTable {
     const path = this.#paths.get(id);
     if (path === undefined) return undefined;
     this.#paths.delete(id);
-    this.#count(path, -1);
+    this.#shares?.leave(path.scope);
     return path;
   }
 
@@ -104,15 +105,8 @@ export class PathTable {
   removeAll(): PathEnd[] {
     const paths = this.all();
     this.#paths.clear();
-    this.#byScope?.clear();
+    if (this.#shares !== null) this.shareAmongScopes();
     return paths;
-  }
-
-  #count({ scope }: PathEnd, change: 1 | -1): void {
-    if (this.#byScope === null) return;
-    const count = (this.#byScope.get(scope) ?? 0) + change;
-    if (count === 0) this.#byScope.delete(scope);
-    else this.#byScope.set(scope, count);
   }
 
   #isOwn(id: number): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddressCount, RateLimit, addressGroup } from './admission.ts';
+import { RateLimit, addressGroup } from './admission.ts';
 
 test('an address may do what its bucket holds, then as much as drips in', () => {
   let now = 0;
@@ -23,14 +23,6 @@ test('the table of addresses forgets the one unheard for longest', () => {
   limit.take('192.0.2.3');
   assert.equal(limit.size, 2);
   assert.equal(limit.take('192.0.2.1'), false);
-});
-
-test('connections of one address are bounded, and those of another are not touched', () => {
-  const count = new AddressCount(2);
-  const enters = (...addresses: string[]) => addresses.map((address) => count.enter(address));
-  assert.deepEqual(enters('192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2'), [true, true, false, true]);
-  count.leave('192.0.2.1');
-  assert.deepEqual(enters('192.0.2.1', '192.0.2.1'), [true, false]);
 });
 
 test('a caller is its IPv4 address, or its IPv6 /64', () => {

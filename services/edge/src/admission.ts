@@ -1,9 +1,7 @@
 /**
- * Who may come in, before anything is known of them but their address.
- *
- * `RateLimit` is one token bucket for each address; `AddressCount` how many connections each holds now. The first is a
- * bounded table that forgets the address unheard for longest (which at worst forgives it), the second holds an entry only
- * while a connection does, which are bounded elsewhere (`CallerPlaces`). An IPv6 caller is its /64: a host can take any address in it.
+ * How often who may come in, before anything is known of them but their address: one token bucket for each, in a bounded
+ * table that forgets the address unheard for longest (which at worst forgives it). An IPv6 caller is its /64: a host can
+ * take any address in it.
  */
 import { isIPv6 } from 'node:net';
 
@@ -60,33 +58,6 @@ export class RateLimit {
       if (!oldest.done) this.#buckets.delete(oldest.value);
     }
     return bucket;
-  }
-}
-
-/** How many connections each address holds, with a bound for one. */
-export class AddressCount {
-  readonly #perAddressMax: number;
-  readonly #counts = new Map<string, number>();
-
-  constructor(perAddressMax: number) {
-    this.#perAddressMax = perAddressMax;
-  }
-
-  /** Counts one more; false when the address has as many as it may. */
-  enter(address: string): boolean {
-    const key = addressGroup(address);
-    const count = this.#counts.get(key) ?? 0;
-    if (count >= this.#perAddressMax) return false;
-    this.#counts.set(key, count + 1);
-    return true;
-  }
-
-  /** Counts one less; once for each that entered. */
-  leave(address: string): void {
-    const key = addressGroup(address);
-    const count = this.#counts.get(key) ?? 0;
-    if (count <= 1) this.#counts.delete(key);
-    else this.#counts.set(key, count - 1);
   }
 }
 

@@ -3,9 +3,9 @@
  * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, those of one
  * gateway half of that, and the flows of an address are counted apart from its connections.
  */
-import { AddressCount } from './admission.ts';
+import { type Full, Shares, halfOf } from '@postern/share';
+import { addressGroup } from './admission.ts';
 import type { CallerCause } from './errors.ts';
-import { type Full, GatewayShares, gatewayShare } from './gateway-shares.ts';
 
 /** How many there are. */
 export interface CallerPlacesBounds {
@@ -14,8 +14,8 @@ export interface CallerPlacesBounds {
 }
 
 interface Bounded {
-  readonly addresses: AddressCount;
-  readonly shares: GatewayShares;
+  readonly addresses: Shares;
+  readonly shares: Shares;
   readonly texts: Readonly<Record<Full, string>>;
 }
 
@@ -26,19 +26,19 @@ export class CallerPlaces {
 
   constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds) {
     this.#all = {
-      addresses: new AddressCount(connectionsPerAddressMax),
-      shares: new GatewayShares(connectionsMax),
+      addresses: new Shares(Infinity, connectionsPerAddressMax),
+      shares: new Shares(connectionsMax),
       texts: {
         full: 'the node has as many connections as it may',
-        'gateway full': 'the gateway has as many connections as it may',
+        'share full': 'the gateway has as many connections as it may',
       },
     };
     this.#flows = {
-      addresses: new AddressCount(connectionsPerAddressMax),
-      shares: new GatewayShares(gatewayShare(connectionsMax)),
+      addresses: new Shares(Infinity, connectionsPerAddressMax),
+      shares: new Shares(halfOf(connectionsMax)),
       texts: {
         full: 'UDP callers have as many connections as they may',
-        'gateway full': 'UDP callers of the gateway have as many connections as they may',
+        'share full': 'UDP callers of the gateway have as many connections as they may',
       },
     };
   }
@@ -71,16 +71,18 @@ export class CallerPlaces {
       if (full !== null) return { code: 'EDGE_CONNECTIONS_FULL', text: texts[full], end: 'edge' };
     }
     const [{ addresses }] = bounds;
-    if (!addresses.enter(address)) {
+    const owner = addressGroup(address);
+    if (addresses.whyFull(owner) !== null) {
       const text = 'this address has as many connections as it may';
       return { code: 'EDGE_ADDRESS_FULL', text, end: 'edge' };
     }
+    addresses.take(owner);
     for (const { shares } of bounds) shares.take(gatewayId);
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      addresses.leave(address);
+      addresses.leave(owner);
       for (const { shares } of bounds) shares.leave(gatewayId);
     };
   }

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FrontRoute } from '@postern/contracts';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
+import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, type Flow, Multimap, ResetCode, socketEnd } from '@postern/tunnel';
 import { RateLimit } from './admission.ts';
@@ -12,7 +13,6 @@ import type { AcceptedCaller, CallerAbout } from './accepted-caller.ts';
 import { CallerPlaces, type CallerPlacesBounds } from './caller-places.ts';
 import type { CallerCause } from './errors.ts';
 import { FrontErrand, type FrontErrandParts } from './front-errand.ts';
-import { GatewayShares } from './gateway-shares.ts';
 import { type EndedCaller, GatewayTotals, countsOfRows } from './gateway-totals.ts';
 import { HttpDesk, type HttpDeskParts } from './http/http-desk.ts';
 import type { CallerAddress } from './judgement.ts';
@@ -59,14 +59,14 @@ export class Callers {
   readonly #byGateway = new Multimap<FrontErrand>();
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
-  readonly #opening: GatewayShares;
+  readonly #opening: Shares;
   #drained: (() => void) | null = null;
   readonly #ended = new GatewayTotals();
 
   constructor(parts: CallersParts) {
     this.#parts = parts;
     const { bounds } = parts;
-    this.#opening = new GatewayShares(bounds.openingMax);
+    this.#opening = new Shares(bounds.openingMax);
     this.#places = new CallerPlaces(bounds);
     const perSecond = bounds.connectionsPerSecondPerAddress;
     const rate = { perSecond, burst: perSecond, addressesMax: bounds.addressesMax };

@@ -15,7 +15,7 @@ import {
   testConnectSecondsMax,
   testGraceMs,
 } from '@postern/contracts';
-import { type Full, GatewayShares } from './gateway-shares.ts';
+import { type Full, Shares } from '@postern/share';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import { outdated } from './upstream.ts';
 
@@ -39,8 +39,8 @@ interface Question {
 export class ClientDesk {
   readonly #tunnels: Tunnels;
   readonly #questions = new Map<string, Question>();
-  readonly #calls = new GatewayShares(callsMax);
-  readonly #lists = new GatewayShares(listsMax);
+  readonly #calls = new Shares(callsMax);
+  readonly #lists = new Shares(listsMax);
 
   constructor(tunnels: Tunnels) {
     this.#tunnels = tunnels;

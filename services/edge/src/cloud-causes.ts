@@ -3,9 +3,9 @@
  * client is told, which says whether another node is worth trying.
  */
 import { ResourceError } from '@postern/dial';
+import type { Shares } from '@postern/share';
 import { ResetCode } from '@postern/tunnel';
 import type { CallerCause } from './errors.ts';
-import type { GatewayShares } from './gateway-shares.ts';
 
 /** The codecs of this node are all taken, or the gateway's share of them. */
 export const compressionFull: CallerCause = {
@@ -23,7 +23,7 @@ export function outdated(what: string): CallerCause {
 /** The streams that may run, or the resources that may be dialled, are as many already; null where there is a place. */
 export function whyCloudFull(
   gatewayId: string,
-  { open, dialling }: { open: GatewayShares; dialling: GatewayShares },
+  { open, dialling }: { open: Shares; dialling: Shares },
 ): CallerCause | null {
   const noPlace = open.whyFull(gatewayId);
   if (noPlace !== null) {

@@ -12,9 +12,9 @@ import {
   testGraceMs,
 } from '@postern/contracts';
 import { Checks, type ResourceParts, tryResource } from '@postern/dial';
+import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import { questionsFull } from './client-desk.ts';
-import { GatewayShares } from './gateway-shares.ts';
 import { checkOf } from './health.ts';
 
 /** The most cloud destinations that one node checks. */
@@ -38,7 +38,7 @@ export class CloudHealth {
   readonly #gateways = new Map<string, string>();
   readonly #checks: Checks;
   readonly #abort = new AbortController();
-  readonly #tests = new GatewayShares(testsMax);
+  readonly #tests = new Shares(testsMax);
 
   constructor(parts: CloudHealthParts) {
     this.#parts = parts;

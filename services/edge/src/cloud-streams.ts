@@ -22,6 +22,7 @@ import {
   type ResourceParts,
   reachResource,
 } from '@postern/dial';
+import { Shares } from '@postern/share';
 import type { TraceSpan } from '@postern/telemetry';
 import {
   type Compression,
@@ -35,7 +36,6 @@ import { Compile } from 'typebox/compile';
 import { compressionFull, faultOf, outdated, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
 import { type CallerCause, causeOfReset, resetOf } from './errors.ts';
-import { GatewayShares } from './gateway-shares.ts';
 import { type Target, judgeNew, judgeRunning } from './judgement.ts';
 import type { Refusals } from './refusals.ts';
 import { accessListOf } from './rulebook.ts';
@@ -93,14 +93,14 @@ export class CloudStreams {
   readonly #parts: CloudStreamsParts;
   readonly #running = new Multimap<Running>();
   readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
-  readonly #dialling: GatewayShares;
-  readonly #open: GatewayShares;
+  readonly #dialling: Shares;
+  readonly #open: Shares;
   #drained: (() => void) | null = null;
 
   constructor(parts: CloudStreamsParts) {
     this.#parts = parts;
-    this.#dialling = new GatewayShares(parts.dialsMax);
-    this.#open = new GatewayShares(parts.streamsMax);
+    this.#dialling = new Shares(parts.dialsMax);
+    this.#open = new Shares(parts.streamsMax);
   }
 
   /** Those that are joined to a resource or dial one. */

@@ -3,7 +3,7 @@
  * the client heard of longest ago is forgotten; of a gateway that has too many, one of its own.
  */
 import { type HealthFinding, healthChecksMax } from '@postern/contracts';
-import { gatewayShare } from './gateway-shares.ts';
+import { halfOf } from '@postern/share';
 
 /** The most findings that are kept; each may have a cause of a kilobyte. */
 export const findingsMax = 100_000;
@@ -91,7 +91,7 @@ export class Findings {
       known.found.delete(oldest);
       this.#add(own, -1);
     }
-    while (own.count > gatewayShare(this.#max)) this.#forgetFirst(own.clients);
+    while (own.count > halfOf(this.#max)) this.#forgetFirst(own.clients);
     while (this.#count > this.#max) this.#forgetFirst(this.#clients);
   }
 

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus } from '@postern/bus';
 import type { Control, Policy, Route } from '@postern/contracts';
+import { halfOf } from '@postern/share';
 import { type Logger, type Metrics, type Tracing, subsystemLogger } from '@postern/telemetry';
 import {
   Compression,
@@ -30,7 +31,6 @@ import { FleetSide } from './fleet-side.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './front-side.ts';
 import type { Fronts } from './fronts.ts';
-import { gatewayShare } from './gateway-shares.ts';
 import { makeGates } from './gates.ts';
 import { Guard } from './guard.ts';
 import type { HandshakeGate } from './handshake-gate.ts';
@@ -74,9 +74,9 @@ export interface NodeLife {
 
 /** What streams may have of the node's memory. */
 const gatewayLimits: Partial<Limits> = {
-  receiveBytesPerGatewayMax: gatewayShare(defaultLimits.receiveBytesPerProcessMax),
-  sendBytesPerGatewayMax: gatewayShare(defaultLimits.sendBytesPerProcessMax),
-  tombstonesPerGatewayMax: gatewayShare(defaultLimits.tombstonesMax),
+  receiveBytesPerGatewayMax: halfOf(defaultLimits.receiveBytesPerProcessMax),
+  sendBytesPerGatewayMax: halfOf(defaultLimits.sendBytesPerProcessMax),
+  tombstonesPerGatewayMax: halfOf(defaultLimits.tombstonesMax),
 };
 
 /** All parts of one node. */
@@ -97,7 +97,7 @@ export class NodeParts implements ShownParts {
   readonly refusals: Refusals;
   readonly callers: Callers;
   readonly frontSide: FrontSide;
-  readonly compression = new Compression(compressedStreamsMax, gatewayShare(compressedStreamsMax));
+  readonly compression = new Compression(compressedStreamsMax, halfOf(compressedStreamsMax));
   readonly cloud: CloudSide;
   readonly guard: Guard;
   readonly aclReach: AclReach;

@@ -2,8 +2,8 @@
  * How many tunnels a node takes: of all gateways together, of which one has half at most, and of one start of a client. It
  * is asked before a handshake is answered, and again when it is over, since handshakes run side by side.
  */
+import { halfOf } from '@postern/share';
 import { EdgeError } from './errors.ts';
-import { gatewayShare } from './gateway-shares.ts';
 import type { VerifiedClient } from './ticket-verifier.ts';
 import type { Tunnels } from './tunnels.ts';
 
@@ -19,7 +19,7 @@ export function whyTunnelsFull(
   if (tunnels.size >= tunnelsMax) return full('this node has as many tunnels as it may');
   if (client === null) return null;
   const { gatewayId, clientId, hello } = client;
-  if (tunnels.countOf(gatewayId) >= gatewayShare(tunnelsMax))
+  if (tunnels.countOf(gatewayId) >= halfOf(tunnelsMax))
     return full('the gateway has as many tunnels at this node as it may');
   const own = tunnels.ofClient(gatewayId, clientId).filter(({ bootId }) => bootId === hello.bootId);
   if (own.length < tunnelsPerClientMax) return null;

@@ -15,6 +15,7 @@
  * the places that they leave, the addresses that wait have their turns one after another, and one that has half of the
  * turns gets more only while no other waits. So a fleet behind one address has all of them when it is alone.
  */
+import { Counts } from '@postern/share';
 import { addressGroup } from './admission.ts';
 
 /** What it is for. */
@@ -71,7 +72,7 @@ export class Turns {
   readonly #now: () => number;
   readonly #working = new Set<Entry>();
   /** How many of those each address has. */
-  readonly #workingOf = new Map<string, number>();
+  readonly #workingOf = new Counts();
   readonly #waiting: Record<TurnKind, Row>;
   #tunnelsInRow = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -158,21 +159,19 @@ export class Turns {
   #pick(): Entry | undefined {
     const { tunnel, call } = this.#waiting;
     const [first, second] = this.#tunnelsInRow < tunnelsInRowMax ? [tunnel, call] : [call, tunnel];
-    const mayHaveMore = (group: string): boolean => 2 * (this.#workingOf.get(group) ?? 0) < this.#atOnce;
+    const mayHaveMore = (group: string): boolean => 2 * this.#workingOf.of(group) < this.#atOnce;
     return first.take(mayHaveMore) ?? second.take(mayHaveMore) ?? first.take() ?? second.take();
   }
 
   #enterWork(entry: Entry): void {
     this.#working.add(entry);
-    this.#workingOf.set(entry.group, (this.#workingOf.get(entry.group) ?? 0) + 1);
+    this.#workingOf.add(entry.group);
   }
 
   /** False when it was not at work. */
   #leaveWork(entry: Entry): boolean {
     if (!this.#working.delete(entry)) return false;
-    const left = (this.#workingOf.get(entry.group) ?? 1) - 1;
-    if (left === 0) this.#workingOf.delete(entry.group);
-    else this.#workingOf.set(entry.group, left);
+    this.#workingOf.remove(entry.group);
     return true;
   }
 

@@ -18,6 +18,7 @@ import {
   type HttpBounds,
   type HttpRequest,
 } from '@postern/exchange';
+import { Counts } from '@postern/share';
 import { serverNameOf } from '@postern/tls/accept';
 import { ResetCode } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
@@ -56,7 +57,7 @@ export class CloudHttp {
   readonly #pool: ConnectionPool;
   readonly #connections: Connections;
   readonly #running = new Set<CloudErrand>();
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Counts();
 
   constructor(parts: CloudHttpParts) {
     this.#parts = parts;
@@ -80,14 +81,14 @@ export class CloudHttp {
 
   /** Those of one destination. */
   countOf(destinationId: string): number {
-    return this.#counts.get(destinationId) ?? 0;
+    return this.#counts.of(destinationId);
   }
 
   /** Has a connection to the destination's listener from now on. */
   accept(destination: CloudDestination, { socket, address, secured }: HttpCaller): void {
     const trackingId = randomUUID();
     const { id } = destination;
-    this.#counts.set(id, this.countOf(id) + 1);
+    this.#counts.add(id);
     this.#connections.accept({
       trackingId,
       socket,
@@ -155,9 +156,7 @@ export class CloudHttp {
 
   /** The streams that were kept for it are nobody else's. */
   #handleClosed(destinationId: string, connectionId: string): void {
-    const left = this.countOf(destinationId) - 1;
-    if (left > 0) this.#counts.set(destinationId, left);
-    else this.#counts.delete(destinationId);
+    this.#counts.remove(destinationId);
     this.#pool.end(destinationId, ({ resourceKey }) => resourceKey.startsWith(`${connectionId} `));
   }
 }

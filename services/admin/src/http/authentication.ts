@@ -17,6 +17,7 @@ import {
   type ApiKey,
 } from '@postern/contracts';
 import type { Bus, Subscription } from '@postern/bus';
+import { Shares } from '@postern/share';
 import { adminError } from '../errors.ts';
 
 /** Questions to acl at once, a quarter of what acl answers at once (libs/bus). */
@@ -43,9 +44,8 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
-  /** How many questions are under way, of each address. */
-  readonly #asking = new Map<string, number>();
-  #askingAll = 0;
+  /** Questions that are under way, by address. */
+  readonly #asking = new Shares(asksMax, asksPerAddressMax);
   readonly #subscription: Subscription;
 
   constructor(options: AuthenticatorOptions) {
@@ -72,7 +72,7 @@ export class Authenticator {
     const hash = secretHash(bearerKey(authorization));
     const kept = this.#entries.get(hash);
     if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
-    if (this.#askingAll >= asksMax || (this.#asking.get(address) ?? 0) >= asksPerAddressMax)
+    if (this.#asking.whyFull(address) !== null)
       throw adminError('ADMIN_KEY_RATE', 'too many unknown keys at once: come back in a second');
     const verdict = this.#ask(hash, address);
     this.#keep(hash, { verdict, expiresAt: this.#now() + this.#options.lifeMs });
@@ -85,7 +85,7 @@ export class Authenticator {
   }
 
   async #ask(keyHash: string, address: string): Promise<ApiKey> {
-    this.#count(address, 1);
+    this.#asking.take(address);
     try {
       return await ask(this.#options.bus, verifyApiKey, { keyHash });
     } catch (error) {
@@ -95,15 +95,8 @@ export class Authenticator {
       this.#entries.delete(keyHash);
       throw error;
     } finally {
-      this.#count(address, -1);
+      this.#asking.leave(address);
     }
-  }
-
-  #count(address: string, change: 1 | -1): void {
-    const asking = (this.#asking.get(address) ?? 0) + change;
-    if (asking === 0) this.#asking.delete(address);
-    else this.#asking.set(address, asking);
-    this.#askingAll += change;
   }
 
   #keep(hash: string, entry: Entry): void {

@@ -15,6 +15,7 @@ import type { SecureContextOptions } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { ApiKey } from '@postern/contracts';
+import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import {
   LogController,
@@ -87,20 +88,15 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
 
 /** One address has half of the connections at most, so that nobody keeps the others out. */
 function shareConnections(server: Server): void {
-  const held = new Map<string, number>();
+  const held = new Shares(Infinity, connectionsMax / 2);
   server.on('connection', (socket: Socket) => {
     const { remoteAddress = '' } = socket;
-    const count = held.get(remoteAddress) ?? 0;
-    if (count >= connectionsMax / 2) {
+    if (held.whyFull(remoteAddress) !== null) {
       socket.destroy();
       return;
     }
-    held.set(remoteAddress, count + 1);
-    socket.once('close', () => {
-      const left = (held.get(remoteAddress) ?? 0) - 1;
-      if (left > 0) held.set(remoteAddress, left);
-      else held.delete(remoteAddress);
-    });
+    held.take(remoteAddress);
+    socket.once('close', () => held.leave(remoteAddress));
   });
 }
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GatewayShares } from './gateway-shares.ts';
+import { Shares } from './shares.ts';
 
 test('one gateway has half of the places at most, and all together no more than there are', () => {
-  const shares = new GatewayShares(4);
+  const shares = new Shares(4);
   shares.take('one');
   shares.take('one');
-  assert.equal(shares.whyFull('one'), 'gateway full');
+  assert.equal(shares.whyFull('one'), 'share full');
   assert.equal(shares.whyFull('two'), null);
   assert.equal(shares.whyFull(null), null);
   shares.take('two');
@@ -19,10 +19,23 @@ test('one gateway has half of the places at most, and all together no more than 
 });
 
 test('a node with one place gives it to whoever comes', () => {
-  const shares = new GatewayShares(1);
+  const shares = new Shares(1);
   assert.equal(shares.whyFull('one'), null);
   shares.take('one');
   assert.equal(shares.whyFull('one'), 'full');
   shares.leave('one');
   assert.equal(shares.whyFull('two'), null);
+});
+
+test('connections of one address are bounded, and those of another are not touched', () => {
+  const count = new Shares(Infinity, 2);
+  const enters = (...addresses: string[]) =>
+    addresses.map((address) => {
+      const isFree = count.whyFull(address) === null;
+      if (isFree) count.take(address);
+      return isFree;
+    });
+  assert.deepEqual(enters('192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2'), [true, true, false, true]);
+  count.leave('192.0.2.1');
+  assert.deepEqual(enters('192.0.2.1', '192.0.2.1'), [true, false]);
 });

@@ -1,0 +1,2 @@
+export { Counts } from './counts.ts';
+export { type Full, halfOf, Shares } from './shares.ts';
