@@ -23,7 +23,7 @@ import type { Logger, Readiness, Service } from '@postern/telemetry';
 import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
 import { backupSource } from './backup.ts';
 import { Certificates, certificateSource } from './certificates.ts';
-import { openDocuments, ownedCollections, type Documents } from './document.ts';
+import { openDocuments, ownedCollections } from './document.ts';
 import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './intake-key.ts';
@@ -65,19 +65,25 @@ export interface CertstoreOptions extends KeySettings {
   readonly certificatesMax?: number;
 }
 
-/** What was opened, and lives until the stop. */
-interface Opened {
-  readonly ring: KeyRing;
-  readonly issued: IssuedList;
+/** What lives from start to stop, or until the documents are restored. */
+interface Running {
   readonly authorities: Authorities;
-  readonly documents: Documents;
-  readonly intake: IntakeKey;
-  readonly feed: FeedOwner;
+  readonly rotation: Rotation;
+  readonly expiry: ExpiryWatch;
+  readonly passwords: Passwords;
+  readonly issued: IssuedList;
+  /** What a stop closes, in reverse. */
+  readonly opened: AsyncDisposableStack;
 }
 
 const queue = 'certstore';
 const sweepIntervalMs = 3_600_000;
 const restartIntervalMs = 1_000;
+const certificatesMaxDefault = 2_000;
+const issuedMaxDefault = 10_000;
+
+const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
+const close = (one: Subscription): void => one.close();
 
 /** Makes the service. Throws `ExitError` (78) where a key-encryption key can never be had by these settings. */
 export function createCertstore(parts: CertstoreParts): Service {
@@ -89,28 +95,23 @@ class Certstore implements Service {
   readonly #parts: CertstoreParts;
   readonly #logger: Logger;
   readonly #metrics: CertstoreMetrics;
-  #ring: KeyRing | null = null;
-  #rotation: Rotation | null = null;
-  #expiry: ExpiryWatch | null = null;
+  readonly #now: () => Date;
   readonly #stopped = new AbortController();
-  #authorities: Authorities | null = null;
-  #subscriptions: Subscription[] = [];
-  #sweepTimer: NodeJS.Timeout | undefined;
+  #ring: KeyRing | null = null;
+  #running: Running | null = null;
   #issuedCount: number | null = null;
-  #feed: FeedOwner | null = null;
-  #usage: Usage | null = null;
   #starting: Promise<void> = Promise.resolve();
   #restoring: Promise<void> = Promise.resolve();
-  #passwords: Passwords | null = null;
 
   constructor(parts: CertstoreParts) {
     this.#parts = parts;
     this.#logger = (parts.logger ?? silentLogger).child({ subsystem: 'certstore' });
     this.#metrics = certstoreMetrics(
       parts.metrics ?? new Metrics(),
-      () => this.#authorities,
-      () => this.#expiry?.expiring ?? [],
+      () => this.#running?.authorities ?? null,
+      () => this.#running?.expiry.expiring ?? [],
     );
+    this.#now = parts.now ?? (() => new Date());
     checkKeySettings(parts.options);
   }
 
@@ -120,27 +121,31 @@ class Certstore implements Service {
   }
 
   async #start(): Promise<void> {
-    const opened = await this.#open();
-    if (opened === null) return;
-    const { issued, authorities, feed } = opened;
-    this.#serve(new Issuer(this.#issuerParts(authorities, issued)), feed);
-    await this.#serveCertificates(opened);
-    this.#sweepTimer = setInterval(() => void this.#sweep(issued), sweepIntervalMs).unref();
-    await this.#sweep(issued);
-    const { platform } = authorities;
-    this.#logger.info({ keyId: opened.ring.keyId, ca: platform.fingerprint }, 'certificates are served');
+    const { signal } = this.#stopped;
+    const onRetry = this.#told('the documents are out of reach; trying again');
+    const run = (): Promise<Running> => readingSecrets(() => this.#run());
+    const running = await untilReachable(run, { signal, onRetry }).catch((error: unknown) => {
+      throw keyExitOf(error);
+    });
+    if (running === null) return;
+    // Stopped meanwhile.
+    if (signal.aborted) return running.opened.disposeAsync();
+    this.#running = running;
+    await this.#sweep(running);
+    const { fingerprint } = running.authorities.platform;
+    this.#logger.info({ keyId: this.#ring?.keyId, ca: fingerprint }, 'certificates are served');
   }
 
   ready(): Readiness {
-    return readyWhen({ bus: !this.#parts.bus.connected, certificates: this.#authorities === null });
+    return readyWhen({ bus: !this.#parts.bus.connected, certificates: this.#running === null });
   }
 
   status(): unknown {
     return {
       keyId: this.#ring?.keyId ?? null,
-      keyRotation: this.#rotation?.progress ?? null,
+      keyRotation: this.#running?.rotation.progress ?? null,
       issued: this.#issuedCount,
-      authorities: Object.values(this.#authorities ?? {}).map(({ name, fingerprint, notAfter }) => ({
+      authorities: Object.values(this.#running?.authorities ?? {}).map(({ name, fingerprint, notAfter }) => ({
         name,
         fingerprint,
         notAfter: notAfter.toISOString(),
@@ -179,104 +184,46 @@ class Certstore implements Service {
   }
 
   async #end(): Promise<void> {
-    clearInterval(this.#sweepTimer);
-    for (const subscription of this.#subscriptions) subscription.close();
-    this.#subscriptions = [];
-    this.#authorities = null;
-    const [feed, usage] = [this.#feed, this.#usage];
-    this.#feed = null;
-    this.#usage = null;
-    await Promise.all([feed?.stop(), usage?.stop(), this.#rotation?.stop()]);
+    const running = this.#running;
+    this.#running = null;
+    await running?.opened.disposeAsync();
   }
 
-  /** Null when it was stopped while the store was out of reach. */
-  async #open(): Promise<Opened | null> {
+  /** Closes what it has opened when the rest fails. */
+  async #run(): Promise<Running> {
+    await using opened = new AsyncDisposableStack();
     const { bus, store, options } = this.#parts;
-    const onError = (error: unknown): void =>
-      this.#logger.warn({ error }, 'what others follow could not be read');
-    const open = async (): Promise<Opened> => {
-      const ring = (this.#ring ??= await openRing(options));
-      const { signal } = this.#stopped;
-      const onProgress = (progress: object): void =>
-        this.#logger.info(progress, 'brought documents up to date');
-      const collections = await ownedCollections(store);
-      await migrate(store, { room: 'certstore', collections, signal, onProgress });
-      await checkKey(store, ring);
-      const issued = await IssuedList.open(store, options.issuedMax ?? 10_000);
-      const documents = await openDocuments(store);
-      const source = certificateSource(documents);
-      const onRestored = (): void => this.#handleRestored();
-      // Before what it tells of is loaded: a restore between the two would not be noticed, and the former CAs stay.
-      const feed = await FeedOwner.open({ feed: certificateFeed, store, bus, source, onError, onRestored });
-      try {
-        const intake = await IntakeKey.open(documents, ring);
-        const authorities = await openAuthorities(store, ring);
-        return { ring, issued, authorities, documents, intake, feed };
-      } catch (error) {
-        await feed.stop();
-        throw error;
-      }
-    };
-    try {
-      const opened = await untilReachable(() => readingSecrets(open), {
-        signal: this.#stopped.signal,
-        onRetry: (error) => this.#logger.warn({ error }, 'the documents are out of reach; trying again'),
-      });
-      if (opened !== null) {
-        this.#authorities = opened.authorities;
-        this.#feed = opened.feed;
-      }
-      return opened;
-    } catch (error) {
-      throw keyExitOf(error);
-    }
-  }
-
-  #issuerParts(authorities: Authorities, issued: IssuedList): ConstructorParameters<typeof Issuer>[0] {
-    const { options, now = () => new Date() } = this.#parts;
-    const policy = namePolicy(this.#nameOptions());
-    return { authorities, issued, policy, now, certificateDays: options.certificateDays ?? 30 };
-  }
-
-  #nameOptions(): NamePolicyOptions {
-    const { platformHost, certificateNames = [], certificateAddresses = [] } = this.#parts.options;
-    return { platformHost, names: certificateNames, addresses: certificateAddresses };
-  }
-
-  #serve(issuer: Issuer, feed: FeedOwner): void {
-    const bus = feed.attendance;
-    const onError = (error: unknown): void =>
-      this.#logger.error({ error }, 'a question could not be answered');
-    const options = { queue, onError };
-    this.#subscriptions = [
-      answer(bus, getCa, () => this.#ca(feed), options),
-      answer(
+    const [now, logger] = [this.#now, this.#logger];
+    const ring = (this.#ring ??= await openRing(options));
+    const { signal } = this.#stopped;
+    const onProgress = (progress: object): void => logger.info(progress, 'brought documents up to date');
+    const collections = await ownedCollections(store);
+    await migrate(store, { room: 'certstore', collections, signal, onProgress });
+    await checkKey(store, ring);
+    const issued = await IssuedList.open(store, options.issuedMax ?? issuedMaxDefault);
+    const documents = await openDocuments(store);
+    // Before what it tells of is loaded: a restore between the two would not be noticed, and the former CAs stay.
+    const feed = opened.adopt(
+      await FeedOwner.open({
+        feed: certificateFeed,
+        store,
         bus,
-        issueServerCertificate,
-        (o) => this.#watch('platform', o.holder.name, () => issuer.issueServer(o), feed),
-        options,
-      ),
-      answer(
-        bus,
-        issueNodeCertificate,
-        (o) => this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed),
-        options,
-      ),
-    ];
-  }
-
-  async #serveCertificates({ ring, authorities, documents, intake, feed }: Opened): Promise<void> {
-    const { bus, store, options, now = () => new Date() } = this.#parts;
-    const wrapper = ring;
-    const rotation = this.#makeRotation(ring);
-    const usage = new Usage(bus, (error) =>
-      this.#logger.debug({ error }, 'the router did not give its routes'),
+        source: certificateSource(documents),
+        onError: this.#told('what others follow could not be read'),
+        onRestored: () => this.#handleRestored(),
+      }),
+      stop,
+    );
+    const intake = await IntakeKey.open(documents, ring);
+    const authorities = await openAuthorities(store, ring);
+    for (const one of this.#issue(authorities, issued, feed)) opened.adopt(one, close);
+    const rotation = opened.adopt(this.#makeRotation(ring), stop);
+    const usage = opened.adopt(
+      new Usage(bus, (error) => logger.debug({ error }, 'the router did not give its routes')),
+      stop,
     );
     usage.start();
-    this.#usage = usage;
-    const certificatesMax = options.certificatesMax ?? 2_000;
-    const passwords = new Passwords({ documents, usage, intake, wrapper, now });
-    this.#passwords = passwords;
+    const passwords = new Passwords({ documents, usage, intake, wrapper: ring, now });
     const certificates = new Certificates({
       bus,
       store,
@@ -284,44 +231,80 @@ class Certstore implements Service {
       feed,
       usage,
       intake,
-      wrapper,
+      wrapper: ring,
       now,
-      certificatesMax,
+      certificatesMax: options.certificatesMax ?? certificatesMaxDefault,
       passwords,
     });
-    this.#expiry = new ExpiryWatch({ bus, store, documents, usage, logger: this.#logger, now });
-    const signer = new MaterialSigner(authorities);
-    const sessionTickets = new SessionTickets({ documents, wrapper, now });
     const materials = new Materials({
       certificates,
       passwords,
-      sessionTickets,
+      sessionTickets: new SessionTickets({ documents, wrapper: ring, now }),
       usage,
       authorities,
-      signer,
+      signer: new MaterialSigner(authorities),
       now,
     });
     const pairs = new PairGenerator({
       bus,
       certificates,
       platform: authorities.platform,
-      clientAuthority: clientAuthorities(store, wrapper),
+      clientAuthority: clientAuthorities(store, ring),
       names: platformNames(this.#nameOptions()),
       now,
     });
-    const answering = { bus: feed.attendance, queue, logger: this.#logger, metrics: this.#metrics };
-    const serve = answererOf(answering);
-    this.#subscriptions.push(
-      ...answerQuestions(serve, { certificates, materials, passwords, intake, pairs, rotation }),
-    );
-    const backup = {
+    const serve = answererOf({ bus: feed.attendance, queue, logger, metrics: this.#metrics });
+    const answerers = { certificates, materials, passwords, intake, pairs, rotation };
+    for (const one of answerQuestions(serve, answerers)) opened.adopt(one, close);
+    const backup = await serveBackup({
       bus,
       store,
       source: await backupSource(store, ring, feed),
       serve,
-      onError: (error: unknown) => this.#logger.warn({ error }, 'a piece of a backup could not be read'),
+      onError: this.#told('a piece of a backup could not be read'),
+    });
+    for (const one of backup) opened.adopt(one, close);
+    const expiry = new ExpiryWatch({ bus, store, documents, usage, logger, now });
+    const running = { authorities, rotation, expiry, passwords, issued };
+    opened.adopt(setInterval(() => void this.#sweep(running), sweepIntervalMs).unref(), clearInterval);
+    return { ...running, opened: opened.move() };
+  }
+
+  #nameOptions(): NamePolicyOptions {
+    const { platformHost, certificateNames = [], certificateAddresses = [] } = this.#parts.options;
+    return { platformHost, names: certificateNames, addresses: certificateAddresses };
+  }
+
+  /** Answers those who ask for the platform's CA and for certificates of their own. */
+  #issue(authorities: Authorities, issued: IssuedList, feed: FeedOwner): Subscription[] {
+    const { attendance: bus } = feed;
+    const { options } = this.#parts;
+    const policy = namePolicy(this.#nameOptions());
+    const certificateDays = options.certificateDays ?? 30;
+    const issuer = new Issuer({ authorities, issued, policy, now: this.#now, certificateDays });
+    const onError = (error: unknown): void =>
+      this.#logger.error({ error }, 'a question could not be answered');
+    const { certificatePem: pem, fingerprint, notAfter } = authorities.platform;
+    const ca = { pem, fingerprint, notAfter: notAfter.toISOString() };
+    const caNow = async (): Promise<typeof ca> => {
+      await demandCurrent(feed);
+      return ca;
     };
-    this.#subscriptions.push(...(await serveBackup(backup)));
+    return [
+      answer(bus, getCa, caNow, { queue, onError }),
+      answer(
+        bus,
+        issueServerCertificate,
+        (o) => this.#watch('platform', o.holder.name, () => issuer.issueServer(o), feed),
+        { queue, onError },
+      ),
+      answer(
+        bus,
+        issueNodeCertificate,
+        (o) => this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed),
+        { queue, onError },
+      ),
+    ];
   }
 
   #makeRotation(ring: KeyRing): Rotation {
@@ -329,25 +312,10 @@ class Certstore implements Service {
       store: this.#parts.store,
       ring,
       onProgress: (progress) => this.#logger.info(progress, 'secrets were sealed under the newest key'),
-      onError: (error) => this.#logger.warn({ error }, 'a secret could not be sealed under the newest key'),
+      onError: this.#told('a secret could not be sealed under the newest key'),
     });
-    this.#rotation = rotation;
-    rotation
-      .resume()
-      .catch((error: unknown) =>
-        this.#logger.warn({ error }, 'secrets under older keys could not be counted'),
-      );
+    rotation.resume().catch(this.#told('secrets under older keys could not be counted'));
     return rotation;
-  }
-
-  async #ca(feed: FeedOwner): Promise<{ pem: string; fingerprint: string; notAfter: string }> {
-    const platform = this.#authorities?.platform;
-    if (platform === undefined || !(await feed.isCurrent())) throw restored();
-    return {
-      pem: platform.certificatePem,
-      fingerprint: platform.fingerprint,
-      notAfter: platform.notAfter.toISOString(),
-    };
   }
 
   async #watch<T extends { fingerprint: string; notAfter: string }>(
@@ -357,7 +325,7 @@ class Certstore implements Service {
     feed: FeedOwner,
   ): Promise<T> {
     try {
-      if (!(await feed.isCurrent())) throw restored();
+      await demandCurrent(feed);
       const { fingerprint, notAfter, ...rest } = await issue();
       this.#metrics.issued(authority);
       this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
@@ -370,19 +338,16 @@ class Certstore implements Service {
     }
   }
 
-  async #sweep(issued: IssuedList): Promise<void> {
-    const { now = () => new Date() } = this.#parts;
-    const look = async (work: () => Promise<unknown> | undefined): Promise<void> => {
-      try {
-        await work();
-      } catch (error) {
-        this.#logger.warn({ error }, 'certificates could not be looked through');
-      }
-    };
-    // Each by itself: passwords want the router, and what was issued does not.
-    await look(() => this.#expiry?.look());
-    await look(() => this.#passwords?.sweep());
-    await look(async () => (this.#issuedCount = await issued.sweep(now())));
+  /** Each by itself: passwords want the router, and what was issued does not. */
+  async #sweep({ expiry, passwords, issued }: Omit<Running, 'opened'>): Promise<void> {
+    const told = this.#told('certificates could not be looked through');
+    await expiry.look().catch(told);
+    await passwords.sweep().catch(told);
+    await issued.sweep(this.#now()).then((count) => (this.#issuedCount = count), told);
+  }
+
+  #told(what: string): (error: unknown) => void {
+    return (error) => this.#logger.warn({ error }, what);
   }
 }
 
@@ -390,8 +355,9 @@ class Certstore implements Service {
 const isDone = [() => true, () => false] as const;
 
 /** Nobody is given a certificate of a CA that is not this platform's any more. */
-function restored(): Error {
-  return certstoreError(
+async function demandCurrent(feed: FeedOwner): Promise<void> {
+  if (await feed.isCurrent()) return;
+  throw certstoreError(
     'CERTSTORE_RESTORED',
     'the documents were restored a moment ago and are loaded anew: ask again',
   );
