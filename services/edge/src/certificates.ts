@@ -23,7 +23,7 @@ import {
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
-import { MaterialError } from './errors.ts';
+import { EdgeError } from './errors.ts';
 import type { MaterialDesk } from './material-desk.ts';
 
 const retryDelayMs = { min: 250, max: 10_000 };
@@ -117,10 +117,7 @@ export class Certificates {
       const held = this.#held.get(id);
       if (held !== undefined) return held;
       const why = this.#refused.get(id)?.message ?? 'it has not come from certstore yet';
-      throw new MaterialError(
-        'EDGE_CERTIFICATE_MISSING',
-        `the certificate ${id} is not at this node: ${why}`,
-      );
+      throw new EdgeError('EDGE_CERTIFICATE_MISSING', `the certificate ${id} is not at this node: ${why}`);
     });
   }
 

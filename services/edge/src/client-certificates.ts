@@ -15,7 +15,7 @@ import {
   certificateUses,
 } from '@postern/contracts';
 import type { LineLimit, Logger } from '@postern/telemetry';
-import { type MaterialCode, MaterialError } from './errors.ts';
+import { EdgeError, type MaterialCode } from './errors.ts';
 import { GatewayTurns } from './gateway-turns.ts';
 import type { MaterialDesk } from './material-desk.ts';
 import type { Tunnel } from './tunnels.ts';
@@ -90,7 +90,7 @@ export class ClientCertificates {
       for (const item of items) this.#send(tunnel, { kind: 'material', ...item });
       for (const refusal of refused) this.#send(tunnel, { kind: 'materialRefused', ...refusal });
     } catch (error) {
-      const { code, message } = error instanceof MaterialError ? error : ServiceError.from(error);
+      const { code, message } = error instanceof EdgeError ? error : ServiceError.from(error);
       this.#noteFailure({ gatewayId, clientId, ids, code, error });
       this.#refuse(tunnel, ids, code, message);
     } finally {

@@ -47,34 +47,12 @@ export type ConnectRefusalCode =
 /** Why a front must not listen where it is to. */
 export type FrontFaultCode = 'EDGE_FRONT_PORT_OWN';
 
-/** A front that must not listen. The message is for whoever made its destination. */
-export class FrontError extends Error {
-  readonly code: FrontFaultCode;
-
-  constructor(code: FrontFaultCode, message: string) {
-    super(message);
-    this.name = 'FrontError';
-    this.code = code;
-  }
-}
-
 /** Why a tunnel that was up may no longer be. */
 export type InvalidCode =
   | 'EDGE_GATEWAY_UNKNOWN'
   | 'EDGE_GATEWAY_DISABLED'
   | 'EDGE_TOKEN_REVOKED'
   | 'EDGE_TOKEN_REQUIRED';
-
-/** A tunnel that may not be, or may no longer be. The message is for the client's operator. */
-export class EdgeError<Code extends TunnelRefusalCode = TunnelRefusalCode> extends Error {
-  readonly code: Code;
-
-  constructor(code: Code, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'EdgeError';
-    this.code = code;
-  }
-}
 
 /** Why contents of a certificate were not had. */
 export type MaterialCode =
@@ -83,13 +61,18 @@ export type MaterialCode =
   | 'EDGE_MATERIAL_BROKEN'
   | 'EDGE_MATERIAL_BUSY';
 
-/** The node could not get, or did not take, contents of a certificate. It is for the node's log and the client's. */
-export class MaterialError extends Error {
-  readonly code: MaterialCode;
+/**
+ * What the node refuses, or could not have: a tunnel or link that may not be or may no longer be, a front, contents of a
+ * certificate. The message is for the client's operator, for whoever made the destination, or for the node's log.
+ */
+export class EdgeError<
+  Code extends TunnelRefusalCode | FrontFaultCode | MaterialCode = TunnelRefusalCode,
+> extends Error {
+  readonly code: Code;
 
-  constructor(code: MaterialCode, message: string, options?: ErrorOptions) {
+  constructor(code: Code, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = 'MaterialError';
+    this.name = 'EdgeError';
     this.code = code;
   }
 }

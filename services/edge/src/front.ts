@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, CallerListener, type Flow, type FlowCounts } from '@postern/tunnel';
-import { FrontError } from './errors.ts';
+import { EdgeError } from './errors.ts';
 
 /** What a front needs of the node. */
 export interface FrontParts {
@@ -105,7 +105,7 @@ export class Front {
       port,
       reusePort,
       fault: isMachines
-        ? new FrontError('EDGE_FRONT_PORT_OWN', `port ${port} is one of the node's own`)
+        ? new EdgeError('EDGE_FRONT_PORT_OWN', `port ${port} is one of the node's own`)
         : null,
       scope,
       flowsMax,

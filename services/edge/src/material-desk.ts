@@ -25,7 +25,7 @@ import {
   splitChain,
 } from '@postern/tls';
 import { Compile } from 'typebox/compile';
-import { MaterialError } from './errors.ts';
+import { EdgeError, type MaterialCode } from './errors.ts';
 
 const materialCheck = Compile(Material);
 
@@ -63,10 +63,7 @@ export class MaterialDesk {
   #held(): HeldCertificate {
     const held = this.#identity.current;
     if (held !== null) return held;
-    throw new MaterialError(
-      'EDGE_IDENTITY_MISSING',
-      'this node has no cluster certificate from certstore yet',
-    );
+    throw new EdgeError('EDGE_IDENTITY_MISSING', 'this node has no cluster certificate from certstore yet');
   }
 }
 
@@ -89,6 +86,6 @@ async function openMaterial(
   return material;
 }
 
-function broken(why: string): MaterialError {
-  return new MaterialError('EDGE_MATERIAL_BROKEN', `the contents of a certificate were not taken: ${why}`);
+function broken(why: string): EdgeError<MaterialCode> {
+  return new EdgeError('EDGE_MATERIAL_BROKEN', `the contents of a certificate were not taken: ${why}`);
 }
