@@ -1,7 +1,7 @@
 /** The nodes as the admin API lists them: `GET /nodes`, over HTTPS, with a bounded answer and a deadline. */
 import { readFileSync } from 'node:fs';
-import { request } from 'node:https';
 import type { Secret } from '@postern/config';
+import { type Answer, sendRequest } from '@postern/request';
 import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
 import { BalancerError } from './errors.ts';
@@ -15,10 +15,10 @@ export interface AdminPlace {
 
 /** As many as a platform has; those of one machine are its workers, and of machines there are fewer (node-list.ts). */
 const namesMax = 1_024;
-const answerBytesMax = 1024 * 1024;
+const answerLengthMax = 1024 * 1024;
 const answerWithinMs = 5_000;
 
-const Answer = Compile(
+const nodesCheck = Compile(
   Type.Object({
     items: Type.Array(Type.Object({ name: Type.String(), heard: Type.Boolean() }), { maxItems: namesMax }),
   }),
@@ -42,7 +42,7 @@ export function nodeNames(status: number, text: string): string[] {
     );
   }
   const body: unknown = parse(text);
-  if (!Answer.Check(body)) {
+  if (!nodesCheck.Check(body)) {
     throw new BalancerError(
       'BALANCER_ADMIN_REFUSED',
       'the answer is no list of nodes: is this the admin API?',
@@ -51,40 +51,18 @@ export function nodeNames(status: number, text: string): string[] {
   return body.items.map(({ name }) => name);
 }
 
-async function get(place: AdminPlace, signal: AbortSignal): Promise<{ status: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-  const fail = (cause: unknown): void =>
-    reject(new BalancerError('BALANCER_ADMIN_UNREACHABLE', `no answer from ${place.url}`, { cause }));
+async function get(place: AdminPlace, signal: AbortSignal): Promise<Answer> {
   try {
-    const outgoing = request(
-      new URL('/api/v1/nodes', place.url),
-      {
-        agent: false,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
-        // Files are read each time, so that replaced ones are taken.
-        headers: { authorization: `Bearer ${place.key.current()}` },
-        ...(place.caFile === undefined ? {} : { ca: readFileSync(place.caFile) }),
-      },
-      (incoming) => {
-        let text = '';
-        incoming.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > answerBytesMax) incoming.destroy(new Error('the answer is too long'));
-        });
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
-        incoming.on('error', fail);
-      },
-    );
-    outgoing.on('upgrade', (_incoming, socket) => {
-      socket.destroy();
-      fail(new Error('it answers in another protocol'));
+    return await sendRequest(new URL('/api/v1/nodes', place.url), {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
+      // Files are read each time, so that replaced ones are taken.
+      headers: { authorization: `Bearer ${place.key.current()}` },
+      ca: place.caFile === undefined ? undefined : readFileSync(place.caFile),
+      answerLengthMax,
     });
-    outgoing.on('error', fail);
-    outgoing.end();
-  } catch (error) {
-    fail(error);
+  } catch (cause) {
+    throw new BalancerError('BALANCER_ADMIN_UNREACHABLE', `no answer from ${place.url}`, { cause });
   }
-  return promise;
 }
 
 function parse(text: string): unknown {

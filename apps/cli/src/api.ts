@@ -1,13 +1,14 @@
 /** The admin API as the commands call it: one request at a time, lists fetched whole, refusals as `ApiError`. */
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import { pageItemsMax } from '@postern/contracts';
+import { type Answer, sendRequest } from '@postern/request';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Context } from './context.ts';
 import { ApiError, CliError, isBusy, problemOf } from './errors.ts';
 
 const answerWithinMs = 30_000;
-const answerBytesMax = 64 * 1024 * 1024;
+const answerLengthMax = 64 * 1024 * 1024;
 
 /** What the commands need of it. */
 export interface Api {
@@ -92,55 +93,26 @@ interface Call {
   revision: number | undefined;
 }
 
-/**
- * What only reads goes over a connection that is kept, and is sent again where the other end has closed that meanwhile;
- * nothing else may be sent twice, so it has a connection of its own.
- */
-function send(
-  { url, apiKey, caPem }: Context,
-  kept: Agent | false,
-  call: Call,
-): Promise<{ status: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+/** What only reads goes over a connection that is kept; nothing else may be sent twice, so it has a connection of its own. */
+function send({ url, apiKey, caPem }: Context, kept: Agent, call: Call): Promise<Answer> {
   const { method, path, body, revision } = call;
-  const text = body === undefined ? null : JSON.stringify(body);
+  const text = body === undefined ? undefined : JSON.stringify(body);
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const outgoing = request(
-    new URL(`/api/v1${path}`, url),
-    {
-      method,
-      agent: method === 'GET' ? kept : false,
-      signal: AbortSignal.timeout(answerWithinMs),
-      headers: {
-        authorization: `Bearer ${apiKey}`,
-        ...(revision === undefined ? {} : { 'if-match': `"${revision}"` }),
-        ...(text === null ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
-      },
-      ...(caPem === null ? {} : { ca: caPem }),
+  return sendRequest(new URL(`/api/v1${path}`, url), {
+    method,
+    agent: method === 'GET' ? kept : false,
+    signal: AbortSignal.timeout(answerWithinMs),
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      ...(revision === undefined ? {} : { 'if-match': `"${revision}"` }),
+      ...(text === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
     },
-    (incoming) => {
-      let received = '';
-      incoming.setEncoding('utf8').on('data', (chunk: string) => {
-        received += chunk;
-        if (received.length > answerBytesMax) incoming.destroy(new Error('the answer is too long'));
-      });
-      incoming
-        .on('error', fail)
-        .on('end', () => resolve({ status: incoming.statusCode ?? 0, text: received }));
-    },
-  );
-  outgoing.on('upgrade', (_incoming, socket) => {
-    socket.destroy();
-    fail(new Error('it answers in another protocol'));
+    ca: caPem ?? undefined,
+    body: text,
+    answerLengthMax,
+  }).catch((error: Error) => {
+    throw new CliError('CLI_UNREACHABLE', `${url.origin}: ${reasonOf(error)}`, { cause: error });
   });
-  outgoing.on('error', fail).end(text ?? undefined);
-  return promise;
-
-  function fail(error: NodeJS.ErrnoException): void {
-    if (outgoing.reusedSocket && error.code === 'ECONNRESET')
-      return resolve(send({ url, apiKey, caPem }, false, call));
-    reject(new CliError('CLI_UNREACHABLE', `${url.origin}: ${reasonOf(error)}`, { cause: error }));
-  }
 }
 
 /** Several addresses that all refuse come as one error without words of its own; Node's advice is for who runs Node. */

@@ -4,16 +4,15 @@
  * other document. The server's own rotation makes versions of the key; each counts as a key of its own here
  * (`transit/postern:v2`), so that secrets under an older one are found and sealed anew.
  */
-import { request } from 'node:https';
-import { request as plainRequest } from 'node:http';
 import { ServiceError } from '@postern/contracts';
+import { sendRequest } from '@postern/request';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { dataKeyBytes } from './envelope.ts';
 import { certstoreError } from './errors.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 
-const answerBytesMax = 64 * 1024;
+const answerLengthMax = 64 * 1024;
 const deadlineMs = 5_000;
 
 /** Where the server is and what this process may do there. */
@@ -68,7 +67,18 @@ async function call(
   action: 'encrypt' | 'decrypt',
   body: object,
 ): Promise<NonNullable<Answer['data']>> {
-  const { status, text } = await send(options, action, JSON.stringify(body));
+  const url = new URL(`/v1/${options.mount}/${action}/${encodeURIComponent(options.key)}`, options.url);
+  const { status, text } = await sendRequest(url, {
+    method: 'POST',
+    signal: AbortSignal.timeout(deadlineMs),
+    headers: { 'x-vault-token': options.token(), 'content-type': 'application/json' },
+    ca: options.caPem ?? undefined,
+    body: JSON.stringify(body),
+    answerLengthMax,
+    mayBePlain: true,
+  }).catch((error: Error) => {
+    throw unreachable(options, error.message, error);
+  });
   const { data, errors } = parse(text);
   if (status === 200) {
     if (data !== undefined && data !== null) return data;
@@ -85,42 +95,6 @@ async function call(
     );
   }
   throw certstoreError('CERTSTORE_TRANSIT_REFUSED', `the transit server refuses to ${action}: ${why}`);
-}
-
-function send(
-  options: TransitOptions,
-  action: string,
-  body: string,
-): Promise<{ status: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-  const fail = (cause: unknown): void =>
-    reject(unreachable(options, cause instanceof Error ? cause.message : 'unknown', cause));
-  const url = new URL(`/v1/${options.mount}/${action}/${encodeURIComponent(options.key)}`, options.url);
-  const start = url.protocol === 'https:' ? request : plainRequest;
-  const outgoing = start(
-    url,
-    {
-      method: 'POST',
-      agent: false,
-      signal: AbortSignal.timeout(deadlineMs),
-      headers: { 'x-vault-token': options.token(), 'content-type': 'application/json' },
-      ...(options.caPem === null ? {} : { ca: options.caPem }),
-    },
-    (incoming) => {
-      let text = '';
-      incoming.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        if (text.length > answerBytesMax) incoming.destroy(new Error('its answer is too long'));
-      });
-      incoming.on('error', fail).on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
-    },
-  );
-  outgoing.on('upgrade', (_incoming, socket) => {
-    socket.destroy();
-    fail(new Error('it answers in another protocol'));
-  });
-  outgoing.on('error', fail).end(body);
-  return promise;
 }
 
 function unreachable({ url }: TransitOptions, why: string, cause: unknown): ServiceError {

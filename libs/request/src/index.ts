@@ -1,0 +1,1 @@
+export { type Answer, sendRequest } from './send-request.ts';
