@@ -2,9 +2,8 @@
  * What builds images as users do, without a registry: buildx with its bake, BuildKit's daemon, and syft, which lists what is
  * in an image. Built by Go, which takes a quarter of an hour: only on request (`pnpm service:install buildx`).
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, installedFolder } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { type GoProgram, buildGoProgram } from './go-program.ts';
 
 /** The version of buildx, which stands for that of all three. */
@@ -28,9 +27,9 @@ export interface ImageTools {
 }
 
 /** The programs when they are in the cache, else null. */
-export function imageTools(cache = cacheFolder()): ImageTools | null {
-  const folder = installedFolder(cache, 'buildx', BUILDX_VERSION);
-  if (!existsSync(folder)) return null;
+export function imageTools(): ImageTools | null {
+  const folder = installedFile('buildx', BUILDX_VERSION);
+  if (folder === null) return null;
   return {
     buildx: join(folder, 'docker-buildx'),
     buildkitd: join(folder, 'buildkitd'),

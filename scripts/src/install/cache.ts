@@ -39,6 +39,12 @@ export function installedFolder(cache: string, name: string, version: string): s
   return join(cache, `${name}-${version}`);
 }
 
+/** A file of an installed tool in this machine's cache, or null when it is not there. */
+export function installedFile(name: string, version: string, ...path: readonly string[]): string | null {
+  const file = join(installedFolder(cacheFolder(), name, version), ...path);
+  return existsSync(file) ? file : null;
+}
+
 /** The stamp of an installed tool, or null when it is not installed. */
 export function readStamp(cache: string, name: string, version: string): Stamp | null {
   const path = join(installedFolder(cache, name, version), STAMP);

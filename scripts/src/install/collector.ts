@@ -2,10 +2,9 @@
  * OpenTelemetry's collector, for the test that a trace arrives in one: its core components of one version, put together by
  * its own builder and built by Go. Takes a minute, so only on request (`pnpm service:install otel-collector`).
  */
-import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, installedFolder } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { findCommand, runCommand } from './command.ts';
 
 /** Later ones want a newer Go module proxy than every machine has. */
@@ -13,9 +12,8 @@ export const COLLECTOR_VERSION = '0.111.0';
 const CORE = 'go.opentelemetry.io/collector';
 
 /** The collector's path when it is in the cache, else null. */
-export function collectorBinary(cache = cacheFolder()): string | null {
-  const path = join(installedFolder(cache, 'otel-collector', COLLECTOR_VERSION), 'otelcol');
-  return existsSync(path) ? path : null;
+export function collectorBinary(): string | null {
+  return installedFile('otel-collector', COLLECTOR_VERSION, 'otelcol');
 }
 
 /** Fills `folder` so that `otelcol` is in it. */

@@ -2,9 +2,7 @@
  * h2spec, the conformance test of HTTP/2: one static binary, built by Go. What it shows is shown by no other tool here, but
  * a machine without Go can do without: its test is skipped by name there.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { cacheFolder, installedFolder } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { findCommand, runCommand } from './command.ts';
 
 /** The last version that Go takes as a module; the cases of later ones are the same. */
@@ -12,9 +10,8 @@ export const H2SPEC_VERSION = '2.2.1';
 const module = `github.com/summerwind/h2spec/cmd/h2spec@v${H2SPEC_VERSION}+incompatible`;
 
 /** The program's path when it is in the cache, else null. */
-export function h2specBinary(cache = cacheFolder()): string | null {
-  const path = join(installedFolder(cache, 'h2spec', H2SPEC_VERSION), 'h2spec');
-  return existsSync(path) ? path : null;
+export function h2specBinary(): string | null {
+  return installedFile('h2spec', H2SPEC_VERSION, 'h2spec');
 }
 
 /** Fills `folder` so that `h2spec` is in it. */

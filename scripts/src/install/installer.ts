@@ -34,6 +34,8 @@ interface Installer {
 }
 
 type Listener = (what: string) => void;
+/** Fills a folder; what it gives is for the stamp. */
+type Build = (folder: string) => Promise<Record<string, string>>;
 
 /** What a cluster of Kubernetes needs of Debian: its store, and what its nodes run containers with. */
 const clusterPackages: readonly DebianPackage[] = [
@@ -44,43 +46,17 @@ const clusterPackages: readonly DebianPackage[] = [
   'iptables',
 ];
 
+const onRequest = { onRequest: true };
 const installers: readonly Installer[] = [
-  { name: 'nats-server', install: (cache) => installCached(cache, 'nats-server', NATS_VERSION, buildNats) },
+  cached('nats-server', NATS_VERSION, buildNats),
   { name: 'secantus', install: installSecantus },
-  {
-    name: 'hadolint',
-    install: (cache) => installCached(cache, 'hadolint', HADOLINT_VERSION, buildHadolint),
-  },
-  {
-    name: 'h2spec',
-    isOptional: true,
-    install: (cache) => installCached(cache, 'h2spec', H2SPEC_VERSION, buildH2spec),
-  },
-  {
-    name: 'kubernetes',
-    onRequest: true,
-    install: (cache) => installCached(cache, 'kubernetes', KUBERNETES_VERSION, buildKubernetes),
-  },
-  {
-    name: 'kubernetes-cluster',
-    onRequest: true,
-    install: installKubernetesCluster,
-  },
-  {
-    name: 'buildx',
-    onRequest: true,
-    install: (cache) => installCached(cache, 'buildx', BUILDX_VERSION, buildImageTools),
-  },
-  {
-    name: 'otel-collector',
-    onRequest: true,
-    install: (cache) => installCached(cache, 'otel-collector', COLLECTOR_VERSION, buildCollector),
-  },
-  {
-    name: 'jaeger',
-    onRequest: true,
-    install: (cache) => installCached(cache, 'jaeger', JAEGER_VERSION, buildJaeger),
-  },
+  cached('hadolint', HADOLINT_VERSION, buildHadolint),
+  cached('h2spec', H2SPEC_VERSION, buildH2spec, { isOptional: true }),
+  cached('kubernetes', KUBERNETES_VERSION, buildKubernetes, onRequest),
+  { name: 'kubernetes-cluster', ...onRequest, install: installKubernetesCluster },
+  cached('buildx', BUILDX_VERSION, buildImageTools, onRequest),
+  cached('otel-collector', COLLECTOR_VERSION, buildCollector, onRequest),
+  cached('jaeger', JAEGER_VERSION, buildJaeger, onRequest),
   ...(Object.keys(debianPackages) as DebianPackage[]).map(debianInstaller),
 ];
 
@@ -135,11 +111,20 @@ async function attempt(installer: Installer, cache: string, onProgress: Listener
   }
 }
 
+function cached(
+  name: string,
+  version: string,
+  build: Build,
+  when: Pick<Installer, 'onRequest' | 'isOptional'> = {},
+): Installer {
+  return { name, ...when, install: (cache) => installCached(cache, name, version, build) };
+}
+
 async function installCached(
   cache: string,
   name: string,
   version: string,
-  build: (folder: string) => Promise<Record<string, string>>,
+  build: Build,
 ): Promise<{ isNew: boolean; detail: string }> {
   const { isNew } = await withLock(cache, name, () => installOnce(cache, name, version, build));
   return { isNew, detail: version };

@@ -2,9 +2,7 @@
  * Jaeger, for the test that traces of a platform arrive in it: all of it in one program, built by Go, without the pages of
  * its user interface. Takes minutes, so only on request (`pnpm service:install jaeger`).
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { cacheFolder, installedFolder } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { buildGoProgram } from './go-program.ts';
 
 /** That of deploy/compose. */
@@ -12,9 +10,8 @@ export const JAEGER_VERSION = '1.62.0';
 const program = 'all-in-one-linux';
 
 /** Jaeger's path when it is in the cache, else null. */
-export function jaegerBinary(cache = cacheFolder()): string | null {
-  const path = join(installedFolder(cache, 'jaeger', JAEGER_VERSION), program);
-  return existsSync(path) ? path : null;
+export function jaegerBinary(): string | null {
+  return installedFile('jaeger', JAEGER_VERSION, program);
 }
 
 /** Fills `folder` so that the program is in it. */

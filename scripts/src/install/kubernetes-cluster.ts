@@ -4,7 +4,7 @@
  */
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, installedFolder, readStamp } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { findCommand, runCommand } from './command.ts';
 import { KUBERNETES_VERSION } from './kubernetes.ts';
 
@@ -29,10 +29,10 @@ export type ClusterTools = Programs & {
 };
 
 /** The programs when they are in the cache, and etcd on the machine, else null. */
-export function clusterTools(cache = cacheFolder()): ClusterTools | null {
+export function clusterTools(): ClusterTools | null {
   const etcd = findCommand('etcd');
-  if (etcd === null || readStamp(cache, 'kubernetes-cluster', KUBERNETES_VERSION) === null) return null;
-  const folder = installedFolder(cache, 'kubernetes-cluster', KUBERNETES_VERSION);
+  const folder = installedFile('kubernetes-cluster', KUBERNETES_VERSION);
+  if (etcd === null || folder === null) return null;
   return {
     etcd,
     ...(Object.fromEntries(programs.map((name) => [name, join(folder, 'bin', name)])) as Programs),

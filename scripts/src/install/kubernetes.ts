@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, installedFolder, readStamp } from './cache.ts';
+import { installedFile } from './cache.ts';
 import { findCommand, runCommand } from './command.ts';
 
 /** The version of Kubernetes that charts are checked against. */
@@ -22,9 +22,9 @@ export interface KubernetesTools {
 }
 
 /** The tools when they are in the cache, else null. */
-export function kubernetesTools(cache = cacheFolder()): KubernetesTools | null {
-  if (readStamp(cache, 'kubernetes', KUBERNETES_VERSION) === null) return null;
-  const folder = installedFolder(cache, 'kubernetes', KUBERNETES_VERSION);
+export function kubernetesTools(): KubernetesTools | null {
+  const folder = installedFile('kubernetes', KUBERNETES_VERSION);
+  if (folder === null) return null;
   return {
     helm: join(folder, 'bin', 'helm'),
     kubeconform: join(folder, 'bin', 'kubeconform'),
