@@ -59,30 +59,14 @@ export class Metrics {
 
   /** A number that only grows. */
   counter(options: MetricOptions): Counter {
-    return this.#add('counter', options, (common, reads) => {
-      return new Counter({
-        ...common,
-        collect(this: Counter) {
-          if (reads.length === 0) return;
-          this.reset();
-          for (const { labels = {}, value } of samplesOf(reads)) this.inc(labels, value);
-        },
-      });
-    }) as Counter;
+    const make = (common: Common, reads: Read[]) => new Counter({ ...common, collect: collectorOf(reads) });
+    return this.#add('counter', options, make) as Counter;
   }
 
   /** A number that goes up and down. */
   gauge(options: MetricOptions): Gauge {
-    return this.#add('gauge', options, (common, reads) => {
-      return new Gauge({
-        ...common,
-        collect(this: Gauge) {
-          if (reads.length === 0) return;
-          this.reset();
-          for (const { labels = {}, value } of samplesOf(reads)) this.inc(labels, value);
-        },
-      });
-    }) as Gauge;
+    const make = (common: Common, reads: Read[]) => new Gauge({ ...common, collect: collectorOf(reads) });
+    return this.#add('gauge', options, make) as Gauge;
   }
 
   /** How many seconds things took, by labels and in buckets. */
@@ -162,6 +146,15 @@ interface Common {
   help: string;
   labelNames: string[];
   registers: Registry[];
+}
+
+/** What prom-client calls before it shows the metric. */
+function collectorOf(reads: readonly Read[]) {
+  return function collect(this: Counter | Gauge): void {
+    if (reads.length === 0) return;
+    this.reset();
+    for (const { labels = {}, value } of samplesOf(reads)) this.inc(labels, value);
+  };
 }
 
 function samplesOf(reads: readonly Read[]): Sample[] {
