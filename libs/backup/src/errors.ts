@@ -1,5 +1,5 @@
 /** What can go wrong here, and the HTTP status that fits each; docs/ERRORS.md has cause and remedy. */
-import { type BackupRoom, ServiceError } from '@postern/contracts';
+import { type BackupRoom, type ServiceError, errorMaker } from '@postern/contracts';
 
 const status = {
   BACKUP_DAMAGED: 400,
@@ -12,16 +12,10 @@ const status = {
   BACKUP_TOO_LARGE: 409,
 } as const;
 
-/** A code of this room. */
-export type BackupCode = keyof typeof status;
-
-/** Makes the error for a code; the message is for the operator. */
-export function backupError(code: BackupCode, message: string, cause?: unknown): ServiceError {
-  const body = { code, message, status: status[code] };
-  return new ServiceError(body, cause === undefined ? undefined : { cause });
-}
+/** Makes the error for a code. */
+export const backupError = errorMaker(status);
 
 /** Of a part that is not what was backed up, and why. */
 export function damaged(room: BackupRoom, why: string, cause?: unknown): ServiceError {
-  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`, cause);
+  return backupError('BACKUP_DAMAGED', `the part of ${room} is damaged: ${why}`, { cause });
 }

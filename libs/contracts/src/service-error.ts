@@ -64,3 +64,20 @@ export class ServiceError extends Error {
     );
   }
 }
+
+/** What the maker of a room's errors takes beside code and message; `errors` are JSON pointers into the body with what is wrong there. */
+export interface ServiceErrorOptions {
+  readonly cause?: unknown;
+  readonly errors?: ServiceErrorBody['errors'];
+}
+
+/** What makes a room's errors, each with the HTTP status that fits its code. Messages are for operators, without secrets. */
+export function errorMaker<Code extends string>(
+  status: Readonly<Record<Code, number>>,
+): (code: Code, message: string, options?: ServiceErrorOptions) => ServiceError {
+  return (code, message, { cause, errors } = {}) => {
+    const body: ServiceErrorBody = { code, message, status: status[code] };
+    if (errors !== undefined) body.errors = errors;
+    return new ServiceError(body, cause === undefined ? undefined : { cause });
+  };
+}

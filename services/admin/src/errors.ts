@@ -1,5 +1,5 @@
 /** What the admin API itself refuses, and the HTTP status of each; docs/ERRORS.md has cause and remedy. */
-import { ServiceError, type ServiceErrorBody } from '@postern/contracts';
+import { ServiceError, errorMaker } from '@postern/contracts';
 
 const status = {
   ADMIN_BODY_INVALID: 400,
@@ -29,19 +29,8 @@ const status = {
   ADMIN_IDEMPOTENCY_FULL: 503,
 } as const;
 
-/** A code of this room. */
-export type AdminCode = keyof typeof status;
-
-/** Makes the error for a code; `errors` are JSON pointers into the body with what is wrong there. */
-export function adminError(
-  code: AdminCode,
-  message: string,
-  options: { cause?: unknown; errors?: ServiceErrorBody['errors'] } = {},
-): ServiceError {
-  const body: ServiceErrorBody = { code, message, status: status[code] };
-  if (options.errors !== undefined) body.errors = options.errors;
-  return new ServiceError(body, options.cause === undefined ? undefined : { cause: options.cause });
-}
+/** Makes the error for a code. */
+export const adminError = errorMaker(status);
 
 /** Whether what was asked for was certainly not done: it was refused, or nobody took it. */
 export function isWithoutEffect(error: unknown): boolean {

@@ -79,7 +79,7 @@ function damaged(document: string, cause: unknown): Error {
     'BACKUP_DAMAGED',
     `the part of certstore cannot be used: the secret of ${document} does not open. It was so when the backup was ` +
       'made; restore an older one, or mend it there (upload that certificate again) and make another',
-    cause,
+    { cause },
   );
 }
 
@@ -88,6 +88,6 @@ function keyMissing(keyId: string, ring: KeyRing, cause: unknown): Error {
     'BACKUP_KEY_MISSING',
     `the private keys of the backup are under the key-encryption key ${printableKeyId(keyId)}, and certstore has ${ring.keyIds.join(', ')}: ` +
       'put the key of the platform that was backed up below its own, one a line, and restore again (restart certstore before, where its key is in a variable)',
-    cause,
+    { cause },
   );
 }

@@ -1,5 +1,5 @@
 /** What can go wrong here, and the HTTP status that fits each; docs/ERRORS.md has cause and remedy. */
-import { ServiceError, type ServiceErrorBody } from '@postern/contracts';
+import { errorMaker } from '@postern/contracts';
 
 const status = {
   CERTSTORE_KEY_INVALID: 500,
@@ -47,13 +47,5 @@ const status = {
 /** A code of this room. */
 export type CertstoreCode = keyof typeof status;
 
-/** Makes the error for a code. The message is for the operator, and never has a secret in it. */
-export function certstoreError(
-  code: CertstoreCode,
-  message: string,
-  options: { cause?: unknown; errors?: ServiceErrorBody['errors'] } = {},
-): ServiceError {
-  const body: ServiceErrorBody = { code, message, status: status[code] };
-  if (options.errors !== undefined) body.errors = options.errors;
-  return new ServiceError(body, options.cause === undefined ? undefined : { cause: options.cause });
-}
+/** Makes the error for a code. */
+export const certstoreError = errorMaker(status);

@@ -68,7 +68,7 @@ export function backupEndpoints(bus: Bus, version: string): Endpoint[] {
         try {
           return { body: await ask(bus, read, { snapshot, offset }, { suffix: replica }) };
         } catch (error) {
-          throw isGone(error) ? backupError('BACKUP_SNAPSHOT_GONE', gone, error) : error;
+          throw isGone(error) ? backupError('BACKUP_SNAPSHOT_GONE', gone, { cause: error }) : error;
         }
       },
     }),
