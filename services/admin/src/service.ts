@@ -5,7 +5,7 @@
 import { isIP, type AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Bus } from '@postern/bus';
-import { type HeldCertificate, KeptCertificate, type Wait } from '@postern/certificate';
+import { type HeldCertificate, KeptCertificate, type Wait } from '@postern/kept-certificate';
 import { untilReachable, type Store } from '@postern/store';
 import { ExitCode } from '@postern/config';
 import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';

@@ -8,7 +8,7 @@
  *                                          └─► first calls, answered by acl
  */
 import type { Bus } from '@postern/bus';
-import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
+import type { HeldCertificate, KeptCertificate } from '@postern/kept-certificate';
 import type { NodeAddress } from '@postern/contracts';
 import { LineLimit, type Logger, subsystemLogger } from '@postern/telemetry';
 import type { Carrier, Endpoint } from '@postern/tunnel';

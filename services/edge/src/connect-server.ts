@@ -11,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Server as HttpsServer, createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { HeldCertificate } from '@postern/certificate';
+import type { HeldCertificate } from '@postern/kept-certificate';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';

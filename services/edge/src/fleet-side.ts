@@ -7,7 +7,7 @@
  *                          Links ──► streams that nodes relay for each other
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KeptCertificate } from '@postern/certificate';
+import type { KeptCertificate } from '@postern/kept-certificate';
 import type { NodeBeat } from '@postern/contracts';
 import { LineLimit, subsystemLogger } from '@postern/telemetry';
 import type { Endpoint } from '@postern/tunnel';

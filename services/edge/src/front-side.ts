@@ -9,7 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '@postern/bus';
-import type { KeptCertificate } from '@postern/certificate';
+import type { KeptCertificate } from '@postern/kept-certificate';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';

@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
+import type { HeldCertificate, KeptCertificate } from '@postern/kept-certificate';
 import type { Announcement, AskPage } from '@postern/replica';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { connectTls } from '@postern/tls';

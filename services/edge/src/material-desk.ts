@@ -3,7 +3,7 @@
  * be certstore's own, and contents for a client, passed on as they are.
  */
 import type { Bus } from '@postern/bus';
-import type { HeldCertificate, KeptCertificate } from '@postern/certificate';
+import type { HeldCertificate, KeptCertificate } from '@postern/kept-certificate';
 import {
   Material,
   type MaterialRefusal,

@@ -4,7 +4,7 @@
  * and passed on.
  */
 import type { Bus } from '@postern/bus';
-import { KeptCertificate } from '@postern/certificate';
+import { KeptCertificate } from '@postern/kept-certificate';
 import type { Route } from '@postern/contracts';
 import { LineLimit, type Logger } from '@postern/telemetry';
 import { Certificates } from './certificates.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemoryHub } from '@postern/bus';
-import type { KeptCertificate } from '@postern/certificate';
+import type { KeptCertificate } from '@postern/kept-certificate';
 import { answer, issueServerCertificate } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { createAuthority, describeCertificate, loadAuthority } from '@postern/tls';

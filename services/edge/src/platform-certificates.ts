@@ -6,7 +6,11 @@
  * asked for when its route is first known and renewed like the node's own.
  */
 import { X509Certificate } from 'node:crypto';
-import { type HeldCertificate, KeptCertificate, type KeptCertificateOptions } from '@postern/certificate';
+import {
+  type HeldCertificate,
+  KeptCertificate,
+  type KeptCertificateOptions,
+} from '@postern/kept-certificate';
 import type { FrontRoute } from '@postern/contracts';
 import { TurnedAway } from './errors.ts';
 import { endsTls } from './tls-ends.ts';

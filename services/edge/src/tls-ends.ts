@@ -13,7 +13,7 @@ import { createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import type { HeldCertificate } from '@postern/certificate';
+import type { HeldCertificate } from '@postern/kept-certificate';
 import type { FrontRoute } from '@postern/contracts';
 import {
   CallerGone,

@@ -12,7 +12,7 @@ import {
   type TLSSocket,
   createServer as createTlsServer,
 } from 'node:tls';
-import type { HeldCertificate } from '@postern/certificate';
+import type { HeldCertificate } from '@postern/kept-certificate';
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
