@@ -5,7 +5,7 @@
  */
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import forge from 'node-forge';
-import { certstoreError } from './errors.ts';
+import { UploadFault } from './upload-fault.ts';
 
 const { asn1, pkcs12, pki } = forge;
 
@@ -29,7 +29,7 @@ function parse(file: Buffer): forge.asn1.Asn1 {
   try {
     return asn1.fromDer(forge.util.createBuffer(file.toString('binary')));
   } catch (cause) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_FILE_UNKNOWN',
       'the file begins like DER and is no certificate, no private key and no PKCS #12: it was cut or changed',
       { cause },
@@ -43,19 +43,19 @@ function open(parsed: forge.asn1.Asn1, passphrase: string | undefined): forge.pk
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : '';
     if (!/MAC could not be verified|Invalid password|decrypt/i.test(reason)) {
-      throw certstoreError(
+      throw new UploadFault(
         'CERTSTORE_P12_INVALID',
         'the file is DER, but no certificate, no private key and no PKCS #12 that can be read',
         { cause },
       );
     }
     if (passphrase === undefined) {
-      throw certstoreError(
+      throw new UploadFault(
         'CERTSTORE_PASSPHRASE_MISSING',
         'the PKCS #12 file is encrypted: give its passphrase',
       );
     }
-    throw certstoreError('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the PKCS #12 file', {
+    throw new UploadFault('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the PKCS #12 file', {
       cause,
     });
   }
@@ -67,7 +67,7 @@ function readCertificate(bag: forge.pkcs12.Bag): X509Certificate {
   try {
     return new X509Certificate(der(node));
   } catch (cause) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_P12_INVALID',
       'the PKCS #12 file holds a certificate that cannot be read',
       {
@@ -85,7 +85,7 @@ function readKey(bag: forge.pkcs12.Bag): KeyObject {
   try {
     return createPrivateKey({ key: der(node), format: 'der', type: 'pkcs8' });
   } catch (cause) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_P12_INVALID',
       'the PKCS #12 file holds a private key that cannot be read',
       {

@@ -6,13 +6,16 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type CertificateContents, ServiceError, type ServiceErrorBody } from '@postern/contracts';
+import { type CertificateContents, certificateUploadBytesMax } from '@postern/contracts';
 import { TurnQueue } from '@postern/store';
 import { certstoreError } from './errors.ts';
+import type { UploadFault } from './upload-fault.ts';
 import type { UploadParts } from './upload.ts';
 
 /** What the thread answers: everything as DER, keys as PKCS #8. */
-export type UploadAnswer = { certificates: Uint8Array[]; keys: Uint8Array[] } | { refused: ServiceErrorBody };
+export type UploadAnswer =
+  | { certificates: Uint8Array[]; keys: Uint8Array[] }
+  | Pick<UploadFault, 'code' | 'message'>;
 
 /** Less than who uploads waits for the answer (libs/contracts). */
 const readingMsMax = 8_000;
@@ -30,8 +33,14 @@ export class UploadReader {
 
   /** Reads all files. Rejects with a `CERTSTORE_…` refusal (400) for the first that is wrong, or that takes too long. */
   async read(contents: CertificateContents): Promise<UploadParts> {
+    const bytes = contents.files.reduce((sum, file) => sum + Buffer.byteLength(file, 'base64'), 0);
+    if (bytes > certificateUploadBytesMax)
+      throw certstoreError(
+        'CERTSTORE_TOO_LARGE',
+        `the files have more than ${certificateUploadBytesMax} bytes`,
+      );
     const answer = await this.#turns.run(() => readApart(contents, this.#msMax));
-    if ('refused' in answer) throw new ServiceError(answer.refused);
+    if ('code' in answer) throw certstoreError(answer.code, answer.message);
     return {
       certificates: answer.certificates.map((der) => new X509Certificate(der)),
       keys: answer.keys.map((der) =>

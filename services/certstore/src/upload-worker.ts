@@ -1,6 +1,7 @@
 /** Runs in the thread of `upload-reader.ts`: reads one upload, answers, and ends. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { type CertificateContents, ServiceError } from '@postern/contracts';
+import type { CertificateContents } from '@postern/contracts';
+import { UploadFault } from './upload-fault.ts';
 import { readUpload } from './upload.ts';
 import type { UploadAnswer } from './upload-reader.ts';
 
@@ -12,8 +13,8 @@ function answer(): UploadAnswer {
       keys: keys.map((key) => key.export({ format: 'der', type: 'pkcs8' })),
     };
   } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    return { refused: error.body };
+    if (!(error instanceof UploadFault)) throw error;
+    return { code: error.code, message: error.message };
   }
 }
 

@@ -4,10 +4,10 @@
  * missing or wrong) is told here, one sentence for each fault. It judges nothing of what it read: `contents.ts` does.
  */
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
-import { type CertificateContents, certificateUploadBytesMax } from '@postern/contracts';
+import type { CertificateContents } from '@postern/contracts';
 import forge from 'node-forge';
-import { certstoreError } from './errors.ts';
 import { readPkcs12 } from './pkcs12.ts';
+import { UploadFault } from './upload-fault.ts';
 
 const { asn1, util } = forge;
 
@@ -46,16 +46,9 @@ const refusedLabels = new Map([
   ['TRUSTED CERTIFICATE', 'a certificate with trust settings of OpenSSL: convert it with "openssl x509"'],
 ]);
 
-/** Reads all files. Throws a `CERTSTORE_…` refusal (400) for the first that is wrong. */
+/** Reads all files. Throws an `UploadFault` for the first that is wrong. */
 export function readUpload({ files, passphrase }: CertificateContents): UploadParts {
   const all = files.map((file) => Buffer.from(file, 'base64'));
-  const bytes = all.reduce((sum, file) => sum + file.length, 0);
-  if (bytes > certificateUploadBytesMax) {
-    throw certstoreError(
-      'CERTSTORE_TOO_LARGE',
-      `the files have more than ${certificateUploadBytesMax} bytes`,
-    );
-  }
   const parts: UploadParts = { certificates: [], keys: [] };
   for (const file of all) {
     const { certificates, keys } = readFile(file, passphrase);
@@ -63,7 +56,7 @@ export function readUpload({ files, passphrase }: CertificateContents): UploadPa
     parts.keys.push(...keys);
   }
   if (parts.certificates.length > certificatesMax || parts.keys.length > keysMax) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_TOO_LARGE',
       `there are more than ${certificatesMax} certificates or ${keysMax} keys in the files`,
     );
@@ -72,12 +65,12 @@ export function readUpload({ files, passphrase }: CertificateContents): UploadPa
 }
 
 function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
-  if (file.length === 0) throw certstoreError('CERTSTORE_FILE_EMPTY', 'the file is empty');
+  if (file.length === 0) throw new UploadFault('CERTSTORE_FILE_EMPTY', 'the file is empty');
   const text = pemText(file);
   if (text !== null) return readPem(text, passphrase);
   // DER, PKCS #12 and nothing else begins with a SEQUENCE.
   if (file[0] !== 0x30) {
-    throw certstoreError('CERTSTORE_FILE_UNKNOWN', 'the file is neither PEM nor DER nor PKCS #12');
+    throw new UploadFault('CERTSTORE_FILE_UNKNOWN', 'the file is neither PEM nor DER nor PKCS #12');
   }
   return readDer(file, passphrase);
 }
@@ -93,7 +86,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
   const parts: UploadParts = { certificates: [], keys: [] };
   const begins = text.split(pemBegin).length - 1;
   if (begins > blocksMax) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_TOO_LARGE',
       `there are more than ${certificatesMax} certificates in a file`,
     );
@@ -102,7 +95,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
   for (const [block, label = '', body = '', end] of text.matchAll(pemBlock)) {
     blocks += 1;
     if (label !== end) {
-      throw certstoreError(
+      throw new UploadFault(
         'CERTSTORE_PEM_INVALID',
         `a block begins as ${quoted(label)} and ends as ${quoted(end ?? '')}`,
       );
@@ -112,7 +105,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
     else if (!ignoredLabels.has(label)) throw refusedBlock(label);
   }
   if (blocks !== begins) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_PEM_INVALID',
       'a PEM block has no end: the text was cut, or a line of dashes was changed',
     );
@@ -123,12 +116,15 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
 function readCertificate(body: string): X509Certificate {
   const base64 = body.replaceAll(/\s/g, '');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) {
-    throw certstoreError('CERTSTORE_PEM_INVALID', 'a CERTIFICATE block is not base64: it was cut or changed');
+    throw new UploadFault(
+      'CERTSTORE_PEM_INVALID',
+      'a CERTIFICATE block is not base64: it was cut or changed',
+    );
   }
   try {
     return new X509Certificate(Buffer.from(base64, 'base64'));
   } catch (cause) {
-    throw certstoreError(
+    throw new UploadFault(
       'CERTSTORE_CERTIFICATE_INVALID',
       'a CERTIFICATE block holds no X.509 certificate: it was cut or changed',
       { cause },
@@ -147,7 +143,10 @@ function readKeyBlock(block: string, label: string, passphrase: string | undefin
 
 function readKey(isSealed: boolean, passphrase: string | undefined, read: () => KeyObject): KeyObject {
   if (isSealed && passphrase === undefined) {
-    throw certstoreError('CERTSTORE_PASSPHRASE_MISSING', 'the private key is encrypted: give its passphrase');
+    throw new UploadFault(
+      'CERTSTORE_PASSPHRASE_MISSING',
+      'the private key is encrypted: give its passphrase',
+    );
   }
   try {
     return read();
@@ -155,14 +154,14 @@ function readKey(isSealed: boolean, passphrase: string | undefined, read: () => 
     if (!isSealed) {
       throw unreadableKey(cause);
     }
-    throw certstoreError('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the private key', {
+    throw new UploadFault('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the private key', {
       cause,
     });
   }
 }
 
 function unreadableKey(cause?: unknown): Error {
-  return certstoreError(
+  return new UploadFault(
     'CERTSTORE_KEY_UNREADABLE',
     'the private key cannot be read: it was cut or changed, or is of a kind that is not known',
     { cause },
@@ -207,7 +206,7 @@ function demandQuickSeal(file: Buffer): void {
   if (numbers === null) throw unreadableKey();
   const product = numbers.reduce((sum, one) => sum * Math.max(1, one), 1);
   if (product <= sealProductMax && Math.max(0, ...numbers) <= iterationsMax) return;
-  throw certstoreError(
+  throw new UploadFault(
     'CERTSTORE_TOO_LARGE',
     'the private key is sealed with too many iterations: seal it with fewer (2048 is usual)',
   );
@@ -237,7 +236,7 @@ function attempt<T>(read: () => T): T | null {
 function refusedBlock(label: string): Error {
   const what =
     refusedLabels.get(label) ?? `${quoted(label)}, which is neither a certificate nor a private key`;
-  return certstoreError('CERTSTORE_BLOCK_REFUSED', `the file holds ${what}`);
+  return new UploadFault('CERTSTORE_BLOCK_REFUSED', `the file holds ${what}`);
 }
 
 function quoted(label: string): string {
