@@ -1,15 +1,16 @@
 /**
- * `pnpm test:unit`: the unit tests, one process for each package and two at a time. Within a package all files share
- * the process, which makes a test file cost milliseconds; across packages they do not, because the runner watches every
- * promise of a process and slows down with their number. Arguments go on to node's runner. The last lines are the sums,
+ * `pnpm test:unit`: the unit tests, one process for each package and three at a time, one more than processors, since
+ * some wait. Within a package all files share the process, which makes a test file cost milliseconds; across packages they
+ * do not, because the runner watches every promise of a process and slows down with their number. Arguments go on to node's runner. The last lines are the sums,
  * in the words of node's own.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { compileCacheFolder } from './install/cache.ts';
 import { rootFolder } from './root.ts';
 import { countTests, sumCounts, type Counts } from './test/counts.ts';
 
-const packagesAtOnce = 2;
+const packagesAtOnce = 3;
 const testTimeoutMs = 60_000;
 const more = process.argv.slice(2).filter((argument) => argument !== '--');
 
@@ -39,6 +40,7 @@ function run(files: readonly string[]): Promise<{ code: number | null; output: s
   const args = ['--test', '--test-isolation=none', `--test-timeout=${testTimeoutMs}`, '--test-reporter=spec'];
   const child = spawn(process.execPath, [...args, ...more, ...files], {
     cwd: rootFolder,
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCacheFolder() },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -10,9 +10,10 @@ const { datagramBytesMax } = defaultLimits;
 /** So many flows of a gateway, each with more datagrams than it may keep. */
 function flood(scope: string, flows: number, bytes: number): DatagramQueue[] {
   const each = datagramBytesMax / (bytes + 8) + 1;
+  const datagram = Buffer.alloc(bytes);
   return Array.from({ length: flows }, () => {
     const queue = new DatagramQueue(scope, datagramBytesMax);
-    for (let sent = 0; sent < each; sent += 1) queue.push(Buffer.alloc(bytes));
+    for (let sent = 0; sent < each; sent += 1) queue.push(datagram);
     return queue;
   });
 }

@@ -1,5 +1,5 @@
 export { type ImageTools, imageTools } from './buildx.ts';
-export { cacheFolder } from './cache.ts';
+export { cacheFolder, compileCacheFolder } from './cache.ts';
 export { collectorBinary } from './collector.ts';
 export { findCommand, requireCommand, runCommand } from './command.ts';
 export { hadolintBinary } from './hadolint.ts';

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { compileCacheFolder } from '../install/cache.ts';
 import { type Counts, countTests, readFaultRows } from './counts.ts';
 import type { Step } from './step.ts';
 
@@ -140,7 +141,12 @@ function stepEnvironment(root: string): NodeJS.ProcessEnv {
   );
   const { NODE_TEST_CONTEXT: _inner, FORCE_COLOR: _colour, ...environment } = Object.fromEntries(kept);
   const path = [dirname(process.execPath), join(root, 'node_modules/.bin'), process.env['PATH'] ?? ''];
-  return { ...environment, NO_COLOR: '1', PATH: path.join(delimiter) };
+  return {
+    ...environment,
+    NO_COLOR: '1',
+    NODE_COMPILE_CACHE: compileCacheFolder(),
+    PATH: path.join(delimiter),
+  };
 }
 
 function lastLine(text: string): string {

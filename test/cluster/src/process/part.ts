@@ -6,9 +6,8 @@
  *                  └─ ended or silent too long ──► rejects with the last lines of its log
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { cacheFolder } from '@postern/scripts/install';
+import { compileCacheFolder } from '@postern/scripts/install';
 import { forgetGroup, guardGroup } from './guard.ts';
 import { Output, type OutputLine } from './output.ts';
 import { untilAccepted, untilServed } from './readiness.ts';
@@ -196,12 +195,11 @@ export function startPart(options: PartOptions): Promise<Part> {
 }
 
 /**
- * Settings of the one who runs the tests must not leak into what is tested. What Node made of the sources is kept
- * beside the tools: our programs then start with half the work.
+ * Settings of the one who runs the tests must not leak into what is tested.
  */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(POSTERN_|NODE_TEST_)/.test(name));
-  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(cacheFolder(), 'node-compile') };
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheFolder() };
 }
 
 /** What a dead process leaves of its group (workers, sessions) goes with it. */
