@@ -11,9 +11,9 @@ import { type ClientService, createClient } from './client.ts';
 import { program } from './config.ts';
 import { type ClientOptions, readOptions } from './options.ts';
 import { Hosts } from '@postern/dial';
-import { type TestNode, TestPlatform } from './platform.fixture.ts';
-import { proxyChooser } from './proxy-choice.ts';
-import { startConnectProxy } from './proxy.fixture.ts';
+import { type TestNode, TestPlatform } from './platform/platform.fixture.ts';
+import { proxyChooser } from './platform/proxy-choice.ts';
+import { startConnectProxy } from './platform/proxy.fixture.ts';
 
 const defaults = readOptions(program.parse(['g1', '--connect', 'https://gw.example'], {}), {});
 

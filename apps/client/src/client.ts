@@ -18,16 +18,16 @@ import {
   subsystemLogger,
 } from '@postern/telemetry';
 import { Compression } from '@postern/tunnel';
-import { readAclFile } from './acl-file.ts';
+import { readAclFile } from './resource/acl-file.ts';
 import type { ClientOptions, GatewayOptions } from './options.ts';
-import { Dialer } from './dialer.ts';
+import { Dialer } from './platform/dialer.ts';
 import { errorText } from '@postern/dial';
 import { GatewayClient } from './gateway-client.ts';
 import type { GatewayEnd } from './gateway-options.ts';
-import { type Identity, openIdentity } from './identity.ts';
-import { MaterialTrust } from './material-trust.ts';
+import { type Identity, openIdentity } from './platform/identity.ts';
+import { MaterialTrust } from './platform/material-trust.ts';
 import { clientMetrics } from './metrics.ts';
-import { SealingKey } from './sealing-key.ts';
+import { SealingKey } from './platform/sealing-key.ts';
 import type { TracingSource } from './traces.ts';
 
 /** What the client is made with. */

@@ -12,7 +12,7 @@ import {
   telemetrySettings,
 } from '@postern/config';
 import { type Static, Type } from 'typebox';
-import { readAclFile } from './acl-file.ts';
+import { readAclFile } from './resource/acl-file.ts';
 import { ClientError } from './errors.ts';
 import { readOptions } from './options.ts';
 

@@ -12,23 +12,23 @@ import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contract
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
-import { AccessGuard } from './access-guard.ts';
-import { Certificates } from './certificates.ts';
+import { AccessGuard } from './resource/access-guard.ts';
+import { Certificates } from './resource/certificates.ts';
 import { CloudDesk } from './cloud/cloud-desk.ts';
-import { callPlatform } from './connector.ts';
-import { Diagnosis } from './diagnosis.ts';
+import { callPlatform } from './platform/connector.ts';
+import { Diagnosis } from './resource/diagnosis.ts';
 import type { ResourceParts } from '@postern/dial';
 import { ClientError, isRefusal } from './errors.ts';
 import type { GatewayClientOptions } from './gateway-options.ts';
-import { HeldTunnels, quietest } from './held-tunnels.ts';
-import type { Grant } from './grant.ts';
-import { type HandshakeOptions, dialFailure } from './handshake.ts';
-import { type CallFailure, type DialAction, KeeperDriver } from './keeper-driver.ts';
-import { StreamServer, clientEnd } from './stream-server.ts';
+import { HeldTunnels, quietest } from './keeper/held-tunnels.ts';
+import type { Grant } from './platform/grant.ts';
+import { type HandshakeOptions, dialFailure } from './platform/handshake.ts';
+import { type CallFailure, type DialAction, KeeperDriver } from './keeper/keeper-driver.ts';
+import { StreamServer, clientEnd } from './resource/stream-server.ts';
 import { TroubleLog } from './trouble-log.ts';
 import { TokenWatch } from './token-watch.ts';
 import type { GatewayCounts } from './metrics.ts';
-import { openTunnel, wayText } from './tunnel-opener.ts';
+import { openTunnel, wayText } from './platform/tunnel-opener.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
 export const drainMs = 30_000;

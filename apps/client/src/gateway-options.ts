@@ -2,10 +2,10 @@
 import type { AccessList } from '@postern/access';
 import type { Logger } from '@postern/telemetry';
 import type { Compression } from '@postern/tunnel';
-import type { CertificatesParts } from './certificates.ts';
-import type { Dialer } from './dialer.ts';
-import type { Identity } from './identity.ts';
-import type { KeeperOptions } from './keeper-event.ts';
+import type { CertificatesParts } from './resource/certificates.ts';
+import type { Dialer } from './platform/dialer.ts';
+import type { Identity } from './platform/identity.ts';
+import type { KeeperOptions } from './keeper/keeper-event.ts';
 import type { ClientOptions } from './options.ts';
 import type { TracingSource } from './traces.ts';
 

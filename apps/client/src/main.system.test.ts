@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { type TestContext, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from '@postern/test-kit';
-import { TestPlatform } from './platform.fixture.ts';
+import { TestPlatform } from './platform/platform.fixture.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 

@@ -17,7 +17,7 @@ import { Hosts, errorText } from '@postern/dial';
 import { type HttpBounds, httpBounds } from '@postern/exchange';
 import { splitChain } from '@postern/tls/sealing';
 import type { ClientSettings } from './config.ts';
-import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './proxy-choice.ts';
+import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './platform/proxy-choice.ts';
 
 /** One gateway to serve. */
 export interface GatewayOptions {

@@ -16,7 +16,7 @@ import {
   encodeReset,
   encodeResume,
   FrameType,
-} from './frame.ts';
+} from './frame/frame.ts';
 import { rawKey, rawName, RawPeer } from './raw-peer.ts';
 import { connect, TestClock, testEndpoint, TestOwner } from './test-world.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Budget } from './budget.ts';
+import { Budget } from './memory/budget.ts';
 import { defaultLimits } from './limit.ts';
 
 test('a session has a floor for every stream that it may have, and for no more', () => {

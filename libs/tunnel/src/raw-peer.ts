@@ -2,11 +2,11 @@
  * The other end of a session, spoken by hand: tests send it frames that no `Session` would send, and see every
  * frame that the endpoint sends. It dials, so its streams are 1, 3, 5… and the endpoint's 2, 4, 6…
  */
-import type { CarrierEvents } from './carrier.ts';
-import { FrameDecoder, type FrameSink } from './decoder.ts';
-import type { Endpoint } from './endpoint.ts';
-import { decodeReset, encodeBody, encodeFrame, encodeOpen, encodeResume, FrameType } from './frame.ts';
-import type { Session } from './session.ts';
+import type { CarrierEvents } from './carrier/carrier.ts';
+import { FrameDecoder, type FrameSink } from './frame/decoder.ts';
+import type { Endpoint } from './endpoint/endpoint.ts';
+import { decodeReset, encodeBody, encodeFrame, encodeOpen, encodeResume, FrameType } from './frame/frame.ts';
+import type { Session } from './session/session.ts';
 import { Wire, type TestClock } from './test-world.ts';
 
 /** A frame that came; DATA may come in several pieces. */

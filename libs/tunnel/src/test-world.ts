@@ -3,14 +3,14 @@
  * that tests turn. Bytes follow a pattern by stream, direction and offset, so any loss, doubling or swap shows.
  */
 import assert from 'node:assert/strict';
-import type { Carrier, CarrierEvents } from './carrier.ts';
+import type { Carrier, CarrierEvents } from './carrier/carrier.ts';
 import type { Clock } from './clock.ts';
-import { Endpoint } from './endpoint.ts';
-import type { EndpointOptions } from './endpoint-options.ts';
-import type { Session } from './session.ts';
-import { Slab } from './slab.ts';
-import type { StreamEnd } from './stream-end.ts';
-import type { Stream } from './stream.ts';
+import { Endpoint } from './endpoint/endpoint.ts';
+import type { EndpointOptions } from './endpoint/endpoint-options.ts';
+import type { Session } from './session/session.ts';
+import { Slab } from './memory/slab.ts';
+import type { StreamEnd } from './stream/stream-end.ts';
+import type { Stream } from './stream/stream.ts';
 
 interface Entry {
   at: number;

@@ -9,8 +9,8 @@ import { type Store, type StoredDocument, openSqlite } from '@postern/store';
 import { backupSource } from './backup.ts';
 import { certificateSource } from './certificates.ts';
 import { type SecretDocument, openDocuments, secretCollection } from './document.ts';
-import { sealSecret } from './envelope.ts';
-import { KeyRing, localKeys } from './key-ring.ts';
+import { sealSecret } from './secret/envelope.ts';
+import { KeyRing, localKeys } from './secret/key-ring.ts';
 
 const newKey = (): string => randomBytes(32).toString('base64');
 

@@ -7,10 +7,10 @@ import { ServiceError } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
 import type { Store, StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
-import { authorityCollection } from './authority.ts';
+import { authorityCollection } from './authority/authority.ts';
 import { ownedCollections, secretCollection } from './document.ts';
-import { type KeyRing, printableKeyId } from './key-ring.ts';
-import { type SealedDocument, keyIdOf, openDocument, sealedCollections } from './sealed-document.ts';
+import { type KeyRing, printableKeyId } from './secret/key-ring.ts';
+import { type SealedDocument, keyIdOf, openDocument, sealedCollections } from './secret/sealed-document.ts';
 
 /** The least that a document has; the key check is not among them. */
 const schemas: Record<string, TSchema> = {

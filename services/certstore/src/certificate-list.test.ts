@@ -7,10 +7,10 @@ import { FeedOwner } from '@postern/replica';
 import { openSqlite } from '@postern/store';
 import { createAuthority } from '@postern/tls';
 import { Certificates, certificateSource } from './certificates.ts';
-import { readContents } from './contents.ts';
+import { readContents } from './upload/contents.ts';
 import { openDocuments } from './document.ts';
-import { IntakeKey } from './intake-key.ts';
-import { KeyRing, localKeys } from './key-ring.ts';
+import { IntakeKey } from './material/intake-key.ts';
+import { KeyRing, localKeys } from './secret/key-ring.ts';
 import { Usage } from './usage.ts';
 
 async function setUp(t: TestContext) {

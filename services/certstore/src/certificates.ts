@@ -21,17 +21,17 @@ import {
 import { type FeedOwner, type FeedSource, fitPage } from '@postern/replica';
 import { type Store, StoreError, TurnQueue, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
-import { isDuplicate } from './authority.ts';
-import { type Contents, readContents } from './contents.ts';
+import { isDuplicate } from './authority/authority.ts';
+import { type Contents, readContents } from './upload/contents.ts';
 import { type CertificateDocument, type Documents, secretCollection } from './document.ts';
-import { openSecret, sealSecret } from './envelope.ts';
+import { openSecret, sealSecret } from './secret/envelope.ts';
 import { certstoreError } from './errors.ts';
-import { misfitOf, warningsOf } from './fitness.ts';
-import type { IntakeKey } from './intake-key.ts';
-import type { KeyWrapper } from './key-wrapper.ts';
+import { misfitOf, warningsOf } from './upload/fitness.ts';
+import type { IntakeKey } from './material/intake-key.ts';
+import type { KeyWrapper } from './secret/key-wrapper.ts';
 import { demandNamedAlready } from './naming-permission.ts';
-import type { Passwords } from './passwords.ts';
-import { UploadReader } from './upload-reader.ts';
+import type { Passwords } from './material/passwords.ts';
+import { UploadReader } from './upload/upload-reader.ts';
 import type { Usage } from './usage.ts';
 
 const pageItemsDefault = 50;

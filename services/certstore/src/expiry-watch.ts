@@ -8,7 +8,7 @@ import { announce, certificateExpires } from '@postern/contracts';
 import { type Collection, type Page, type Store, StoreError, type StoredDocument } from '@postern/store';
 import type { Logger } from '@postern/telemetry';
 import type { CertificateDocument, Documents } from './document.ts';
-import { expiryBound } from './fitness.ts';
+import { expiryBound } from './upload/fitness.ts';
 import type { Usage } from './usage.ts';
 
 const pageItems = 200;

@@ -1,4 +1,4 @@
 export { certstoreBounds, transitOptions } from './config.ts';
-export { hasSecrets } from './key-check.ts';
-export { type KeySettings, keySettingsOf } from './key-settings.ts';
+export { hasSecrets } from './secret/key-check.ts';
+export { type KeySettings, keySettingsOf } from './secret/key-settings.ts';
 export { createCertstore, type CertstoreOptions } from './service.ts';

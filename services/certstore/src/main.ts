@@ -1,7 +1,7 @@
 /** The program `postern-certstore`. */
 import { runService } from '@postern/program';
 import { program } from './config.ts';
-import { checkKeySettings, keySettingsOf } from './key-settings.ts';
+import { checkKeySettings, keySettingsOf } from './secret/key-settings.ts';
 import { createCertstore } from './service.ts';
 
 await runService('certstore', program, ({ settings, logger, metrics }) => {

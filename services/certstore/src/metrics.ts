@@ -1,6 +1,6 @@
 /** What certstore counts. */
 import type { Metrics } from '@postern/telemetry';
-import type { Authorities, AuthorityName } from './authority.ts';
+import type { Authorities, AuthorityName } from './authority/authority.ts';
 import type { Expiring } from './expiry-watch.ts';
 
 /** The metrics of one certstore. */

@@ -20,11 +20,11 @@ import {
 } from '@postern/contracts';
 import { sealText } from '@postern/tls';
 import type { Certificates } from './certificates.ts';
-import type { IntakeKey } from './intake-key.ts';
-import type { PairGenerator } from './pair-generator.ts';
-import type { Materials } from './materials.ts';
-import type { Passwords } from './passwords.ts';
-import type { Rotation } from './rotation.ts';
+import type { IntakeKey } from './material/intake-key.ts';
+import type { PairGenerator } from './authority/pair-generator.ts';
+import type { Materials } from './material/materials.ts';
+import type { Passwords } from './material/passwords.ts';
+import type { Rotation } from './secret/rotation.ts';
 
 /** What answers. */
 export interface Answerers {

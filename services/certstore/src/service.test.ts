@@ -15,7 +15,7 @@ import { StoreError, newId, openSqlite, type Store, type StoredDocument } from '
 import { ExitError, type Service } from '@postern/telemetry';
 import { until } from '@postern/test-kit';
 import { createSigningRequest, generateKey, verifyChain, type CertificateDescription } from '@postern/tls';
-import { IssuedList } from './issued.ts';
+import { IssuedList } from './authority/issued.ts';
 import { createCertstore, type CertstoreOptions } from './service.ts';
 
 const keyEncryptionKey = randomBytes(32).toString('base64');

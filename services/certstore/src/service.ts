@@ -20,27 +20,38 @@ import { FeedOwner } from '@postern/replica';
 import { migrate, untilReachable, type Store } from '@postern/store';
 import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
-import { clientAuthorities, openAuthorities, type Authorities, type AuthorityName } from './authority.ts';
+import {
+  clientAuthorities,
+  openAuthorities,
+  type Authorities,
+  type AuthorityName,
+} from './authority/authority.ts';
 import { backupSource } from './backup.ts';
 import { Certificates, certificateSource } from './certificates.ts';
 import { openDocuments, ownedCollections } from './document.ts';
 import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
-import { IntakeKey } from './intake-key.ts';
-import { IssuedList } from './issued.ts';
-import { Issuer } from './issuer.ts';
-import { checkKey } from './key-check.ts';
-import type { KeyRing } from './key-ring.ts';
-import { type KeySettings, checkKeySettings, keyExitOf, openRing, readingSecrets } from './key-settings.ts';
-import { MaterialSigner } from './material-signer.ts';
-import { Materials } from './materials.ts';
+import { IntakeKey } from './material/intake-key.ts';
+import { IssuedList } from './authority/issued.ts';
+import { Issuer } from './authority/issuer.ts';
+import { checkKey } from './secret/key-check.ts';
+import type { KeyRing } from './secret/key-ring.ts';
+import {
+  type KeySettings,
+  checkKeySettings,
+  keyExitOf,
+  openRing,
+  readingSecrets,
+} from './secret/key-settings.ts';
+import { MaterialSigner } from './material/material-signer.ts';
+import { Materials } from './material/materials.ts';
 import { certstoreMetrics, type CertstoreMetrics } from './metrics.ts';
-import { namePolicy, platformNames, type NamePolicyOptions } from './name-policy.ts';
-import { PairGenerator } from './pair-generator.ts';
-import { Passwords } from './passwords.ts';
+import { namePolicy, platformNames, type NamePolicyOptions } from './authority/name-policy.ts';
+import { PairGenerator } from './authority/pair-generator.ts';
+import { Passwords } from './material/passwords.ts';
 import { answerQuestions } from './questions.ts';
-import { Rotation } from './rotation.ts';
-import { SessionTickets } from './session-tickets.ts';
+import { Rotation } from './secret/rotation.ts';
+import { SessionTickets } from './material/session-tickets.ts';
 import { Usage } from './usage.ts';
 
 /** What a certstore is made of. */

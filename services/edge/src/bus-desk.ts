@@ -15,7 +15,7 @@ import {
 import { takePage } from '@postern/replica';
 import { subsystemLogger } from '@postern/telemetry';
 import type { NodeParts } from './node-parts.ts';
-import type { Tunnel } from './tunnels.ts';
+import type { Tunnel } from './client/tunnels.ts';
 
 /** Most tunnels and most fronts in one answer: a message on the bus has its bound, and whoever lists says which. */
 const listedMax = 3_000;

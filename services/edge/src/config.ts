@@ -12,7 +12,7 @@ import {
 import { ExitError } from '@postern/telemetry';
 import { Type, type Static } from 'typebox';
 import { Balancers } from './balancers.ts';
-import { cloudReach } from './cloud-reach.ts';
+import { cloudReach } from './cloud/cloud-reach.ts';
 import { assertWorkersFit } from './workers/worker-settings.ts';
 
 const port = (value: number, description: string) =>

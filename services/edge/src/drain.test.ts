@@ -4,7 +4,7 @@ import type { LocatedTunnel } from '@postern/replica';
 import { silentLogger } from '@postern/telemetry';
 import { Drain, type DrainParts } from './drain.ts';
 import { optionsOf } from './fixture/node.ts';
-import type { Tunnel, Tunnels } from './tunnels.ts';
+import type { Tunnel, Tunnels } from './client/tunnels.ts';
 
 const other = { node: 'edge-2', zone: '', host: 'h', port: 9000, serverName: 'edge-2' };
 

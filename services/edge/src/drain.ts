@@ -14,11 +14,11 @@ import type { NodeAddress } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type Endpoint, GoAwayCode, ResetCode } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
-import type { CloudStreams } from './cloud-streams.ts';
+import type { CloudStreams } from './cloud/cloud-streams.ts';
 import type { EdgeOptions } from './config.ts';
 import type { CallerCause } from './errors.ts';
-import type { Presence } from './presence.ts';
-import type { Tunnel, Tunnels } from './tunnels.ts';
+import type { Presence } from './fleet/presence.ts';
+import type { Tunnel, Tunnels } from './client/tunnels.ts';
 
 /** How long a client may take to open another tunnel before its node says GOAWAY all the same. */
 const moveMsMax = 10_000;

@@ -10,10 +10,10 @@ import type { Policy, TunnelPresence } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
-import type { CloudStreams } from './cloud-streams.ts';
+import type { CloudStreams } from './cloud/cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
-import { whyInvalid } from './ticket-verifier.ts';
-import type { Tunnel, Tunnels } from './tunnels.ts';
+import { whyInvalid } from './client/ticket-verifier.ts';
+import type { Tunnel, Tunnels } from './client/tunnels.ts';
 
 /** What the guard watches over. */
 export interface GuardParts {

@@ -5,16 +5,16 @@
 import { type AnsweredRequest, HttpServerDurations, type Metrics, type Sample } from '@postern/telemetry';
 import type { Compression, Endpoint } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
-import type { CloudSide } from './cloud-side.ts';
+import type { CloudSide } from './cloud/cloud-side.ts';
 import type { Followers } from './followers.ts';
-import type { Fronts } from './fronts.ts';
+import type { Fronts } from './caller/fronts.ts';
 import type { GatewayCounts } from './gateway-totals.ts';
-import type { Eviction, HandshakeGate } from './handshake-gate.ts';
-import type { Links } from './links.ts';
-import type { Refusals } from './refusals.ts';
-import type { Relays } from './relays.ts';
-import type { Tunnels } from './tunnels.ts';
-import type { Turns } from './turns.ts';
+import type { Eviction, HandshakeGate } from './gate/handshake-gate.ts';
+import type { Links } from './fleet/links.ts';
+import type { Refusals } from './caller/refusals.ts';
+import type { Relays } from './fleet/relays.ts';
+import type { Tunnels } from './client/tunnels.ts';
+import type { Turns } from './gate/turns.ts';
 
 /** The ports that have a gate; `front` is all of them. */
 export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';

@@ -7,13 +7,13 @@ import type { Bus } from '@postern/bus';
 import { KeptCertificate } from '@postern/kept-certificate';
 import type { Route } from '@postern/contracts';
 import { LineLimit, type Logger } from '@postern/telemetry';
-import { Certificates } from './certificates.ts';
-import { ClientCertificates } from './client-certificates.ts';
+import { Certificates } from './certificate/certificates.ts';
+import { ClientCertificates } from './client/client-certificates.ts';
 import type { EdgeOptions } from './config.ts';
-import { linesPerSecondMax } from './gates.ts';
-import { MaterialDesk } from './material-desk.ts';
-import { certificateNames } from './names.ts';
-import type { Tunnel } from './tunnels.ts';
+import { linesPerSecondMax } from './gate/gates.ts';
+import { MaterialDesk } from './certificate/material-desk.ts';
+import { certificateNames } from './certificate/names.ts';
+import type { Tunnel } from './client/tunnels.ts';
 
 /** What it needs of the node. */
 export interface NodeCertificatesParts {

@@ -18,34 +18,34 @@ import {
   linkScope,
 } from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
-import { AclReach } from './acl-reach.ts';
+import { AclReach } from './access/acl-reach.ts';
 import { Balancers } from './balancers.ts';
 import { Callers } from './callers.ts';
-import { CloudSide } from './cloud-side.ts';
+import { CloudSide } from './cloud/cloud-side.ts';
 import type { EdgeOptions } from './config.ts';
-import { ClientDesk } from './client-desk.ts';
-import { ClientSide } from './client-side.ts';
+import { ClientDesk } from './client/client-desk.ts';
+import { ClientSide } from './client/client-side.ts';
 import { Drain } from './drain.ts';
-import { FleetNews } from './fleet-news.ts';
-import { FleetSide } from './fleet-side.ts';
+import { FleetNews } from './client/fleet-news.ts';
+import { FleetSide } from './fleet/fleet-side.ts';
 import { Followers } from './followers.ts';
-import { FrontSide } from './front-side.ts';
-import type { Fronts } from './fronts.ts';
-import { makeGates } from './gates.ts';
+import { FrontSide } from './caller/front-side.ts';
+import type { Fronts } from './caller/fronts.ts';
+import { makeGates } from './gate/gates.ts';
 import { Guard } from './guard.ts';
-import type { HandshakeGate } from './handshake-gate.ts';
-import { Health } from './health.ts';
-import type { Links } from './links.ts';
+import type { HandshakeGate } from './gate/handshake-gate.ts';
+import { Health } from './client/health.ts';
+import type { Links } from './fleet/links.ts';
 import { type EdgeMetrics, type GatedPort, type ShownParts, edgeMetrics } from './metrics.ts';
 import { NodeCertificates } from './node-certificates.ts';
-import type { Presence } from './presence.ts';
-import { Relays, tracedRelay } from './relays.ts';
-import { Refusals } from './refusals.ts';
-import { TicketKeys } from './ticket-keys.ts';
+import type { Presence } from './fleet/presence.ts';
+import { Relays, tracedRelay } from './fleet/relays.ts';
+import { Refusals } from './caller/refusals.ts';
+import { TicketKeys } from './client/ticket-keys.ts';
 import { Traces } from './traces.ts';
-import { TunnelGaps } from './tunnel-gaps.ts';
-import { type Tunnel, Tunnels } from './tunnels.ts';
-import { Turns } from './turns.ts';
+import { TunnelGaps } from './caller/tunnel-gaps.ts';
+import { type Tunnel, Tunnels } from './client/tunnels.ts';
+import { Turns } from './gate/turns.ts';
 
 /** What a node is made of. */
 export interface EdgeParts {

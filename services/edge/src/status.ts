@@ -1,8 +1,8 @@
 /** What `/status` shows of the edge: JSON for people, no secrets, bounded by what the node holds. */
-import type { Fronts } from './fronts.ts';
+import type { Fronts } from './caller/fronts.ts';
 import type { NodeParts } from './node-parts.ts';
-import type { Refusals } from './refusals.ts';
-import type { Tunnels } from './tunnels.ts';
+import type { Refusals } from './caller/refusals.ts';
+import type { Tunnels } from './client/tunnels.ts';
 
 /** How many tunnels and fronts are shown one by one. */
 const shownMax = 1_000;

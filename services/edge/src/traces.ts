@@ -12,7 +12,7 @@
 import type { Route } from '@postern/contracts';
 import type { Field } from '@postern/http';
 import type { SpanAttributes, TraceContext, TraceSpan, Tracing } from '@postern/telemetry';
-import type { CallerAbout } from './accepted-caller.ts';
+import type { CallerAbout } from './caller/accepted-caller.ts';
 import type { CallerCause } from './errors.ts';
 import type { HttpRequest } from '@postern/exchange';
 import type { Upstream } from './upstream.ts';

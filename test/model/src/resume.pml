@@ -1,5 +1,5 @@
 /*
- * RESUME (docs/PROTOCOL.md, "Streams" and "RESUME"), as libs/tunnel/src/stream.ts and endpoint.ts have it: one stream of
+ * RESUME (docs/PROTOCOL.md, "Streams" and "RESUME"), as libs/tunnel/src/stream and endpoint have it: one stream of
  * two ends over paths that break, are left, or deliver late. Names are those of the code, and so is the order of what an
  * end does with a frame; an `inline` here is the method of that name.
  *

@@ -7,7 +7,7 @@ import type { CloudDestination } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { freePort } from '@postern/test-kit';
 import { Compression, type Session } from '@postern/tunnel';
-import { AccessGuard } from '../access-guard.ts';
+import { AccessGuard } from '../resource/access-guard.ts';
 import { CloudDesk } from './cloud-desk.ts';
 
 interface Status {

@@ -16,7 +16,7 @@ import {
   resetSocket,
 } from '@postern/tunnel';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
-import type { AccessGuard } from '../access-guard.ts';
+import type { AccessGuard } from '../resource/access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook } from './cloud-book.ts';

@@ -18,7 +18,7 @@ import {
 import { type AnswerNames, authorityOf } from '@postern/http';
 import { type ProcessName, ResetCode, type Session } from '@postern/tunnel';
 import type { TraceSpan } from '@postern/telemetry';
-import type { AccessGuard } from '../access-guard.ts';
+import type { AccessGuard } from '../resource/access-guard.ts';
 import { type TracingSource, startCloudCaller, startCloudOpening } from '../traces.ts';
 import { type CloudCause, causeOfReset } from './cause.ts';
 import { NodeChoice, type NodeChoiceParts, answerSecondsMax } from './node-choice.ts';

@@ -9,7 +9,7 @@ import {
   featuresToDialCloud,
 } from '@postern/contracts';
 import type { Compression, Session, Stream } from '@postern/tunnel';
-import { quietest } from '../held-tunnels.ts';
+import { quietest } from '../keeper/held-tunnels.ts';
 import type { CloudCause } from './cause.ts';
 
 const nodesTriedMax = 8;

@@ -15,12 +15,12 @@ import {
 } from '@postern/exchange';
 import { hostOf } from '@postern/http';
 import { ResetCode } from '@postern/tunnel';
-import type { AcceptedCaller, NamelessCaller } from '../accepted-caller.ts';
+import type { AcceptedCaller, NamelessCaller } from '../caller/accepted-caller.ts';
 import type { CallerCause } from '../errors.ts';
-import { judgeKept } from '../judgement.ts';
-import type { RefusedCaller } from '../refusals.ts';
-import { asksTheSame } from '../tls-ends.ts';
-import { callerCauseOf, edgeVoice } from '../voice.ts';
+import { judgeKept } from '../access/judgement.ts';
+import type { RefusedCaller } from '../caller/refusals.ts';
+import { asksTheSame } from '../caller/tls-ends.ts';
+import { callerCauseOf, edgeVoice } from '../caller/voice.ts';
 import { RequestErrand, type RequestErrandParts } from './request-errand.ts';
 import { resourceKeyOf } from './resource-names.ts';
 

@@ -3,8 +3,8 @@ import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { ConnectionFacts, HttpErrand, HttpRequest } from '@postern/exchange';
 import type { AnswerNames } from '@postern/http';
 import type { CallerCause } from '../errors.ts';
-import { FrontErrand, type FrontErrandParts } from '../front-errand.ts';
-import { accessListOf } from '../rulebook.ts';
+import { FrontErrand, type FrontErrandParts } from '../caller/front-errand.ts';
+import { accessListOf } from '../access/rulebook.ts';
 import { type Revisions, namesOf, resourceKeyOf } from './resource-names.ts';
 
 /** What a request needs of the node. */

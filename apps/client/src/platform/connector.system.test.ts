@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type TestContext, describe, it } from 'node:test';
+import type { ConnectRequest } from '@postern/contracts';
+import { callPlatform, ticketLifeMs } from './connector.ts';
+import { Dialer, type DialerOptions } from './dialer.ts';
+import { ClientError } from '../errors.ts';
+import { Hosts } from '@postern/dial';
+import { TestPlatform, makeCertificate } from './platform.fixture.ts';
+import { proxyChooser } from './proxy-choice.ts';
+import { startConnectProxy, startSocksProxy } from './proxy.fixture.ts';
+
+const body: ConnectRequest = {
+  gatewayId: 'abc',
+  bootId: 'boot-boot-boot',
+  publicKey: { kty: 'OKP', crv: 'Ed25519', x: 'x'.repeat(43) },
+  facts: { name: 'n', version: 'v', platform: 'p' },
+};
+
+async function start(t: TestContext): Promise<TestPlatform> {
+  const platform = await TestPlatform.start();
+  t.after(() => platform.stop());
+  return platform;
+}
+
+function dialerFor(
+  platform: TestPlatform,
+  options: Partial<DialerOptions> & { proxy?: string } = {},
+): Dialer {
+  return new Dialer({
+    connectUrl: platform.url,
+    caPem: platform.caPem,
+    chooseProxy: proxyChooser(options.proxy ?? null, {}),
+    hosts: new Hosts({}),
+    ...options,
+  });
+}
+
+const call = (dialer: Dialer, token: string | null = 'token') =>
+  callPlatform(dialer, body, token, new AbortController().signal);
+const failure = async (promise: Promise<unknown>): Promise<ClientError> => {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  assert(error instanceof ClientError, String(error));
+  return error;
+};
+
+describe('first call', () => {
+  it('sends gateway, key and token, and reads tickets and nodes', async (t) => {
+    const platform = await start(t);
+    const admission = await call(dialerFor(platform));
+    assert.deepEqual(platform.calls, [{ body, token: 'token' }]);
+    assert.match(admission.clientId, /^abc_/);
+    assert.equal(admission.grant.ticketLifeMs, 300_000);
+    assert.equal(admission.grant.nodes[0]?.node, 'node-1');
+  });
+
+  it('sends no Authorization when there is no token', async (t) => {
+    const platform = await start(t);
+    await call(dialerFor(platform), null);
+    assert.equal(platform.calls[0]?.token, null);
+  });
+
+  it('does not send what cannot be a token', async (t) => {
+    const platform = await start(t);
+    for (const token of ['a\nb', 'tök', 'x'.repeat(1025)]) {
+      assert.equal((await failure(call(dialerFor(platform), token))).code, 'CLIENT_TOKEN_MALFORMED');
+    }
+    assert.deepEqual(platform.calls, []);
+  });
+
+  it('tells a refusal by the platform’s own code', async (t) => {
+    const platform = await start(t);
+    platform.callAnswer = { status: 401, code: 'ACL_TOKEN_EXPIRED' };
+    const error = await failure(call(dialerFor(platform)));
+    assert.deepEqual(
+      [error.code, error.platformCode, error.status],
+      ['CLIENT_CALL_FAILED', 'ACL_TOKEN_EXPIRED', 401],
+    );
+  });
+
+  it('reads Retry-After, in seconds and as a date, and cuts it at ten minutes', async (t) => {
+    const platform = await start(t);
+    const retry = async (value: string): Promise<number> => {
+      platform.callAnswer = { status: 503, code: 'EDGE_CALL_UNAVAILABLE', headers: { 'retry-after': value } };
+      return (await failure(call(dialerFor(platform)))).retryAfterMs;
+    };
+    assert.equal(await retry('7'), 7000);
+    assert.equal(await retry('999999'), 600_000);
+    assert.equal(await retry('soon'), 0);
+    const date = await retry(new Date(Date.now() + 60_000).toUTCString());
+    assert(date > 50_000 && date <= 60_000);
+  });
+
+  it('says so when what answers is no platform', async (t) => {
+    const platform = await start(t);
+    platform.callAnswer = { status: 404, body: '<h1>not here</h1>' };
+    assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_NOT_A_PLATFORM');
+  });
+
+  it('follows no redirect', async (t) => {
+    const platform = await start(t);
+    platform.callAnswer = { status: 307, headers: { location: platform.url.href } };
+    await failure(call(dialerFor(platform)));
+    assert.equal(platform.calls.length, 1);
+  });
+
+  it('refuses an answer that is not what was asked for, or too long', async (t) => {
+    const platform = await start(t);
+    platform.callAnswer = { status: 200, body: '{}' };
+    assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_ANSWER_MALFORMED');
+    platform.callAnswer = { status: 200, body: 'x'.repeat(300_000) };
+    assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_ANSWER_MALFORMED');
+  });
+
+  it('names the issuer when something in between shows its own certificate, and sends nothing', async (t) => {
+    const platform = await start(t);
+    const other = await makeCertificate(['localhost'], 'Another CA');
+    await assert.rejects(call(dialerFor(platform, { caPem: other.caPem })), {
+      code: 'TLS_ISSUER_UNKNOWN',
+      message: /Test CA.*inspects TLS/,
+    });
+    assert.equal(platform.calls.length, 0);
+  });
+
+  it('is over when the answer changes to another protocol', async (t) => {
+    const platform = await start(t);
+    const headers = { connection: 'upgrade', upgrade: 'x' };
+    platform.callAnswer = { status: 101, code: 'X', headers };
+    assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_CONNECTION_FAILED');
+  });
+
+  it('ends when it is told to', async (t) => {
+    const silent = createServer(() => {});
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const sockets: { destroy(): void }[] = [];
+    silent.on('connection', (socket) => sockets.push(socket));
+    t.after(() => {
+      silent.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    const platform = await start(t);
+    const dialer = dialerFor(platform, {
+      connectUrl: new URL(`https://127.0.0.1:${(silent.address() as AddressInfo).port}`),
+    });
+    const abort = new AbortController();
+    silent.once('connection', () => abort.abort(new Error('enough')));
+    await assert.rejects(callPlatform(dialer, body, null, abort.signal), /enough/);
+  });
+
+  it('says that nothing listens', async (t) => {
+    const platform = await start(t);
+    const error = await failure(call(dialerFor(platform, { connectUrl: new URL('https://127.0.0.1:1') })));
+    assert.equal(error.code, 'CLIENT_CONNECTION_FAILED');
+    assert.match(error.message, /refused/);
+  });
+
+  it('takes the platform’s address from the hosts map', async (t) => {
+    const platform = await start(t);
+    const connectUrl = new URL(`https://platform.test:${platform.url.port}`);
+    const hosts = new Hosts({ 'Platform.Test': '127.0.0.1' });
+    // Reached, and then refused for the name that it does not have.
+    await assert.rejects(call(dialerFor(platform, { connectUrl, hosts })), { code: 'TLS_NAME_MISMATCH' });
+  });
+});
+
+describe('first call by a proxy', () => {
+  it('goes through HTTP CONNECT with credentials', async (t) => {
+    const platform = await start(t);
+    const proxy = await startConnectProxy({ credentials: 'user:p w' });
+    t.after(() => proxy.close());
+    await call(dialerFor(platform, { proxy: `http://user:p%20w@127.0.0.1:${proxy.port}` }));
+    assert.deepEqual(proxy.targets, [platform.url.host]);
+  });
+
+  it('goes through a proxy that is reached over TLS', async (t) => {
+    const certificate = await makeCertificate();
+    const platform = await TestPlatform.start(1, certificate);
+    t.after(() => platform.stop());
+    const proxy = await startConnectProxy({
+      tls: { key: certificate.keyPem, cert: certificate.certificatePem },
+    });
+    t.after(() => proxy.close());
+    await call(dialerFor(platform, { proxy: `https://localhost:${proxy.port}` }));
+    assert.deepEqual(proxy.targets, [platform.url.host]);
+  });
+
+  it('goes through SOCKS5 with credentials, and leaves names to the proxy', async (t) => {
+    const platform = await start(t);
+    const proxy = await startSocksProxy({ credentials: 'user:secret' });
+    t.after(() => proxy.close());
+    await call(dialerFor(platform, { proxy: `socks5://user:secret@127.0.0.1:${proxy.port}` }));
+    assert.deepEqual(proxy.targets, [platform.url.host]);
+  });
+
+  it('says that the credentials are wrong, and does not repeat them', async (t) => {
+    const platform = await start(t);
+    const http = await startConnectProxy({ credentials: 'user:right' });
+    const socks = await startSocksProxy({ credentials: 'user:right' });
+    t.after(() => {
+      http.close();
+      socks.close();
+    });
+    for (const proxy of [
+      `http://user:wrong@127.0.0.1:${http.port}`,
+      `socks5://user:wrong@127.0.0.1:${socks.port}`,
+    ]) {
+      const error = await failure(call(dialerFor(platform, { proxy })));
+      assert.equal(error.code, 'CLIENT_PROXY_CREDENTIALS', error.message);
+      assert(!error.message.includes('wrong'));
+    }
+  });
+
+  it('says that the proxy refused, or is not there', async (t) => {
+    const platform = await start(t);
+    const proxy = await startConnectProxy({ refuse: () => true });
+    t.after(() => proxy.close());
+    assert.equal(
+      (await failure(call(dialerFor(platform, { proxy: `http://127.0.0.1:${proxy.port}` })))).code,
+      'CLIENT_PROXY_REFUSED',
+    );
+    assert.equal(
+      (await failure(call(dialerFor(platform, { proxy: 'http://127.0.0.1:1' })))).code,
+      'CLIENT_PROXY_FAILED',
+    );
+    assert.equal(
+      (await failure(call(dialerFor(platform, { proxy: 'socks5://127.0.0.1:1' })))).code,
+      'CLIENT_PROXY_FAILED',
+    );
+  });
+});
+
+describe('ticket life', () => {
+  const ticket = (claims: object): string =>
+    `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
+
+  it('is the difference of the ticket’s own times, whatever the clock here says', () => {
+    assert.equal(ticketLifeMs(ticket({ iat: 1000, exp: 1120 }), 300), 120_000);
+  });
+
+  it('is never longer than the contract allows, and that long when the ticket cannot be read', () => {
+    assert.equal(ticketLifeMs(ticket({ iat: 0, exp: 1e9 }), 300), 300_000);
+    assert.equal(ticketLifeMs('nonsense', 300), 300_000);
+    assert.equal(ticketLifeMs(ticket({ iat: 10, exp: 5 }), 300), 0);
+  });
+});

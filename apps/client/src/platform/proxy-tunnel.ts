@@ -1,0 +1,200 @@
+/**
+ * A TCP connection to a host, straight or through a proxy: HTTP CONNECT (in plain or over TLS) or SOCKS5, each with
+ * credentials. Names are resolved by the proxy, so a client without DNS of its own can use one. What comes out is a
+ * socket on which nothing of ours has been written; TLS to the host itself goes on top and verifies the host.
+ */
+import { request } from 'node:http';
+import { type Socket, connect, isIP } from 'node:net';
+import { getCACertificates } from 'node:tls';
+import { TlsError, connectTls } from '@postern/tls/connect';
+import { SocksClient } from 'socks';
+import { errorText, systemCode } from '@postern/dial';
+import { ClientError } from '../errors.ts';
+import type { Lookup } from '@postern/dial';
+import { type Proxy, proxyText } from './proxy-choice.ts';
+import { retryAfterMs } from './retry-after.ts';
+
+const answerHeaderBytesMax = 16 * 1024;
+
+/** Where to, and how. */
+export interface SocketRequest {
+  readonly host: string;
+  readonly port: number;
+  readonly proxy: Proxy | null;
+  readonly lookup: Lookup;
+  /** CAs to believe beside the usual ones, for a proxy that is reached over TLS. */
+  readonly caPem: string | null;
+  readonly signal: AbortSignal;
+}
+
+/** A connected socket; rejects with ClientError, or the signal's reason. */
+export async function openSocket(to: SocketRequest): Promise<Socket> {
+  if (to.proxy === null) return openTcp(to.host, to.port, to);
+  const socket = await openProxy(to.proxy, to);
+  try {
+    return to.proxy.kind === 'socks5'
+      ? await throughSocks(socket, to.proxy, to)
+      : await throughConnect(socket, to.proxy, to);
+  } catch (error) {
+    socket.destroy();
+    to.signal.throwIfAborted();
+    throw error;
+  }
+}
+
+/** A plain connection to one host, all its addresses tried in turn. */
+export async function openTcp(
+  host: string,
+  port: number,
+  options: Pick<SocketRequest, 'lookup' | 'signal'>,
+): Promise<Socket> {
+  options.signal.throwIfAborted();
+  const socket = connect({ host, port, noDelay: true, keepAlive: true, lookup: options.lookup });
+  try {
+    await connected(socket, options.signal);
+    return socket;
+  } catch (error) {
+    socket.on('error', () => {}).destroy();
+    options.signal.throwIfAborted();
+    throw new ClientError(
+      'CLIENT_CONNECTION_FAILED',
+      `${host}:${port} cannot be reached: ${plainCause(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function connected(socket: Socket, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  socket.once('connect', resolve).once('error', reject);
+  return promise.finally(() => {
+    signal.removeEventListener('abort', onAbort);
+    socket.off('connect', resolve).off('error', reject);
+  });
+}
+
+async function openProxy(proxy: Proxy, to: SocketRequest): Promise<Socket> {
+  try {
+    if (proxy.kind !== 'https') return await openTcp(proxy.host, proxy.port, to);
+    const caPem = [...getCACertificates('default'), ...(to.caPem === null ? [] : [to.caPem])].join('\n');
+    return await connectTls({
+      host: proxy.host,
+      port: proxy.port,
+      lookup: to.lookup,
+      caPem,
+      signal: to.signal,
+    });
+  } catch (error) {
+    if (error instanceof TlsError) throw error;
+    to.signal.throwIfAborted();
+    throw new ClientError(
+      'CLIENT_PROXY_FAILED',
+      `the proxy ${proxyText(proxy)} cannot be used: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+async function throughSocks(socket: Socket, proxy: Proxy, to: SocketRequest): Promise<Socket> {
+  const onAbort = (): void => void socket.destroy();
+  to.signal.addEventListener('abort', onAbort);
+  try {
+    const { credentials } = proxy;
+    const established = await SocksClient.createConnection({
+      command: 'connect',
+      existing_socket: socket,
+      destination: { host: to.host, port: to.port },
+      proxy: {
+        host: proxy.host,
+        port: proxy.port,
+        type: 5,
+        ...(credentials === null ? {} : { userId: credentials.user, password: credentials.password }),
+      },
+    });
+    return established.socket;
+  } catch (error) {
+    const code = /authenticat/i.test(errorText(error)) ? 'CLIENT_PROXY_CREDENTIALS' : 'CLIENT_PROXY_REFUSED';
+    throw new ClientError(
+      code,
+      `the proxy ${proxyText(proxy)} did not connect to ${to.host}:${to.port}: ${errorText(error)}`,
+      { cause: error },
+    );
+  } finally {
+    to.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** RFC 9110, 9.3.6. Node's own HTTP parser reads the answer. */
+function throughConnect(socket: Socket, proxy: Proxy, to: SocketRequest): Promise<Socket> {
+  const authority = `${isIP(to.host) === 6 ? `[${to.host}]` : to.host}:${to.port}`;
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const ask = request({
+    method: 'CONNECT',
+    path: authority,
+    createConnection: () => socket,
+    maxHeaderSize: answerHeaderBytesMax,
+    signal: to.signal,
+    headers: { host: authority, ...credentialsHeader(proxy) },
+  });
+  ask.on('connect', (answer, _socket, head) => {
+    const status = answer.statusCode ?? 0;
+    if (status < 200 || status > 299)
+      return reject(refusal(proxy, authority, status, answer.headers['retry-after']));
+    if (head.length > 0) socket.unshift(head);
+    resolve(socket);
+  });
+  ask.on('error', (error) => {
+    const message = `the proxy ${proxyText(proxy)} gave no answer to CONNECT ${authority}: ${errorText(error)}`;
+    reject(new ClientError('CLIENT_PROXY_FAILED', message, { cause: error }));
+  });
+  ask.end();
+  return promise;
+}
+
+function credentialsHeader({ credentials }: Proxy): Record<string, string> {
+  if (credentials === null) return {};
+  const encoded = Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
+  return { 'proxy-authorization': `Basic ${encoded}` };
+}
+
+function refusal(
+  proxy: Proxy,
+  authority: string,
+  status: number,
+  retryAfter: string | undefined,
+): ClientError {
+  if (status === 407) {
+    return new ClientError(
+      'CLIENT_PROXY_CREDENTIALS',
+      `the proxy ${proxyText(proxy)} wants other credentials (407)`,
+      { status },
+    );
+  }
+  return new ClientError(
+    'CLIENT_PROXY_REFUSED',
+    `the proxy ${proxyText(proxy)} refused to connect to ${authority} (${status})`,
+    {
+      status,
+      retryAfterMs: retryAfterMs(retryAfter, Date.now()),
+    },
+  );
+}
+
+function plainCause(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'its name cannot be resolved here (add it by --hosts NAME=ADDRESS, or mend DNS)';
+    case 'ECONNREFUSED':
+      return 'the connection was refused';
+    case 'ETIMEDOUT':
+      return 'there was no answer in time (a firewall may be in between)';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'there is no route to it';
+    default:
+      return errorText(error);
+  }
+}

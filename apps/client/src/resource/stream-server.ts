@@ -1,0 +1,268 @@
+/**
+ * Serves the streams that nodes open to one gateway's client: reads what is wanted, lets `reachResource` reach it, joins
+ * stream and socket, of TCP or UDP. Bounded in how many dials wait at once; streams themselves are bounded by the tunnel. A stream that
+ * ends while its dial waits ends the dial; a list that changes ends the streams that it no longer allows.
+ */
+import { OpenMetadata } from '@postern/contracts';
+import {
+  type DialStep,
+  type DialingEnd,
+  type Reached,
+  ResourceError,
+  type ResourceParts,
+  denialNow,
+  reachResource,
+} from '@postern/dial';
+import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
+import {
+  type Compression,
+  EarlyDatagrams,
+  type Joined,
+  ResetCode,
+  type Stream,
+  describeReset,
+  resetCodeName,
+} from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
+import { type TracingSource, startDial, startServe, tellStep } from '../traces.ts';
+
+/**
+ * The most resources that are being dialled at once for one gateway. Wide enough for every caller of a restarted
+ * application at once: they do not wait in line, because one resource that drops packets would hold up the others.
+ */
+export const pendingDialsMax = 4_096;
+
+const refusalLinesPerSecondMax = 50;
+const metadataCheck = Compile(OpenMetadata);
+/** In whose words this client tells what it met. */
+export const clientEnd: DialingEnd = {
+  name: 'the client',
+  nameRemedy: "add it by --hosts NAME=ADDRESS, or to the destination's hosts, or mend DNS there",
+};
+
+/** What a server of streams needs. */
+export interface StreamServerOptions extends Omit<ResourceParts, 'end' | 'onStep'> {
+  readonly logger: Logger;
+  readonly compression: Compression;
+  readonly tracing: TracingSource;
+  readonly clientId: () => string;
+  readonly pendingDialsMax?: number;
+}
+
+interface Running {
+  readonly stream: Stream;
+  readonly metadata: OpenMetadata;
+  readonly address: string | null;
+  readonly span: TraceSpan | null;
+}
+
+/** Counts since the start, for status lines. */
+export interface StreamCounts {
+  served: number;
+  refused: number;
+  bytesFromResource: number;
+  bytesToResource: number;
+  datagramsDropped: number;
+}
+
+/** One for each gateway. */
+export class StreamServer {
+  readonly #options: StreamServerOptions;
+  readonly #pending = new Set<AbortController>();
+  readonly #running = new Set<Running>();
+  readonly #lines = new LineLimit(refusalLinesPerSecondMax);
+  readonly counts: StreamCounts = {
+    served: 0,
+    refused: 0,
+    bytesFromResource: 0,
+    bytesToResource: 0,
+    datagramsDropped: 0,
+  };
+
+  constructor(options: StreamServerOptions) {
+    this.#options = options;
+  }
+
+  /** Streams that are joined to a resource. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  /** Resources that are being dialled. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Takes a stream that a node opened; resolves when it is over. Never rejects. */
+  async serve(stream: Stream): Promise<void> {
+    const metadata = stream.metadata;
+    if (!metadataCheck.Check(metadata)) {
+      return this.#refuse(
+        stream,
+        null,
+        new ResourceError(ResetCode.Protocol, 'OPEN does not say what to dial'),
+      );
+    }
+    const span = startServe(this.#options.tracing, this.#options.clientId(), metadata);
+    if (this.#pending.size >= (this.#options.pendingDialsMax ?? pendingDialsMax)) {
+      return this.#refuse(
+        stream,
+        metadata,
+        new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
+        span,
+      );
+    }
+    const { compression } = this.#options;
+    if (metadata.compress !== undefined && !compression.hasRoomFor(stream.scope)) {
+      const text = `the client has ${compression.counts.streams} compressed streams already`;
+      return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text), span);
+    }
+    const plain = metadata.compress === undefined ? stream : compression.wrap(stream);
+    await this.#serve(plain, metadata, span);
+  }
+
+  async #serve(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<void> {
+    const early = new EarlyDatagrams(stream.scope);
+    const reached = await this.#dial(stream, metadata, early, span);
+    if (reached === null) early.clear();
+    else await this.#join({ stream, metadata, address: reached.address, span }, reached, early);
+    // Whoever gave up meanwhile has told why in its own span.
+    span?.end();
+  }
+
+  /** A list has changed: streams that it denies are reset. */
+  recheck(): void {
+    for (const { stream, metadata, address, span } of this.#running) {
+      const denial = denialNow(this.#options, metadata, address);
+      if (denial === null) continue;
+      const text = `${metadata.host}:${metadata.port} is no longer allowed by ${denial.reason}`;
+      this.#options.logger.warn({ ...tags(metadata, span), rule: denial.rule }, text);
+      stream.reset(ResetCode.Denied, text);
+    }
+  }
+
+  /** Gives up every dial that waits. */
+  close(): void {
+    for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
+  }
+
+  async #dial(
+    stream: Stream,
+    metadata: OpenMetadata,
+    early: EarlyDatagrams,
+    span: TraceSpan | null,
+  ): Promise<Reached | null> {
+    const abort = new AbortController();
+    this.#pending.add(abort);
+    const dial = startDial(this.#options.tracing, span, metadata);
+    const onStep = dial === null ? {} : { onStep: (step: DialStep) => tellStep(dial, step) };
+    let over = false;
+    stream.events = {
+      onReset: () => {
+        over = true;
+        abort.abort(new Error('the stream has ended'));
+      },
+      onDatagram: (payload) => {
+        if (!early.push(payload)) this.#countDropped(1);
+      },
+    };
+    try {
+      const reached = await reachResource(
+        { ...this.#options, end: clientEnd, ...onStep },
+        metadata,
+        abort.signal,
+      );
+      dial?.end();
+      if (!over) return reached;
+      reached.close();
+    } catch (error) {
+      const fault = asResourceError(error);
+      dial?.end({ type: resetCodeName(fault.reset), message: fault.message });
+      if (over) return null;
+      this.#refuse(stream, metadata, fault, span);
+    } finally {
+      this.#pending.delete(abort);
+    }
+    return null;
+  }
+
+  async #join(running: Running, reached: Reached, early: EarlyDatagrams): Promise<void> {
+    const { stream, metadata, span } = running;
+    this.#running.add(running);
+    this.counts.served += 1;
+    this.#tellJoined(running);
+    try {
+      const joined = reached.join(stream, early, (count) => this.#countDropped(count));
+      stream.accept();
+      const result = await joined;
+      this.#account(running, result);
+    } catch (error) {
+      reached.close();
+      this.#options.logger.error({ ...tags(metadata, span), error }, 'a stream failed');
+      stream.reset(ResetCode.Internal, 'the client failed; its log has the cause');
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #countDropped(count: number): void {
+    this.counts.datagramsDropped += count;
+  }
+
+  #account({ metadata, span }: Running, { received, sent, reset }: Joined): void {
+    this.counts.bytesFromResource += received;
+    this.counts.bytesToResource += sent;
+    span?.set({ 'postern.bytes.from_resource': received, 'postern.bytes.to_resource': sent });
+    if (reset !== null) span?.event('reset', { code: resetCodeName(reset.code), text: reset.text });
+    // A network that was gone for too long is for the operator to know; how applications end is theirs.
+    const isWarning = reset?.code === ResetCode.PathLost && this.#lines.take() !== null;
+    if (!isWarning && !this.#tellsAll) return;
+    const fields = { ...tags(metadata, span), bytesFromResource: received, bytesToResource: sent };
+    const text = reset === null ? 'a stream is over' : `a stream was reset: ${describeReset(reset)}`;
+    this.#options.logger[isWarning ? 'warn' : 'debug'](fields, text);
+  }
+
+  #tellJoined({ metadata, span }: Running): void {
+    if (!this.#tellsAll) return;
+    this.#options.logger.debug(tags(metadata, span), `connected to ${metadata.host}:${metadata.port}`);
+  }
+
+  /** Asked before lines are put together that nobody reads, one for each stream. */
+  get #tellsAll(): boolean {
+    return this.#options.logger.isLevelEnabled('debug');
+  }
+
+  #refuse(
+    stream: Stream,
+    metadata: OpenMetadata | null,
+    error: ResourceError,
+    span: TraceSpan | null = null,
+  ): void {
+    this.counts.refused += 1;
+    stream.reset(error.reset, error.message);
+    span?.end({ type: resetCodeName(error.reset), message: error.message });
+    const more = this.#lines.take();
+    if (more === null) return;
+    const fields = {
+      ...more,
+      ...(metadata === null ? {} : tags(metadata, span)),
+      reset: resetCodeName(error.reset),
+      rule: error.decision?.rule ?? undefined,
+    };
+    this.#options.logger.warn(fields, `a stream was refused: ${error.message}`);
+  }
+}
+
+function tags({ destinationId, trackingId, caller }: OpenMetadata, span: TraceSpan | null): object {
+  const own = { destinationId, trackingId, caller: `${caller.address}:${caller.port}` };
+  return span === null ? own : { ...own, ...span.logFields };
+}
+
+function asResourceError(error: unknown): ResourceError {
+  if (error instanceof ResourceError) return error;
+  return new ResourceError(
+    ResetCode.ShuttingDown,
+    error instanceof Error ? error.message : 'the client is stopping',
+    { cause: error },
+  );
+}

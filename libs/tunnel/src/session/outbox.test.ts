@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Carrier } from '../carrier/carrier.ts';
+import { systemClock } from '../clock.ts';
+import { Flight, ShortTraffic } from '../carrier/flight.ts';
+import { FrameType, encodeFrame } from '../frame/frame.ts';
+import { defaultLimits } from '../limit.ts';
+import { Outbox } from './outbox.ts';
+
+/** An outbox whose carrier keeps each write, as one that is done only in a later turn does. */
+function heldOutbox(written: Buffer[]): Outbox {
+  const carrier: Carrier = {
+    transport: 'memory',
+    remoteAddress: '',
+    start: () => {},
+    write: (bytes) => void written.push(bytes),
+    end: () => {},
+    destroy: () => {},
+  };
+  return new Outbox({
+    carrier,
+    clock: { ...systemClock, soon: (work) => work() },
+    limits: defaultLimits,
+    flight: new Flight(new ShortTraffic()),
+    roundTripMs: () => null,
+  });
+}
+
+test('short writes of many sessions that are under way at once hold no more memory than their bytes are worth', () => {
+  const written: Buffer[] = [];
+  const ping = encodeFrame(FrameType.Ping, 0, Buffer.alloc(8, 7));
+  for (let count = 0; count < 200; count += 1) heldOutbox(written).sendControl(ping);
+  assert.equal(written.length, 200);
+  assert.ok(written.every((bytes) => bytes.equals(ping)));
+  const memories = new Set(written.map(({ buffer }) => buffer));
+  const held = [...memories].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  assert.ok(held < 200 * 1024, `${held} bytes are held`);
+});
+
+test('a long write is not copied, and what it lies in serves no other until it is done', () => {
+  const written: Buffer[] = [];
+  const long = encodeFrame(FrameType.Control, 0, Buffer.alloc(60_000, 1));
+  const other = encodeFrame(FrameType.Control, 0, Buffer.alloc(60_000, 2));
+  heldOutbox(written).sendControl(long);
+  heldOutbox(written).sendControl(other);
+  assert.deepEqual(written, [long, other]);
+  assert.notEqual(written[0]?.buffer, written[1]?.buffer);
+});

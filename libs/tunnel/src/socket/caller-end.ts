@@ -1,0 +1,39 @@
+/**
+ * A caller as those see it who open a stream for it: a TCP connection or a UDP flow. From judging to the end the same
+ * is done for both; what differs is here.
+ *
+ *     open ──carry(stream)──► opened ──► join(stream) ──► over
+ *               └── refused: carry(the next stream), or reset
+ */
+import type { Socket } from 'node:net';
+import { joinSocket, resetSocket, type Joined } from './join-socket.ts';
+import { Opening, type OpeningEvents } from './opening.ts';
+import type { StreamEnd } from '../stream/stream-end.ts';
+
+/** One caller's end. */
+export interface CallerEnd {
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: { readonly address: string; readonly port: number };
+  /** Carries what comes before a stream is taken, over one stream after the other. */
+  open(events: OpeningEvents): Pick<Opening, 'carry' | 'close'>;
+  /** Pumps both ways once a stream is taken; resolves when that is over. */
+  join(stream: StreamEnd): Promise<Joined>;
+  /** Bytes that the caller sent, and got. */
+  bytes(stream: StreamEnd | null): { fromCaller: number; toCaller: number };
+  /** Ends it so that the caller notices where it can. Idempotent. */
+  reset(): void;
+}
+
+/** The end of a caller's TCP connection, paused; `first` goes before what will be read from it. */
+export function socketEnd(socket: Socket, first: readonly Buffer[] = []): CallerEnd {
+  return {
+    protocol: 'tcp',
+    get address() {
+      return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    },
+    open: (events) => new Opening(socket, events, first),
+    join: (stream) => joinSocket(stream, socket),
+    bytes: (stream) => ({ fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 }),
+    reset: () => resetSocket(socket),
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Reads TCP sockets without a buffer for each: all sockets that say little share one, whose bytes are copied
+ * out before the next read; a socket that fills it has turned out to be bulk and reads into slabs, which are
+ * sent as they lie. So an idle stream holds no read buffer, and bulk is not copied.
+ *
+ * Node gives a socket its own read buffers by `onread`, but only to sockets that dial. An accepted one is
+ * opened anew over the same handle (`adoptSocket`): that uses `_handle` and the `handle` option of net.Socket,
+ * which Node's own TLS uses and its documentation does not name. Without them the socket stays as it is and is
+ * read by its 'data' events: slower, and nothing else.
+ */
+import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { headerBytes } from '../frame/frame.ts';
+import { Slab } from '../memory/slab.ts';
+
+const sharedBytes = 65_536;
+/** TLS hands out one record at a time; a full one says that more is behind it. */
+const recordBytes = 16_384;
+
+/** How a socket is read. */
+interface Reads {
+  /** A read of this many bytes or more says that the sender is bulk. */
+  readonly fullBytes: number;
+  /** So many in a row with less than half of that say that it no longer is. */
+  readonly shortReadsMax: number;
+  /** What is left free in a slab in front of each read. */
+  readonly roomBytes: number;
+}
+
+const tcpReads: Reads = { fullBytes: sharedBytes, shortReadsMax: 1, roomBytes: headerBytes };
+const tlsReads: Reads = { ...tcpReads, fullBytes: recordBytes };
+/**
+ * A session's connection. What comes has its headers, and lies as it was sent: a frame in one piece, over records. One
+ * short record says nothing there: each write of bulk ends with what is left over from full ones, and CREDIT goes beside
+ * it. Were the slab left for it, the next full record would have to be copied.
+ */
+export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8, roomBytes: 0 };
+const shared = Buffer.allocUnsafeSlow(sharedBytes);
+
+/** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
+export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
+
+const readers = new WeakMap<Socket, SocketReader>();
+
+/**
+ * Gives what is read from a paused socket to `handler` until the returned function is called; `socket.resume()`
+ * begins, and begins again after a pause. Whoever stops reading a socket that is not paused must at once give
+ * it to another reader, or end it.
+ */
+export function readSocket(socket: Socket, handler: ReadHandler): () => void {
+  const isTls = socket instanceof TLSSocket;
+  const reader = readers.get(socket) ?? (isTls ? readTls(socket, handler) : null);
+  if (reader !== null) reader.handler = handler;
+  const handleData = (chunk: Buffer): void => {
+    if (!handler(chunk, null)) socket.pause();
+  };
+  // What TLS had read before it got buffers of its own still comes as 'data'.
+  if (reader === null || isTls) socket.on('data', handleData);
+  return () => {
+    socket.off('data', handleData);
+    if (reader?.handler === handler) reader.handler = null;
+  };
+}
+
+/** Dials as `net.connect` does, half-open and paused: `joinSocket` begins to read. */
+export function connectSocket(options: TcpNetConnectOpts): Socket {
+  const reader = new SocketReader();
+  const socket = connect({ ...options, allowHalfOpen: true, onread: reader.onread });
+  socket.pause();
+  keepReader(socket, reader);
+  return socket;
+}
+
+interface HandleOwner {
+  _handle: { useUserBuffer?: unknown } | null;
+  _server?: unknown;
+  server?: unknown;
+}
+
+/** Opens an accepted socket anew so that it can be read like a dialled one. It must be paused and unread (`pauseOnConnect`). */
+export function adoptSocket(accepted: Socket): Socket {
+  const former = accepted as unknown as HandleOwner;
+  const handle = former._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return accepted;
+  const reader = new SocketReader();
+  const options: object = {
+    handle,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+    readable: true,
+    writable: true,
+    onread: reader.onread,
+  };
+  const socket = new Socket(options);
+  const adopted = socket as unknown as HandleOwner;
+  // The server counts its connections by these; the former object must not close what it no longer has.
+  adopted._server = former._server;
+  adopted.server = former.server;
+  former._server = null;
+  former._handle = null;
+  keepReader(socket, reader);
+  return socket;
+}
+
+function keepReader(socket: Socket, reader: SocketReader): void {
+  readers.set(socket, reader);
+  socket.once('close', () => reader.release());
+}
+
+/** Names of the properties in which a socket keeps its own read buffers; Node's `onread` option sets the same. */
+let ownBufferKeys: { buffer: symbol; make: symbol; take: symbol } | null | undefined;
+
+/**
+ * Gives a TLS connection its own read buffers, which Node does only for those that dial without a proxy. Returns null,
+ * and changes nothing, where this version of Node keeps them otherwise: then it is read by its 'data' events.
+ * What was read before still comes as 'data'.
+ */
+export function readTls(
+  socket: TLSSocket,
+  handler: ReadHandler,
+  reads: Reads = tlsReads,
+): SocketReader | null {
+  const owner = socket as unknown as HandleOwner & Record<symbol, unknown>;
+  const handle = owner._handle;
+  ownBufferKeys ??= findOwnBufferKeys(socket);
+  if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return null;
+  const reader = new SocketReader(reads);
+  reader.handler = handler;
+  const first = reader.onread.buffer();
+  owner[ownBufferKeys.buffer] = first;
+  owner[ownBufferKeys.make] = reader.onread.buffer;
+  owner[ownBufferKeys.take] = reader.onread.callback;
+  (handle.useUserBuffer as (buffer: Buffer) => void).call(handle, first);
+  keepReader(socket, reader);
+  return reader;
+}
+
+function findOwnBufferKeys(socket: Socket): { buffer: symbol; make: symbol; take: symbol } | null {
+  const keys = Object.getOwnPropertySymbols(socket);
+  const find = (name: string): symbol | undefined => keys.find((key) => key.description === name);
+  const [buffer, make, take] = [find('kBuffer'), find('kBufferGen'), find('kBufferCb')];
+  return buffer === undefined || make === undefined || take === undefined ? null : { buffer, make, take };
+}
+
+/** The read buffers of one socket. */
+export class SocketReader {
+  readonly onread = {
+    buffer: (): Buffer => this.#next(),
+    callback: (bytes: number): boolean => this.#take(bytes),
+  };
+  handler: ReadHandler | null = null;
+  readonly #reads: Reads;
+  #shortReads = 0;
+  #slab: Slab | null = null;
+
+  constructor(reads: Reads = tcpReads) {
+    this.#reads = reads;
+  }
+
+  /**
+   * Lets the slab go. Only for a socket that has closed: until then the system may hold the slab's next region as the
+   * buffer of the next read, whoever reads it.
+   */
+  release(): void {
+    this.handler = null;
+    this.#slab?.release();
+    this.#slab = null;
+  }
+
+  #next(): Buffer {
+    if (this.#slab === null) return shared;
+    const { roomBytes } = this.#reads;
+    const region = this.#slab.region(roomBytes);
+    if (region !== null) return region;
+    this.#slab.release();
+    this.#slab = Slab.take();
+    return this.#slab.region(roomBytes) as Buffer;
+  }
+
+  #take(bytes: number): boolean {
+    const slab = this.#slab;
+    const handler = this.handler;
+    const { fullBytes, shortReadsMax, roomBytes } = this.#reads;
+    if (handler === null) return false;
+    if (slab === null) {
+      if (bytes >= fullBytes) this.#slab = Slab.take();
+      return handler(shared.subarray(0, bytes), null);
+    }
+    this.#shortReads = bytes < fullBytes / 2 ? this.#shortReads + 1 : 0;
+    if (this.#shortReads >= shortReadsMax) {
+      this.#shortReads = 0;
+      this.#slab = null;
+      const goesOn = handler(slab.fill(bytes, roomBytes), slab);
+      slab.release();
+      return goesOn;
+    }
+    return handler(slab.fill(bytes, roomBytes), slab);
+  }
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Route } from '@postern/contracts';
+import { type Store, openSqlite } from '@postern/store';
+import { routeNaming } from '../fixture/route-owner.ts';
+import { type Documents, openDocuments } from '../document.ts';
+import { KeyRing, localKeys } from '../secret/key-ring.ts';
+import { Passwords, passwordsMax, unnamedLifeMs } from './passwords.ts';
+import type { Use } from '../usage.ts';
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === expected;
+const place = { gatewayId: 'g1', host: 'proxy.corp', port: 1080, username: 'u' };
+const contents = { place, password: 'correct horse' };
+
+describe('passwords of proxies', () => {
+  let store: Store;
+  let documents: Documents;
+  let passwords: Passwords;
+  let now = Date.parse('2026-01-01T00:00:00Z');
+  const named = new Set<string>();
+  const missing = new Set<string>();
+  /** How often the router was asked what is used. */
+  let asked = 0;
+
+  beforeEach(async () => {
+    store = openSqlite(':memory:');
+    documents = await openDocuments(store);
+    named.clear();
+    missing.clear();
+    const key = randomBytes(32).toString('base64');
+    passwords = new Passwords({
+      documents,
+      usage: {
+        of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
+        demandFresh: async () => void (asked += 1),
+        isGatewayMissing: async (gatewayId) => missing.has(gatewayId),
+      },
+      // What was sealed, opened.
+      intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
+      wrapper: await KeyRing.open(async () => localKeys(key)),
+      now: () => new Date(now),
+    });
+  });
+  afterEach(() => store.close());
+
+  const create = (body: object = contents): Promise<string> => passwords.create(JSON.stringify(body));
+  function route(change: Partial<typeof place> = {}): Route {
+    const { gatewayId, ...proxy } = { ...place, ...change };
+    const one = routeNaming({});
+    return { ...one, gatewayId, resource: { ...one.resource, proxy: { type: 'socks5', ...proxy } } };
+  }
+
+  it('are stored as envelopes, and given for the gateway, proxy and user that they were given for', async () => {
+    const id = await create();
+    assert.ok(!JSON.stringify(await documents.secrets.get(id)).includes('correct'));
+    assert.deepEqual(await passwords.open(id, [route({ port: 1 }), route()]), contents);
+    assert.equal(await passwords.misfitOf(id, place), null);
+  });
+
+  const others: Partial<typeof place>[] = [
+    { gatewayId: 'g2' },
+    { host: 'evil.example' },
+    { port: 1081 },
+    { username: 'v' },
+  ];
+  for (const other of others) {
+    it(`are given to nobody else: ${JSON.stringify(other)}`, async () => {
+      const id = await create();
+      await assert.rejects(passwords.open(id, [route(other)]), code('CERTSTORE_NOT_NEEDED'));
+      assert.equal((await passwords.misfitOf(id, { ...place, ...other }))?.code, 'CERTSTORE_NOT_NEEDED');
+    });
+  }
+
+  it('are given to no other address of the proxy than they were given for', async () => {
+    const resource = (hosts: Record<string, string>): Route => {
+      const one = route();
+      return { ...one, resource: { ...one.resource, hosts } };
+    };
+    const id = await create();
+    await assert.rejects(
+      passwords.open(id, [resource({ 'Proxy.corp': '203.0.113.9' })]),
+      code('CERTSTORE_NOT_NEEDED'),
+    );
+    assert.deepEqual(await passwords.open(id, [resource({ 'other.corp': '203.0.113.9' })]), contents);
+    const given = { ...contents, place: { ...place, address: '10.0.0.9' } };
+    assert.deepEqual(
+      await passwords.open(await create(given), [resource({ 'proxy.corp': '10.0.0.9' })]),
+      given,
+    );
+  });
+
+  it('that are none are refused: wrong contents, an unknown ID, no route', async () => {
+    await assert.rejects(create({ place, password: '' }), code('CERTSTORE_INTAKE_INVALID'));
+    await assert.rejects(create({ ...contents, more: 1 }), code('CERTSTORE_INTAKE_INVALID'));
+    assert.equal((await passwords.misfitOf('passwordx', place))?.code, 'CERTSTORE_CERTIFICATE_NOT_FOUND');
+    await assert.rejects(passwords.open(await create(), []), code('CERTSTORE_NOT_NEEDED'));
+  });
+
+  it('that are damaged are the fault of the field that names them', async () => {
+    const id = await create();
+    const stored = await documents.secrets.get(id);
+    assert(stored !== null);
+    await documents.secrets.replace({ ...stored, sealed: `${stored.sealed.slice(0, -8)}AAAAAAA=` });
+    assert.equal((await passwords.misfitOf(id, place))?.code, 'CERTSTORE_SECRET_DAMAGED');
+    await assert.rejects(passwords.open(id, [route()]), code('CERTSTORE_SECRET_DAMAGED'));
+  });
+
+  it('are at most half of all those of one gateway, so that another has places too', async () => {
+    const stored = await documents.secrets.get(await create());
+    assert.ok(stored);
+    for (let number = 1; number < passwordsMax / 2; number += 1)
+      await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1 });
+    await assert.rejects(create(), code('CERTSTORE_LIMIT'));
+    await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
+  });
+
+  it('that no destination names are dropped after a while, others and keys stay', async () => {
+    const [used, unused] = [await create(), await create()];
+    named.add(used);
+    asked = 0;
+    await documents.secrets.insert({ id: 'key', revision: 1, version: 1, sealed: '' });
+    await passwords.sweep();
+    assert.equal(await documents.secrets.count(), 3);
+    assert.equal(asked, 0, 'nobody is asked about what is too young to go');
+    now += unnamedLifeMs + 1;
+    await passwords.sweep();
+    assert.equal(asked, 1, 'once for all of them');
+    assert.equal(await documents.secrets.get(unused), null);
+    assert.notEqual(await documents.secrets.get(used), null);
+    assert.notEqual(await documents.secrets.get('key'), null);
+    await passwords.delete(used);
+    assert.notEqual(await documents.secrets.get(used), null);
+  });
+
+  it('are kept where the router does not find their gateway and has not deleted it: it may be on another database', async () => {
+    const kept = await create();
+    const dropped = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
+    missing.add('g1');
+    now += unnamedLifeMs + 1;
+    await passwords.sweep();
+    assert.notEqual(await documents.secrets.get(kept), null);
+    assert.equal(await documents.secrets.get(dropped), null);
+  });
+});

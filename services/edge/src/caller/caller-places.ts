@@ -1,0 +1,89 @@
+/**
+ * The places of callers' connections on this node. Of all of them one gateway has half at most; one address has its own
+ * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, those of one
+ * gateway half of that, and the flows of an address are counted apart from its connections.
+ */
+import { type Full, Shares, halfOf } from '@postern/share';
+import { addressGroup } from '../gate/admission.ts';
+import type { CallerCause } from '../errors.ts';
+
+/** How many there are. */
+export interface CallerPlacesBounds {
+  connectionsMax: number;
+  connectionsPerAddressMax: number;
+}
+
+interface Bounded {
+  readonly addresses: Shares;
+  readonly shares: Shares;
+  readonly texts: Readonly<Record<Full, string>>;
+}
+
+/** Who has one. */
+export class CallerPlaces {
+  readonly #all: Bounded;
+  readonly #flows: Bounded;
+
+  constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds) {
+    this.#all = {
+      addresses: new Shares(Infinity, connectionsPerAddressMax),
+      shares: new Shares(connectionsMax),
+      texts: {
+        full: 'the node has as many connections as it may',
+        'share full': 'the gateway has as many connections as it may',
+      },
+    };
+    this.#flows = {
+      addresses: new Shares(Infinity, connectionsPerAddressMax),
+      shares: new Shares(halfOf(connectionsMax)),
+      texts: {
+        full: 'UDP callers have as many connections as they may',
+        'share full': 'UDP callers of the gateway have as many connections as they may',
+      },
+    };
+  }
+
+  /** Those that are taken. */
+  get total(): number {
+    return this.#all.shares.total;
+  }
+
+  /**
+   * Takes one for a connection: returns what frees it, idempotent, or why there is none. `gatewayId` is null where only a
+   * request will say whose it is.
+   */
+  enter(address: string, gatewayId: string | null): (() => void) | CallerCause {
+    return this.#enter(address, gatewayId, this.#all);
+  }
+
+  /** The same for a UDP flow. */
+  enterFlow(address: string, gatewayId: string): (() => void) | CallerCause {
+    return this.#enter(address, gatewayId, this.#flows, this.#all);
+  }
+
+  #enter(
+    address: string,
+    gatewayId: string | null,
+    ...bounds: [Bounded, ...Bounded[]]
+  ): (() => void) | CallerCause {
+    for (const { shares, texts } of bounds) {
+      const full = shares.whyFull(gatewayId);
+      if (full !== null) return { code: 'EDGE_CONNECTIONS_FULL', text: texts[full], end: 'edge' };
+    }
+    const [{ addresses }] = bounds;
+    const owner = addressGroup(address);
+    if (addresses.whyFull(owner) !== null) {
+      const text = 'this address has as many connections as it may';
+      return { code: 'EDGE_ADDRESS_FULL', text, end: 'edge' };
+    }
+    addresses.take(owner);
+    for (const { shares } of bounds) shares.take(gatewayId);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      addresses.leave(owner);
+      for (const { shares } of bounds) shares.leave(gatewayId);
+    };
+  }
+}

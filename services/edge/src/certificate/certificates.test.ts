@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { once, EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { type Bus, memoryBus } from '@postern/bus';
+import {
+  type Material,
+  type Route,
+  announce,
+  answer,
+  certificateFeed,
+  sessionTicketsId,
+} from '@postern/contracts';
+import { silentLogger } from '@postern/telemetry';
+import { Certificates } from './certificates.ts';
+import { frontOf, routeOf } from '../fixture/documents.ts';
+
+describe('the certificates of a node', () => {
+  let bus: Bus;
+  let certificates: Certificates;
+  let revisions: Map<string, number>;
+  let down: boolean;
+  let questions: string[][];
+  let position: number;
+  const end = new AbortController();
+  const events = new EventEmitter();
+
+  beforeEach(() => {
+    bus = memoryBus();
+    revisions = new Map();
+    down = false;
+    questions = [];
+    position = 1;
+    answer(bus, certificateFeed.since, () => ({
+      epoch: 'e1',
+      revision: position,
+      whole: true,
+      items: [...revisions].map(([id, contentRevision]) => record(id, contentRevision)),
+      deleted: [],
+      more: false,
+    }));
+    certificates = new Certificates({ bus, logger: silentLogger, desk: { forNode } });
+    certificates.observe((id) => events.emit(id));
+  });
+  afterEach(async () => {
+    await certificates.stop();
+    await bus.close();
+  });
+
+  async function forNode(
+    ids: string[],
+  ): ReturnType<ConstructorParameters<typeof Certificates>[0]['desk']['forNode']> {
+    if (down) throw new Error('certstore is away');
+    if (ids.includes(sessionTicketsId)) return { items: [tickets], refused: [] };
+    questions.push(ids);
+    const known = ids.filter((id) => revisions.has(id));
+    const unknown = ids.filter((id) => !revisions.has(id));
+    return {
+      items: known.map((id) => material(id, revisions.get(id) ?? 1)),
+      refused: unknown.map((id) => ({ id, code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message: 'none' })),
+    };
+  }
+
+  function setRevision(id: string, revision: number): void {
+    revisions.set(id, revision);
+    position += 1;
+    announce(bus, certificateFeed.beat, { epoch: 'e1', revision: position });
+  }
+
+  it('are those that its routes name, fetched before it is ready', async () => {
+    revisions.set('c1', 1).set('c2', 1).set('c3', 1);
+    certificates.handleRoute('d1', naming('c1', ['c2']));
+    await certificates.start(end.signal);
+    assert.equal(certificates.get('c1')?.chainPem, 'chain c1 1');
+    assert.equal(certificates.get('c2')?.revision, 1);
+    assert.equal(certificates.get('c3'), undefined);
+    assert.equal(certificates.revision('c3'), 1);
+  });
+
+  it('do not keep a node without any from being ready', async () => {
+    await certificates.start(end.signal);
+    assert.deepEqual(questions, []);
+  });
+
+  it('come beside the cluster’s secret for session tickets, for which nobody waits', async () => {
+    assert.equal(certificates.sessionTickets, null);
+    await certificates.start(end.signal);
+    assert.deepEqual(certificates.sessionTickets, { revision: 7, secret: 'c2VjcmV0' });
+    assert.deepEqual(certificates.status().held, []);
+  });
+
+  it('are asked for in questions of at most eight', async () => {
+    for (let index = 0; index < 20; index += 1) {
+      revisions.set(`c${index}`, 1);
+      certificates.handleRoute(`d${index}`, naming(`c${index}`));
+    }
+    await certificates.start(end.signal);
+    assert.equal(certificates.status().held.length, 20);
+    assert(questions.every((ids) => ids.length <= 8));
+  });
+
+  it('are those of a backup that certstore was restored from, though they have lower revisions, and newer ones since', async () => {
+    revisions.set('c1', 5);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.start(end.signal);
+    for (const revision of [2, 3]) {
+      const changed = once(events, 'c1');
+      setRevision('c1', revision);
+      await changed;
+      assert.equal(certificates.get('c1')?.chainPem, `chain c1 ${revision}`);
+    }
+  });
+
+  it('are fetched anew when certstore has other contents', async () => {
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.start(end.signal);
+    const changed = once(events, 'c1');
+    setRevision('c1', 2);
+    await changed;
+    assert.equal(certificates.get('c1')?.revision, 2);
+  });
+
+  it('are here as certstore has them once the node has caught up, without a word from certstore', async () => {
+    await certificates.start(end.signal);
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1')?.revision, 1);
+    revisions.set('c1', 2);
+    position += 1;
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1')?.revision, 2);
+  });
+
+  it('keep nobody from catching up when certstore is gone', async () => {
+    await certificates.start(end.signal);
+    down = true;
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.catchUp();
+    assert.equal(certificates.get('c1'), undefined);
+  });
+
+  it('stay when certstore is gone, and are dropped when the last route that names them is', async () => {
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    certificates.handleRoute('d2', naming('c1'));
+    await certificates.start(end.signal);
+    down = true;
+    setRevision('c1', 2);
+    certificates.handleRoute('d1', undefined);
+    assert.equal(certificates.get('c1')?.revision, 1);
+    certificates.handleRoute('d2', routeOf({}));
+    assert.equal(certificates.get('c1'), undefined);
+  });
+
+  it('are asked for again until certstore gives them', async () => {
+    down = true;
+    certificates.handleRoute('d1', naming('c1'));
+    revisions.set('c1', 1);
+    const started = certificates.start(end.signal);
+    setImmediate(() => {
+      down = false;
+    });
+    const keepAlive = setInterval(() => {}, 1_000);
+    await started;
+    clearInterval(keepAlive);
+    assert.equal(certificates.get('c1')?.revision, 1);
+  });
+
+  it('that certstore refuses keep nobody waiting, and the reason is at hand', async () => {
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.start(end.signal);
+    assert.equal(certificates.refusal('c1')?.code, 'CERTSTORE_CERTIFICATE_NOT_FOUND');
+    const came = once(events, 'c1');
+    setRevision('c1', 1);
+    await came;
+    assert.equal(certificates.refusal('c1'), undefined);
+  });
+});
+
+const tickets: Material = {
+  id: sessionTicketsId,
+  revision: 7,
+  chainPem: '',
+  keyPem: null,
+  fingerprint: '',
+  notAfter: '',
+  sessionTickets: 'c2VjcmV0',
+};
+
+function naming(certificateId: string, clientCaIds: string[] = []): Route {
+  return routeOf({
+    front: frontOf({ tls: { ...frontOf().tls, mode: 'server', certificateId, clientCaIds } }),
+  });
+}
+
+function record(id: string, contentRevision: number) {
+  const facts = { kind: 'server' as const, subject: 'CN=x', fingerprint: 'f', hasKey: true };
+  return { id, contentRevision, ...facts, notBefore: '2026-01-01', notAfter: '2027-01-01' };
+}
+
+function material(id: string, revision: number): Material {
+  const chainPem = `chain ${id} ${revision}`;
+  return { id, revision, chainPem, keyPem: 'key', fingerprint: 'f', notAfter: '2027-01-01' };
+}

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { type TLSSocket, connect } from 'node:tls';
+import { type Authority, contextOptions, createSigningRequest, generateKey } from '@postern/tls';
+import { Endpoint, TunnelError, tlsCarrier } from '@postern/tunnel';
+import type { Edge } from '../edge.ts';
+import { TestClient } from '../fixture/client.ts';
+import { policyOf } from '../fixture/documents.ts';
+import { type World, ended, exchange, until, withNode, withWorld } from '../fixture/node.ts';
+import { diallingLink } from './link-handshake.ts';
+
+interface ShownStatus {
+  links: string[];
+  callers: { opening: number };
+  tunnels: { count: number; shown: { streams: number }[] };
+}
+
+const statusOf = (edge: Edge) => edge.status() as ShownStatus;
+const linked = (edge: Edge, ...nodes: string[]) =>
+  until(() => statusOf(edge).links.toSorted().join() === nodes.join());
+
+/** `edge-1` with the front, `edge-2` with the client's only tunnel. */
+async function withRelay(
+  work: (world: World, second: Edge, client: TestClient) => Promise<void>,
+): Promise<void> {
+  await withWorld(async (world) => {
+    await withNode(world, { name: 'edge-2' }, async (second) => {
+      await Promise.all([linked(world.edge, 'edge-2'), linked(second, 'edge-1')]);
+      const client = new TestClient(world.platform);
+      await client.connect(second.ports.tunnel);
+      await until(() => statusOf(second).tunnels.count === 1);
+      await work(world, second, client);
+      client.close();
+    });
+  });
+}
+
+/** Until the caller's node knows of the tunnel at the other. */
+async function served(world: World): Promise<void> {
+  for (;;) {
+    const echoed = await exchange(world.call(), 'hello').catch(() => '');
+    if (echoed === 'hello') return;
+  }
+}
+
+test('a caller of a node without a tunnel is served through the node that has one, over one link for all', async () => {
+  await withRelay(async (world, second, client) => {
+    await served(world);
+    const texts = Array.from({ length: 20 }, (_, i) => `${i} `.repeat(5_000));
+    assert.deepEqual(await Promise.all(texts.map((text) => exchange(world.call(), text))), texts);
+    assert.deepEqual([statusOf(world.edge).links, statusOf(second).links], [['edge-2'], ['edge-1']]);
+    assert.equal(client.streams.at(-1)?.caller.address, '127.0.0.1');
+  });
+});
+
+test('a token that is revoked ends a relayed stream at once where no other is left', async () => {
+  await withRelay(async (world) => {
+    await served(world);
+    const running = world.call();
+    running.write('a');
+    await once(running, 'data');
+    const revokedTokens = [{ tokenId: 't1', revokedAt: new Date().toISOString() }];
+    world.platform.setPolicy(policyOf({ revokedTokens }));
+    const startedAt = performance.now();
+    assert.equal(await ended(running), 'ECONNRESET');
+    assert.ok(performance.now() - startedAt < 10_000);
+  });
+});
+
+test('a relayed stream goes on through another node when the one in between goes', async () => {
+  await withRelay(async (world, second, client) => {
+    await served(world);
+    await withNode(world, { name: 'edge-3', frontHost: '127.0.0.3' }, async (third) => {
+      await linked(world.edge, 'edge-2', 'edge-3');
+      const running = world.call();
+      running.write('a');
+      await once(running, 'data');
+      await client.connect(third.ports.tunnel);
+      const [tunnel] = [...client.endpoint.sessions].filter(({ peer }) => peer.id === 'edge-2');
+      tunnel?.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+      running.write('b');
+      assert.equal(String((await once(running, 'data'))[0]), 'b');
+      assert.equal(statusOf(second).tunnels.count, 0);
+      running.destroy();
+      client.close();
+    });
+  });
+});
+
+test('a caller that comes while the only tunnel is gone with its node is served when the client is at another', async () => {
+  await withRelay(async (world, second, client) => {
+    await served(world);
+    await withNode(world, { name: 'edge-3', frontHost: '127.0.0.3' }, async (third) => {
+      await linked(world.edge, 'edge-2', 'edge-3');
+      const [tunnel] = client.endpoint.sessions;
+      tunnel?.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));
+      await second.stop();
+      await linked(world.edge, 'edge-3');
+      const echoed = exchange(world.call(), 'hello');
+      await until(() => statusOf(world.edge).callers.opening === 1);
+      await client.connect(third.ports.tunnel);
+      assert.equal(await echoed, 'hello');
+      client.close();
+    });
+  });
+});
+
+test('a link is taken only from a node that the cluster’s CA names, and only from whom it is waited for', async () => {
+  await withWorld(async ({ platform, edge }) => {
+    const { ports } = edge;
+    const foreign = await import('@postern/tls').then(async ({ createAuthority, loadAuthority }) =>
+      loadAuthority(await createAuthority({ commonName: 'Foreign CA' })),
+    );
+    const cases: [who: string, authority: Authority | null, name: string, says: string, code: RegExp][] = [
+      ['nobody', null, '', 'edge-0', /TUNNEL_CARRIER_CLOSED|ECONNRESET|CERTIFICATE_REQUIRED/],
+      [
+        'another CA',
+        foreign,
+        'edge-0.node.postern.internal',
+        'edge-0',
+        /TUNNEL_CARRIER_CLOSED|ECONNRESET|UNKNOWN_CA/,
+      ],
+      ['a service', platform.cluster, 'edge-0.service.postern.internal', 'edge-0', /EDGE_LINK_IDENTITY/],
+      ['another node', platform.cluster, 'edge-00.node.postern.internal', 'edge-0', /EDGE_LINK_IDENTITY/],
+      ['a higher name', platform.cluster, 'edge-2.node.postern.internal', 'edge-2', /EDGE_LINK_REFUSED/],
+      ['itself', platform.cluster, 'edge-1.node.postern.internal', 'edge-1', /EDGE_LINK_REFUSED/],
+    ];
+    for (const [who, authority, name, says, code] of cases) {
+      const outcome = await dial(ports.link, platform.cluster, authority, name, says);
+      assert.match(outcome, code, who);
+      assert.deepEqual(statusOf(edge).links, [], who);
+    }
+    const right = await dial(
+      ports.link,
+      platform.cluster,
+      platform.cluster,
+      'edge-0.node.postern.internal',
+      'edge-0',
+    );
+    assert.equal(right, 'up');
+  });
+});
+
+/** Dials a link by hand; resolves with what came of it. */
+async function dial(
+  port: number,
+  cluster: Authority,
+  authority: Authority | null,
+  name: string,
+  says: string,
+): Promise<string> {
+  const keyPem = await generateKey();
+  const csrPem = await createSigningRequest({ keyPem, commonName: says, names: [name || 'x'] });
+  const notAfter = new Date(Date.now() + 3_600_000);
+  const chainPem = await authority?.issue({ csrPem, names: [name], addresses: [], usage: 'both', notAfter });
+  const shown = chainPem === undefined ? {} : { chainPem, keyPem };
+  const trust = contextOptions({ ...shown, caPem: cluster.certificatePem, tunnel: true });
+  const socket: TLSSocket = connect({
+    ...trust,
+    port,
+    host: '127.0.0.1',
+    servername: 'edge-1.node.postern.internal',
+  });
+  const endpoint = new Endpoint({ self: { id: says, bootId: 'boot-of-test' } });
+  try {
+    await once(socket, 'secureConnect');
+    await endpoint.connect(
+      tlsCarrier(socket),
+      diallingLink({ node: says, bootId: 'boot-of-test' }, 'edge-1'),
+    );
+    return 'up';
+  } catch (error) {
+    const { code = '', detail = '' } = error as { code?: string; detail?: string };
+    return `${code} ${detail}`;
+  } finally {
+    endpoint.close();
+    socket.destroy();
+  }
+}
