@@ -175,6 +175,12 @@ describe('errors', () => {
       ].join('\n'),
     );
   });
+
+  it('shows a fault once that is all there is', () => {
+    const errors = [{ path: '/name', message: 'must not be blank' }];
+    const problem = { status: 400, code: 'X', detail: '/name must not be blank', errors };
+    assert.equal(describeError(new ApiError(problem)), 'X: /name must not be blank');
+  });
 });
 
 /** What the command line says of arguments that it does not take. */

@@ -10,6 +10,7 @@ const lookMs = 500;
 const ShownNode = Type.Object({
   bootId: Type.String(),
   draining: Type.Boolean(),
+  ready: Type.Boolean(),
   tunnels: Type.Integer(),
   callers: Type.Union([Type.Integer(), Type.Null()]),
 });
@@ -25,6 +26,7 @@ export async function drainNode(
   let node = shaped(ShownNode, await api.call('POST', `${path}/drain`));
   const { bootId } = node;
   if (!wait) return node;
+  tell(`${name} drains, also when nobody waits for it any more`);
   let told = '';
   while (!isEmpty(node)) {
     const line = `${name}: ${node.tunnels} tunnels, ${node.callers ?? 'unknown'} callers are left`;
@@ -38,6 +40,7 @@ export async function drainNode(
   return node;
 }
 
-function isEmpty({ draining, tunnels, callers }: Static<typeof ShownNode>): boolean {
-  return draining && tunnels === 0 && callers === 0;
+/** The answer to the question may come before the node has told that it is not ready. */
+function isEmpty({ draining, ready, tunnels, callers }: Static<typeof ShownNode>): boolean {
+  return draining && !ready && tunnels === 0 && callers === 0;
 }

@@ -103,13 +103,16 @@ export function exitCodeOf(error: unknown): ExitCode {
   }
 }
 
-/** What stderr shows: the code and what is wrong, each fault, what to do, and what to name when asking for help. */
+/** What stderr shows: the code and what is wrong, each fault that this does not say, what to do, and what to name when asking for help. */
 export function describeError(error: unknown): string {
   if (error instanceof ApiError) {
     const { code, trackingId, errors = [] } = error.problem;
     return lines([
       `${code}: ${error.message}`,
-      ...errors.map(({ path, message }) => `  ${path} ${message}`),
+      ...errors
+        .map(({ path, message }) => `${path} ${message}`)
+        .filter((fault) => fault !== error.message)
+        .map((fault) => `  ${fault}`),
       remedyOf(code),
       trackingId === undefined ? null : `  tracking ID: ${trackingId}`,
     ]);
