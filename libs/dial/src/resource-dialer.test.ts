@@ -109,6 +109,19 @@ describe('resource dialer', () => {
     assert.match(text, /within/);
   });
 
+  it('does not lay it to DNS that this process may have no more files open', async () => {
+    const full: ResourceHosts = {
+      resolve: () =>
+        Promise.reject(Object.assign(new Error('getaddrinfo EMFILE db.corp'), { code: 'EMFILE' })),
+    };
+    const [code, text] = await fault(dial({}, full));
+    assert.equal(code, 'Limit');
+    assert.equal(
+      text,
+      'the client has no file descriptors left (EMFILE): raise its limit (ulimit -n, LimitNOFILE)',
+    );
+  });
+
   it('says so when a name has no address', async () => {
     assert.equal((await fault(dial({}, found())))[0], 'NotResolved');
   });

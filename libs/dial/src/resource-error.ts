@@ -57,9 +57,11 @@ export function deniedFault(
 /** A name that was not resolved; with `late`, not in time. */
 export function resolveFault(end: DialingEnd, place: Place, error: unknown, late: boolean): ResourceError {
   const { host, connectTimeoutSeconds } = place;
+  const code = systemCode(error);
+  if (isWithoutFiles(code)) return filesFault(end, code, error);
   const text = late
     ? `${end.name} could not resolve ${host} within ${connectTimeoutSeconds} s`
-    : `${end.name} cannot resolve ${host} (${systemCode(error) ?? errorText(error)}): ${end.nameRemedy}`;
+    : `${end.name} cannot resolve ${host} (${code ?? errorText(error)}): ${end.nameRemedy}`;
   return new ResourceError(ResetCode.NotResolved, text, { cause: error });
 }
 
@@ -68,6 +70,7 @@ export function connectFault(end: DialingEnd, place: Place, address: string, err
   const { host, port, connectTimeoutSeconds } = place;
   const what = host === address ? `${host}:${port}` : `${host}:${port} (${address})`;
   const code = systemCode(error);
+  if (isWithoutFiles(code)) return filesFault(end, code, error);
   const fault = (reset: ResetCode, text: string) => new ResourceError(reset, text, { cause: error });
   switch (code) {
     case 'ECONNREFUSED':
@@ -77,12 +80,19 @@ export function connectFault(end: DialingEnd, place: Place, address: string, err
       const limit = connectTimeoutSeconds === 0 ? '' : ` within ${connectTimeoutSeconds} s`;
       return fault(ResetCode.TimedOut, `${what} did not answer ${end.name}${limit}`);
     }
-    case 'EMFILE':
-    case 'ENFILE':
-      return fault(ResetCode.Limit, `${end.name} has no file descriptors left (${code})`);
     default:
       return fault(ResetCode.Unreachable, `${end.name} has no way to ${what}: ${errorText(error)}`);
   }
+}
+
+/** Neither the name nor the resource is to blame. */
+function isWithoutFiles(code: string | null): boolean {
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function filesFault(end: DialingEnd, code: string | null, cause: unknown): ResourceError {
+  const text = `${end.name} has no file descriptors left (${code}): raise its limit (ulimit -n, LimitNOFILE)`;
+  return new ResourceError(ResetCode.Limit, text, { cause });
 }
 
 /** One fault for all addresses: the code of the first that is not a denial, the texts of all. */
