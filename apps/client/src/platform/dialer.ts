@@ -115,7 +115,7 @@ function destroyQuietly(socket: Socket): void {
   socket.on('error', () => {}).destroy();
 }
 
-/** Runs with a deadline of its own below the caller's signal; says which host kept it waiting. */
+/** Runs with a deadline of its own below the caller's signal; says that the host kept it waiting, unless `run` knows better. */
 async function within<Result>(
   timeoutMs: number,
   signal: AbortSignal,
@@ -126,7 +126,7 @@ async function within<Result>(
   try {
     return await run(AbortSignal.any([signal, deadline]));
   } catch (error) {
-    if (!deadline.aborted || signal.aborted) throw error;
+    if (!deadline.aborted || signal.aborted || error instanceof ClientError) throw error;
     throw new ClientError(
       'CLIENT_TIMED_OUT',
       `${what} gave no answer within ${timeoutMs} ms (a firewall may be in between)`,

@@ -27,17 +27,20 @@ export interface SocketRequest {
   readonly signal: AbortSignal;
 }
 
-/** A connected socket; rejects with ClientError, or the signal's reason. */
+/**
+ * A connected socket; rejects with ClientError, or the signal's reason. Where the signal is a deadline's, and it was not
+ * the host that kept us waiting but its name or a proxy, it is a ClientError that says so.
+ */
 export async function openSocket(to: SocketRequest): Promise<Socket> {
-  if (to.proxy === null) return openTcp(to.host, to.port, to);
-  const socket = await openProxy(to.proxy, to);
+  const { host, port, proxy, signal } = to;
+  if (proxy === null) return openTcp(host, port, to);
+  const socket = await openProxy(proxy, to);
   try {
-    return to.proxy.kind === 'socks5'
-      ? await throughSocks(socket, to.proxy, to)
-      : await throughConnect(socket, to.proxy, to);
+    return await (proxy.kind === 'socks5' ? throughSocks : throughConnect)(socket, proxy, to);
   } catch (error) {
     socket.destroy();
-    to.signal.throwIfAborted();
+    if (isLate(signal)) throw proxyFailure(proxy, `it did not connect to ${host}:${port} in time`, error);
+    signal.throwIfAborted();
     throw error;
   }
 }
@@ -50,18 +53,26 @@ export async function openTcp(
 ): Promise<Socket> {
   options.signal.throwIfAborted();
   const socket = connect({ host, port, noDelay: true, keepAlive: true, lookup: options.lookup });
+  let isNameSought = isIP(host) === 0;
+  socket.once('lookup', () => (isNameSought = false));
   try {
     await connected(socket, options.signal);
     return socket;
   } catch (error) {
     socket.on('error', () => {}).destroy();
-    options.signal.throwIfAborted();
+    const isNameLate = isNameSought && isLate(options.signal);
+    if (!isNameLate) options.signal.throwIfAborted();
     throw new ClientError(
       'CLIENT_CONNECTION_FAILED',
-      `${host}:${port} cannot be reached: ${plainCause(error)}`,
+      `${host}:${port} cannot be reached: ${isNameLate ? unresolved : plainCause(error)}`,
       { cause: error },
     );
   }
+}
+
+/** Whether it was a deadline that ended it, and not somebody who wants it no more. */
+function isLate({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof Error && reason.name === 'TimeoutError';
 }
 
 function connected(socket: Socket, signal: AbortSignal): Promise<void> {
@@ -88,13 +99,16 @@ async function openProxy(proxy: Proxy, to: SocketRequest): Promise<Socket> {
     });
   } catch (error) {
     if (error instanceof TlsError) throw error;
-    to.signal.throwIfAborted();
-    throw new ClientError(
-      'CLIENT_PROXY_FAILED',
-      `the proxy ${proxyText(proxy)} cannot be used: ${errorText(error)}`,
-      { cause: error },
-    );
+    if (!isLate(to.signal)) to.signal.throwIfAborted();
+    const why = error === to.signal.reason ? 'it gave no answer in time' : errorText(error);
+    throw proxyFailure(proxy, why, error);
   }
+}
+
+function proxyFailure(proxy: Proxy, why: string, cause: unknown): ClientError {
+  return new ClientError('CLIENT_PROXY_FAILED', `the proxy ${proxyText(proxy)} cannot be used: ${why}`, {
+    cause,
+  });
 }
 
 async function throughSocks(socket: Socket, proxy: Proxy, to: SocketRequest): Promise<Socket> {
@@ -182,11 +196,16 @@ function refusal(
   );
 }
 
+const unresolved = 'its name cannot be resolved here (add it by --hosts NAME=ADDRESS, or mend DNS)';
+
 function plainCause(error: unknown): string {
   switch (systemCode(error)) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return 'its name cannot be resolved here (add it by --hosts NAME=ADDRESS, or mend DNS)';
+      return unresolved;
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'this program may have no more files open (raise its limit: ulimit -n, LimitNOFILE)';
     case 'ECONNREFUSED':
       return 'the connection was refused';
     case 'ETIMEDOUT':
