@@ -26,11 +26,13 @@ export class Policies {
 
   /** What acl knows of a gateway. Throws `ACL_GATEWAY_UNKNOWN`, with 403 for clients and 404 for operators. */
   async find(gatewayId: string, status: 403 | 404): Promise<PolicyDocument> {
-    const known = await this.#journal.documents.policies.get(gatewayId);
+    const { policies } = this.#journal.documents;
+    const known = await policies.get(gatewayId);
     if (known !== null) return known;
-    const said = await findGateway(this.#bus, gatewayId);
-    if (typeof said === 'string') throw gatewayUnknown(gatewayId, status);
-    return this.#apply(said);
+    await this.follow(gatewayId);
+    const followed = await policies.get(gatewayId);
+    if (followed === null) throw gatewayUnknown(gatewayId, status);
+    return followed;
   }
 
   /** Whether the policy of a gateway is the router's word, and says what this record does. */
@@ -48,7 +50,8 @@ export class Policies {
   async follow(gatewayId: string): Promise<'followed' | 'dropped' | 'not found'> {
     const said = await findGateway(this.#bus, gatewayId);
     if (typeof said !== 'string') {
-      await this.#apply(said);
+      // Deleted since it was said, it may have been dropped before its policy was made.
+      if (await this.#apply(said)) return this.follow(gatewayId);
       return 'followed';
     }
     if (said === 'not found') {
@@ -68,11 +71,12 @@ export class Policies {
     });
   }
 
-  async #apply({ id, name, enabled, requireToken, revision }: Gateway): Promise<PolicyDocument> {
+  /** Says whether it made the policy. */
+  async #apply({ id, name, enabled, requireToken, revision }: Gateway): Promise<boolean> {
     const taken = { id, name, enabled, requireToken, gatewayRevision: revision };
     const known = await this.#journal.documents.policies.get(id);
-    if (known !== null && isTaken(known, taken)) return known;
-    const put = (): Promise<PolicyDocument> =>
+    if (known !== null && isTaken(known, taken)) return false;
+    const put = (): Promise<boolean> =>
       this.#journal.change((draft) => putPolicy(draft, taken, this.#journal.time()));
     try {
       return await put();
@@ -86,17 +90,19 @@ export class Policies {
 
 type Taken = GatewayRecord & { gatewayRevision: number };
 
-async function putPolicy(draft: Draft, taken: Taken, at: string): Promise<PolicyDocument> {
+async function putPolicy(draft: Draft, taken: Taken, at: string): Promise<boolean> {
   const found = await draft.policies.get(taken.id);
   if (found === null) {
     const dated = { revision: 1, createdAt: at, modifiedAt: at };
     draft.touch(taken.id);
     await draft.accessLists.insert({ id: taken.id, ...dated, rules: [] });
-    return draft.policies.insert({ ...taken, ...dated });
+    await draft.policies.insert({ ...taken, ...dated });
+    return true;
   }
-  if (isTaken(found, taken)) return found;
+  if (isTaken(found, taken)) return false;
   if (!saysTheSame(found, taken)) draft.touch(taken.id);
-  return draft.policies.replace({ ...found, ...taken, modifiedAt: at });
+  await draft.policies.replace({ ...found, ...taken, modifiedAt: at });
+  return false;
 }
 
 /** The items of `acl.policies`. */

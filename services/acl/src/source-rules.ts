@@ -70,7 +70,7 @@ export class SourceRules {
     revision: number | undefined,
   ): Promise<ShownRules> {
     const destination = await this.#find(front);
-    return this.#journal.change(async (draft) => {
+    const changed = await this.#journal.change(async (draft) => {
       const found = await draft.sourceRules.get(front.destinationId);
       const at = this.#journal.time();
       const now = found ?? none(destination);
@@ -86,6 +86,9 @@ export class SourceRules {
         ? draft.sourceRules.insert({ ...next, revision: 1 })
         : draft.sourceRules.replace(next);
     });
+    // Deleted since it was found, it may have been dropped before it had any.
+    if (changed.revision === 1 && (await this.drop(front))) throw destinationUnknown(front.destinationId);
+    return changed;
   }
 
   /** That the router does not find it is not enough: it may be on another database. */

@@ -7,7 +7,14 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Token, TokenInput } from '@postern/contracts';
 import { newId } from '@postern/store';
 import { every, type TokenDocument } from './document.ts';
-import { limitReached, tokenExpired, tokenNotFound, tokenRevoked, tokenWrong } from './errors.ts';
+import {
+  gatewayUnknown,
+  limitReached,
+  tokenExpired,
+  tokenNotFound,
+  tokenRevoked,
+  tokenWrong,
+} from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Policies } from './policies.ts';
 
@@ -34,6 +41,8 @@ export class Tokens {
     await this.#policies.find(gatewayId, 404);
     const { expiresInDays = expiresInDaysDefault, note = '' } = input;
     const document = await this.#journal.change(async (draft) => {
+      // Dropped meanwhile: a token that came after would stay.
+      if ((await draft.policies.get(gatewayId)) === null) throw gatewayUnknown(gatewayId, 404);
       this.#checkLimits(
         await draft.tokens.count({ gatewayId, revoked: false }),
         await draft.tokens.count({ gatewayId }),
