@@ -26,7 +26,7 @@ import {
   updateCertificate,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
-import { type Store, newId, openSqlite } from '@postern/store';
+import { type Store, type StoredDocument, newId, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
 import {
   certificateKey,
@@ -41,6 +41,7 @@ import {
   sealText,
   signText,
 } from '@postern/tls';
+import { secretCollection } from './document.ts';
 import { RouteOwner, routeNaming } from './fixture/route-owner.ts';
 import { createCertstore } from './service.ts';
 
@@ -52,15 +53,41 @@ interface Pair {
   keyPem: string;
 }
 
+/** The store; `then` is what happens before the next secret is read. */
+function interruptible(store: Store): { store: Store; beforeSecret: (then: () => Promise<unknown>) => void } {
+  let next: (() => Promise<unknown>) | null = null;
+  const watched: Store = {
+    collection: async <T extends StoredDocument>(
+      name: string,
+      options?: Parameters<Store['collection']>[1],
+    ) => {
+      const collection = await store.collection<T>(name, options);
+      const get = collection.get.bind(collection);
+      const watchedGet = async (id: string): Promise<T | null> => {
+        const then = next;
+        next = null;
+        await then?.();
+        return get(id);
+      };
+      return name === secretCollection ? Object.assign(collection, { get: watchedGet }) : collection;
+    },
+    transaction: (work, options) => store.transaction(work, options),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+  return { store: watched, beforeSecret: (then) => (next = then) };
+}
+
 describe('certificates of operators', () => {
   let store: Store;
+  let beforeSecret: (then: () => Promise<unknown>) => void;
   let bus: Bus;
   let service: Service;
   let routes: RouteOwner;
   let ca: ReturnType<typeof loadAuthority>;
 
   beforeEach(async () => {
-    store = openSqlite(':memory:');
+    ({ store, beforeSecret } = interruptible(openSqlite(':memory:')));
     const hub = new MemoryHub();
     bus = hub.connect();
     routes = new RouteOwner(hub.connect());
@@ -183,6 +210,22 @@ describe('certificates of operators', () => {
       sealed: await sealed(other.chainPem),
     });
     assert.equal(without.hasKey, false);
+  });
+
+  it('calls no key damaged that is replaced or deleted while it is read', async () => {
+    const { id } = await upload(...Object.values(await pair()));
+    const [second, third] = [
+      await sealed(...Object.values(await pair())),
+      await sealed(...Object.values(await pair())),
+    ];
+    beforeSecret(() => ask(bus, updateCertificate, { id, patch: {}, sealed: second }));
+    const after = await ask(bus, updateCertificate, { id, patch: {}, sealed: third });
+    assert.equal(after.contentRevision, 3);
+    beforeSecret(() => ask(bus, deleteCertificate, { id }));
+    await assert.rejects(
+      ask(bus, updateCertificate, { id, patch: {}, sealed: second }),
+      code('CERTSTORE_CERTIFICATE_NOT_FOUND'),
+    );
   });
 
   it('tells followers of every change, by a revision that never goes back', async () => {
@@ -313,6 +356,20 @@ describe('certificates of operators', () => {
       const material = JSON.parse(await openSealed(edge.keyPem, item.sealed)) as Material;
       assert.deepEqual([material.id, material.revision, material.keyPem], [made.id, 1, own.keyPem]);
       await assert.rejects(openSealed((await node()).keyPem, item.sealed), code('TLS_SEAL_BROKEN'));
+    });
+
+    it('go with the key of their own version where they are replaced while it is read', async () => {
+      const { id } = await upload(...Object.values(await pair()));
+      routes.set(routeNaming({ front: id }));
+      const [edge, own] = [await node(), await pair()];
+      const second = await sealed(...Object.values(own));
+      beforeSecret(() => ask(bus, updateCertificate, { id, patch: {}, sealed: second }));
+      const [item] = (await askAs(edge, [id])).items;
+      const material = JSON.parse(await openSealed(edge.keyPem, item?.sealed ?? '')) as Material;
+      assert.deepEqual(
+        [material.revision, material.chainPem, material.keyPem],
+        [2, own.chainPem, own.keyPem],
+      );
     });
 
     it('go nowhere where no destination names them, nor to the other end', async () => {

@@ -145,7 +145,10 @@ export class Certificates {
   /** Another name, other contents, or both. */
   async update(id: string, patch: MergePatch, sealed?: string, revision?: number): Promise<Certificate> {
     const { documents, now } = this.#parts;
-    const before = found(await documents.certificates.get(id), id);
+    const { document: before, keyPem } =
+      sealed === undefined
+        ? { document: found(await documents.certificates.get(id), id), keyPem: null }
+        : await this.withKey(id);
     demandRevision(before, revision);
     const name = 'name' in patch ? nameOf(patch['name']) : before.name;
     const changed = { ...before, name, modifiedAt: now().toISOString() };
@@ -154,7 +157,7 @@ export class Certificates {
         await this.#change('updated', id, ({ certificates }) => replaceExactly(certificates, changed)),
       );
     }
-    const formerKey = before.hasKey ? createPrivateKey(await this.keyPem(before)) : undefined;
+    const formerKey = keyPem === null ? undefined : createPrivateKey(keyPem);
     const contents = readContents(await this.#reader.read(await this.#open(sealed)), now(), formerKey);
     const contentRevision = before.contentRevision + 1;
     const after: CertificateDocument = {
@@ -229,22 +232,28 @@ export class Certificates {
     return this.#parts.documents.certificates.get(id);
   }
 
-  /** The private key of this version of its contents. */
-  async keyPem({ id, contentRevision }: CertificateDocument): Promise<string> {
+  /** One with its private key, null where it has none. The two are read one after the other, and are of one version. */
+  async withKey(id: string): Promise<{ document: CertificateDocument; keyPem: string | null }> {
     const { documents, wrapper } = this.#parts;
-    const secret = await documents.secrets.get(id);
-    if (secret === null || secret.version !== contentRevision) {
-      throw certstoreError(
-        'CERTSTORE_SECRET_DAMAGED',
-        `the private key of the certificate ${id} is not there`,
-      );
-    }
-    const place = { collection: secretCollection, id, version: secret.version };
-    const bytes = await openSecret(wrapper, place, secret.sealed);
-    try {
-      return bytes.toString('utf8');
-    } finally {
-      bytes.fill(0);
+    for (let before = 0; ;) {
+      const document = found(await documents.certificates.get(id), id);
+      if (!document.hasKey) return { document, keyPem: null };
+      const secret = await documents.secrets.get(id);
+      if (secret?.version === document.contentRevision) {
+        const place = { collection: secretCollection, id, version: secret.version };
+        const bytes = await openSecret(wrapper, place, secret.sealed);
+        const keyPem = bytes.toString('utf8');
+        bytes.fill(0);
+        return { document, keyPem };
+      }
+      // Replaced or deleted between the two reads; where the document is as it was, it was not.
+      if (document.revision === before) {
+        throw certstoreError(
+          'CERTSTORE_SECRET_DAMAGED',
+          `the private key of the certificate ${id} is not there`,
+        );
+      }
+      before = document.revision;
     }
   }
 

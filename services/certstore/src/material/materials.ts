@@ -123,8 +123,8 @@ export class Materials {
     const { certificates, usage, signer } = this.#parts;
     if (isPasswordId(id)) return this.#sealPassword(id, recipient);
     if (id === sessionTicketsId) return this.#sealSessionTickets(recipient);
-    const document = await certificates.document(id);
-    if (document === null) {
+    const known = await certificates.document(id);
+    if (known === null) {
       throw certstoreError('CERTSTORE_CERTIFICATE_NOT_FOUND', `there is no certificate ${id}`);
     }
     const uses = usage.of(id).filter(mayHave);
@@ -132,8 +132,8 @@ export class Materials {
       throw certstoreError('CERTSTORE_NOT_NEEDED', `no destination needs the certificate ${id} there`);
     }
     const isShown = uses.some(({ role }) => role !== 'ca');
-    const { revision, chainPem, fingerprint, notAfter, hasKey } = document;
-    const keyPem = isShown && hasKey ? await certificates.keyPem(document) : null;
+    const { document, keyPem } = isShown ? await certificates.withKey(id) : { document: known, keyPem: null };
+    const { revision, chainPem, fingerprint, notAfter } = document;
     const material: Material = { id, revision, chainPem, keyPem, fingerprint, notAfter };
     return signer.seal(trusts, key, material);
   }
