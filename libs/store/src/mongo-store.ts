@@ -11,6 +11,7 @@ import { checkName } from './document.ts';
 import { mongoCollection, prepareCollection } from './mongo-collection.ts';
 import type { MongoDocument } from './mongo-document.ts';
 import { mongoError } from './mongo-error.ts';
+import { MongoOrphans } from './mongo-orphans.ts';
 import { runTransaction } from './mongo-transaction.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, CollectionOptions, Store, StoredDocument } from './store.ts';
@@ -31,6 +32,8 @@ export interface MongoOptions {
   onError?: (error: unknown) => void;
 }
 
+const programDefault = 'postern';
+
 /** Longest wait for a server that takes writes; a try that fails takes as long. */
 export const selectionMsMax = 3_000;
 
@@ -43,7 +46,7 @@ export async function connectMongo(url: string, options: MongoOptions = {}): Pro
   for (;;) {
     // A client whose first try failed is of no use any more.
     const client = makeClient(url, options);
-    const store = new MongoStore(client, client.db(options.database));
+    const store = new MongoStore(client, client.db(options.database), options.name ?? programDefault);
     try {
       await store.ping();
       return store;
@@ -75,7 +78,7 @@ function makeClient(url: string, options: MongoOptions): MongoClient {
 
 function clientOptions({ tls, name }: MongoOptions): MongoClientOptions {
   return {
-    appName: name ?? 'postern',
+    appName: name ?? programDefault,
     serverSelectionTimeoutMS: selectionMsMax,
     connectTimeoutMS: selectionMsMax,
     waitQueueTimeoutMS: selectionMsMax,
@@ -102,14 +105,16 @@ function tlsFiles({ caFile, certFile, keyFile }: NonNullable<MongoOptions['tls']
 class MongoStore implements Store {
   readonly #client: MongoClient;
   readonly #database: Db;
+  readonly #orphans: MongoOrphans;
   readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
 
   /** The driver would connect again for an operation after its close. */
   #closed = false;
 
-  constructor(client: MongoClient, database: Db) {
+  constructor(client: MongoClient, database: Db, program: string) {
     this.#client = client;
     this.#database = database;
+    this.#orphans = new MongoOrphans(client, database, program);
   }
 
   async collection<T extends StoredDocument>(
@@ -133,6 +138,7 @@ class MongoStore implements Store {
     return this.#run('a transaction', () =>
       runTransaction(
         this.#client,
+        this.#orphans,
         (scope, session) =>
           work(<T extends StoredDocument>(collection: Collection<T>) => {
             const driver = this.#drivers.get(collection);

@@ -5,27 +5,35 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientSession, MongoClient } from 'mongodb';
+import type { MongoOrphans } from './mongo-orphans.ts';
 import { commitError, hasLabel, isConnectionLost, mongoError } from './mongo-error.ts';
 import { TransactionScope, transactionMsMax } from './transaction-scope.ts';
 
 const pauseMsMax = 100;
+/** Who meets another's writes for longer looks whether that one is still there. */
+const patienceMs = 1_000;
 
 /** Runs `work` until it is committed, fails by itself, or is out of time. */
 export async function runTransaction<R>(
   client: MongoClient,
+  orphans: MongoOrphans,
   work: (scope: TransactionScope, session: ClientSession) => Promise<R>,
   withinMs = transactionMsMax,
 ): Promise<R> {
-  const deadline = performance.now() + withinMs;
+  const startedAt = performance.now();
+  const deadline = startedAt + withinMs;
   const session = client.startSession();
+  const leave = await orphans.enter(session);
   try {
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await tryOnce(session, work, deadline);
       if ('result' in outcome) return outcome.result;
       if (!outcome.isTransient || isOver(deadline)) throw outcome.error;
+      if (performance.now() - startedAt > patienceMs) await orphans.end();
       await delay(Math.random() * Math.min(attempt * 5, pauseMsMax));
     }
   } finally {
+    leave();
     await session.endSession().catch(() => undefined);
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
@@ -105,6 +106,77 @@ describe('MongoDB', () => {
     assert.equal((await things.get('a'))?.['count'], times);
     await store.close();
     await proxy.close();
+  });
+
+  describe('of a transaction that another process is in the middle of', () => {
+    const other = (database: string): ChildProcess =>
+      spawn(
+        process.execPath,
+        [
+          '--input-type=module',
+          '-e',
+          `
+            import { once } from 'node:events';
+            import { connectMongo } from '@postern/store';
+            const store = await connectMongo(${JSON.stringify(server.url)}, { database: '${database}' });
+            const things = await store.collection('things');
+            let runs = 0;
+            await store.transaction(async (within) => {
+              runs += 1;
+              const { count } = await within(things).get('a');
+              await within(things).put({ id: 'a', revision: 1, count: count + 1 });
+              if (runs > 1) return;
+              console.log('written');
+              await once(process.stdin, 'data');
+            });
+            console.log('runs ' + runs);
+            await store.close();
+            process.exit(0);`,
+        ],
+        { cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'] },
+      );
+
+    for (const [how, signal] of [
+      ['is killed', 'SIGKILL'],
+      ['stands still', 'SIGSTOP'],
+    ] as const) {
+      it(`waits for seconds only where that ${how}`, async (context) => {
+        const database = `${server.database}_${signal}`;
+        const store = await connectMongo(server.url, { database });
+        context.after(() => store.close());
+        const things = await store.collection<Thing>('things');
+        await things.insert({ id: 'a', revision: 1, count: 0 });
+        const process = other(database);
+        context.after(() => process.kill('SIGKILL'));
+        const lines = createInterface({ input: process.stdout as Readable })[Symbol.asyncIterator]();
+        assert.equal((await lines.next()).value, 'written');
+        process.kill(signal);
+        await store.transaction((within) => within(things).put({ id: 'a', revision: 1, count: 10 }));
+        if (signal === 'SIGSTOP') {
+          process.kill('SIGCONT');
+          process.stdin?.write('go on\n');
+          assert.equal((await lines.next()).value, 'runs 2');
+        }
+        assert.equal((await things.get('a'))?.['count'], signal === 'SIGSTOP' ? 11 : 10);
+      });
+    }
+
+    it('leaves it alone while that is there, however long it lasts', async (context) => {
+      const database = `${server.database}_long`;
+      const store = await connectMongo(server.url, { database });
+      context.after(() => store.close());
+      const things = await store.collection<Thing>('things');
+      await things.insert({ id: 'a', revision: 1, count: 0 });
+      const process = other(database);
+      context.after(() => process.kill('SIGKILL'));
+      const lines = createInterface({ input: process.stdout as Readable })[Symbol.asyncIterator]();
+      assert.equal((await lines.next()).value, 'written');
+      const put = { id: 'a', revision: 1, count: 10 };
+      await assert.rejects(store.transaction((within) => within(things).put(put), { withinMs: 6_000 }));
+      process.stdin?.write('go on\n');
+      assert.equal((await lines.next()).value, 'runs 1');
+      assert.equal((await things.get('a'))?.['count'], 1);
+    });
   });
 
   it('lets a migration that was killed be brought to its end by the next process', async () => {
