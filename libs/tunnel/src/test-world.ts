@@ -114,6 +114,9 @@ class WireEnd implements Carrier {
     for (const chunk of this.#early.splice(0)) events.handleBytes(chunk);
   }
 
+  pause(): void {}
+  resume(): void {}
+
   write(bytes: Buffer, done: () => void): void {
     assert.ok(!this.#ended, 'nothing is written after the end');
     const copy = Buffer.from(bytes);

@@ -21,6 +21,9 @@ export interface Carrier {
   readonly remoteAddress: string;
   /** Begins delivery; called once. */
   start(events: CarrierEvents): void;
+  /** Brings little more until `resume`: what was on the way already. */
+  pause(): void;
+  resume(): void;
   /** Takes one buffer and calls `done` when it takes the next. Never called again before that. */
   write(bytes: Buffer, done: () => void): void;
   /** Sends what was taken and these last bytes, then ends. */

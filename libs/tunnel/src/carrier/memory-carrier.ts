@@ -11,6 +11,7 @@ export class MemoryCarrier implements Carrier {
   #events: CarrierEvents | null = null;
   #early: Buffer[] = [];
   #open = true;
+  #paused = false;
 
   constructor(name: string, clock: Clock) {
     this.remoteAddress = name;
@@ -25,8 +26,25 @@ export class MemoryCarrier implements Carrier {
     // In a later turn, as with sockets: the session is not ready for bytes while it is being made.
     this.#clock.soon(() => {
       this.#events = events;
-      for (const chunk of this.#early.splice(0)) events.handleBytes(chunk);
+      this.#giveEarly();
     });
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#giveEarly();
+  }
+
+  #giveEarly(): void {
+    while (!this.#paused && this.#open) {
+      const chunk = this.#early.shift();
+      if (chunk === undefined) return;
+      this.#events?.handleBytes(chunk);
+    }
   }
 
   write(bytes: Buffer, done: () => void): void {
@@ -40,7 +58,7 @@ export class MemoryCarrier implements Carrier {
   /** Hands a chunk to this end's session. */
   receive(chunk: Buffer): void {
     if (!this.#open) return;
-    if (this.#events === null) this.#early.push(chunk);
+    if (this.#events === null || this.#paused) this.#early.push(chunk);
     else this.#events.handleBytes(chunk);
   }
 

@@ -46,6 +46,14 @@ class TlsCarrier implements Carrier {
     if (this.#socket.destroyed) queueMicrotask(() => events.handleClose(failure));
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   write(bytes: Buffer, done: () => void): void {
     this.#socket.write(bytes, (error) => {
       if (!error) done();

@@ -39,6 +39,14 @@ class WebSocketCarrier implements Carrier {
     if (this.#socket.readyState === this.#socket.CLOSED) queueMicrotask(() => events.handleClose(failure));
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   write(bytes: Buffer, done: () => void): void {
     this.#socket.send(bytes, { binary: true, compress: false }, (error) => {
       if (!error) done();

@@ -28,6 +28,7 @@ import { gatewayFor, type Peer } from '../session/peer.ts';
 import { type RelayHost, RelaySide, startRelay } from './relay.ts';
 import { ScopeBudgets } from '../memory/scope-budgets.ts';
 import { Session, type SessionOwner } from '../session/session.ts';
+import { ReadingTurns } from '../session/reading-turns.ts';
 import { isBetterSession } from '../session/session-choice.ts';
 import { newStreamKey } from '../stream/stream-key.ts';
 import { Stream } from '../stream/stream.ts';
@@ -43,6 +44,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #sendBudgets: ScopeBudgets;
   readonly #receiveBudgets: ScopeBudgets;
   readonly #shortTraffic = new ShortTraffic();
+  readonly #readingTurns: ReadingTurns;
   readonly #options: EndpointOptions;
   readonly #sessions = new Set<Session>();
   /** Those whose handshake is not over. */
@@ -65,6 +67,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.self = options.self;
     this.limits = { ...defaultLimits, ...options.limits };
     this.clock = options.clock ?? systemClock;
+    this.#readingTurns = new ReadingTurns(this.clock);
     const { sendBytesPerProcessMax, sendBytesPerGatewayMax } = this.limits;
     this.#sendBudgets = new ScopeBudgets(sendBytesPerProcessMax, sendBytesPerGatewayMax);
     const { receiveBytesPerProcessMax, receiveBytesPerGatewayMax } = this.limits;
@@ -291,6 +294,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       dialer,
       receiveBudgetOf: (scope) => this.#receiveBudgets.of(scope),
       shortTraffic: this.#shortTraffic,
+      readingTurns: this.#readingTurns,
       owner: this,
     });
     // A carrier may be at its end before it begins.

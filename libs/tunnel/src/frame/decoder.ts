@@ -10,6 +10,7 @@
  */
 import { checkPayloadLength, FrameType, headerBytes } from './frame.ts';
 import type { Slab } from '../memory/slab.ts';
+import { type Allowance, unlimited, workOf } from './work.ts';
 
 /**
  * Where decoded frames go. Payloads are lent for the call; pieces of DATA are as good as the chunk that they came in.
@@ -37,35 +38,40 @@ export class FrameDecoder {
     this.#sink = sink;
   }
 
-  /** `slab`: the memory that the chunk lies in, when it is not the chunk's own. */
-  push(chunk: Buffer, slab: Slab | null = null): void {
+  /**
+   * `slab`: the memory that the chunk lies in, when it is not the chunk's own. Returns how much of it was taken: all, unless
+   * the allowance was used up.
+   */
+  push(chunk: Buffer, slab: Slab | null = null, allowance: Allowance = unlimited): number {
     let at = 0;
     /** Where a payload begins whose header lies in the chunk in front of it. */
     let headedAt = -1;
-    while (at < chunk.length) {
+    while (at < chunk.length && allowance.left > 0) {
       if (this.#missing > 0) {
         at = this.#takePayload(chunk, at, slab, at === headedAt);
         continue;
       }
       if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
-        this.#startFrame(chunk, at);
+        this.#startFrame(chunk, at, allowance);
         at += headerBytes;
         headedAt = at;
       } else {
         const end = Math.min(chunk.length, at + headerBytes - this.#headerFilled);
         this.#headerFilled += chunk.copy(this.#header, this.#headerFilled, at, end);
         at = end;
-        if (this.#headerFilled < headerBytes) return;
+        if (this.#headerFilled < headerBytes) return at;
         this.#headerFilled = 0;
-        this.#startFrame(this.#header, 0);
+        this.#startFrame(this.#header, 0, allowance);
       }
     }
+    return at;
   }
 
-  #startFrame(from: Buffer, at: number): void {
+  #startFrame(from: Buffer, at: number, allowance: Allowance): void {
     const type = from[at] as number;
     const length = from.readUIntBE(at + 1, 3);
     checkPayloadLength(type, length);
+    allowance.left -= workOf(type, length);
     const stream = from.readUInt32BE(at + 4);
     if (length === 0) {
       this.#sink.handleFrame(type, stream, nothing);

@@ -13,6 +13,8 @@ function heldOutbox(written: Buffer[]): Outbox {
     transport: 'memory',
     remoteAddress: '',
     start: () => {},
+    pause: () => {},
+    resume: () => {},
     write: (bytes) => void written.push(bytes),
     end: () => {},
     destroy: () => {},

@@ -35,6 +35,7 @@ import type { PathEnd } from './path-end.ts';
 import { PathTable } from './path-table.ts';
 import { linkScope, type Peer } from './peer.ts';
 import { QuietWatch } from './quiet-watch.ts';
+import { Reading, type ReadingTurns } from './reading-turns.ts';
 import type { Slab } from '../memory/slab.ts';
 
 /** What a session tells its endpoint. */
@@ -58,6 +59,7 @@ export interface SessionOptions {
   /** Of which this session's is a part. */
   receiveBudgetOf: (scope: string) => Budget;
   shortTraffic: ShortTraffic;
+  readingTurns: ReadingTurns;
   owner: SessionOwner;
 }
 
@@ -77,7 +79,7 @@ export class Session implements FrameSink {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #owner: SessionOwner;
-  readonly #decoder = new FrameDecoder(this);
+  readonly #reading: Reading;
   #phase: Phase = 'handshake';
   #peer: Peer | null = null;
   readonly #receiveBudgetOf: (scope: string) => Budget;
@@ -108,6 +110,13 @@ export class Session implements FrameSink {
       flight: this.#flight,
       roundTripMs: () => this.roundTripMsMin,
     });
+    this.#reading = new Reading({
+      carrier: this.#carrier,
+      decoder: new FrameDecoder(this),
+      turns: options.readingTurns,
+      scope: () => this.#peer?.scope ?? null,
+      onError: (error) => this.#handleBroken(error),
+    });
     this.#paths = new PathTable(options.dialer, options.limits.streamsPerSessionMax);
     this.#receiveBudgetOf = options.receiveBudgetOf;
     this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
@@ -121,14 +130,16 @@ export class Session implements FrameSink {
     this.handshake = new Handshake(this, this.#clock, this.#limits);
     this.#carrier.start({
       handleBytes: (chunk, slab = null) => this.#handleBytes(chunk, slab),
-      handleClose: (error) =>
+      handleClose: (error) => {
+        this.#reading.finish();
         this.destroy(
           new TunnelError(
             'TUNNEL_CARRIER_CLOSED',
             error === null ? 'the connection was closed' : `the connection broke: ${error.message}`,
             { cause: error },
           ),
-        ),
+        );
+      },
     });
   }
 
@@ -235,6 +246,7 @@ export class Session implements FrameSink {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.usable = false;
+    this.#reading.close();
     this.#stopLazyTimer?.();
     this.#quietWatch.stop();
     const last = this.#outbox.close();
@@ -362,13 +374,13 @@ export class Session implements FrameSink {
     if (this.#phase === 'closed') return;
     this.#keepalive.heard(this.#clock.now());
     if (this.#flight.handleReceived(chunk.length)) this.#outbox.flushSoon();
-    try {
-      this.#decoder.push(chunk, slab);
-    } catch (error) {
-      if (!(error instanceof TunnelError)) throw error;
-      this.sendControlFrame(encodeGoAway(this.#paths.peerHighest, GoAwayCode.Protocol, error.message));
-      this.#close(error, true);
-    }
+    this.#reading.take(chunk, slab);
+  }
+
+  #handleBroken(error: unknown): void {
+    if (!(error instanceof TunnelError)) throw error;
+    this.sendControlFrame(encodeGoAway(this.#paths.peerHighest, GoAwayCode.Protocol, error.message));
+    this.#close(error, true);
   }
 
   handleData(stream: number, piece: Buffer, slab: Slab | null, headed: boolean): void {
