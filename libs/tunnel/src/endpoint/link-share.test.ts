@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import type { Endpoint } from './endpoint.ts';
 import { ResetCode } from '../error.ts';
 import type { Limits } from '../limit.ts';
+import { encodeReset, FrameType } from '../frame/frame.ts';
 import { linkScope } from '../session/peer.ts';
+import { RawPeer } from '../raw-peer.ts';
 import type { Stream } from '../stream/stream.ts';
 import { connect, TestClock, testEndpoint, TestOwner } from '../test-world.ts';
 
@@ -85,3 +87,43 @@ test('a tunnel is its gateway’s alone, which has all of its streams', async ()
   await clock.advance(10);
   assert.ok(owners.every(({ opened }) => opened));
 });
+
+/** A link to a node that reads nothing for now, and a client of gateway `one` that has flooded it with what is to be passed on. */
+async function floodedLink(flood: (raw: RawPeer, to: { id: string; bootId: string }, n: number) => void) {
+  const clock = new TestClock();
+  const node: Endpoint = testEndpoint(clock, 'node', {
+    relayTo: (_session, { to }) => [...node.sessions].find(({ peer }) => peer.id === to.id) ?? null,
+  });
+  const link = await RawPeer.join(clock, node, { trusted: true, scope: linkScope, id: 'other' });
+  const { raw } = await RawPeer.join(clock, node, { scope: 'one' });
+  link.raw.wire.swallows = true;
+  for (let n = 0; n < 3_000; n += 1) {
+    flood(raw, { id: 'other', bootId: 'raw-boot' }, 2 * n + 1);
+    if (n % 4 === 0) await clock.advance(0);
+  }
+  return { clock, node, link, raw };
+}
+
+test('a link that a node reads slowly stays up, whatever one gateway wants passed on over it', async () => {
+  const meta = 'x'.repeat(15_000);
+  const { node, link, raw } = await floodedLink((peer, to, id) => {
+    peer.open(id, to, { meta });
+    peer.send(encodeReset(id, ResetCode.Cancelled, 'y'.repeat(1_000)));
+  });
+  assert.ok(!link.session.closed && node.sessions.has(link.session));
+  const codes = new Set(raw.seen.filter(({ type }) => type === FrameType.Reset).map(codeOf));
+  assert.deepEqual([...codes], [ResetCode.NotRelayed]);
+});
+
+test('what one gateway wants passed on over a link leaves half of each write to the others', async () => {
+  const { clock, node, link } = await floodedLink((peer, to, id) => peer.resume(id, to));
+  const stream = node.open(link.session, {}, link.session.peer, 'two');
+  await clock.advance(0);
+  assert.ok(stream.session === link.session);
+  const { controlBytes } = link.session;
+  assert.ok(controlBytes < 65_536, `${controlBytes} bytes wait before the data of others`);
+});
+
+function codeOf({ payload }: { payload: Buffer }): number {
+  return payload.readUInt16BE(0);
+}

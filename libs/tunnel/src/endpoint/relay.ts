@@ -78,20 +78,23 @@ export function startRelay(
   far.join(near, target.attach(far));
   from.session.adopt(from.id, near);
   const limit = near.begin('received' in frame ? frame.received : 0, frame.limit);
+  let isSent: boolean;
   try {
     if ('received' in frame) {
       far.awaits(FrameType.Resumed);
-      target.sendControlFrame(encodeResume(far.id, { ...frame, limit }));
+      isSent = target.passOnControlFrame(encodeResume(far.id, { ...frame, limit }), from.scope);
     } else {
       far.awaits(FrameType.Opened, frame.attempt === 1, onAnswer);
       far.begin(0, limits.floorBytes);
-      target.sendControlFrame(encodeOpen(far.id, { ...frame, limit }));
+      isSent = target.passOnControlFrame(encodeOpen(far.id, { ...frame, limit }), from.scope);
     }
   } catch (error) {
     // Metadata of the longest kind does not fit an OPEN that also says that it was relayed.
     if (!(error instanceof TunnelError)) throw error;
     near.refuse(ResetCode.Limit, error.message);
+    return;
   }
+  if (!isSent) near.refuse(noRoom, 'the relay passes on as much for this gateway as it may');
 }
 
 /** One side, made by `startRelay`: takes what comes from its session for the other, and sends what the other side took. */
@@ -187,7 +190,7 @@ export class RelaySide implements PathEnd {
       case FrameType.Reset:
         if (this.#onAnswer !== null) this.#answer(resetCodeName(decodeReset(payload).code));
         this.#forget();
-        other.#session.sendControlFrame(encodeFrame(type, other.id, payload));
+        other.#passOnReset(payload);
         break;
       default:
         // Datagrams, and frames of a later version, are passed on unread; the oldest are dropped for want of room.
@@ -292,6 +295,13 @@ export class RelaySide implements PathEnd {
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
+  }
+
+  /** Its text is left out where the gateway has too much waiting: it ends what was let in, and must go out. */
+  #passOnReset(payload: Buffer): void {
+    const frame = encodeFrame(FrameType.Reset, this.id, payload);
+    if (this.#session.passOnControlFrame(frame, this.scope)) return;
+    this.#session.sendControlFrame(encodeReset(this.id, decodeReset(payload).code, ''));
   }
 
   #answer(refusal: string | null): void {

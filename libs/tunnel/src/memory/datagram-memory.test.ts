@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DatagramMemory, datagramMemory, datagramMemoryBytesMax } from './datagram-memory.ts';
+import { datagramMemory, datagramMemoryBytesMax } from './datagram-memory.ts';
+import { ScopeRoom } from './scope-room.ts';
 import { DatagramQueue } from '../stream/datagram-queue.ts';
 import { EarlyDatagrams } from '../socket/early-datagrams.ts';
 import { defaultLimits } from '../limit.ts';
@@ -57,7 +58,7 @@ test('where its gateway has no more memory a new datagram pushes out the oldest 
 });
 
 test('what was given back can be taken again', () => {
-  const memory = new DatagramMemory(1_280);
+  const memory = new ScopeRoom(1_280);
   const empty = Buffer.alloc(0);
   assert.deepEqual(
     [memory.take('one', empty), memory.take('one', empty), memory.take('one', empty)],

@@ -17,7 +17,14 @@ import { Fifo } from '../memory/fifo.ts';
 import { shortBytesMax, type Flight } from '../carrier/flight.ts';
 import { encodeReceived, payloadBytesMax } from '../frame/frame.ts';
 import type { Limits } from '../limit.ts';
+import { ScopeRoom } from '../memory/scope-room.ts';
 import { keepMemory, takeMemory } from '../memory/staging.ts';
+
+/** A control frame, and the gateway for which it is passed on; null for what this end says itself. */
+interface Waiting {
+  readonly frame: Buffer;
+  readonly scope: string | null;
+}
 
 /** What takes turns in an outbox. */
 export interface Speaker {
@@ -50,7 +57,8 @@ export class Outbox {
   readonly #roundTripMs: () => number | null;
   readonly #now = (): number => this.#clock.now();
   #pong: Buffer | null = null;
-  readonly #control = new Fifo<Buffer>();
+  readonly #control = new Fifo<Waiting>();
+  readonly #passedOn: ScopeRoom;
   #controlBytes = 0;
   readonly #fresh = new Fifo<Speaker>();
   readonly #bulk = new Fifo<Speaker>();
@@ -72,6 +80,7 @@ export class Outbox {
     this.#limits = parts.limits;
     this.#flight = parts.flight;
     this.#roundTripMs = parts.roundTripMs;
+    this.#passedOn = new ScopeRoom(parts.limits.batchBytes);
   }
 
   /** Bytes of control frames that wait. */
@@ -86,10 +95,20 @@ export class Outbox {
   }
 
   /** Sends a control frame before all data. */
-  sendControl(frame: Buffer): void {
-    this.#control.push(frame);
+  sendControl(frame: Buffer, scope: string | null = null): void {
+    this.#control.push({ frame, scope });
     this.#controlBytes += frame.length;
     this.flushSoon();
+  }
+
+  /**
+   * Sends one that is passed on for a gateway. Control goes before all data, so of what one write takes a gateway may have
+   * as much waiting as is free. Returns false where it has that.
+   */
+  passOnControl(frame: Buffer, scope: string): boolean {
+    if (!this.#passedOn.take(scope, frame)) return false;
+    this.sendControl(frame, scope);
+    return true;
   }
 
   /** Puts a speaker into the queue: it has something to say. */
@@ -124,8 +143,8 @@ export class Outbox {
   close(): Buffer {
     this.#closed = true;
     const frames: Buffer[] = [];
-    for (let frame = this.#control.shift(); frame !== undefined; frame = this.#control.shift())
-      frames.push(frame);
+    for (let next = this.#control.shift(); next !== undefined; next = this.#control.shift())
+      frames.push(next.frame);
     this.#fresh.clear();
     this.#bulk.clear();
     return Buffer.concat(frames);
@@ -159,8 +178,10 @@ export class Outbox {
       this.#pong = null;
     }
     while (batch.takesFrames) {
-      const frame = this.#control.shift();
-      if (frame === undefined) return;
+      const next = this.#control.shift();
+      if (next === undefined) return;
+      const { frame, scope } = next;
+      if (scope !== null) this.#passedOn.give(scope, frame);
       this.#controlBytes -= frame.length;
       batch.addFrame(frame);
     }

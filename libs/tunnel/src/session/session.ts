@@ -185,6 +185,11 @@ export class Session implements FrameSink {
     return this.#keepalive.isQuiet(this.#clock.now());
   }
 
+  /** Bytes of control frames that wait, and go before all data. */
+  get controlBytes(): number {
+    return this.#outbox.controlBytes;
+  }
+
   get closed(): boolean {
     return this.#phase === 'closed';
   }
@@ -338,6 +343,17 @@ export class Session implements FrameSink {
     const text = `${waiting} bytes of control frames wait for a peer that does not read`;
     // Not at once: a path that is being made may be what says it.
     this.#clock.soon(() => this.destroy(new TunnelError('TUNNEL_PEER_NOT_READING', text)));
+  }
+
+  /**
+   * Passes a control frame on for a gateway; a tunnel is its gateway's alone. Returns false where so many of its frames wait
+   * on this link already that those of others would be late.
+   */
+  passOnControlFrame(frame: Buffer, scope: string): boolean {
+    if (this.#phase === 'closed') return true;
+    if (this.peer.scope === linkScope) return this.#outbox.passOnControl(frame, scope);
+    this.sendControlFrame(frame);
+    return true;
   }
 
   /** Little was delivered: the acknowledgement waits for more, but not long. */
