@@ -47,8 +47,10 @@ export interface Limits {
   sendBytesPerGatewayMax: number;
   /** What a relay's window for one stream can grow to, per direction. */
   relayBytesPerStreamMax: number;
-  /** Control frames that wait for a peer which does not read. A RESUME for each of `streamsPerSessionMax` streams must fit. */
+  /** Control frames that wait for a peer which does not read, 256 bytes for each besides. A RESUME for each of `streamsPerSessionMax` streams must fit. */
   controlBytesMax: number;
+  /** Those of all sessions together, of each what is above one write (`batchBytes`). A gateway has as much as is free. */
+  controlBytesPerProcessMax: number;
   /** DATAGRAM payloads that wait per stream; the oldest is dropped for a new one. */
   datagramBytesMax: number;
   /** An acknowledgement of little data waits this long for more. */
@@ -78,6 +80,7 @@ export const defaultLimits: Limits = Object.freeze({
   sendBytesPerGatewayMax: 1024 * mib,
   relayBytesPerStreamMax: 16 * mib,
   controlBytesMax: 16 * mib,
+  controlBytesPerProcessMax: 128 * mib,
   datagramBytesMax: 256 * kib,
   acknowledgeDelayMs: 25,
   batchBytes: 128 * kib,

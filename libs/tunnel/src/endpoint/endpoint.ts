@@ -26,6 +26,7 @@ import type { AcceptHandshake, ConnectHandshake } from '../session/handshake.ts'
 import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
 import { gatewayFor, type Peer } from '../session/peer.ts';
 import { type RelayHost, RelaySide, startRelay } from './relay.ts';
+import { ScopeRoom } from '../memory/scope-room.ts';
 import { ScopeBudgets } from '../memory/scope-budgets.ts';
 import { Session, type SessionOwner } from '../session/session.ts';
 import { ReadingTurns } from '../session/reading-turns.ts';
@@ -45,6 +46,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #receiveBudgets: ScopeBudgets;
   readonly #shortTraffic = new ShortTraffic();
   readonly #readingTurns: ReadingTurns;
+  readonly #controlRoom: ScopeRoom;
   readonly #options: EndpointOptions;
   readonly #sessions = new Set<Session>();
   /** Those whose handshake is not over. */
@@ -68,6 +70,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.limits = { ...defaultLimits, ...options.limits };
     this.clock = options.clock ?? systemClock;
     this.#readingTurns = new ReadingTurns(this.clock);
+    this.#controlRoom = new ScopeRoom(this.limits.controlBytesPerProcessMax);
     const { sendBytesPerProcessMax, sendBytesPerGatewayMax } = this.limits;
     this.#sendBudgets = new ScopeBudgets(sendBytesPerProcessMax, sendBytesPerGatewayMax);
     const { receiveBytesPerProcessMax, receiveBytesPerGatewayMax } = this.limits;
@@ -295,6 +298,7 @@ export class Endpoint implements SessionOwner, StreamHost {
       receiveBudgetOf: (scope) => this.#receiveBudgets.of(scope),
       shortTraffic: this.#shortTraffic,
       readingTurns: this.#readingTurns,
+      controlRoom: this.#controlRoom,
       owner: this,
     });
     // A carrier may be at its end before it begins.

@@ -7,7 +7,7 @@
  */
 
 /** What a buffer costs beside its bytes: many small ones cost many times what they hold. */
-const bufferBytes = 256;
+export const bufferBytes = 256;
 
 /** Who has how much; whoever took for a buffer gives it back, once. */
 export class ScopeRoom {

@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { Flight, ShortTraffic } from '../carrier/flight.ts';
 import { FrameType, encodeFrame } from '../frame/frame.ts';
 import { defaultLimits } from '../limit.ts';
+import { ScopeRoom } from '../memory/scope-room.ts';
 import { Outbox } from './outbox.ts';
 
 /** An outbox whose carrier keeps each write, as one that is done only in a later turn does. */
@@ -25,6 +26,7 @@ function heldOutbox(written: Buffer[]): Outbox {
     limits: defaultLimits,
     flight: new Flight(new ShortTraffic()),
     roundTripMs: () => null,
+    controlRoom: () => ({ room: new ScopeRoom(0), scope: 'g' }),
   });
 }
 

@@ -13,18 +13,13 @@
 import { Batch, stagingBytes } from './batch.ts';
 import type { Carrier } from '../carrier/carrier.ts';
 import type { Clock } from '../clock.ts';
+import { ControlQueue, type ControlRoom } from './control-queue.ts';
 import { Fifo } from '../memory/fifo.ts';
 import { shortBytesMax, type Flight } from '../carrier/flight.ts';
 import { encodeReceived, payloadBytesMax } from '../frame/frame.ts';
 import type { Limits } from '../limit.ts';
 import { ScopeRoom } from '../memory/scope-room.ts';
 import { keepMemory, takeMemory } from '../memory/staging.ts';
-
-/** A control frame, and the gateway for which it is passed on; null for what this end says itself. */
-interface Waiting {
-  readonly frame: Buffer;
-  readonly scope: string | null;
-}
 
 /** What takes turns in an outbox. */
 export interface Speaker {
@@ -57,9 +52,9 @@ export class Outbox {
   readonly #roundTripMs: () => number | null;
   readonly #now = (): number => this.#clock.now();
   #pong: Buffer | null = null;
-  readonly #control = new Fifo<Waiting>();
+  readonly #control: ControlQueue;
+  readonly #controlRoom: () => ControlRoom;
   readonly #passedOn: ScopeRoom;
-  #controlBytes = 0;
   readonly #fresh = new Fifo<Speaker>();
   readonly #bulk = new Fifo<Speaker>();
   #freshBytes = 0;
@@ -74,18 +69,21 @@ export class Outbox {
     limits: Limits;
     flight: Flight;
     roundTripMs: () => number | null;
+    controlRoom: () => ControlRoom;
   }) {
     this.#carrier = parts.carrier;
     this.#clock = parts.clock;
     this.#limits = parts.limits;
     this.#flight = parts.flight;
     this.#roundTripMs = parts.roundTripMs;
+    this.#controlRoom = parts.controlRoom;
+    this.#control = new ControlQueue(parts.limits.batchBytes);
     this.#passedOn = new ScopeRoom(parts.limits.batchBytes);
   }
 
-  /** Bytes of control frames that wait. */
+  /** What control frames that wait take of memory. */
   get controlBytes(): number {
-    return this.#controlBytes;
+    return this.#control.bytes;
   }
 
   /** Answers a PING; only the newest is answered. */
@@ -94,11 +92,11 @@ export class Outbox {
     this.flushSoon();
   }
 
-  /** Sends a control frame before all data. */
-  sendControl(frame: Buffer, scope: string | null = null): void {
-    this.#control.push({ frame, scope });
-    this.#controlBytes += frame.length;
+  /** Sends a control frame before all data. Returns false where sessions have no more room for those that wait. */
+  sendControl(frame: Buffer, passedOn: ControlRoom | null = null): boolean {
+    const hasRoom = this.#control.push(frame, this.#controlRoom(), passedOn);
     this.flushSoon();
+    return hasRoom;
   }
 
   /**
@@ -107,7 +105,7 @@ export class Outbox {
    */
   passOnControl(frame: Buffer, scope: string): boolean {
     if (!this.#passedOn.take(scope, frame)) return false;
-    this.sendControl(frame, scope);
+    this.sendControl(frame, { room: this.#passedOn, scope });
     return true;
   }
 
@@ -144,7 +142,7 @@ export class Outbox {
     this.#closed = true;
     const frames: Buffer[] = [];
     for (let next = this.#control.shift(); next !== undefined; next = this.#control.shift())
-      frames.push(next.frame);
+      frames.push(next);
     this.#fresh.clear();
     this.#bulk.clear();
     return Buffer.concat(frames);
@@ -178,11 +176,8 @@ export class Outbox {
       this.#pong = null;
     }
     while (batch.takesFrames) {
-      const next = this.#control.shift();
-      if (next === undefined) return;
-      const { frame, scope } = next;
-      if (scope !== null) this.#passedOn.give(scope, frame);
-      this.#controlBytes -= frame.length;
+      const frame = this.#control.shift();
+      if (frame === undefined) return;
       batch.addFrame(frame);
     }
   }

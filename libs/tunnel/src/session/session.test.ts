@@ -268,7 +268,7 @@ test('frames and CONTROL kinds of a later version are passed over', async () => 
 });
 
 test('a peer that asks and never reads is cut when too much waits for it', async () => {
-  const { clock, node, raw, closed } = await world({ controlBytesMax: 10_000 });
+  const { clock, node, raw, closed } = await world({ controlBytesMax: 100_000 });
   await clock.advance(1);
   raw.wire.swallows = true;
   for (let i = 0; i < 1_000 && closed.length === 0; i += 1) {

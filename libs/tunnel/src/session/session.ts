@@ -36,6 +36,7 @@ import { PathTable } from './path-table.ts';
 import { linkScope, type Peer } from './peer.ts';
 import { QuietWatch } from './quiet-watch.ts';
 import { Reading, type ReadingTurns } from './reading-turns.ts';
+import type { ScopeRoom } from '../memory/scope-room.ts';
 import type { Slab } from '../memory/slab.ts';
 
 /** What a session tells its endpoint. */
@@ -60,6 +61,8 @@ export interface SessionOptions {
   receiveBudgetOf: (scope: string) => Budget;
   shortTraffic: ShortTraffic;
   readingTurns: ReadingTurns;
+  /** For control frames that wait, of all sessions. */
+  controlRoom: ScopeRoom;
   owner: SessionOwner;
 }
 
@@ -109,6 +112,7 @@ export class Session implements FrameSink {
       limits: this.#limits,
       flight: this.#flight,
       roundTripMs: () => this.roundTripMsMin,
+      controlRoom: () => ({ room: options.controlRoom, scope: this.#peer?.scope ?? '' }),
     });
     this.#reading = new Reading({
       carrier: this.#carrier,
@@ -185,7 +189,7 @@ export class Session implements FrameSink {
     return this.#keepalive.isQuiet(this.#clock.now());
   }
 
-  /** Bytes of control frames that wait, and go before all data. */
+  /** What control frames that wait, and go before all data, take of memory. */
   get controlBytes(): number {
     return this.#outbox.controlBytes;
   }
@@ -336,9 +340,9 @@ export class Session implements FrameSink {
   /** Sends a control frame before all data. A peer that does not read is cut when too many wait. */
   sendControlFrame(frame: Buffer): void {
     if (this.#phase === 'closed') return;
-    this.#outbox.sendControl(frame);
+    const hasRoom = this.#outbox.sendControl(frame);
     const waiting = this.#outbox.controlBytes;
-    if (waiting <= this.#limits.controlBytesMax || this.#isGivenUp) return;
+    if ((hasRoom && waiting <= this.#limits.controlBytesMax) || this.#isGivenUp) return;
     this.#isGivenUp = true;
     const text = `${waiting} bytes of control frames wait for a peer that does not read`;
     // Not at once: a path that is being made may be what says it.
