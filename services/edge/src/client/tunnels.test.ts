@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownRulesPerGatewayMax } from '@postern/replica';
-import { silentLogger } from '@postern/telemetry';
+import { type Logger, silentLogger } from '@postern/telemetry';
 import { TunnelError } from '@postern/tunnel';
 import type { VerifiedClient } from './ticket-verifier.ts';
 import { Tunnel, Tunnels } from './tunnels.ts';
@@ -34,6 +34,23 @@ test('the tunnels of a client are found without a look at those of the others of
   for (const { session } of [first, second]) tunnels.remove(session, new TunnelError('TUNNEL_REFUSED', 'x'));
   assert.deepEqual(tunnels.ofClient('g1', 'c1'), []);
   assert.equal([...tunnels.of('g1')].length, 100);
+});
+
+test('a client that opens and cuts tunnels all the time fills no log, and lines of another gateway are written', () => {
+  const lines: { gatewayId: string }[] = [];
+  const logger = { info: (about: { gatewayId: string }) => lines.push(about) } as unknown as Logger;
+  const tunnels = new Tunnels({ tunnelUp: () => {}, tunnelDown: () => {} }, logger);
+  const openAndCut = (gatewayId: string): void => {
+    const more = { facts: {}, session: {}, presence: () => null, holdList: () => {}, releaseList: () => {} };
+    const tunnel = { id: 't', gatewayId, clientId: 'c', ...more } as unknown as Tunnel;
+    tunnels.add(tunnel);
+    tunnels.remove(tunnel.session, new TunnelError('TUNNEL_CLOSED', 'x'));
+  };
+  for (let times = 0; times < 1_000; times += 1) openAndCut('g1');
+  openAndCut('g2');
+  // The second may change meanwhile.
+  assert.ok(lines.length <= 202, `${lines.length} lines`);
+  assert.equal(lines.filter(({ gatewayId }) => gatewayId === 'g2').length, 2);
 });
 
 test('lists that a client sends one after the other are not read before one is asked for', () => {

@@ -11,7 +11,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { OwnLists } from '@postern/replica';
-import type { Logger } from '@postern/telemetry';
+import { LineLimit, type Logger } from '@postern/telemetry';
 import {
   type Endpoint,
   GoAwayCode,
@@ -143,11 +143,16 @@ export type OnControl = (tunnel: Tunnel, body: Control) => void;
 
 const controlCheck = Compile(Control);
 const tellDelayMs = 1_000;
+/** Lines a second for the tunnels of one gateway, whose clients may open and cut them all the time. */
+const linesPerSecondMax = 100;
+const gatewaysMax = 10_000;
 
 /** All tunnels of this node. */
 export class Tunnels {
   readonly #observer: TunnelObserver;
   readonly #logger: Logger;
+  /** By gateway. */
+  readonly #lines = new Map<string, LineLimit>();
   readonly #bySession = new Map<Session, Tunnel>();
   readonly #byGateway = new Multimap<Tunnel>();
   /** By gateway and client ID. */
@@ -212,7 +217,7 @@ export class Tunnels {
     this.#byClient.add(`${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     tunnel.holdList(this.#lists);
     this.#observer.tunnelUp(tunnel.presence());
-    this.#logger.info({ ...aboutTunnel(tunnel), name: tunnel.facts.name }, 'a tunnel is up');
+    this.#note(tunnel, { name: tunnel.facts.name }, 'a tunnel is up');
   }
 
   /** The session has closed. */
@@ -224,7 +229,16 @@ export class Tunnels {
     this.#byGateway.delete(tunnel.gatewayId, tunnel);
     this.#byClient.delete(`${tunnel.gatewayId}/${tunnel.clientId}`, tunnel);
     this.#observer.tunnelDown(tunnel.id);
-    this.#logger.info({ ...aboutTunnel(tunnel), code: cause.code }, `a tunnel is down: ${cause.message}`);
+    this.#note(tunnel, { code: cause.code }, `a tunnel is down: ${cause.message}`);
+  }
+
+  #note(tunnel: Tunnel, more: object, message: string): void {
+    const lines = this.#lines.get(tunnel.gatewayId) ?? new LineLimit(linesPerSecondMax);
+    const [oldest = ''] = this.#lines.keys();
+    if (this.#lines.size >= gatewaysMax) this.#lines.delete(oldest);
+    this.#lines.set(tunnel.gatewayId, lines);
+    const counted = lines.take();
+    if (counted !== null) this.#logger.info({ ...aboutTunnel(tunnel), ...more, ...counted }, message);
   }
 
   /**
