@@ -6,7 +6,7 @@
  *     const csrPem = await createSigningRequest({ keyPem, commonName: 'node-1', names: ['node-1.tunnel.example'] });
  *     const certificatePem = await ca.issue({ csrPem, names: ['node-1.tunnel.example'], usage: 'server', notAfter });
  *
- * PEM in, PEM out; `describeCertificate` reads one, `verifyChain` holds a chain against a CA. `contextOptions` carries
+ * PEM in, PEM out; `describeCertificate` reads one, `demandSigner` holds one against CAs. `contextOptions` carries
  * the platform's TLS defaults. `connectTls` dials and says in full why a peer is not believed.
  */
 export {
@@ -17,7 +17,7 @@ export {
   createAuthority,
   loadAuthority,
 } from './authority.ts';
-export { type CertificateDescription, describeCertificate, verifyChain } from './certificate.ts';
+export { type CertificateDescription, describeCertificate } from './certificate.ts';
 export { certificateIdentity } from './certificate-identity.ts';
 export { connectTls } from './connect.ts';
 export { type ContextOptions, contextOptions } from './context.ts';

@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { createAuthority } from './authority.ts';
-import { describeCertificate, verifyChain } from './certificate.ts';
-import { certificateKey, isSignedText, keyThumbprint, openSealed, sealText, signText } from './sealing.ts';
+import { createAuthority, loadAuthority } from './authority.ts';
+import { describeCertificate } from './certificate.ts';
+import { generateKey } from './key.ts';
+import { createSigningRequest } from './request.ts';
+import {
+  certificateKey,
+  demandSigner,
+  isSignedText,
+  keyThumbprint,
+  openSealed,
+  sealText,
+  signText,
+} from './sealing.ts';
+
+const dayMs = 86_400_000;
 
 describe('sealing', () => {
   it('opens with the key of the certificate that it was sealed to, and with no other', async () => {
@@ -39,12 +51,44 @@ describe('sealing', () => {
     const other = await createAuthority({ commonName: 'other' });
     for (const kind of ['X509 CERTIFICATE', 'TRUSTED CERTIFICATE']) {
       const pem = other.certificatePem.replaceAll('CERTIFICATE', kind) + own.certificatePem;
-      assert.equal(verifyChain(pem, { caPem: own.certificatePem }).subject, 'CN=own');
       assert.equal(describeCertificate(pem).subject, 'CN=own');
       assert.deepEqual(certificateKey(pem), certificateKey(own.certificatePem));
       assert.equal(isSignedText(pem, 'text', signText(own.keyPem, 'text')), true);
       assert.equal(isSignedText(pem, 'text', signText(other.keyPem, 'text')), false);
     }
+  });
+
+  it('takes a signer for what a CA that is believed here signed itself, for that name and for now', async () => {
+    const own = await createAuthority({ commonName: 'CA' });
+    const other = await createAuthority({ commonName: 'CA' });
+    const csrPem = await createSigningRequest({ keyPem: await generateKey(), commonName: 'x' });
+    const issued = (by: typeof own, fromMs = -dayMs, toMs = dayMs) =>
+      loadAuthority(by).issue({
+        csrPem,
+        names: ['signer.example'],
+        usage: 'client',
+        notBefore: new Date(Date.now() + fromMs),
+        notAfter: new Date(Date.now() + toMs),
+      });
+    const believed = { caPem: other.certificatePem + own.certificatePem, name: 'signer.example' };
+    const signer = await issued(own);
+    demandSigner(signer, believed);
+    demandSigner(signer, { caPem: own.certificatePem, at: new Date(Date.now() + dayMs / 2) });
+
+    const unknown = { code: 'TLS_ISSUER_UNKNOWN' };
+    const der = Buffer.from(signer.replaceAll(/-----.*-----/g, ''), 'base64');
+    der.writeUInt8(der.readUInt8(der.length - 1) ^ 1, der.length - 1);
+    const forged = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    assert.throws(() => demandSigner(forged, believed), unknown);
+    assert.throws(() => demandSigner(signer, { ...believed, caPem: other.certificatePem }), unknown);
+    assert.throws(() => demandSigner(signer, { ...believed, caPem: signer }), unknown);
+    assert.throws(() => demandSigner(signer, { ...believed, name: 'other.example' }), {
+      code: 'TLS_NAME_MISMATCH',
+    });
+    for (const late of [await issued(own, -2 * dayMs, -dayMs), await issued(own, dayMs, 2 * dayMs)])
+      assert.throws(() => demandSigner(late, believed), { code: 'TLS_EXPIRED' });
+    const at = new Date(Date.now() + 2 * dayMs);
+    assert.throws(() => demandSigner(signer, { ...believed, at }), { code: 'TLS_EXPIRED' });
   });
 
   it('calls a recipient by its key alone', async () => {

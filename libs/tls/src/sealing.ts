@@ -65,19 +65,28 @@ export function isSignedText(by: string | JWK, text: string, signature: string):
   return verify(digestOf(key), Buffer.from(text), key, Buffer.from(signature, 'base64url'));
 }
 
-/** Throws a `TLS_…` error unless one of the CAs itself signed this certificate, for this name, and it is valid now. */
-export function demandSigner(signerPem: string, { caPem, name }: { caPem: string; name: string }): void {
+/** By whom and for what a signer is to be certified. */
+interface Certified {
+  /** The CA or CAs, PEM. */
+  caPem: string;
+  /** A DNS name that it must have; any where none is given. */
+  name?: string;
+  /** Now, where none is given. */
+  at?: Date;
+}
+
+/** Throws a `TLS_…` error unless one of the CAs itself signed this certificate (PEM, its first), for this name, and it is valid. */
+export function demandSigner(signerPem: string, { caPem, name, at = new Date() }: Certified): void {
   const signer = new X509Certificate(firstOf(signerPem));
   const isIssuer = (ca: X509Certificate): boolean =>
     ca.ca && signer.checkIssued(ca) && signer.verify(ca.publicKey);
   if (!splitChain(caPem).some((pem) => isIssuer(new X509Certificate(pem)))) {
     throw new TlsError('TLS_ISSUER_UNKNOWN', 'the signer is not certified by a CA that is believed here');
   }
-  if (signer.checkHost(name, { subject: 'never' }) === undefined) {
+  if (name !== undefined && signer.checkHost(name, { subject: 'never' }) === undefined) {
     throw new TlsError('TLS_NAME_MISMATCH', `the signer is not ${name}`);
   }
-  const now = new Date();
-  if (now < signer.validFromDate || now > signer.validToDate) {
+  if (at < signer.validFromDate || at > signer.validToDate) {
     throw new TlsError(
       'TLS_EXPIRED',
       'the certificate of the signer is not valid now: is the clock here right?',

@@ -18,7 +18,7 @@ import {
   nodeIdentityName,
   sealingKeyText,
 } from '@postern/contracts';
-import { certificateKey, describeCertificate, isSignedText, keyThumbprint, verifyChain } from '@postern/tls';
+import { certificateKey, demandSigner, describeCertificate, isSignedText, keyThumbprint } from '@postern/tls';
 import type { Authorities, AuthorityName } from '../authority/authority.ts';
 import type { Certificates } from '../certificates.ts';
 import { certstoreError } from '../errors.ts';
@@ -92,7 +92,7 @@ export class Materials {
     const isNode = describeNames(certificatePem).some((name) => nodeName.test(name));
     if (!isNode) throw wrongProof('the certificate is not a node of this cluster');
     try {
-      verifyChain(certificatePem, { caPem: authorities.cluster.certificatePem, usage: 'client', at: now() });
+      demandSigner(certificatePem, { caPem: authorities.cluster.certificatePem, at: now() });
     } catch (cause) {
       throw wrongProof('the certificate is not of the cluster CA, or not valid now', cause);
     }
