@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
-import { type AccessRule, compileAccessList, decideBoth, decideResolved, fromList } from '@postern/access';
+import {
+  type AccessRule,
+  type AccessTarget,
+  compileAccessList,
+  decideBoth,
+  decideResolved,
+  fromList,
+} from '@postern/access';
 import { resetCodeName } from '@postern/tunnel';
 import type { ResourceHosts } from './hosts.ts';
 import type { ResourceGuard } from './find-resource.ts';
@@ -36,6 +43,7 @@ function dial(
   hosts: ResourceHosts,
   rules: AccessRule[] = [allowAll],
   signal = new AbortController().signal,
+  more: Partial<ResourceGuard> = {},
 ) {
   const list = compileAccessList(rules);
   const guard: ResourceGuard = {
@@ -44,6 +52,7 @@ function dial(
       const denial = decideResolved(list, one, address);
       return denial === null ? null : fromList('gateway', denial);
     },
+    ...more,
   };
   const end = { name: 'the client', nameRemedy: 'add it by --hosts NAME=ADDRESS' };
   return dialResource(
@@ -90,6 +99,25 @@ describe('resource dialer', () => {
     const [code, text] = await fault(dial({ port }, found('127.0.0.2'), [allowAll, deny]));
     assert.equal(code, 'Denied');
     assert.match(text, /deny 127\.0\.0\.2/);
+  });
+
+  it('dials the address that the destination gives for a name, unless this end has one of its own or may not be sent there', async (t) => {
+    const port = await listenOn(t, '0.0.0.0');
+    const hosts = { 'other.corp': '127.0.0.4', 'DB.corp.': '127.0.0.3' };
+    const none: ResourceHosts = { resolve: () => assert.fail('it was resolved') };
+    const { socket } = await dial({ port, hosts }, none);
+    assert.equal(socket.remoteAddress, '127.0.0.3');
+    socket.destroy();
+    const own = await dial({ port, hosts }, { ...found('127.0.0.2'), knows: () => '127.0.0.2' });
+    assert.equal(own.socket.remoteAddress, '127.0.0.2');
+    own.socket.destroy();
+
+    const denial = decideBoth(compileAccessList([]), null, { host: 'db.corp', port });
+    const given = { denialOfGiven: ({ host }: AccessTarget) => (host === '127.0.0.3' ? denial : null) };
+    const asked = dial({ port, hosts }, none, [allowAll], undefined, given);
+    assert.equal((await fault(asked))[0], 'Denied');
+    const found3 = await dial({ port, hosts: {} }, found('127.0.0.3'), [allowAll], undefined, given);
+    found3.socket.destroy();
   });
 
   it('never resolves a name that is denied', async () => {
