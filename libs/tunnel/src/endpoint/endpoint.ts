@@ -212,9 +212,9 @@ export class Endpoint implements SessionOwner, StreamHost {
     const body = readOpenBody(session.peer, open);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `OPEN ${body}`);
     const scope = scopeOf(session.peer, body);
-    // As where the session is full: a repeated OPEN must not hear that nothing reached the resource.
+    // A repeated OPEN must not hear that nothing reached the resource: its first may have.
     if (session.isFullFor(scope))
-      return refuse(session, id, open.attempt > 1 ? ResetCode.PathLost : ResetCode.Limit, scopeFull);
+      return refuse(session, id, open.attempt > 1 ? ResetCode.PathLost : ResetCode.Limit, noPlace);
     const known = this.#streams.get(open.key);
     if (known !== undefined) {
       if (mayMove(known, scope, body.from)) known.handleOpenAgain(session, id, open);
@@ -243,7 +243,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     const body = readOpenBody(session.peer, resume);
     if (typeof body === 'string') return refuse(session, id, ResetCode.Protocol, `RESUME ${body}`);
     const scope = scopeOf(session.peer, body);
-    if (session.isFullFor(scope)) return refuse(session, id, ResetCode.PathLost, scopeFull);
+    if (session.isFullFor(scope)) return refuse(session, id, ResetCode.PathLost, noPlace);
     const stream = this.#streams.get(resume.key);
     if (stream !== undefined) {
       if (mayMove(stream, scope, body.from)) stream.handleResume(session, id, resume);
@@ -381,7 +381,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 }
 
-const scopeFull = 'half of the streams of a link are of this gateway already';
+const noPlace = 'the session takes no more streams of this gateway';
 
 function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;

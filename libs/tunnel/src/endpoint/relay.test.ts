@@ -312,6 +312,61 @@ test('more than the credit of a relay is a RESET Protocol to both', async () => 
   assert.equal(middle.memory.receiveReserved, 0);
 });
 
+test('what comes to a relay after its end is a RESET Protocol to both', async () => {
+  const { clock, near, far, to } = await rawChain();
+  near.open(1, to);
+  near.fin(1);
+  near.data(1, Buffer.from('x'));
+  await clock.advance(5);
+  assert.deepEqual(
+    [near.resets(1)[0]?.code, far.resets(2)[0]?.code],
+    [ResetCode.Protocol, ResetCode.Protocol],
+  );
+});
+
+test('a relay keeps a stream until the last acknowledgement of either end has gone through', async () => {
+  for (const lastIsFar of [true, false]) {
+    const { clock, near, far, farSession, to } = await rawChain();
+    near.open(1, to);
+    await clock.advance(1);
+    far.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 50_000 }));
+    near.data(1, Buffer.alloc(100));
+    far.data(2, Buffer.alloc(100));
+    near.fin(1);
+    far.fin(2);
+    await clock.advance(1);
+    const acknowledge = async (isFar: boolean, delivered: number): Promise<void> => {
+      if (isFar) far.send(encodeCredit(2, delivered, 50_000));
+      else near.send(encodeCredit(1, delivered, 50_000));
+      await clock.advance(1);
+    };
+    await acknowledge(lastIsFar, 50);
+    await acknowledge(!lastIsFar, 101);
+    await acknowledge(lastIsFar, 100);
+    assert.equal(farSession.streamCount, 1);
+    await acknowledge(lastIsFar, 101);
+    const heard = lastIsFar ? near.payloads(FrameType.Credit, 1) : far.payloads(FrameType.Credit, 2);
+    assert.equal(decodeCredit(heard.at(-1) as Buffer).delivered, 101);
+    assert.equal(farSession.streamCount, 0);
+  }
+});
+
+test('a relay keeps nothing for an OPEN that its other side has no place for', async () => {
+  const { clock, middle, near, to } = await rawChain({ streamsPerSessionMax: 1 });
+  const from = { id: 'third', bootId: 'third-boot' };
+  const third = await RawPeer.join(clock, middle, from);
+  third.raw.open(1, to, { from });
+  await clock.advance(5);
+  const { receiveReserved } = middle.memory;
+  for (const stream of [1, 3]) near.open(stream, to);
+  await clock.advance(5);
+  assert.deepEqual(
+    [near.resets(1)[0]?.code, near.resets(3)[0]?.code],
+    [ResetCode.NotRelayed, ResetCode.NotRelayed],
+  );
+  assert.equal(middle.memory.receiveReserved, receiveReserved);
+});
+
 test('a second RESUMED does not make a relay take more than its window', async () => {
   const { clock, middle, near, far, to } = await rawChain();
   near.resume(1, to, { key: rawKey(1) });

@@ -242,7 +242,7 @@ export class RelaySide implements PathEnd {
     let left = quantum;
     while (left > 0) {
       // Whole frames lie in whole records, there and where they are read next; what little is left goes with the next batch.
-      const piece = this.#queue.peek(Math.min(payloadBytesMax - headerBytes, this.#limit - this.#sent));
+      const piece = this.#queue.peek(payloadBytesMax - headerBytes);
       if (piece === null) break;
       if (piece.length > batch.room && batch.length > 0) return true;
       const { headedSlab } = this.#queue;
@@ -253,7 +253,7 @@ export class RelaySide implements PathEnd {
       left -= piece.length;
       this.#advance(piece.length);
     }
-    if (this.#queue.length > 0) return this.#limit > this.#sent;
+    if (this.#queue.length > 0) return true;
     if (this.#end === 'queued') {
       if (!batch.takesFrames) return true;
       batch.addHeader(FrameType.Fin, this.id);

@@ -28,10 +28,6 @@ export class PathTable {
     return this.#paths.size;
   }
 
-  get isFull(): boolean {
-    return this.#paths.size >= this.#sizeMax;
-  }
-
   /** From now on, before the first path, no scope has more than half: the session carries those of many. */
   shareAmongScopes(): void {
     this.#shares = new Shares(this.#sizeMax);
@@ -39,7 +35,7 @@ export class PathTable {
 
   /** Whether there is no place for one more of this scope. */
   isFullFor(scope: string): boolean {
-    return this.#shares === null ? this.isFull : this.#shares.whyFull(scope) !== null;
+    return this.#shares === null ? this.size >= this.#sizeMax : this.#shares.whyFull(scope) !== null;
   }
 
   /** Whether no number is left to give. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GoAwayCode, ResetCode, type TunnelError } from '../error.ts';
-import { decodeGoAway, encodeBody, encodeFrame, encodeGoAway, FrameType } from '../frame/frame.ts';
+import {
+  decodeGoAway,
+  encodeAnswer,
+  encodeBody,
+  encodeFrame,
+  encodeGoAway,
+  FrameType,
+} from '../frame/frame.ts';
 import type { Limits } from '../limit.ts';
 import type { CarrierEvents } from '../carrier/carrier.ts';
 import { memoryCarrierPair } from '../carrier/memory-carrier.ts';
@@ -413,6 +420,36 @@ test('who hears GOAWAY keeps the streams that were taken, and opens those that w
   assert.equal(taken.stream.session, session);
   assert.equal(other.raw.payloads(FrameType.Open, 2).length, 1);
   assert.equal(untaken.stream.session, other.session);
+});
+
+test('a stream that is opened elsewhere has left the session that did not take it, with all that it has to say', async () => {
+  const { clock, node, raw, session } = await world();
+  const taken = new TestOwner(node.open(session, {}), 0, 1);
+  const untaken = new TestOwner(node.open(session, {}), 2, 3);
+  await clock.advance(1);
+  raw.send(encodeAnswer(FrameType.Opened, 2, { attempt: 1, received: 0, limit: 1_000 }));
+  const other = await RawPeer.join(clock, node);
+  taken.stream.events.onData = () => untaken.write(100);
+  raw.send(
+    encodeFrame(FrameType.Data, 2, Buffer.from('x')),
+    encodeGoAway(2, GoAwayCode.ShuttingDown, 'draining'),
+  );
+  assert.equal(session.streamCount, 1);
+  await clock.advance(1);
+  assert.deepEqual(
+    raw.seen.filter(({ type }) => type === FrameType.Data),
+    [],
+  );
+  assert.equal(other.raw.received(2).length, 100);
+});
+
+test('an end says once that it goes, whatever leaves it after that', async () => {
+  const { clock, node, raw, session } = await world();
+  raw.open(1, node.self);
+  await clock.advance(1);
+  for (let said = 0; said < 2; said += 1) session.goAway(GoAwayCode.ShuttingDown, 'draining');
+  await clock.advance(1);
+  assert.equal(raw.payloads(FrameType.GoAway, 0).length, 1);
 });
 
 test('a peer that says GOAWAY again and again breaks the protocol', async () => {

@@ -453,21 +453,8 @@ export class Session implements FrameSink {
       this.sendControlFrame(encodeReset(stream, ResetCode.ShuttingDown, 'this end is going away'));
       return;
     }
-    const full = this.#paths.isFull;
-    if (type === FrameType.Open) {
-      const open = decodeOpen(payload);
-      // A repeated OPEN must not hear that nothing reached the resource: its first may have.
-      if (full) this.#refuseFull(stream, open.attempt > 1 ? ResetCode.PathLost : ResetCode.Limit);
-      else this.#owner.handleOpen(this, stream, open);
-    } else {
-      const resume = decodeResume(payload);
-      if (full) this.#refuseFull(stream, ResetCode.PathLost);
-      else this.#owner.handleResume(this, stream, resume);
-    }
-  }
-
-  #refuseFull(stream: number, code: ResetCode): void {
-    this.sendControlFrame(encodeReset(stream, code, `at most ${this.#limits.streamsPerSessionMax} streams`));
+    if (type === FrameType.Open) this.#owner.handleOpen(this, stream, decodeOpen(payload));
+    else this.#owner.handleResume(this, stream, decodeResume(payload));
   }
 }
 

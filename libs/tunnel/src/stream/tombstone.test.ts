@@ -21,6 +21,14 @@ test('at most tombstonesMax are kept, and the oldest goes first', () => {
   assert.notEqual(table.get('g', 'c', 0), null);
 });
 
+test('one gateway has at most tombstonesPerGatewayMax of them, though there is room for more', () => {
+  const table = new TombstoneTable({ ...limits, tombstonesPerGatewayMax: 2 });
+  for (const key of ['a', 'b', 'c']) table.add('g', key, { kind: 'done', received: 0 }, 0);
+  table.add('h', 'a', { kind: 'done', received: 0 }, 0);
+  assert.equal(table.size, 3);
+  assert.deepEqual([table.get('g', 'a', 0), table.get('g', 'b', 0) === null], [null, false]);
+});
+
 test('a sweep forgets those whose time is over, and no others', () => {
   const table = new TombstoneTable(limits);
   table.add('g', 'a', { kind: 'done', received: 0 }, 0);
