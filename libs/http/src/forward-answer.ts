@@ -90,7 +90,7 @@ export function rewriteUrl(url: string, names: AnswerNames): string {
   if (match === null) return url;
   const [, scheme, authority = '', rest = ''] = match;
   const urlScheme = (scheme?.toLowerCase() ?? names.resourceScheme) as 'http' | 'https';
-  if (authority === '' || hostOf(authority) !== hostOf(names.resource)) return url;
+  if (hostOf(authority) !== hostOf(names.resource)) return url;
   const port = portOf(names.resource, names.resourceScheme);
   if (portOf(authority, urlScheme) !== port) return url;
   return `${scheme === undefined ? '' : `${names.frontScheme}:`}//${names.front}${rest}`;

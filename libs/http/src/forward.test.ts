@@ -17,6 +17,7 @@ function sent(
   lines: string[],
   change: Partial<RequestForward['caller']> = {},
   trace: RequestForward['trace'] = null,
+  more: Partial<RequestForward> = {},
 ): string[] {
   const caller = {
     address: '192.0.2.7',
@@ -40,6 +41,7 @@ function sent(
     upgrade: null,
     trackingId: 't.1',
     trace,
+    ...more,
   };
   const text = formatRequestHead(request);
   assert.ok(text.endsWith('\r\n\r\n'));
@@ -50,6 +52,7 @@ test('the trace that a request is a part of is told in place of what the caller 
   const outside = ['Traceparent: theirs', 'tracestate: a=1', 'tracestate: b=2'];
   const told = (lines: string[]): string[] => lines.filter((line) => /^trace/i.test(line));
   assert.deepEqual(told(sent(outside)), outside);
+  assert.ok(sent(['X: 1'], {}, { traceparent: 'ours' }).includes('X: 1'));
   assert.deepEqual(told(sent(outside, {}, { traceparent: 'ours' })), ['traceparent: ours']);
   assert.deepEqual(told(sent([], {}, { traceparent: 'ours', tracestate: 'c=3' })), [
     'traceparent: ours',
@@ -59,7 +62,8 @@ test('the trace that a request is a part of is told in place of what the caller 
 
 test('the Destination of WebDAV is called as the resource where it is called as the front, and else stays', () => {
   const told = (value: string): string | undefined =>
-    sent([`Destination: ${value}`]).find((line) => line.startsWith('Destination'));
+    sent([`Destination: ${value}`, 'Overwrite: F']).find((line) => line.startsWith('Destination'));
+  assert.ok(sent(['Destination: https://shop/a', 'Overwrite: F']).includes('Overwrite: F'));
   for (const [value, expected] of [
     ['https://shop/a%20b?c', 'http://erp:8080/a%20b?c'],
     ['https://SHOP:443/a', 'http://erp:8080/a'],
@@ -155,6 +159,25 @@ test('a balancer that is trusted is believed, and the list goes on', () => {
   assert.ok(!lines.some((line) => line.startsWith('Client-Cert')));
 });
 
+test('what a balancer that is trusted does not tell of its callers the gateway does', () => {
+  const lines = sent(['X-Forwarded-For: 198.51.100.1', 'X-Real-IP: 198.51.100.1'], { trusted: true });
+  for (const line of [
+    'X-Forwarded-For: 198.51.100.1, 192.0.2.7',
+    'X-Real-IP: 198.51.100.1',
+    'X-Forwarded-Proto: https',
+    'X-Forwarded-Port: 443',
+    'X-Forwarded-Host: shop',
+  ])
+    assert.ok(lines.includes(line), line);
+});
+
+test('a request that has no ID of its own gets the tracking ID, and one for another protocol asks for it', () => {
+  assert.ok(sent([]).includes('X-Request-ID: t.1'));
+  const lines = sent(['TE: trailers'], {}, null, { upgrade: 'websocket' });
+  assert.deepEqual(lines.slice(-2), ['Connection: Upgrade', 'Upgrade: websocket']);
+  assert.ok(!sent(['TE: gzip']).some((line) => line.startsWith('TE')));
+});
+
 test('a certificate is passed on as RFC 9440 has it', () => {
   assert.ok(sent([], { certificate: Buffer.from([1, 2, 3]) }).includes('Client-Cert: :AQID:'));
 });
@@ -181,6 +204,8 @@ const upgrades: [value: string, passed: string | null][] = [
   ['websocket', 'websocket'],
   ['h2c', null],
   ['h2c, websocket', 'websocket'],
+  ['websocket,', 'websocket'],
+  [',', null],
   ['TLS/1.2, HTTP/2.0', null],
   ['foo/2', 'foo/2'],
 ];
@@ -225,12 +250,18 @@ const cookies: [cookie: string, rewritten: string][] = [
   ['a=b; Domain=corp; Secure', 'a=b; Secure'],
   ['a=b; Domain=other.corp', 'a=b; Domain=other.corp'],
   ['domain=x; Path=/', 'domain=x; Path=/'],
+  ['a=b; Path=/; Domain=rp.corp', 'a=b; Path=/; Domain=rp.corp'],
 ];
 for (const [cookie, rewritten] of cookies) {
   test(`a cookie of the resource is one of the front: ${cookie}`, () => {
     assert.equal(rewriteCookie(cookie, names), rewritten);
   });
 }
+
+test('a cookie of the resource has no domain where the front has no name that can be one', () => {
+  for (const front of ['192.0.2.7:8443', 'localhost', '[::ffff:192.0.2.7]'])
+    assert.equal(rewriteCookie('a=b; Domain=erp.corp', { ...names, front }), 'a=b', front);
+});
 
 test('a Refresh of the resource leads to the front, and one to elsewhere stays', () => {
   for (const [value, rewritten] of [
@@ -253,11 +284,19 @@ test('answers lose what was meant for this hop, and gain Via', () => {
     'Transfer-Encoding: chunked',
     'X: 1',
     'Content-Location: http://erp.corp:8080/x',
+    'Set-Cookie: a=b; Domain=erp.corp',
+    'Set-Cookie: c=d',
   ];
   const got = forwardAnswer(fields(...lines), '1.1', names);
   assert.deepEqual(
     got.map(({ name, value }) => `${name}: ${value}`),
-    ['X: 1', 'Content-Location: https://shop.example/x', 'Via: 1.1 postern'],
+    [
+      'X: 1',
+      'Content-Location: https://shop.example/x',
+      'Set-Cookie: a=b; Domain=shop.example',
+      'Set-Cookie: c=d',
+      'Via: 1.1 postern',
+    ],
   );
 });
 

@@ -471,6 +471,25 @@ test('what OPEN says of its sender goes back in RESUME with no more than a name'
   assert.deepEqual(owners[0]?.stream.peer, rawName);
 });
 
+test('OPEN for another boot of this process is not taken: its first may have reached the former’s resource', async () => {
+  const { clock, node, raw, owners } = await world();
+  raw.open(1, { id: node.self.id, bootId: 'former' });
+  raw.open(3, { id: node.self.id, bootId: 'former' }, { attempt: 2 });
+  await clock.advance(1);
+  assert.equal(owners.length, 0);
+  assert.deepEqual([raw.resets(1)[0]?.code, raw.resets(3)[0]?.code], [ResetCode.NotRelayed, ResetCode.PathLost]);
+});
+
+test('streams that are picked are reset at once with what is said of it, and no others', async () => {
+  const { clock, node, raw, owners } = await world();
+  for (const stream of [1, 3]) raw.open(stream, node.self, { meta: stream });
+  await clock.advance(1);
+  assert.equal(node.resetStreams(({ metadata }) => metadata === 3, ResetCode.Denied, 'the list'), 1);
+  await clock.advance(1);
+  assert.deepEqual([raw.resets(1), raw.resets(3)], [[], [{ code: ResetCode.Denied, text: 'the list' }]]);
+  assert.deepEqual([...node.streams.values()], [owners[0]?.stream]);
+});
+
 test('OPEN above streamsPerSessionMax is refused with Limit', async () => {
   const { clock, node, raw, owners } = await world({ streamsPerSessionMax: 2 });
   for (const stream of [1, 3, 5]) raw.open(stream, node.self);

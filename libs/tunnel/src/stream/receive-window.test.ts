@@ -180,6 +180,28 @@ test('undelivered bytes count on when a stream moves to another session', () => 
   assert.ok(second.used >= window.limit - window.delivered && second.used >= 200_000);
 });
 
+test('a move that finds no floor changes nothing: what was taken stays taken, and goes back once', () => {
+  const first = new Budget(2 ** 28);
+  const second = new Budget(floor);
+  assert.ok(second.take(floor));
+  const window = makeWindow(first);
+  const { limit } = window;
+  const { used } = first;
+  assert.equal(window.restart(second, false), false);
+  assert.deepEqual([window.limit, first.used, second.used], [limit, used, floor]);
+  window.release();
+  assert.deepEqual([first.used, first.spare()], [0, new Budget(2 ** 28).spare()]);
+});
+
+test('what a window had while there was plenty goes back as it is used up, where others have taken the rest', () => {
+  const budget = new Budget(2 ** 30);
+  const window = makeWindow(budget);
+  budget.takeUpTo(budget.free);
+  window.received = window.delivered = window.limit;
+  window.renew(0, null);
+  assert.equal(budget.free, limits.windowBytesInitial - floor);
+});
+
 test('one renewal takes at most a quarter of what is free', () => {
   const budget = new Budget(2 ** 20);
   const window = makeWindow(budget);
