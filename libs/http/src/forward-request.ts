@@ -82,6 +82,7 @@ export function formatRequestHead(request: RequestForward): string {
   let wantsTrailers = false;
   let requestId = false;
   const before: Partial<Record<'forwarded' | 'x-forwarded-for', string>> = {};
+  const balancers = new Set<string>();
   for (const { name, key, value } of fields) {
     if (hop.has(key)) {
       if (key === 'te' && /^trailers$/i.test(value)) wantsTrailers = true;
@@ -92,7 +93,10 @@ export function formatRequestHead(request: RequestForward): string {
     if (isTold(key)) {
       if (caller.trusted && (key === 'forwarded' || key === 'x-forwarded-for')) {
         before[key] = before[key] === undefined ? value : `${before[key]}, ${value}`;
-      } else if (caller.trusted && isBalancers(key)) text += `${name}: ${value}\r\n`;
+      } else if (caller.trusted && isBalancers(key)) {
+        text += `${name}: ${value}\r\n`;
+        balancers.add(key);
+      }
       continue;
     }
     if (key === 'destination' && request.destination !== null) {
@@ -104,7 +108,7 @@ export function formatRequestHead(request: RequestForward): string {
   }
   if (request.framing.kind === 'length') text += `Content-Length: ${request.framing.length}\r\n`;
   else if (request.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-  text += callerFields(request, before, caller.trusted && has(fields, 'x-forwarded-proto'));
+  text += callerFields(request, before, balancers);
   if (trace !== null) {
     text += `traceparent: ${trace.traceparent}\r\n`;
     if (trace.tracestate !== undefined) text += `tracestate: ${trace.tracestate}\r\n`;
@@ -160,16 +164,18 @@ function isBalancers(key: string): boolean {
 function callerFields(
   { caller, port, version, trackingId }: RequestForward,
   before: Partial<Record<'forwarded' | 'x-forwarded-for', string>>,
-  keepsOthers: boolean,
+  balancers: ReadonlySet<string>,
 ): string {
   const { address, scheme, authority, certificate } = caller;
   const node = address.includes(':') ? `"[${address}]"` : address;
   const host = authority === '' ? '' : `;host=${/^[\w.-]+$/.test(authority) ? authority : `"${authority}"`}`;
   let text = `Forwarded: ${listed(before.forwarded)}for=${node}${host};proto=${scheme}\r\n`;
   text += `X-Forwarded-For: ${listed(before['x-forwarded-for'])}${address}\r\n`;
-  if (!keepsOthers) {
-    text += `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`;
-    if (authority !== '') text += `X-Forwarded-Host: ${authority}\r\n`;
+  // A port or host beside a scheme that another tells would be of another call.
+  if (!balancers.has('x-forwarded-proto')) {
+    text += `X-Forwarded-Proto: ${scheme}\r\n`;
+    if (!balancers.has('x-forwarded-port')) text += `X-Forwarded-Port: ${port}\r\n`;
+    if (!balancers.has('x-forwarded-host') && authority !== '') text += `X-Forwarded-Host: ${authority}\r\n`;
   }
   if (certificate !== null) text += `Client-Cert: :${certificate.toString('base64')}:\r\n`;
   return `${text}Via: ${version} ${viaName}\r\n${trackingField}: ${trackingId}\r\n`;
@@ -177,8 +183,4 @@ function callerFields(
 
 function listed(before: string | undefined): string {
   return before === undefined || before === '' ? '' : `${before}, `;
-}
-
-function has(fields: readonly Field[], key: string): boolean {
-  return fields.some((field) => field.key === key);
 }

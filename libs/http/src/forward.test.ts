@@ -171,6 +171,15 @@ test('what a balancer that is trusted does not tell of its callers the gateway d
     assert.ok(lines.includes(line), line);
 });
 
+test('what a balancer that is trusted tells of its callers is told once', () => {
+  const told = ['X-Forwarded-Host: a.b', 'X-Forwarded-Port: 8443'];
+  const lines = sent(told, { trusted: true });
+  assert.deepEqual(
+    lines.filter((line) => /^x-forwarded-(?:host|port|proto)/i.test(line)),
+    [...told, 'X-Forwarded-Proto: https'],
+  );
+});
+
 test('a request that has no ID of its own gets the tracking ID, and one for another protocol asks for it', () => {
   assert.ok(sent([]).includes('X-Request-ID: t.1'));
   const lines = sent(['TE: trailers'], {}, null, { upgrade: 'websocket' });
