@@ -477,14 +477,20 @@ test('OPEN for another boot of this process is not taken: its first may have rea
   raw.open(3, { id: node.self.id, bootId: 'former' }, { attempt: 2 });
   await clock.advance(1);
   assert.equal(owners.length, 0);
-  assert.deepEqual([raw.resets(1)[0]?.code, raw.resets(3)[0]?.code], [ResetCode.NotRelayed, ResetCode.PathLost]);
+  assert.deepEqual(
+    [raw.resets(1)[0]?.code, raw.resets(3)[0]?.code],
+    [ResetCode.NotRelayed, ResetCode.PathLost],
+  );
 });
 
 test('streams that are picked are reset at once with what is said of it, and no others', async () => {
   const { clock, node, raw, owners } = await world();
   for (const stream of [1, 3]) raw.open(stream, node.self, { meta: stream });
   await clock.advance(1);
-  assert.equal(node.resetStreams(({ metadata }) => metadata === 3, ResetCode.Denied, 'the list'), 1);
+  assert.equal(
+    node.resetStreams(({ metadata }) => metadata === 3, ResetCode.Denied, 'the list'),
+    1,
+  );
   await clock.advance(1);
   assert.deepEqual([raw.resets(1), raw.resets(3)], [[], [{ code: ResetCode.Denied, text: 'the list' }]]);
   assert.deepEqual([...node.streams.values()], [owners[0]?.stream]);
