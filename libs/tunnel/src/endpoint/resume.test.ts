@@ -443,6 +443,9 @@ test('when OPENED was lost, the acceptor’s RESUME opens the stream', async () 
   await clock.advance(5);
   assert.equal(owner.opened, true);
   assert.deepEqual(first.raw.received(1), patternBytes(0, 60, 40));
+  first.raw.data(1, patternBytes(1, 0, 10));
+  await clock.advance(5);
+  assert.deepEqual([owner.received, owner.reset], [10, null]);
 });
 
 test('RESUME is taken only from the same gateway, client and boot, or a trusted node', async () => {

@@ -11,6 +11,7 @@ import {
   FrameType,
 } from '../frame/frame.ts';
 import type { Limits } from '../limit.ts';
+import { datagramMemory } from '../memory/datagram-memory.ts';
 import { rawKey, RawPeer } from '../raw-peer.ts';
 import { connect, patternBytes, TestClock, testEndpoint, TestOwner } from '../test-world.ts';
 
@@ -109,6 +110,24 @@ test('a reset ends both directions at both ends, with code and text', async () =
     assert.deepEqual([node.streams.size, client.streams.size], [0, 0]);
     assert.equal(node.memory.sendReserved + client.memory.sendReserved, 0);
   }
+});
+
+test('a stream that was reset keeps nothing, not what waited in it and not what is written to it after', async () => {
+  const { clock, node, open } = await pair();
+  const [{ stream }] = await open();
+  const datagrams = datagramMemory.used;
+  stream.sendDatagram(Buffer.alloc(100));
+  assert.ok(datagramMemory.used > datagrams);
+  stream.reset(ResetCode.Cancelled, 'test');
+  assert.equal(stream.room, 0);
+  stream.write(Buffer.alloc(100_000));
+  stream.writeCopy(Buffer.alloc(100_000));
+  stream.end();
+  assert.equal(stream.sendDatagram(Buffer.alloc(100)), 1);
+  await clock.advance(5);
+  const { receiveReserved, sendReserved } = node.memory;
+  assert.deepEqual([receiveReserved, sendReserved, stream.bufferedBytes], [0, 0, 0]);
+  assert.equal(datagramMemory.used, datagrams);
 });
 
 test('early bytes are kept and handed on when the stream is accepted, small ones together', async () => {
