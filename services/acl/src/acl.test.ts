@@ -552,6 +552,23 @@ test('what was deleted while acl was away is dropped when it is back', async (t)
   assert.equal(await policyOf(bus, 'plant'), undefined);
 });
 
+test('the source rules of a destination that was deleted while acl was away are dropped when it is back, and no others', async (t) => {
+  const { bus, router, acl, make } = await setUp(t);
+  for (const id of ['db', 'kept']) {
+    router.destinations.add(id);
+    await ask(bus, putSourceRules, { gatewayId: 'plant', destinationId: id, input: { restricted: true } });
+  }
+  await acl.stop();
+  router.destinations.delete('db');
+  router.deleted.add('db');
+  const again = make();
+  const dropped = policies(bus, (items) => items.get('plant')?.sourceRules.length === 1);
+  await again.start();
+  t.after(() => again.stop());
+  await dropped;
+  await ask(bus, getSourceRules, { gatewayId: 'plant', destinationId: 'kept' });
+});
+
 test('nothing is dropped on the word of a cache while the router does not confirm it', async (t) => {
   const { bus, router } = await setUp(t);
   const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
