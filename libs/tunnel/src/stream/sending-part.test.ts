@@ -24,6 +24,37 @@ test('what goes out as it lies is held until it was written, also where the peer
   assert.ok(!isHeld(slab));
 });
 
+test('the end follows the last byte, however late the credit for that comes', () => {
+  const part = new SendingPart(defaultLimits, new Budget(2 ** 24));
+  const send = (): void => {
+    const batch = new Batch(131_072, Buffer.alloc(stagingBytes(131_072)));
+    part.writeTo(batch, 1, 65_536);
+    batch.release();
+  };
+  part.writeCopy(Buffer.alloc(100));
+  part.end();
+  part.raise(60);
+  send();
+  assert.equal(part.acknowledge(61, 60), false, 'no end was sent');
+  part.raise(100);
+  send();
+  assert.deepEqual([part.acknowledge(101, 100), part.finished], [true, true]);
+});
+
+test('what is kept above the floor is the budget’s from when it is written until it is acknowledged', () => {
+  const budget = new Budget(2 ** 24);
+  const part = new SendingPart(defaultLimits, budget);
+  const above = 100_000;
+  part.writeCopy(Buffer.alloc(defaultLimits.floorBytes + above));
+  assert.equal(budget.used, above);
+  part.raise(2 ** 24);
+  const batch = new Batch(2 ** 18, Buffer.alloc(stagingBytes(2 ** 18)));
+  part.writeTo(batch, 1, 2 ** 18);
+  batch.release();
+  part.acknowledge(above, 2 ** 24);
+  assert.equal(budget.used, 0);
+});
+
 /** A part that has `pieces` whole frames to send, each in a slab, and what it sends in one turn. */
 function partWithPieces(pieces: number): { part: SendingPart; pieceBytes: number; send: () => number } {
   const part = new SendingPart(defaultLimits, new Budget(2 ** 24));
