@@ -277,9 +277,9 @@ export class Exchange implements ConnectionUser, Running {
 
   onHead(head: ResponseHead, framing: Framing): void {
     this.#quietSince = performance.now();
-    this.#sink.sendHead({ head, framing, fields: this.#forward(head) });
-    this.#headSent = true;
     this.#status = head.status;
+    this.#sink.sendHead({ head, framing, fields: this.#forward(head), takesRest: this.#takesRest });
+    this.#headSent = true;
   }
 
   onBody(piece: Buffer, slab: Slab | null): void {
@@ -290,9 +290,12 @@ export class Exchange implements ConnectionUser, Running {
     this.#sink.sendEnd(trailers.length === 0 ? trailers : forwardTrailers(trailers));
     this.#sink.flush();
     this.#answered = true;
-    // Who has not refused it, and does not close, may want the rest of the request all the same (RFC 9110, 7.5).
-    const restIsWanted = !this.#requestEnded && this.#status < 400 && this.#connection?.readsOn === true;
-    if (!restIsWanted) this.#settle();
+    if (this.#requestEnded || !this.#takesRest) this.#settle();
+  }
+
+  /** Who has not refused the request, and does not close, may want the rest of it all the same (RFC 9110, 7.5). */
+  get #takesRest(): boolean {
+    return this.#status < 400 && this.#connection?.readsOn === true;
   }
 
   #settle(): void {

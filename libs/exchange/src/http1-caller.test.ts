@@ -58,7 +58,7 @@ test('an answer that cannot be completed resets the connection under TLS, and th
     const connection = new Http1Caller(testDoor(closed.resolve), server, testFacts, 'id');
     connection.start(Buffer.alloc(0));
     const head = { status: 200, reason: 'OK', minor: 1 as const, fields: [] };
-    connection.sendHead({ head, framing: { kind: 'length', length: 100 }, fields: [] });
+    connection.sendHead({ head, framing: { kind: 'length', length: 100 }, fields: [], takesRest: true });
     connection.flush();
     caller.resume();
     await once(caller, 'data');
@@ -75,7 +75,7 @@ test('an answer behind which the connection ends is not cut while its caller tak
     caller.pause();
     const body = Buffer.alloc(8_000_000);
     const head = { status: 200, reason: 'OK', minor: 1 as const, fields: [] };
-    connection.sendHead({ head, framing: { kind: 'length', length: body.length }, fields: [] });
+    connection.sendHead({ head, framing: { kind: 'length', length: body.length }, fields: [], takesRest: true });
     connection.sendBody(body, null);
     connection.flush();
     connection.drain();
@@ -94,7 +94,7 @@ test('an answer that its caller does not take ends the connection', () =>
     const connection = new Http1Caller(testDoor(closed.resolve), server, testFacts, 'id');
     caller.pause();
     const head = { status: 200, reason: 'OK', minor: 1 as const, fields: [] };
-    connection.sendHead({ head, framing: { kind: 'close' }, fields: [] });
+    connection.sendHead({ head, framing: { kind: 'close' }, fields: [], takesRest: true });
     connection.sendBody(Buffer.alloc(8_000_000), null);
     connection.flush();
     const begun = performance.now();

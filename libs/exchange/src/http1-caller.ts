@@ -18,7 +18,6 @@ import {
   type RequestHead,
   type ResponseHead,
   endsConnection,
-  listOf,
   parseRequestHead,
   requestFraming,
   skipEmptyLines,
@@ -296,9 +295,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     // HTTP/1.0 has no other end of a body whose length nobody knows.
     this.#endsByClose = minor === 0 && (kind === 'chunked' || kind === 'close');
     if (this.#endsByClose) this.#keep = false;
-    // Who says that it closes, while the request is not whole, reads no more of it: nor is there a next one (RFC 9112, 9.6).
-    if (this.#reader !== null && listOf(answer.head.fields, 'connection').includes('close'))
-      this.#keep = false;
+    // Nobody takes the rest of the request, so where the next one begins will not be known (RFC 9112, 9.6).
+    if (this.#reader !== null && !answer.takesRest) this.#keep = false;
     if (this.#door.draining()) this.#keep = false;
     this.#answers.addHead(answer, minor, this.#keep);
   }

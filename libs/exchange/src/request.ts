@@ -58,6 +58,8 @@ export interface Answer {
   framing: Framing;
   /** The fields that go on, but those of the framing. */
   fields: readonly Field[];
+  /** The rest of a request that is not whole is still taken. */
+  takesRest: boolean;
 }
 
 /** The caller's side of one request. */

@@ -128,12 +128,12 @@ export class ResourceConnection implements StreamEvents, BodySink {
 
   /** Whether both messages ended in order and the next request may follow. */
   get reusable(): boolean {
-    return this.readsOn && this.#requestEnded;
+    return this.usable && this.readsOn && this.#requestEnded;
   }
 
-  /** Whether the resource, which has answered, may still want the rest of the request. */
+  /** Whether the resource, which answers or has answered, may still want the rest of the request. */
   get readsOn(): boolean {
-    return this.usable && this.#keepable;
+    return this.stream.phase === 'open' && this.#keepable;
   }
 
   /** Sends a request's head; its body follows. `text` is Latin-1. */

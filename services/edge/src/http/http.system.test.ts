@@ -99,6 +99,22 @@ test('100-continue is the resource’s to say', () =>
     assert.doesNotMatch(answer, /Content-Length/);
   }));
 
+for (const [what, framing, end] of [
+  ['an error before the body that it waited with', 'Content-Length: 2\r\n\r\nno', 'no'],
+  ['an answer that ends with its connection', '\r\nok', '2\r\nok\r\n'],
+] as const) {
+  test(`a caller that is answered with ${what} is told that its connection ends`, () =>
+    withHttp(async ({ caller, connection }) => {
+      const one = caller().send(
+        'PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
+      );
+      const resource = await connection();
+      await resource.got('Expect: 100-continue');
+      resource.answer(`HTTP/1.1 ${end === 'no' ? '401 Unauthorized' : '200 OK'}\r\n${framing}`);
+      assert.match(await one.got(end), /^HTTP\/1.1 [24]0[01] [^]*\r\nConnection: close\r\n/);
+    }));
+}
+
 test('a resource that closes behind an early answer is heard by the caller, who sends no more on that connection', () =>
   withHttp(async ({ caller, connection }) => {
     const one = caller().send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\nsome');
