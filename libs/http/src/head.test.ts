@@ -24,6 +24,8 @@ const taken: [what: string, text: string, path: string, framing: object][] = [
   ['empty lines before it', '\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n', '/a', { kind: 'none' }],
   ['bytes beyond ASCII', 'GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n', '/%C3%A9', { kind: 'none' }],
   ['a host with a port', 'GET / HTTP/1.1\r\nHost: a:80\r\n\r\n', '/', { kind: 'none' }],
+  ['a host with an empty port', 'GET / HTTP/1.1\r\nHost: a:\r\n\r\n', '/', { kind: 'none' }],
+  ['an empty port in one place', 'GET http://a:/b HTTP/1.1\r\nHost: a\r\n\r\n', '/b', { kind: 'none' }],
   ['an IPv6 host', 'GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n', '/', { kind: 'none' }],
   ['the absolute form', 'GET http://a/b?c HTTP/1.1\r\nHost: a:80\r\n\r\n', '/b', { kind: 'none' }],
   ['the absolute form without a path', 'GET http://a HTTP/1.1\r\nHost: a\r\n\r\n', '/', { kind: 'none' }],
@@ -48,6 +50,15 @@ for (const [what, text, path, framing] of taken) {
     assert.deepEqual(request.framing, framing);
   });
 }
+
+test('a host with an empty port is called without it', () => {
+  for (const [host, called] of [
+    ['a:', 'a'],
+    ['[::1]:', '[::1]'],
+    ['a:80', 'a:80'],
+  ] as const)
+    assert.equal(read(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).target.authority, called);
+});
 
 const host = 'Host: a\r\n';
 const chunkedLine = 'Transfer-Encoding: chunked\r\n';

@@ -8,14 +8,14 @@ import type { RequestHead } from './head.ts';
 
 /** Where a request goes. `path` is "*" for `OPTIONS *`, else it begins with "/". */
 export interface RequestTarget {
-  /** Host and port as the caller wrote them; null for HTTP/1.0 without Host. */
+  /** Host and port as the caller wrote them, without an empty port; null for HTTP/1.0 without Host. */
   authority: string | null;
   path: string;
   /** With its "?"; empty when there is none. */
   query: string;
 }
 
-const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
+const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{0,5})?$/;
 const absoluteForm = /^(https?):\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i;
 
 /** Reads target and Host of a request. Throws `HttpFault`. */
@@ -24,9 +24,9 @@ export function readTarget(head: RequestHead): RequestTarget {
   if (method === 'CONNECT' || method === 'TRACE') {
     throw new HttpFault('HTTP_METHOD', `${method} is not served`);
   }
-  const host = single(head.fields, 'host');
-  if (host === undefined && head.minor === 1) throw malformed('no Host field');
-  if (host !== undefined) checkAuthority(host);
+  const named = single(head.fields, 'host');
+  if (named === undefined && head.minor === 1) throw malformed('no Host field');
+  const host = named === undefined ? undefined : readAuthority(named);
   if (target.includes('#')) throw malformed('a fragment in the request target');
   if (target.startsWith('/')) return splitPath(target, host ?? null);
   if (target === '*' && method === 'OPTIONS') return { authority: host ?? null, path: '*', query: '' };
@@ -45,7 +45,8 @@ export function hostOf(authority: string): string {
 export function portOf(authority: string, scheme: 'http' | 'https'): number {
   const colon = authority.lastIndexOf(':');
   if (colon < 0 || authority.endsWith(']')) return scheme === 'https' ? 443 : 80;
-  return Number(authority.slice(colon + 1));
+  const port = authority.slice(colon + 1);
+  return port === '' ? portOf(authority.slice(0, colon), scheme) : Number(port);
 }
 
 /** Host and port as they stand in Host: without the scheme's own port, IPv6 in brackets. */
@@ -57,8 +58,8 @@ export function authorityOf(host: string, port: number, scheme: 'http' | 'https'
 function readAbsolute(head: RequestHead, host: string | undefined): RequestTarget {
   const match = absoluteForm.exec(head.target);
   if (match === null) throw malformed('a request target that is neither a path nor an http URL');
-  const [, scheme = '', authority = '', path, query = ''] = match;
-  checkAuthority(authority);
+  const [, scheme = '', written = '', path, query = ''] = match;
+  const authority = readAuthority(written);
   if (host !== undefined && !isSame(authority, host, scheme.toLowerCase() === 'https' ? 'https' : 'http')) {
     throw malformed('a request target whose host is not that of the Host field');
   }
@@ -77,7 +78,9 @@ function splitPath(target: string, authority: string | null): RequestTarget {
     : { authority, path: target.slice(0, mark), query: target.slice(mark) };
 }
 
-function checkAuthority(text: string): void {
+/** Without an empty port, which says the same (RFC 3986, 6.2.3). */
+function readAuthority(text: string): string {
   if (!authorityForm.test(text))
     throw malformed('a Host that is not a host name or address with or without a port');
+  return text.endsWith(':') ? text.slice(0, -1) : text;
 }
