@@ -67,6 +67,8 @@ const told = new Set([
   'client-cert',
   'client-cert-chain',
   'postern-tracking-id',
+  // By CGI it becomes HTTP_PROXY, which many programs take for the proxy by which they go out (httpoxy).
+  'proxy',
   // Resources that heed these serve another path than the rules have judged.
   'x-original-url',
   'x-rewrite-url',
