@@ -11,6 +11,9 @@ import { Outgoing } from './outgoing.ts';
 import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
 import type { Answer } from './request.ts';
 
+/** The Date of now, made anew each second. */
+let dateNow = { second: 0, text: '' };
+
 const crlf = Buffer.from('\r\n');
 const lastChunk = Buffer.from('0\r\n\r\n');
 
@@ -31,6 +34,8 @@ export class Http1Answers {
   /** The head of an answer to a request of HTTP/1.`minor`, on a connection that is kept or not. */
   addHead({ head, framing, fields }: Answer, minor: 0 | 1, keeps: boolean): void {
     let text = statusLine(head.status, head.reason) + fieldLines(fields);
+    // Who passes on an answer that has none says when it came (RFC 9110, 6.6.1); of HTTP/2 Node does.
+    if (!fields.some(({ key }) => key === 'date')) text += dateLine();
     this.#chunked = minor === 1 && (framing.kind === 'chunked' || framing.kind === 'close');
     if (framing.kind === 'length') text += `Content-Length: ${framing.length}\r\n`;
     else if (framing.kind === 'none') text += lengthOfNone(head);
@@ -64,7 +69,7 @@ export class Http1Answers {
     const { head, trackingId, keeps } = about;
     const accept = head === null ? '' : acceptOf(head.fields);
     const { type, body } = refusalAnswer(cause, status, trackingId, accept);
-    let text = statusLine(status, STATUS_CODES[status] ?? 'Error');
+    let text = statusLine(status, STATUS_CODES[status] ?? 'Error') + dateLine();
     for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
     text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;
     if (!keeps) text += 'Connection: close\r\n';
@@ -75,6 +80,13 @@ export class Http1Answers {
 
 function statusLine(status: number, reason: string): string {
   return `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`;
+}
+
+function dateLine(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateNow.second)
+    dateNow = { second, text: `Date: ${new Date(second * 1000).toUTCString()}\r\n` };
+  return dateNow.text;
 }
 
 function fieldLines(fields: readonly Field[]): string {
