@@ -71,6 +71,19 @@ async function fault(promise: Promise<unknown>): Promise<[string, string]> {
   return [resetCodeName(error.reset), error.message];
 }
 
+async function breakOff(t: TestContext): Promise<{ code: string; text: string; port: number }> {
+  const server = createServer((socket) => void socket.once('data', () => socket.resetAndDestroy()));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { socket, explain } = await dial({ port }, found('127.0.0.1'));
+  socket.write('x');
+  const [error] = (await once(socket.resume(), 'error')) as [NodeJS.ErrnoException];
+  const { code, text } = explain(error);
+  return { code: resetCodeName(code), text, port };
+}
+
 /** When TCP will ask whether the other end is still there, as the kernel has it, to ten seconds; null for never. */
 function keepAliveTimerOf(localPort: number): number | null {
   const port = localPort.toString(16).toUpperCase().padStart(4, '0');
@@ -147,6 +160,15 @@ describe('resource dialer', () => {
     assert.equal(
       text,
       'the client has no file descriptors left (EMFILE): raise its limit (ulimit -n, LimitNOFILE)',
+    );
+  });
+
+  it('names the resource that breaks off, and where to look', async (t) => {
+    const { code, text, port } = await breakOff(t);
+    assert.equal(code, 'Cancelled');
+    assert.equal(
+      text,
+      `db.corp:${port} reset the connection (ECONNRESET): its log, or a firewall's, has the cause`,
     );
   });
 

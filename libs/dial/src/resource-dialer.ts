@@ -23,7 +23,14 @@ import {
   resolveName,
 } from './find-resource.ts';
 import type { MaterialSource } from './material.ts';
-import { type Place, ResourceError, connectFault, deniedFault, joinedFault } from './resource-error.ts';
+import {
+  type Place,
+  ResourceError,
+  brokenText,
+  connectFault,
+  deniedFault,
+  joinedFault,
+} from './resource-error.ts';
 import { type ResourceTls, secureResource } from './resource-tls.ts';
 import { type ResourceProxy, throughSocks } from './socks.ts';
 import { takeStep } from './step.ts';
@@ -50,8 +57,8 @@ export interface Dialled {
   readonly socket: Socket;
   /** Null where a proxy resolves the name. */
   readonly address: string | null;
-  /** What an error of the socket means; null where its code says it all. */
-  readonly explain: (error: NodeJS.ErrnoException) => { code: ResetCode; text: string } | null;
+  /** What an error of the socket means. */
+  readonly explain: (error: NodeJS.ErrnoException) => { code: ResetCode; text: string };
 }
 
 const keepAliveSecondsDefault = 60;
@@ -68,9 +75,13 @@ export async function dialResource(
     target.proxy === undefined
       ? await connectDirectly(parts, target, deadline, signal)
       : await connectByProxy(parts, target, target.proxy, deadline, signal);
-  if (target.tls === undefined) return { socket, address, explain: () => null };
+  const explain = (error: NodeJS.ErrnoException): { code: ResetCode; text: string } => ({
+    code: ResetCode.Cancelled,
+    text: brokenText(target, error),
+  });
+  if (target.tls === undefined) return { socket, address, explain };
   const secured = await secureResource(parts, { socket, target, tls: target.tls }, deadline, signal);
-  return { ...secured, address };
+  return { socket: secured.socket, address, explain: (error) => secured.explain(error) ?? explain(error) };
 }
 
 /** Whether the target would still be allowed; for streams that run when a list changes. */

@@ -95,6 +95,20 @@ function filesFault(end: DialingEnd, code: string | null, cause: unknown): Resou
   return new ResourceError(ResetCode.Limit, text, { cause });
 }
 
+/** A connection that was up and broke. */
+export function brokenText({ host, port }: Pick<Place, 'host' | 'port'>, error: unknown): string {
+  const code = systemCode(error) ?? errorText(error);
+  switch (code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return `${host}:${port} reset the connection (${code}): its log, or a firewall's, has the cause`;
+    case 'ETIMEDOUT':
+      return `${host}:${port} no longer answers (${code}): is it still up, or does a firewall forget idle connections?`;
+    default:
+      return `the connection to ${host}:${port} broke (${code})`;
+  }
+}
+
 /** One fault for all addresses: the code of the first that is not a denial, the texts of all. */
 export function joinedFault(faults: readonly ResourceError[]): ResourceError {
   const main = faults.find(({ reset }) => reset !== ResetCode.Denied) ?? faults[0];

@@ -75,7 +75,12 @@ test('an answer behind which the connection ends is not cut while its caller tak
     caller.pause();
     const body = Buffer.alloc(8_000_000);
     const head = { status: 200, reason: 'OK', minor: 1 as const, fields: [] };
-    connection.sendHead({ head, framing: { kind: 'length', length: body.length }, fields: [], takesRest: true });
+    connection.sendHead({
+      head,
+      framing: { kind: 'length', length: body.length },
+      fields: [],
+      takesRest: true,
+    });
     connection.sendBody(body, null);
     connection.flush();
     connection.drain();

@@ -95,7 +95,8 @@ test('no caller names another path than the one that was judged', () => {
 });
 
 test('no caller names the proxy by which a program behind CGI would go out', () => {
-  for (const trusted of [false, true]) assert.deepEqual(sent(['Proxy: evil:8080'], { trusted }), sent([], { trusted }));
+  for (const trusted of [false, true])
+    assert.deepEqual(sent(['Proxy: evil:8080'], { trusted }), sent([], { trusted }));
 });
 
 test('who called is told by the gateway alone', () => {

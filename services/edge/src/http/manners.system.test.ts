@@ -118,12 +118,16 @@ test('an answer without Date gets the time at which it came, one with Date keeps
     const end = await connection();
     await end.got('GET');
     end.answer('HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none');
-    const [, date = ''] = /\r\nDate: (\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)\r\n/.exec(await one.got('one')) ?? [];
+    const [, date = ''] =
+      /\r\nDate: (\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)\r\n/.exec(await one.got('one')) ?? [];
     assert.ok(Math.abs(Date.parse(date) - Date.now()) < 60_000, one.received);
     one.send('GET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
     await end.got('GET /2');
     end.answer('HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 3\r\n\r\ntwo');
-    assert.deepEqual((await one.got('two')).match(/\r\ndate: [^\r]*/gi), [`\r\nDate: ${date}`, '\r\ndate: then']);
+    assert.deepEqual((await one.got('two')).match(/\r\ndate: [^\r]*/gi), [
+      `\r\nDate: ${date}`,
+      '\r\ndate: then',
+    ]);
     const refused = caller().send('GET / HTTP/1.1\r\n\r\n');
     assert.match(await refused.ended(), /^HTTP\/1.1 400 [^]*\r\nDate: /);
   }));
