@@ -116,15 +116,17 @@ export const DestinationHosts = Type.Record(
 );
 export type DestinationHosts = Static<typeof DestinationHosts>;
 
+/** The longest that anybody waits for a resource to be reached, also where the destination has no time-out. */
+export const connectTimeoutSecondsMax = 180;
+
 const resourceOptions = {
   hosts: Type.Optional(DestinationHosts),
   proxy: ResourceProxy,
   connectTimeoutSeconds: Type.Integer({
     minimum: 0,
-    maximum: 180,
+    maximum: connectTimeoutSecondsMax,
     default: 30,
-    description:
-      '0: as long as the system of who dials tries; who waits for it is given up after three minutes',
+    description: '0: as long as the system of who dials tries, and three minutes at most',
   }),
   idleTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 604800, default: 0, description: '0 never' }),
   keepAliveSeconds: Type.Integer({

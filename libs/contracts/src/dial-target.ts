@@ -1,6 +1,6 @@
 /** How a client reaches a resource: part of OPEN's metadata, of tests and of health checks. */
 import { Type, type Static } from 'typebox';
-import { DestinationHosts, type DestinationResource } from './destination.ts';
+import { DestinationHosts, type DestinationResource, connectTimeoutSecondsMax } from './destination.ts';
 
 const host = Type.String({ minLength: 1, maxLength: 255 });
 const port = Type.Integer({ minimum: 1, maximum: 65535 });
@@ -13,7 +13,7 @@ export const DialTarget = Type.Object({
   protocol: Type.Optional(
     Type.Union([Type.Literal('tcp'), Type.Literal('udp')], { description: 'TCP where it is missing' }),
   ),
-  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 180 }),
+  connectTimeoutSeconds: Type.Integer({ minimum: 0, maximum: connectTimeoutSecondsMax }),
   somePath: Type.Optional(
     Type.Boolean({ description: 'requests follow whose paths the node asks the access lists about' }),
   ),
@@ -50,7 +50,8 @@ export function dialTargetOf(resource: DestinationResource): DialTarget {
     // Of HTTP each request is judged by its own path.
     ...(protocol === 'http' ? { somePath: true } : {}),
     ...(hosts === undefined ? {} : { hosts }),
-    connectTimeoutSeconds,
+    // Who dials hears of it, and says what it waited for before who waits gives up.
+    connectTimeoutSeconds: connectTimeoutSeconds || connectTimeoutSecondsMax,
     keepAliveSeconds,
     ...(proxy === null ? {} : { proxy }),
     ...(tls.mode === 'none' ? {} : { tls: { ...tls, mode: tls.mode } }),

@@ -6,7 +6,13 @@
  * the log and to the destination's last refusals.
  */
 import type { AccessList } from '@postern/access';
-import type { Feature, FrontRoute, Policy, Route } from '@postern/contracts';
+import {
+  type Feature,
+  type FrontRoute,
+  type Policy,
+  type Route,
+  connectTimeoutSecondsMax,
+} from '@postern/contracts';
 import {
   type Cause,
   type Errand,
@@ -28,7 +34,6 @@ import { callerCauseOf } from './voice.ts';
 
 /** Most clients and ways to them that are tried for one errand. */
 const triesMax = 8;
-const connectTimeoutSecondsMax = 180;
 /** What a client may take beyond the resource's own time-out to say so. */
 const answerGraceSeconds = 5;
 
