@@ -18,6 +18,7 @@ import {
   Gathered,
   HttpFault,
   type ResponseHead,
+  checkAnswerBegins,
   endsConnection,
   findHeadEnd,
   parseResponseHead,
@@ -301,6 +302,8 @@ export class ResourceConnection implements StreamEvents, BodySink {
     const known = held?.length ?? 0;
     const bytes = held === null ? piece : held.add(piece.subarray(from));
     const start = held === null ? from : 0;
+    // Who greets before it is asked, as SSH and SMTP do, may never end a head.
+    checkAnswerBegins(bytes, start);
     const end = findHeadEnd(bytes, start, this.#limits, known);
     if (end < 0) {
       this.#held ??= new Gathered(this.#keep(piece.subarray(from)));

@@ -25,6 +25,7 @@ export interface ResponseHead {
 const targetCharactersMax = 8_192;
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+const answerBeginning = Buffer.from('HTTP/1.');
 const emptyLine = Buffer.from('\r\n\r\n');
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
@@ -44,6 +45,13 @@ export function findHeadEnd(bytes: Buffer, from: number, limits: HeadLimits, kno
     if (lf === from || bytes[lf - 1] !== carriageReturn) throw malformed('a line that does not end in CR LF');
   }
   return -1;
+}
+
+/** Throws when what begins at `from` will be no answer, however it goes on. */
+export function checkAnswerBegins(bytes: Buffer, from: number): void {
+  const length = Math.min(answerBeginning.length, bytes.length - from);
+  if (bytes.compare(answerBeginning, 0, length, from, from + length) !== 0)
+    throw malformed('it does not begin with HTTP/1.: does another protocol answer on this port?');
 }
 
 /** Whether the message is the last of its connection. */

@@ -13,6 +13,7 @@ export { Gathered } from './gathered.ts';
 export {
   checkHeadSize,
   encodeTarget,
+  checkAnswerBegins,
   endsConnection,
   findHeadEnd,
   parseRequestHead,

@@ -295,6 +295,28 @@ test('a resource that says nothing in time is a 504', () =>
     { options: { httpAnswerTimeoutMs: 100 } },
   ));
 
+for (const greeting of ['SSH-2.0-OpenSSH_9.6\r\n', '220 mail ready\r\n', 'H', '\x4a\0\0\0\x0a8.0'])
+  test(`a service that speaks first, and no HTTP, is told at once: ${JSON.stringify(greeting)}`, () =>
+    withHttp(
+      async (world) => {
+        const { status, body } = await refusal(world);
+        assert.deepEqual([status, body['code']], [502, 'EDGE_HTTP_ANSWER_MALFORMED']);
+        assert.match(String(body['detail']), /does another protocol answer on this port\?/);
+      },
+      { respond: ({ socket }) => socket.write(greeting === 'H' ? 'HELO' : greeting, 'latin1') },
+    ));
+
+test('a client is told for how long its callers wait where the destination does not say', () =>
+  withHttp(async (world) => {
+    const { resourcePort: port } = world;
+    const resource = resourceOf({ host: '127.0.0.1', port, protocol: 'http', connectTimeoutSeconds: 0 });
+    world.setRoute({ resource });
+    await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
+    world.caller().send(get);
+    await (await world.connection()).got('GET');
+    assert.equal(world.client.streams[0]?.connectTimeoutSeconds, 180);
+  }));
+
 test('a caller that is slow with its head, or with its body, is a 408', () =>
   withHttp(
     async (world) => {
