@@ -31,6 +31,10 @@ import { Untaken } from './untaken.ts';
 import { UploadWindow } from './upload-window.ts';
 
 const nothing = Buffer.alloc(0);
+/** So often a caller may cancel at once all that it may ask at once, as when a page is left. */
+const cancelledTimes = 4;
+/** And so many requests each second. */
+const cancelledPerSecond = 33;
 
 /** One connection. */
 export class Http2Caller implements HttpConnection {
@@ -52,6 +56,9 @@ export class Http2Caller implements HttpConnection {
     const { head, requestsPerConnectionMax } = door.parts.bounds;
     this.#session = performServerHandshake(socket, {
       maxHeaderListPairs: head.fieldsMax + 8,
+      // Each request that is cancelled at once has reached a client already (rapid reset). Node would allow a thousand.
+      streamResetBurst: requestsPerConnectionMax * cancelledTimes,
+      streamResetRate: cancelledPerSecond,
       settings: { maxConcurrentStreams: requestsPerConnectionMax, maxHeaderListSize: head.headBytesMax },
     });
     const session: Http2Session = this.#session;

@@ -148,6 +148,23 @@ test('HEAD, 204, early answers and answers of the edge itself end as they should
     }),
   ));
 
+test('a caller that cancels more requests than a browser ever does loses its connection', () =>
+  withHttp((world) =>
+    withSession(world, async (session) => {
+      let asked = 0;
+      const left = new AbortController();
+      session.once('goaway', () => left.abort());
+      while (!left.signal.aborted) {
+        for (let index = 0; index < 20; index += 1, asked += 1)
+          ask(session, {}).close(constants.NGHTTP2_CANCEL);
+        await new Promise(setImmediate);
+      }
+      assert.ok(asked > 400, 'reloads of a page with a hundred images are no attack');
+      const dialled = world.client.streams.length;
+      assert.ok(dialled <= 600, `${dialled} came to the client`);
+    }),
+  ));
+
 test('an answer that breaks off is an error of the stream', () =>
   withHttp((world) =>
     withSession(world, async (session) => {
