@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
 import {
   type AccessRule,
@@ -85,13 +85,17 @@ async function breakOff(t: TestContext): Promise<{ code: string; text: string; p
 }
 
 /** When TCP will ask whether the other end is still there, as the kernel has it, to ten seconds; null for never. */
-function keepAliveTimerOf(localPort: number): number | null {
-  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+function keepAliveTimerOf({ localPort, remotePort }: Socket): number | null {
+  // Others may have the same port at one end.
+  const [local, remote] = [localPort, remotePort].map(
+    (port = 0) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
+  );
   const row = readFileSync('/proc/net/tcp', 'latin1')
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .find(([, local = '']) => local.endsWith(`:${port}`));
-  const [kind, hundredths = ''] = row?.[5]?.split(':') ?? [];
+    .find((columns) => columns[1] === local && columns[2] === remote);
+  assert.ok(row, `${local} ${remote} is not there`);
+  const [kind, hundredths = ''] = row[5]?.split(':') ?? [];
   return kind === '02' ? Math.round(Number.parseInt(hundredths, 16) / 1_000) * 10 : null;
 }
 
@@ -186,7 +190,7 @@ describe('resource dialer', () => {
       const timers: (number | null)[] = [];
       for (const keepAliveSeconds of [0, 600, undefined]) {
         const { socket } = await dial({ port, keepAliveSeconds, byEvents }, found('127.0.0.1'));
-        timers.push(keepAliveTimerOf(socket.localPort ?? 0));
+        timers.push(keepAliveTimerOf(socket));
         socket.destroy();
       }
       assert.deepEqual(timers, [null, 600, 60], `by events: ${byEvents}`);
