@@ -99,6 +99,14 @@ describe('first call', () => {
     const platform = await start(t);
     platform.callAnswer = { status: 404, body: '<h1>not here</h1>' };
     assert.equal((await failure(call(dialerFor(platform)))).code, 'CLIENT_NOT_A_PLATFORM');
+    platform.callAnswer = { status: 404, code: 'ADMIN_PATH_UNKNOWN' };
+    const { code, message } = await failure(call(dialerFor(platform)));
+    assert.equal(code, 'CLIENT_NOT_A_PLATFORM');
+    assert.match(message, /is the admin API: --connect is the port of first calls/);
+    const connectUrl = new URL(`https://localhost:${platform.node().port}`);
+    const atTunnels = await failure(call(dialerFor(platform, { connectUrl })));
+    assert.equal(atTunnels.code, 'CLIENT_NOT_A_PLATFORM');
+    assert.match(atTunnels.message, /does not answer in HTTP: is --connect the port of first calls/);
   });
 
   it('follows no redirect', async (t) => {

@@ -14,7 +14,7 @@ import {
 } from '@postern/contracts';
 import { Compile } from 'typebox/compile';
 import type { Dialer } from './dialer.ts';
-import { errorText } from '@postern/dial';
+import { errorText, systemCode } from '@postern/dial';
 import { ClientError } from '../errors.ts';
 import type { Grant } from './grant.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -102,6 +102,13 @@ async function exchange(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ClientError) throw error;
+    if (systemCode(error)?.startsWith('HPE_') === true) {
+      throw new ClientError(
+        'CLIENT_NOT_A_PLATFORM',
+        `${connectUrl.host} does not answer in HTTP: is --connect the port of first calls (443), and not that of tunnels?`,
+        { cause: error },
+      );
+    }
     throw new ClientError(
       'CLIENT_CONNECTION_FAILED',
       `${connectUrl.host} broke off the first call: ${errorText(error)}`,
@@ -164,6 +171,13 @@ function readProblem(
     return new ClientError(
       'CLIENT_NOT_A_PLATFORM',
       `${host} answered the first call with ${status} and no code of Postern: is --connect the platform's address?`,
+      retry,
+    );
+  }
+  if (problem.code.startsWith('ADMIN_')) {
+    return new ClientError(
+      'CLIENT_NOT_A_PLATFORM',
+      `${host} is the admin API: --connect is the port of first calls (443)`,
       retry,
     );
   }
