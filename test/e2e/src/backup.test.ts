@@ -280,6 +280,7 @@ async function kept({ documents: { url, database } }: Cluster): Promise<string[]
     'admin_idempotency',
     'releasedCertificates',
     'deleted',
+    'transactionHolders',
   ]);
   const client = new MongoClient(url);
   try {
