@@ -82,20 +82,28 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await using idle = await startProbe(site.front('echo'));
     const over = performance.now() + cutForMs;
     let [cuts, done] = [0, 0];
+    // Who comes while there is no tunnel waits for 3 s only: what is cut is under way.
+    let underWay = Promise.withResolvers<void>();
     const cutting = async (): Promise<void> => {
       while (performance.now() < over) {
         await passed(Math.random() * cutApartMs);
+        await underWay.promise;
         if (proxy.cut() > 0) cuts += 1;
       }
     };
     const calling = async (): Promise<void> => {
       for (; performance.now() < over; done += 1) {
-        await assertWhole(exchange(site.front('exchange'), { ...bytes, seed: 2_000 + done }));
+        await until('a tunnel is up', 10_000, () => proxy.connections > 0);
+        const running = exchange(site.front('exchange'), { ...bytes, seed: 2_000 + done });
+        await passedThrough(proxy, Math.random() * 8 * MIB);
+        underWay.resolve();
+        await assertWhole(running);
+        underWay = Promise.withResolvers();
         // The others in this file want processors too.
         await passed(cutApartMs / 4);
       }
     };
-    await Promise.all([cutting(), calling()]);
+    await Promise.all([cutting(), calling().finally(() => underWay.resolve())]);
     await idle.run();
     assert.ok(cuts > 10, `only ${cuts} cuts`);
     report(t, { fault: `tunnels cut ${cuts} times`, done, failed: 0, recoveredMs: idle.longestMs });
