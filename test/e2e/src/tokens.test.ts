@@ -102,7 +102,11 @@ onEachPlatform((booted) => {
     const { gateway } = site;
     const second = await admin.createToken(gateway.id, { note: 'second' });
     await using other = await connect(gateway.id, { token: second.token, name: 'other' });
-    await untilClients(platform(), gateway, 2);
+    // Where the other has its tunnel at another node only, none of the callers are its.
+    await until(
+      () => tunnelIds(platform(), gateway),
+      (ids) => ids.length === 4,
+    );
     const callers = Array.from({ length: 20 }, () => new Caller(site.front('echo')));
     await Promise.all(callers.map((caller) => caller.echo('before')));
 
