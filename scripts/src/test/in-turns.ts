@@ -1,10 +1,7 @@
-/**
- * The order in which steps run: as listed, three at a time where all may have company. A step of a cluster under a fault waits
- * more than it works: it takes a third of a processor, so three fill two.
- */
+/** The order in which steps run: as listed, two at a time where both may have company. */
 import type { Step } from './step.ts';
 
-const sideBySide = 3;
+const sideBySide = 2;
 
 /** Runs all of them; starts no more once `isOver` says so. Resolves when none runs. */
 export async function inTurns<S extends Pick<Step, 'alone'>>(

@@ -1,6 +1,6 @@
 /**
  * What is checked, in the order of its cost. Static checks are the commands of the root's package.json, so that a step
- * and the command a person types are the same; of the system tests three files at a time, each in a process
+ * and the command a person types are the same; of the system tests two files at a time, each in a process
  * of its own, but for those that ask for the machine.
  */
 import { globSync, readFileSync } from 'node:fs';
