@@ -63,14 +63,15 @@ describe('on a cluster of two nodes', () => {
     }
   }
 
-  test('two clients share the load; one is killed, and new callers are served by the other at once', async (t) => {
+  test('two clients share the load; one is killed, and once its tunnels are gone new callers are served by the other at once', async (t) => {
     await withTwoClients(async (site, second, callers) => {
       await second.kill();
+      // Whose OPEN is under way to it waits for it, as its callers do.
+      await until('its tunnels are gone', 10_000, async () => (await streamsByClient(site)).size === 1);
       const attempts = Array.from({ length: 20 }, (_, i) => tryEcho(site.front('echo', i % 2)));
       const recoveredMs = await inTime('new callers are served', 2_000, Promise.all(attempts));
       assert.deepEqual(new Set(await Promise.all(attempts)), new Set(['echoed']));
       report(t, { fault: 'one of two clients killed', done: attempts.length, failed: 0, recoveredMs });
-      await until('its tunnels are gone', 10_000, async () => (await streamsByClient(site)).size === 1);
       // Those of the dead one wait for it: nobody can tell a process that is gone from a network that is.
       let answered = 0;
       for (const caller of callers)
