@@ -57,7 +57,7 @@ test('one long body counts as many short ones', async () => {
   assert.equal(heard.length, 30);
 });
 
-test('a carrier is not read while its frames wait, and what it brought before it ended is handled', async () => {
+test('a carrier is not read while its frames wait, and what it brought before it ended is handled in turns too', async () => {
   const clock = new TestClock();
   const { node, heard } = nodeWith(clock);
   const [near, far] = memoryCarrierPair(clock);
@@ -75,8 +75,17 @@ test('a carrier is not read while its frames wait, and what it brought before it
   const before = heard.length;
   assert.ok(before < 100);
   far.destroy();
+  const heardBy: number[] = [];
+  const look = (): void => {
+    heardBy.push(heard.length);
+    if (heard.length < 1_000 && heardBy.length < 1_000) clock.soon(look);
+  };
+  look();
   await clock.advance(0);
   assert.ok(heard.length >= 1_000, `${heard.length} of what came before the end`);
+  const each = heardBy.map((count, turn) => count - (heardBy[turn - 1] ?? before));
+  assert.ok(Math.max(...each) <= 100, `${Math.max(...each)} frames in one turn`);
+  assert.equal(node.sessions.size, 0);
 });
 
 test('small pieces of a stream that are held come whole and in order', async () => {

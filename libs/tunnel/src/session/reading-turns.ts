@@ -76,6 +76,8 @@ export class Reading {
   readonly #held = new Fifo<Buffer>();
   /** How much of the first that is held was handled. */
   #at = 0;
+  /** Set when the carrier has ended: nothing comes behind what is held. */
+  #onEnd: (() => void) | null = null;
   #isOver = false;
 
   constructor(parts: ReadingParts) {
@@ -99,14 +101,16 @@ export class Reading {
     const scope = this.#parts.scope();
     if (this.#isOver || scope === null) return;
     const share = this.#parts.turns.of(scope);
-    if (this.#decodeHeld(share)) this.#parts.carrier.resume();
-    else if (!this.#isOver) share.waiting.push(this);
+    if (!this.#decodeHeld(share)) {
+      if (!this.#isOver) share.waiting.push(this);
+    } else if (this.#onEnd === null) this.#parts.carrier.resume();
+    else this.#onEnd();
   }
 
-  /** The carrier has ended: what it brought before is handled, and nothing comes after it. */
-  finish(): void {
-    this.#decodeHeld(unlimited);
-    this.close();
+  /** The carrier has ended: `onEnd` is called when what it brought before has had its turns. */
+  finish(onEnd: () => void): void {
+    if (this.#held.length === 0) onEnd();
+    else this.#onEnd = onEnd;
   }
 
   /** Lets go of what is held. */

@@ -134,16 +134,7 @@ export class Session implements FrameSink {
     this.handshake = new Handshake(this, this.#clock, this.#limits);
     this.#carrier.start({
       handleBytes: (chunk, slab = null) => this.#handleBytes(chunk, slab),
-      handleClose: (error) => {
-        this.#reading.finish();
-        this.destroy(
-          new TunnelError(
-            'TUNNEL_CARRIER_CLOSED',
-            error === null ? 'the connection was closed' : `the connection broke: ${error.message}`,
-            { cause: error },
-          ),
-        );
-      },
+      handleClose: (error) => this.#handleCarrierClose(error),
     });
   }
 
@@ -341,7 +332,7 @@ export class Session implements FrameSink {
   sendControlFrame(frame: Buffer): void {
     if (this.#phase === 'closed') return;
     const hasRoom = this.#outbox.sendControl(frame);
-    const waiting = this.#outbox.controlBytes;
+    const waiting = this.controlBytes;
     if ((hasRoom && waiting <= this.#limits.controlBytesMax) || this.#isGivenUp) return;
     this.#isGivenUp = true;
     const text = `${waiting} bytes of control frames wait for a peer that does not read`;
@@ -395,6 +386,16 @@ export class Session implements FrameSink {
     this.#keepalive.heard(this.#clock.now());
     if (this.#flight.handleReceived(chunk.length)) this.#outbox.flushSoon();
     this.#reading.take(chunk, slab);
+  }
+
+  /** What came before is handled first, in its turns; nothing goes out any more. */
+  #handleCarrierClose(error: Error | null): void {
+    const text = error === null ? 'the connection was closed' : `the connection broke: ${error.message}`;
+    this.usable = false;
+    this.#outbox.close();
+    this.#reading.finish(() =>
+      this.destroy(new TunnelError('TUNNEL_CARRIER_CLOSED', text, { cause: error })),
+    );
   }
 
   #handleBroken(error: unknown): void {
