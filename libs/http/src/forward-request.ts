@@ -49,6 +49,8 @@ export const viaName = 'postern';
 /** In requests and answers: names this one request in the logs. */
 export const trackingField = 'Postern-Tracking-Id';
 
+const otherSign = /[^a-z0-9-]/;
+
 const hop = new Set([
   'connection',
   'keep-alive',
@@ -155,7 +157,8 @@ export function isTold(key: string): boolean {
  * and to some servers whatever is neither letter nor digit.
  */
 export function asReadByCgi(key: string): string {
-  return key.replaceAll(/[^a-z0-9-]/g, '-');
+  // Nearly all are that spelling already, and this is asked of each field of each request.
+  return otherSign.test(key) ? key.replaceAll(/[^a-z0-9-]/g, '-') : key;
 }
 
 /** What a trusted balancer may say beside the two lists that are added to. Never a certificate, a tracking ID or another path. */
