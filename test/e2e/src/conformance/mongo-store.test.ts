@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { after, before, describe, it } from 'node:test';
+import { type TestContext, after, before, describe, it } from 'node:test';
 import { connectMongo, type StoredDocument } from '@postern/store';
 import { type StorePlace, testStore } from '@postern/store/conformance';
 import { testMigration } from '@postern/store/conformance/migration';
@@ -136,20 +136,26 @@ describe('MongoDB', () => {
         { cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'] },
       );
 
+    /** A process that has written the one document of a database, and waits before it commits. */
+    const withWriter = async (context: TestContext, name: string) => {
+      const database = `${server.database}_${name}`;
+      const store = await connectMongo(server.url, { database });
+      context.after(() => store.close());
+      const things = await store.collection<Thing>('things');
+      await things.insert({ id: 'a', revision: 1, count: 0 });
+      const process = other(database);
+      context.after(() => process.kill('SIGKILL'));
+      const lines = createInterface({ input: process.stdout as Readable })[Symbol.asyncIterator]();
+      assert.equal((await lines.next()).value, 'written');
+      return { store, things, process, lines };
+    };
+
     for (const [how, signal] of [
       ['is killed', 'SIGKILL'],
       ['stands still', 'SIGSTOP'],
     ] as const) {
       it(`waits for seconds only where that ${how}`, async (context) => {
-        const database = `${server.database}_${signal}`;
-        const store = await connectMongo(server.url, { database });
-        context.after(() => store.close());
-        const things = await store.collection<Thing>('things');
-        await things.insert({ id: 'a', revision: 1, count: 0 });
-        const process = other(database);
-        context.after(() => process.kill('SIGKILL'));
-        const lines = createInterface({ input: process.stdout as Readable })[Symbol.asyncIterator]();
-        assert.equal((await lines.next()).value, 'written');
+        const { store, things, process, lines } = await withWriter(context, signal);
         process.kill(signal);
         await store.transaction((within) => within(things).put({ id: 'a', revision: 1, count: 10 }));
         if (signal === 'SIGSTOP') {
@@ -162,15 +168,7 @@ describe('MongoDB', () => {
     }
 
     it('leaves it alone while that is there, however long it lasts', async (context) => {
-      const database = `${server.database}_long`;
-      const store = await connectMongo(server.url, { database });
-      context.after(() => store.close());
-      const things = await store.collection<Thing>('things');
-      await things.insert({ id: 'a', revision: 1, count: 0 });
-      const process = other(database);
-      context.after(() => process.kill('SIGKILL'));
-      const lines = createInterface({ input: process.stdout as Readable })[Symbol.asyncIterator]();
-      assert.equal((await lines.next()).value, 'written');
+      const { store, things, process, lines } = await withWriter(context, 'long');
       const put = { id: 'a', revision: 1, count: 10 };
       await assert.rejects(store.transaction((within) => within(things).put(put), { withinMs: 6_000 }));
       process.stdin?.write('go on\n');
