@@ -7,7 +7,7 @@ import { FrameDecoder, type FrameSink } from './frame/decoder.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
 import { decodeReset, encodeBody, encodeFrame, encodeOpen, encodeResume, FrameType } from './frame/frame.ts';
 import type { Session } from './session/session.ts';
-import { Wire, type TestClock } from './test-world.ts';
+import { testEndpoint, Wire, type TestClock } from './test-world.ts';
 
 /** A frame that came; DATA may come in several pieces. */
 export interface SeenFrame {
@@ -126,4 +126,24 @@ interface RawOpen {
 /** A key that is the number, for tests to read. */
 export function rawKey(stream: number): string {
   return stream.toString(16).padStart(32, '0');
+}
+
+/** The client of the worked session (docs/PROTOCOL.md), which says `pong` to what it hears and ends when it is ended. */
+export function pageClient(clock: TestClock): Endpoint {
+  return testEndpoint(clock, 'c1', {
+    self: { id: 'c1', bootId: 'c1ient-b00t' },
+    onOpen: (stream) => {
+      stream.events = {
+        onData: (piece) => {
+          stream.deliver(piece.length);
+          stream.writeCopy(Buffer.from('pong'));
+        },
+        onEnd: () => {
+          stream.deliverEnd();
+          stream.end();
+        },
+      };
+      stream.accept();
+    },
+  });
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeFrame, FrameType } from './frame.ts';
 import { type PinnedFrame, pinnedVersion } from './pinned-version.ts';
-import { RawPeer } from '../raw-peer.ts';
+import { pageClient, RawPeer } from '../raw-peer.ts';
 import { TestClock, testEndpoint } from '../test-world.ts';
 
 const pinned = pinnedVersion(1);
@@ -24,22 +24,7 @@ test('every frame of version 1 is pinned', () => {
 
 test('a node of version 1 is served by a client of today, in every byte', async () => {
   const clock = new TestClock();
-  const client = testEndpoint(clock, 'c1', {
-    self: { id: 'c1', bootId: 'c1ient-b00t' },
-    onOpen: (stream) => {
-      stream.events = {
-        onData: (piece) => {
-          stream.deliver(piece.length);
-          stream.writeCopy(Buffer.from('pong'));
-        },
-        onEnd: () => {
-          stream.deliverEnd();
-          stream.end();
-        },
-      };
-      stream.accept();
-    },
-  });
+  const client = pageClient(clock);
   const raw = new RawPeer(clock);
   const [hello] = saidBy('client');
   const up = client.connect(raw.wire.left, {

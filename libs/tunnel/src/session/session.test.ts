@@ -13,7 +13,7 @@ import type { Limits } from '../limit.ts';
 import type { CarrierEvents } from '../carrier/carrier.ts';
 import { memoryCarrierPair } from '../carrier/memory-carrier.ts';
 import { sessionExample } from '../frame/protocol-page.ts';
-import { rawName, RawPeer } from '../raw-peer.ts';
+import { pageClient, rawName, RawPeer } from '../raw-peer.ts';
 import { connect, TestClock, testEndpoint, TestOwner, Wire } from '../test-world.ts';
 
 /** A node that takes every stream, and a raw peer with a session to it. */
@@ -62,22 +62,7 @@ async function handshakeWith(bytes: Buffer): Promise<{ code: string; raw: RawPee
 
 test('the worked session of the protocol’s page is what a client says to that node', async () => {
   const clock = new TestClock();
-  const client = testEndpoint(clock, 'c1', {
-    self: { id: 'c1', bootId: 'c1ient-b00t' },
-    onOpen: (stream) => {
-      stream.events = {
-        onData: (piece) => {
-          stream.deliver(piece.length);
-          stream.writeCopy(Buffer.from('pong'));
-        },
-        onEnd: () => {
-          stream.deliverEnd();
-          stream.end();
-        },
-      };
-      stream.accept();
-    },
-  });
+  const client = pageClient(clock);
   const raw = new RawPeer(clock);
   const lines = sessionExample();
   const hello = lines.find(({ from }) => from === 'client')?.frame as Buffer;
