@@ -28,7 +28,8 @@ import { gatewayFor, type Peer } from '../session/peer.ts';
 import { type RelayHost, RelaySide, startRelay } from './relay.ts';
 import { ScopeRoom } from '../memory/scope-room.ts';
 import { ScopeBudgets } from '../memory/scope-budgets.ts';
-import { Session, type SessionOwner } from '../session/session.ts';
+import { Session } from '../session/session.ts';
+import type { SessionOwner } from '../session/session-owner.ts';
 import { ReadingTurns } from '../session/reading-turns.ts';
 import { isBetterSession } from '../session/session-choice.ts';
 import { newStreamKey } from '../stream/stream-key.ts';
@@ -351,15 +352,8 @@ export class Endpoint implements SessionOwner, StreamHost {
     const other = 'received' in frame ? null : (this.#options.onRelay?.(body.meta, body.to) ?? null);
     const meta = other === null ? {} : { meta: other.metadata };
     const passedOn = { ...rest, ...meta, ...gatewayFor(target.peer, scope), relayed: true };
-    const onAnswer = other?.onAnswer ?? null;
-    startRelay(
-      this.#relayHost,
-      { session, id, scope },
-      target,
-      { ...frame, body: passedOn },
-      noWay,
-      onAnswer,
-    );
+    const opening = { ...frame, body: passedOn };
+    startRelay(this.#relayHost, { session, id, scope }, target, opening, noWay, other?.onAnswer ?? null);
   }
 
   #tick(): void {

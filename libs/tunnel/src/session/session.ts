@@ -12,7 +12,7 @@ import type { Carrier, Transport } from '../carrier/carrier.ts';
 import type { Clock } from '../clock.ts';
 import { FrameDecoder, type FrameSink } from '../frame/decoder.ts';
 import { brokenProtocol, GoAwayCode, ResetCode, TunnelError } from '../error.ts';
-import { Flight, type ShortTraffic } from '../carrier/flight.ts';
+import { Flight } from '../carrier/flight.ts';
 import {
   decodeGoAway,
   decodeJson,
@@ -24,10 +24,9 @@ import {
   encodeGoAway,
   encodeReset,
   FrameType,
-  type Open,
-  type Resume,
 } from '../frame/frame.ts';
 import { Handshake } from './handshake.ts';
+import { LateAcknowledgements } from './late-acknowledgements.ts';
 import type { Limits } from '../limit.ts';
 import { Keepalive } from './keepalive.ts';
 import { Outbox } from './outbox.ts';
@@ -35,36 +34,9 @@ import type { PathEnd } from './path-end.ts';
 import { PathTable } from './path-table.ts';
 import { linkScope, type Peer } from './peer.ts';
 import { QuietWatch } from './quiet-watch.ts';
-import { Reading, type ReadingTurns } from './reading-turns.ts';
-import type { ScopeRoom } from '../memory/scope-room.ts';
+import { Reading } from './reading-turns.ts';
+import type { SessionOptions, SessionOwner } from './session-owner.ts';
 import type { Slab } from '../memory/slab.ts';
-
-/** What a session tells its endpoint. */
-export interface SessionOwner {
-  handleOpen(session: Session, id: number, open: Open): void;
-  handleResume(session: Session, id: number, resume: Resume): void;
-  handleControl(session: Session, body: unknown): void;
-  /** What was to be said did not fit a frame. */
-  handleControlLost(session: Session, error: TunnelError): void;
-  handleGoAway(session: Session, lastStream: number, text: string): void;
-  handleClose(session: Session, cause: TunnelError): void;
-}
-
-/** What a session is made with. */
-export interface SessionOptions {
-  carrier: Carrier;
-  clock: Clock;
-  limits: Limits;
-  /** Whether the carrier was dialled here. */
-  dialer: boolean;
-  /** Of which this session's is a part. */
-  receiveBudgetOf: (scope: string) => Budget;
-  shortTraffic: ShortTraffic;
-  readingTurns: ReadingTurns;
-  /** For control frames that wait, of all sessions. */
-  controlRoom: ScopeRoom;
-  owner: SessionOwner;
-}
 
 /** An end says once that it goes, and once more where it then cuts. Each costs a look at all paths. */
 const goAwaysMax = 4;
@@ -90,8 +62,7 @@ export class Session implements FrameSink {
   readonly #paths: PathTable;
   readonly #keepalive: Keepalive;
   readonly #quietWatch: QuietWatch;
-  readonly #lazy = new Set<PathEnd>();
-  #stopLazyTimer: (() => void) | null = null;
+  readonly #late: LateAcknowledgements;
   #goingAway = false;
   /** How often the peer has said GOAWAY. */
   #goAwaysHeard = 0;
@@ -121,6 +92,7 @@ export class Session implements FrameSink {
       scope: () => this.#peer?.scope ?? null,
       onError: (error) => this.#handleBroken(error),
     });
+    this.#late = new LateAcknowledgements(this.#clock, this.#limits.acknowledgeDelayMs);
     this.#paths = new PathTable(options.dialer, options.limits.streamsPerSessionMax);
     this.#receiveBudgetOf = options.receiveBudgetOf;
     this.#keepalive = new Keepalive(this.#limits, this.#clock.now());
@@ -247,12 +219,11 @@ export class Session implements FrameSink {
     this.#phase = 'closed';
     this.usable = false;
     this.#reading.close();
-    this.#stopLazyTimer?.();
+    this.#late.stop();
     this.#quietWatch.stop();
     const last = this.#outbox.close();
     if (gently) this.#carrier.end(last);
     else this.#carrier.destroy();
-    this.#lazy.clear();
     for (const path of this.#paths.removeAll()) {
       this.#leaveQueues(path);
       path.handlePathLost(cause);
@@ -353,18 +324,12 @@ export class Session implements FrameSink {
 
   /** Little was delivered: the acknowledgement waits for more, but not long. */
   acknowledgeLater(path: PathEnd): void {
-    this.#lazy.add(path);
-    this.#stopLazyTimer ??= this.#clock.after(this.#limits.acknowledgeDelayMs, () => {
-      this.#stopLazyTimer = null;
-      const paths = [...this.#lazy];
-      this.#lazy.clear();
-      for (const lazy of paths) lazy.acknowledge();
-    });
+    this.#late.add(path);
   }
 
   #leaveQueues(path: PathEnd): void {
     this.#outbox.leave(path);
-    this.#lazy.delete(path);
+    this.#late.delete(path);
   }
 
   #sendPing(): void {
