@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { nodeStopMsMax } from '@postern/edge';
 import { findCommand, kubernetesTools } from '@postern/scripts/install';
 import { databaseOf, documentServices } from '@postern/setup';
 import { parseAllDocuments } from 'yaml';
@@ -103,6 +104,16 @@ test('what nodes do not dial for cloud destinations is one list of theirs', { sk
     /\{ name: POSTERN_EDGE_CLOUD_DENIED, value: "10\.0\.0\.0\/8,fd00::\/8" \}/,
   );
   assert.doesNotMatch(template('postern', []), /CLOUD_DENIED/);
+});
+
+test('a node is not killed while it may still drain, whatever its grace is', { skip: noHelm }, () => {
+  for (const seconds of [1, 30, 600]) {
+    const text = template('postern', [`edge.drainGraceSeconds=${seconds}`]);
+    const [, grace] = /kind: StatefulSet[^]*?terminationGracePeriodSeconds: (\d+)/.exec(text) ?? [];
+    const [, forgottenMs] = /setTimeout\(\(\) => \{\}, (\d+)\)/.exec(text) ?? [];
+    const stopMs = nodeStopMsMax({ drainDelayMs: 3_000, drainGraceMs: seconds * 1_000 });
+    assert(Number(grace) * 1_000 >= Number(forgottenMs) + stopMs, `${seconds} s: ${grace} s`);
+  }
 });
 
 test('values that cannot be right are refused by the schema', { skip: noHelm }, () => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { nodeStopMsMax } from '@postern/edge';
 import { collectorBinary, findCommand, hadolintBinary } from '@postern/scripts/install';
 import { parse } from 'yaml';
 
@@ -228,6 +229,27 @@ test('a unit waits for as long as its program may drain, whatever is set', () =>
     const unit = read(`deploy/systemd/postern-${name}.service`);
     const [, minutes] = /^TimeoutStopSec=(\d+)min$/m.exec(unit) ?? [];
     assert(Number(minutes) - minutesMore >= Number(longestMs) / 60_000, `${name}: ${minutes} min`);
+  }
+});
+
+test('no container is killed while its program may still drain', () => {
+  const graces = ['compose.yaml', 'client/compose.yaml'].flatMap((file) => {
+    const { services } = parse(read(`deploy/compose/${file}`), { merge: true }) as {
+      services: Record<string, { stop_grace_period?: string }>;
+    };
+    return Object.entries(services).map(
+      ([name, service]) => [name, Number(/^(\d+)s$/.exec(service.stop_grace_period ?? '10s')?.[1])] as const,
+    );
+  });
+  const longestMs = {
+    edge: nodeStopMsMax({ drainDelayMs: 3_000, drainGraceMs: 30_000 }),
+    balancer: 30_000 + 30_000,
+    client: 30_000,
+  };
+  for (const [program, ms] of Object.entries(longestMs)) {
+    const own = graces.filter(([name]) => name.replace(/-\d$/, '') === program);
+    assert(own.length > 0, program);
+    for (const [name, seconds] of own) assert(seconds * 1_000 > ms, `${name}: ${seconds} s`);
   }
 });
 
