@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { program as balancer } from '@postern/balancer';
+import { knownVariables } from '@postern/config';
 import { nodeStopMsMax } from '@postern/edge';
 import { collectorBinary, findCommand, hadolintBinary } from '@postern/scripts/install';
 import { parse } from 'yaml';
@@ -179,6 +181,25 @@ test('no file that is handed to containers holds a secret, and no service is giv
   )) {
     assert.match(name ?? '', /_FILE$/, `${name} is a secret in the environment`);
   }
+});
+
+test('what containers, charts and units are told are settings that there are', () => {
+  const assigned =
+    /^ +((?:POSTERN|OTEL)_[A-Z_]+):|\{ name: ((?:POSTERN|OTEL)_[A-Z_]+),|(?<=^Environment=.*)(POSTERN_[A-Z_]+)=/gm;
+  const files = globSync('deploy/{compose,helm,systemd}/**/*.{yaml,tpl,service}', { cwd: root });
+  const told = files.flatMap((file) =>
+    [...read(file).matchAll(assigned)].map(([, container, chart, unit]) => container ?? chart ?? unit ?? ''),
+  );
+  assert(told.length > 50);
+  assert.deepEqual(
+    told.filter((name) => !knownVariables.includes(name)),
+    [],
+  );
+});
+
+test('the balancer takes its example', () => {
+  const file = join(deploy, 'loadbalancer/balancer.yaml');
+  assert.equal(balancer.resolve(['--config', file, '--check-config'], {}).kind, 'print');
 });
 
 test('what shows metrics and traces to whoever asks is in no network of callers, and has no known password', () => {
