@@ -20,9 +20,9 @@ const programs = [
 const asRoot = new Set<string>(['balancer']);
 const mega = 1_000_000;
 
-function docker(...args: string[]): { stdout: string; code: number | null } {
-  const { stdout, status } = spawnSync('docker', args, { encoding: 'utf8', timeout: 120_000 });
-  return { stdout, code: status };
+function docker(...args: string[]): { stdout: string; stderr: string; code: number | null } {
+  const { stdout, stderr, status } = spawnSync('docker', args, { encoding: 'utf8', timeout: 120_000 });
+  return { stdout, stderr, code: status };
 }
 
 function inNode(program: string, script: string): string {
@@ -56,11 +56,13 @@ function layer(program: string, words: string): number {
   return lines.map((line) => Number(line.split(' ', 1)[0])).reduce((sum, bytes) => sum + bytes, 0);
 }
 
+function without(program: string): string | false {
+  const isThere = docker('image', 'inspect', `postern/${program}`).code === 0;
+  return isThere ? false : `SKIPPED: no engine has the image postern/${program}`;
+}
+
 for (const program of programs) {
-  const skip =
-    docker('image', 'inspect', `postern/${program}`).code === 0
-      ? false
-      : `SKIPPED: no engine has the image postern/${program}`;
+  const skip = without(program);
 
   test(`${program}: less than 250 MB, of which Postern's own are few`, { skip }, (t) => {
     const whole = Number(docker('image', 'inspect', '--format', '{{.Size}}', `postern/${program}`).stdout);
@@ -123,3 +125,8 @@ for (const program of programs) {
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   });
 }
+
+test('the command line in its image tells what to do about an error', { skip: without('cli') }, () => {
+  const { stderr } = docker('run', '--rm', '--network', 'none', 'postern/cli', 'nodes', 'list');
+  assert.match(stderr, /^postern: CLI_[A-Z_]+: .*\n +what to do: \S/);
+});
