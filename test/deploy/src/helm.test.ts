@@ -27,6 +27,7 @@ interface Container {
     capabilities?: { drop?: string[] };
   };
   readonly resources?: { limits?: Record<string, string> };
+  readonly env?: readonly { name: string; value?: string }[];
 }
 interface PodSpec {
   readonly automountServiceAccountToken?: boolean;
@@ -36,7 +37,11 @@ interface PodSpec {
 }
 interface Manifest {
   readonly kind: string;
-  readonly spec?: { template?: { spec: PodSpec } } & Partial<PodSpec>;
+  readonly spec?: {
+    template?: { spec: PodSpec };
+    ingress?: readonly unknown[];
+    ports?: readonly unknown[];
+  } & Partial<PodSpec>;
 }
 
 function run(args: readonly string[]): string {
@@ -48,15 +53,26 @@ function template(chart: string, set: readonly string[]): string {
   return run(['template', 'gateway', chart, '--kube-version', '1.34.4', ...setArguments(set)]);
 }
 
+function objects(chart: string, set: readonly string[]): (Manifest | null)[] {
+  return parseAllDocuments(template(chart, set)).map((document) => document.toJS() as Manifest | null);
+}
+
+/** The values that the parts of a chart are given for a variable, by their names. */
+function given(chart: string, name: string, set: readonly string[]): Record<string, string> {
+  const containers = objects(chart, set).flatMap((one) => one?.spec?.template?.spec.containers ?? []);
+  const values = containers.flatMap(({ name: part, env = [] }) =>
+    env.filter((variable) => variable.name === name).map(({ value = '' }) => [part, value] as const),
+  );
+  assert.equal(new Set(values.map(([part]) => part)).size, values.length, `${name} is there twice`);
+  return Object.fromEntries(values);
+}
+
 for (const one of chartCases) {
   const { chart, set } = one;
   const name = nameOf(one);
   test(`${name} is linted, and runs without root, capabilities or a token`, { skip: noHelm }, () => {
     run(['lint', chart, '--quiet', '--kube-version', '1.34.4', ...setArguments(set)]);
-    const manifests = parseAllDocuments(template(chart, set)).map(
-      (document) => document.toJS() as Manifest | null,
-    );
-    const pods = manifests.flatMap((one) => {
+    const pods = objects(chart, set).flatMap((one) => {
       const pod = one?.spec?.template?.spec ?? (one?.kind === 'Pod' ? (one.spec as PodSpec) : null);
       return pod === null ? [] : [pod];
     });
@@ -89,22 +105,63 @@ for (const one of chartCases) {
 
 test('services share a database, or have one each as the set-up makes them', { skip: noHelm }, () => {
   const named = (set: readonly string[]): string[] =>
-    [...template('postern', set).matchAll(/name: POSTERN_MONGODB_DATABASE, value: "(\w+)"/g)].map(
-      ([, name = '']) => name,
-    );
+    Object.values(given('postern', 'POSTERN_MONGODB_DATABASE', set));
   assert.deepEqual(named([]), ['postern', 'postern', 'postern', 'postern']);
   const each = documentServices.map((service) => databaseOf(service, 'postern'));
   assert.deepEqual(named(['mongodb.databasePerService=true']).sort(), each.sort());
 });
 
 test('what nodes do not dial for cloud destinations is one list of theirs', { skip: noHelm }, () => {
-  const set = ['edge.cloudDenied={10.0.0.0/8,fd00::/8}'];
-  assert.match(
-    template('postern', set),
-    /\{ name: POSTERN_EDGE_CLOUD_DENIED, value: "10\.0\.0\.0\/8,fd00::\/8" \}/,
-  );
-  assert.doesNotMatch(template('postern', []), /CLOUD_DENIED/);
+  const denied = (set: readonly string[]): unknown => given('postern', 'POSTERN_EDGE_CLOUD_DENIED', set);
+  assert.deepEqual(denied(['edge.cloudDenied={10.0.0.0/8,fd00::/8}']), { edge: '10.0.0.0/8,fd00::/8' });
+  assert.deepEqual(denied([]), {});
 });
+
+test(
+  'any setting is given by its variable, to all parts or to one, and goes before what the chart sets',
+  { skip: noHelm },
+  () => {
+    const level = given('postern', 'POSTERN_LOG_LEVEL', [
+      'env.POSTERN_LOG_LEVEL=warn',
+      'router.env.POSTERN_LOG_LEVEL=debug',
+    ]);
+    assert.deepEqual(level, { edge: 'warn', acl: 'warn', certstore: 'warn', admin: 'warn', router: 'debug' });
+    const key = 'POSTERN_CERTSTORE_KEY_ENCRYPTION_KEY_FILE';
+    assert.deepEqual(given('postern', key, []), { certstore: '/secrets/key-encryption-key' });
+    assert.deepEqual(given('postern', key, [`certstore.env.${key}=`]), { certstore: '' });
+    const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+    const proxy = given('postern-client', 'POSTERN_CLIENT_PROXY', [
+      ...client,
+      'env.POSTERN_CLIENT_PROXY=http://proxy',
+    ]);
+    assert.deepEqual(proxy, { client: 'http://proxy' });
+    assert.throws(
+      () => template('postern', ['edge.env.POSTERN_EDGE_TUNNELS_MAX=5']),
+      /schema|specifications/i,
+    );
+  },
+);
+
+test(
+  'callers of cloud destinations reach a client at the ports that are named, and no client else is dialled',
+  { skip: noHelm },
+  () => {
+    const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+    const policy = (set: readonly string[]): unknown =>
+      objects('postern-client', set).find((one) => one?.kind === 'NetworkPolicy')?.spec?.ingress;
+    assert.equal(policy(client), undefined);
+    const open = [...client, 'cloudPorts={5432,8080}'];
+    assert.deepEqual(policy(open), [
+      { from: [{ podSelector: {} }], ports: [{ port: 5432 }, { port: 8080 }] },
+    ]);
+    assert.deepEqual(given('postern-client', 'POSTERN_CLIENT_LISTEN_HOST', open), { client: '0.0.0.0' });
+    const service = objects('postern-client', open).find((one) => one?.kind === 'Service');
+    assert.deepEqual(service?.spec?.ports, [
+      { name: 'cloud-5432', port: 5432 },
+      { name: 'cloud-8080', port: 8080 },
+    ]);
+  },
+);
 
 test('a node is not killed while it may still drain, whatever its grace is', { skip: noHelm }, () => {
   for (const seconds of [1, 30, 600]) {

@@ -99,6 +99,20 @@ for (const [endpoint, number] of [
   });
 }
 
+test('the way to NATS is open on the ports of its URL', { skip: missing }, () => {
+  const own = policies('--set', 'nats.url=tls://nats-1:5222\\,tls://nats-2:5223\\,tls://nats-3');
+  for (const number of [5222, 5223, 4222]) assert(isAllowed(own, end('acl'), end('outside'), { number }));
+  assert(!isAllowed(own, end('acl'), end('outside'), { number: 5224 }));
+  assert(!isAllowed(policies(), end('acl'), end('outside'), { number: 5222 }));
+});
+
+test('further rules of egress are those of the services', { skip: missing }, () => {
+  const own = policies('--set', 'networkPolicy.egress[0].ports[0].port=8200');
+  assert(isAllowed(own, end('certstore'), end('outside'), { number: 8200 }));
+  assert(!isAllowed(policies(), end('certstore'), end('outside'), { number: 8200 }));
+  assert(!isAllowed(own, end('test'), end('outside'), { number: 8200 }));
+});
+
 const rendered = new Map<string, readonly NetworkPolicy[]>();
 
 function policies(...set: string[]): readonly NetworkPolicy[] {

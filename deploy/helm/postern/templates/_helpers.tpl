@@ -49,17 +49,6 @@ affinity:
 { app.kubernetes.io/name: postern, app.kubernetes.io/instance: {{ .root.Release.Name }}, app.kubernetes.io/component: {{ .name }} }
 {{- end }}
 
-{{- define "postern.bus" -}}
-- { name: POSTERN_NATS_URL, value: {{ .Values.nats.url | quote }} }
-- { name: POSTERN_NATS_SEED_FILE, value: /secrets/nats.seed }
-- { name: POSTERN_NATS_CA_FILE, value: /secrets/ca.pem }
-- { name: POSTERN_PLATFORM_HOST, value: {{ .Values.platformHost | quote }} }
-{{- if .Values.telemetry.endpoint }}
-- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .Values.telemetry.endpoint | quote }} }
-- { name: OTEL_TRACES_SAMPLER_ARG, value: {{ .Values.telemetry.tracesSamplerArg | quote }} }
-{{- end }}
-{{- end }}
-
 {{- define "postern.probes" -}}
 # All of them start at once, on a busy node slowly: who is ended too soon only starts again.
 startupProbe: { httpGet: { path: /healthz, port: ops }, periodSeconds: 2, failureThreshold: 90 }

@@ -23,7 +23,19 @@ export const chartCases: readonly ChartCase[] = [
     set: ['monitoring.serviceMonitor=true', 'monitoring.prometheusRule=true', 'monitoring.dashboards=true'],
   },
   { chart: 'postern', set: ['telemetry.endpoint=http://collector.observe:4317'] },
+  {
+    chart: 'postern',
+    set: [
+      'env.POSTERN_LOG_LEVEL=debug',
+      'certstore.env.POSTERN_CERTSTORE_KEY_ENCRYPTION_KEY_FILE=',
+      'networkPolicy.egress[0].ports[0].port=8200',
+    ],
+  },
   { chart: 'postern-client', set: client },
+  {
+    chart: 'postern-client',
+    set: [...client, 'cloudPorts={5432,8080}', 'env.POSTERN_CLIENT_TRANSPORT=direct'],
+  },
   { chart: 'postern-client', set: [...client, 'telemetry.endpoint=http://collector:4318'] },
   {
     chart: 'postern-client',
