@@ -38,3 +38,16 @@ it('has room again where a destination is not checked any more', () => {
   const all = [...findings.list('g1', new Set(['c1', 'c3']), new Set(['d1', 'd3']))];
   assert.deepEqual(all, [{ clientId: 'c3', ...finding('d3') }]);
 });
+
+it('knows nothing of a client any more once nothing that it found is checked', () => {
+  const findings = new Findings(8);
+  findings.keep('g1', 'c1', [finding('d1'), finding('d2')], 0);
+  findings.keep('g1', 'c2', [finding('d1')], 0);
+  findings.forget('g1', 'd1');
+  assert.deepEqual(
+    [...findings.clients()].map(({ clientId }) => clientId),
+    ['c1'],
+  );
+  findings.forget('g1', 'd2');
+  assert.deepEqual([...findings.clients()], []);
+});

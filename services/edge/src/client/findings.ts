@@ -98,19 +98,27 @@ export class Findings {
   /** A destination is not checked any more. */
   forget(gatewayId: string, destinationId: string): void {
     const own = this.#gateways.get(gatewayId);
-    for (const { found } of own?.clients.values() ?? [])
-      if (found.delete(destinationId) && own !== undefined) this.#add(own, -1);
+    if (own === undefined) return;
+    for (const [clientId, { found }] of own.clients) {
+      if (found.delete(destinationId)) this.#add(own, -1);
+      if (found.size === 0) this.#forgetClient(clientId);
+    }
   }
 
   #forgetFirst(clients: ReadonlyMap<string, Known>): void {
-    for (const [clientId, { gatewayId, found }] of clients) {
-      this.#clients.delete(clientId);
-      const own = this.#gateways.get(gatewayId);
-      own?.clients.delete(clientId);
-      if (own !== undefined) this.#add(own, -found.size);
-      if (own?.clients.size === 0) this.#gateways.delete(gatewayId);
-      return;
-    }
+    const [oldest] = clients.keys();
+    if (oldest !== undefined) this.#forgetClient(oldest);
+  }
+
+  #forgetClient(clientId: string): void {
+    const known = this.#clients.get(clientId);
+    if (known === undefined) return;
+    this.#clients.delete(clientId);
+    const own = this.#gateways.get(known.gatewayId);
+    if (own === undefined) return;
+    own.clients.delete(clientId);
+    this.#add(own, -known.found.size);
+    if (own.clients.size === 0) this.#gateways.delete(known.gatewayId);
   }
 
   #add(own: OfGateway, count: number): void {
