@@ -3,7 +3,8 @@
  * wrote from everybody for a minute; and each owner's changes write one counter, so none of them is made in that time. So a
  * process says, each second in which it has transactions, that it is there and in which sessions they are:
  *
- *     met another's writes for a second ──► processes silent for 3 s ──► their sessions are ended, and forgotten
+ *     met another's writes for a second, ──► processes silent for 3 s ──► their sessions are ended, and forgotten
+ *     or has its first transaction
  *
  * A process that only stood still finds its transaction gone, and runs it again. The time is the server's alone.
  */
@@ -48,6 +49,8 @@ export class MongoOrphans {
   async enter({ id }: ClientSession): Promise<() => void> {
     this.#open += 1;
     this.#timer ??= setInterval(() => void this.#say(), sayIntervalMs).unref();
+    // Each start of a program says who it is under another ID: of those that ended nobody else would take that away.
+    if (this.#saidAt === -Infinity) void this.end();
     if (this.#isNew(id) || performance.now() - this.#saidAt > sayIntervalMs) await this.#say();
     return () => {
       this.#open -= 1;
