@@ -15,8 +15,12 @@ export function redialOptions(): Required<
   return {
     // No pause by the time of day.
     reconnectDelayHandler: () => -Infinity,
-    reconnectToServer: ([server]) => {
+    reconnectToServer: (servers) => {
+      const [server] = servers;
       if (server === undefined) return null;
+      // A cluster tells who is in it; its servers come and go, each with another address.
+      const known = new Set(servers.map(({ listen }) => listen));
+      for (const listen of triedAt.keys()) if (!known.has(listen)) triedAt.delete(listen);
       const now = performance.now();
       const pause = pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min);
       const delay = Math.max(0, (triedAt.get(server.listen) ?? -Infinity) + pause - now);
