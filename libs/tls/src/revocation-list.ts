@@ -12,7 +12,7 @@ import { createSecureContext } from 'node:tls';
 
 const pemBegin = '-----BEGIN X509 CRL-----';
 const pemBlock = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g;
-const Tag = { oid: 0x06, utcTime: 0x17, generalizedTime: 0x18, extensions: 0xa0 } as const;
+const Tag = { oid: 0x06, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30, extensions: 0xa0 } as const;
 /** Object identifiers, in hexadecimal. */
 const deltaIndicator = '551d1b';
 const issuingDistributionPoint = '551d1c';
@@ -28,8 +28,11 @@ export type RevocationListRead =
   | {
       readonly kind: 'lists';
       readonly pem: string;
-      /** When the last of them was made; 1970 where none says it in the form of RFC 5280. */
-      readonly thisUpdate: Date;
+      /**
+       * When the list of each CA was made, by the name of the CA, in hexadecimal: of several of one the first, and 1970
+       * where one does not say it in the form of RFC 5280.
+       */
+      readonly made: ReadonlyMap<string, Date>;
       /** When the first of them is to be replaced; null where none says so. */
       readonly nextUpdate: Date | null;
     }
@@ -50,8 +53,7 @@ export function readRevocationLists(bytes: Buffer): RevocationListRead {
     if (typeof fault === 'string') return invalid(`${fault}: give the complete list of the CA`);
     const due = read.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
     const nextUpdate = due.length === 0 ? null : new Date(Math.min(...due));
-    const thisUpdate = new Date(Math.max(...read.map((one) => one.thisUpdate)));
-    return { kind: 'lists', pem, thisUpdate, nextUpdate };
+    return { kind: 'lists', pem, made: firstMade(read), nextUpdate };
   } catch (error) {
     if (error instanceof RangeError) return noList;
     throw error;
@@ -78,14 +80,28 @@ function isRead(crl: string): boolean {
   }
 }
 
-function readList(der: Buffer): { thisUpdate: number; nextUpdate: number | null; fault: string | null } {
+interface OneList {
+  readonly issuer: string;
+  readonly thisUpdate: number;
+  readonly nextUpdate: number | null;
+  readonly fault: string | null;
+}
+
+function firstMade(lists: readonly OneList[]): Map<string, Date> {
+  const latestFirst = lists.toSorted((a, b) => b.thisUpdate - a.thisUpdate);
+  return new Map(latestFirst.map(({ issuer, thisUpdate }) => [issuer, new Date(thisUpdate)]));
+}
+
+function readList(der: Buffer): OneList {
   const [tbs] = children(children(der)[0]?.content);
   const parts = children(tbs?.content);
+  const [, issuer] = parts.filter(({ tag }) => tag === Tag.sequence);
   const [made, next] = parts.filter(({ tag }) => tag === Tag.utcTime || tag === Tag.generalizedTime);
   const wrapped = parts.find(({ tag }) => tag === Tag.extensions)?.content;
   const extensions = children(children(wrapped)[0]?.content).map(({ content }) => children(content));
   const faults = extensions.map((parts) => faultOfExtension(parts)).filter((fault) => fault !== null);
   return {
+    issuer: issuer?.content.toString('hex') ?? '',
     thisUpdate: (made === undefined ? null : timeOf(made)) ?? 0,
     nextUpdate: next === undefined ? null : timeOf(next),
     fault: faults[0] ?? null,

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type ServerResponse, createServer } from 'node:http';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { TurnedAway } from '../errors.ts';
 import { TestAuthority } from '../fixture/authority.ts';
 import { frontOf, routeOf } from '../fixture/documents.ts';
-import { RevocationLists, demandNotOlder, fetchDelayMs } from './revocation-lists.ts';
+import { NewestLists, casPerUrlMax } from './newest-lists.ts';
+import { RevocationLists, fetchDelayMs } from './revocation-lists.ts';
+
+const againMs = 15 * 60_000;
+const retryMs = 30_000;
+const dayMs = 24 * 60 * 60_000;
 
 test('a list is fetched again every quarter of an hour, and every half a minute once it is about to end', () => {
   const minuteMs = 60_000;
@@ -19,11 +24,18 @@ test('a list is fetched again every quarter of an hour, and every half a minute 
 });
 
 test('a list that is older than the one that is here is not taken, but where that one is from the future', () => {
-  const of = (thisUpdate: number) => ({ thisUpdate: new Date(thisUpdate) });
-  demandNotOlder(of(1_000), null, 5_000);
-  demandNotOlder(of(2_000), of(2_000), 5_000);
-  demandNotOlder(of(1_000), of(6_000), 5_000);
-  assert.throws(() => demandNotOlder(of(1_000), of(2_000), 5_000), /older than the one that is here/);
+  const newest = new NewestLists();
+  const take = (at: number): void => newest.take(new Map([['CA', new Date(at)]]), new Date(5_000));
+  for (const at of [1_000, 2_000, 2_000, 6_000, 2_000]) take(at);
+  assert.throws(() => take(1_000), /older than one of the same CA that was taken/);
+});
+
+test('of one URL lists are taken of so many CAs and no more, and of those it has begun with from then on', () => {
+  const newest = new NewestLists();
+  const take = (ca: number): void => newest.take(new Map([[String(ca), new Date(1_000)]]), new Date(5_000));
+  for (let ca = 0; ca < casPerUrlMax; ca += 1) take(ca);
+  assert.throws(() => take(casPerUrlMax), /more than 1000 CAs/);
+  take(casPerUrlMax - 1);
 });
 
 test('of a URL nothing is taken but a list, whole and from where it was asked for, and nobody is let in meanwhile', async (t) => {
@@ -75,3 +87,98 @@ test('of a URL nothing is taken but a list, whole and from where it was asked fo
   ] as const)
     assert.match(await outcome(path), fault, path);
 });
+
+test('a list is fetched again in its time; one that cannot be had, or is older, leaves the last one standing', async (t) => {
+  const { ca, old, answer, stands } = await serve(t);
+  assert.equal(await answer(old), againMs);
+  assert.equal(stands(), old);
+  assert.equal(await answer(null), retryMs);
+  assert.equal(stands(), old);
+  const newer = await ca.revocationList([]);
+  assert.equal(await answer(newer), againMs);
+  assert.equal(stands(), newer);
+  assert.equal(await answer(old), retryMs);
+  assert.equal(stands(), newer);
+});
+
+test('an older list is not taken in company either, nor behind one of another CA or one from the future', async (t) => {
+  const { ca, old, answer, stands } = await serve(t);
+  const other = await TestAuthority.make('Other CA');
+  t.after(() => other.remove());
+  const [newer, ofOther] = [await ca.revocationList([]), await other.revocationList([])];
+  const ofTomorrow = await ca.revocationList([], new Date(Date.now() + dayMs));
+  for (const [list, stays] of [
+    [newer, newer],
+    [old + ofOther, newer],
+    [old + newer, newer],
+    [ofOther, ofOther],
+    [old, ofOther],
+    [ofTomorrow, ofTomorrow],
+    [old, ofTomorrow],
+    [newer, newer],
+  ] as const) {
+    await answer(list);
+    assert.equal(stands(), stays);
+  }
+});
+
+test('a list that two destinations name is fetched for the one that is left, and once all is stopped for none', async (t) => {
+  const { lists, server, old, answer, ask, stands, front } = await serve(t);
+  await answer(old);
+  lists.apply('d2', routeOf({ id: 'd2', front }));
+  lists.apply('d1', null);
+  assert.equal(await answer(null), retryMs);
+  assert.equal(stands(), old);
+  const asked = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+  ask();
+  const [, response] = await asked;
+  lists.stop();
+  await once(response, 'close');
+  assert.throws(stands, TurnedAway);
+});
+
+/**
+ * A CA with a list of yesterday, at a URL that a destination names. `answer` has the list asked for, whose time it is, and
+ * answered so, or with an error for null; it resolves with how long after that it is to be asked for again.
+ */
+async function serve(t: TestContext) {
+  const ca = await TestAuthority.make('Client CA');
+  t.after(() => ca.remove());
+  const old = await ca.revocationList([], new Date(Date.now() - dayMs));
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const revocationListUrls = [`http://127.0.0.1:${port}/list`];
+  const front = frontOf({ tls: { ...frontOf().tls, mode: 'mutual', revocationListUrls } });
+  const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger });
+  t.after(() => lists.stop());
+
+  let ask = (): void => lists.apply('d1', routeOf({ front }));
+  let onSet = (_ms: number): void => {};
+  const { setTimeout: setReal } = globalThis;
+  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms: number) => {
+    if (ms !== againMs && ms !== retryMs) return setReal(run, ms);
+    ask = run;
+    onSet(ms);
+    return setReal(() => {}, ms);
+  });
+  const answer = async (list: string | null): Promise<number> => {
+    const asked = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+    const set = new Promise<number>((resolve) => (onSet = resolve));
+    ask();
+    const [, response] = await asked;
+    response.writeHead(list === null ? 500 : 200).end(list);
+    return set;
+  };
+  return {
+    ca,
+    lists,
+    server,
+    front,
+    old,
+    answer,
+    ask: () => ask(),
+    stands: () => lists.of('d1', front.tls).join(''),
+  };
+}

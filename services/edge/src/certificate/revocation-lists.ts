@@ -9,6 +9,7 @@ import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type RevocationListRead, readRevocationLists } from '@postern/tls/accept';
 import { TurnedAway } from '../errors.ts';
+import { NewestLists } from './newest-lists.ts';
 
 const listBytesMax = 1024 * 1024;
 const fetchTimeoutMs = 10_000;
@@ -75,6 +76,7 @@ class FetchedList {
   readonly #url: string;
   readonly #parts: RevocationListsParts;
   readonly #stopping = new AbortController();
+  readonly #newest = new NewestLists();
   #held: Lists | null = null;
   #timer: NodeJS.Timeout | undefined;
 
@@ -97,7 +99,7 @@ class FetchedList {
     const { logger, hosts } = this.#parts;
     try {
       const found = await fetchList(this.#url, hosts, this.#stopping.signal);
-      demandNotOlder(found, this.#held, Date.now());
+      this.#newest.take(found.made, new Date());
       const { pem, nextUpdate } = found;
       if (pem !== this.pem) logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
       this.#held = found;
@@ -113,20 +115,6 @@ class FetchedList {
     const delayMs = this.fault === null ? fetchDelayMs(this.#held?.nextUpdate ?? null, Date.now()) : retryMs;
     this.#timer = setTimeout(() => void this.#refresh(), delayMs).unref();
   }
-}
-
-/**
- * Throws where the list is older than the one that is here: a mirror that lags, or somebody on the way who replays one, would
- * let in whom the newer one revokes. One from the future, of a CA whose clock was wrong, holds up none.
- */
-export function demandNotOlder(
-  found: Pick<Lists, 'thisUpdate'>,
-  held: Pick<Lists, 'thisUpdate'> | null,
-  now: number,
-): void {
-  if (held === null || held.thisUpdate.getTime() > now || found.thisUpdate >= held.thisUpdate) return;
-  const [old, ours] = [found, held].map(({ thisUpdate }) => thisUpdate.toISOString());
-  throw new Error(`it is of ${old}, and older than the one that is here, of ${ours}, which stands`);
 }
 
 /**
