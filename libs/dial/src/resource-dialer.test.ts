@@ -186,14 +186,14 @@ describe('resource dialer', () => {
     await once(server, 'listening');
     t.after(() => server.close());
     const { port } = server.address() as AddressInfo;
-    for (const byEvents of [false, true]) {
+    for (const isTrial of [false, true]) {
       const timers: (number | null)[] = [];
       for (const keepAliveSeconds of [0, 600, undefined]) {
-        const { socket } = await dial({ port, keepAliveSeconds, byEvents }, found('127.0.0.1'));
+        const { socket } = await dial({ port, keepAliveSeconds, isTrial }, found('127.0.0.1'));
         timers.push(keepAliveTimerOf(socket));
         socket.destroy();
       }
-      assert.deepEqual(timers, [null, 600, 60], `by events: ${byEvents}`);
+      assert.deepEqual(timers, [null, 600, 60], `trial: ${isTrial}`);
     }
   });
 

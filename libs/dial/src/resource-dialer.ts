@@ -42,8 +42,8 @@ export interface ResourceTarget extends Place {
   readonly proxy?: ResourceProxy | undefined;
   /** Seconds of silence after which TCP asks whether the resource is still there; 60 unless given, 0 for never. */
   readonly keepAliveSeconds?: number | undefined;
-  /** True for a socket that is read by its events, not by a joint. */
-  readonly byEvents?: boolean | undefined;
+  /** True for a dial that carries no stream: its socket is read by its events, and it waits for what TLS says late. */
+  readonly isTrial?: boolean | undefined;
 }
 
 /** What decides, resolves, and gives certificates. */
@@ -80,7 +80,8 @@ export async function dialResource(
     text: brokenText(target, error),
   });
   if (target.tls === undefined) return { socket, address, explain };
-  const secured = await secureResource(parts, { socket, target, tls: target.tls }, deadline, signal);
+  const { tls, isTrial = false } = target;
+  const secured = await secureResource(parts, { socket, target, tls, isTrial }, deadline, signal);
   return { socket: secured.socket, address, explain: (error) => secured.explain(error) ?? explain(error) };
 }
 
@@ -126,7 +127,7 @@ async function connectToFirst(
   signal: AbortSignal,
 ): Promise<{ socket: Socket; address: string }> {
   const { port, tls, proxy, keepAliveSeconds = keepAliveSecondsDefault } = target;
-  const shared = tls !== undefined || proxy !== undefined || target.byEvents === true;
+  const shared = tls !== undefined || proxy !== undefined || target.isTrial === true;
   for (const [index, address] of addresses.entries()) {
     const timeoutMs = deadline.leftMs / (addresses.length - index);
     try {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, type Server, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, before, describe, it } from 'node:test';
@@ -102,9 +102,13 @@ const material = (id: string, chainPem: string, keyPem: string | null = null): T
 interface Attempt extends Partial<ResourceTls> {
   readonly materials?: readonly TlsMaterial[];
   readonly onStep?: (step: DialStep) => void;
+  readonly isTrial?: boolean;
+  readonly connectTimeoutSeconds?: number;
+  readonly signal?: AbortSignal;
 }
 
-function dial(port: number, { materials, onStep, ...tls }: Attempt): Promise<Dialled> {
+function dial(port: number, attempt: Attempt): Promise<Dialled> {
+  const { materials, onStep, isTrial, connectTimeoutSeconds = 5, signal, ...tls } = attempt;
   const all = materials ?? [material('ca', ca.pem)];
   return dialResource(
     {
@@ -117,7 +121,8 @@ function dial(port: number, { materials, onStep, ...tls }: Attempt): Promise<Dia
     {
       host: 'db.corp',
       port,
-      connectTimeoutSeconds: 5,
+      connectTimeoutSeconds,
+      isTrial,
       tls: {
         mode: 'tls',
         serverName: null,
@@ -127,7 +132,7 @@ function dial(port: number, { materials, onStep, ...tls }: Attempt): Promise<Dia
         ...tls,
       },
     },
-    new AbortController().signal,
+    signal ?? new AbortController().signal,
   );
 }
 
@@ -179,6 +184,25 @@ describe('TLS to a resource', () => {
     assert.equal(await greeting(await dial(port, { materials: [material('ca', good.chainPem)] })), 'hello');
   });
 
+  it('believes no CA that it only shows: not the one above its client certificate', async (t) => {
+    const own = await otherCa.issue(['app']);
+    const port = await serve(t, await otherCa.issue(['db.corp']));
+    const materials = [material('ca', ca.pem), material('own', own.chainPem + otherCa.pem, own.keyPem)];
+    const mutual = { mode: 'mutual', clientCertificateId: 'own', materials } as const;
+    for (const caCertificateIds of [['ca'], []])
+      assert.match(
+        await fault(dial(port, { ...mutual, caCertificateIds })),
+        /^TlsFailed: .*signed by Other CA/,
+      );
+  });
+
+  it('shows no certificate where the destination asks for TLS that is not mutual', async (t) => {
+    const { chainPem, keyPem } = await ca.issue(['app']);
+    const port = await serve(t, good, { requestCert: true, ca: ca.pem, maxVersion: 'TLSv1.2' });
+    const materials = [material('ca', ca.pem), material('own', chainPem, keyPem)];
+    assert.match(await fault(dial(port, { clientCertificateId: 'own', materials })), /^TlsFailed: /);
+  });
+
   const wrong: [what: string, serves: () => Promise<Pair>, text: RegExp][] = [
     ['another CA', () => otherCa.issue(['db.corp']), /^TlsFailed: db\.corp:\d+ .*signed by Other CA/],
     ['another name', () => ca.issue(['a.corp', 'b.corp']), /for a\.corp, b\.corp, not for db\.corp/],
@@ -199,6 +223,25 @@ describe('TLS to a resource', () => {
       createTcpServer((socket) => void socket.end('220 mail.corp\r\n')),
     );
     assert.match(await fault(dial(plain, {})), /^TlsFailed: .* does not speak TLS/);
+    const silent = await listen(t, createTcpServer());
+    assert.match(
+      await fault(dial(silent, { connectTimeoutSeconds: 0.2 })),
+      /^TimedOut: .*gave no answer in TLS/,
+    );
+  });
+
+  it('leaves no connection behind when it fails or is given up', async (t) => {
+    const stop = new AbortController();
+    const server = createTcpServer();
+    const port = await listen(t, server);
+    for (const end of [(to: Socket) => to.end('220 mail.corp'), () => stop.abort(new Error('given up'))]) {
+      const dialled = dial(port, { signal: stop.signal });
+      const [to] = (await once(server, 'connection')) as [Socket];
+      const closed = once(to.resume(), 'close');
+      end(to);
+      await assert.rejects(dialled, stop.signal.aborted ? /^Error: given up$/ : ResourceError);
+      await closed;
+    }
   });
 
   const clients: [what: string, shown: () => Promise<Pair | null>, text: RegExp][] = [
@@ -259,8 +302,12 @@ describe('TLS to a resource', () => {
           ...(pair === null ? [] : [material('own', pair.chainPem, pair.keyPem)]),
         ];
         const mutual = { mode: 'mutual', clientCertificateId: 'own' } as const;
-        const attempt = { materials, ...(pair === null ? {} : mutual) };
-        assert.match(await fault(dial(port, { ...attempt, onStep: (step) => steps.push(step) })), text);
+        const attempt = {
+          materials,
+          ...(pair === null ? {} : mutual),
+          onStep: (step: DialStep) => steps.push(step),
+        };
+        assert.match(await fault(dial(port, { ...attempt, isTrial: true })), text);
         assert.deepEqual(
           steps.map(({ name, ok }) => [name, ok]),
           [
@@ -271,7 +318,7 @@ describe('TLS to a resource', () => {
           ],
         );
         if (version === 'TLSv1.2') return;
-        // Without a listener of steps nobody waits: the refusal comes as an error of the socket.
+        // For a stream nobody waits, also where its steps are told: the refusal comes as an error of the socket.
         const { socket, explain } = await dial(port, attempt);
         const broke = once(socket, 'error') as Promise<[NodeJS.ErrnoException]>;
         socket.on('error', () => {}).resume();

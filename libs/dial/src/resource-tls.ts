@@ -56,7 +56,7 @@ const refusalMs = 500;
 /** Resolves when the resource is verified; on failure the socket is destroyed. Rejects with ResourceError, or the signal's reason. */
 export async function secureResource(
   parts: TlsParts,
-  { socket, target, tls }: { socket: Socket; target: Place; tls: ResourceTls },
+  { socket, target, tls, isTrial }: { socket: Socket; target: Place; tls: ResourceTls; isTrial: boolean },
   deadline: Deadline,
   signal: AbortSignal,
 ): Promise<Secured> {
@@ -66,7 +66,7 @@ export async function secureResource(
       'TLS',
       async () => {
         const secured = await handshake(parts, { socket, target, tls }, deadline, signal);
-        if (parts.onStep !== undefined) await confirm(secured, `${target.host}:${target.port}`, signal);
+        if (isTrial) await confirm(secured, `${target.host}:${target.port}`, signal);
         return secured;
       },
       (secured) => describePeer(secured.socket),

@@ -33,7 +33,7 @@ export async function tryResource(
       await sendAsStep(onStep, await findByDatagrams({ ...parts, onStep }, trial.target, signal), signal);
       return steps;
     }
-    const { socket } = await dialResource({ ...parts, onStep }, { ...trial.target, byEvents: true }, signal);
+    const { socket } = await dialResource({ ...parts, onStep }, { ...trial.target, isTrial: true }, signal);
     socket.on('error', () => {});
     try {
       await askAsStep(onStep, socket, trial, signal);
