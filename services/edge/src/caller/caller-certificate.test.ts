@@ -6,13 +6,17 @@ import type { TLSSocket } from 'node:tls';
 import { whyNotAllowed } from './caller-certificate.ts';
 
 /** A connection whose certificate OpenSSL believes. */
-function callerWith(subject: string, alternative: string): TLSSocket {
+function callerWith(subject: string, alternative: string | null): TLSSocket {
   const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj`.split(
     ' ',
   );
-  const pem = execFileSync('openssl', [...args, subject, '-addext', `subjectAltName=${alternative}`], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const pem = execFileSync(
+    'openssl',
+    [...args, subject, ...(alternative === null ? [] : ['-addext', `subjectAltName=${alternative}`])],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const certificate = new X509Certificate(pem);
   return { authorized: true, getPeerX509Certificate: () => certificate } as unknown as TLSSocket;
 }
@@ -77,6 +81,13 @@ test('a * stands for any characters, in DNS for those of one label, and all the 
     ['DNS:*', 'a.b'],
   ] as const)
     assert(!matches(pattern, text), `${pattern} ${text}`);
+});
+
+test('a certificate without alternative names has those of its subject, and a name that is too long is none', () => {
+  assert(isAllowed(callerWith('/CN=app', null), 'CN:app'));
+  const uri = (length: number): string => `URI:${'u:'.padEnd(length, 'x')}`;
+  assert(isAllowed(callerWith('/CN=app', uri(1_024)), 'URI:u*'));
+  assert(!isAllowed(callerWith('/CN=app', uri(1_025)), 'URI:u*'));
 });
 
 test('a certificate of which OpenSSL passes over a name that cannot be read is refused where names count', () => {

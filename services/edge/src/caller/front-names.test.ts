@@ -34,6 +34,7 @@ test('a name that is given up is nobody’s, and one that has passed on is not t
   names.apply('two', named('two', 'b.example'));
   names.apply('one', null);
   assert.equal(names.find('b.example')?.id, 'two');
+  assert.equal(names.size, 1);
 });
 
 test('the platform’s own names are nobody’s, not even by a wildcard that covers them', () => {
