@@ -640,6 +640,16 @@ test('API keys are recognised by their hash, until they are deleted', async (t) 
   await assert.rejects(unknown, { code: 'ACL_GATEWAY_UNKNOWN' });
 });
 
+test('there are as many API keys as the settings say, and one may be made when one was deleted', async (t) => {
+  const { bus } = await setUp(t);
+  const make = (name: string) =>
+    ask(bus, createApiKey, { input: { name, role: 'viewer' }, hash: secretHash(name) });
+  const [first] = await Promise.all(['a', 'b', 'c'].map(make));
+  await assert.rejects(make('d'), { code: 'ACL_LIMIT' });
+  await ask(bus, deleteApiKey, { id: first?.id ?? '' });
+  await make('d');
+});
+
 test("the first API key is an owner's for as long as it is set, is listed, and cannot be deleted here", async (t) => {
   const { bus } = await setUp(t, { firstApiKey: new Secret('a-first-key-of-enough-characters-1') });
   const key = await ask(bus, verifyApiKey, { keyHash: secretHash('a-first-key-of-enough-characters-1') });
@@ -702,12 +712,14 @@ test('who listens is told what changed, and never a secret', async (t) => {
   const { id, token } = await makeToken(bus, { gatewayId: 'plant', input: {} });
   await ask(bus, putAccessList, { gatewayId: 'plant', input: { rules: [] } });
   await ask(bus, revokeToken, { gatewayId: 'plant', id });
+  const key = { input: { name: 'ci', role: 'viewer' }, hash: secretHash('a key') } as const;
+  await ask(bus, deleteApiKey, { id: (await ask(bus, createApiKey, key)).id });
   await bus.flush(1_000);
   assert.deepEqual(
     heard.map(({ kind, action }) => `${kind} ${action}`),
-    ['token created', 'access-list updated', 'token deleted'],
+    ['token created', 'access-list updated', 'token deleted', 'api-key created', 'api-key deleted'],
   );
-  assert.ok(!JSON.stringify(heard).includes(token));
+  for (const secret of [token, key.hash]) assert.ok(!JSON.stringify(heard).includes(secret));
 });
 
 test('a start waits for documents that are out of reach at any step, and leaves nothing open of what failed', async (t) => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { type AddressInfo, type Socket, connect as connectTcp, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ConnectionOptions, type TLSSocket, connect } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
+import type { HeldCertificate } from '@postern/kept-certificate';
 import { silentLogger } from '@postern/telemetry';
 import { resetSocket } from '@postern/tunnel';
 import { TurnedAway } from '../errors.ts';
@@ -20,7 +22,7 @@ const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger }
 type Secret = { revision: number; secret: string } | null;
 
 /** The ends of a node that has this secret for session tickets. */
-const endsWith = (sessionTickets: () => Secret): TlsEnds =>
+const endsWith = (sessionTickets: () => Secret, platform: HeldCertificate | null = null): TlsEnds =>
   new TlsEnds({
     certificates: {
       get: (id) => materials.get(id),
@@ -29,7 +31,7 @@ const endsWith = (sessionTickets: () => Secret): TlsEnds =>
         return sessionTickets();
       },
     },
-    platformCertificate: () => null,
+    platformCertificate: () => platform,
     revocationLists: lists,
   });
 const ends = endsWith(() => null);
@@ -267,6 +269,54 @@ test('a list of another CA, one that is no list, and one from a host that is not
   while (/not fetched yet/.test(fault)) fault = await faultOf(route, { cert, key });
   assert.match(fault, /revocationListHosts does not name the host localhost/);
   lists.apply('d2', null);
+});
+
+test('a front whose TLS is not mutual asks for no certificate and needs no client CA; one without TLS needs nothing', async () => {
+  const { certPem: cert, keyPem: key } = await otherCa.issue({ commonName: 'app', usage: 'client' });
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const route = routeWith({ mode: 'server', clientCaIds: ['missing'] });
+    const { ended, caller } = await meet(route, { cert, key, maxVersion });
+    assert.equal(ended?.socket.getPeerX509Certificate(), undefined);
+    caller.destroy();
+  }
+  for (const mode of ['none', 'passthrough'] as const)
+    assert.equal(ends.whyNot(routeWith({ mode, certificateId: 'missing' })), null);
+  assert.match(
+    ends.whyNot(routeWith({ mode: 'server', certificateId: 'missing' })) ?? '',
+    /not at this node/,
+  );
+});
+
+test('a front that names no certificate shows the platform’s, and says so while there is none', async () => {
+  const { certPem: chainPem, keyPem } = await serverCa.issue({ names: ['front.example'], usage: 'server' });
+  const { fingerprint256: fingerprint } = new X509Certificate(chainPem);
+  const held = { chainPem, keyPem, fingerprint, notAfter: later() } as HeldCertificate;
+  const route = routeWith({ mode: 'server', certificateId: null });
+  const { caller } = await meet(
+    route,
+    {},
+    endsWith(() => null, held),
+  );
+  assert.equal(caller.getPeerX509Certificate()?.fingerprint256, fingerprint);
+  caller.destroy();
+  assert.match(await faultOf(route, {}), /EDGE_FRONT_CERTIFICATE: the platform has no certificate yet/);
+});
+
+test('a destination that is gone leaves nothing behind, and a caller that goes in the handshake is told as no fault', async () => {
+  const route = routeWith({ mode: 'server' });
+  const { caller, session } = await meet(route, {});
+  caller.destroy();
+  assert.ok(session);
+  ends.forget(route.id);
+  const again = await meet(route, { session });
+  assert.equal(again.caller.isSessionReused(), false);
+  again.caller.destroy();
+  const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const gone = connectTcp((server.address() as AddressInfo).port, '127.0.0.1');
+  await once(gone, 'connect');
+  server.close();
+  await assert.rejects(ends.end(route, gone), (error) => error instanceof TurnedAway && error.why === null);
 });
 
 test('a session is resumed at its own end, and never without the certificate that a front asks for', async () => {
