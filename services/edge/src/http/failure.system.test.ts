@@ -112,6 +112,23 @@ test('each request is judged by its path and names the rule that denies it', () 
     assert.match(String(climbed.body['detail']), /no rule allows/);
   }));
 
+test('what one request of a connection was allowed another is not, where any rule has a path', () =>
+  withHttp(async (world) => {
+    const rules = [
+      { action: 'allow', host: '*', port: '*' },
+      { action: 'deny', host: '*', port: '*', path: '/secret' },
+    ] as const;
+    await setRules(world, [...rules], 2);
+    const caller = world.caller().send('GET /pub HTTP/1.1\r\nHost: a\r\n\r\n');
+    const end = await world.connection();
+    await end.got('GET /pub');
+    end.answer(ok);
+    await caller.got('ok');
+    caller.send('GET /secret HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.match(await caller.got('EDGE_ACCESS_DENIED'), /HTTP\/1\.1 403 /);
+    assert.doesNotMatch(end.received, /secret/);
+  }));
+
 test('where a request writes to besides, as WebDAV has it, is judged by its path as well', () =>
   withHttp(async (world) => {
     const rules = [
