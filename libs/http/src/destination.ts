@@ -22,13 +22,11 @@ export function readDestination(fields: readonly Field[]): RequestDestination | 
   const value = single(fields, 'destination');
   if (value === undefined) return null;
   const [, scheme, authority = null, path, rest = ''] = form.exec(value) ?? [];
+  const place = { scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http', authority } as const;
+  // It has no fragment (RFC 4918, 8.3), and a server may take all behind a # for a part of the path.
+  if (rest.includes('#')) return { ...place, path: null, rest: `${path ?? ''}${rest}` };
   const isUrl = authority !== null;
-  return {
-    scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http',
-    authority,
-    path: path ?? (isUrl && !rest.startsWith('/') ? '/' : null),
-    rest,
-  };
+  return { ...place, path: path ?? (isUrl && !rest.startsWith('/') ? '/' : null), rest };
 }
 
 /** The value as the resource gets it: what is called as the caller calls the front is called as the resource. */

@@ -145,6 +145,7 @@ test('where a request writes to besides, as WebDAV has it, is judged by its path
       '/other',
       '//shop.example/pub/b',
       'pub/b',
+      '/pub/b#/../../other',
     ]) {
       const { status, body } = await refusal(world, copy(to));
       assert.deepEqual([status, body['code']], [403, 'EDGE_ACCESS_DENIED'], to);
