@@ -31,8 +31,7 @@ export function namePolicy(options: NamePolicyOptions): NamePolicy {
 
   const mayName = (name: string): boolean => {
     if (listed.has(name)) return true;
-    const base = name.startsWith('*.') ? name.slice(2) : name;
-    return base === platformHost || base.endsWith(`.${platformHost}`);
+    return name === platformHost || name.endsWith(`.${platformHost}`);
   };
   const mayAddress = (address: string): boolean => {
     const family = familyOf(address);
