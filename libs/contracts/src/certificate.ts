@@ -241,11 +241,17 @@ export const checkCertificates = defineQuestion(
 
 /**
  * certstore is about to delete a certificate: the router takes no destination that names it any more, also none whose
- * certificates were checked before. Who asks looks at the routes once more afterwards.
+ * certificates were checked before. Who asks looks at the routes once more afterwards; a deletion that is refused then
+ * says so with `isOver`, and the certificate may be named again, unless another deletion released it too. A router of the
+ * version before takes that for one more release.
  */
 export const releaseCertificate = defineQuestion(
   'router.certificates.release',
-  Type.Object({ id: Type.String() }),
+  Type.Object({
+    id: Type.String(),
+    deletion: Type.Optional(Type.String()),
+    isOver: Type.Optional(Type.Boolean()),
+  }),
   Done,
 );
 

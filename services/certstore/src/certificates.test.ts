@@ -284,6 +284,17 @@ describe('certificates of operators', () => {
     assert.equal((await ask(bus, getCertificate, { id: made.id })).hasKey, true);
   });
 
+  it('lets destinations name a certificate again when its deletion was refused after the release', async () => {
+    const made = await upload(...Object.values(await pair()));
+    routes.onRelease = () => routes.set(routeNaming({ front: made.id }));
+    await assert.rejects(ask(bus, deleteCertificate, { id: made.id }), code('CERTSTORE_IN_USE'));
+    assert.equal(routes.released.has(made.id), false);
+    routes.onRelease = () => {};
+    routes.delete('d1');
+    await ask(bus, deleteCertificate, { id: made.id });
+    assert.equal(routes.released.has(made.id), true);
+  });
+
   it('does not delete while nobody can say who uses it', async () => {
     const made = await upload(ca.certificatePem);
     routes.close();

@@ -186,13 +186,22 @@ export class Certificates {
     await this.#demandUnused(id);
     await this.#demandNoPair(id);
     // From here on the router takes none that names it; one that it took a moment ago is found by the second look.
-    await ask(this.#parts.bus, releaseCertificate, { id });
-    await this.#demandUnused(id);
-    await this.#change('deleted', id, async ({ certificates, secrets }) => {
-      demandRevision(found(await certificates.get(id), id), before.revision);
-      await certificates.delete(id);
-      await secrets.delete(id);
-    });
+    const { bus } = this.#parts;
+    const deletion = newId();
+    try {
+      await ask(bus, releaseCertificate, { id, deletion });
+      await this.#demandUnused(id);
+      await this.#change('deleted', id, async ({ certificates, secrets }) => {
+        demandRevision(found(await certificates.get(id), id), before.revision);
+        await certificates.delete(id);
+        await secrets.delete(id);
+      });
+    } catch (error) {
+      // Where the store failed it may be deleted all the same. A release that is not taken back ends by itself.
+      if (!(error instanceof StoreError))
+        await ask(bus, releaseCertificate, { id, deletion, isOver: true }).catch(() => {});
+      throw error;
+    }
   }
 
   /** What does not fit of the places that name certificates, for whoever is about to store them. */

@@ -48,12 +48,17 @@ export interface DatedDocument {
   at: string;
 }
 
+/** `deletion` is which one released the certificate, where that was one alone. */
+export interface ReleasedDocument extends DatedDocument {
+  deletion?: string | null;
+}
+
 /** The router's collections. */
 export interface Documents {
   gateways: Collection<GatewayDocument>;
   destinations: Collection<DestinationDocument>;
   fronts: Collection<FrontDocument>;
-  released: Collection<DatedDocument>;
+  released: Collection<ReleasedDocument>;
   deleted: Collection<DatedDocument>;
 }
 
@@ -65,7 +70,7 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
       indexes: [['gatewayId'], ['front.host']],
     }),
     fronts: await store.collection<FrontDocument>('fronts', { indexes: [['gatewayId']] }),
-    released: await store.collection<DatedDocument>('releasedCertificates'),
+    released: await store.collection<ReleasedDocument>('releasedCertificates'),
     deleted: await store.collection<DatedDocument>('deleted'),
   };
   await migrate(store, { room: 'router', collections: Object.values(documents), ...options });
@@ -73,10 +78,13 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
 }
 
 /** Deletes those that are dated no later than that. */
-export async function forgetUntil(collection: Collection<DatedDocument>, timeMs: number): Promise<void> {
+export async function forgetUntil<T extends DatedDocument>(
+  collection: Collection<T>,
+  timeMs: number,
+): Promise<void> {
   let cursor: string | null = null;
   do {
-    const page: Page<DatedDocument> = await collection.list({ cursor, limit: pageItems });
+    const page: Page<T> = await collection.list({ cursor, limit: pageItems });
     for (const one of page.items) if (Date.parse(one.at) <= timeMs) await deleteUnchanged(collection, one);
     cursor = page.nextCursor;
   } while (cursor !== null);

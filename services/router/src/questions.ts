@@ -32,7 +32,7 @@ export interface Answerers {
   destinations: Destinations;
   fleet: Fleet;
   diagnosis: Diagnosis;
-  release: (certificateId: string) => Promise<void>;
+  release: (certificate: { id: string; deletion?: string; isOver?: boolean }) => Promise<void>;
 }
 
 /** Answers every question that the router is asked, until the subscriptions are closed. */
@@ -57,7 +57,7 @@ export function answerQuestions(
     serve(deleteDestination, ({ gatewayId, id, revision }) =>
       done(destinations.delete(gatewayId, id, revision)),
     ),
-    serve(releaseCertificate, ({ id }) => done(release(id))),
+    serve(releaseCertificate, (certificate) => done(release(certificate))),
     serve(listFronts, (request) => fleet.listFronts(request)),
     serve(listClients, (request) => fleet.listClients(request)),
     serve(listNodes, async () => fleet.listNodes()),

@@ -2,15 +2,15 @@
  * Certificates that are being deleted. certstore says whether a certificate is there before a destination that names it is
  * stored, and deletes one after it has looked at the routes; without this both could be right at once. A release and a
  * destination raise the same counter, so one of them comes first: a destination that is stored before is seen by
- * certstore's last look, and one that comes after sees the release and is refused.
+ * certstore's last look, and one that comes after sees the release and is refused. A deletion that is refused takes its release back.
  *
  *   destination   checked ──────────────► stored, unless released
- *   deletion                 released ──► routes looked at ──► deleted, unless named
+ *   deletion                 released ──► routes looked at ──► deleted, or named and the release taken back
  *
  * A release holds for longer than any change lasts that had its certificates checked before; then it is forgotten.
  */
 import type { Collection } from '@postern/store';
-import { type DatedDocument, forgetUntil } from './document.ts';
+import { type DatedDocument, type ReleasedDocument, forgetUntil } from './document.ts';
 import { invalid } from './errors.ts';
 import { type Naming, certificatesIn } from './certificate-check.ts';
 import type { Draft, Journal } from './journal.ts';
@@ -18,12 +18,27 @@ import type { Draft, Journal } from './journal.ts';
 const holdsMs = 600_000;
 
 /** Sees to it that no destination comes to name the certificate. */
-export async function releaseCertificate(journal: Journal, id: string): Promise<void> {
+export async function releaseCertificate(
+  journal: Journal,
+  id: string,
+  deletion: string | null,
+): Promise<void> {
   await journal.change(async (draft) => {
     const found = await draft.released.get(id);
     const at = journal.time();
-    if (found === null) await draft.released.insert({ id, revision: 1, at });
-    else await draft.released.replace({ ...found, at });
+    if (found === null) await draft.released.insert({ id, revision: 1, at, deletion });
+    else {
+      const isAlone = isOver(found, Date.parse(at)) || found.deletion === deletion;
+      await draft.released.replace({ ...found, at, deletion: isAlone ? deletion : null });
+    }
+  });
+}
+
+/** The deletion was refused: its release holds no longer, unless another deletion counts on it. */
+export async function takeReleaseBack(journal: Journal, id: string, deletion: string): Promise<void> {
+  await journal.change(async (draft) => {
+    const found = await draft.released.get(id);
+    if (found?.deletion === deletion) await draft.released.delete(id, found.revision);
   });
 }
 
@@ -38,7 +53,7 @@ export async function demandUnreleased(draft: Draft, naming: Naming, now: string
 }
 
 /** Forgets those that hold no longer. */
-export function sweepReleased(released: Collection<DatedDocument>, now: number): Promise<void> {
+export function sweepReleased(released: Collection<ReleasedDocument>, now: number): Promise<void> {
   return forgetUntil(released, now - holdsMs);
 }
 

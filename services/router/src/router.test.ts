@@ -803,6 +803,26 @@ test('a certificate that is let go of between its check and the change is not na
   await ask(bus, createDestination, { gatewayId, input: naming('gone', 'b.example') });
 });
 
+test('a certificate whose deletion was refused may be named at once, unless another deletion counts on its release', async (t) => {
+  const { bus, gateway, hub } = await setUp(t);
+  const checking = answer(hub.connect(), checkCertificates, () => ({ faults: [], warnings: [] }));
+  t.after(() => checking.close());
+  const name = (id: string) =>
+    ask(bus, createDestination, {
+      gatewayId: gateway.id,
+      input: { ...input, front: { host: `${id}.example`, tls: { mode: 'server', certificateId: id } } },
+    });
+  const refused = { code: 'ROUTER_INVALID', message: /which is being deleted/ };
+  await ask(bus, releaseCertificate, { id: 'one', deletion: 'refused' });
+  await assert.rejects(name('one'), refused);
+  await ask(bus, releaseCertificate, { id: 'one', deletion: 'refused', isOver: true });
+  await name('one');
+  await ask(bus, releaseCertificate, { id: 'two', deletion: 'goes on' });
+  await ask(bus, releaseCertificate, { id: 'two', deletion: 'refused' });
+  await ask(bus, releaseCertificate, { id: 'two', deletion: 'refused', isOver: true });
+  await assert.rejects(name('two'), refused);
+});
+
 test('a start waits for documents that are out of reach at any step, and leaves nothing open of what failed', async (t) => {
   const store = openSqlite(':memory:');
   const hub = new MemoryHub();

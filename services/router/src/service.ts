@@ -32,7 +32,7 @@ import { Journal } from './journal.ts';
 import { routerMetrics, type RouterMetrics } from './metrics.ts';
 import { answerQuestions } from './questions.ts';
 import { gatewaySource, routeSource } from './records.ts';
-import { releaseCertificate, sweepReleased } from './released-certificates.ts';
+import { releaseCertificate, sweepReleased, takeReleaseBack } from './released-certificates.ts';
 
 const sweepIntervalMs = 3_600_000;
 
@@ -167,7 +167,10 @@ class Router implements Service {
       destinations,
       fleet,
       diagnosis: new Diagnosis({ bus, documents, presence }),
-      release: (id) => releaseCertificate(journal, id),
+      release: ({ id, deletion, isOver }) =>
+        isOver === true && deletion !== undefined
+          ? takeReleaseBack(journal, id, deletion)
+          : releaseCertificate(journal, id, deletion ?? null),
     });
     for (const subscription of answered) opened.adopt(subscription, close);
     const backup = await serveBackup({
