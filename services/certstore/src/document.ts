@@ -15,6 +15,8 @@ export interface SecretDocument extends StoredDocument {
   sealed: string;
   /** When it came; of passwords. */
   storedAt?: string;
+  /** When it was found that no destination names it, where none did at the last look; of passwords. */
+  unnamedSince?: string;
   /** Whose it is; of passwords. */
   gatewayId?: string;
 }

@@ -83,9 +83,10 @@ export class Usage {
     );
   }
 
-  /** Whether the router does not find a gateway that it has not deleted: what belongs to it is named by no route then. */
-  async isGatewayMissing(gatewayId: string): Promise<boolean> {
-    return (await findGateway(this.#bus, gatewayId)) === 'not found';
+  /** What the router says of a gateway. What belongs to one that it only does not find is named by no route either. */
+  async gatewayState(gatewayId: string): Promise<'there' | 'deleted' | 'not found'> {
+    const said = await findGateway(this.#bus, gatewayId);
+    return typeof said === 'string' ? said : 'there';
   }
 
   #add(route: Route): void {

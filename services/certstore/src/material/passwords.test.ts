@@ -6,7 +6,7 @@ import { type Store, openSqlite } from '@postern/store';
 import { routeNaming } from '../fixture/route-owner.ts';
 import { type Documents, openDocuments } from '../document.ts';
 import { KeyRing, localKeys } from '../secret/key-ring.ts';
-import { Passwords, passwordsMax, unnamedLifeMs } from './passwords.ts';
+import { Passwords, passwordsMax, unnamedLifeMs, unnamedMax, youngMs } from './passwords.ts';
 import type { Use } from '../usage.ts';
 
 const code = (expected: string) => (error: unknown) =>
@@ -20,7 +20,7 @@ describe('passwords of proxies', () => {
   let passwords: Passwords;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const named = new Set<string>();
-  const missing = new Set<string>();
+  const states = new Map<string, 'deleted' | 'not found'>();
   /** How often the router was asked what is used. */
   let asked = 0;
 
@@ -28,14 +28,14 @@ describe('passwords of proxies', () => {
     store = openSqlite(':memory:');
     documents = await openDocuments(store);
     named.clear();
-    missing.clear();
+    states.clear();
     const key = randomBytes(32).toString('base64');
     passwords = new Passwords({
       documents,
       usage: {
         of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
         demandFresh: async () => void (asked += 1),
-        isGatewayMissing: async (gatewayId) => missing.has(gatewayId),
+        gatewayState: async (gatewayId) => states.get(gatewayId) ?? 'there',
       },
       // What was sealed, opened.
       intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
@@ -116,7 +116,7 @@ describe('passwords of proxies', () => {
     await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
   });
 
-  it('that no destination names are dropped after a while, others and keys stay', async () => {
+  it('that no destination names are dropped after 30 days, others and keys stay', async () => {
     const [used, unused] = [await create(), await create()];
     named.add(used);
     asked = 0;
@@ -124,9 +124,16 @@ describe('passwords of proxies', () => {
     await passwords.sweep();
     assert.equal(await documents.secrets.count(), 3);
     assert.equal(asked, 0, 'nobody is asked about what is too young to go');
-    now += unnamedLifeMs + 1;
+    now += youngMs + 1;
     await passwords.sweep();
-    assert.equal(asked, 1, 'once for all of them');
+    assert.equal(await documents.secrets.count(), 3);
+    now += unnamedLifeMs;
+    await passwords.sweep();
+    assert.notEqual(await documents.secrets.get(unused), null);
+    now += 1;
+    asked = 0;
+    await passwords.sweep();
+    assert.equal(asked, 2, 'once for all of them, and once more before anything is dropped');
     assert.equal(await documents.secrets.get(unused), null);
     assert.notEqual(await documents.secrets.get(used), null);
     assert.notEqual(await documents.secrets.get('key'), null);
@@ -134,11 +141,51 @@ describe('passwords of proxies', () => {
     assert.notEqual(await documents.secrets.get(used), null);
   });
 
-  it('are kept where the router does not find their gateway and has not deleted it: it may be on another database', async () => {
+  it('that a destination named for long outlive a router that is put back to a moment before that', async () => {
+    const used = await create();
+    named.add(used);
+    now += 2 * unnamedLifeMs;
+    await passwords.sweep();
+    named.delete(used);
+    now += youngMs + 1;
+    await passwords.sweep();
+    named.add(used);
+    now += unnamedLifeMs;
+    await passwords.sweep();
+    named.delete(used);
+    now += youngMs + 1;
+    await passwords.sweep();
+    assert.deepEqual(await passwords.open(used, [route()]), contents);
+  });
+
+  it('that no destination names are kept up to a bound, the latest of them', async () => {
+    const first = await create();
+    now += youngMs + 1;
+    await passwords.sweep();
+    for (let number = 0; number < unnamedMax / 10; number += 1) await create();
+    const other = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
+    now += youngMs + 1;
+    await passwords.sweep();
+    assert.equal(await documents.secrets.count({ gatewayId: 'g1' }), unnamedMax / 10);
+    assert.equal(await documents.secrets.get(first), null);
+    assert.notEqual(await documents.secrets.get(other), null);
+    const stored = await documents.secrets.get(other);
+    assert(stored !== null);
+    for (let number = 0; number < unnamedMax; number += 1) {
+      const gatewayId = `g${Math.floor(number / 50)}-more`;
+      await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1, gatewayId });
+    }
+    await passwords.sweep();
+    assert.equal(await documents.secrets.count(), unnamedMax);
+  });
+
+  it('go with their gateway, and stay where the router only does not find it: it may be on another database', async () => {
     const kept = await create();
     const dropped = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
-    missing.add('g1');
-    now += unnamedLifeMs + 1;
+    states.set('g1', 'not found').set('g2', 'deleted');
+    now += youngMs + 1;
+    await passwords.sweep();
+    now += 2 * unnamedLifeMs;
     await passwords.sweep();
     assert.notEqual(await documents.secrets.get(kept), null);
     assert.equal(await documents.secrets.get(dropped), null);

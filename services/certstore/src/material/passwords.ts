@@ -1,8 +1,13 @@
 /**
  * Passwords of proxies. Each is a secret like a private key, an envelope of its own, and never changes: another password
  * is another ID. Whom it may be shown to (gateway, proxy, user) is sealed with it, so that whoever may change a
- * destination cannot have it sent to a proxy of his own. One that no destination names is dropped by the sweep, unless the
- * router does not find its gateway and has not deleted it: on another database it has none of the destinations.
+ * destination cannot have it sent to a proxy of his own.
+ *
+ * One that no destination names stays for 30 days, because the router's documents may be put back to an earlier moment, and
+ * be brought on again: then destinations name what they named at that moment. On another database it does not even find
+ * the gateway: until it has deleted that, nothing is dropped.
+ *
+ *   named ◄──────► unnamed since then ──── 30 days, or more than `unnamedMax`, or gateway deleted ───► dropped
  */
 import {
   PasswordContents,
@@ -13,7 +18,7 @@ import {
   isPasswordId,
   passwordPlace,
 } from '@postern/contracts';
-import { type Page, newId } from '@postern/store';
+import { type Page, StoreError, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { type Documents, type SecretDocument, secretCollection } from '../document.ts';
 import { openSecret, sealSecret } from '../secret/envelope.ts';
@@ -25,8 +30,12 @@ import type { Usage } from '../usage.ts';
 
 /** The most passwords, those included that the next sweep drops; of one gateway half of it. */
 export const passwordsMax = 10_000;
-/** A password may be there for so long before a destination names it. */
-export const unnamedLifeMs = 3_600_000;
+/** A password may be there for so long before it is looked whether a destination names it. */
+export const youngMs = 3_600_000;
+/** How long one is kept that no destination names. */
+export const unnamedLifeMs = 30 * 86_400_000;
+/** The most that are kept so, the latest of them; of one gateway a tenth. */
+export const unnamedMax = 1000;
 
 const version = 1;
 const pageItems = 100;
@@ -35,7 +44,7 @@ const contentsCheck = Compile(PasswordContents);
 /** What they need. */
 export interface PasswordsParts {
   readonly documents: Pick<Documents, 'secrets'>;
-  readonly usage: Pick<Usage, 'of' | 'demandFresh' | 'isGatewayMissing'>;
+  readonly usage: Pick<Usage, 'of' | 'demandFresh' | 'gatewayState'>;
   readonly intake: Pick<IntakeKey, 'open'>;
   readonly wrapper: KeyWrapper;
   readonly now: () => Date;
@@ -60,7 +69,8 @@ export class Passwords {
       throw certstoreError('CERTSTORE_LIMIT', `there may be at most ${passwordsMax} keys and passwords`);
     if ((await documents.secrets.count({ gatewayId })) >= passwordsMax / 2) {
       const rule = `one gateway may have at most ${passwordsMax / 2} passwords`;
-      throw certstoreError('CERTSTORE_LIMIT', `${rule}; those that no destination names go within two hours`);
+      const goes = `of those that no destination names, all but ${unnamedMax / 10} go within two hours`;
+      throw certstoreError('CERTSTORE_LIMIT', `${rule}; ${goes}`);
     }
     const id = newId(passwordIdPrefix);
     const bytes = Buffer.from(JSON.stringify(contents));
@@ -120,27 +130,68 @@ export class Passwords {
     return contentsCheck.Check(contents) ? contents : null;
   }
 
-  /** Drops what no destination names. */
+  /** Drops what no destination names and need not be kept. */
   async sweep(): Promise<void> {
+    const { usage, now } = this.#parts;
+    const unnamed = await this.#unnamed();
+    const goneBefore = new Date(now().getTime() - unnamedLifeMs).toISOString();
+    const [droppable, kept]: [string[], SecretDocument[]] = [[], []];
+    for (const [gatewayId, secrets] of Map.groupBy(unnamed, (secret) => secret.gatewayId)) {
+      const state = gatewayId === undefined ? 'there' : await usage.gatewayState(gatewayId);
+      if (state === 'not found') continue;
+      secrets.sort(latestFirst);
+      for (const [index, secret] of secrets.entries()) {
+        const isOver = state === 'deleted' || index >= unnamedMax / 10 || sinceOf(secret) < goneBefore;
+        if (isOver) droppable.push(secret.id);
+        else kept.push(secret);
+      }
+    }
+    droppable.push(
+      ...kept
+        .toSorted(latestFirst)
+        .slice(unnamedMax)
+        .map(({ id }) => id),
+    );
+    await this.#dropUnnamed(droppable);
+  }
+
+  /** Those that no destination names and that are not young, each with since when that is known. */
+  async #unnamed(): Promise<SecretDocument[]> {
     const { documents, usage, now } = this.#parts;
-    const before = new Date(now().getTime() - unnamedLifeMs).toISOString();
-    const old: SecretDocument[] = [];
+    const time = now().toISOString();
+    const before = new Date(now().getTime() - youngMs).toISOString();
+    const looked: SecretDocument[] = [];
     let cursor: string | null = null;
     do {
       const page: Page<SecretDocument> = await documents.secrets.list({ cursor, limit: pageItems });
       for (const secret of page.items) {
-        const { id, storedAt } = secret;
-        if (isPasswordId(id) && storedAt !== undefined && storedAt < before && usage.of(id).length === 0)
-          old.push(secret);
+        const { id, storedAt, unnamedSince } = secret;
+        if (!isPasswordId(id) || storedAt === undefined || storedAt >= before) continue;
+        if (usage.of(id).length === 0 || unnamedSince !== undefined) looked.push(secret);
       }
       cursor = page.nextCursor;
     } while (cursor !== null);
-    const droppable: string[] = [];
-    for (const [gatewayId, secrets] of Map.groupBy(old, (secret) => secret.gatewayId)) {
-      if (gatewayId !== undefined && (await usage.isGatewayMissing(gatewayId))) continue;
-      droppable.push(...secrets.map(({ id }) => id));
+    if (looked.length === 0) return [];
+    await usage.demandFresh();
+    const unnamed: SecretDocument[] = [];
+    for (const secret of looked) {
+      const { unnamedSince, ...named } = secret;
+      const isNamed = usage.of(secret.id).length > 0;
+      if (!isNamed) unnamed.push({ ...named, unnamedSince: unnamedSince ?? time });
+      if (isNamed) await this.#note(named);
+      else if (unnamedSince === undefined) await this.#note({ ...named, unnamedSince: time });
     }
-    await this.#dropUnnamed(droppable);
+    return unnamed;
+  }
+
+  /** Where it was changed meanwhile, by a rotation or another replica, the next sweep does it. */
+  async #note(secret: SecretDocument): Promise<void> {
+    try {
+      await this.#parts.documents.secrets.replace(secret);
+    } catch (error) {
+      if (!(error instanceof StoreError) || !['STORE_STALE', 'STORE_NOT_FOUND'].includes(error.code))
+        throw error;
+    }
   }
 
   async #dropUnnamed(ids: readonly string[]): Promise<void> {
@@ -149,6 +200,14 @@ export class Passwords {
     await usage.demandFresh();
     for (const id of ids) if (usage.of(id).length === 0) await documents.secrets.delete(id);
   }
+}
+
+function sinceOf({ unnamedSince = '' }: SecretDocument): string {
+  return unnamedSince;
+}
+
+function latestFirst(one: SecretDocument, other: SecretDocument): number {
+  return sinceOf(one) < sinceOf(other) ? 1 : -1;
 }
 
 function isSame(one: PasswordPlace, other: PasswordPlace | undefined): boolean {
