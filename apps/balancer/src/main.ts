@@ -1,24 +1,4 @@
-/** The program `postern-balancer`: settings, then haproxy and keepalived for as long as it runs. */
-import { Metrics, createLogger, createTelemetry, processMetrics, runProgram } from '@postern/telemetry';
-import { createBalancer } from './balancer.ts';
-import { program } from './config.ts';
-import { balancerMetrics } from './metrics.ts';
+/** The program `postern-balancer`; run.ts is what it does once its code is loaded. */
+import { start } from '@postern/config/start';
 
-const settings = program.parse();
-const { name, version } = program;
-const logger = createLogger({ name, level: settings.logLevel });
-const metrics = new Metrics();
-processMetrics(metrics);
-const telemetry = createTelemetry({ name, version, settings, metrics, logger });
-
-await runProgram({
-  name,
-  version,
-  logger,
-  ops: { host: settings.opsHost, port: settings.opsPort, metrics },
-  stopTimeoutMs: settings.drainGraceMs + 30_000,
-  parts: (ending) => [
-    telemetry,
-    createBalancer({ options: settings, logger, metrics: balancerMetrics(metrics), ending }),
-  ],
-});
+await start('postern-balancer', () => import('./run.ts'));

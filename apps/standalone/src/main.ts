@@ -5,6 +5,7 @@
  */
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { start } from '@postern/config/start';
 
 enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/node'));
-await import('./run.ts');
+await start('postern-standalone', () => import('./run.ts'));

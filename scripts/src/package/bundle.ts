@@ -19,7 +19,8 @@ export interface Bundle {
 export async function bundleClient(): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: rootFolder,
-    entryPoints: ['apps/client/src/main.ts'],
+    // In one file there is nothing left to load, which is what main.ts is for.
+    entryPoints: ['apps/client/src/run.ts'],
     bundle: true,
     platform: 'node',
     format: 'esm',

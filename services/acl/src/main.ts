@@ -1,8 +1,4 @@
-/** The program `postern-acl`. */
-import { runService } from '@postern/program';
-import { program } from './config.ts';
-import { createAcl } from './service.ts';
+/** The program `postern-acl`; run.ts is what it does once its code is loaded. */
+import { start } from '@postern/config/start';
 
-await runService('acl', program, ({ settings: config, logger, metrics }) => {
-  return ({ bus, store }) => createAcl({ bus, store, config, logger, metrics });
-});
+await start('postern-acl', () => import('./run.ts'));

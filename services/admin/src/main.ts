@@ -1,9 +1,4 @@
-/** The program `postern-admin`. */
-import { runService } from '@postern/program';
-import { program } from './config.ts';
-import { patientBus } from './patient-bus.ts';
-import { createAdmin } from './service.ts';
+/** The program `postern-admin`; run.ts is what it does once its code is loaded. */
+import { start } from '@postern/config/start';
 
-await runService('admin', program, ({ settings: options, logger, metrics, version }) => {
-  return ({ bus, store }) => createAdmin({ bus: patientBus(bus), store, options, logger, metrics, version });
-});
+await start('postern-admin', () => import('./run.ts'));

@@ -1,12 +1,4 @@
-/** The program `postern-certstore`. */
-import { runService } from '@postern/program';
-import { program } from './config.ts';
-import { checkKeySettings, keySettingsOf } from './secret/key-settings.ts';
-import { createCertstore } from './service.ts';
+/** The program `postern-certstore`; run.ts is what it does once its code is loaded. */
+import { start } from '@postern/config/start';
 
-await runService('certstore', program, ({ settings, logger, metrics }) => {
-  const options = { ...settings, ...keySettingsOf(settings) };
-  // A key that can never be right is told before anything is waited for.
-  checkKeySettings(options);
-  return ({ bus, store }) => createCertstore({ bus, store, options, logger, metrics });
-});
+await start('postern-certstore', () => import('./run.ts'));

@@ -1,8 +1,4 @@
-/** The program `postern-router`. */
-import { runService } from '@postern/program';
-import { program } from './config.ts';
-import { createRouter } from './service.ts';
+/** The program `postern-router`; run.ts is what it does once its code is loaded. */
+import { start } from '@postern/config/start';
 
-await runService('router', program, ({ settings: config, logger, metrics }) => {
-  return ({ bus, store }) => createRouter({ bus, store, config, logger, metrics });
-});
+await start('postern-router', () => import('./run.ts'));

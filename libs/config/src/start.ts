@@ -1,0 +1,23 @@
+/**
+ * The first moments of a program, while its code is loaded: a second and more on a busy machine, in which SIGTERM would end
+ * it by the signal, without a word, and would be lost on the first process of a container. It has nothing to drain yet, so
+ * it ends with 0 at once. Apart from index.ts, since what that loads is a good part of what the wait is for.
+ *
+ *   main.ts ──► start ──► run.ts and all that it imports ──► runProgram, which listens for the signals from then on
+ */
+import process from 'node:process';
+import { ExitCode } from './exit-code.ts';
+
+/** Loads the program `name`. Until somebody else listens for SIGTERM and SIGINT, they end it with 0. */
+export async function start(name: string, load: () => Promise<unknown>): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) > 1) return;
+      const msg = 'stopped before its code was loaded';
+      const line = { level: 'info', time: new Date().toISOString(), name, subsystem: 'life', signal, msg };
+      process.stderr.write(process.stderr.isTTY ? `${name}: ${msg}\n` : `${JSON.stringify(line)}\n`);
+      process.exit(ExitCode.ok);
+    });
+  }
+  await load();
+}
