@@ -1,7 +1,8 @@
 /**
  * The first moments of a program, while its code is loaded: a second and more on a busy machine, in which SIGTERM would end
- * it by the signal, without a word, and would be lost on the first process of a container. It has nothing to drain yet, so
- * it ends with 0 at once. Apart from index.ts, since what that loads is a good part of what the wait is for.
+ * it by the signal, without a word, and would be lost on the first process of a container. Node loads without a turn of
+ * the event loop in between, so a signal is mostly heard when that is done: then `runProgram` listens already, and ends the
+ * program before it has begun. Apart from index.ts, since what that loads is a good part of what the wait is for.
  *
  *   main.ts ──► start ──► run.ts and all that it imports ──► runProgram, which listens for the signals from then on
  */
