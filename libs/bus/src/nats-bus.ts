@@ -9,7 +9,7 @@ import { Answering, replyError, warnOfError, type OnError } from './answering.ts
 import { BusError, type BusErrorCode } from './bus-error.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { BusStats } from './bus-stats.ts';
-import { decodeBody, encodeBody } from './body.ts';
+import { decodeBody, encodeBody, messageBytesMax } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
 import { destroySocket } from './destroy-socket.ts';
 import { natsError } from './nats-error.ts';
@@ -45,6 +45,7 @@ export class NatsBus implements Bus {
     this.#replies = new ReplyInbox(nats, inboxPrefix);
     this.#onError = onError;
     this.#answering = new Answering(onError);
+    this.#tellLimit();
     void this.#follow();
   }
 
@@ -214,6 +215,20 @@ export class NatsBus implements Bus {
   #handleReconnect(): void {
     this.#reconnects += 1;
     this.#connection.set(true);
+    this.#tellLimit();
+  }
+
+  /** Said at once, since what is too large for the server may come only when a platform has grown. */
+  #tellLimit(): void {
+    const bytesMax = this.#nats.info?.max_payload ?? messageBytesMax;
+    if (bytesMax >= messageBytesMax) return;
+    const limit = `the server takes messages of ${bytesMax} bytes at most (max_payload)`;
+    this.#onError(
+      new BusError(
+        'BUS_MESSAGE_TOO_LARGE',
+        `${limit}, and ${messageBytesMax} are needed: longer ones will fail`,
+      ),
+    );
   }
 
   /** Of a subscription that is denied the subscription itself tells. */

@@ -62,10 +62,17 @@ export async function runService<Settings extends ServiceSettings>(
   const telemetry = createTelemetry({ name, version, settings, metrics, logger });
   let bus: NatsBus | null = null;
   busMetrics(metrics, () => bus?.stats ?? null);
+  const onBusError = (error: unknown): void =>
+    logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
   const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
 
   async function open(signal: AbortSignal, make: (to: Connections) => Service): Promise<Opened> {
-    const connected = await connectNats({ ...natsConnection(settings), name, signal, onError });
+    const connected = await connectNats({
+      ...natsConnection(settings),
+      name,
+      signal,
+      onError: onBusError,
+    });
     bus = connected;
     const told = tellConnection(connected, logger);
     try {
