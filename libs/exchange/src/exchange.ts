@@ -270,9 +270,9 @@ export class Exchange implements ConnectionUser, Running {
     this.#errand.onOpened(this.#fresh);
   }
 
-  onInformation(head: ResponseHead): void {
+  onInformation(head: ResponseHead | null): void {
     this.#quietSince = performance.now();
-    this.#sink.sendInformation(head.status, this.#forward(head));
+    if (head !== null) this.#sink.sendInformation(head.status, this.#forward(head));
   }
 
   onHead(head: ResponseHead, framing: Framing): void {

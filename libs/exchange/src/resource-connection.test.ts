@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ResetCode, type StreamEvents } from '@postern/tunnel';
+import type { ResponseHead } from '@postern/http';
+import type { StreamEvents } from '@postern/tunnel';
 import type { ConnectionFailure, ConnectionUser } from './resource-connection.ts';
 import { ResourceConnection } from './resource-connection.ts';
 
@@ -17,7 +18,7 @@ test('a head is sent whole, however long it is', () => {
   }
 });
 
-test('heads with 1xx are no longer together than one head may be', () => {
+test('heads with 1xx are passed on up to a bound, and those behind it end nothing', () => {
   const stream = {
     phase: 'open',
     events: {} as StreamEvents,
@@ -27,10 +28,13 @@ test('heads with 1xx are no longer together than one head may be', () => {
   };
   const limits = { headBytesMax: 1_000, fieldsMax: 10 };
   const connection = new ResourceConnection(stream as never, 'client', 'resource', limits, () => {});
-  let told = 0;
+  const told: (number | null)[] = [];
+  let status = 0;
   const failures: ConnectionFailure[] = [];
   const user = {
-    onInformation: () => (told += 1),
+    onInformation: (head: ResponseHead | null) => told.push(head?.status ?? null),
+    onHead: (head: ResponseHead) => (status = head.status),
+    onAnswered: () => {},
     onFailed: (failure: ConnectionFailure) => failures.push(failure),
     onPieceEnd: () => true,
   };
@@ -38,7 +42,16 @@ test('heads with 1xx are no longer together than one head may be', () => {
   const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(366)}\r\n\r\n`;
   assert.equal(hints.length, 402);
   stream.events.onData?.(Buffer.from(hints + hints));
-  assert.deepEqual([told, failures.length], [2, 0]);
+  assert.deepEqual(told, [103, 103]);
   stream.events.onData?.(Buffer.from(hints));
-  assert.deepEqual([told, failures[0]?.code], [2, ResetCode.Protocol]);
+  assert.deepEqual(told, [103, 103, null]);
+  stream.events.onData?.(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+  assert.deepEqual([status, failures], [200, []]);
+
+  connection.begin(user as unknown as ConnectionUser, 'GET', { kind: 'none' }, '');
+  told.length = 0;
+  stream.events.onData?.(Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)));
+  assert.deepEqual(told, [...Array<number>(16).fill(102), ...Array<null>(84).fill(null)]);
+  stream.events.onData?.(Buffer.from('HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n'));
+  assert.deepEqual([status, failures], [201, []]);
 });

@@ -40,8 +40,8 @@ export interface ConnectionFailure {
 /** Who sends a request over the connection. */
 export interface ConnectionUser {
   onOpened(): void;
-  /** A head with 1xx, but 101. */
-  onInformation(head: ResponseHead): void;
+  /** A head with 1xx, but 101; null for one more than are passed on. */
+  onInformation(head: ResponseHead | null): void;
   onHead(head: ResponseHead, framing: Framing): void;
   /** A piece of the answer's body. In a slab it is good for the call, and longer for who holds the slab; any other may be kept. */
   onBody(piece: Buffer, slab: Slab | null): void;
@@ -64,7 +64,10 @@ const noTrailers: readonly Field[] = [];
 const lastChunk = Buffer.from('0\r\n\r\n');
 /** Less of a body is copied: it would hold a whole slab until it is acknowledged. */
 const heldBytesMin = 8_192;
-/** Heads with 1xx for one request, together no longer than one head may be: not every caller's connection holds them up. */
+/**
+ * Heads with 1xx that are passed on of one request, together no longer than one head may be: not every caller's connection
+ * holds them up. Those behind them say no more than that the resource is still at it, as one a few seconds does for minutes.
+ */
 const informationMax = 16;
 
 /** The bytes, good until the next are asked for. */
@@ -312,8 +315,8 @@ export class ResourceConnection implements StreamEvents, BodySink {
     this.#held = null;
     const next = held === null ? end : from + end - known;
     const head = parseResponseHead(bytes.toString('latin1', start, end), this.#limits);
-    if (head.status < 200) this.#countInformation(end - start);
-    this.#handleHead(head, piece, next);
+    if (head.status < 200 && head.status !== 101) this.#handleInformation(head, end - start);
+    else this.#handleHead(head, piece, next);
     return this.#state === ('switched' as State) ? piece.length : next;
   }
 
@@ -331,10 +334,6 @@ export class ResourceConnection implements StreamEvents, BodySink {
       this.#user?.onSwitched(head, rest);
       return;
     }
-    if (head.status < 200) {
-      this.#user?.onInformation(head);
-      return;
-    }
     const framing = responseFraming(head, this.#method);
     this.#answerFraming = framing;
     this.#noteKeepAlive(head, framing);
@@ -345,11 +344,12 @@ export class ResourceConnection implements StreamEvents, BodySink {
     if (reader.done) this.#handleAnswered(noTrailers, next < piece.length);
   }
 
-  #countInformation(bytes: number): void {
+  #handleInformation(head: ResponseHead, bytes: number): void {
     this.#informations += 1;
     this.#informationBytes += bytes;
-    if (this.#informations > informationMax || this.#informationBytes > this.#limits.headBytesMax)
-      throw new HttpFault('HTTP_MALFORMED', 'too many 1xx answers');
+    const isTold =
+      this.#informations <= informationMax && this.#informationBytes <= this.#limits.headBytesMax;
+    this.#user?.onInformation(isTold ? head : null);
   }
 
   #takeBody(piece: Buffer, from: number): number {

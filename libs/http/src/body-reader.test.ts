@@ -41,6 +41,10 @@ for (const pieceBytes of [1, 2, 3, 7, 1_000]) {
       read(chunked, '5;a=b;c="d"\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX: 1\r\nY: 2\r\n\r\nNEXT', pieceBytes),
       { body: 'hello0123456789', rest: 'NEXT', done: true, trailers: ['X=1', 'Y=2'] },
     );
+    assert.deepEqual(
+      read(chunked, '5 ;a\r\nhello\r\n1\t ; a = b ; c\t=\t"d"\r\n!\r\n0 ;e\r\n\r\nNEXT', pieceBytes),
+      { body: 'hello!', rest: 'NEXT', done: true, trailers: [] },
+    );
     assert.deepEqual(read(chunked, '0\r\n\r\nNEXT', pieceBytes), {
       body: '',
       rest: 'NEXT',
@@ -61,7 +65,8 @@ const bad: [what: string, text: string][] = [
   ['a size that overflows', `${'f'.repeat(16)}\r\n`],
   ['white space behind the size', '5 \r\nhello\r\n'],
   ['white space before the size', ' 5\r\nhello\r\n'],
-  ['white space before an extension', '5 ;a\r\nhello\r\n'],
+  ['white space behind the size and no extension', '5 \t\r\nhello\r\n'],
+  ['white space in the size', '5 5;a\r\nhello\r\n'],
   ['a size line that ends in a bare LF', '5\nhello\r\n'],
   ['an extension with a bare LF in it', '5;\nxx\r\nhello\r\n'],
   ['an extension with a bare CR in it', '5;\rxx\r\nhello\r\n'],

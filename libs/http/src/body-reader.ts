@@ -23,8 +23,8 @@ type State = 'data' | 'size' | 'data end' | 'trailers' | 'done';
 const sizeLineBytesMax = 256;
 /** Of all size lines of one body beyond the digits: extensions say nothing here and are not passed on. */
 const extensionBytesMax = 16_384;
-/** Size, and extensions without control characters. White space beside the size is refused. */
-const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
+/** Size, and extensions without control characters. White space is taken before their `;` only (RFC 9112, 7.1.1). */
+const sizeLine = /^([0-9A-Fa-f]{1,13})((?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?)$/;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 const lineEnd = Buffer.from('\r\n');

@@ -38,6 +38,13 @@ const taken: [what: string, text: string, path: string, framing: object][] = [
     '/',
     { kind: 'chunked' },
   ],
+  [
+    'HTTP/1.2, as HTTP/1.1',
+    'POST /a HTTP/1.2\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n',
+    '/a',
+    { kind: 'chunked' },
+  ],
+  ['a host with every unreserved sign', 'GET / HTTP/1.1\r\nHost: a~b_c-d.e\r\n\r\n', '/', { kind: 'none' }],
   ['HTTP/1.0 without Host', 'GET / HTTP/1.0\r\n\r\n', '/', { kind: 'none' }],
   ['a field of Latin-1', 'GET / HTTP/1.1\r\nHost: a\r\nX: \xe9\r\n\r\n', '/', { kind: 'none' }],
   ['a field without a value', 'GET / HTTP/1.1\r\nHost: a\r\nX:\r\n\r\n', '/', { kind: 'none' }],
@@ -119,6 +126,9 @@ const refused: [what: string, text: string, code?: HttpFault['code']][] = [
   ['two Hosts, the same', `GET / HTTP/1.1\r\n${host}${host}\r\n`],
   ['a Host with a user', 'GET / HTTP/1.1\r\nHost: a@b\r\n\r\n'],
   ['a Host with a path', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n'],
+  ['a Host with a list that is one in X-Forwarded-Host too', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n'],
+  ['a Host with a quote', "GET / HTTP/1.1\r\nHost: a'b\r\n\r\n"],
+  ['a Host with a percent sign', 'GET / HTTP/1.1\r\nHost: %61\r\n\r\n'],
   ['a Host with a list', 'GET / HTTP/1.1\r\nHost: a, b\r\n\r\n'],
   ['a Host with a port that is none', 'GET / HTTP/1.1\r\nHost: a:b\r\n\r\n'],
   ['an absolute form of another host', `GET http://b/ HTTP/1.1\r\n${host}\r\n`],
@@ -134,7 +144,7 @@ const refused: [what: string, text: string, code?: HttpFault['code']][] = [
   ['a method that is no token', `G(T / HTTP/1.1\r\n${host}\r\n`],
   ['HTTP/0.9', 'GET /\r\n\r\n'],
   ['another protocol', `GET / HTTQ/1.1\r\n${host}\r\n`],
-  ['HTTP/1.2', `GET / HTTP/1.2\r\n${host}\r\n`, 'HTTP_VERSION'],
+  ['HTTP/1.2 without Host', 'GET / HTTP/1.2\r\n\r\n'],
   ['HTTP/2.0 as text', `GET / HTTP/2.0\r\n${host}\r\n`, 'HTTP_VERSION'],
   ['HTTP/1.10', `GET / HTTP/1.10\r\n${host}\r\n`],
   ['CONNECT', `CONNECT a:1 HTTP/1.1\r\n${host}\r\n`, 'HTTP_METHOD'],
@@ -186,6 +196,10 @@ for (const text of badAnswers) {
     assert.throws(() => parseResponseHead(text, limits), HttpFault);
   });
 }
+
+test('an answer of HTTP/1.2 is one of HTTP/1.1', () => {
+  assert.equal(parseResponseHead('HTTP/1.2 200 OK\r\n\r\n', limits).minor, 1);
+});
 
 test('an answer without a reason is taken', () => {
   const { status, reason } = parseResponseHead('HTTP/1.1 200\r\n\r\n', limits);

@@ -9,7 +9,7 @@ import { type Field, type HeadLimits, checkBytes, listOf, parseFields } from './
 export interface RequestHead {
   method: string;
   target: string;
-  /** The x of HTTP/1.x. */
+  /** The x of HTTP/1.x; 1 also of a higher one, which is read as the highest that is known (RFC 9110, 2.5). */
   minor: 0 | 1;
   fields: Field[];
 }
@@ -24,7 +24,7 @@ export interface ResponseHead {
 
 const targetCharactersMax = 8_192;
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
-const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+const statusLine = /^HTTP\/1\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
 const answerBeginning = Buffer.from('HTTP/1.');
 const emptyLine = Buffer.from('\r\n\r\n');
 const carriageReturn = 0x0d;
@@ -74,12 +74,12 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
   const match = requestLine.exec(text.slice(0, lineEnd));
   if (match === null) throw malformed('a request line that is not "method target HTTP/1.1"');
   const [, method = '', written = '', major, minor] = match;
-  if (major !== '1' || (minor !== '0' && minor !== '1')) {
+  if (major !== '1') {
     throw new HttpFault('HTTP_VERSION', 'only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here');
   }
   const target = encodeTarget(written);
   if (target.length > targetCharactersMax) throw targetTooLong();
-  return { method, target, minor: minor === '1' ? 1 : 0, fields: parseFields(text, lineEnd + 2, limits) };
+  return { method, target, minor: minor === '0' ? 0 : 1, fields: parseFields(text, lineEnd + 2, limits) };
 }
 
 /** The same of a response. */
@@ -92,7 +92,7 @@ export function parseResponseHead(text: string, limits: HeadLimits): ResponseHea
   return {
     status: Number(status),
     reason,
-    minor: minor === '1' ? 1 : 0,
+    minor: minor === '0' ? 0 : 1,
     fields: parseFields(text, lineEnd + 2, limits),
   };
 }

@@ -15,7 +15,11 @@ export interface RequestTarget {
   query: string;
 }
 
-const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{0,5})?$/;
+/**
+ * Of a name the unreserved signs only. No name has the others that RFC 3986 (3.2.2) allows, and what a caller says is told on
+ * (X-Forwarded-Host, Forwarded) to servers to which `,`, `;`, quotes and percent signs mean something.
+ */
+const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{0,5})?$/;
 const absoluteForm = /^(https?):\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i;
 
 /** Reads target and Host of a request. Throws `HttpFault`. */

@@ -66,7 +66,11 @@ const refused: [what: string, bytes: string, status?: number][] = [
   ['chunk data that ends in a bare LF', `POST / HTTP/1.1\r\n${host}${chunked}\r\n5\r\nhello\n0\r\n\r\n`],
   ['a trailer that is folded', `POST / HTTP/1.1\r\n${host}${chunked}\r\n0\r\nX: y\r\n z\r\n\r\n`],
   ['CONNECT', `CONNECT b:25 HTTP/1.1\r\nHost: b:25\r\n\r\n`, 501],
-  ['a version that is none', `GET / HTTP/1.9\r\n${host}\r\n`, 505],
+  ['a version that is none', `GET / HTTP/3.0\r\n${host}\r\n`, 505],
+  [
+    'a chunk size with a space and no extension',
+    `POST / HTTP/1.1\r\n${host}${chunked}\r\n5 \r\nhello\r\n0\r\n\r\n`,
+  ],
   [
     'trailers that would frame',
     `POST / HTTP/1.1\r\n${host}${chunked}\r\n1\r\na\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n`,
@@ -91,6 +95,20 @@ const passed: [what: string, bytes: string, line: string, body: string, answers:
   [
     'chunk extensions',
     `POST / HTTP/1.1\r\n${host}${chunked}\r\n5;a="b"\r\nhello\r\n0;c\r\n\r\n`,
+    'POST / HTTP/1.1',
+    '5\r\nhello\r\n0\r\n\r\n',
+    1,
+  ],
+  [
+    'chunk extensions with white space',
+    `POST / HTTP/1.1\r\n${host}${chunked}\r\n5 ; a = "b"\r\nhello\r\n0\t;c\r\n\r\n`,
+    'POST / HTTP/1.1',
+    '5\r\nhello\r\n0\r\n\r\n',
+    1,
+  ],
+  [
+    'a later HTTP/1',
+    `POST / HTTP/1.2\r\n${host}${chunked}\r\n5\r\nhello\r\n0\r\n\r\n`,
     'POST / HTTP/1.1',
     '5\r\nhello\r\n0\r\n\r\n',
     1,
