@@ -123,6 +123,11 @@ describe('SOCKS proxy', () => {
       ],
       /^ProxyFailed: .* did not connect the client to db\.corp:5432: the resource refused the connection/,
     ],
+    [
+      'it chooses GSSAPI, which it was not offered',
+      [['050100', '0501']],
+      /^ProxyFailed: the proxy proxy\.corp:\d+ takes no user and password: it may take GSSAPI/,
+    ],
     ['it is none', [['050100', hex('HTTP/1.1 400 Bad Request')]], /^ProxyFailed: .*no answer in SOCKS5/],
   ];
   for (const [what, turns, text] of faults) {
@@ -130,6 +135,14 @@ describe('SOCKS proxy', () => {
       assert.match(await fault(dial({ type: 'socks5', port: await play(t, turns) })), text);
     });
   }
+
+  it('says what is wrong with a proxy: it takes neither user and password nor nobody', async (t) => {
+    const proxy = { type: 'socks5', username: 'u', passwordId: 'passwordx' } as const;
+    assert.match(
+      await fault(dial({ ...proxy, port: await play(t, [['05020002', '05ff']]) })),
+      /^ProxyFailed: .* takes no user and password: it may take GSSAPI \(Kerberos\) only/,
+    );
+  });
 
   it('asks for a name of another script in its ASCII form, at the port that was asked for', async (t) => {
     const name = 'xn--esko-fua.corp';

@@ -116,13 +116,8 @@ function socksFault(
   if (/Authentication failed|RejectedIdent/i.test(said)) {
     return fault(ResetCode.ProxyFailed, `${where} refused the credentials of the destination`);
   }
-  if (/no accepted authentication type/i.test(said)) {
-    const missing =
-      proxy.username === undefined
-        ? 'wants credentials, and the destination has none'
-        : 'takes none of the ways to sign in that there are';
-    return fault(ResetCode.ProxyFailed, `${where} ${missing}`);
-  }
+  const missing = signInFault(said, proxy.username !== undefined);
+  if (missing !== null) return fault(ResetCode.ProxyFailed, `${where} ${missing}`);
   if (/timed out/i.test(said))
     return fault(ResetCode.TimedOut, `${where} gave no answer about ${what} in time`);
   if (/rejected connection/i.test(said)) {
@@ -135,6 +130,17 @@ function socksFault(
     );
   }
   return fault(ResetCode.ProxyFailed, `${where} cannot be used: ${said}`);
+}
+
+/**
+ * What a SOCKS 5 proxy wants that takes none of the ways to sign in that it was offered, or chose one that it was not; null
+ * where what the package said is of another fault.
+ */
+export function signInFault(said: string, hasCredentials: boolean): string | null {
+  const chose = /unknown authentication type/i.test(said);
+  if (!chose && !/no accepted authentication type/i.test(said)) return null;
+  if (!chose && !hasCredentials) return 'wants credentials, and there are none';
+  return 'takes no user and password: it may take GSSAPI (Kerberos) only, which is not spoken here';
 }
 
 /** The reply codes of RFC 1928 and SOCKS 4 as the package names them. */

@@ -223,6 +223,40 @@ describe('first call by a proxy', () => {
     }
   });
 
+  it('says that the proxy takes neither user and password nor nobody', async (t) => {
+    const platform = await start(t);
+    const proxy = createServer(
+      (socket) => void socket.once('data', () => socket.end(Buffer.from([5, 0xff]))),
+    );
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => proxy.close());
+    const { port } = proxy.address() as AddressInfo;
+    const error = await failure(call(dialerFor(platform, { proxy: `socks5://u:p@127.0.0.1:${port}` })));
+    assert.equal(error.code, 'CLIENT_PROXY_CREDENTIALS');
+    assert.match(error.message, /takes no user and password: it may take GSSAPI \(Kerberos\) only/);
+  });
+
+  it('says that the proxy passes nothing on, though it said that it is connected', async (t) => {
+    const platform = await start(t);
+    const abort = new AbortController();
+    const proxy = createServer((socket) => {
+      t.after(() => socket.destroy());
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        // The first of TLS.
+        socket.once('data', () => abort.abort(new DOMException('too late', 'TimeoutError')));
+      });
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => proxy.close());
+    const { port } = proxy.address() as AddressInfo;
+    const error = await failure(
+      dialerFor(platform, { proxy: `http://127.0.0.1:${port}` }).platform(abort.signal),
+    );
+    assert.equal(error.code, 'CLIENT_PROXY_FAILED');
+    assert.match(error.message, /said that it is connected to .*nothing came back: it may let no TLS/);
+  });
+
   it('says that the proxy refused, or is not there', async (t) => {
     const platform = await start(t);
     const proxy = await startConnectProxy({ refuse: () => true });

@@ -12,8 +12,8 @@ import { WebSocket } from 'ws';
 import { errorText } from '@postern/dial';
 import { ClientError } from '../errors.ts';
 import type { Hosts } from '@postern/dial';
-import type { ChooseProxy } from './proxy-choice.ts';
-import { openSocket } from './proxy-tunnel.ts';
+import { type ChooseProxy, proxyText } from './proxy-choice.ts';
+import { isLate, openSocket } from './proxy-tunnel.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** Where the platform is and whom to believe. */
@@ -97,7 +97,16 @@ export class Dialer {
       });
     } catch (error) {
       destroyQuietly(socket);
-      throw error;
+      if (proxy === null || !isLate(signal)) throw error;
+      // It said that it was connected, which proxies that look into TLS, or let only some ports through, say as well.
+      const silent = `the proxy ${proxyText(proxy)} said that it is connected to ${host}:${port}, and nothing came back`;
+      throw new ClientError(
+        'CLIENT_PROXY_FAILED',
+        `${silent}: it may let no TLS, or not this port, through`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 

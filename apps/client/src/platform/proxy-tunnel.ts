@@ -8,7 +8,7 @@ import { type Socket, connect, isIP } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { TlsError, connectTls } from '@postern/tls/connect';
 import { SocksClient } from 'socks';
-import { errorText, systemCode } from '@postern/dial';
+import { errorText, signInFault, systemCode } from '@postern/dial';
 import { ClientError } from '../errors.ts';
 import type { Lookup } from '@postern/dial';
 import { type Proxy, proxyText } from './proxy-choice.ts';
@@ -71,7 +71,7 @@ export async function openTcp(
 }
 
 /** Whether it was a deadline that ended it, and not somebody who wants it no more. */
-function isLate({ aborted, reason }: AbortSignal): boolean {
+export function isLate({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.name === 'TimeoutError';
 }
 
@@ -129,10 +129,17 @@ async function throughSocks(socket: Socket, proxy: Proxy, to: SocketRequest): Pr
     });
     return established.socket;
   } catch (error) {
-    const code = /authenticat/i.test(errorText(error)) ? 'CLIENT_PROXY_CREDENTIALS' : 'CLIENT_PROXY_REFUSED';
+    const said = errorText(error);
+    const missing = signInFault(said, proxy.credentials !== null);
+    if (missing !== null) {
+      throw new ClientError('CLIENT_PROXY_CREDENTIALS', `the proxy ${proxyText(proxy)} ${missing}`, {
+        cause: error,
+      });
+    }
+    const code = /authenticat/i.test(said) ? 'CLIENT_PROXY_CREDENTIALS' : 'CLIENT_PROXY_REFUSED';
     throw new ClientError(
       code,
-      `the proxy ${proxyText(proxy)} did not connect to ${to.host}:${to.port}: ${errorText(error)}`,
+      `the proxy ${proxyText(proxy)} did not connect to ${to.host}:${to.port}: ${said}`,
       { cause: error },
     );
   } finally {
