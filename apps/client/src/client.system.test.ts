@@ -56,11 +56,13 @@ async function start(t: TestContext, options: BenchOptions = {}): Promise<Bench>
     acl: _acl,
     ...rest
   } = options;
+  const caFile = join(folder, 'ca.pem');
+  writeFileSync(caFile, platform.caPem);
   const client = createClient({
     options: {
       gateways: gatewayIds.map((id) => ({ id, readToken: tokens, aclFile, logLevel: 'silent' })),
       connectUrl: platform.url,
-      caPem: platform.caPem,
+      ca: { file: caFile, pem: platform.caPem },
       chooseProxy: proxyChooser(proxy?.(platform) ?? null, {}),
       hosts: new Hosts({}),
       transport: 'auto',

@@ -20,6 +20,7 @@ import {
 import { Compression } from '@postern/tunnel';
 import { readAclFile } from './resource/acl-file.ts';
 import type { ClientOptions, GatewayOptions } from './options.ts';
+import { CaFile } from './platform/ca-file.ts';
 import { Dialer } from './platform/dialer.ts';
 import { errorText } from '@postern/dial';
 import { GatewayClient } from './gateway-client.ts';
@@ -82,8 +83,10 @@ class Client implements ClientService {
         'the state folder cannot be used: this client has a new ID at each start',
       );
     }
-    this.#sealing = { sealing: new SealingKey(this.#identity), trust: new MaterialTrust(options.caPem) };
-    const dialer = new Dialer(options);
+    const ca =
+      options.ca === null ? { pem: null } : new CaFile(options.ca.file, options.ca.pem, this.#logger);
+    this.#sealing = { sealing: new SealingKey(this.#identity), trust: new MaterialTrust(ca) };
+    const dialer = new Dialer({ ...options, ca });
     this.#members = options.gateways.map((gateway, index) =>
       this.#makeMember(gateway, lists[index] ?? null, dialer),
     );

@@ -46,7 +46,11 @@ const schema = Type.Object({
     }),
   ),
   ca: Type.Optional(
-    Type.String({ placeholder: 'FILE', description: 'The CA to believe in place of the usual ones (PEM).' }),
+    Type.String({
+      placeholder: 'FILE',
+      description:
+        'The CA to believe in place of the usual ones (PEM); read anew for each connection to the platform.',
+    }),
   ),
   aclFile: Type.Optional(
     Type.String({

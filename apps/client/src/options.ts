@@ -4,19 +4,12 @@
  */
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import {
-  ConfigError,
-  type ConfigProblem,
-  type Environment,
-  Secret,
-  readCaFile,
-  readSecretFile,
-} from '@postern/config';
+import { ConfigError, type ConfigProblem, type Environment, Secret, readSecretFile } from '@postern/config';
 import type { LogLevel } from '@postern/telemetry';
-import { Hosts, errorText } from '@postern/dial';
+import { Hosts } from '@postern/dial';
 import { type HttpBounds, httpBounds } from '@postern/exchange';
-import { splitChain } from '@postern/tls/sealing';
 import type { ClientSettings } from './config.ts';
+import { readCa } from './platform/ca-file.ts';
 import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './platform/proxy-choice.ts';
 
 /** One gateway to serve. */
@@ -32,7 +25,8 @@ export interface GatewayOptions {
 export interface ClientOptions {
   readonly gateways: readonly GatewayOptions[];
   readonly connectUrl: URL;
-  readonly caPem: string | null;
+  /** The file of the CAs to believe in place of the usual ones, and what it holds. */
+  readonly ca: { readonly file: string; readonly pem: string } | null;
   readonly chooseProxy: ChooseProxy;
   readonly hosts: Hosts;
   readonly transport: 'auto' | 'direct' | 'websocket';
@@ -59,7 +53,8 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
   };
   const gateways = attempt('CONFIG_USAGE', () => readGateways(settings));
   const connectUrl = attempt('CONFIG_USAGE', () => readConnectUrl(settings.connect));
-  const caPem = settings.ca === undefined ? null : attempt('CONFIG_FILE', () => readCa(settings.ca ?? ''));
+  const { ca: caFile = null } = settings;
+  const caPem = caFile === null ? null : attempt('CONFIG_FILE', () => readCa(caFile));
   const chooseProxy = attempt('CONFIG_INVALID', () =>
     proxyChooser(settings.proxy?.reveal() ?? null, environment),
   );
@@ -78,7 +73,7 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
   return {
     gateways,
     connectUrl,
-    caPem,
+    ca: caFile === null || caPem === null ? null : { file: caFile, pem: caPem },
     chooseProxy,
     hosts,
     transport,
@@ -103,17 +98,6 @@ export function rootLogLevel(options: Pick<ClientOptions, 'gateways'>): LogLevel
   const order: LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
   const least = Math.min(...options.gateways.map(({ logLevel }) => order.indexOf(logLevel)));
   return order[least] ?? 'info';
-}
-
-/** Throws where the file has no certificate that can be read, or more than the platform's CAs can be. */
-function readCa(path: string): string {
-  const text = readCaFile(path);
-  try {
-    splitChain(text);
-  } catch (cause) {
-    throw new TypeError(`the file of the CA, ${path}: ${errorText(cause)}`, { cause });
-  }
-  return text;
 }
 
 function readGateways(settings: ClientSettings): GatewayOptions[] {

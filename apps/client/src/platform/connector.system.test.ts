@@ -30,7 +30,7 @@ function dialerFor(
 ): Dialer {
   return new Dialer({
     connectUrl: platform.url,
-    caPem: platform.caPem,
+    ca: { pem: platform.caPem },
     chooseProxy: proxyChooser(options.proxy ?? null, {}),
     hosts: new Hosts({}),
     ...options,
@@ -127,7 +127,7 @@ describe('first call', () => {
   it('names the issuer when something in between shows its own certificate, and sends nothing', async (t) => {
     const platform = await start(t);
     const other = await makeCertificate(['localhost'], 'Another CA');
-    await assert.rejects(call(dialerFor(platform, { caPem: other.caPem })), {
+    await assert.rejects(call(dialerFor(platform, { ca: { pem: other.caPem } })), {
       code: 'TLS_ISSUER_UNKNOWN',
       message: /Test CA.*inspects TLS/,
     });
@@ -173,6 +173,17 @@ describe('first call', () => {
     const hosts = new Hosts({ 'Platform.Test': '127.0.0.1' });
     // Reached, and then refused for the name that it does not have.
     await assert.rejects(call(dialerFor(platform, { connectUrl, hosts })), { code: 'TLS_NAME_MISMATCH' });
+  });
+});
+
+describe('the CA', () => {
+  it('is the one of the moment of each connection', async (t) => {
+    const platform = await start(t);
+    const ca = { pem: (await makeCertificate(['localhost'], 'Another CA')).caPem };
+    const dialer = dialerFor(platform, { ca });
+    await assert.rejects(call(dialer), { code: 'TLS_ISSUER_UNKNOWN' });
+    ca.pem = platform.caPem;
+    await call(dialer);
   });
 });
 

@@ -11,6 +11,7 @@ import { webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocket } from 'ws';
 import { errorText } from '@postern/dial';
 import { ClientError } from '../errors.ts';
+import type { BelievedCa } from './ca-file.ts';
 import type { Hosts } from '@postern/dial';
 import { type ChooseProxy, proxyText } from './proxy-choice.ts';
 import { isLate, openSocket } from './proxy-tunnel.ts';
@@ -19,8 +20,8 @@ import { retryAfterMs } from './retry-after.ts';
 /** Where the platform is and whom to believe. */
 export interface DialerOptions {
   readonly connectUrl: URL;
-  /** The CA to believe instead of the usual ones, PEM. */
-  readonly caPem: string | null;
+  /** The CAs to believe instead of the usual ones. */
+  readonly ca: BelievedCa;
   readonly chooseProxy: ChooseProxy;
   readonly hosts: Hosts;
 }
@@ -34,8 +35,8 @@ export const webSocketPath = '/v1/tunnel';
 /** Makes connections; holds none of them. */
 export class Dialer {
   readonly #options: DialerOptions;
-  /** The CAs are read once, not for each connection. */
-  readonly #contexts = new Map<'tunnel' | 'platform', SecureContext>();
+  /** Made anew where the CAs are others, not for each connection. */
+  readonly #contexts = new Map<'tunnel' | 'platform', { caPem: string | null; context: SecureContext }>();
 
   constructor(options: DialerOptions) {
     this.#options = options;
@@ -81,7 +82,8 @@ export class Dialer {
     to: { host: string; port: number; serverName: string; tunnel: boolean; protocol?: string },
     signal: AbortSignal,
   ): Promise<TLSSocket> {
-    const { caPem, chooseProxy, hosts } = this.#options;
+    const { ca, chooseProxy, hosts } = this.#options;
+    const caPem = ca.pem;
     const { host, port, serverName, tunnel, protocol } = to;
     const proxy = chooseProxy(host, port);
     const socket = await openSocket({ host, port, proxy, lookup: hosts.lookup, caPem, signal });
@@ -92,7 +94,7 @@ export class Dialer {
         serverName,
         socket,
         signal,
-        context: this.#context(tunnel),
+        context: this.#context(tunnel, caPem),
         ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
       });
     } catch (error) {
@@ -110,12 +112,13 @@ export class Dialer {
     }
   }
 
-  #context(tunnel: boolean): SecureContext {
-    const { caPem } = this.#options;
+  #context(tunnel: boolean, caPem: string | null): SecureContext {
     const key = tunnel ? 'tunnel' : 'platform';
+    const known = this.#contexts.get(key);
+    if (known?.caPem === caPem) return known.context;
     const options = contextOptions({ tunnel, ...(caPem === null ? {} : { caPem }) });
-    const context = this.#contexts.get(key) ?? createSecureContext(options);
-    this.#contexts.set(key, context);
+    const context = createSecureContext(options);
+    this.#contexts.set(key, { caPem, context });
     return context;
   }
 }

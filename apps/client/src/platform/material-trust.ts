@@ -8,22 +8,24 @@ import { X509Certificate } from 'node:crypto';
 import { type SealedMaterial, materialSignerName, materialText, platformCaName } from '@postern/contracts';
 import { demandSigner, isSignedText, splitChain } from '@postern/tls/sealing';
 import { ClientError } from '../errors.ts';
+import type { BelievedCa } from './ca-file.ts';
 
 /** One for the process. */
 export class MaterialTrust {
-  readonly #caPem: string | null;
+  readonly #ca: BelievedCa;
   #seen: string | null = null;
 
-  /** `caPem` is what the client was given to believe the platform by. */
-  constructor(caPem: string | null) {
-    this.#caPem = caPem === null ? null : platformCaOf(caPem);
+  /** `ca` is what the client was given to believe the platform by. */
+  constructor(ca: BelievedCa) {
+    this.#ca = ca;
   }
 
   /** Throws `CLIENT_MATERIAL_BROKEN` unless certstore signed this for the recipient. */
   check(item: SealedMaterial, recipient: string): void {
     try {
       const [signerPem = '', shownCaPem = ''] = splitChain(item.signerPem);
-      const caPem = this.#caPem ?? this.#seen ?? shownCaPem;
+      const { pem } = this.#ca;
+      const caPem = (pem === null ? null : platformCaOf(pem)) ?? this.#seen ?? shownCaPem;
       demandSigner(signerPem, { caPem, name: materialSignerName });
       if (!isSignedText(signerPem, materialText(recipient, item), item.signature))
         throw new Error('the signature is wrong');

@@ -84,7 +84,7 @@ describe('the certificates of a client', () => {
   beforeEach(async () => {
     signer ??= await makeSigner();
     sealing = new SealingKey(makeIdentity());
-    certificates = make(new MaterialTrust(signer.caPem));
+    certificates = make(new MaterialTrust({ pem: signer.caPem }));
   });
 
   function make(trust: MaterialTrust): Certificates {
@@ -232,14 +232,16 @@ describe('the certificates of a client', () => {
     }
     clearInterval(keepAlive);
     const other = new SealingKey(makeIdentity());
-    const trust = new MaterialTrust(signer.caPem);
+    const trust = new MaterialTrust({ pem: signer.caPem });
     const item = await sealed(signer, other, materialOf('c1'));
     assert.throws(() => trust.check(item, 'somebody else'), { code: 'CLIENT_MATERIAL_BROKEN' });
     trust.check(item, await other.thumbprint());
   });
 
   it('come from the first platform CA that is seen, where the client was given another CA to believe', async () => {
-    const trust = new MaterialTrust((await createAuthority({ commonName: 'Public CA' })).certificatePem);
+    const trust = new MaterialTrust({
+      pem: (await createAuthority({ commonName: 'Public CA' })).certificatePem,
+    });
     const recipient = await sealing.thumbprint();
     trust.check(await sealed(signer, sealing, materialOf('c1')), recipient);
     const other = await makeSigner();

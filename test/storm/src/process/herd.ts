@@ -29,7 +29,12 @@ function run({ gatewayId, token, connectUrl, caPem, clients }: HerdOrder): void 
     },
   });
   const chooseProxy = proxyChooser(null, {});
-  const dialer = new Dialer({ connectUrl: new URL(connectUrl), caPem, chooseProxy, hosts: new Hosts({}) });
+  const dialer = new Dialer({
+    connectUrl: new URL(connectUrl),
+    ca: { pem: caPem },
+    chooseProxy,
+    hosts: new Hosts({}),
+  });
   const parts = {
     gatewayId,
     token,
