@@ -9,6 +9,7 @@
  *        ▼                  the next way         ▼
  *      refused ◄──────── no way is left        reset
  *
+ * Nothing was reached too where the other end is gone and the caller has said nothing yet, as one that waits for a greeting.
  * A caller that cannot be served is reset: what it speaks is not known, so there is nothing to say to it.
  */
 import {
@@ -89,17 +90,22 @@ export class BytePipe implements Running {
   /** Ends what has waited too long for the other end, which says itself when the resource times out, or been idle too long. */
   tick(now: number): void {
     const { answerSeconds, idleTimeoutSeconds } = this.#errand;
-    if (this.#opened) {
-      if (this.#isBetterElsewhere(now)) this.#stream?.reset(ResetCode.PathLost, 'its other end is gone');
-      else this.#tickIdle(now, idleTimeoutSeconds);
-    } else if (now - this.#quietSince >= answerSeconds * 1000)
+    if (this.#isBetterElsewhere(now)) this.#stream?.reset(ResetCode.PathLost, 'its other end is gone');
+    else if (this.#opened) this.#tickIdle(now, idleTimeoutSeconds);
+    else if (now - this.#quietSince >= answerSeconds * 1000)
       this.end(this.#errand.silence(), ResetCode.Cancelled);
   }
 
   #isBetterElsewhere(now: number): boolean {
     const { pathLostAt = null, peer = null } = this.#stream ?? {};
-    if (this.#end.protocol !== 'udp' || peer === null || pathLostAt === null) return false;
-    return now - pathLostAt >= flowPathWaitMs && this.#errand.hasOther(peer);
+    if (peer === null || pathLostAt === null || !this.#errand.hasOther(peer)) return false;
+    if (!this.#opened) return this.#nothingSent;
+    return this.#end.protocol === 'udp' && now - pathLostAt >= flowPathWaitMs;
+  }
+
+  /** Whatever the other end did with the stream, its resource has had no byte. */
+  get #nothingSent(): boolean {
+    return this.#stream?.bytesSent === 0;
   }
 
   #tickIdle(now: number, seconds: number): void {
@@ -133,8 +139,10 @@ export class BytePipe implements Running {
   }
 
   #handleRefused(code: ResetCode, text: string, from: 'here' | 'peer'): void {
+    const nothingReached = from === 'peer' && saysNothingReached(code);
+    const goesOn = nothingReached || (saysOtherEndGone(code) && this.#nothingSent);
     this.#stream = null;
-    if (from === 'peer' && saysNothingReached(code)) {
+    if (goesOn) {
       this.#way?.onRefused(code, text);
       return this.#openNext();
     }
@@ -166,6 +174,10 @@ export class BytePipe implements Running {
     if (cause !== null || !this.#opened) this.#end.reset();
     this.#errand.onOver(cause, 0);
   }
+}
+
+function saysOtherEndGone(code: ResetCode): boolean {
+  return code === ResetCode.PathLost || code === ResetCode.Restarted;
 }
 
 /** Null where there is no room for a stream, which the way has been told. */

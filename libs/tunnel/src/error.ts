@@ -101,14 +101,19 @@ const nothingReached = new Set<number>([
   ResetCode.ProxyFailed,
 ]);
 
-const pathRefusals = new Set<number>([ResetCode.Limit, ResetCode.ShuttingDown, ResetCode.NotRelayed]);
+const pathRefusals = new Set<number>([
+  ResetCode.Limit,
+  ResetCode.ShuttingDown,
+  ResetCode.NotRelayed,
+  ResetCode.Restarted,
+]);
 
 /** Whether a RESET with this code, before OPENED, lets the opener try another client with the same bytes. */
 export function saysNothingReached(code: number): boolean {
   return nothingReached.has(code);
 }
 
-/** Whether such a RESET speaks of the path only: the same client may be asked by another. */
+/** Whether such a RESET speaks of the path only, or of a boot that is gone: the same client may be asked by another. */
 export function saysPathRefused(code: number): boolean {
   return pathRefusals.has(code);
 }

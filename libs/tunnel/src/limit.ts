@@ -18,6 +18,8 @@ export interface Limits {
   deadAfterMs: number;
   /** A stream without a path waits this long for one. */
   pathWaitMs: number;
+  /** One whose OPEN was not answered waits this long: its caller can come again, and may find another process. */
+  openingWaitMs: number;
   /**
    * How long the end of a stream is remembered, to answer a late RESUME or repeated OPEN: longer than the other end takes to
    * notice that its path is gone and waits for another, or what it repeats would be done twice.
@@ -66,6 +68,7 @@ export const defaultLimits: Limits = Object.freeze({
   quietAfterMs: 1_000,
   deadAfterMs: 10_000,
   pathWaitMs: 60_000,
+  openingWaitMs: 3_000,
   tombstoneMs: 90_000,
   tombstonesMax: 100_000,
   tombstonesPerGatewayMax: 100_000,

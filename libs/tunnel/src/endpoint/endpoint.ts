@@ -204,7 +204,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#receiveBudgets.leave(stream.scope);
     this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
     this.#waiting.delete(stream.scope, stream);
-    this.#tombstones.add(stream.scope, stream.key, tombstone, this.clock.now());
+    this.#tombstones.add(stream.scope, stream.key, toldOf(tombstone), this.clock.now());
   }
 
   // ---- for sessions
@@ -369,9 +369,7 @@ export class Endpoint implements SessionOwner, StreamHost {
 
   #tickWaiting(stream: Stream, now: number): void {
     if (stream.pathLostAt === null) this.#waiting.delete(stream.scope, stream);
-    else if (stream.session === null && now - stream.pathLostAt >= this.limits.pathWaitMs) {
-      stream.reset(ResetCode.PathLost, `no path to ${stream.peer.id} for ${this.limits.pathWaitMs / 1000} s`);
-    } else stream.seekPath();
+    else if (!stream.giveUp(now)) stream.seekPath();
   }
 }
 
@@ -379,6 +377,12 @@ const noPlace = 'the session takes no more streams of this gateway';
 
 function peerKey(scope: string, id: string): string {
   return `${scope}/${id}`;
+}
+
+/** What the other end is told later. That no path came in time it would take for the end of the path alone, and ask again. */
+function toldOf(tombstone: Tombstone): Tombstone {
+  if (tombstone.kind !== 'reset' || tombstone.code !== ResetCode.PathLost) return tombstone;
+  return { ...tombstone, code: ResetCode.UnknownStream };
 }
 
 /**

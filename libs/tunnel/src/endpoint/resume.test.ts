@@ -125,6 +125,30 @@ test('without a path for pathWaitMs both ends are reset with PathLost', async ()
   assert.deepEqual(client.memory, { receiveReserved: 0, sendReserved: 0 });
 });
 
+test('an OPEN that was not answered waits for a path for openingWaitMs, each time that a session which carried it is gone', async () => {
+  const world = await pair({ accept: false });
+  const { clock, node, first, opener } = world;
+  const { openingWaitMs } = node.limits;
+  opener.write(1_000);
+  await clock.advance(5);
+  first.wire.cut();
+  await clock.advance(openingWaitMs - 500);
+  assert.equal(opener.over, false, 'its process may be back in a moment');
+  const { wire } = await world.join();
+  await clock.advance(2 * openingWaitMs);
+  wire.cut();
+  await clock.advance(openingWaitMs - 500);
+  assert.equal(opener.over, false, 'it was carried until then');
+  await clock.advance(1_500);
+  assert.equal(opener.reset?.code, ResetCode.PathLost);
+  await world.join();
+  await clock.advance(1_000);
+  world.acceptor.stream.accept();
+  await clock.advance(2_000);
+  assert.equal(world.accepted.length, 1, 'nothing is dialled twice');
+  assert.equal(world.acceptor.reset?.code, ResetCode.UnknownStream, 'who held it is told');
+});
+
 test('attempts that are refused are no path: after pathWaitMs of them the stream is reset with PathLost', async () => {
   const clock = new TestClock();
   let owner!: TestOwner;
@@ -382,7 +406,7 @@ test('a repeated OPEN reaches the resource once, and its early bytes too', async
 });
 
 test('an OPEN that is repeated as late as can be reaches nothing twice, also where the first was reset at once', async () => {
-  const world = await pair();
+  const world = await pair({ limits: { openingWaitMs: defaultLimits.pathWaitMs } });
   const { clock, node, first, accepted } = world;
   const opener = new TestOwner(node.open(first.left, {}), 0, 1);
   opener.write(1_000);

@@ -39,6 +39,7 @@ export class StreamPath {
   #attempt = 0;
   #resuming = false;
   #lostAt: number | null = null;
+  #leftAt = 0;
 
   constructor(host: StreamHost, stream: Stream, sending: SendingPart, receiving: ReceivingPart) {
     this.#host = host;
@@ -64,6 +65,11 @@ export class StreamPath {
   /** When it was lost; null while there is one. An attempt that nobody has answered is none. */
   get lostAt(): number | null {
     return this.#lostAt;
+  }
+
+  /** When a session carried it last, where none does now; an attempt that was refused counts. */
+  get leftAt(): number {
+    return this.#leftAt;
   }
 
   /** Whether it is not the first. */
@@ -187,6 +193,7 @@ export class StreamPath {
     this.#resuming = false;
     this.onAnswer = null;
     this.#lostAt ??= now;
+    this.#leftAt = now;
   }
 
   /** Sends the first OPEN's repetition, as far as the session has a window left. */

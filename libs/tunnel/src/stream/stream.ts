@@ -344,6 +344,21 @@ export class Stream implements PathEnd, StreamEnd {
   }
 
   /**
+   * Resets it where it has had no path for as long as it may wait; returns whether it did. One that was not answered waits
+   * only for a process that is back in a moment: nobody tells that from one that was killed.
+   */
+  giveUp(now: number): boolean {
+    const { lostAt, leftAt } = this.#path;
+    if (lostAt === null || this.session !== null) return false;
+    const { pathWaitMs, openingWaitMs } = this.#host.limits;
+    const isUnheard = this.#phase === 'opening' && now - leftAt >= openingWaitMs;
+    if (!isUnheard && now - lostAt < pathWaitMs) return false;
+    const seconds = (isUnheard ? openingWaitMs : pathWaitMs) / 1000;
+    this.reset(ResetCode.PathLost, `no path to ${this.peer.id} for ${seconds} s`);
+    return true;
+  }
+
+  /**
    * Moves the stream away from a session that still works, and is not usable any more: drain, rebalancing, or a token that
    * is no longer good. It stays where there is no other as good, or while it waits to be accepted.
    */

@@ -132,7 +132,7 @@ export class FrontErrand implements Errand {
       if (upstream === null || policy === undefined) {
         const ways = this.#parts.upstreams(this.gatewayId);
         const cause = this.#lastCause ?? noClient(this.#route, ways, this.#needs);
-        return cause.code === 'EDGE_NO_CLIENT' && this.#wait(retry) ? null : cause;
+        return isAway(cause) && this.#wait(retry) ? null : cause;
       }
       const denied = judgeOwn(policy, upstream.ownList, this.#target);
       if (denied === null) return this.#wayBy(upstream);
@@ -289,4 +289,9 @@ export class FrontErrand implements Errand {
   tick(now: number): void {
     this.#running?.tick(now);
   }
+}
+
+/** Whether a client may be there in a moment. */
+function isAway({ code }: CallerCause): boolean {
+  return code === 'EDGE_NO_CLIENT' || code === 'EDGE_CLIENT_RESTARTED';
 }
