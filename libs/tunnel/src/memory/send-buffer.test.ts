@@ -131,6 +131,36 @@ test('an acknowledged payload lets its slab go, once, and cleared ones are never
   assert.ok(!Array.from({ length: 200 }, () => Slab.take()).includes(slab));
 });
 
+test('a slab is pinned once, however often the path is lost', () => {
+  let pinned = 0;
+  const slab = { pin: () => (pinned += 1), release: () => {} } as unknown as Slab;
+  const buffer = new SendBuffer();
+  for (let i = 1; i <= 10; i += 1) {
+    buffer.push(Buffer.alloc(10), slab);
+    buffer.take(10);
+    if (i > 5) buffer.acknowledge(10 * (i - 5));
+    buffer.pin();
+    buffer.pin();
+    assert.equal(pinned, i);
+  }
+});
+
+// With a cost for each that is kept it takes minutes.
+test('a hundred thousand chunks that are kept are sent again and acknowledged one by one', () => {
+  const [chunks, bytes] = [100_000, 2_049];
+  const buffer = new SendBuffer();
+  for (let i = 0; i < chunks; i += 1) buffer.pushCopy(Buffer.alloc(bytes, i));
+  while (buffer.take(65_536) !== null);
+  for (let i = 0; i < chunks; i += 1) {
+    buffer.pin();
+    buffer.rewind((i * bytes + buffer.end) >>> 1);
+    buffer.rewind(buffer.end);
+    buffer.acknowledge(i * bytes);
+  }
+  buffer.rewind((chunks - 1) * bytes);
+  assert.ok(buffer.take(65_536)?.bytes.equals(Buffer.alloc(bytes, chunks - 1)));
+});
+
 test('small writes share memory', () => {
   const buffer = new SendBuffer();
   const seen = new Set<ArrayBufferLike>();

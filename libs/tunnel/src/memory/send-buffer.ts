@@ -28,6 +28,8 @@ export interface Piece {
 
 interface Chunk {
   bytes: Buffer;
+  /** Of its first byte. */
+  offset: number;
   length: number;
   slab: Slab | null;
   /** Whether `bytes` is from `takeMemory`. */
@@ -35,8 +37,16 @@ interface Chunk {
 }
 
 const blockBytes = 4096;
+/** In the place of a chunk that was let go. */
+const gone: Chunk = { bytes: Buffer.alloc(0), offset: 0, length: 0, slab: null, own: false };
 
-/** Absolute offsets from the start of the stream. Invariant: acknowledged <= next <= end, next <= sentMax <= end. */
+/**
+ * Absolute offsets from the start of the stream. Invariant: acknowledged <= next <= end, next <= sentMax <= end.
+ *
+ * A peer that gives credit and acknowledges little has hundreds of thousands of chunks kept, and says by how many frames it
+ * acknowledges them, and how often it resumes. So none of that costs by how many there are: those that were let go are cut
+ * off when they are half of all, a place is found by halves, and a slab is pinned once.
+ */
 export class SendBuffer {
   acknowledged = 0;
   next = 0;
@@ -44,8 +54,10 @@ export class SendBuffer {
   /** The highest `next` there was. */
   sentMax = 0;
   #chunks: Chunk[] = [];
-  /** Offset of the first byte of the first chunk. */
-  #start = 0;
+  /** How many of them were let go. */
+  #gone = 0;
+  /** How many of them are pinned. */
+  #pinned = 0;
   /** The chunk that holds `next`, and where in it. */
   #cursor = 0;
   #within = 0;
@@ -61,7 +73,7 @@ export class SendBuffer {
 
   /** Takes the buffer over; it must not be changed until it is acknowledged. Its slab is released then. */
   push(bytes: Buffer, slab: Slab | null): void {
-    this.#chunks.push({ bytes, length: bytes.length, slab, own: false });
+    this.#chunks.push({ bytes, offset: this.end, length: bytes.length, slab, own: false });
     this.end += bytes.length;
   }
 
@@ -74,7 +86,7 @@ export class SendBuffer {
     } else {
       const block = takeMemory(last === undefined ? bytes.length : Math.max(blockBytes, bytes.length));
       block.set(bytes);
-      this.#chunks.push({ bytes: block, length: bytes.length, slab: null, own: true });
+      this.#chunks.push({ bytes: block, offset: this.end, length: bytes.length, slab: null, own: true });
     }
     this.end += bytes.length;
   }
@@ -117,23 +129,29 @@ export class SendBuffer {
   acknowledge(to: number): void {
     this.acknowledged = to;
     if (this.next < to) this.rewind(to);
-    let gone = 0;
+    const chunks = this.#chunks;
     for (
-      let chunk = this.#chunks[0];
-      chunk !== undefined && this.#start + chunk.length <= to;
-      chunk = this.#chunks[gone]
+      let chunk = chunks[this.#gone];
+      chunk !== undefined && chunk.offset + chunk.length <= to;
+      chunk = chunks[this.#gone]
     ) {
-      this.#start += chunk.length;
       letGo(chunk);
-      gone += 1;
+      chunks[this.#gone] = gone;
+      this.#gone += 1;
     }
-    if (gone === 0) return;
-    this.#chunks.splice(0, gone);
-    this.#cursor -= gone;
-    if (this.#cursor < 0) {
-      this.#cursor = 0;
+    if (this.#cursor < this.#gone) {
+      this.#cursor = this.#gone;
       this.#within = 0;
     }
+    if (this.#gone > 0 && 2 * this.#gone >= chunks.length) this.#cutOff();
+  }
+
+  #cutOff(): void {
+    const count = this.#gone;
+    this.#chunks.splice(0, count);
+    this.#cursor -= count;
+    this.#pinned = Math.max(0, this.#pinned - count);
+    this.#gone = 0;
   }
 
   /**
@@ -142,23 +160,20 @@ export class SendBuffer {
    */
   rewind(to: number): void {
     this.next = to;
-    let offset = this.#start;
-    let cursor = 0;
-    for (
-      let chunk = this.#chunks[0];
-      chunk !== undefined && cursor < this.#chunks.length - 1 && offset + chunk.length <= to;
-      chunk = this.#chunks[cursor]
-    ) {
-      offset += chunk.length;
-      cursor += 1;
+    let cursor = this.#gone;
+    for (let last = this.#chunks.length - 1; cursor < last;) {
+      const middle = (cursor + last) >>> 1;
+      const { offset, length } = this.#chunks[middle] as Chunk;
+      if (offset + length <= to) cursor = middle + 1;
+      else last = middle;
     }
     this.#cursor = cursor;
-    this.#within = to - offset;
+    this.#within = to - (this.#chunks[cursor]?.offset ?? to);
   }
 
   /** The path is left: what lies in slabs may still wait in the former connection's queue, so their memory is not used again. */
   pin(): void {
-    for (const { slab } of this.#chunks) slab?.pin();
+    for (; this.#pinned < this.#chunks.length; this.#pinned += 1) this.#chunks[this.#pinned]?.slab?.pin();
   }
 
   /** Lets everything go. */
@@ -168,8 +183,8 @@ export class SendBuffer {
       if (chunk.own) keepMemory(chunk.bytes);
     }
     this.#chunks = [];
-    this.#start = this.acknowledged = this.next = this.sentMax = this.end;
-    this.#cursor = this.#within = 0;
+    this.acknowledged = this.next = this.sentMax = this.end;
+    this.#cursor = this.#within = this.#gone = this.#pinned = 0;
   }
 }
 
