@@ -147,18 +147,16 @@ test('a slab is pinned once, however often the path is lost', () => {
 
 // With a cost for each that is kept it takes minutes.
 test('a hundred thousand chunks that are kept are sent again and acknowledged one by one', () => {
-  const [chunks, bytes] = [100_000, 2_049];
+  const chunks = 100_000;
   const buffer = new SendBuffer();
-  for (let i = 0; i < chunks; i += 1) buffer.pushCopy(Buffer.alloc(bytes, i));
+  for (let i = 0; i < chunks; i += 1) buffer.push(Buffer.of(i & 0xff), null);
   while (buffer.take(65_536) !== null);
   for (let i = 0; i < chunks; i += 1) {
     buffer.pin();
-    buffer.rewind((i * bytes + buffer.end) >>> 1);
-    buffer.rewind(buffer.end);
-    buffer.acknowledge(i * bytes);
+    buffer.rewind((i + chunks) >>> 1);
+    assert.equal(buffer.take(65_536)?.bytes[0], ((i + chunks) >>> 1) & 0xff);
+    buffer.acknowledge(i);
   }
-  buffer.rewind((chunks - 1) * bytes);
-  assert.ok(buffer.take(65_536)?.bytes.equals(Buffer.alloc(bytes, chunks - 1)));
 });
 
 test('small writes share memory', () => {
