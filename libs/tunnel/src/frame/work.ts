@@ -1,7 +1,10 @@
 /** What frames cost who handles them: by their number, and where they are JSON by their bytes too. */
 import { FrameType } from './frame.ts';
 
-/** What is JSON costs as much as so many of the others, and one more for each so many of its bytes. */
+/**
+ * What is JSON costs as much as so many of the others, and one more for each so many of its bytes. RESUMED, which lets its
+ * taker look for another path, costs as much as the RESUME that follows when that path is said to be lost.
+ */
 const jsonWork = 16;
 const jsonBytesPerWork = 64;
 
@@ -15,6 +18,13 @@ export const unlimited: Allowance = { left: Number.POSITIVE_INFINITY };
 
 /** What a frame takes of an allowance. */
 export function workOf(type: number, length: number): number {
-  const isJson = type === FrameType.Control || type === FrameType.Open || type === FrameType.Resume;
-  return isJson ? jsonWork + Math.floor(length / jsonBytesPerWork) : 1;
+  switch (type) {
+    case FrameType.Control:
+    case FrameType.Open:
+    case FrameType.Resume:
+    case FrameType.Resumed:
+      return jsonWork + Math.floor(length / jsonBytesPerWork);
+    default:
+      return 1;
+  }
 }

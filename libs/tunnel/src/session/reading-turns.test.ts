@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryCarrierPair } from '../carrier/memory-carrier.ts';
 import type { Session } from './session.ts';
-import { encodeBody, encodeFrame, encodeOpen, FrameType } from '../frame/frame.ts';
+import { ResetCode } from '../error.ts';
+import {
+  encodeAnswer,
+  encodeBody,
+  encodeFrame,
+  encodeOpen,
+  encodeReset,
+  FrameType,
+} from '../frame/frame.ts';
 import { RawPeer, rawKey, rawName } from '../raw-peer.ts';
 import { TestClock, testEndpoint } from '../test-world.ts';
 
@@ -55,6 +63,32 @@ test('one long body counts as many short ones', async () => {
   assert.ok(heard.length <= 2, `${heard.length} long frames in one turn`);
   await clock.advance(0);
   assert.equal(heard.length, 30);
+});
+
+test('paths that are lost as soon as they are answered count as the RESUMEs that they cause', async () => {
+  const clock = new TestClock();
+  const { node, join } = nodeWith(clock);
+  const { raw, session } = await join('g', 'a');
+  node.open(session, {});
+  await clock.advance(0);
+  const answer = (n: number) => ({ attempt: n, received: 0, limit: 1_000 });
+  const frames = [encodeAnswer(FrameType.Opened, 2, answer(1))];
+  for (let n = 1; n <= 1_000; n += 1) {
+    frames.push(encodeReset(2 * n, ResetCode.PathLost, ''));
+    frames.push(encodeAnswer(FrameType.Resumed, 2 * n + 2, answer(n + 1)));
+  }
+  raw.send(...frames);
+  const sent = (): number => raw.seen.filter(({ type }) => type === FrameType.Resume).length;
+  const sentBy: number[] = [];
+  const look = (): void => {
+    sentBy.push(sent());
+    if (sent() < 1_000 && sentBy.length < 1_000) clock.soon(look);
+  };
+  look();
+  await clock.advance(0);
+  assert.equal(sent(), 1_000);
+  const each = sentBy.map((count, turn) => count - (sentBy[turn - 1] ?? 0));
+  assert.ok(Math.max(...each) <= 200, `${Math.max(...each)} in one turn`);
 });
 
 test('a carrier is not read while its frames wait, and what it brought before it ended is handled in turns too', async () => {
