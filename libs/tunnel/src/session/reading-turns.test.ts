@@ -3,14 +3,7 @@ import { test } from 'node:test';
 import { memoryCarrierPair } from '../carrier/memory-carrier.ts';
 import type { Session } from './session.ts';
 import { ResetCode } from '../error.ts';
-import {
-  encodeAnswer,
-  encodeBody,
-  encodeFrame,
-  encodeOpen,
-  encodeReset,
-  FrameType,
-} from '../frame/frame.ts';
+import { encodeAnswer, encodeBody, encodeFrame, encodeOpen, encodeReset, FrameType } from '../frame/frame.ts';
 import { RawPeer, rawKey, rawName } from '../raw-peer.ts';
 import { TestClock, testEndpoint } from '../test-world.ts';
 

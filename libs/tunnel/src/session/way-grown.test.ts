@@ -11,10 +11,14 @@ const shortMs = 0.1;
 const longMs = 100;
 
 /**
- * A node that begins to stream to a client over a way that has become long after it was short for a while: its own, or one
- * of those to and from a relay. Returns what has a second pass, and how many bytes came in it.
+ * A node that streams to a client over a way that has become long after it was short for a while: its own, or one of those
+ * to and from a relay. It begins when the way is long, or has carried `bytesBefore` until then. Returns what has a second pass,
+ * and how many bytes came in it.
  */
-async function startOnGrownWay(slow: 'direct' | 'near' | 'far'): Promise<() => Promise<number>> {
+async function startOnGrownWay(
+  slow: 'direct' | 'near' | 'far',
+  bytesBefore = 0,
+): Promise<() => Promise<number>> {
   const relayed = slow !== 'direct';
   const clock = new TestClock();
   const limits = { windowBytesMax: 2 * mib, relayBytesPerStreamMax: 2 * mib };
@@ -47,13 +51,24 @@ async function startOnGrownWay(slow: 'direct' | 'near' | 'far'): Promise<() => P
       scope: linkScope,
       wire: slow === 'near' ? wire : other,
     });
-  await clock.advance(20_000);
-  wire.delayMs = longMs;
-  const stream = node.open([...node.sessions][0] as Session, {}, client.self, 'g');
+  let left = bytesBefore;
   const fill = (): void => {
-    while (stream.room > 0) stream.write(Buffer.alloc(Math.min(65_528, stream.room)));
+    for (let bytes = 1; bytes > 0; left -= bytes) {
+      bytes = Math.max(0, Math.min(65_528, stream.room, left));
+      if (bytes > 0) stream.write(Buffer.alloc(bytes));
+    }
   };
+  await clock.advance(20_000);
+  if (bytesBefore === 0) wire.delayMs = longMs;
+  const stream = node.open([...node.sessions][0] as Session, {}, client.self, 'g');
   stream.events = { onOpened: fill, onRoom: fill };
+  if (bytesBefore > 0) {
+    await clock.advance(20_000);
+    assert.equal(received, bytesBefore);
+    wire.delayMs = longMs;
+  }
+  left = Number.POSITIVE_INFINITY;
+  fill();
   return async () => {
     const before = received;
     await clock.advance(1_000);
@@ -68,4 +83,12 @@ for (const slow of ['direct', 'near', 'far'] as const)
     // 2 MiB each 200 ms, and with a first window an eighth of that for ever.
     const bytes = await second();
     assert.ok(bytes > 8 * mib, `${bytes} bytes in a second`);
+  });
+
+for (const slow of ['direct', 'near', 'far'] as const)
+  test(`so it does those that were open before, and had not grown: ${slow}`, async () => {
+    const second = await startOnGrownWay(slow, 384 * 1024);
+    for (let passed = 0; passed < 40; passed += 1) await second();
+    const bytes = await second();
+    assert.ok(bytes > 6 * mib, `${bytes} bytes in a second`);
   });

@@ -107,14 +107,52 @@ test('over a way whose round trip is not known a window grows while the peer wai
 
 test('over a way whose round trip is not known the window of a slow sender or reader grows no further than it helps', () => {
   const window = makeWindow(new Budget(2 ** 30));
+  let toldAt = 0;
   for (let now = 1; now < 100_000; now += 10) {
     window.received += 1_000;
     window.delivered = window.received;
-    if (!window.due) continue;
+    if (!window.due && now - toldAt < limits.acknowledgeDelayMs) continue;
+    toldAt = now;
     window.renew(now, null);
     window.acknowledged = window.delivered;
   }
   assert.ok(window.window <= 4 * limits.windowBytesInitial, `${window.window}`);
+});
+
+test('over such a way the window of a sender that speaks now and then grows no further either, for an hour', () => {
+  for (const [bytes, everyMs] of [
+    [100, 20],
+    [1_000, 10],
+    [30_000, 10],
+    [1_000, 100],
+    [20_000, 250],
+    [60_000, 1_000],
+    [200_000, 5_000],
+  ] as const) {
+    const window = makeWindow(new Budget(2 ** 30));
+    const tell = (now: number): void => {
+      window.renew(now, null);
+      window.acknowledged = window.delivered;
+    };
+    let toldAt = 0;
+    for (let now = 1; now < 3_600_000; now += everyMs) {
+      // The way takes 1 ms, and a timer tells of what is left.
+      for (let left = bytes, at = now; left > 0; at += 1) {
+        const come = Math.min(left, window.limit - window.received);
+        left -= come;
+        window.received += come;
+        window.delivered = window.received;
+        if (window.due) tell((toldAt = at));
+      }
+      if (now - toldAt < 25 && everyMs < 25) continue;
+      toldAt = everyMs < 25 ? now : now + 25;
+      tell(toldAt);
+    }
+    assert.ok(
+      window.window <= 4 * limits.windowBytesInitial,
+      `${bytes} each ${everyMs} ms: ${window.window}`,
+    );
+  }
 });
 
 test('with the budget out a stream keeps its floor and goes on', () => {

@@ -12,10 +12,13 @@
  * taken back, so a window shrinks by not being renewed, and never below the floor that the stream took at its start.
  *
  * Over a relay nobody knows the round trip of the whole way. No byte above a limit can come before one has passed since
- * the limit was raised; the shortest time that it took is taken for it.
+ * the limit was raised; the shortest time that it took of late is taken for it. A sender that is slow takes longer, so a
+ * longer time than what is known counts only where the sender had used up its credit and nothing came for most of it.
  */
 import type { Budget } from '../memory/budget.ts';
+import { payloadBytesMax } from '../frame/frame.ts';
 import type { Limits } from '../limit.ts';
+import { ShortestTrip } from '../session/shortest-trip.ts';
 
 /** On a way as long as this a window grows fourfold at a time up to here: each step costs a round trip. */
 const longWayMs = 5;
@@ -52,8 +55,11 @@ export class ReceiveWindow {
   /** Where bytes begin that cannot have been sent before `#raisedAt`; null when they have come. */
   #raisedFrom: number | null = null;
   #raisedAt = 0;
-  /** The shortest time after which such bytes were seen; null before any was. */
-  #creditTripMs: number | null = null;
+  /** The times after which such bytes were seen. */
+  #creditTrip = new ShortestTrip();
+  /** What had been received when the peer was last told, and when that was. */
+  #seen = 0;
+  #seenAt = 0;
 
   /** The caller has taken `floorBytes` from the budget; this hands it back with `release`. It grows up to `bytesMax`. */
   constructor(limits: Limits, budget: Budget, bytesMax: number = limits.windowBytesMax) {
@@ -112,7 +118,7 @@ export class ReceiveWindow {
   }
 
   #grow(usedInMs: number, roundTripMs: number | null): void {
-    const tripMs = roundTripMs ?? this.#creditTripMs;
+    const tripMs = roundTripMs ?? this.#creditTrip.ms;
     if (tripMs === null || usedInMs >= 2 * tripMs) return;
     const isLong = roundTripMs !== null && roundTripMs >= longWayMs;
     const factor = isLong && this.#window < fastGrowthBytesMax ? 4 : 2;
@@ -120,9 +126,27 @@ export class ReceiveWindow {
   }
 
   #measure(now: number): void {
-    if (this.#raisedFrom === null || this.received <= this.#raisedFrom) return;
-    this.#creditTripMs = Math.min(this.#creditTripMs ?? Number.POSITIVE_INFINITY, now - this.#raisedAt);
-    this.#raisedFrom = null;
+    const from = this.#raisedFrom;
+    if (from !== null && this.received > from) {
+      const tripMs = now - this.#raisedAt;
+      const beside = this.#hasWaited(from, tripMs, now) ? this.#window : Number.POSITIVE_INFINITY;
+      this.#creditTrip.add(tripMs, beside, now);
+      this.#raisedFrom = null;
+    }
+    this.#seen = this.received;
+    this.#seenAt = now;
+  }
+
+  /**
+   * Whether the sender had used up all but what is less than a frame, and then nothing came for most of the trip: while
+   * something comes the peer is told each `acknowledgeDelayMs`.
+   */
+  #hasWaited(from: number, tripMs: number, now: number): boolean {
+    const restedMs = now - this.#seenAt;
+    const { acknowledgeDelayMs } = this.#limits;
+    return (
+      from - this.#seen < payloadBytesMax && restedMs >= tripMs / 2 && restedMs >= 2 * acknowledgeDelayMs
+    );
   }
 
   /**
@@ -143,7 +167,7 @@ export class ReceiveWindow {
     this.#reserved = floorBytes + budget.takeUpTo(kept);
     this.limit = this.received;
     this.#raisedFrom = null;
-    this.#creditTripMs = null;
+    this.#creditTrip = new ShortestTrip();
     this.start(floorOnly);
     return true;
   }
