@@ -46,4 +46,14 @@ export class Shares {
     this.#total -= 1;
     if (owner !== null) this.#taken.remove(owner);
   }
+
+  /** Takes one for as long as the work lasts. */
+  async during<Result>(owner: string, work: () => Promise<Result>): Promise<Result> {
+    this.take(owner);
+    try {
+      return await work();
+    } finally {
+      this.leave(owner);
+    }
+  }
 }

@@ -74,7 +74,7 @@ export class Authenticator {
     if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
     if (this.#asking.whyFull(address) !== null)
       throw adminError('ADMIN_KEY_RATE', 'too many unknown keys at once: come back in a second');
-    const verdict = this.#ask(hash, address);
+    const verdict = this.#asking.during(address, () => this.#ask(hash));
     this.#keep(hash, { verdict, expiresAt: this.#now() + this.#options.lifeMs });
     return verdict;
   }
@@ -84,8 +84,7 @@ export class Authenticator {
     this.#entries.clear();
   }
 
-  async #ask(keyHash: string, address: string): Promise<ApiKey> {
-    this.#asking.take(address);
+  async #ask(keyHash: string): Promise<ApiKey> {
     try {
       return await ask(this.#options.bus, verifyApiKey, { keyHash });
     } catch (error) {
@@ -94,8 +93,6 @@ export class Authenticator {
       // What is no verdict (acl out of reach) must be asked again at once.
       this.#entries.delete(keyHash);
       throw error;
-    } finally {
-      this.#asking.leave(address);
     }
   }
 

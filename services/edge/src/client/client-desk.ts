@@ -83,12 +83,7 @@ export class ClientDesk {
   async untilTaken(tunnel: Tunnel): Promise<void> {
     const { gatewayId } = tunnel;
     if (this.#lists.whyFull(gatewayId) !== null) return;
-    this.#lists.take(gatewayId);
-    try {
-      await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), takeDeadlineMs);
-    } finally {
-      this.#lists.leave(gatewayId);
-    }
+    await this.#lists.during(gatewayId, () => this.#askPing(tunnel, takeDeadlineMs));
   }
 
   /** A client answers; false when the frame is about something else. */
@@ -101,7 +96,7 @@ export class ClientDesk {
 
   async #ping(tunnel: Tunnel): Promise<{ id: string; ms: number | null }> {
     const since = performance.now();
-    const answer = await this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), pingDeadlineMs);
+    const answer = await this.#askPing(tunnel, pingDeadlineMs);
     const ms = Math.round((performance.now() - since) * 100) / 100;
     return { id: tunnel.id, ms: answer === null ? null : ms };
   }
@@ -109,12 +104,11 @@ export class ClientDesk {
   async #inPlace<Result>(gatewayId: string, work: () => Promise<Result>): Promise<Result> {
     const full = this.#calls.whyFull(gatewayId);
     if (full !== null) throw questionsFull(full);
-    this.#calls.take(gatewayId);
-    try {
-      return await work();
-    } finally {
-      this.#calls.leave(gatewayId);
-    }
+    return this.#calls.during(gatewayId, work);
+  }
+
+  #askPing(tunnel: Tunnel, deadlineMs: number): Promise<Answer | null> {
+    return this.#ask(tunnel, 'pong', (id) => ({ kind: 'ping', id }), deadlineMs);
   }
 
   #quietest({ gatewayId, clientId }: { gatewayId: string; clientId: string }): Tunnel {

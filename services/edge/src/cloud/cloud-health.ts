@@ -90,12 +90,7 @@ export class CloudHealth {
     }
     const full = this.#tests.whyFull(gatewayId);
     if (full !== null) throw questionsFull(full);
-    this.#tests.take(gatewayId);
-    try {
-      return await this.#try(route);
-    } finally {
-      this.#tests.leave(gatewayId);
-    }
+    return this.#tests.during(gatewayId, () => this.#try(route));
   }
 
   /** Ends everything. Idempotent. */
