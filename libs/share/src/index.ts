@@ -1,2 +1,3 @@
 export { Counts } from './counts.ts';
+export { setNewest } from './newest.ts';
 export { type Full, halfOf, Shares } from './shares.ts';

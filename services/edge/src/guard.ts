@@ -7,6 +7,7 @@
  * the next one that closes; then they close.
  */
 import type { Policy, TunnelPresence } from '@postern/contracts';
+import { setNewest } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
@@ -153,7 +154,7 @@ export class Guard {
   #endOtherBoots(gatewayId: string, clientId: string, bootId: string): void {
     for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, clientId)) {
       if (tunnel.bootId === bootId) continue;
-      this.#rememberBoot(`${gatewayId}/${clientId}`, tunnel.bootId);
+      setNewest(this.#formerBoots, `${gatewayId}/${clientId}`, tunnel.bootId, formerBootsMax);
       this.#parts.logger.info(
         { gatewayId, clientId, tunnelId: tunnel.id },
         'the client was started anew; the former tunnel ends',
@@ -171,14 +172,6 @@ export class Guard {
     tunnel.session.sendControl({ kind: 'accessList', revision, rules });
     const taken = this.#parts.untilTaken(tunnel).finally(() => this.#underWay.delete(taken));
     this.#underWay.set(taken, tunnel.gatewayId);
-  }
-
-  #rememberBoot(client: string, bootId: string): void {
-    this.#formerBoots.delete(client);
-    this.#formerBoots.set(client, bootId);
-    if (this.#formerBoots.size <= formerBootsMax) return;
-    const [oldest = ''] = this.#formerBoots.keys();
-    this.#formerBoots.delete(oldest);
   }
 }
 

@@ -17,7 +17,7 @@ import {
   type ApiKey,
 } from '@postern/contracts';
 import type { Bus, Subscription } from '@postern/bus';
-import { Shares } from '@postern/share';
+import { Shares, setNewest } from '@postern/share';
 import { adminError } from '../errors.ts';
 
 /** Questions to acl at once, a quarter of what acl answers at once (libs/bus). */
@@ -75,7 +75,8 @@ export class Authenticator {
     if (this.#asking.whyFull(address) !== null)
       throw adminError('ADMIN_KEY_RATE', 'too many unknown keys at once: come back in a second');
     const verdict = this.#asking.during(address, () => this.#ask(hash));
-    this.#keep(hash, { verdict, expiresAt: this.#now() + this.#options.lifeMs });
+    const { entriesMax, lifeMs } = this.#options;
+    setNewest(this.#entries, hash, { verdict, expiresAt: this.#now() + lifeMs }, entriesMax);
     return verdict;
   }
 
@@ -94,14 +95,6 @@ export class Authenticator {
       this.#entries.delete(keyHash);
       throw error;
     }
-  }
-
-  #keep(hash: string, entry: Entry): void {
-    this.#entries.delete(hash);
-    this.#entries.set(hash, entry);
-    if (this.#entries.size <= this.#options.entriesMax) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.#entries.delete(oldest);
   }
 }
 

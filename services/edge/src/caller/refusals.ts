@@ -3,6 +3,7 @@
  * a line in the log for each, up to a bound per destination and second. A caller that hammers a closed front costs a
  * few numbers, not the disk.
  */
+import { setNewest } from '@postern/share';
 import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import type { CallerCause, CallerCode } from '../errors.ts';
 import type { CallerAddress } from '../access/judgement.ts';
@@ -82,11 +83,7 @@ export class Refusals {
     const known = this.#books.get(destinationId);
     if (known !== undefined) return known;
     const book = newBook();
-    this.#books.set(destinationId, book);
-    if (this.#books.size > destinationsMax) {
-      const oldest = this.#books.keys().next();
-      if (!oldest.done) this.#books.delete(oldest.value);
-    }
+    setNewest(this.#books, destinationId, book, destinationsMax);
     return book;
   }
 }

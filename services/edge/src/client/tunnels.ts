@@ -11,6 +11,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { OwnLists } from '@postern/replica';
+import { setNewest } from '@postern/share';
 import { LineLimit, type Logger } from '@postern/telemetry';
 import {
   type Endpoint,
@@ -234,9 +235,7 @@ export class Tunnels {
 
   #note(tunnel: Tunnel, more: object, message: string): void {
     const lines = this.#lines.get(tunnel.gatewayId) ?? new LineLimit(linesPerSecondMax);
-    const [oldest = ''] = this.#lines.keys();
-    if (this.#lines.size >= gatewaysMax) this.#lines.delete(oldest);
-    this.#lines.set(tunnel.gatewayId, lines);
+    setNewest(this.#lines, tunnel.gatewayId, lines, gatewaysMax);
     const counted = lines.take();
     if (counted !== null) this.#logger.info({ ...aboutTunnel(tunnel), ...more, ...counted }, message);
   }

@@ -4,6 +4,7 @@
  * take any address in it.
  */
 import { isIPv6 } from 'node:net';
+import { setNewest } from '@postern/share';
 
 /** How many events an address may cause. */
 export interface RateLimitOptions {
@@ -46,17 +47,10 @@ export class RateLimit {
 
   #refilled(key: string, now: number): Bucket {
     const { burst, perSecond, addressesMax } = this.#options;
-    const known = this.#buckets.get(key);
-    const bucket = known ?? { tokens: burst, at: now };
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now };
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000);
     bucket.at = now;
-    // Deleted and set again, so that the map's order is that of the last use.
-    if (known !== undefined) this.#buckets.delete(key);
-    this.#buckets.set(key, bucket);
-    if (this.#buckets.size > addressesMax) {
-      const oldest = this.#buckets.keys().next();
-      if (!oldest.done) this.#buckets.delete(oldest.value);
-    }
+    setNewest(this.#buckets, key, bucket, addressesMax);
     return bucket;
   }
 }
