@@ -32,6 +32,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
   const node = options.name;
   const logger = subsystemLogger(parts.given.logger, 'bus');
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
+  const own = { suffix: node, onError };
   return [
     answer(
       bus,
@@ -41,7 +42,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
         tunnels: destinationIds === undefined ? tunnelFigures(parts, gatewayId) : [],
         fronts: gatewayId === undefined ? frontFigures(parts, destinationIds) : [],
       }),
-      { suffix: node, onError },
+      own,
     ),
     answer(
       bus,
@@ -49,18 +50,15 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
       async ({ gatewayId, clientId, target, http }) => ({
         steps: await clientDesk.test({ gatewayId, clientId }, { target, http }),
       }),
-      { suffix: node, onError },
+      own,
     ),
     answer(
       bus,
       testAtNode,
       async ({ gatewayId, destinationId }) => ({ steps: await cloud.health.test(gatewayId, destinationId) }),
-      { suffix: node, onError },
+      own,
     ),
-    answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), {
-      suffix: node,
-      onError,
-    }),
+    answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), own),
     answer(
       bus,
       listHealth,
@@ -70,7 +68,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
           ...cloud.health.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
         ],
       }),
-      { suffix: node, onError },
+      own,
     ),
     answer(
       bus,
@@ -79,7 +77,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
         await parts.catchUp(gatewayId);
         return { node };
       },
-      { suffix: node, onError },
+      own,
     ),
     answer(
       bus,
@@ -89,7 +87,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
         void parts.drain.run();
         return { node, draining: true };
       },
-      { suffix: node, onError },
+      own,
     ),
     listen(
       bus,
