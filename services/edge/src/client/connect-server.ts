@@ -19,10 +19,11 @@ import { WebSocketServer } from 'ws';
 import type { RateLimit } from '../gate/admission.ts';
 import type { PlatformConnection } from '../caller/entrance.ts';
 import { type FirstCallParts, answerFirstCall } from './first-call.ts';
-import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
+import { ConnectionPlaces } from '../gate/connection-places.ts';
+import type { HandshakeGate } from '../gate/handshake-gate.ts';
 import type { CallerAddress } from '../access/judgement.ts';
 import { ConnectRefusal, sendJson, sendProblem, writeRawProblem } from '../gate/problem.ts';
-import type { Turn, Turns } from '../gate/turns.ts';
+import type { Turns } from '../gate/turns.ts';
 
 const headerBytesMax = 16 * 1024;
 const headersMax = 64;
@@ -47,19 +48,12 @@ export interface ConnectServerParts extends FirstCallParts {
   lines: LineLimit;
 }
 
-interface Place {
-  pass: Pass;
-  turn: Turn | null;
-  readonly address: CallerAddress;
-}
-
 /** Serves first calls and WebSocket tunnels. */
 export class ConnectServer {
   readonly #parts: ConnectServerParts;
   readonly #https: HttpsServer;
   readonly #webSockets: WebSocketServer;
-  /** By the addresses and ports that the system sees, of both ends. */
-  readonly #connections = new Map<string, Place>();
+  readonly #places = new ConnectionPlaces<{ readonly address: CallerAddress }>();
 
   constructor(parts: ConnectServerParts) {
     this.#parts = parts;
@@ -75,10 +69,7 @@ export class ConnectServer {
 
   /** Has a connection from now on; the pass is left when it has shown what it is for, or is over. */
   serve({ socket, address, speaks, pass }: PlatformConnection): void {
-    const peer = peerOf(socket);
-    const place: Place = { pass, turn: null, address };
-    this.#connections.set(peer, place);
-    socket.once('close', () => this.#leave(peer, place));
+    const place = this.#places.enter(socket, pass, { address });
     if (speaks === 'text') return refusePlainHttp(socket);
     const { gate, turns } = this.#parts;
     pass.leave();
@@ -153,10 +144,9 @@ export class ConnectServer {
     }
     request.socket.setTimeout(0);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const peer = peerOf(request.socket);
-      const place = this.#connections.get(peer);
+      const place = this.#places.of(request.socket);
       void this.#parts.accept(webSocketCarrier(webSocket, `${address}:${port}`)).then(() => {
-        if (place !== undefined) this.#leave(peer, place);
+        if (place !== undefined) this.#places.leave(place);
       });
     });
   }
@@ -186,17 +176,10 @@ export class ConnectServer {
     else this.#parts.logger.error({ ...about, error }, 'a first call failed');
   }
 
-  /** The addresses and ports may be those of a newer connection by now, whose place is its own. */
-  #leave(peer: string, place: Place): void {
-    if (this.#connections.get(peer) === place) this.#connections.delete(peer);
-    place.pass.leave();
-    place.turn?.end();
-  }
-
   /** The caller's own address, which a balancer may have told. */
   #addressOf(socket: Socket): CallerAddress {
     const { remoteAddress = '', remotePort = 0 } = socket;
-    return this.#connections.get(peerOf(socket))?.address ?? { address: remoteAddress, port: remotePort };
+    return this.#places.of(socket)?.address ?? { address: remoteAddress, port: remotePort };
   }
 }
 
@@ -219,8 +202,4 @@ function notFound(): ConnectRefusal {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
-}
-
-function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -20,10 +20,11 @@ import type { HeldCertificate } from '@postern/kept-certificate';
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
+import { type ConnectionPlace, ConnectionPlaces } from '../gate/connection-places.ts';
 import { onFirstRecord } from '../gate/first-record.ts';
 import { makePortErrorLog } from '../gate/gates.ts';
 import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
-import type { Turn, Turns } from '../gate/turns.ts';
+import type { Turns } from '../gate/turns.ts';
 
 const backlog = 1024;
 /** Handshakes that may be under way and have not waited for a turn: too few to make others late. */
@@ -45,12 +46,8 @@ export interface TunnelServerParts {
   logger: Logger;
 }
 
-interface Place {
-  pass: Pass;
-  turn: Turn | null;
-  /** Its handshake is under way without a turn. */
-  unturned: boolean;
-}
+/** `unturned`: its handshake is under way without a turn. */
+type Place = ConnectionPlace<{ unturned: boolean }>;
 
 /** Listens for tunnels. */
 export class TunnelServer {
@@ -58,8 +55,7 @@ export class TunnelServer {
   readonly #server: Server;
   /** Never listens: it is given connections that have begun to speak and whose turn it is. */
   readonly #tls: TlsServer;
-  /** By the addresses and ports of both ends, which is all that the plain and the TLS socket have in common. */
-  readonly #places = new Map<string, Place>();
+  readonly #places = new ConnectionPlaces<{ unturned: boolean }>();
   #unturned = 0;
 
   constructor(parts: TunnelServerParts) {
@@ -107,14 +103,12 @@ export class TunnelServer {
   }
 
   #handleConnection(socket: Socket): void {
-    const peer = peerOf(socket);
     const enter = (): Pass => this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
     const { turns } = this.#parts;
     const unturned = turns === undefined || this.#unturned < unturnedMax;
-    const place: Place = { pass: enter(), turn: null, unturned };
-    this.#places.set(peer, place);
+    const place = this.#places.enter(socket, enter(), { unturned });
     socket.on('error', () => {});
-    socket.once('close', () => this.#leave(peer, place));
+    socket.once('close', () => this.#countOut(place));
     const begin = (): void => void this.#tls.emit('connection', socket);
     if (unturned) {
       this.#unturned += 1;
@@ -134,29 +128,16 @@ export class TunnelServer {
   }
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
-    const peer = peerOf(socket);
-    const place = this.#places.get(peer);
+    const place = this.#places.of(socket);
     // What is costly is done; who says nothing from here on takes nobody's turn.
     place?.turn?.stall();
     if (place !== undefined) this.#countOut(place);
     await this.#parts.accept(tlsCarrier(socket), socket);
-    if (place !== undefined) this.#leave(peer, place);
-  }
-
-  /** The addresses and ports may be those of a newer connection by now, whose place is its own. */
-  #leave(peer: string, place: Place): void {
-    if (this.#places.get(peer) === place) this.#places.delete(peer);
-    place.pass.leave();
-    place.turn?.end();
-    this.#countOut(place);
+    if (place !== undefined) this.#places.leave(place);
   }
 
   #countOut(place: Place): void {
     if (place.unturned) this.#unturned -= 1;
     place.unturned = false;
   }
-}
-
-function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
