@@ -119,22 +119,13 @@ export class Entrance {
   }
 
   async #enterOwn(arrival: Arrival, route: FrontRoute): Promise<void> {
-    const { frontGate } = this.#parts;
-    arrival.pass(frontGate);
-    if (arrival.introduced) {
-      await readIntroduction(arrival);
-      arrival.pass(frontGate);
-    }
+    await passAsWhoCalls(arrival, this.#parts.frontGate);
     await this.#enterDestination(arrival, route, lookForTls);
   }
 
   async #enterShared(arrival: Arrival): Promise<void> {
     const { sharedGate, names } = this.#parts;
-    arrival.pass(sharedGate);
-    if (arrival.introduced) {
-      await readIntroduction(arrival);
-      arrival.pass(sharedGate);
-    }
+    await passAsWhoCalls(arrival, sharedGate);
     const first = await readFirst(arrival, lookForName);
     if (first.kind === 'other') throw turnedAway('EDGE_TLS_HANDSHAKE', first.fault);
     arrival.serverName = first.kind === 'hello' ? first.hello.serverName : null;
@@ -341,6 +332,14 @@ class Arrival {
       leave,
     };
   }
+}
+
+/** Enters a gate, and once more by the caller's own address where a balancer has to say that. */
+async function passAsWhoCalls(arrival: Arrival, gate: HandshakeGate): Promise<void> {
+  arrival.pass(gate);
+  if (!arrival.introduced) return;
+  await readIntroduction(arrival);
+  arrival.pass(gate);
 }
 
 async function readIntroduction(arrival: Arrival): Promise<void> {
