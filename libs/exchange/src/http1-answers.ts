@@ -4,11 +4,11 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Field, type RequestHead, type ResponseHead, trackingField } from '@postern/http';
+import type { Field, RequestHead, ResponseHead } from '@postern/http';
 import type { Slab } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
 import { Outgoing } from './outgoing.ts';
-import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
+import { refusalAnswer } from './refusal-page.ts';
 import type { Answer } from './request.ts';
 
 /** The Date of now, made anew each second. */
@@ -38,8 +38,10 @@ export class Http1Answers {
     if (!fields.some(({ key }) => key === 'date')) text += dateLine();
     this.#chunked = minor === 1 && (framing.kind === 'chunked' || framing.kind === 'close');
     if (framing.kind === 'length') text += `Content-Length: ${framing.length}\r\n`;
-    else if (framing.kind === 'none') text += lengthOfNone(head);
-    else if (this.#chunked) text += 'Transfer-Encoding: chunked\r\n';
+    else if (framing.kind === 'none') {
+      const length = lengthOfNone(head);
+      if (length !== null) text += `Content-Length: ${length}\r\n`;
+    } else if (this.#chunked) text += 'Transfer-Encoding: chunked\r\n';
     if (!keeps) text += 'Connection: close\r\n';
     else if (minor === 0) text += 'Connection: keep-alive\r\n';
     if (head.status === 426)
@@ -67,11 +69,8 @@ export class Http1Answers {
     about: { head: RequestHead | null; trackingId: string; keeps: boolean },
   ): void {
     const { head, trackingId, keeps } = about;
-    const accept = head === null ? '' : acceptOf(head.fields);
-    const { type, body } = refusalAnswer(cause, status, trackingId, accept);
-    let text = statusLine(status, STATUS_CODES[status] ?? 'Error') + dateLine();
-    for (const [name, value] of Object.entries(refusalFields)) text += `${name}: ${value}\r\n`;
-    text += `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${trackingField}: ${trackingId}\r\n`;
+    const { fields, body } = refusalAnswer(cause, status, trackingId, head?.fields ?? []);
+    let text = statusLine(status, STATUS_CODES[status] ?? 'Error') + dateLine() + fieldLines(fields);
     if (!keeps) text += 'Connection: close\r\n';
     this.outgoing.addText(`${text}\r\n`);
     if (head?.method !== 'HEAD') this.outgoing.add(body);
@@ -95,9 +94,9 @@ function fieldLines(fields: readonly Field[]): string {
   return text;
 }
 
-/** The length that a body would have: told for HEAD and 304, never with 204. */
-function lengthOfNone({ status, fields }: ResponseHead): string {
-  if (status === 204) return '';
+/** The length that a body would have, to be told though there is none: for HEAD and 304, never with 204. */
+export function lengthOfNone({ status, fields }: ResponseHead): string | null {
+  if (status === 204) return null;
   const length = fields.find(({ key }) => key === 'content-length')?.value;
-  return length !== undefined && /^\d{1,15}$/.test(length) ? `Content-Length: ${length}\r\n` : '';
+  return length !== undefined && /^\d{1,15}$/.test(length) ? length : null;
 }

@@ -16,16 +16,16 @@ import {
   type ResponseHead,
   checkHeadSize,
   malformed,
-  trackingField,
 } from '@postern/http';
 import { ResetCode, type Slab, type Stream } from '@postern/tunnel';
 import { lingerMsMax } from './bounds.ts';
 import type { Cause } from './cause.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { Exchange } from './exchange.ts';
+import { lengthOfNone } from './http1-answers.ts';
 import { fieldsOf, framingOf, headersOf, readHead } from './http2-head.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
-import { acceptOf, refusalAnswer, refusalFields } from './refusal-page.ts';
+import { refusalAnswer } from './refusal-page.ts';
 import type { Answer, AnswerSink, ConnectionFacts, Switched } from './request.ts';
 import { Untaken } from './untaken.ts';
 import { UploadWindow } from './upload-window.ts';
@@ -217,10 +217,8 @@ class Http2Request implements AnswerSink, BodySink {
       ':status': head.status,
     };
     if (framing.kind === 'length') headers['content-length'] = String(framing.length);
-    const told = head.fields.find(({ key }) => key === 'content-length')?.value;
-    if (framing.kind === 'none' && head.status !== 204 && told !== undefined && /^\d{1,15}$/.test(told)) {
-      headers['content-length'] = told;
-    }
+    const told = framing.kind === 'none' ? lengthOfNone(head) : null;
+    if (told !== null) headers['content-length'] = told;
     const waitForTrailers = framing.kind === 'chunked';
     if (waitForTrailers) stream.on('wantTrailers', () => this.#sendTrailers());
     carry(() => stream.respond(headers, { endStream: framing.kind === 'none', waitForTrailers }));
@@ -262,12 +260,8 @@ class Http2Request implements AnswerSink, BodySink {
   sendRefusal(cause: Cause): void {
     if (!this.#isOpen) return;
     const status = this.#caller.door.parts.voice.statusOf(cause.code);
-    const { type, body } = refusalAnswer(cause, status, this.#trackingId, acceptOf(this.#fields));
-    const headers: Record<string, string | number> = { ':status': status, 'content-type': type };
-    for (const [name, value] of Object.entries(refusalFields)) headers[name.toLowerCase()] = value;
-    headers['content-length'] = body.length;
-    headers[trackingField.toLowerCase()] = this.#trackingId;
-    this.#stream.respond(headers);
+    const { fields, body } = refusalAnswer(cause, status, this.#trackingId, this.#fields);
+    this.#stream.respond({ ...headersOf(fields), ':status': status });
     this.#stream.end(body);
   }
 

@@ -3,45 +3,49 @@
  * others, both with the code of docs/ERRORS.md, the cause in words, and the tracking ID under which the logs have it.
  */
 import { STATUS_CODES } from 'node:http';
-import type { Field } from '@postern/http';
+import { type Field, trackingField } from '@postern/http';
 import type { Cause } from './cause.ts';
 
-/** A whole answer of the serving end's own. */
-export interface Refusal {
-  status: number;
-  type: string;
-  body: Buffer;
+/** The fields and the body of the answer with this status, in the form that the fields of its request ask for. */
+export function refusalAnswer(
+  cause: Cause,
+  status: number,
+  trackingId: string,
+  asked: readonly Field[],
+): { fields: Field[]; body: Buffer } {
+  const isPage = prefersPage(asked.find(({ key }) => key === 'accept')?.value ?? '');
+  const body = Buffer.from((isPage ? pageOf : problemOf)(cause, status, trackingId));
+  const told = {
+    ...refusalFields,
+    'Content-Type': isPage ? 'text/html; charset=utf-8' : 'application/problem+json',
+    'Content-Length': String(body.length),
+    [trackingField]: trackingId,
+  };
+  return {
+    body,
+    fields: Object.entries(told).map(([name, value]) => ({ name, key: name.toLowerCase(), value })),
+  };
 }
 
-/** The answer with this status, in the form that the request's Accept asks for. */
-export function refusalAnswer(cause: Cause, status: number, trackingId: string, accept: string): Refusal {
-  const title = STATUS_CODES[status] ?? 'Error';
-  if (prefersPage(accept)) {
-    return {
-      status,
-      type: 'text/html; charset=utf-8',
-      body: Buffer.from(page(status, title, cause, trackingId)),
-    };
-  }
+function problemOf(cause: Cause, status: number, trackingId: string): string {
   const problem = {
     type: `urn:postern:problem:${cause.code}`,
-    title,
+    title: titleOf(status),
     status,
     detail: cause.text,
     code: cause.code,
     ...(cause.rule === undefined ? {} : { rule: cause.rule }),
     trackingId,
   };
-  return { status, type: 'application/problem+json', body: Buffer.from(JSON.stringify(problem)) };
+  return JSON.stringify(problem);
 }
 
-/** The value of Accept; empty when there is none. */
-export function acceptOf(fields: readonly Field[]): string {
-  return fields.find((field) => field.key === 'accept')?.value ?? '';
+function titleOf(status: number): string {
+  return STATUS_CODES[status] ?? 'Error';
 }
 
-/** Fields of every answer of the serving end's own. */
-export const refusalFields: Readonly<Record<string, string>> = {
+/** Of every answer of the serving end's own. */
+const refusalFields: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
@@ -52,7 +56,8 @@ function prefersPage(accept: string): boolean {
   return /\btext\/html\b/i.test(accept) && !/\btext\/html\s*;\s*q=0(?:\.0*)?(?:\s*[,;]|\s*$)/i.test(accept);
 }
 
-function page(status: number, title: string, cause: Cause, trackingId: string): string {
+function pageOf(cause: Cause, status: number, trackingId: string): string {
+  const title = titleOf(status);
   const rule = cause.rule === undefined ? '' : `<p>Rule: <code>${escape(cause.rule)}</code></p>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${status} ${title}</title>
