@@ -1,12 +1,13 @@
 /**
- * Reaches a resource by the protocol that its destination has, for whoever pairs it with a stream: TCP by `dialResource`,
- * UDP by a connected socket, for which nothing is sent and so nothing is known but that there is a way.
+ * Reaches a resource for a stream that was offered, by the protocol that its destination has: TCP by `dialResource`, UDP by a
+ * connected socket, for which nothing is sent and so nothing is known but that there is a way. A stream that ends
+ * meanwhile ends the dial; datagrams that come meanwhile are kept, in bounds.
  */
 import { type Socket as DatagramSocket, createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import {
   ResetCode,
-  type EarlyDatagrams,
+  EarlyDatagrams,
   type Joined,
   type Stream,
   joinDatagrams,
@@ -23,21 +24,59 @@ export interface ReachTarget extends ResourceTarget {
   readonly protocol?: 'tcp' | 'udp' | undefined;
 }
 
-/** A resource that was reached: to be joined with a stream, or closed. */
+/** A resource that was reached. */
 export interface Reached {
   /** Null where a proxy resolves the name. */
   readonly address: string | null;
-  /** Takes it over; the stream is accepted right after. `onDropped` is told of datagrams. */
-  join(stream: Stream, early: EarlyDatagrams, onDropped: (count: number) => void): Promise<Joined>;
+  /** Joins it with its stream, which is accepted right after. */
+  join(): Promise<Joined>;
   close(): void;
 }
 
-/** Rejects with ResourceError, or the signal's reason. A list that changed meanwhile is asked again. */
+/** Before it has a stream. */
+interface Found extends Pick<Reached, 'address' | 'close'> {
+  join(stream: Stream, early: EarlyDatagrams, onDropped: (count: number) => void): Promise<Joined>;
+}
+
+/**
+ * Null when the stream has ended first. Rejects with ResourceError, or with the reason of `abort`, which gives up the dial.
+ * `onDropped` is told of datagrams, also of those of the joined stream.
+ */
 export async function reachResource(
   parts: ResourceParts,
   target: ReachTarget,
-  signal: AbortSignal,
-): Promise<Reached> {
+  stream: Stream,
+  abort: AbortController,
+  onDropped: (count: number) => void,
+): Promise<Reached | null> {
+  const early = new EarlyDatagrams(stream.scope);
+  let over = false;
+  stream.events = {
+    onReset: () => {
+      over = true;
+      abort.abort(new Error('the stream has ended'));
+    },
+    onDatagram: (payload) => {
+      if (!early.push(payload)) onDropped(1);
+    },
+  };
+  try {
+    const found = await find(parts, target, abort.signal);
+    if (!over) {
+      const join = () => found.join(stream, early, onDropped).finally(() => early.clear());
+      return { address: found.address, join, close: () => found.close() };
+    }
+    found.close();
+  } catch (error) {
+    early.clear();
+    if (!over) throw error;
+  }
+  early.clear();
+  return null;
+}
+
+/** A list that changed meanwhile is asked again. */
+async function find(parts: ResourceParts, target: ReachTarget, signal: AbortSignal): Promise<Found> {
   const reached =
     target.protocol === 'udp'
       ? await reachByDatagrams(parts, target, signal)
@@ -53,7 +92,7 @@ async function reachByConnection(
   parts: ResourceParts,
   target: ReachTarget,
   signal: AbortSignal,
-): Promise<Reached> {
+): Promise<Found> {
   const { socket, address, explain } = await dialResource(parts, target, signal);
   return {
     address,
@@ -66,7 +105,7 @@ async function reachByDatagrams(
   parts: ResourceParts,
   target: ReachTarget,
   signal: AbortSignal,
-): Promise<Reached> {
+): Promise<Found> {
   const { host, port } = target;
   const { socket, address } = await findByDatagrams(parts, target, signal);
   return {

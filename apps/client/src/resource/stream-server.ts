@@ -16,7 +16,6 @@ import {
 import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import {
   type Compression,
-  EarlyDatagrams,
   type Joined,
   ResetCode,
   type Stream,
@@ -122,10 +121,8 @@ export class StreamServer {
   }
 
   async #serve(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<void> {
-    const early = new EarlyDatagrams(stream.scope);
-    const reached = await this.#dial(stream, metadata, early, span);
-    if (reached === null) early.clear();
-    else await this.#join({ stream, metadata, address: reached.address, span }, reached, early);
+    const reached = await this.#dial(stream, metadata, span);
+    if (reached !== null) await this.#join({ stream, metadata, address: reached.address, span }, reached);
     // Whoever gave up meanwhile has told why in its own span.
     span?.end();
   }
@@ -146,53 +143,34 @@ export class StreamServer {
     for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
   }
 
-  async #dial(
-    stream: Stream,
-    metadata: OpenMetadata,
-    early: EarlyDatagrams,
-    span: TraceSpan | null,
-  ): Promise<Reached | null> {
+  async #dial(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<Reached | null> {
     const abort = new AbortController();
     this.#pending.add(abort);
     const dial = startDial(this.#options.tracing, span, metadata);
     const onStep = dial === null ? {} : { onStep: (step: DialStep) => tellStep(dial, step) };
-    let over = false;
-    stream.events = {
-      onReset: () => {
-        over = true;
-        abort.abort(new Error('the stream has ended'));
-      },
-      onDatagram: (payload) => {
-        if (!early.push(payload)) this.#countDropped(1);
-      },
-    };
+    const onDropped = (count: number): void => void (this.counts.datagramsDropped += count);
+    const parts = { ...this.#options, end: clientEnd, ...onStep };
     try {
-      const reached = await reachResource(
-        { ...this.#options, end: clientEnd, ...onStep },
-        metadata,
-        abort.signal,
-      );
-      dial?.end();
-      if (!over) return reached;
-      reached.close();
+      const reached = await reachResource(parts, metadata, stream, abort, onDropped);
+      dial?.end(reached === null ? streamEnded : null);
+      return reached;
     } catch (error) {
       const fault = asResourceError(error);
       dial?.end({ type: resetCodeName(fault.reset), message: fault.message });
-      if (over) return null;
       this.#refuse(stream, metadata, fault, span);
+      return null;
     } finally {
       this.#pending.delete(abort);
     }
-    return null;
   }
 
-  async #join(running: Running, reached: Reached, early: EarlyDatagrams): Promise<void> {
+  async #join(running: Running, reached: Reached): Promise<void> {
     const { stream, metadata, span } = running;
     this.#running.add(running);
     this.counts.served += 1;
     this.#tellJoined(running);
     try {
-      const joined = reached.join(stream, early, (count) => this.#countDropped(count));
+      const joined = reached.join();
       stream.accept();
       const result = await joined;
       this.#account(running, result);
@@ -203,10 +181,6 @@ export class StreamServer {
     } finally {
       this.#running.delete(running);
     }
-  }
-
-  #countDropped(count: number): void {
-    this.counts.datagramsDropped += count;
   }
 
   #account({ metadata, span }: Running, { received, sent, reset }: Joined): void {
@@ -252,6 +226,9 @@ export class StreamServer {
     this.#options.logger.warn(fields, `a stream was refused: ${error.message}`);
   }
 }
+
+/** How the trace of a dial ends that nobody waits for any more. */
+const streamEnded = { type: resetCodeName(ResetCode.ShuttingDown), message: 'the stream has ended' };
 
 function tags({ destinationId, trackingId, caller }: OpenMetadata, span: TraceSpan | null): object {
   const own = { destinationId, trackingId, caller: `${caller.address}:${caller.port}` };

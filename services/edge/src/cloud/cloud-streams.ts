@@ -24,14 +24,7 @@ import {
 } from '@postern/dial';
 import { Shares } from '@postern/share';
 import type { TraceSpan } from '@postern/telemetry';
-import {
-  type Compression,
-  EarlyDatagrams,
-  type Joined,
-  Multimap,
-  ResetCode,
-  type Stream,
-} from '@postern/tunnel';
+import { type Compression, type Joined, Multimap, ResetCode, type Stream } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { compressionFull, faultOf, outdated, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
@@ -75,7 +68,6 @@ export interface CloudTotals {
 }
 
 interface Running {
-  readonly early: EarlyDatagrams;
   readonly stream: Stream;
   readonly route: Route;
   readonly metadata: CloudOpenMetadata;
@@ -131,13 +123,11 @@ export class CloudStreams {
       stream.reset(ResetCode.Denied, text);
       return;
     }
-    const early = new EarlyDatagrams(route.gatewayId);
     const { compression } = this.#parts;
     const isFull = metadata.compress !== undefined && !compression.hasRoomFor(stream.scope);
     const plain = metadata.compress === undefined || isFull ? stream : compression.wrap(stream);
     const span = this.#startSpan(route, metadata);
     const running: Running = {
-      early,
       stream: plain,
       route,
       metadata,
@@ -154,7 +144,6 @@ export class CloudStreams {
       const reached = await this.#dial(running);
       if (reached !== null) await this.#join(running, reached);
     } finally {
-      early.clear();
       span?.end(errorOf(running.cause));
       this.#running.delete(route.gatewayId, running);
       this.#open.leave(route.gatewayId);
@@ -231,16 +220,6 @@ export class CloudStreams {
     const abort = new AbortController();
     running.abort = abort;
     this.#dialling.take(route.gatewayId);
-    let over = false;
-    stream.events = {
-      onReset: () => {
-        over = true;
-        abort.abort(new Error('the stream has ended'));
-      },
-      onDatagram: (payload) => {
-        if (!running.early.push(payload)) this.#countDropped(1);
-      },
-    };
     try {
       const { span } = running;
       const onStep =
@@ -249,11 +228,11 @@ export class CloudStreams {
           : { onStep: ({ name, ok, ms, text }: DialStep) => span.event(name, { ok, ms, text }) };
       const parts = { ...this.resource(route.gatewayId), ...onStep };
       const target = { ...dialTargetOf(route.resource), ...targetOf(route) };
-      const reached = await reachResource(parts, target, abort.signal);
-      if (!over) return reached;
-      reached.close();
+      const onDropped = (count: number): void => void (this.#totals.datagramsDropped += count);
+      const reached = await reachResource(parts, target, stream, abort, onDropped);
+      if (reached !== null) return reached;
     } catch (error) {
-      if (!over) this.#refuse(running, ...faultOf(error));
+      this.#refuse(running, ...faultOf(error));
     } finally {
       running.abort = null;
       this.#dialling.leave(route.gatewayId);
@@ -264,14 +243,10 @@ export class CloudStreams {
 
   async #join(running: Running, reached: Reached): Promise<void> {
     running.address = reached.address;
-    const joined = reached.join(running.stream, running.early, (count) => this.#countDropped(count));
+    const joined = reached.join();
     running.stream.accept();
     this.#totals.streams += 1;
     this.#account(running, await joined);
-  }
-
-  #countDropped(count: number): void {
-    this.#totals.datagramsDropped += count;
   }
 
   #account(running: Running, { received, sent, reset }: Joined): void {
