@@ -9,7 +9,16 @@ import { GoAwayCode, ResetCode, TunnelError } from '@postern/tunnel';
 import { freePort } from '@postern/test-kit';
 import { TestClient } from '../fixture/client.ts';
 import { frontOf, policyOf, resourceOf } from '../fixture/documents.ts';
-import { type World, echoRoute, ended, exchange, until, untilMetric, withWorld } from '../fixture/node.ts';
+import {
+  type World,
+  callRunning,
+  echoRoute,
+  ended,
+  exchange,
+  until,
+  untilMetric,
+  withWorld,
+} from '../fixture/node.ts';
 
 interface ShownStatus {
   callers: { open: number; opening: number };
@@ -110,9 +119,7 @@ test('a disabled destination refuses new callers and lets what runs go on', asyn
   await withWorld(async (world) => {
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
-    const running = world.call();
-    running.write('a');
-    await once(running, 'data');
+    const running = await callRunning(world);
     world.platform.setRoute(echoRoute(world.frontPort, world.echo.port, { enabled: false }));
     await until(() => statusOf(world).fronts.shown[0]?.enabled === false);
     assert.equal(await ended(world.call()), 'ECONNRESET');
@@ -126,9 +133,7 @@ test('a deleted destination resets its streams and closes its front', async () =
   await withWorld(async (world) => {
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
-    const running = world.call();
-    running.write('a');
-    await once(running, 'data');
+    const running = await callRunning(world);
     world.platform.deleteRoute('d1');
     assert.equal(await ended(running), 'ECONNRESET');
     const late = connect({ port: world.frontPort, host: '127.0.0.1' });
@@ -142,9 +147,7 @@ test('streams that a changed access list no longer allows are reset, with the ru
   await withWorld(async (world) => {
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
-    const running = world.call();
-    running.write('a');
-    await once(running, 'data');
+    const running = await callRunning(world);
     const accessList = [{ action: 'deny' as const, host: '127.0.0.1', port: '*' }];
     world.platform.setPolicy(policyOf({ accessListRevision: 2, accessList }));
     assert.equal(await ended(running), 'ECONNRESET');

@@ -7,7 +7,7 @@ import { Endpoint, TunnelError, tlsCarrier } from '@postern/tunnel';
 import type { Edge } from '../edge.ts';
 import { TestClient } from '../fixture/client.ts';
 import { policyOf } from '../fixture/documents.ts';
-import { type World, ended, exchange, until, withNode, withWorld } from '../fixture/node.ts';
+import { type World, callRunning, ended, exchange, until, withNode, withWorld } from '../fixture/node.ts';
 import { diallingLink } from './link-handshake.ts';
 
 interface ShownStatus {
@@ -57,9 +57,7 @@ test('a caller of a node without a tunnel is served through the node that has on
 test('a token that is revoked ends a relayed stream at once where no other is left', async () => {
   await withRelay(async (world) => {
     await served(world);
-    const running = world.call();
-    running.write('a');
-    await once(running, 'data');
+    const running = await callRunning(world);
     const revokedTokens = [{ tokenId: 't1', revokedAt: new Date().toISOString() }];
     world.platform.setPolicy(policyOf({ revokedTokens }));
     const startedAt = performance.now();
@@ -73,9 +71,7 @@ test('a relayed stream goes on through another node when the one in between goes
     await served(world);
     await withNode(world, { name: 'edge-3', frontHost: '127.0.0.3' }, async (third) => {
       await linked(world.edge, 'edge-2', 'edge-3');
-      const running = world.call();
-      running.write('a');
-      await once(running, 'data');
+      const running = await callRunning(world);
       await client.connect(third.ports.tunnel);
       const [tunnel] = [...client.endpoint.sessions].filter(({ peer }) => peer.id === 'edge-2');
       tunnel?.destroy(new TunnelError('TUNNEL_CLOSED', 'cut by the test'));

@@ -5,10 +5,7 @@ import { ResetCode, TunnelError } from '@postern/tunnel';
 import { TestClient } from '../fixture/client.ts';
 import { frontOf, policyOf, resourceOf } from '../fixture/documents.ts';
 import { until } from '../fixture/node.ts';
-import { type HttpWorld, withHttp } from '../fixture/http-world.ts';
-
-const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+import { type HttpWorld, answered, get, ok, withHttp } from '../fixture/http-world.ts';
 
 async function refusal(
   world: HttpWorld,
@@ -180,11 +177,7 @@ test('a rule that changes under a request ends it: before its answer with a page
 
 test('a connection whose caller was not asked for the certificate that is wanted now is served no more', () =>
   withHttp(async (world) => {
-    const caller = world.caller().send(get);
-    const end = await world.connection();
-    await end.got('GET');
-    end.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-    await caller.got('ok');
+    const { caller } = await answered(world);
     const tls = { ...frontOf().tls, mode: 'mutual' as const, clientCaIds: ['ca'] };
     world.setRoute({ front: frontOf({ protocol: 'http', port: world.frontPort, tls }) });
     await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
@@ -220,11 +213,7 @@ for (const relayed of [false, true]) {
 
 test('a kept connection is not used for a resource that is another now, nor kept when the gateway is disabled', () =>
   withHttp(async (world) => {
-    const caller = world.caller().send(get);
-    const first = await world.connection(0);
-    await first.got('GET');
-    first.answer(ok);
-    await caller.got('ok');
+    await answered(world);
     world.setRoute({
       resource: resourceOf({
         host: '127.0.0.1',
@@ -234,11 +223,7 @@ test('a kept connection is not used for a resource that is another now, nor kept
       }),
     });
     await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
-    const again = world.caller().send(get);
-    const second = await world.connection(1);
-    await second.got('GET');
-    second.answer(ok);
-    await again.got('ok');
+    const { end: second } = await answered(world, { index: 1 });
     world.platform.setPolicy(policyOf({ enabled: false }));
     await until(() => second.ended || second.socket.destroyed);
   }));
@@ -350,46 +335,29 @@ test('a caller that is slow with its head, or with its body, is a 408', () =>
 
 test('bytes behind an answer are nobody’s: the connection is not used again', () =>
   withHttp(async (world) => {
-    const caller = world.caller().send(get);
-    const end = await world.connection(0);
-    await end.got('GET');
-    end.answer(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
-    await caller.got('ok');
-    const other = world.caller().send(get);
-    const second = await world.connection(1);
-    await second.got('GET');
-    second.answer(ok);
-    assert.doesNotMatch(await other.got('ok'), /poison/);
+    await answered(world, { answer: `${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison` });
+    const other = await answered(world, { index: 1 });
+    assert.doesNotMatch(other.caller.received, /poison/);
   }));
 
 test('a connection on which a caller authenticated itself is no other’s', () =>
   withHttp(async (world) => {
-    const own = world.caller().send('GET / HTTP/1.1\r\nHost: a\r\nAuthorization: NTLM TlRMTVNTUAAB\r\n\r\n');
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\nAuthorization: NTLM TlRMTVNTUAAB\r\n\r\n';
+    const own = world.caller().send(asked);
     const end = await world.connection(0);
     await end.got('NTLM');
     end.answer(ok);
     await own.got('ok');
-    const other = world.caller().send(get);
-    const second = await world.connection(1);
-    await second.got('GET');
-    second.answer(ok);
-    await other.got('ok');
+    await answered(world, { index: 1 });
   }));
 
 test('bytes that come while a connection is kept end it', () =>
   withHttp(async (world) => {
-    const caller = world.caller().send(get);
-    const end = await world.connection(0);
-    await end.got('GET');
-    end.answer(ok);
-    await caller.got('ok');
+    const { end } = await answered(world);
     end.answer('HTTP/1.1 408 Request Timeout\r\nContent-Length: 6\r\n\r\npoison');
     await until(() => end.socket.destroyed || end.ended);
-    const other = world.caller().send(get);
-    const second = await world.connection(1);
-    await second.got('GET');
-    second.answer(ok);
-    assert.doesNotMatch(await other.got('ok'), /poison/);
+    const other = await answered(world, { index: 1 });
+    assert.doesNotMatch(other.caller.received, /poison/);
   }));
 
 test('a client that says that nothing was reached leads to the next one, with the same body', () =>
@@ -423,11 +391,7 @@ test('more connections than the bound are not kept', () =>
 
 test('a node that stops answers what is under way, and closes what is idle', () =>
   withHttp(async (world) => {
-    const idle = world.caller().send(get);
-    const first = await world.connection(0);
-    await first.got('GET');
-    first.answer(ok);
-    await idle.got('ok');
+    const { caller: idle, end: first } = await answered(world);
     const busy = world.caller().send(get);
     await first.got('GET');
     const stopped = world.edge.stop();

@@ -1,11 +1,8 @@
 import { test } from 'node:test';
 import { ask, catchUpAtNode } from '@postern/contracts';
 import { resourceOf } from '../fixture/documents.ts';
-import { withHttp } from '../fixture/http-world.ts';
+import { answered, withHttp } from '../fixture/http-world.ts';
 import { until } from '../fixture/node.ts';
-
-const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 test('kept connections are ended in order when the contents of a certificate by which they came about are replaced', () =>
   withHttp(
@@ -23,11 +20,7 @@ test('kept connections are ended in order when the contents of a certificate by 
         }),
       });
       await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
-      const caller = world.caller().send(get);
-      const end = await world.connection();
-      await end.got('GET');
-      end.answer(ok);
-      await caller.got('ok');
+      const { end } = await answered(world);
       world.platform.setCertificate({ id: 'ca', contentRevision: 2, ...until2027 });
       await until(() => end.ended);
     },
@@ -37,11 +30,7 @@ test('kept connections are ended in order when the contents of a certificate by 
 test('kept connections to what the resource was are ended in order', () =>
   withHttp(
     async (world) => {
-      const caller = world.caller().send(get);
-      const end = await world.connection();
-      await end.got('GET');
-      end.answer(ok);
-      await caller.got('ok');
+      const { end } = await answered(world);
       const { resourcePort: port } = world;
       world.setRoute({
         resource: resourceOf({ host: '127.0.0.1', port, protocol: 'http', idleTimeoutSeconds: 9 }),
