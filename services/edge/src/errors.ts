@@ -146,6 +146,11 @@ export class TurnedAway extends Error {
   }
 }
 
+/** By the edge's own decision. */
+export function turnedAway(code: CallerCode, text: string): TurnedAway {
+  return new TurnedAway({ code, text, end: 'edge' });
+}
+
 /** The caller's cause in a RESET that came from the client. `opened`: the client had reached the resource. */
 export function causeOfReset(code: number, text: string, opened: boolean): CallerCause {
   switch (code) {

@@ -18,7 +18,7 @@ import { adoptSocket, resetSocket } from '@postern/tunnel';
 import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
 import type { Balancers } from '../balancers.ts';
 import type { Callers } from '../callers.ts';
-import { type CallerCause, TurnedAway } from '../errors.ts';
+import { TurnedAway, turnedAway } from '../errors.ts';
 import { type FirstBytes, lookForName, lookForTls } from '../gate/first-bytes.ts';
 import type { FrontNames } from './front-names.ts';
 import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
@@ -373,8 +373,4 @@ async function readFirst(
     arrival.socket.write(read.found.answer);
   }
   throw turnedAway('EDGE_TLS_HANDSHAKE', 'the caller asks for encryption again and again');
-}
-
-function turnedAway(code: CallerCause['code'], text: string): TurnedAway {
-  return new TurnedAway({ code, text, end: 'edge' });
 }

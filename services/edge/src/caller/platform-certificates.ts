@@ -12,7 +12,7 @@ import {
   type KeptCertificateOptions,
 } from '@postern/kept-certificate';
 import type { FrontRoute } from '@postern/contracts';
-import { TurnedAway } from '../errors.ts';
+import { turnedAway } from '../errors.ts';
 import { endsTls } from './tls-ends.ts';
 
 /** What it needs of the node. */
@@ -54,7 +54,7 @@ export class PlatformCertificates {
     if (!isShared || serverName === null || serverName === host || own.current === null) return;
     if (new X509Certificate(own.current.chainPem).checkHost(serverName) === undefined) return;
     const text = `the caller asked for ${serverName}, and this front is ${host}`;
-    throw new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
+    throw turnedAway('EDGE_TLS_HANDSHAKE', text);
   }
 
   /** A destination is new or another; null when it is gone. */

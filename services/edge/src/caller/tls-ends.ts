@@ -24,7 +24,7 @@ import {
 } from '@postern/tls/accept';
 import type { CallerTls } from './accepted-caller.ts';
 import { whyNotAllowed } from './caller-certificate.ts';
-import { TurnedAway } from '../errors.ts';
+import { TurnedAway, turnedAway } from '../errors.ts';
 import type { RevocationLists } from '../certificate/revocation-lists.ts';
 
 /** A handshake that succeeded. */
@@ -71,7 +71,7 @@ export class TlsEnds {
     const ended = await this.#endOf(route).handshake(socket);
     if (route.front.tls.mode === 'server') return ended;
     const why = whyNotAllowed(ended.socket, route.front.tls.clientNames);
-    if (why !== null) throw new TurnedAway({ code: 'EDGE_CLIENT_CERTIFICATE', text: why, end: 'edge' });
+    if (why !== null) throw turnedAway('EDGE_CLIENT_CERTIFICATE', why);
     const certificate = ended.socket.getPeerX509Certificate() ?? null;
     return { ...ended, tls: { ...ended.tls, certificate } };
   }
@@ -206,7 +206,7 @@ class TlsEnd {
     } catch (error) {
       if (error instanceof CallerGone) throw new TurnedAway(null);
       const text = callerHandshakeFault(error as Error, 'front', this.#notAfter);
-      throw new TurnedAway({ code: 'EDGE_TLS_HANDSHAKE', text, end: 'edge' });
+      throw turnedAway('EDGE_TLS_HANDSHAKE', text);
     }
   }
 }
@@ -251,5 +251,5 @@ function endedOf(socket: TLSSocket): EndedTls {
 }
 
 function unfit(text: string): TurnedAway {
-  return new TurnedAway({ code: 'EDGE_FRONT_CERTIFICATE', text, end: 'edge' });
+  return turnedAway('EDGE_FRONT_CERTIFICATE', text);
 }

@@ -8,7 +8,7 @@
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type RevocationListRead, readRevocationLists } from '@postern/tls/accept';
-import { TurnedAway } from '../errors.ts';
+import { turnedAway } from '../errors.ts';
 import { NewestLists } from './newest-lists.ts';
 
 const listBytesMax = 1024 * 1024;
@@ -59,7 +59,7 @@ export class RevocationLists {
       if (list?.pem !== null && list !== undefined) return list.pem;
       const why = list?.fault ?? 'it was not fetched yet';
       const text = `the revocation list ${url} of destination ${destinationId} is not here: ${why}`;
-      throw new TurnedAway({ code: 'EDGE_REVOCATION_LIST', text, end: 'edge' });
+      throw turnedAway('EDGE_REVOCATION_LIST', text);
     });
     return [...revocationLists, ...fetched];
   }
