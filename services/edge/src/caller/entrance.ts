@@ -11,11 +11,11 @@
  * refusals and to the log. Limits count the caller's own address, so where a balancer is in between they come after
  * its header. A destination that changes while its caller is on the way in is looked at anew at the end.
  */
-import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FrontRoute, type Policy, type Route, hasFront } from '@postern/contracts';
-import { adoptSocket, resetSocket } from '@postern/tunnel';
-import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
+import { resetSocket } from '@postern/tunnel';
+import type { AcceptedCaller, NamelessCaller } from './accepted-caller.ts';
+import { Arrival } from './arrival.ts';
 import type { Balancers } from '../balancers.ts';
 import type { Callers } from '../callers.ts';
 import { TurnedAway, turnedAway } from '../errors.ts';
@@ -23,14 +23,8 @@ import { type FirstBytes, lookForName, lookForTls } from '../gate/first-bytes.ts
 import type { FrontNames } from './front-names.ts';
 import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
 import { type CallerAddress, judgeHandshake, judgeNew } from '../access/judgement.ts';
-import { type ProxiedEnds, type SocketName, readProxyHeader } from '../gate/proxy-header.ts';
 import type { Refusals } from './refusals.ts';
-import { readSocketHead } from '../gate/socket-head.ts';
 import { type EndedTls, asksTheSame, endsTls } from './tls-ends.ts';
-
-const nothing = Buffer.alloc(0);
-/** Questions about encryption that a PostgreSQL client may ask before its ClientHello. */
-const questionsMax = 2;
 
 /** What the entrance needs of the node. */
 export interface EntranceParts {
@@ -98,7 +92,7 @@ export class Entrance {
 
   async #enterIntroducedHttp(arrival: Arrival): Promise<void> {
     arrival.pass(this.#parts.sharedGate);
-    await readIntroduction(arrival);
+    await arrival.readIntroduction();
     this.#serveNameless(arrival);
   }
 
@@ -119,14 +113,14 @@ export class Entrance {
   }
 
   async #enterOwn(arrival: Arrival, route: FrontRoute): Promise<void> {
-    await passAsWhoCalls(arrival, this.#parts.frontGate);
+    await arrival.passAsWhoCalls(this.#parts.frontGate);
     await this.#enterDestination(arrival, route, lookForTls);
   }
 
   async #enterShared(arrival: Arrival): Promise<void> {
     const { sharedGate, names } = this.#parts;
-    await passAsWhoCalls(arrival, sharedGate);
-    const first = await readFirst(arrival, lookForName);
+    await arrival.passAsWhoCalls(sharedGate);
+    const first = await arrival.readFirst(lookForName);
     if (first.kind === 'other') throw turnedAway('EDGE_TLS_HANDSHAKE', first.fault);
     arrival.serverName = first.kind === 'hello' ? first.hello.serverName : null;
     const route = arrival.serverName === null ? undefined : names.find(arrival.serverName);
@@ -160,7 +154,7 @@ export class Entrance {
     }
     this.#admit(arrival, route);
     if (look !== null) {
-      const first = await readFirst(arrival, look);
+      const first = await arrival.readFirst(look);
       if (first.kind === 'text')
         throw turnedAway('EDGE_TLS_HANDSHAKE', 'this front speaks TLS, and plain text came');
       if (first.kind === 'other') throw turnedAway('EDGE_TLS_HANDSHAKE', first.fault);
@@ -240,137 +234,3 @@ export class Entrance {
 
 const unnamedPostgres =
   'a PostgreSQL client asked for TLS by its own question, and no front that ends TLS has the name: give a passed-through one a port of its own';
-
-/** One connection on its way in. */
-class Arrival {
-  readonly trackingId = randomUUID();
-  readonly arrivedAt = Date.now();
-  readonly socket: Socket;
-  /** It comes from a balancer that must say who calls. */
-  readonly introduced: boolean;
-  address: CallerAddress;
-  called: SocketName;
-  head: Buffer = nothing;
-  serverName: string | null = null;
-  route: FrontRoute | null = null;
-  /** A question was answered in plain text, so that what follows is no pipe that can be passed on whole. */
-  answered = false;
-  leave: (() => void) | null = null;
-  /** Why the gate cut it. */
-  cut: TurnedAway | null = null;
-  #pass: Pass | null = null;
-  #isKnown: boolean;
-
-  constructor(accepted: Socket, introduced: boolean) {
-    this.introduced = introduced;
-    this.#isKnown = !introduced;
-    // The accepted socket has asked the system already; one over the same handle would ask again.
-    this.address = { address: accepted.remoteAddress ?? '', port: accepted.remotePort ?? 0 };
-    this.called = { address: accepted.localAddress ?? '', port: accepted.localPort ?? 0 };
-    const socket = adoptSocket(accepted);
-    this.socket = socket;
-    socket.on('error', () => {});
-  }
-
-  /** Enters a gate, and leaves the former one. A balancer's address says nothing of who calls, so it has no share. */
-  pass(gate: HandshakeGate): void {
-    this.#pass?.leave();
-    this.#pass = gate.enter(this.#isKnown ? this.address.address : null, (eviction) => {
-      const text =
-        eviction === 'timeout'
-          ? 'the caller did not show in time what it is for'
-          : 'too many callers have not shown yet what they are for';
-      this.cut ??= turnedAway('EDGE_CALLER_SILENT', text);
-      resetSocket(this.socket);
-    });
-  }
-
-  /** A balancer has said who calls; without an address where it is the balancer itself. */
-  introduce(ends: ProxiedEnds | null): void {
-    this.#isKnown = true;
-    if (ends === null) return;
-    this.address = ends.source;
-    this.called = ends.destination;
-  }
-
-  leaveGate(): void {
-    this.#pass?.leave();
-    this.#pass = null;
-  }
-
-  /** The pass is somebody else's from now on. */
-  handOverPass(): Pass {
-    const pass = this.#pass ?? { leave: () => {} };
-    this.#pass = null;
-    return pass;
-  }
-
-  /** What was read is unread again, for TLS on top of the socket. */
-  giveBack(): void {
-    if (this.head.length > 0) this.socket.unshift(this.head);
-    this.head = nothing;
-  }
-
-  accept(route: FrontRoute, ended: EndedTls | null): AcceptedCaller {
-    return { ...this.acceptNameless(ended), route };
-  }
-
-  acceptNameless(ended: EndedTls | null): NamelessCaller {
-    const { trackingId, arrivedAt, address, called, introduced, serverName, head } = this;
-    const leave = this.leave ?? (() => {});
-    const tls: CallerTls | null = ended?.tls ?? null;
-    return {
-      trackingId,
-      arrivedAt,
-      address,
-      called,
-      throughBalancer: introduced,
-      serverName: ended?.serverName ?? serverName,
-      tls,
-      socket: ended?.socket ?? this.socket,
-      head,
-      leave,
-    };
-  }
-}
-
-/** Enters a gate, and once more by the caller's own address where a balancer has to say that. */
-async function passAsWhoCalls(arrival: Arrival, gate: HandshakeGate): Promise<void> {
-  arrival.pass(gate);
-  if (!arrival.introduced) return;
-  await readIntroduction(arrival);
-  arrival.pass(gate);
-}
-
-async function readIntroduction(arrival: Arrival): Promise<void> {
-  const read = await readSocketHead(arrival.socket, nothing, (bytes) => {
-    const answer = readProxyHeader(bytes);
-    return answer.kind === 'partial' ? null : answer;
-  });
-  if (read === null) throw arrival.cut ?? new TurnedAway(null);
-  const { found, head } = read;
-  if (found.kind === 'invalid')
-    throw turnedAway(
-      'EDGE_PROXY_HEADER',
-      `the balancer ${arrival.address.address} must say who calls: ${found.fault}`,
-    );
-  arrival.head = head.subarray(found.bytes);
-  arrival.introduce(found.ends);
-}
-
-/** What the caller begins with, its questions about encryption answered. */
-async function readFirst(
-  arrival: Arrival,
-  look: (bytes: Buffer) => FirstBytes | null,
-): Promise<Exclude<FirstBytes, { kind: 'postgres' }>> {
-  for (let asked = 0; asked <= questionsMax; asked += 1) {
-    const read = await readSocketHead(arrival.socket, arrival.head, look);
-    if (read === null) throw arrival.cut ?? new TurnedAway(null);
-    arrival.head = read.head;
-    if (read.found.kind !== 'postgres') return read.found;
-    arrival.head = nothing;
-    arrival.answered = true;
-    arrival.socket.write(read.found.answer);
-  }
-  throw turnedAway('EDGE_TLS_HANDSHAKE', 'the caller asks for encryption again and again');
-}
