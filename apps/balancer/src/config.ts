@@ -22,7 +22,7 @@ const hostPattern = '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$';
 const addressPattern = '^[0-9a-fA-F.:]{2,45}(/[0-9]{1,3})?$';
 
 /** What the configurations are made of, beside the nodes. */
-export const balancerOptions = {
+const balancerOptions = {
   platformHost: Type.String({ ...platformSettings.platformHost, pattern: hostPattern }),
   state: Type.String({
     // haproxy takes the sockets in it for ports unless they begin with a slash, and what follows a comma for options.

@@ -133,7 +133,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
 };
 
 /** The inbox of a service: where the answers to what it asks arrive. */
-export function inboxOf(service: BusService): string {
+function inboxOf(service: BusService): string {
   return `_INBOX_postern-${service}`;
 }
 

@@ -78,7 +78,7 @@ export function certstoreOptionsOf(settings: PlatformSettings): Omit<CertstoreOp
 }
 
 /** Where clients find the platform: its host where it has a name of its own, else the address that it listens on. */
-export function publicHost({ platformHost, listenHost }: PlatformSettings): string {
+function publicHost({ platformHost, listenHost }: PlatformSettings): string {
   if (platformHost !== 'localhost') return platformHost;
   return wildcards.has(listenHost) ? '127.0.0.1' : listenHost;
 }

@@ -35,7 +35,7 @@ export function parseHostPattern(text: string): HostPattern | null {
 }
 
 /** A name in the form that is compared, or null when it is no name. One whose last label is a number is an address gone wrong. */
-export function parseName(text: string): string | null {
+function parseName(text: string): string | null {
   if (text.length > 255 || text === '') return null;
   const name = /^[\x20-\x7e]*$/.test(text) ? text.toLowerCase() : asciiName(text);
   const bare = name.endsWith('.') ? name.slice(0, -1) : name;

@@ -93,7 +93,7 @@ export function listSettings(schema: TObject, environmentPrefix: string): Settin
 }
 
 /** `idleTimeoutMs` -> `idle-timeout-ms`. */
-export function kebabCase(name: string): string {
+function kebabCase(name: string): string {
   return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
 }
 

@@ -1,7 +1,7 @@
 /** What a dial tells of its steps, for an operator who wants to see it happen. */
 
 /** The steps of a dial, in their order; not every dial has all. */
-export const dialStepNames = ['access list', 'proxy', 'resolve', 'connect', 'TLS', 'HTTP', 'send'] as const;
+const dialStepNames = ['access list', 'proxy', 'resolve', 'connect', 'TLS', 'HTTP', 'send'] as const;
 
 /** One step of a dial. */
 export interface DialStep {

@@ -20,7 +20,7 @@ export interface ListedMetric extends MetricDescription {
 type Register = (metrics: Metrics, ...sources: unknown[]) => unknown;
 
 /** Every metric of the tree, by its name at /metrics. */
-export async function listMetrics(root: string): Promise<ListedMetric[]> {
+async function listMetrics(root: string): Promise<ListedMetric[]> {
   const files = globSync('{services,apps}/*/src/metrics.ts', { cwd: root }).toSorted();
   const own = (await Promise.all(files.map((file) => registered(root, file)))).flat();
   const programs = [...new Set([...own.map(({ room }) => room), 'standalone'])];

@@ -141,7 +141,7 @@ export function endSpan(
 }
 
 /** What a request says of its trace; null where it says nothing, or more than one thing. */
-export function traceContextOf(fields: readonly Field[]): TraceContext | null {
+function traceContextOf(fields: readonly Field[]): TraceContext | null {
   let traceparent: string | null = null;
   let tracestate = '';
   for (const { key, value } of fields) {

@@ -337,7 +337,7 @@ function checkCertificateName(front: DestinationFront, platformHost: string): vo
 }
 
 /** A destination as it is shown. */
-export function showDestination(document: DestinationDocument): Destination {
+function showDestination(document: DestinationDocument): Destination {
   const { front, ...rest } = document;
   const shown = { ...rest, warnings: warningsOf(document) };
   if (front === undefined) return shown;

@@ -30,7 +30,7 @@ export interface DialerOptions {
 export const DialTimeout = { directMs: 4000, platformMs: 8000 } as const;
 
 /** The path of the tunnel WebSocket. */
-export const webSocketPath = '/v1/tunnel';
+const webSocketPath = '/v1/tunnel';
 
 /** Makes connections; holds none of them. */
 export class Dialer {

@@ -63,7 +63,7 @@ interface Span {
 }
 
 /** One metric as OTLP has it. */
-export function dataOf(reading: MetricReading, span: Span): MetricData {
+function dataOf(reading: MetricReading, span: Span): MetricData {
   const { description, values } = reading;
   const { name, unit, help, kind } = description;
   const common = {

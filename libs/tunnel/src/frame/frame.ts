@@ -292,7 +292,7 @@ function readAnswer(payload: Buffer, at: number): Answer {
 const twoTo32 = 0x1_0000_0000;
 
 /** Writes an offset as u64. */
-export function writeOffset(frame: Buffer, at: number, offset: number): void {
+function writeOffset(frame: Buffer, at: number, offset: number): void {
   frame.writeUInt32BE(Math.floor(offset / twoTo32), at);
   frame.writeUInt32BE(offset % twoTo32, at + 4);
 }

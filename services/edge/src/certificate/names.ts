@@ -7,7 +7,7 @@ import type { EdgeOptions } from '../config.ts';
 const wildcardAddresses = new Set(['0.0.0.0', '::', '']);
 
 /** The name that leads to this node's tunnel port through balancers that read SNI. */
-export function tunnelServerName(options: Pick<EdgeOptions, 'name' | 'platformHost'>): string {
+function tunnelServerName(options: Pick<EdgeOptions, 'name' | 'platformHost'>): string {
   const { name, platformHost } = options;
   return isIP(platformHost) === 0 ? `${name}.tunnel.${platformHost}`.toLowerCase() : platformHost;
 }

@@ -17,7 +17,7 @@ import { freePort, isFree } from '@postern/test-kit';
 export type PartKind = 'edge' | 'router' | 'acl' | 'certstore' | 'admin' | 'nats' | 'mongodb';
 
 /** The services that the cluster has one of. */
-export const singleServices = ['router', 'acl', 'certstore', 'admin'] as const;
+const singleServices = ['router', 'acl', 'certstore', 'admin'] as const;
 
 /** Where one service listens. */
 export interface Place {
