@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,8 +20,9 @@ const missing =
 const skip = missing === null ? false : `SKIPPED: ${missing}`;
 
 const machine = 'postern-away';
-const hostAddress = '10.89.8.1';
-const machineAddress = '10.89.8.2';
+// Of neither of the platform's own networks.
+const hostAddress = '10.89.6.1';
+const machineAddress = '10.89.6.2';
 
 let scratch: string;
 let platform: ComposePlatform;
@@ -34,7 +35,11 @@ before(async () => {
   plugIn();
   platform = new ComposePlatform(scratch, {
     files: ['publish.yaml'],
-    environment: { COMPOSE_ENV_FILES: join(composeFolder, 'single.env'), POSTERN_BIND: hostAddress },
+    environment: {
+      COMPOSE_ENV_FILES: join(composeFolder, 'single.env'),
+      POSTERN_BIND: hostAddress,
+      POSTERN_PUBLIC_ADDRESS: hostAddress,
+    },
   });
   platform.use('latest');
   await platform.compose('up', '-d', '--wait');
@@ -62,11 +67,27 @@ test('another machine calls a front at the host’s address', { skip }, () => {
   assert.equal(onMachine(script), hello);
 });
 
+test(
+  'a client on another machine believes the platform at the host’s address, and is sent there for its tunnels',
+  { skip },
+  async () => {
+    const file = join(scratch, 'ca.pem');
+    writeFileSync(file, await platformCa());
+    for (const where of [443, 9000]) {
+      const script = `const socket = tls.connect({ host: '${hostAddress}', port: ${where}, ca: fs.readFileSync('${file}') }, () => {
+      console.log(socket.authorized);
+      socket.destroy();
+    })`;
+      assert.equal(onMachine(script).trim(), 'true', String(where));
+    }
+    const script = 'process.env.POSTERN_EDGE_ADVERTISE_HOST';
+    const told = await platform.compose('exec', '-T', 'edge-1', 'node', '-p', script);
+    assert.equal(told.trim(), hostAddress);
+  },
+);
+
 test('the API is on the host’s loopback, and on no address that others reach', { skip }, async () => {
-  const ca = await platform.inside(
-    'cli',
-    'process.stdout.write(fs.readFileSync("/secrets/operator/ca.pem"))',
-  );
+  const ca = await platformCa();
   const status = await new Promise((resolve, reject) => {
     request(
       { host: '127.0.0.1', port: 7443, path: '/api/v1/gateways', ca, servername: 'admin' },
@@ -82,6 +103,10 @@ test('the API is on the host’s loopback, and on no address that others reach',
   const script = `net.connect(7443, '${hostAddress}').on('error', ({ code }) => console.log(code)).on('connect', () => process.exit())`;
   assert.equal(onMachine(script).trim(), 'ECONNREFUSED');
 });
+
+function platformCa(): Promise<string> {
+  return platform.inside('cli', 'process.stdout.write(fs.readFileSync("/secrets/operator/ca.pem"))');
+}
 
 function plugIn(): void {
   ip(`netns add ${machine}`);
