@@ -12,6 +12,7 @@ import {
   answer,
   answererOf,
   certificateFeed,
+  findGateway,
   getCa,
   issueNodeCertificate,
   issueServerCertificate,
@@ -22,6 +23,7 @@ import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry'
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import {
   clientAuthorities,
+  dropClientAuthorities,
   openAuthorities,
   type Authorities,
   type AuthorityName,
@@ -277,7 +279,11 @@ class Certstore implements Service {
     for (const one of backup) opened.adopt(one, close);
     const expiry = new ExpiryWatch({ bus, store, documents, usage, logger, now });
     const running = { authorities, rotation, expiry, passwords, issued };
-    opened.adopt(setInterval(() => void this.#sweep(running), sweepIntervalMs).unref(), clearInterval);
+    const sweep = (): void => {
+      void this.#sweep(running);
+      void this.#dropAuthorities();
+    };
+    opened.adopt(setInterval(sweep, sweepIntervalMs).unref(), clearInterval);
     return { ...running, opened: opened.move() };
   }
 
@@ -355,6 +361,14 @@ class Certstore implements Service {
     await expiry.look().catch(told);
     await passwords.sweep().catch(told);
     await issued.sweep(this.#now()).then((count) => (this.#issuedCount = count), told);
+  }
+
+  /** Not at the start, which would wait for the router. */
+  async #dropAuthorities(): Promise<void> {
+    const { bus, store } = this.#parts;
+    const wasDeleted = async (id: string): Promise<boolean> => (await findGateway(bus, id)) === 'deleted';
+    const told = this.#told('CAs of deleted gateways could not be dropped');
+    await dropClientAuthorities(store, wasDeleted).catch(told);
   }
 
   #told(what: string): (error: unknown) => void {

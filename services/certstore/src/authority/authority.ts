@@ -9,7 +9,7 @@
  * Client pairs that operators have generated come from further CAs, one for each gateway.
  */
 import { platformCaName } from '@postern/contracts';
-import type { Collection, Store, StoredDocument } from '@postern/store';
+import type { Collection, Page, Store, StoredDocument } from '@postern/store';
 import { createAuthority, describeCertificate, loadAuthority, type Authority } from '@postern/tls';
 import { openSecret, sealSecret, type SecretPlace } from '../secret/envelope.ts';
 import type { KeyWrapper } from '../secret/key-wrapper.ts';
@@ -46,6 +46,8 @@ const commonNames: Readonly<Record<AuthorityName, string>> = {
   cluster: 'Postern cluster CA',
 };
 
+const gatewayPrefix = 'gateway_';
+
 /** The CAs of client pairs: one for each gateway, made when the first pair is, and one for pairs of no gateway. */
 export function clientAuthorities(
   store: Store,
@@ -55,12 +57,29 @@ export function clientAuthorities(
     const documents = await store.collection<AuthorityDocument>(authorityCollection);
     const whose = gatewayId === null ? 'clients' : `gateway ${gatewayId}`;
     return openAuthority(
-      gatewayId === null ? 'clients' : `gateway_${gatewayId}`,
+      gatewayId === null ? 'clients' : `${gatewayPrefix}${gatewayId}`,
       `Postern CA of ${whose}`,
       documents,
       wrapper,
     );
   };
+}
+
+/** Drops the CAs of gateways that were deleted: they sign nothing any more. */
+export async function dropClientAuthorities(
+  store: Store,
+  wasDeleted: (gatewayId: string) => Promise<boolean>,
+): Promise<void> {
+  const documents = await store.collection<AuthorityDocument>(authorityCollection);
+  let cursor: string | null = null;
+  do {
+    const page: Page<AuthorityDocument> = await documents.list({ cursor });
+    for (const { id } of page.items) {
+      if (!id.startsWith(gatewayPrefix)) continue;
+      if (await wasDeleted(id.slice(gatewayPrefix.length))) await documents.delete(id);
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== null);
 }
 
 /** Loads both CAs, and makes those that there are not. */
