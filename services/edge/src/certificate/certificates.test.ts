@@ -21,6 +21,8 @@ describe('the certificates of a node', () => {
   let down: boolean;
   let questions: string[][];
   let position: number;
+  /** What a question waits for before it is answered. */
+  let gate: Promise<void>;
   const end = new AbortController();
   const events = new EventEmitter();
 
@@ -30,6 +32,7 @@ describe('the certificates of a node', () => {
     down = false;
     questions = [];
     position = 1;
+    gate = Promise.resolve();
     answer(bus, certificateFeed.since, () => ({
       epoch: 'e1',
       revision: position,
@@ -54,6 +57,7 @@ describe('the certificates of a node', () => {
     questions.push(ids);
     const known = ids.filter((id) => revisions.has(id));
     const unknown = ids.filter((id) => !revisions.has(id));
+    await gate;
     return {
       items: known.map((id) => material(id, revisions.get(id) ?? 1)),
       refused: unknown.map((id) => ({ id, code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message: 'none' })),
@@ -165,6 +169,47 @@ describe('the certificates of a node', () => {
     await started;
     clearInterval(keepAlive);
     assert.equal(certificates.get('c1')?.revision, 1);
+  });
+
+  it('are all there for a dial of this node, in their order, or it fails and says which is not and why', async () => {
+    revisions.set('c1', 1).set('c2', 1);
+    certificates.handleRoute('d1', naming('c1', ['c2', 'c3']));
+    await assert.rejects(certificates.source(['c1']), {
+      code: 'EDGE_CERTIFICATE_MISSING',
+      message: /c1 is not at this node: it has not come from certstore yet/,
+    });
+    await certificates.start(end.signal);
+    const found = await certificates.source(['c2', 'c1']);
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      ['c2', 'c1'],
+    );
+    await assert.rejects(certificates.source(['c1', 'c3']), {
+      code: 'EDGE_CERTIFICATE_MISSING',
+      message: /c3 is not at this node: none/,
+    });
+  });
+
+  it('that come when no route names them any more, or when all has stopped, are not held, nor refusals of them', async () => {
+    await certificates.start(end.signal);
+    for (const stop of [
+      () => certificates.handleRoute('d1', undefined),
+      () => certificates.handleRoute('d1', routeOf({})),
+      () => certificates.stop(),
+    ]) {
+      const answered = Promise.withResolvers<void>();
+      gate = answered.promise;
+      revisions.set('c1', 1);
+      certificates.handleRoute('d1', naming('c1', ['c2']));
+      const caughtUp = certificates.catchUp();
+      questions.length = 0;
+      while (questions.length === 0) await new Promise(setImmediate);
+      const stopped = stop();
+      answered.resolve();
+      await Promise.all([stopped, caughtUp]);
+      assert.deepEqual([certificates.get('c1'), certificates.refusal('c2')], [undefined, undefined]);
+      assert.deepEqual(certificates.status(), { wanted: 0, held: [], refused: [] });
+    }
   });
 
   it('that certstore refuses keep nobody waiting, and the reason is at hand', async () => {

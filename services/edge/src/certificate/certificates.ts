@@ -97,12 +97,12 @@ export class Certificates {
     await this.#fetching;
   }
 
-  /** Drops everything. */
+  /** Drops everything, and what is still on its way. */
   async stop(): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer);
     clearTimeout(this.#ticketsTimer);
-    this.#held.clear();
+    for (const all of [this.#byRoute, this.#wanted, this.#held, this.#refused]) all.clear();
     await this.#feed.stop();
   }
 
