@@ -1,3 +1,4 @@
+export { addressGroup } from './address-group.ts';
 export { Counts } from './counts.ts';
 export { setNewest } from './newest.ts';
 export { type Full, halfOf, Shares } from './shares.ts';

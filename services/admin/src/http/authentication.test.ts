@@ -114,6 +114,16 @@ describe('an authenticator', () => {
     await assert.rejects(authenticator.authenticate('Bearer wrong', here), code('ADMIN_KEY_WRONG'));
   });
 
+  it('takes all addresses of an IPv6 /64, which one host can have, for one', async () => {
+    const flood = Array.from({ length: 2 * asksMax }, (_, n) =>
+      authenticator.authenticate(`Bearer wrong${n}`, `2001:db8::${n.toString(16)}`),
+    );
+    const other = authenticator.authenticate('Bearer good', '2001:db8:0:1::1');
+    await Promise.allSettled(flood);
+    assert.deepEqual(await other, owner);
+    assert.equal(asked.length, asksPerAddressMax + 1);
+  });
+
   it('has few unknown keys of all addresses looked up at once', async () => {
     const flood = Array.from({ length: 2 * asksMax }, (_, n) =>
       authenticator.authenticate(`Bearer wrong${n}`, `192.0.2.${n % 250}`),

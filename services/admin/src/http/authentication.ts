@@ -17,12 +17,12 @@ import {
   type ApiKey,
 } from '@postern/contracts';
 import type { Bus, Subscription } from '@postern/bus';
-import { Shares, setNewest } from '@postern/share';
+import { Shares, addressGroup, setNewest } from '@postern/share';
 import { adminError } from '../errors.ts';
 
 /** Questions to acl at once, a quarter of what acl answers at once (libs/bus). */
 export const asksMax = 256;
-/** Of one address. */
+/** Of one address; of IPv6, of one /64. */
 export const asksPerAddressMax = 32;
 
 interface Entry {
@@ -70,11 +70,12 @@ export class Authenticator {
   /** The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING`, `ADMIN_KEY_WRONG` or `ADMIN_KEY_RATE`. */
   async authenticate(authorization: string | undefined, address: string): Promise<ApiKey> {
     const hash = secretHash(bearerKey(authorization));
+    const group = addressGroup(address);
     const kept = this.#entries.get(hash);
     if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
-    if (this.#asking.whyFull(address) !== null)
+    if (this.#asking.whyFull(group) !== null)
       throw adminError('ADMIN_KEY_RATE', 'too many unknown keys at once: come back in a second');
-    const verdict = this.#asking.during(address, () => this.#ask(hash));
+    const verdict = this.#asking.during(group, () => this.#ask(hash));
     const { entriesMax, lifeMs } = this.#options;
     setNewest(this.#entries, hash, { verdict, expiresAt: this.#now() + lifeMs }, entriesMax);
     return verdict;

@@ -15,7 +15,7 @@ import type { SecureContextOptions } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { ApiKey } from '@postern/contracts';
-import { Shares } from '@postern/share';
+import { Shares, addressGroup } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import {
   LogController,
@@ -86,17 +86,17 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   return app;
 }
 
-/** One address has half of the connections at most, so that nobody keeps the others out. */
+/** One address, or /64 of IPv6, has half of the connections at most, so that nobody keeps the others out. */
 function shareConnections(server: Server): void {
   const held = new Shares(Infinity, connectionsMax / 2);
   server.on('connection', (socket: Socket) => {
-    const { remoteAddress = '' } = socket;
-    if (held.whyFull(remoteAddress) !== null) {
+    const group = addressGroup(socket.remoteAddress ?? '');
+    if (held.whyFull(group) !== null) {
       socket.destroy();
       return;
     }
-    held.take(remoteAddress);
-    socket.once('close', () => held.leave(remoteAddress));
+    held.take(group);
+    socket.once('close', () => held.leave(group));
   });
 }
 

@@ -3,8 +3,7 @@
  * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, those of one
  * gateway half of that, and the flows of an address are counted apart from its connections.
  */
-import { type Full, Shares, halfOf } from '@postern/share';
-import { addressGroup } from '../gate/admission.ts';
+import { type Full, Shares, addressGroup, halfOf } from '@postern/share';
 import type { CallerCause } from '../errors.ts';
 
 /** How many there are. */

@@ -1,10 +1,8 @@
 /**
  * How often who may come in, before anything is known of them but their address: one token bucket for each, in a bounded
- * table that forgets the address unheard for longest (which at worst forgives it). An IPv6 caller is its /64: a host can
- * take any address in it.
+ * table that forgets the address unheard for longest (which at worst forgives it). An IPv6 caller is its /64.
  */
-import { isIPv6 } from 'node:net';
-import { setNewest } from '@postern/share';
+import { addressGroup, setNewest } from '@postern/share';
 
 /** How many events an address may cause. */
 export interface RateLimitOptions {
@@ -53,18 +51,4 @@ export class RateLimit {
     setNewest(this.#buckets, key, bucket, addressesMax);
     return bucket;
   }
-}
-
-/** What counts as one caller: an IPv4 address, also where it is written as IPv6, or the /64 of an IPv6 one. */
-export function addressGroup(address: string): string {
-  if (!address.includes(':')) return address;
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const tailGroups = tail === '' ? [] : tail.split(':');
-    while (groups.length + tailGroups.length < 8) groups.push('0');
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
 }

@@ -8,7 +8,7 @@
  * oldest and one timer serves them all.
  */
 import { Multimap } from '@postern/tunnel';
-import { addressGroup } from './admission.ts';
+import { addressGroup } from '@postern/share';
 
 /** Why a connection was cut at the gate. */
 export type Eviction = 'timeout' | 'full' | 'address full';

@@ -15,8 +15,7 @@
  * the places that they leave, the addresses that wait have their turns one after another, and one that has half of the
  * turns gets more only while no other waits. So a fleet behind one address has all of them when it is alone.
  */
-import { Counts } from '@postern/share';
-import { addressGroup } from './admission.ts';
+import { Counts, addressGroup } from '@postern/share';
 
 /** What it is for. */
 export type TurnKind = 'tunnel' | 'call';
