@@ -11,6 +11,14 @@ const options: NamePolicyOptions = {
 const byAddress: NamePolicyOptions = { platformHost: '192.0.2.9', names: [], addresses: [] };
 
 type Judge = (names: readonly string[], addresses: readonly string[]) => void;
+const demandOf =
+  (one: NamePolicyOptions): Judge =>
+  (...asked) =>
+    namePolicy(one).demand(...asked);
+const refuseOwnOf =
+  (one: NamePolicyOptions): Judge =>
+  (...asked) =>
+    platformNames(one).refuseOwn(...asked);
 
 /** Whether one passes, as a name or as the address that it is, and is named where it does not, also behind one that passes. */
 function passes(judge: Judge, text: string, good: string): boolean {
@@ -26,7 +34,7 @@ function passes(judge: Judge, text: string, good: string): boolean {
 }
 
 describe('the platform’s CA', () => {
-  const { demand } = namePolicy(options);
+  const demand = demandOf(options);
 
   it('signs the platform’s host and what is below it, loopback, and what the settings list', () => {
     for (const text of [
@@ -44,7 +52,7 @@ describe('the platform’s CA', () => {
       '2001:DB8:0::1',
     ])
       assert(passes(demand, text, 'localhost'), text);
-    assert(passes(namePolicy(byAddress).demand, '192.0.2.9', 'localhost'));
+    assert(passes(demandOf(byAddress), '192.0.2.9', 'localhost'));
   });
 
   it('signs for nobody else’s host', () => {
@@ -66,19 +74,19 @@ describe('the platform’s CA', () => {
       '2001:db8::2',
     ])
       assert(!passes(demand, text, 'localhost'), text);
-    assert(!passes(namePolicy(byAddress).demand, '192.0.2.8', 'localhost'));
+    assert(!passes(demandOf(byAddress), '192.0.2.8', 'localhost'));
   });
 
   it('signs no address in the place of a name', () => {
     for (const address of ['127.0.0.1', '192.0.2.1'])
       assert.throws(() => demand([address], []), { code: 'CERTSTORE_NAME_REFUSED' });
-    assert.throws(() => namePolicy(byAddress).demand(['192.0.2.9'], []), { code: 'CERTSTORE_NAME_REFUSED' });
+    assert.throws(() => demandOf(byAddress)(['192.0.2.9'], []), { code: 'CERTSTORE_NAME_REFUSED' });
     assert.throws(() => demand([], ['localhost']), { code: 'CERTSTORE_NAME_REFUSED' });
   });
 });
 
 describe('a pair that an operator has generated', () => {
-  const { refuseOwn } = platformNames(options);
+  const refuseOwn = refuseOwnOf(options);
 
   it('is never for a name or address by which clients know the platform, its nodes or its services, be it by a wildcard', () => {
     for (const text of [
@@ -98,7 +106,7 @@ describe('a pair that an operator has generated', () => {
       '::ffff:192.0.2.1',
     ])
       assert(!passes(refuseOwn, text, 'shop.example'), text);
-    assert(!passes(platformNames(byAddress).refuseOwn, '192.0.2.9', 'shop.example'));
+    assert(!passes(refuseOwnOf(byAddress), '192.0.2.9', 'shop.example'));
   });
 
   it('may be for any other, below the platform’s host and on this machine too', () => {
@@ -116,6 +124,6 @@ describe('a pair that an operator has generated', () => {
       assert(passes(refuseOwn, text, 'shop.example'), text);
     const listed = { ...options, names: ['localhost'], addresses: ['127.0.0.1'] };
     for (const text of ['localhost', '127.0.0.1'])
-      assert(passes(platformNames(listed).refuseOwn, text, 'shop.example'), text);
+      assert(passes(refuseOwnOf(listed), text, 'shop.example'), text);
   });
 });

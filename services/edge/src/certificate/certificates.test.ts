@@ -23,6 +23,7 @@ describe('the certificates of a node', () => {
   let position: number;
   /** What a question waits for before it is answered. */
   let gate: Promise<void>;
+  let tickets: Material;
   const end = new AbortController();
   const events = new EventEmitter();
 
@@ -33,6 +34,7 @@ describe('the certificates of a node', () => {
     questions = [];
     position = 1;
     gate = Promise.resolve();
+    tickets = ticketsOf(7);
     answer(bus, certificateFeed.since, () => ({
       epoch: 'e1',
       revision: position,
@@ -90,6 +92,31 @@ describe('the certificates of a node', () => {
     await certificates.start(end.signal);
     assert.deepEqual(certificates.sessionTickets, { revision: 7, secret: 'c2VjcmV0' });
     assert.deepEqual(certificates.status().held, []);
+  });
+
+  it('come beside the secret of the next period too, and beside the last one while there is none', async (t) => {
+    const again: (() => void)[] = [];
+    const { setTimeout: setReal } = globalThis;
+    t.mock.method(globalThis, 'setTimeout', (ask: () => void, ms: number) => {
+      if (ms === 300_000) again.push(ask);
+      return setReal(() => {}, ms);
+    });
+    const revisionAfter = async (asks: number): Promise<number | undefined> => {
+      while (again.length < asks) await new Promise(setImmediate);
+      return certificates.sessionTickets?.revision;
+    };
+    await certificates.start(end.signal);
+    assert.equal(await revisionAfter(1), 7);
+    tickets = ticketsOf(8);
+    again.at(-1)?.();
+    assert.equal(await revisionAfter(2), 8);
+    down = true;
+    again.at(-1)?.();
+    assert.equal(await revisionAfter(3), 8);
+    await certificates.stop();
+    again.at(-1)?.();
+    await new Promise(setImmediate);
+    assert.equal(again.length, 3);
   });
 
   it('are asked for in questions of at most eight', async () => {
@@ -193,8 +220,8 @@ describe('the certificates of a node', () => {
   it('that come when no route names them any more, or when all has stopped, are not held, nor refusals of them', async () => {
     await certificates.start(end.signal);
     for (const stop of [
-      () => certificates.handleRoute('d1', undefined),
-      () => certificates.handleRoute('d1', routeOf({})),
+      async () => certificates.handleRoute('d1', undefined),
+      async () => certificates.handleRoute('d1', routeOf({})),
       () => certificates.stop(),
     ]) {
       const answered = Promise.withResolvers<void>();
@@ -223,15 +250,15 @@ describe('the certificates of a node', () => {
   });
 });
 
-const tickets: Material = {
+const ticketsOf = (revision: number): Material => ({
   id: sessionTicketsId,
-  revision: 7,
+  revision,
   chainPem: '',
   keyPem: null,
   fingerprint: '',
   notAfter: '',
   sessionTickets: 'c2VjcmV0',
-};
+});
 
 function naming(certificateId: string, clientCaIds: string[] = []): Route {
   return routeOf({
