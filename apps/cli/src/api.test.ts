@@ -131,6 +131,20 @@ test('a connection that the other end has closed is replaced for what only reads
   assert.deepEqual([asked, handshakes()], [3, 2]);
 });
 
+test('health warns of a node that is gone, and ends with 0 while others serve', async (t) => {
+  const parts = [{ name: 'router', ok: true, code: null }];
+  const warnings = ['the node edge-2 is silent'];
+  const { api } = await apiThat(t, (_, response) =>
+    response.end(JSON.stringify({ status: 'ok', nodes: { ready: 1, known: 2 }, parts, warnings })),
+  );
+  let shown = '';
+  const health = healthCommand({ api: () => api, print: (_value, text) => (shown = text) });
+  const before = process.exitCode;
+  await health.parseAsync([], { from: 'user' });
+  assert.equal(process.exitCode, before);
+  assert.match(shown, /router[^\n]*\n\nWarning: the node edge-2 is silent$/);
+});
+
 test('an answer of another shape than a command reads ends it with 70 and a line that says where, not a stack', async (t) => {
   const { api } = await apiThat(t, (_, response) => response.end('{"rules":7,"state":"x","bootId":null}'));
   const health = healthCommand({ api: () => api, print: () => undefined });

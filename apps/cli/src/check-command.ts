@@ -27,7 +27,11 @@ const ShownTest = Type.Object({
 });
 const ShownDestination = Type.Object({ enabled: Type.Boolean() });
 const ShownPing = Type.Object({ tunnels: Type.Array(Type.Unknown()) });
-const ShownHealth = Type.Object({ status: Type.String(), parts: Type.Array(Type.Unknown()) });
+const ShownHealth = Type.Object({
+  status: Type.String(),
+  parts: Type.Array(Type.Unknown()),
+  warnings: Type.Optional(Type.Array(Type.String())),
+});
 
 /** `destinations test`; `tell` gets what is to be known beside the answer. */
 export function testCommand({ api, print, tell }: CheckParts & { tell: (line: string) => void }): Command {
@@ -80,12 +84,15 @@ export function pingCommand({ api, print }: CheckParts): Command {
 /** `health`. */
 export function healthCommand({ api, print }: CheckParts): Command {
   return new Command('health')
-    .description('whether every part answers; ends with 69 where one does not')
+    .description(
+      'whether every part answers and a node is ready; ends with 69 where that is not so, and warns of other nodes that are not',
+    )
     .action(async () => {
       const health = shaped(ShownHealth, await api().call('GET', '/health'));
       const parts = tableOf(health.parts, { part: 'name', ok: 'ok', code: 'code' });
-      const { parts: _parts, ...rest } = health;
-      print(health, `${fieldsOf(rest)}\n\n${parts}`);
+      const { parts: _parts, warnings = [], ...rest } = health;
+      const warned = warnings.map((warning) => `\nWarning: ${plainText(warning)}`).join('');
+      print(health, `${fieldsOf(rest)}\n\n${parts}${warned === '' ? '' : `\n${warned}`}`);
       if (health.status !== 'ok') process.exitCode = ExitCode.unavailable;
     });
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MemoryHub } from '@postern/bus';
-import { ServiceError, answer, listTicketKeys } from '@postern/contracts';
-import type { Store } from '@postern/store';
+import { type FleetNode, ServiceError, answer, getCa, listNodes, listTicketKeys } from '@postern/contracts';
+import { type Store, openSqlite } from '@postern/store';
 import type { Call } from '../http/endpoint.ts';
 import { healthEndpoints } from './health.ts';
 
@@ -31,4 +31,54 @@ test('health: a part whose database is away says so itself, and is not told as o
   const { body } = (await asked) as { body: { parts: { name: string; code: string | null }[] } };
   assert.equal(body.parts.find(({ name }) => name === 'acl')?.code, 'STORE_UNREACHABLE');
   await bus.close();
+});
+
+const node: FleetNode = {
+  name: 'edge-1',
+  bootId: 'boot',
+  startedAt: '2026-01-01T00:00:00Z',
+  version: '0',
+  zone: '',
+  address: '127.0.0.1:9000',
+  heard: true,
+  ready: true,
+  draining: false,
+  tunnels: 0,
+  callers: 0,
+};
+
+test('a node that is gone, drains or is not ready is a warning while another serves', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  let items: FleetNode[] = [];
+  answer(bus, listNodes, () => ({ items }));
+  answer(bus, listTicketKeys, () => ({ keys: [] }));
+  answer(bus, getCa, () => ({ pem: '', fingerprint: '', notAfter: '' }));
+  const [health] = healthEndpoints(bus, store, '0');
+  const told = async () =>
+    ((await health?.run({ params: {}, body: undefined, query: {} } as unknown as Call)) as { body: object })
+      .body;
+
+  items = [node];
+  const { status, warnings } = (await told()) as { status: string; warnings: string[] };
+  assert.deepEqual([status, warnings], ['ok', []]);
+
+  items = [
+    node,
+    { ...node, name: 'edge-2', heard: false, ready: false },
+    { ...node, name: 'edge-3', draining: true },
+    { ...node, name: 'edge-4', ready: false },
+  ];
+  const others = (await told()) as { status: string; nodes: object; warnings: string[] };
+  assert.deepEqual(others.nodes, { ready: 1, known: 4 });
+  assert.equal(others.status, 'ok');
+  assert.deepEqual(others.warnings, [
+    'the node edge-2 is silent, and did not say that it stops',
+    'the node edge-3 drains',
+    'the node edge-4 is not ready',
+  ]);
+
+  items = [{ ...node, heard: false, ready: false }];
+  assert.equal(((await told()) as { status: string }).status, 'degraded');
 });

@@ -25,6 +25,10 @@ const Health = answerOf('Health', {
     description: 'null where the router, which knows them, does not answer',
   }),
   parts: Type.Array(Part),
+  warnings: Type.Array(Type.String(), {
+    description:
+      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes',
+  }),
 });
 
 /** The call that tells the platform's health. */
@@ -41,22 +45,34 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
       answer: Health,
       handle: async () => {
         const asked = ask(bus, listNodes, {});
-        const [nodes, ...parts] = await Promise.all([
-          asked.then(countNodes, () => null),
+        const [known, ...parts] = await Promise.all([
+          asked.then(
+            ({ items }) => items,
+            () => null,
+          ),
           check('documents', () => store.ping()),
           check('router', () => asked),
           check('acl', () => ask(bus, listTicketKeys, {})),
           check('certstore', () => ask(bus, getCa, {})),
         ]);
+        const nodes = known === null ? null : countNodes(known);
         const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
-        return { body: { status: isWhole ? 'ok' : 'degraded', version, nodes, parts } };
+        const warnings = (known ?? []).map(warningOf).filter((warning) => warning !== null);
+        return { body: { status: isWhole ? 'ok' : 'degraded', version, nodes, parts, warnings } };
       },
     }),
   ];
 }
 
-function countNodes({ items }: { items: readonly FleetNode[] }): Static<typeof Nodes> {
-  return { ready: items.filter((node) => node.ready && !node.draining).length, known: items.length };
+function countNodes(known: readonly FleetNode[]): Static<typeof Nodes> {
+  return { ready: known.filter((node) => warningOf(node) === null).length, known: known.length };
+}
+
+/** Why a node takes no callers; null where it does. */
+function warningOf({ name, heard, draining, ready }: FleetNode): string | null {
+  if (!heard) return `the node ${name} is silent, and did not say that it stops`;
+  if (draining) return `the node ${name} drains`;
+  return ready ? null : `the node ${name} is not ready`;
 }
 
 async function check(name: string, work: () => Promise<unknown>): Promise<Static<typeof Part>> {
