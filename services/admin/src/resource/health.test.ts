@@ -56,12 +56,14 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   answer(bus, listTicketKeys, () => ({ keys: [] }));
   answer(bus, getCa, () => ({ pem: '', fingerprint: '', notAfter: '' }));
   const [health] = healthEndpoints(bus, store, '0');
-  const told = async () =>
-    ((await health?.run({ params: {}, body: undefined, query: {} } as unknown as Call)) as { body: object })
-      .body;
+  assert(health !== undefined);
+  const told = async () => {
+    const { body } = await health.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+    return body as { status: string; nodes: object; warnings: string[] };
+  };
 
   items = [node];
-  const { status, warnings } = (await told()) as { status: string; warnings: string[] };
+  const { status, warnings } = await told();
   assert.deepEqual([status, warnings], ['ok', []]);
 
   items = [
@@ -70,7 +72,7 @@ test('a node that is gone, drains or is not ready is a warning while another ser
     { ...node, name: 'edge-3', draining: true },
     { ...node, name: 'edge-4', ready: false },
   ];
-  const others = (await told()) as { status: string; nodes: object; warnings: string[] };
+  const others = await told();
   assert.deepEqual(others.nodes, { ready: 1, known: 4 });
   assert.equal(others.status, 'ok');
   assert.deepEqual(others.warnings, [
@@ -80,5 +82,5 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   ]);
 
   items = [{ ...node, heard: false, ready: false }];
-  assert.equal(((await told()) as { status: string }).status, 'degraded');
+  assert.equal((await told()).status, 'degraded');
 });
