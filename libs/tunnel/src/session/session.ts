@@ -143,6 +143,11 @@ export class Session implements FrameSink {
     return this.#keepalive.roundTripMsMin;
   }
 
+  /** When something came from the peer last, whatever it was, by the endpoint's clock. */
+  get heardAt(): number {
+    return this.#keepalive.heardAt;
+  }
+
   get streamCount(): number {
     return this.#paths.size;
   }

@@ -8,7 +8,9 @@ import type { Edge } from '../edge.ts';
 import { TestClient } from '../fixture/client.ts';
 import { policyOf } from '../fixture/documents.ts';
 import { type World, callRunning, ended, exchange, until, withNode, withWorld } from '../fixture/node.ts';
+import { passed } from '@postern/test-kit';
 import { diallingLink } from './link-handshake.ts';
+import { linkSilenceMsMax } from './links.ts';
 
 interface ShownStatus {
   links: string[];
@@ -138,13 +140,33 @@ test('a link is taken only from a node that the cluster’s CA names, and only f
   });
 });
 
-/** Dials a link by hand; resolves with what came of it. */
+test('a link is up while anything comes over it, though beats are late behind bulk on a slow way', async () => {
+  await withWorld(async ({ platform, edge }) => {
+    const name = 'edge-0.node.postern.internal';
+    const outcome = await dial(
+      edge.ports.link,
+      platform.cluster,
+      platform.cluster,
+      name,
+      'edge-0',
+      async () => {
+        // A PING each second, and no beat.
+        await passed(linkSilenceMsMax + 2_000);
+        assert.deepEqual(statusOf(edge).links, ['edge-0']);
+      },
+    );
+    assert.equal(outcome, 'up');
+  });
+});
+
+/** Dials a link by hand; resolves with what came of it, after `whileUp`. */
 async function dial(
   port: number,
   cluster: Authority,
   authority: Authority | null,
   name: string,
   says: string,
+  whileUp: () => Promise<void> = async () => {},
 ): Promise<string> {
   const keyPem = await generateKey();
   const csrPem = await createSigningRequest({ keyPem, commonName: says, names: [name || 'x'] });
@@ -158,15 +180,18 @@ async function dial(
     host: '127.0.0.1',
     servername: 'edge-1.node.postern.internal',
   });
-  const endpoint = new Endpoint({ self: { id: says, bootId: 'boot-of-test' } });
+  const self = { id: says, bootId: 'boot-of-test' };
+  const endpoint = new Endpoint({ self, limits: { keepaliveIntervalMs: 1_000 } });
   try {
     await once(socket, 'secureConnect');
     await endpoint.connect(
       tlsCarrier(socket),
       diallingLink({ node: says, bootId: 'boot-of-test' }, 'edge-1'),
     );
+    await whileUp();
     return 'up';
   } catch (error) {
+    if (error instanceof assert.AssertionError) throw error;
     const { code = '', detail = '' } = error as { code?: string; detail?: string };
     return `${code} ${detail}`;
   } finally {

@@ -27,7 +27,7 @@ import { type LinkSelf, acceptingLink, diallingLink, dialsLink, identityOf } fro
 import { LinkPresence, type LinkPresenceParts } from './link-presence.ts';
 import { TunnelServer } from '../client/tunnel-server.ts';
 
-/** A link on which nothing was heard for longer is dead: beats come each second. */
+/** A link on which nothing was heard for longer is dead: beats come each second, and behind bulk on a slow way the bulk does. */
 export const linkSilenceMsMax = 6_000;
 const tickMs = 1_000;
 const dialTimeoutMs = 5_000;
@@ -57,21 +57,18 @@ export interface LinksParts extends Pick<LinkPresenceParts, 'page' | 'onAnnounce
   onFailure(code: string): void;
 }
 
-interface Link {
-  session: Session;
-  heardAt: number;
-}
-
 /** All links. */
 export class Links {
   readonly #parts: LinksParts;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, Session>();
   readonly #dialling = new Set<string>();
   readonly #presence: LinkPresence;
   readonly #closing = new AbortController();
   #server: TunnelServer | null = null;
   #timer: NodeJS.Timeout | null = null;
   #tickedAt = 0;
+  /** Since when this process has listened. */
+  #awakeSince = 0;
 
   constructor(parts: LinksParts) {
     this.#parts = parts;
@@ -105,7 +102,7 @@ export class Links {
 
   /** The link to a node, where it takes streams. */
   to(node: string): Session | null {
-    const session = this.#links.get(node)?.session;
+    const session = this.#links.get(node);
     return session?.usable === true ? session : null;
   }
 
@@ -123,7 +120,7 @@ export class Links {
 
   /** Tells all neighbours. */
   announce(announcement: Announcement): void {
-    for (const { session } of this.#links.values()) this.#presence.announce(session, announcement);
+    for (const session of this.#links.values()) this.#presence.announce(session, announcement);
   }
 
   /** Asks a node for a page of its tunnels; rejects where there is no link. */
@@ -135,22 +132,20 @@ export class Links {
 
   /** Takes CONTROL of a session; false when that is no link. */
   handleControl(session: Session, body: unknown): boolean {
-    const link = this.#links.get(session.peer.id);
-    if (link?.session !== session) return false;
-    link.heardAt = performance.now();
+    if (this.#links.get(session.peer.id) !== session) return false;
     this.#presence.handleControl(session, body);
     return true;
   }
 
   /** The other node takes no more: streams that it relays for this one go on elsewhere where they can. */
   handleGoAway(session: Session): void {
-    if (this.#links.get(session.peer.id)?.session === session) this.#parts.endpoint.moveStreams(session);
+    if (this.#links.get(session.peer.id) === session) this.#parts.endpoint.moveStreams(session);
   }
 
   /** A session has closed. */
   handleClose(session: Session, cause: TunnelError): void {
     const node = session.peer.id;
-    if (this.#links.get(node)?.session !== session) return;
+    if (this.#links.get(node) !== session) return;
     this.#links.delete(node);
     this.#parts.logger.info({ node, code: cause.code }, `a link is down: ${cause.message}`);
     this.#parts.onDown(node);
@@ -169,7 +164,7 @@ export class Links {
     const { endpoint, self } = this.#parts;
     // A node dials again only when its end is gone, whatever this end still believes.
     const replace = (peer: Peer): void => {
-      this.#links.get(peer.id)?.session.destroy(new TunnelError('TUNNEL_CLOSED', 'the node dialled anew'));
+      this.#links.get(peer.id)?.destroy(new TunnelError('TUNNEL_CLOSED', 'the node dialled anew'));
     };
     try {
       this.#handleUp(await endpoint.accept(carrier, acceptingLink(self, socket, replace)));
@@ -208,7 +203,7 @@ export class Links {
   #handleUp(session: Session): void {
     if (session.closed) return;
     const node = session.peer.id;
-    this.#links.set(node, { session, heardAt: performance.now() });
+    this.#links.set(node, session);
     this.#parts.logger.info({ node, address: session.remoteAddress }, 'a link is up');
     this.#parts.onUp(node);
   }
@@ -216,13 +211,12 @@ export class Links {
   #tick(): void {
     const now = performance.now();
     // Whoever was stopped itself for so long has not listened.
-    const wasAwake = now - this.#tickedAt < 2 * tickMs;
+    if (now - this.#tickedAt >= 2 * tickMs) this.#awakeSince = now;
     this.#tickedAt = now;
-    for (const [node, link] of this.#links) {
-      if (!wasAwake) link.heardAt = now;
-      if (now - link.heardAt <= linkSilenceMsMax) continue;
-      link.session.destroy(
-        new TunnelError('TUNNEL_DEAD', `no beat of ${node} for ${linkSilenceMsMax / 1000} s`),
+    for (const [node, session] of this.#links) {
+      if (now - Math.max(session.heardAt, this.#awakeSince) <= linkSilenceMsMax) continue;
+      session.destroy(
+        new TunnelError('TUNNEL_DEAD', `nothing was heard of ${node} for ${linkSilenceMsMax / 1000} s`),
       );
     }
     this.dial();
