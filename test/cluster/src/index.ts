@@ -9,7 +9,7 @@
  * platforms   bootCluster (real processes, real NATS and documents), bootStandalone (one process), bootInProcess
  * sites       startSite: gateway, token, access list, destinations and a connected client; startClient alone
  * resources   startPostgresql, startRedis, startNginx, startHaproxy, startSshd, startDns, startRsyslog, startLogRouter, startEcho,
- *             startExchangeServer
+ *             startExchangeServer, startTcp
  * between     CuttableProxy (cut, black hole, delay, refuse), startInterceptingProxy (TLS), startSquid (CONNECT), startMicrosocks (SOCKS)
  * traffic     exchange: bytes both ways at once with every byte checked; pattern, patternHash
  * processes   Part: ready by its own word, killed and started again by pid, gone when the test process is gone
@@ -42,6 +42,7 @@ export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cutt
 export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
 export { startDns } from './server/dns.ts';
 export { startEcho } from './server/echo.ts';
+export { startTcp } from './server/tcp.ts';
 export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb, startMongodbResource } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';

@@ -4,27 +4,12 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   type OutgoingHttpHeaders,
-  connect,
   constants,
 } from 'node:http2';
 import { test } from 'node:test';
 import { policyOf } from '../fixture/documents.ts';
 import { until, untilMetric } from '../fixture/node.ts';
-import { type HttpWorld, type ResourceSocket, withHttp } from '../fixture/http-world.ts';
-
-/** HTTP/2 without TLS, by prior knowledge. */
-async function withSession(
-  world: HttpWorld,
-  work: (session: ClientHttp2Session) => Promise<void>,
-): Promise<void> {
-  const session = connect(`http://127.0.0.1:${world.frontPort}`);
-  session.on('error', () => {});
-  try {
-    await work(session);
-  } finally {
-    session.destroy();
-  }
-}
+import { type HttpWorld, type ResourceSocket, withHttp, withSession } from '../fixture/http-world.ts';
 
 interface Told {
   status: number;

@@ -1,22 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import { test } from 'node:test';
 import { until } from '../fixture/node.ts';
-import { type HttpWorld, type ResourceSocket, withHttp } from '../fixture/http-world.ts';
-
-/** HTTP/2 without TLS, by prior knowledge. */
-async function withSession(
-  world: HttpWorld,
-  work: (session: ClientHttp2Session) => Promise<void>,
-): Promise<void> {
-  const session = connect(`http://127.0.0.1:${world.frontPort}`);
-  session.on('error', () => {});
-  try {
-    await work(session);
-  } finally {
-    session.destroy();
-  }
-}
+import { type ResourceSocket, withHttp, withSession } from '../fixture/http-world.ts';
 
 test('a resource that answers before the request is whole gets the rest of it, and the next request', () =>
   withHttp(async ({ caller, connection, resource }) => {

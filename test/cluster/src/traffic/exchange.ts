@@ -8,9 +8,9 @@
  * request of 0 bytes with half-close is as good as a gigabyte.
  */
 import { once } from 'node:events';
-import { type Server, type Socket, connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { type TcpServer, startTcp } from '../server/tcp.ts';
 import { newHash, pattern, patternHash } from './pattern.ts';
 
 const REQUEST_BYTES_MAX = 1_024;
@@ -34,40 +34,11 @@ export interface ExchangeResult {
 }
 
 /** A server for exchanges, on a free port of 127.0.0.1. */
-export interface ExchangeServer extends AsyncDisposable {
-  readonly host: string;
-  readonly port: number;
-  /** Connections that are open now. */
-  readonly connections: number;
-  stop(): Promise<void>;
-}
+export type ExchangeServer = TcpServer;
 
 /** Starts one in this process. */
-export async function startExchangeServer(): Promise<ExchangeServer> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    // Whoever reads or writes hears of it there; it may come when nobody does.
-    socket.on('error', () => {});
-    serve(socket).catch(() => socket.resetAndDestroy());
-  });
-  server.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 });
-  await once(server, 'listening');
-  const stop = async (): Promise<void> => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    for (const socket of sockets) socket.destroy();
-    await closed;
-  };
-  return {
-    host: '127.0.0.1',
-    port: (server.address() as AddressInfo).port,
-    get connections() {
-      return sockets.size;
-    },
-    stop,
-    [Symbol.asyncDispose]: stop,
-  };
+export function startExchangeServer(): Promise<ExchangeServer> {
+  return startTcp((socket) => void serve(socket).catch(() => socket.resetAndDestroy()));
 }
 
 /** Where an exchange goes; with `tls`, over TLS to a front of that name, whose certificate is verified. */
