@@ -293,17 +293,22 @@ test('one gateway has no more callers than half of the bound, which other gatewa
   );
 });
 
+/** A second destination, whose front is of UDP, and what is shown of that. */
+async function withUdpFront(world: World) {
+  const port = await freePort();
+  const [resource, front] = [resourceOf({ protocol: 'udp' }), frontOf({ protocol: 'udp', port })];
+  world.platform.setRoute({ ...echoRoute(port, 1, { resource, front }), id: 'd2' });
+  const udp = () => statusOf(world).fronts.shown[1];
+  await until(() => udp()?.listening);
+  return { port, udp };
+}
+
 test('UDP callers leave half of the connections to those who have shown their address', async () => {
   await withWorld(
     async (world) => {
       const client = new TestClient(world.platform, { onStream: (stream) => stream.accept() });
       await client.connect(world.edge.ports.tunnel);
-      const port = await freePort();
-      const resource = resourceOf({ protocol: 'udp' });
-      const front = frontOf({ protocol: 'udp', port });
-      world.platform.setRoute({ ...echoRoute(port, 1, { resource, front }), id: 'd2' });
-      const udp = () => statusOf(world).fronts.shown[1];
-      await until(() => udp()?.listening);
+      const { port, udp } = await withUdpFront(world);
       const callers = [createSocket('udp4'), createSocket('udp4')];
       for (const caller of callers) caller.send('a', port, '127.0.0.1');
       assert.equal(await until(() => udp()?.lastRefusals[0]?.code), 'EDGE_CONNECTIONS_FULL');
@@ -318,11 +323,7 @@ test('UDP callers leave half of the connections to those who have shown their ad
 
 test('datagrams stay counted when their front goes', async () => {
   await withWorld(async (world) => {
-    const port = await freePort();
-    const front = frontOf({ protocol: 'udp', port });
-    const route = { ...echoRoute(port, 1, { resource: resourceOf({ protocol: 'udp' }), front }), id: 'd2' };
-    world.platform.setRoute(route);
-    await until(() => statusOf(world).fronts.shown[1]?.listening);
+    const { port } = await withUdpFront(world);
     const caller = createSocket('udp4');
     caller.send('a', port, '127.0.0.1');
     const counted = /^postern_edge_udp_dropped_total\{side="front"\} 1$/m;
@@ -340,12 +341,7 @@ for (const bound of ['connectionsPerSecondPerAddress', 'connectionsPerAddressMax
       async (world) => {
         const client = new TestClient(world.platform);
         await client.connect(world.edge.ports.tunnel);
-        const port = await freePort();
-        const resource = resourceOf({ protocol: 'udp' });
-        const front = frontOf({ protocol: 'udp', port });
-        world.platform.setRoute({ ...echoRoute(port, 1, { resource, front }), id: 'd2' });
-        const udp = () => statusOf(world).fronts.shown[1];
-        await until(() => udp()?.listening);
+        const { port, udp } = await withUdpFront(world);
         const callers = Array.from({ length: 4 }, () => createSocket('udp4'));
         for (const caller of callers) caller.send('a', port, '127.0.0.1');
         await until(() => udp()?.lastRefusals.some(({ code }) => code.startsWith('EDGE_ADDRESS_')));
