@@ -535,3 +535,25 @@ test('a stream does not leave a path of its own that works for one through a rel
   await clock.advance(20);
   assert.equal(opener.stream.session, [...node.sessions][0], 'and takes that one when its own is gone');
 });
+
+test('an end that is done already acknowledges through a relay too, or the other would resume again and again', async () => {
+  const clock = new TestClock();
+  const middle: Endpoint = testEndpoint(clock, 'middle', {
+    relayTo: (_session, { to }) => [...middle.sessions].find(({ peer }) => peer.id === to.id) ?? null,
+  });
+  const near = await RawPeer.join(clock, middle, { id: 'near' });
+  const far = await RawPeer.join(clock, middle, { id: 'far', trusted: true });
+  near.raw.resume(1, { id: 'far', bootId: rawName.bootId }, { from: { ...rawName, id: 'near' } });
+  await clock.advance(5);
+  const [asked] = far.raw.seen.filter(({ type }) => type === FrameType.Resume);
+  assert.ok(asked !== undefined);
+  far.raw.send(
+    encodeAnswer(FrameType.Resumed, asked.stream, { attempt: 2, received: 8, limit: 8 }),
+    encodeCredit(asked.stream, 8, 8),
+    encodeReset(asked.stream, ResetCode.PathLost, 'the stream has ended in order'),
+  );
+  await clock.advance(5);
+  const answered = near.raw.seen.filter(({ stream }) => stream === 1).map(({ type }) => type);
+  assert.deepEqual(answered, [FrameType.Resumed, FrameType.Credit, FrameType.Reset]);
+  assert.equal(decodeCredit(near.raw.payloads(FrameType.Credit, 1)[0] as Buffer).delivered, 8);
+});

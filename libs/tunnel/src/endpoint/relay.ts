@@ -189,6 +189,7 @@ export class RelaySide implements PathEnd {
         break;
       case FrameType.Reset:
         if (this.#onAnswer !== null) this.#answer(resetCodeName(decodeReset(payload).code));
+        other.#sayOwedCredit();
         this.#forget();
         other.#passOnReset(payload);
         break;
@@ -295,6 +296,12 @@ export class RelaySide implements PathEnd {
     }
     other.#session.sendControlFrame(encodeAnswer(type, other.id, { ...answer, limit }));
     this.#session.schedule(this);
+  }
+
+  /** What was acknowledged last goes before the RESET: an end that is done says both at once, and the other end is done by them. */
+  #sayOwedCredit(): void {
+    const acknowledged = (this.#other as RelaySide).#acknowledged;
+    if (this.#creditDue) this.#session.sendControlFrame(encodeCredit(this.id, acknowledged, this.#granted));
   }
 
   /** Its text is left out where the gateway has too much waiting: it ends what was let in, and must go out. */
