@@ -1,12 +1,8 @@
 /**
  * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut. The
  * link port is the same, with a certificate of the cluster's CA asked of who dials.
- * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds.
- *
- * Where many come at once each waits for its turn from its first record on, so that they do not make each other late. A
- * few at a time wait for nobody and are TLS's from accept on, which makes the tunnel faster for life: Node reads what is
- * encrypted into a buffer of the size of its first read, 64 KiB, and another of 16 KiB. Given a ClientHello that was read
- * before, the first buffer has its size, and every second read of bulk is 1.5 KB.
+ * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds;
+ * from its first bytes on it waits for its turn, so that many at once do not make each other late.
  */
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
@@ -20,15 +16,13 @@ import type { HeldCertificate } from '@postern/kept-certificate';
 import type { Logger } from '@postern/telemetry';
 import { contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
-import { type ConnectionPlace, ConnectionPlaces } from '../gate/connection-places.ts';
+import { ConnectionPlaces } from '../gate/connection-places.ts';
 import { onFirstRecord } from '../gate/first-record.ts';
 import { makePortErrorLog } from '../gate/gates.ts';
 import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
-import type { Turns } from '../gate/turns.ts';
+import type { Turn, Turns } from '../gate/turns.ts';
 
 const backlog = 1024;
-/** Handshakes that may be under way and have not waited for a turn: too few to make others late. */
-const unturnedMax = 8;
 
 /** What the tunnel port needs of the node. */
 export interface TunnelServerParts {
@@ -46,17 +40,13 @@ export interface TunnelServerParts {
   logger: Logger;
 }
 
-/** `unturned`: its handshake is under way without a turn. */
-type Place = ConnectionPlace<{ unturned: boolean }>;
-
 /** Listens for tunnels. */
 export class TunnelServer {
   readonly #parts: TunnelServerParts;
   readonly #server: Server;
   /** Never listens: it is given connections that have begun to speak and whose turn it is. */
   readonly #tls: TlsServer;
-  readonly #places = new ConnectionPlaces<{ unturned: boolean }>();
-  #unturned = 0;
+  readonly #places = new ConnectionPlaces<object>();
 
   constructor(parts: TunnelServerParts) {
     this.#parts = parts;
@@ -104,40 +94,32 @@ export class TunnelServer {
 
   #handleConnection(socket: Socket): void {
     const enter = (): Pass => this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
-    const { turns } = this.#parts;
-    const unturned = turns === undefined || this.#unturned < unturnedMax;
-    const place = this.#places.enter(socket, enter(), { unturned });
+    const place = this.#places.enter(socket, enter(), {});
     socket.on('error', () => {});
-    socket.once('close', () => this.#countOut(place));
-    const begin = (): void => void this.#tls.emit('connection', socket);
-    if (unturned) {
-      this.#unturned += 1;
-      begin();
-      return;
-    }
     onFirstRecord(socket, () => {
       place.pass.leave();
-      place.turn = turns.take('tunnel', socket.remoteAddress ?? '', {
-        begin,
-        refuse: () => resetSocket(socket),
-        stall: () => {
-          place.pass = enter();
-        },
+      place.turn = this.#take(socket, () => {
+        place.pass = enter();
       });
     });
+  }
+
+  #take(socket: Socket, stall: () => void): Turn | null {
+    const begin = (): void => void this.#tls.emit('connection', socket);
+    const { turns } = this.#parts;
+    const refuse = (): void => resetSocket(socket);
+    if (turns !== undefined)
+      return turns.take('tunnel', socket.remoteAddress ?? '', { begin, refuse, stall });
+    stall();
+    begin();
+    return null;
   }
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
     const place = this.#places.of(socket);
     // What is costly is done; who says nothing from here on takes nobody's turn.
     place?.turn?.stall();
-    if (place !== undefined) this.#countOut(place);
     await this.#parts.accept(tlsCarrier(socket), socket);
     if (place !== undefined) this.#places.leave(place);
-  }
-
-  #countOut(place: Place): void {
-    if (place.unturned) this.#unturned -= 1;
-    place.unturned = false;
   }
 }
