@@ -93,14 +93,15 @@ onEachPlatform(
         frontAt(booted().platform, destination, node),
       );
       for (const place of [...places, await makeCloud('cloud echo', echo)]) {
-        const before = echo.senders.size;
+        // A port that an earlier flow had may come again: only who sends from here on counts.
+        echo.senders.clear();
         await using one = new DatagramCaller(place);
         await using other = new DatagramCaller(place);
         for (const [seed, size] of SIZES.entries()) {
           assert.ok(await one.echo(patternBuffer(seed, size)), `${size} bytes`);
           assert.ok(await other.echo(patternBuffer(seed + 100, size)), `${size} bytes`);
         }
-        assert.equal(echo.senders.size, before + 2);
+        assert.equal(echo.senders.size, 2);
         assert.ok([...one.received.values()].reduce((a, b) => a + b) >= SIZES.length);
       }
     });
