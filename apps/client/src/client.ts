@@ -20,7 +20,7 @@ import {
 import { Compression } from '@postern/tunnel';
 import { readAclFile } from './resource/acl-file.ts';
 import type { ClientOptions, GatewayOptions } from './options.ts';
-import { CaFile } from './platform/ca-file.ts';
+import { CaFile, fixedCa } from './platform/ca-file.ts';
 import { Dialer } from './platform/dialer.ts';
 import { errorText } from '@postern/dial';
 import { GatewayClient } from './gateway-client.ts';
@@ -84,7 +84,7 @@ class Client implements ClientService {
       );
     }
     const ca =
-      options.ca === null ? { pem: null } : new CaFile(options.ca.file, options.ca.pem, this.#logger);
+      options.ca === null ? fixedCa(null) : new CaFile(options.ca.file, options.ca.pem, this.#logger);
     this.#sealing = { sealing: new SealingKey(this.#identity), trust: new MaterialTrust(ca) };
     const dialer = new Dialer({ ...options, ca });
     this.#members = options.gateways.map((gateway, index) =>

@@ -1,4 +1,5 @@
 /** The parts of the client that the storm's clients are made of (test/storm), so that they behave as it does. */
+export { fixedCa } from './platform/ca-file.ts';
 export { callPlatform } from './platform/connector.ts';
 export { Dialer } from './platform/dialer.ts';
 export { ClientError } from './errors.ts';

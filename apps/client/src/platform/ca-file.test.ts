@@ -15,14 +15,19 @@ test('a CA that was renewed in its file is taken, and a file that is no CA chang
   const told: string[] = [];
   const tell = (_fields: object, message?: string): void => void told.push(message ?? '');
   const file = new CaFile(path, first.caPem, { info: tell, warn: tell } as never);
-  assert.equal(file.pem, first.caPem);
+  const renewed = (): string => {
+    file.renew();
+    return file.pem;
+  };
+  assert.equal(renewed(), first.caPem);
   writeFileSync(path, first.caPem + second.caPem);
-  assert.equal(file.pem, first.caPem + second.caPem);
-  assert.equal(file.pem, first.caPem + second.caPem);
+  assert.equal(file.pem, first.caPem, 'of the last connection');
+  assert.equal(renewed(), first.caPem + second.caPem);
+  assert.equal(renewed(), first.caPem + second.caPem);
   writeFileSync(path, second.caPem.slice(0, 100));
-  assert.equal(file.pem, first.caPem + second.caPem);
+  assert.equal(renewed(), first.caPem + second.caPem);
   rmSync(path);
-  for (let time = 0; time < 2; time += 1) assert.equal(file.pem, first.caPem + second.caPem);
+  for (let time = 0; time < 2; time += 1) assert.equal(renewed(), first.caPem + second.caPem);
   assert.deepEqual(told, [
     'the file of the CA is another one',
     'the file of the CA was not taken; the former CA stays',

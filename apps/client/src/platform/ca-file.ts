@@ -7,9 +7,17 @@ import { errorText } from '@postern/dial';
 import type { Logger } from '@postern/telemetry';
 import { splitChain } from '@postern/tls/sealing';
 
-/** The CAs as they are now, PEM; null for the usual ones. */
+/** The CAs to believe. */
 export interface BelievedCa {
+  /** PEM, as it was read last; null for the usual ones. */
   readonly pem: string | null;
+  /** Called before each connection to the platform. */
+  renew(): void;
+}
+
+/** CAs that stay as they are, PEM; null for the usual ones. */
+export function fixedCa(pem: string | null): BelievedCa {
+  return { pem, renew: () => {} };
 }
 
 /** Reads a file of CAs. Throws where it has no certificate that can be read, or more than the platform's CAs can be. */
@@ -37,6 +45,10 @@ export class CaFile implements BelievedCa {
   }
 
   get pem(): string {
+    return this.#pem;
+  }
+
+  renew(): void {
     try {
       const pem = readCa(this.#path);
       this.#fault = '';
@@ -48,6 +60,5 @@ export class CaFile implements BelievedCa {
         this.#logger.warn({ error }, 'the file of the CA was not taken; the former CA stays');
       this.#fault = fault;
     }
-    return this.#pem;
   }
 }

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, describe, it } from 'node:test';
 import type { ConnectRequest } from '@postern/contracts';
 import { callPlatform, ticketLifeMs } from './connector.ts';
+import { fixedCa } from './ca-file.ts';
 import { Dialer, type DialerOptions } from './dialer.ts';
 import { ClientError } from '../errors.ts';
 import { Hosts } from '@postern/dial';
@@ -30,7 +31,7 @@ function dialerFor(
 ): Dialer {
   return new Dialer({
     connectUrl: platform.url,
-    ca: { pem: platform.caPem },
+    ca: fixedCa(platform.caPem),
     chooseProxy: proxyChooser(options.proxy ?? null, {}),
     hosts: new Hosts({}),
     ...options,
@@ -127,7 +128,7 @@ describe('first call', () => {
   it('names the issuer when something in between shows its own certificate, and sends nothing', async (t) => {
     const platform = await start(t);
     const other = await makeCertificate(['localhost'], 'Another CA');
-    await assert.rejects(call(dialerFor(platform, { ca: { pem: other.caPem } })), {
+    await assert.rejects(call(dialerFor(platform, { ca: fixedCa(other.caPem) })), {
       code: 'TLS_ISSUER_UNKNOWN',
       message: /Test CA.*inspects TLS/,
     });
@@ -179,10 +180,11 @@ describe('first call', () => {
 describe('the CA', () => {
   it('is the one of the moment of each connection', async (t) => {
     const platform = await start(t);
-    const ca = { pem: (await makeCertificate(['localhost'], 'Another CA')).caPem };
+    let inFile = (await makeCertificate(['localhost'], 'Another CA')).caPem;
+    const ca = { pem: '', renew: (): void => void (ca.pem = inFile) };
     const dialer = dialerFor(platform, { ca });
     await assert.rejects(call(dialer), { code: 'TLS_ISSUER_UNKNOWN' });
-    ca.pem = platform.caPem;
+    inFile = platform.caPem;
     await call(dialer);
   });
 });

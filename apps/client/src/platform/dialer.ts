@@ -83,6 +83,7 @@ export class Dialer {
     signal: AbortSignal,
   ): Promise<TLSSocket> {
     const { ca, chooseProxy, hosts } = this.#options;
+    ca.renew();
     const caPem = ca.pem;
     const { host, port, serverName, tunnel, protocol } = to;
     const proxy = chooseProxy(host, port);

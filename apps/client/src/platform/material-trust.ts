@@ -12,11 +12,11 @@ import type { BelievedCa } from './ca-file.ts';
 
 /** One for the process. */
 export class MaterialTrust {
-  readonly #ca: BelievedCa;
+  readonly #ca: Pick<BelievedCa, 'pem'>;
   #seen: string | null = null;
 
   /** `ca` is what the client was given to believe the platform by. */
-  constructor(ca: BelievedCa) {
+  constructor(ca: Pick<BelievedCa, 'pem'>) {
     this.#ca = ca;
   }
 

@@ -3,7 +3,7 @@
  * are up and what failed since the last word. It ends with its parent.
  */
 import process from 'node:process';
-import { Dialer, Hosts, proxyChooser } from '@postern/client/internal';
+import { Dialer, Hosts, fixedCa, proxyChooser } from '@postern/client/internal';
 import { Endpoint, type Session } from '@postern/tunnel';
 import { StormClient } from '../client.ts';
 import type { HerdOrder, HerdWord } from '../herd.ts';
@@ -31,7 +31,7 @@ function run({ gatewayId, token, connectUrl, caPem, clients }: HerdOrder): void 
   const chooseProxy = proxyChooser(null, {});
   const dialer = new Dialer({
     connectUrl: new URL(connectUrl),
-    ca: { pem: caPem },
+    ca: fixedCa(caPem),
     chooseProxy,
     hosts: new Hosts({}),
   });
