@@ -4,7 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Field, RequestHead, ResponseHead } from '@postern/http';
+import { type Field, type RequestHead, lengthOfNone } from '@postern/http';
 import type { Slab } from '@postern/tunnel';
 import type { Cause } from './cause.ts';
 import { Outgoing } from './outgoing.ts';
@@ -92,11 +92,4 @@ function fieldLines(fields: readonly Field[]): string {
   let text = '';
   for (const { name, value } of fields) text += `${name}: ${value}\r\n`;
   return text;
-}
-
-/** The length that a body would have, to be told though there is none: for HEAD and 304, never with 204. */
-export function lengthOfNone({ status, fields }: ResponseHead): string | null {
-  if (status === 204) return null;
-  const length = fields.find(({ key }) => key === 'content-length')?.value;
-  return length !== undefined && /^\d{1,15}$/.test(length) ? length : null;
 }

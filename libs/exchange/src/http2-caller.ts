@@ -15,6 +15,7 @@ import {
   HttpFault,
   type ResponseHead,
   checkHeadSize,
+  lengthOfNone,
   malformed,
 } from '@postern/http';
 import { ResetCode, type Slab, type Stream } from '@postern/tunnel';
@@ -22,7 +23,6 @@ import { lingerMsMax } from './bounds.ts';
 import type { Cause } from './cause.ts';
 import type { HttpConnection, HttpDoor } from './door.ts';
 import { Exchange } from './exchange.ts';
-import { lengthOfNone } from './http1-answers.ts';
 import { fieldsOf, framingOf, headersOf, readHead } from './http2-head.ts';
 import { causeOfFault, misdirected, readRequest } from './incoming.ts';
 import { refusalAnswer } from './refusal-page.ts';

@@ -41,6 +41,13 @@ export function responseFraming(head: ResponseHead, method: string): Framing {
   return chunked;
 }
 
+/** The length that a body would have, to be told though there is none: for HEAD and 304, never with 204. */
+export function lengthOfNone({ status, fields }: ResponseHead): string | null {
+  if (status === 204) return null;
+  const length = fields.find(({ key }) => key === 'content-length')?.value;
+  return length !== undefined && /^\d{1,15}$/.test(length) ? length : null;
+}
+
 function framingFields(
   fields: readonly Field[],
   response = false,

@@ -8,7 +8,7 @@ export { HttpFault, malformed, statusOfFault, type HttpFaultCode } from './fault
 export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
 export { forwardAnswer, forwardTrailers, type AnswerNames } from './forward-answer.ts';
 export { formatRequestHead, trackingField, upgradeOf, type CallerFacts } from './forward-request.ts';
-export { requestFraming, responseFraming, type Framing } from './framing.ts';
+export { lengthOfNone, requestFraming, responseFraming, type Framing } from './framing.ts';
 export { Gathered } from './gathered.ts';
 export {
   checkHeadSize,
