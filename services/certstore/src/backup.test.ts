@@ -7,7 +7,7 @@ import { certificateFeed } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
 import { type Store, type StoredDocument, openSqlite } from '@postern/store';
 import { backupSource } from './backup.ts';
-import { certificateSource } from './certificates.ts';
+import { certificateSource } from './certificate-feed.ts';
 import { type SecretDocument, openDocuments, secretCollection } from './document.ts';
 import { sealSecret } from './secret/envelope.ts';
 import { KeyRing, localKeys } from './secret/key-ring.ts';

@@ -7,7 +7,6 @@ import { createPrivateKey } from 'node:crypto';
 import type { Bus } from '@postern/bus';
 import {
   type Certificate,
-  type CertificateRecord,
   type CertificateUse,
   CertificateContents,
   type MergePatch,
@@ -18,7 +17,7 @@ import {
   linePattern,
   releaseCertificate,
 } from '@postern/contracts';
-import { type FeedOwner, type FeedSource, fitPage } from '@postern/replica';
+import { type FeedOwner, fitPage } from '@postern/replica';
 import { type Store, StoreError, TurnQueue, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { isDuplicate } from './authority/authority.ts';
@@ -348,26 +347,6 @@ export class Certificates {
     });
     return result;
   }
-}
-
-/** The items of `certstore.certificates`. */
-export function certificateSource({ certificates }: Documents): FeedSource<CertificateRecord> {
-  return {
-    read: async (ids) => {
-      const all = await Promise.all(ids.map((id) => certificates.get(id)));
-      return all.filter((document) => document !== null).map(recordOf);
-    },
-    list: async (cursor) => {
-      const { items, nextCursor } = await certificates.list({ cursor, limit: 50 });
-      return { items: items.map(recordOf), nextCursor };
-    },
-  };
-}
-
-function recordOf(document: CertificateDocument): CertificateRecord {
-  const { id, revision, kind, subject, fingerprint, hasKey, notBefore, notAfter } = document;
-  // The document's own: it grows with each change, and with a restore too, which brings back a former contentRevision.
-  return { id, contentRevision: revision, kind, subject, fingerprint, hasKey, notBefore, notAfter };
 }
 
 function storedOf({ kind, chainPem, keyPem, facts }: Contents) {

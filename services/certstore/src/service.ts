@@ -29,7 +29,8 @@ import {
   type AuthorityName,
 } from './authority/authority.ts';
 import { backupSource } from './backup.ts';
-import { Certificates, certificateSource } from './certificates.ts';
+import { certificateSource } from './certificate-feed.ts';
+import { Certificates } from './certificates.ts';
 import { openDocuments, ownedCollections } from './document.ts';
 import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
