@@ -60,8 +60,14 @@ export class Keepalive {
 
   /** Whether the peer owes an answer for longer than one should take. */
   isQuiet(now: number): boolean {
+    const inMs = this.quietInMs(now);
+    return inMs !== null && inMs <= 0;
+  }
+
+  /** In how many ms it will be quiet if nothing comes; null where it was not asked. */
+  quietInMs(now: number): number | null {
     const longestMs = Math.max(this.#limits.quietAfterMs, 2 * (this.roundTripMs ?? 0));
-    return this.#askedAt !== null && now - this.#askedAt >= longestMs;
+    return this.#askedAt === null ? null : this.#askedAt + longestMs - now;
   }
 
   /** For how long nothing came, where that is too long; else null. */

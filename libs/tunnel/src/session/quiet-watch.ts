@@ -1,7 +1,7 @@
 /**
  * Finds out soon whether the peer of a session is there when a path begins or speaks on it, and tells the paths while it is
- * not (docs/PROTOCOL.md, "Quiet"). It asks at once where nothing has come for a while, else a while later; one timer serves
- * all that is said meanwhile, so a session that is answered costs one a second.
+ * not (docs/PROTOCOL.md, "Quiet"). It asks at once where nothing has come for a while (half of one, while more is said),
+ * else a while later; one timer serves all that is said meanwhile, so a session that is answered costs one a second.
  */
 import type { Clock } from '../clock.ts';
 import type { Keepalive } from './keepalive.ts';
@@ -34,11 +34,19 @@ export class QuietWatch {
       this.#saidMore = true;
       return;
     }
+    this.#watch(this.#parts.limits.quietAfterMs);
+  }
+
+  /** Asks at once where nothing has come for so long. */
+  #watch(askAfterMs: number): void {
     this.#saidMore = false;
     const { clock, limits, keepalive, sendPing } = this.#parts;
     const since = clock.now();
-    if (since - keepalive.heardAt >= limits.quietAfterMs && !keepalive.isAsked) sendPing();
-    this.#stopTimer = clock.after(limits.quietAfterMs, () => this.#look(since));
+    if (since - keepalive.heardAt >= askAfterMs && !keepalive.isAsked) sendPing();
+    // Timers come a little early in a busy turn: what is missing then is waited for, not a whole second more.
+    const restMs = keepalive.quietInMs(since) ?? 0;
+    const waitMs = restMs > 0 ? Math.min(Math.ceil(restMs), limits.quietAfterMs) : limits.quietAfterMs;
+    this.#stopTimer = clock.after(waitMs, () => this.#look(since));
   }
 
   stop(): void {
@@ -49,14 +57,15 @@ export class QuietWatch {
     const { clock, limits, keepalive, paths } = this.#parts;
     this.#stopTimer = null;
     if (keepalive.heardAt >= since) {
-      if (this.#saidMore) this.begin();
+      // Who was asked something meanwhile has mostly said something lately.
+      if (this.#saidMore) this.#watch(limits.quietAfterMs / 2);
       return;
     }
     const now = clock.now();
     // Where the timer is late so are we, and the answer may be waiting to be read.
     const isLate = now - since >= 2 * limits.quietAfterMs;
     if (keepalive.isQuiet(now) && !isLate) this.#tellPaths();
-    if (paths.size > 0) this.begin();
+    if (paths.size > 0) this.#watch(0);
   }
 
   /**

@@ -134,6 +134,23 @@ test('streams whose bytes are not answered go on over another session within thr
   );
 });
 
+test('whenever a peer falls silent, and though timers come early, what is said to it goes over another session within 2.6 s', async () => {
+  for (const timersEarlyMs of [0, 7]) {
+    for (let silentAtMs = 10; silentAtMs <= 1_200; silentAtMs += 70) {
+      const { clock, first, second, openers, accepted } = await openOverFirst(1);
+      clock.timersEarlyMs = timersEarlyMs;
+      const [opener] = openers;
+      opener?.write(1_000);
+      await clock.advance(silentAtMs);
+      first.wire.swallows = true;
+      opener?.write(1_000);
+      await clock.advance(2_600);
+      assert.equal(opener?.stream.session, second.left, `silent after ${silentAtMs} ms`);
+      assert.equal(accepted[0]?.received, 2_000);
+    }
+  }
+});
+
 test('the end of a stream that is not answered goes on over another session too', async () => {
   const { clock, first, accepted, openers } = await openOverFirst(1);
   first.wire.swallows = true;
