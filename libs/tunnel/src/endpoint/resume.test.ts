@@ -13,7 +13,7 @@ import {
   FrameType,
 } from '../frame/frame.ts';
 import { defaultLimits, type Limits } from '../limit.ts';
-import { rawKey, rawName, RawPeer } from '../raw-peer.ts';
+import { rawKey, rawName, RawPeer, type SeenFrame } from '../raw-peer.ts';
 import type { Session } from '../session/session.ts';
 import type { Stream } from '../stream/stream.ts';
 import { connect, patternBytes, TestClock, testEndpoint, TestOwner, type Wire } from '../test-world.ts';
@@ -598,6 +598,26 @@ test('a refused RESUME is tried again by the clock, not at once for ever', async
     const last = raw.seen.findLast(({ type }) => type === FrameType.Resume);
     if (last !== undefined) raw.send(encodeReset(last.stream, ResetCode.PathLost, 'no'));
     await clock.advance(100);
+  }
+  const tries = raw.seen.filter(({ type }) => type === FrameType.Resume).length;
+  assert.ok(tries >= 4 && tries <= 7, `${tries} tries in 5 s`);
+  assert.equal(owner.reset, null);
+});
+
+test('a path that goes as soon as it was answered is sought again by the clock, not at once for ever', async () => {
+  const { clock, node, first, owner } = await rawWorld();
+  first.raw.wire.cut();
+  const { raw } = await RawPeer.join(clock, node);
+  let answered = 0;
+  for (let i = 0; i < 500; i += 1) {
+    const { stream, payload } = raw.seen.findLast(({ type }) => type === FrameType.Resume) as SeenFrame;
+    const { attempt } = decodeResume(payload);
+    if (attempt > answered) {
+      answered = attempt;
+      raw.send(encodeAnswer(FrameType.Resumed, stream, { attempt, received: 0, limit: 262_144 }));
+      raw.send(encodeReset(stream, ResetCode.PathLost, 'gone again'));
+    }
+    await clock.advance(10);
   }
   const tries = raw.seen.filter(({ type }) => type === FrameType.Resume).length;
   assert.ok(tries >= 4 && tries <= 7, `${tries} tries in 5 s`);

@@ -26,6 +26,9 @@ import type { Session } from '../session/session.ts';
 import type { StreamHost } from './stream-host.ts';
 import type { Stream } from './stream.ts';
 
+/** A path that lives no longer than this after its answer leads nowhere: the next is not sought at once. */
+const youngMs = 100;
+
 /** One per stream end. */
 export class StreamPath {
   /** Called once when the RESUME that was sent is answered. */
@@ -40,6 +43,7 @@ export class StreamPath {
   #resuming = false;
   #lostAt: number | null = null;
   #leftAt = 0;
+  #answeredAt = 0;
 
   constructor(host: StreamHost, stream: Stream, sending: SendingPart, receiving: ReceivingPart) {
     this.#host = host;
@@ -70,6 +74,11 @@ export class StreamPath {
   /** When a session carried it last, where none does now; an attempt that was refused counts. */
   get leftAt(): number {
     return this.#leftAt;
+  }
+
+  /** Whether a RESUME was answered on it only just now. */
+  get young(): boolean {
+    return this.changed && this.#host.clock.now() - this.#answeredAt < youngMs;
   }
 
   /** Whether it is not the first. */
@@ -135,6 +144,7 @@ export class StreamPath {
     if (attempt !== this.#attempt) return false;
     this.#resuming = false;
     this.#lostAt = null;
+    this.#answeredAt = this.#host.clock.now();
     this.onAnswer?.();
     this.onAnswer = null;
     return true;
@@ -243,6 +253,7 @@ export class StreamPath {
     this.#sending.pin();
     this.#attach(session, id);
     session.adopt(id, this.#stream);
+    this.#answeredAt = this.#host.clock.now();
     this.#lostAt = null;
     this.#resuming = false;
     this.onAnswer = null;

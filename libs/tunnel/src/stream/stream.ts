@@ -299,8 +299,9 @@ export class Stream implements PathEnd, StreamEnd {
 
   #handleReset({ code, text }: { code: number; text: string }): void {
     if (code === ResetCode.PathLost || code === ResetCode.PathOutdated) {
-      // A path that was refused is tried again with the next tick or the next session, not at once for ever.
-      const established = code === ResetCode.PathLost && !this.#isUnanswered;
+      // Where a path was refused, or went as soon as it was there, the next is sought with the next tick or the next session,
+      // not at once for ever.
+      const established = code === ResetCode.PathLost && !this.#isUnanswered && !this.#path.young;
       this.#path.detach();
       this.#losePath(established);
       return;
