@@ -97,9 +97,13 @@ async function take(
       measurements[group]({ stage, started, effort, encryption: peer.encryption });
     figures = await withNoise(measure, (cores) => (othersCores = Math.round(cores * 1e3) / 1e3));
   } catch (cause) {
-    error = cause instanceof Error ? cause.message : String(cause);
-  } finally {
-    await stage.close();
+    error = messageOf(cause);
   }
+  // What outlives even SIGKILL for a while, on a full machine, costs this entry and not the report.
+  await stage.close().catch((cause: unknown) => (error ??= messageOf(cause)));
   return { round, group, peer: peer.name, figures, othersCores, noisy: othersCores > noisyCores, error };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
