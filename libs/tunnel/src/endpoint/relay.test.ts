@@ -312,16 +312,20 @@ test('more than the credit of a relay is a RESET Protocol to both', async () => 
   assert.equal(middle.memory.receiveReserved, 0);
 });
 
-test('what comes to a relay after its end is a RESET Protocol to both', async () => {
-  const { clock, near, far, to } = await rawChain();
-  near.open(1, to);
-  near.fin(1);
-  near.data(1, Buffer.from('x'));
-  await clock.advance(5);
-  assert.deepEqual(
-    [near.resets(1)[0]?.code, far.resets(2)[0]?.code],
-    [ResetCode.Protocol, ResetCode.Protocol],
-  );
+test('what comes to a relay after its end, another end too, is a RESET Protocol to both', async () => {
+  for (const isEnd of [false, true]) {
+    const { clock, near, far, to } = await rawChain();
+    near.open(1, to);
+    near.fin(1);
+    if (isEnd) near.fin(1);
+    else near.data(1, Buffer.from('x'));
+    await clock.advance(5);
+    assert.deepEqual(
+      [near.resets(1)[0]?.code, far.resets(2)[0]?.code],
+      [ResetCode.Protocol, ResetCode.Protocol],
+      String(isEnd),
+    );
+  }
 });
 
 test('a relay keeps a stream until the last acknowledgement of either end has gone through', async () => {

@@ -184,8 +184,7 @@ export class RelaySide implements PathEnd {
         this.#handleCredit(decodeCredit(payload));
         break;
       case FrameType.Fin:
-        if (other.#end === 'none') other.#end = 'queued';
-        other.#session.schedule(other);
+        this.#handleFin(other);
         break;
       case FrameType.Reset:
         if (this.#onAnswer !== null) this.#answer(resetCodeName(decodeReset(payload).code));
@@ -198,6 +197,15 @@ export class RelaySide implements PathEnd {
         this.#onDropped(other.#frames.push(encodeFrame(type, other.id, payload)));
         other.#session.schedule(other);
     }
+  }
+
+  #handleFin(other: RelaySide): void {
+    if (other.#end !== 'none') {
+      this.#breakOff(ResetCode.Protocol, 'a direction was ended twice');
+      return;
+    }
+    other.#end = 'queued';
+    other.#session.schedule(other);
   }
 
   handlePathLost(_cause: TunnelError): void {
