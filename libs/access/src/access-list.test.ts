@@ -146,6 +146,45 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
     ['h', 80, '/%C3%A9/1'],
     'allow h:80/%C3%A9',
   ],
+  [
+    '... also in small letters, as requests have large ones',
+    ['allow h:80/%c3%a9'],
+    ['h', 80, '/%C3%A9/1'],
+    'allow h:80/%c3%a9',
+  ],
+  ['... also where it need not be coded', ['allow h:80/%61pp'], ['h', 80, '/app'], 'allow h:80/%61pp'],
+  ['... also where it is not coded', ['allow h:80/é'], ['h', 80, '/%C3%A9/1'], 'allow h:80/é'],
+  [
+    'a byte that is no UTF-8 does not lead what is past a deny',
+    ['allow h:80', 'deny h:80/%c3%a9/x'],
+    ['h', 80, '/%C3%A9/%78/%FF'],
+    'deny h:80/%c3%a9/x',
+  ],
+  [
+    '... nor a lone %, nor a byte right behind',
+    ['allow h:80', 'deny h:80/é'],
+    ['h', 80, '/x/..%2F%C3%A9%A9%'],
+    'deny h:80/é',
+  ],
+  ['a letter of Latin-1 is that letter', ['allow h:80', 'deny h:80/é'], ['h', 80, '/%E9'], 'deny h:80/é'],
+  [
+    'path parameters make no allow more specific than a deny of what is served',
+    ['allow h:80/orders;aaaaaaaaaa', 'deny h:80/orders/secret'],
+    ['h', 80, '/orders;aaaaaaaaaa/secret'],
+    'deny h:80/orders/secret',
+  ],
+  [
+    'codes make no path longer',
+    ['allow h:80/a%2Fb%2F', 'deny h:80/a/b/x'],
+    ['h', 80, '/a%2Fb%2Fx'],
+    'deny h:80/a/b/x',
+  ],
+  [
+    'a longer path is before a shorter that is coded',
+    ['deny h:80/%C3%A9', 'allow h:80/%C3%A9/a'],
+    ['h', 80, '/%C3%A9/a'],
+    'allow h:80/%C3%A9/a',
+  ],
 ];
 
 for (const [name, rules, [host, port, path], by] of cases) {

@@ -15,7 +15,7 @@
  */
 import { type Address, blockHolds, parseAddress, reachedBy } from './address.ts';
 import { parseHost, parseHostPattern, type Host, type HostPattern } from './host.ts';
-import { pathBegins, readPath, type PathReadings } from './path.ts';
+import { pathBegins, pathLength, readPath, rulePath, type PathReadings } from './path.ts';
 import { parsePortRange, portRangeHolds, type PortRange } from './port-range.ts';
 import { hostText, normalizeStored, ruleText, type AccessRule } from './rule.ts';
 
@@ -54,6 +54,7 @@ interface CompiledRule {
   host: HostPattern;
   port: PortRange;
   path: PathReadings | null;
+  pathLength: number;
   text: string;
 }
 
@@ -119,15 +120,17 @@ function compileRule(rule: AccessRule, index: number): CompiledRule {
   const host = parseHostPattern(rule.host);
   const port = parsePortRange(rule.port);
   if (host === null || port === null) throw new TypeError('a rule in its one form always parses');
-  const path = rule.path === undefined ? null : readPath(rule.path);
-  return { index, action: rule.action, host, port, path, text: ruleText(rule) };
+  const { action } = rule;
+  const path = rule.path === undefined ? null : readPath(rulePath(rule.path));
+  const length = path === null ? 0 : pathLength(path, action);
+  return { index, action, host, port, path, pathLength: length, text: ruleText(rule) };
 }
 
 function compareRules(a: CompiledRule, b: CompiledRule): number {
   return (
     hostRank(b.host) - hostRank(a.host) ||
     a.port.to - a.port.from - (b.port.to - b.port.from) ||
-    (b.path?.[0].length ?? 0) - (a.path?.[0].length ?? 0) ||
+    b.pathLength - a.pathLength ||
     Number(a.action === 'allow') - Number(b.action === 'allow') ||
     // Those that are left decide alike; which of them is named must not depend on their order.
     compareText(a.text, b.text) ||

@@ -67,6 +67,22 @@ export function normalizePath(path: string): string {
   return plain.includes('/.') ? removeDots(plain) : plain;
 }
 
+/** A rule's path as requests have theirs: in the one form, and what is no ASCII percent-encoded. */
+export function rulePath(path: string): string {
+  return normalizePath(
+    path.replaceAll(/[\u0080-\u{10ffff}]+/gu, (part) => encodeURIComponent(part.toWellFormed())),
+  );
+}
+
+/**
+ * How long a rule's path is where rules are put in order: without its codes, and of an allow in its shortest reading, of a deny
+ * in its longest, as an allow needs all readings and a deny one of them.
+ */
+export function pathLength(path: PathReadings, action: 'allow' | 'deny'): number {
+  const lengths = path.map((reading) => decode(reading).length);
+  return action === 'allow' ? Math.min(...lengths) : Math.max(...lengths);
+}
+
 /** Whether the path begins with the prefix: in every reading to allow, in any of them to deny. */
 export function pathBegins(path: PathReadings, prefix: PathReadings, action: 'allow' | 'deny'): boolean {
   const begins = (index: number): boolean => readingOf(path, index).startsWith(readingOf(prefix, index));
@@ -99,13 +115,24 @@ function removeDots(path: string): string {
   return `/${kept.join('/')}`;
 }
 
+/** One character of UTF-8 as it is percent-encoded, or one byte. */
+const codedCharacter =
+  /%[cd][0-9a-f]%[89ab][0-9a-f]|%e[0-9a-f](?:%[89ab][0-9a-f]){2}|%f[0-7](?:%[89ab][0-9a-f]){3}|%[0-9a-f]{2}/gi;
+
+/** Bytes that are no UTF-8 are letters of Latin-1, and what is UTF-8 beside them is that all the same. */
 function decode(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    return path.replaceAll(/%[0-9a-f]{2}/gi, (code) =>
-      String.fromCharCode(Number.parseInt(code.slice(1), 16)),
-    );
+    return path.replaceAll(codedCharacter, decodeCharacter);
+  }
+}
+
+function decodeCharacter(code: string): string {
+  try {
+    return decodeURIComponent(code);
+  } catch {
+    return Buffer.from(code.replaceAll('%', ''), 'hex').toString('latin1');
   }
 }
 
