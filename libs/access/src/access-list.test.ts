@@ -192,7 +192,9 @@ for (const [name, rules, [host, port, path], by] of cases) {
     const decision = decideText(rules, host, port, path);
     assert.equal(decision.rule?.text ?? null, by);
     assert.equal(decision.allowed, by?.startsWith('allow') ?? false);
-    assert.match(decision.reason, /./);
+    const reason = /^(deny|allow)/.exec(by ?? '')?.[0] ?? 'none';
+    const said = { deny: 'denied by "', allow: 'allowed by "', none: 'no rule allows ' }[reason] ?? '?';
+    assert.ok(decision.reason.startsWith(said), decision.reason);
   });
 }
 
@@ -293,6 +295,31 @@ const anyTarget: fc.Arbitrary<AccessTarget> = fc.record(
   },
   { requiredKeys: ['host', 'port'] },
 );
+
+test('of two rules that decide alike the same is named in any order', () => {
+  const rules = ['allow h:1-10', 'allow h:5-14'];
+  const named = [rules, rules.toReversed()].map((all) => decideText(all, 'h', 7).rule?.text);
+  assert.deepEqual(named, ['allow h:1-10', 'allow h:1-10']);
+});
+
+test('a list has paths where any of its rules has one, whatever the others have', () => {
+  const hasPaths = (rules: string[]): boolean => compileAccessList(rules.map(rule)).hasPaths;
+  assert.deepEqual([['allow h:80'], ['allow h:80', 'deny h:80/x'], ['deny h:80/x'], []].map(hasPaths), [
+    false,
+    true,
+    true,
+    false,
+  ]);
+});
+
+test('some path may be reached where a rule allows one, and none where no rule does', () => {
+  const some = (rules: string[]) =>
+    decide(compileAccessList(rules.map(rule)), { host: 'h', port: 80, somePath: true }).allowed;
+  assert.deepEqual(
+    [['allow h:80/x'], ['deny h:80/x'], ['deny h:80', 'allow h:80/x'], ['allow h:81/x']].map(some),
+    [true, false, true, false],
+  );
+});
 
 test('the order of the rules means nothing', () => {
   fc.assert(

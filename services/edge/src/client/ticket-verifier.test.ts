@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { sign, type KeyObject, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { type ClientHello, type Policy, helloProofText } from '@postern/contracts';
-import { type CryptoKey, SignJWT, generateKeyPair } from 'jose';
+import { type CryptoKey, SignJWT, decodeJwt, generateKeyPair } from 'jose';
 import { policyOf } from '../fixture/documents.ts';
 import { TicketVerifier } from './ticket-verifier.ts';
 
@@ -13,6 +13,8 @@ const jwk = client.publicKey.export({ format: 'jwk' });
 
 interface Change {
   claims?: Record<string, unknown>;
+  issuer?: string;
+  audience?: string;
   kid?: string;
   signer?: CryptoKey;
   expiresIn?: number;
@@ -33,8 +35,8 @@ async function helloOf(change: Change = {}): Promise<ClientHello> {
   };
   const ticket = await new SignJWT(claims)
     .setProtectedHeader({ alg: 'EdDSA', kid: change.kid ?? 'k1' })
-    .setIssuer('postern-acl')
-    .setAudience('postern-tunnel')
+    .setIssuer(change.issuer ?? 'postern-acl')
+    .setAudience(change.audience ?? 'postern-tunnel')
     .setSubject('g1_c1')
     .setIssuedAt(claims.iat)
     .setExpirationTime(now + (change.expiresIn ?? 60))
@@ -78,6 +80,34 @@ test('each fault of a ticket has a code of its own', async () => {
   assert.equal(await codeOf(await helloOf({ claims: { use: 'other' } })), 'EDGE_TICKET_INVALID');
   assert.equal(await codeOf(await helloOf({ kid: 'k2' })), 'EDGE_TICKET_KEY_UNKNOWN');
   assert.equal(await codeOf(await helloOf({ expiresIn: -60 })), 'EDGE_TICKET_EXPIRED');
+});
+
+test('what acl has signed for another purpose, or without an end, is no ticket', async () => {
+  assert.equal(await codeOf(await helloOf({ issuer: 'postern-admin' })), 'EDGE_TICKET_INVALID');
+  assert.equal(await codeOf(await helloOf({ audience: 'postern-admin' })), 'EDGE_TICKET_INVALID');
+  const hello = await helloOf();
+  const claims = decodeJwt(hello.ticket);
+  for (const lacking of ['exp', 'iat', 'sub', 'gw', 'tok', 'use', 'cnf']) {
+    const ticket = await new SignJWT({ ...claims, [lacking]: undefined })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k1' })
+      .sign(acl.privateKey);
+    const proof = sign(null, Buffer.from(helloProofText('edge-1', nonce, ticket)), client.privateKey);
+    const shown = { ...hello, ticket, proof: proof.toString('base64url') };
+    assert.equal(await codeOf(shown), 'EDGE_TICKET_INVALID', lacking);
+  }
+});
+
+test('a ticket that says it is signed by nobody, or with a key that it does not name, is none', async () => {
+  const hello = await helloOf();
+  const [, payload = '', signature = ''] = hello.ticket.split('.');
+  const headed = (header: object, end: string): string =>
+    `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.${end}`;
+  for (const [ticket, code] of [
+    [headed({ alg: 'none', kid: 'k1' }, ''), 'EDGE_TICKET_INVALID'],
+    [headed({ alg: 'HS256', kid: 'k1' }, signature), 'EDGE_TICKET_INVALID'],
+    [headed({ alg: 'EdDSA' }, signature), 'EDGE_TICKET_KEY_UNKNOWN'],
+  ] as const)
+    assert.equal(await codeOf({ ...hello, ticket }), code, ticket);
 });
 
 test('clocks may differ a little', async () => {
