@@ -58,6 +58,12 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
     ['h', 8080],
     'allow h:8000-8100',
   ],
+  [
+    'a narrower range of high ports is before a wider of low ones',
+    ['allow h:1-61000', 'deny h:60000-60100'],
+    ['h', 60_050],
+    'deny h:60000-60100',
+  ],
   ['a range is before *', ['deny h:*', 'allow h:8000-8100'], ['h', 8080], 'allow h:8000-8100'],
   ['the ends of a range belong to it', ['allow h:8000-8100'], ['h', 8100], 'allow h:8000-8100'],
   ['port is before path', ['allow h:*/orders', 'deny h:80'], ['h', 80, '/orders'], 'deny h:80'],
@@ -191,6 +197,7 @@ for (const [name, rules, [host, port, path], by] of cases) {
   test(`access list: ${name}`, () => {
     const decision = decideText(rules, host, port, path);
     assert.equal(decision.rule?.text ?? null, by);
+    assert.equal(decideText(rules.toReversed(), host, port, path).rule?.text ?? null, by);
     assert.equal(decision.allowed, by?.startsWith('allow') ?? false);
     const reason = /^(deny|allow)/.exec(by ?? '')?.[0] ?? 'none';
     const said = { deny: 'denied by "', allow: 'allowed by "', none: 'no rule allows ' }[reason] ?? '?';
