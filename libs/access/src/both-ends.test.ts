@@ -26,3 +26,13 @@ test("both ends: a client's list without rules refuses everything", () => {
   assert.deepEqual([decision.allowed, decision.rule], [false, null]);
   assert.match(decision.reason, /client's own access list: no rule allows db:1/);
 });
+
+test('both ends: where both allow, the rule is the gateway’s and the reason names both', () => {
+  const own = compileAccessList([{ action: 'allow', host: '*', port: '*' }]);
+  assert.deepEqual(decideBoth(allow, own, target), {
+    allowed: true,
+    rule: { list: 'gateway', index: 0, text: 'allow db:1' },
+    reason:
+      'the gateway\'s access list: allowed by "allow db:1"; the client\'s own access list: allowed by "allow *:*"',
+  });
+});

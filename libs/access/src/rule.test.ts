@@ -87,3 +87,17 @@ test('rules: refuses a list that fits no frame', () => {
   }));
   assert.throws(() => normalizeRules(rules), { code: 'ACCESS_LIST_TOO_LARGE' });
 });
+
+test('the one form of a range of ports holds the same ports', () => {
+  const form = (port: string) => normalizeRules([{ action: 'allow', host: '*', port }])[0]?.port;
+  assert.deepEqual(['1-65535', '2-65535', '1-65534', '65535', '1', '0080-0443', '80-80', '*'].map(form), [
+    '*',
+    '2-65535',
+    '1-65534',
+    '65535',
+    '1',
+    '80-443',
+    '80',
+    '*',
+  ]);
+});

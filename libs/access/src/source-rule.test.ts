@@ -84,8 +84,25 @@ test('source rules: of rules that are put an app has one, and none is there twic
       { at: '/rules/4', message: 'says the same as rule 1' },
     ],
   });
+  assert.throws(() => replaceSourceRules(twice.slice(0, 3)), { code: 'ACCESS_RULES_INVALID' });
   const fine = [{ source: '1.1.1.1', app: 'a' }, { source: '1.1.1.1', app: 'b' }, { source: '1.1.1.1' }];
   assert.deepEqual(replaceSourceRules(fine), fine);
+});
+
+test('source rules: one address with other ports is another rule', () => {
+  const rules = ['80', '443'].map((sourcePort) => ({ source: '1.1.1.1', sourcePort }));
+  assert.deepEqual(replaceSourceRules(rules), rules);
+  assert.deepEqual(addSourceRule(rules.slice(0, 1), { source: '1.1.1.1', sourcePort: '443' }), rules);
+  const decided = decideSource(compileSourceRules(true, rules), { address: '::ffff:1.1.1.1', port: 443 });
+  assert.equal(decided.reason, 'allowed by the source rule "1.1.1.1 port 443"');
+  const refused = decideSource(compileSourceRules(true, rules), { address: '::ffff:1.1.1.1', port: 81 });
+  assert.equal(refused.reason, 'no source rule allows 1.1.1.1 port 81');
+});
+
+test('source rules: a front has a thousand at most', () => {
+  const rules = Array.from({ length: 1000 }, (_, index) => ({ source: `10.0.${index >> 8}.${index & 255}` }));
+  assert.equal(normalizeSourceRules(rules).length, 1000);
+  assert.throws(() => addSourceRule(rules, { source: '*' }), { code: 'ACCESS_LIST_TOO_LARGE' });
 });
 
 test('source rules: refuses what is none and says where', () => {
@@ -97,6 +114,9 @@ test('source rules: refuses what is none and says where', () => {
     '2.2.2.2-1.1.1.1',
     '1.1.1.1-fd00::1',
     '1.1.1.1-2.2.2.2-3.3.3.3',
+    '1.1.1.1-x',
+    'x-1.1.1.1',
+    '1.1.1.1-',
   ]) {
     assert.throws(() => normalizeSourceRules([{ source }]), { code: 'ACCESS_RULES_INVALID' });
   }
