@@ -186,6 +186,18 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
     'deny h:80/a/b/x',
   ],
   [
+    'a deny is as long as its longest reading',
+    ['allow h:80/pub/', 'deny h:80/pub/..%2F'],
+    ['h', 80, '/pub/..%2Fpub/x'],
+    'deny h:80/pub/..%2F',
+  ],
+  [
+    'a coded deny denies what it is decoded',
+    ['allow h:80', 'deny h:80/x%2Fadmin'],
+    ['h', 80, '/x/admin'],
+    'deny h:80/x%2Fadmin',
+  ],
+  [
     'a longer path is before a shorter that is coded',
     ['deny h:80/%C3%A9', 'allow h:80/%C3%A9/a'],
     ['h', 80, '/%C3%A9/a'],
