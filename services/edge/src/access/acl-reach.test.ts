@@ -16,7 +16,7 @@ function setUp(t: TestContext) {
   });
   const beat = async (body: object): Promise<void> => {
     acl.publish(policyFeed.beat.subject, body);
-    await acl.flush(1_000);
+    await acl.flush();
   };
   return { bus, clock, reach, beat };
 }
