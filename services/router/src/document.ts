@@ -48,9 +48,12 @@ export interface DatedDocument {
   at: string;
 }
 
-/** `deletion` is which one released the certificate, where that was one alone. */
+/**
+ * `deletion` is which ones released the certificate and count on that; null where one of them did not say which it is. The
+ * version before has a text here where it was one alone.
+ */
 export interface ReleasedDocument extends DatedDocument {
-  deletion?: string | null;
+  deletion?: readonly string[] | string | null;
 }
 
 /** The router's collections. */

@@ -821,6 +821,30 @@ test('a certificate whose deletion was refused may be named at once, unless anot
   await ask(bus, releaseCertificate, { id: 'two', deletion: 'refused' });
   await ask(bus, releaseCertificate, { id: 'two', deletion: 'refused', isOver: true });
   await assert.rejects(name('two'), refused);
+  await ask(bus, releaseCertificate, { id: 'two', deletion: 'nobody', isOver: true });
+  await assert.rejects(name('two'), refused);
+  await ask(bus, releaseCertificate, { id: 'two', deletion: 'goes on', isOver: true });
+  await name('two');
+});
+
+test('a release that a deletion made without saying which it is, or that too many count on, is taken back by none', async (t) => {
+  const { bus, gateway, hub } = await setUp(t);
+  const checking = answer(hub.connect(), checkCertificates, () => ({ faults: [], warnings: [] }));
+  t.after(() => checking.close());
+  const deletions = Array.from({ length: 65 }, (_, index) => String(index));
+  for (const [id, all] of [
+    ['unsaid', [undefined, 'refused']],
+    ['said later', ['refused', undefined]],
+    ['many', deletions],
+  ] as const) {
+    for (const deletion of all)
+      await ask(bus, releaseCertificate, { id, ...(deletion === undefined ? {} : { deletion }) });
+    for (const deletion of all)
+      if (deletion !== undefined) await ask(bus, releaseCertificate, { id, deletion, isOver: true });
+    const front = { host: 'a.example', tls: { mode: 'server', certificateId: id } } as const;
+    const naming = ask(bus, createDestination, { gatewayId: gateway.id, input: { ...input, front } });
+    await assert.rejects(naming, { code: 'ROUTER_INVALID', message: /which is being deleted/ }, id);
+  }
 });
 
 test('a start waits for documents that are out of reach at any step, and leaves nothing open of what failed', async (t) => {
