@@ -265,6 +265,7 @@ class Certstore implements Service {
       platform: authorities.platform,
       clientAuthority: clientAuthorities(store, ring),
       names: platformNames(this.#nameOptions()),
+      servedNames: () => issued.namesBeside(options.platformHost.toLowerCase()),
       now,
     });
     const serve = answererOf({ bus: feed.attendance, queue, logger, metrics: this.#metrics });

@@ -58,6 +58,17 @@ export class IssuedList {
     });
   }
 
+  /** The names of certificates of the platform's CA that are good for this name or address too. */
+  async namesBeside(host: string): Promise<string[]> {
+    const names = new Set<string>();
+    await this.#each(async (document) => {
+      if (document.authority !== 'platform') return;
+      if ([...document.names, ...document.addresses].includes(host))
+        for (const name of document.names) names.add(name);
+    });
+    return [...names];
+  }
+
   /** Removes what ended before `now`, then of the rest the oldest beyond the bound. Resolves with how many are left. */
   async sweep(now: Date): Promise<number> {
     await this.#deleteWhere((document) => Date.parse(document.notAfter) < now.getTime());
@@ -67,10 +78,16 @@ export class IssuedList {
   }
 
   async #deleteWhere(isOver: (document: IssuedDocument) => boolean): Promise<void> {
+    await this.#each(async (document) => {
+      if (isOver(document)) await this.#documents.delete(document.id);
+    });
+  }
+
+  async #each(work: (document: IssuedDocument) => Promise<void>): Promise<void> {
     let cursor: string | null = null;
     do {
       const page: Page<IssuedDocument> = await this.#documents.list({ limit: pageItems, cursor });
-      for (const document of page.items) if (isOver(document)) await this.#documents.delete(document.id);
+      for (const document of page.items) await work(document);
       cursor = page.nextCursor;
     } while (cursor !== null);
   }

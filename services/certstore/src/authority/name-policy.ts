@@ -72,18 +72,24 @@ function wildcardOver(name: string): string {
 
 /** Refuses the platform's own names to pairs that operators have generated. */
 export interface PlatformNames {
-  /** Throws `CERTSTORE_NAME_REFUSED` naming the first by which clients know the platform or its nodes, be it by a wildcard. */
-  refuseOwn(names: readonly string[], addresses: readonly string[]): void;
+  /**
+   * Throws `CERTSTORE_NAME_REFUSED` naming the first by which clients know the platform or its nodes, be it by a wildcard.
+   * `served` are names that nodes and services have certificates for beside the platform's host.
+   */
+  refuseOwn(names: readonly string[], addresses: readonly string[], served?: readonly string[]): void;
 }
 
 /** Operators may have pairs for every host but these: who holds one could pose as the platform to its clients. */
 export function platformNames(options: NamePolicyOptions): PlatformNames {
   const platformHost = options.platformHost.toLowerCase();
-  const own = new Set([platformHost, ...options.names.map((name) => name.toLowerCase())]);
-  own.delete('localhost');
+  const listed = [platformHost, ...options.names.map((name) => name.toLowerCase())].filter(
+    (name) => name !== 'localhost',
+  );
   const ownAddresses = addressList([...options.addresses, platformHost]);
-  const isOwn = (name: string): boolean =>
-    own.values().some((one) => name === one || name === wildcardOver(one) || wildcardOver(name) === one) ||
+  /** Nodes serve fronts by the wildcard below the platform's host, and those may have pairs. */
+  const isShared = (name: string): boolean => name === 'localhost' || name === `*.${platformHost}`;
+  const isOwn = (name: string, own: readonly string[]): boolean =>
+    own.some((one) => name === one || name === wildcardOver(one) || wildcardOver(name) === one) ||
     name === `*.tunnel.${platformHost}` ||
     name === `tunnel.${platformHost}` ||
     name.endsWith(`.tunnel.${platformHost}`) ||
@@ -93,8 +99,9 @@ export function platformNames(options: NamePolicyOptions): PlatformNames {
     return family !== null && ownAddresses.check(address, family) && !loopback.check(address, family);
   };
   return {
-    refuseOwn: (names, addresses) => {
-      const first = names.find(isOwn) ?? addresses.find(isOwnAddress);
+    refuseOwn: (names, addresses, served = []) => {
+      const own = [...listed, ...served.filter((name) => !isShared(name))];
+      const first = names.find((name) => isOwn(name, own)) ?? addresses.find(isOwnAddress);
       if (first === undefined) return;
       throw certstoreError(
         'CERTSTORE_NAME_REFUSED',

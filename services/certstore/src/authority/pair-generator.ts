@@ -37,6 +37,8 @@ export interface PairGeneratorParts {
   /** The CA of client pairs of a gateway; of all gateways for null. */
   readonly clientAuthority: (gatewayId: string | null) => Promise<LoadedAuthority>;
   readonly names: PlatformNames;
+  /** The names that nodes and services have certificates for beside the platform's host. */
+  readonly servedNames: () => Promise<readonly string[]>;
   readonly now: () => Date;
 }
 
@@ -79,7 +81,7 @@ export class PairGenerator {
     const addresses = all.filter((name) => isIP(name) !== 0);
     if (usage === 'server') {
       if (all.length === 0) throw invalid('/san', 'must name the hosts that the server is called by');
-      this.#parts.names.refuseOwn(names, addresses);
+      this.#parts.names.refuseOwn(names, addresses, await this.#parts.servedNames());
     }
     const csrPem = await createSigningRequest({ keyPem, commonName: subject.commonName });
     const notAfter = new Date(this.#parts.now().getTime() + days * dayMs);

@@ -25,10 +25,11 @@ import {
   getCertificate,
   getGateway,
   getIntakeKey,
+  issueServerCertificate,
 } from '@postern/contracts';
 import { type Store, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
-import { openSealed, sealText } from '@postern/tls';
+import { createSigningRequest, generateKey, openSealed, sealText } from '@postern/tls';
 import { strFromU8, unzipSync } from 'fflate';
 import { RouteOwner } from '../fixture/route-owner.ts';
 import { createCertstore } from '../service.ts';
@@ -213,6 +214,23 @@ describe('a generated pair', () => {
     }
     const client = { name: 'x', usage: 'client', subject: 'x', gatewayId: 'g2' } as const;
     await assert.rejects(generate(client), code('ROUTER_GATEWAY_NOT_FOUND'));
+  });
+
+  it('is never for a name that a service has a certificate for beside the platform’s host, nor for one that covers it', async () => {
+    const certify = async (name: string, names: string[]): Promise<void> => {
+      const csrPem = await createSigningRequest({ keyPem: await generateKey(), commonName: name });
+      const holder = { kind: 'service', name } as const;
+      await ask(bus, issueServerCertificate, { csrPem, names, addresses: [], holder });
+    };
+    await certify('admin', ['GW.example.com', 'Admin.gw.example.com']);
+    for (const subject of ['admin.gw.example.com', '*.gw.example.com'])
+      await assert.rejects(
+        generate({ name: 'x', usage: 'server', subject: `CN=${subject}` }),
+        code('CERTSTORE_NAME_REFUSED'),
+        subject,
+      );
+    await certify('edge-1', ['front.gw.example.com']);
+    await generate({ name: 'a front', usage: 'server', subject: 'CN=front.gw.example.com' });
   });
 
   it('is refused by name of the field where the order is wrong', async () => {
