@@ -129,12 +129,21 @@ test(
     const key = 'POSTERN_CERTSTORE_KEY_ENCRYPTION_KEY_FILE';
     assert.deepEqual(given('postern', key, []), { certstore: '/secrets/key-encryption-key' });
     assert.deepEqual(given('postern', key, [`certstore.env.${key}=`]), { certstore: '' });
+    const taken = given('postern', 'POSTERN_LOG_LEVEL', [
+      'env.POSTERN_LOG_LEVEL=warn',
+      'router.env.POSTERN_LOG_LEVEL=',
+    ]);
+    assert.equal(taken['router'], '');
     const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
     const proxy = given('postern-client', 'POSTERN_CLIENT_PROXY', [
       ...client,
       'env.POSTERN_CLIENT_PROXY=http://proxy',
     ]);
     assert.deepEqual(proxy, { client: 'http://proxy' });
+    for (const value of ['site-7', '']) {
+      const name = [...client, `env.POSTERN_CLIENT_NAME=${value}`];
+      assert.deepEqual(given('postern-client', 'POSTERN_CLIENT_NAME', name), { client: value });
+    }
     assert.throws(
       () => template('postern', ['edge.env.POSTERN_EDGE_TUNNELS_MAX=5']),
       /schema|specifications/i,

@@ -1,6 +1,10 @@
 {{- /* What a part is told by variables: what follows from the values, then what `env` says, which goes before that. */}}
 {{- define "postern.environment" -}}
-{{- $env := merge (dict) (index .root.Values .name "env" | default dict) (.root.Values.env | default dict) }}
+{{- /* Not `merge`: it takes an empty value for one that is not there. */}}
+{{- $env := dict }}
+{{- range list .root.Values.env (index .root.Values .name "env") }}
+{{- range $name, $value := . }}{{ $_ := set $env $name $value }}{{ end }}
+{{- end }}
 {{- range include (ternary "postern.edgeVariables" "postern.serviceVariables" (eq .name "edge")) . | fromYamlArray }}
 {{- if not (hasKey $env .name) }}
 - {{ toJson . }}
