@@ -253,6 +253,37 @@ test('a unit waits for as long as its program may drain, whatever is set', () =>
   }
 });
 
+test('a program may have as many files open as its bounds let connections be', () => {
+  const config = read('docs/CONFIG.md').split(/^## /m);
+  const bound = (program: string, setting: string): number => {
+    const section = config.find((text) => text.startsWith(`postern-${program}\n`)) ?? '';
+    return Number(new RegExp(`^\\| \`${setting}\` .*? \\| \`(\\d+)\` \\|`, 'm').exec(section)?.[1]);
+  };
+  const { services } = parse(read('deploy/compose/compose.yaml'), { merge: true }) as {
+    services: Record<string, { ulimits?: { nofile?: number } }>;
+  };
+  const unit = (name: string): number =>
+    Number(/^LimitNOFILE=(\d+)$/m.exec(read(`deploy/systemd/postern-${name}.service`))?.[1]);
+  // A tunnel, a caller and a cloud resource are a connection each; a balancer has one to each side.
+  const needed = {
+    edge: bound('edge', 'tunnelsMax') + 2 * bound('edge', 'connectionsMax'),
+    standalone: bound('standalone', 'tunnelsMax') + 2 * bound('standalone', 'connectionsMax'),
+    balancer: 2 * bound('balancer', 'connectionsMax'),
+  };
+  const may: readonly [keyof typeof needed, number | undefined][] = [
+    ['standalone', unit('standalone')],
+    ['balancer', unit('balancer')],
+    ...(['edge', 'balancer'] as const).flatMap((program) =>
+      [1, 2].map((index) => [program, services[`${program}-${index}`]?.ulimits?.nofile] as const),
+    ),
+  ];
+  for (const [program, files = 0] of may) {
+    // Listeners, and connections that have not yet shown what they are for.
+    const others = 8_192;
+    assert(files >= needed[program] + others, `${program}: ${files}, of ${needed[program]}`);
+  }
+});
+
 test('no container is killed while its program may still drain', () => {
   const graces = ['compose.yaml', 'client/compose.yaml'].flatMap((file) => {
     const { services } = parse(read(`deploy/compose/${file}`), { merge: true }) as {
