@@ -97,8 +97,8 @@ export class ComposePlatform {
   }
 
   /** Runs a command as it is written, in bash. */
-  shell(command: string): Promise<string> {
-    return run('bash', ['-euo', 'pipefail', '-c', command], this.#scratch, this.#environment);
+  shell(command: string, folder = this.#scratch): Promise<string> {
+    return run('bash', ['-euo', 'pipefail', '-c', command], folder, this.#environment);
   }
 
   compose(...args: readonly string[]): Promise<string> {

@@ -2,11 +2,11 @@
  * A client of the platform of deploy/compose and resources that only it reaches, on the platform's own host, as
  * deploy/compose/README.md has an operator make them; and a caller of its sample through the static address.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { type Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { patience } from './caller.ts';
-import { type ComposePlatform, composeFolder, overridePath, run } from './compose-platform.ts';
+import { type ComposePlatform, commandsOf, composeFolder, overridePath, run } from './compose-platform.ts';
 
 /** Where callers and clients find the platform. */
 export const staticAddress = '10.89.7.100';
@@ -52,10 +52,10 @@ export class PrivateSite {
     options: { overrides?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
   ): Promise<PrivateSite> {
     const { id } = await platform.cli<Made>('gateways', 'create', 'office');
-    mkdirSync(secrets, { recursive: true });
-    writeFileSync(join(secrets, 'token'), (await platform.cli<Made>('tokens', 'create', id)).token);
-    const ca = 'process.stdout.write(fs.readFileSync("/secrets/operator/ca.pem"))';
-    writeFileSync(join(secrets, 'ca.pem'), await platform.inside('cli', ca));
+    const { token } = await platform.cli<Made>('tokens', 'create', id);
+    for (const command of commandsOf('A client').filter((one) => one.includes('client/secrets'))) {
+      await platform.shell(command.replace('pt_…', token), composeFolder);
+    }
     await platform.cli('access-list', 'set', id, ...rules);
     return new PrivateSite(platform, id, options.overrides ?? [], options.environment ?? {});
   }

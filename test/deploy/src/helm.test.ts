@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeStopMsMax } from '@postern/edge';
@@ -49,8 +51,8 @@ function run(args: readonly string[]): string {
   return execFileSync(helm, args, { cwd: chartFolder, encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
 }
 
-function template(chart: string, set: readonly string[]): string {
-  return run(['template', 'gateway', chart, '--kube-version', '1.34.4', ...setArguments(set)]);
+function template(chart: string, set: readonly string[], more: readonly string[] = []): string {
+  return run(['template', 'gateway', chart, '--kube-version', '1.34.4', ...setArguments(set), ...more]);
 }
 
 function objects(chart: string, set: readonly string[]): (Manifest | null)[] {
@@ -65,6 +67,19 @@ function given(chart: string, name: string, set: readonly string[]): Record<stri
   );
   assert.equal(new Set(values.map(([part]) => part)).size, values.length, `${name} is there twice`);
   return Object.fromEntries(values);
+}
+
+/** What helm says once the platform is installed. It renders that for a cluster alone: here it is a text in a template. */
+function notes(set: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-notes-'));
+  try {
+    cpSync(join(chartFolder, 'postern'), folder, { recursive: true });
+    const text = readFileSync(join(folder, 'templates/NOTES.txt'), 'utf8').replaceAll(/^/gm, '  ');
+    writeFileSync(join(folder, 'templates/notes.yaml'), `notes: |\n${text}`);
+    return template(folder, set, ['--show-only', 'templates/notes.yaml']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 for (const one of chartCases) {
@@ -148,6 +163,19 @@ test(
       () => template('postern', ['edge.env.POSTERN_EDGE_TUNNELS_MAX=5']),
       /schema|specifications/i,
     );
+  },
+);
+
+test(
+  'who has metrics watched is told that they are for pods of the namespace alone, unless peers are named',
+  { skip: noHelm },
+  () => {
+    const tells = (...set: readonly string[]): boolean =>
+      notes(['monitoring.serviceMonitor=true', ...set]).includes('networkPolicy.metricsPeers');
+    assert(tells());
+    assert(!tells('networkPolicy.enabled=false'));
+    assert(!tells('networkPolicy.metricsPeers[0].namespaceSelector.matchLabels.team=watch'));
+    assert(!notes([]).includes('networkPolicy.metricsPeers'));
   },
 );
 
