@@ -270,7 +270,7 @@ test('a program may have as many files open as its bounds let connections be', (
     standalone: bound('standalone', 'tunnelsMax') + 2 * bound('standalone', 'connectionsMax'),
     balancer: 2 * bound('balancer', 'connectionsMax'),
   };
-  const may: readonly [keyof typeof needed, number | undefined][] = [
+  const may: readonly (readonly [keyof typeof needed, number | undefined])[] = [
     ['standalone', unit('standalone')],
     ['balancer', unit('balancer')],
     ...(['edge', 'balancer'] as const).flatMap((program) =>
