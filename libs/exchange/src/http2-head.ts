@@ -88,8 +88,7 @@ function fieldOf(key: string, value: string): Field {
 export function headersOf(fields: readonly Field[]): Record<string, string | string[]> {
   // Fields may be called as what every object has.
   const headers = Object.create(null) as Record<string, string | string[]>;
-  for (const { name, value } of fields) {
-    const key = name.toLowerCase();
+  for (const { key, value } of fields) {
     if (key === 'http2-settings') continue;
     const before = headers[key];
     if (before === undefined) headers[key] = key === 'set-cookie' ? [value] : value;

@@ -3,6 +3,7 @@
  * before the colon) is refused: whoever repairs it otherwise would read another message.
  */
 import { HttpFault, malformed } from './fault.ts';
+import { keyOf } from './field-name.ts';
 
 /** One field line. `key` is the name in small letters. */
 export interface Field {
@@ -18,16 +19,9 @@ export interface HeadLimits {
   fieldsMax: number;
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Control characters but HTAB, CR and LF; CR and LF but as a pair. */
 // oxlint-disable-next-line no-control-regex
 const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
-const spaceAround = /^[ \t]|[ \t]$/;
-
-/** Whether the text is a token of RFC 9110. */
-export function isToken(text: string): boolean {
-  return token.test(text);
-}
 
 /** Throws when a section has bytes that no section may have. */
 export function checkBytes(text: string): void {
@@ -53,21 +47,14 @@ function parseField(text: string, from: number, to: number): Field {
   const colon = text.indexOf(':', from);
   if (colon < 0 || colon >= to) throw malformed('a field line without a colon, or a folded one');
   const name = text.slice(from, colon);
-  if (!token.test(name)) throw malformed('a field name that is no token, or white space beside it');
-  let value = text.slice(colon + 1, to);
-  // Nearly all have one space there and no other around them.
-  if (value.charCodeAt(0) === 0x20) value = value.slice(1);
-  if (spaceAround.test(value)) value = withoutSpaceAround(value);
-  return { name, key: name.toLowerCase(), value };
-}
-
-/** Without a regular expression: for each of many spaces in the middle one would look for the end anew. */
-function withoutSpaceAround(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (from < to && isSpace(value.charCodeAt(from))) from += 1;
-  while (to > from && isSpace(value.charCodeAt(to - 1))) to -= 1;
-  return value.slice(from, to);
+  const key = keyOf(name);
+  if (key === null) throw malformed('a field name that is no token, or white space beside it');
+  // Without a regular expression: for each of many spaces in the middle one would look for the end anew.
+  let start = colon + 1;
+  let end = to;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return { name, key, value: text.slice(start, end) };
 }
 
 function isSpace(code: number): boolean {

@@ -5,7 +5,8 @@
 export { BodyReader, type BodySink } from './body-reader.ts';
 export { type RequestDestination, readDestination } from './destination.ts';
 export { HttpFault, malformed, statusOfFault, type HttpFaultCode } from './fault.ts';
-export { isToken, listOf, single, type Field, type HeadLimits } from './field.ts';
+export { isToken } from './field-name.ts';
+export { listOf, single, type Field, type HeadLimits } from './field.ts';
 export { forwardAnswer, forwardTrailers, type AnswerNames } from './forward-answer.ts';
 export { formatRequestHead, trackingField, upgradeOf, type CallerFacts } from './forward-request.ts';
 export { lengthOfNone, requestFraming, responseFraming, type Framing } from './framing.ts';
