@@ -77,6 +77,13 @@ const known = new Map<string, string>(
 );
 known.set('ETag', 'etag');
 
+const keys: ReadonlySet<string> = new Set(usual);
+
+/** Whether it is one of the names that are known: of letters, digits and `-` alone. */
+export function isUsual(key: string): boolean {
+  return keys.has(key);
+}
+
 /** Whether the text is a token of RFC 9110. */
 export function isToken(text: string): boolean {
   return token.test(text);

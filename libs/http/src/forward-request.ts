@@ -5,6 +5,7 @@
  * another path than the one that was judged is dropped from anybody.
  */
 import { type RequestDestination, formatDestination } from './destination.ts';
+import { isUsual } from './field-name.ts';
 import { type Field, listOf } from './field.ts';
 import type { Framing } from './framing.ts';
 
@@ -158,7 +159,7 @@ export function isTold(key: string): boolean {
  */
 export function asReadByCgi(key: string): string {
   // Nearly all are that spelling already, and this is asked of each field of each request.
-  return otherSign.test(key) ? key.replaceAll(/[^a-z0-9-]/g, '-') : key;
+  return isUsual(key) || !otherSign.test(key) ? key : key.replaceAll(/[^a-z0-9-]/g, '-');
 }
 
 /** What a trusted balancer may say beside the two lists that are added to. Never a certificate, a tracking ID or another path. */
