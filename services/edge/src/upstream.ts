@@ -49,13 +49,11 @@ export function pickUpstream(
 }
 
 /** Only the ways to clients that understand all of these. */
-export function* capable(
+export function capable(
   groups: Iterable<Iterable<Upstream>>,
   needs: readonly Feature[],
 ): Iterable<Iterable<Upstream>> {
-  if (needs.length === 0) return yield* groups;
-  for (const upstreams of groups)
-    yield [...upstreams].filter(({ features }) => featuresLacking(needs, features).length === 0);
+  return needs.length === 0 ? groups : capableOf(groups, needs);
 }
 
 /** The cause when there is no client to ask: none is connected, or none of those that are understands what it would be told. */
@@ -83,6 +81,14 @@ export function outdated(
   return { code: 'EDGE_CLIENT_OUTDATED', text, end: 'client' };
 }
 
+function* capableOf(
+  groups: Iterable<Iterable<Upstream>>,
+  needs: readonly Feature[],
+): Iterable<Iterable<Upstream>> {
+  for (const upstreams of groups)
+    yield [...upstreams].filter(({ features }) => featuresLacking(needs, features).length === 0);
+}
+
 function pickOf(
   upstreams: Iterable<Upstream>,
   tried: ReadonlySet<string>,
@@ -99,14 +105,17 @@ function pickOf(
       if (isBetterSession(upstream, client.best)) client.best = upstream;
     }
   }
-  const well = [...clients].filter(([clientId]) => isWell(clientId)).map(([, client]) => client);
-  return pickQuietest(well.length > 0 ? well : clients.values());
+  return pickQuietest(clients, isWell) ?? pickQuietest(clients, () => true);
 }
 
-function pickQuietest(clients: Iterable<{ streams: number; best: Upstream }>): Upstream | null {
+function pickQuietest(
+  clients: ReadonlyMap<string, { streams: number; best: Upstream }>,
+  isWell: (clientId: string) => boolean,
+): Upstream | null {
   let picked: { streams: number; best: Upstream } | null = null;
   let equals = 0;
-  for (const client of clients) {
+  for (const [clientId, client] of clients) {
+    if (!isWell(clientId)) continue;
     if (picked !== null && client.streams > picked.streams) continue;
     equals = picked === null || client.streams < picked.streams ? 1 : equals + 1;
     // The n-th of equals takes the place with a chance of 1 in n: each is as likely, in one pass.
