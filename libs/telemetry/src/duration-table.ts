@@ -31,6 +31,8 @@ export class DurationTable {
   readonly labels: readonly string[];
   readonly buckets: readonly number[];
   readonly #rows = new Map<string, Row>();
+  /** The row that was counted in last: mostly the next is of the same. */
+  #last: Row | null = null;
 
   constructor({ labels, buckets }: Pick<DurationOptions, 'labels' | 'buckets'>) {
     this.labels = labels.map(labelName);
@@ -39,7 +41,7 @@ export class DurationTable {
 
   /** Counts one; `values` are the labels' in their order. */
   observe(seconds: number, ...values: string[]): void {
-    const row = this.#rows.get(values.join('\n')) ?? this.#addRow(values);
+    const row = this.#rowOf(values);
     let bucket = 0;
     while (bucket < this.buckets.length && seconds > (this.buckets[bucket] as number)) bucket += 1;
     row.counts[bucket] = (row.counts[bucket] as number) + 1;
@@ -51,6 +53,12 @@ export class DurationTable {
     yield* this.#rows.values();
   }
 
+  #rowOf(values: readonly string[]): Row {
+    if (this.#last === null || !isSame(this.#last.values, values))
+      this.#last = this.#rows.get(values.join('\n')) ?? this.#addRow(values);
+    return this.#last;
+  }
+
   #addRow(given: readonly string[]): Row {
     const values = this.#rows.size < durationRowsMax ? given : this.labels.map(() => other);
     const key = values.join('\n');
@@ -58,6 +66,13 @@ export class DurationTable {
     this.#rows.set(key, row);
     return row;
   }
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  for (let index = 0; index < some.length; index += 1) {
+    if (some[index] !== others[index]) return false;
+  }
+  return true;
 }
 
 /** Tables as a histogram of Prometheus: what prom-client's registry asks of a metric. */
