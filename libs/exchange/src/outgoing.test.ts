@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { keepMemory, takeMemory } from '@postern/tunnel';
 import { Outgoing, type PieceHolder } from './outgoing.ts';
 import { withPair } from './test-pair.ts';
 import { withTlsPair } from './test-tls-pair.ts';
@@ -86,6 +87,31 @@ test('what has no slab and still waits to leave does not let go the slab of what
     outgoing.flush();
     await setImmediate();
     assert.equal(next.count, 0);
+  }));
+
+test("little that leaves at once is copied into memory that is used again, and what waits is nobody else's", () =>
+  withPair(async (to, from) => {
+    const outgoing = new Outgoing(from);
+    const send = (value: string): void => {
+      outgoing.addText('head\r\n');
+      outgoing.add(Buffer.alloc(1_000, value));
+      outgoing.flush();
+    };
+    const memory = takeMemory(1_006);
+    keepMemory(memory);
+    send('a');
+    assert.equal(memory.toString('latin1', 0, 10), 'head\r\naaaa');
+    assert.equal(takeMemory(1_006), memory);
+    keepMemory(memory);
+    // The reader has not begun.
+    outgoing.add(Buffer.alloc(16_777_216, 'b'));
+    outgoing.flush();
+    send('c');
+    assert.equal(memory.toString('latin1', 0, 10), 'head\r\naaaa');
+    from.end();
+    const all = await buffer(to);
+    const ends = [all.toString('latin1', 0, 1_006), all.toString('latin1', all.length - 1_006)];
+    assert.deepEqual(ends, [`head\r\n${'a'.repeat(1_000)}`, `head\r\n${'c'.repeat(1_000)}`]);
   }));
 
 test('over TLS a slab is free at once, and what was copied comes as it was, behind a slow reader too', () =>

@@ -8,7 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type Slab, stage } from '@postern/tunnel';
+import { type Slab, keepMemory, stage, takeMemory, writeNow } from '@postern/tunnel';
 
 /** Up to this all goes out as one copied piece. */
 const copiedBytesMax = 16_384;
@@ -61,7 +61,7 @@ export class Outgoing {
     const waits = slabs.length > 0 && socket.writableLength > 0;
     if (pieces.length === 0) socket.write(text, 'latin1');
     else if (bytes <= copiedBytesMax) {
-      socket.write(copyOf(bytes, text, pieces));
+      this.#writeCopied(bytes, text, pieces);
       releaseAll(slabs);
     } else if (waits || this.#isTls) {
       if (text.length > 0) pieces.unshift(Buffer.from(text, 'latin1'));
@@ -78,6 +78,14 @@ export class Outgoing {
       socket.uncork();
     }
     return !socket.writableNeedDrain;
+  }
+
+  /** In memory that is used again where the system has it at once: what TLS or a slow reader has not is nobody else's. */
+  #writeCopied(bytes: number, text: string, pieces: readonly Buffer[]): void {
+    const waits = this.#isTls || this.#socket.writableLength > 0;
+    const memory = waits ? Buffer.allocUnsafe(bytes) : takeMemory(bytes);
+    copyTo(memory, text, pieces);
+    if (writeNow(this.#socket, memory.subarray(0, bytes)) && !waits) keepMemory(memory);
   }
 
   /** Writes little at once, and much at the end of the turn; false when the caller takes no more for now. */
@@ -110,14 +118,12 @@ export class Outgoing {
   }
 }
 
-function copyOf(bytes: number, text: string, pieces: readonly Buffer[]): Buffer {
-  const whole = Buffer.allocUnsafe(bytes);
-  let at = text.length === 0 ? 0 : whole.write(text, 'latin1');
+function copyTo(memory: Buffer, text: string, pieces: readonly Buffer[]): void {
+  let at = text.length === 0 ? 0 : memory.write(text, 'latin1');
   for (const piece of pieces) {
-    whole.set(piece, at);
+    memory.set(piece, at);
     at += piece.length;
   }
-  return whole;
 }
 
 function releaseAll(slabs: readonly PieceHolder[]): void {

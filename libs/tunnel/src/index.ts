@@ -33,9 +33,9 @@ export { isBetterSession, type Load } from './session/session-choice.ts';
 export type { ProcessName, ResetOrigin, StreamEvents } from './stream/stream-end.ts';
 // Owners know a stream by what it does for them, compressed or not.
 export type { StreamEnd as Stream } from './stream/stream-end.ts';
-export { describeReset, joinSocket, resetSocket, type Joined } from './socket/join-socket.ts';
+export { describeReset, joinSocket, resetSocket, writeNow, type Joined } from './socket/join-socket.ts';
 export type { Slab } from './memory/slab.ts';
-export { stage } from './memory/staging.ts';
+export { keepMemory, stage, takeMemory } from './memory/staging.ts';
 export { tlsCarrier } from './carrier/tls-carrier.ts';
 export { webSocketCarrier, webSocketMessageBytesMax } from './carrier/websocket-carrier.ts';
 export { adoptSocket, connectSocket, readSocket, type ReadHandler } from './socket/socket-reader.ts';

@@ -289,7 +289,7 @@ export function describeReset(reset: NonNullable<Joined['reset']>): string {
  * Writes to TCP, and returns whether the system has it already, as nearly always with little; if not, what is written next
  * leaves behind it. Without a callback, for which Node would begin a tick of its own.
  */
-function writeNow(socket: Socket, piece: Buffer): boolean {
+export function writeNow(socket: Socket, piece: Buffer): boolean {
   socket.write(piece);
   return socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
 }
