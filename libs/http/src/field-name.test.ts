@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { keyOf } from './field-name.ts';
 
 test('a name is told in small letters however it is written, one that is known beforehand as any other', () => {
-  for (const name of ['content-type', 'Content-Type', 'CONTENT-TYPE', 'cOntent-Type', 'ETag', 'X-Mine', 'x_mine'])
+  for (const name of [
+    'content-type',
+    'Content-Type',
+    'CONTENT-TYPE',
+    'cOntent-Type',
+    'ETag',
+    'X-Mine',
+    'x_mine',
+  ])
     assert.equal(keyOf(name), name.toLowerCase());
 });
 

@@ -6,7 +6,7 @@ const signs = ['a', ' ', '\t', '\r', '\n', '\0', '\x1f', '\x7f', '\xff'];
 
 /** Sign by sign, as RFC 9112 has it. */
 function isTaken(section: string): boolean {
-  return [...section].every((sign, at) => {
+  return Array.from(section).every((sign, at) => {
     if (sign === '\r') return section[at + 1] === '\n';
     if (sign === '\n') return section[at - 1] === '\r';
     return sign === '\t' || (sign >= ' ' && sign !== '\x7f');
