@@ -6,21 +6,22 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Where Debian keeps servers that are not on an ordinary user's PATH. */
-const SERVER_FOLDERS = [
+/** Where Debian keeps servers that are not on an ordinary user's PATH, and where Go's own archive is unpacked. */
+const KNOWN_FOLDERS = [
   '/usr/local/sbin',
   '/usr/sbin',
   '/sbin',
   '/usr/lib/openssh',
   '/usr/lib/squid',
   '/usr/lib/cni',
+  '/usr/local/go/bin',
 ];
 const POSTGRESQL_FOLDER = '/usr/lib/postgresql';
 const OUTPUT_CHARACTERS_MAX = 4_000;
 
-/** Finds an executable on the PATH, or where Debian keeps servers; null when it is nowhere. */
+/** Finds an executable on the PATH, or where Debian keeps servers and Go its own; null when it is nowhere. */
 export function findCommand(name: string, searchPath = process.env['PATH'] ?? ''): string | null {
-  const folders = [...searchPath.split(delimiter), ...SERVER_FOLDERS, ...postgresqlFolders()];
+  const folders = [...searchPath.split(delimiter), ...KNOWN_FOLDERS, ...postgresqlFolders()];
   for (const folder of folders) {
     const path = join(folder, name);
     if (folder !== '' && isExecutable(path)) return path;
