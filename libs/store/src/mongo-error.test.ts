@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MongoNetworkError, MongoServerError } from 'mongodb';
-import { mongoError } from './mongo-error.ts';
+import { commitError, isConnectionLost, mongoError } from './mongo-error.ts';
 import { StoreError } from './store-error.ts';
 
 function codeOf(error: unknown): unknown {
@@ -18,6 +18,17 @@ it('takes lost connections, dead sockets and what the driver would try again for
   const dead = Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' });
   for (const error of [new MongoNetworkError('gone'), labelled, dead])
     assert.equal(codeOf(error), 'STORE_UNREACHABLE');
+});
+
+it('takes a connection for lost, and a commit on it for unanswered, though no label says so', () => {
+  const dead = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+  for (const error of [new MongoNetworkError('interrupted due to server monitor timeout'), dead]) {
+    assert.ok(isConnectionLost(error));
+    assert.ok(isConnectionLost(mongoError(error, 'things')));
+    assert.ok(commitError(error).isUnknown);
+  }
+  const refused = new MongoServerError({ message: 'x', code: 13 });
+  assert.ok(!isConnectionLost(refused) && !commitError(refused).isUnknown);
 });
 
 it('takes a server that goes, is not the one that takes writes, or has lost the rest of a page, for STORE_UNREACHABLE without any label', () => {

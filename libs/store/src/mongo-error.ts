@@ -2,6 +2,7 @@
 import {
   MongoClientClosedError,
   MongoError,
+  MongoNetworkError,
   MongoNotConnectedError,
   MongoServerError,
   MongoTopologyClosedError,
@@ -65,9 +66,13 @@ export function hasLabel(
   return origin instanceof MongoError && origin.hasErrorLabel(label);
 }
 
-/** Whether the socket died under it: no label says so, and what was under way may be tried again as where one does. */
+/**
+ * Whether its connection was lost under it. The driver labels only what came before it gave up all connections to that server:
+ * without a label too it may be tried again.
+ */
 export function isConnectionLost(error: unknown): boolean {
-  return isSocketError(error instanceof StoreError ? error.cause : error);
+  const origin = error instanceof StoreError ? error.cause : error;
+  return origin instanceof MongoNetworkError || isSocketError(origin);
 }
 
 /**
@@ -76,7 +81,7 @@ export function isConnectionLost(error: unknown): boolean {
  */
 export function commitError(error: unknown): { isUnknown: boolean; translated: unknown } {
   if (error instanceof MongoError) {
-    const isUnknown = hasLabel(error, 'UnknownTransactionCommitResult');
+    const isUnknown = hasLabel(error, 'UnknownTransactionCommitResult') || isConnectionLost(error);
     return { isUnknown, translated: mongoError(error, 'a transaction') };
   }
   const message = 'the database is out of reach: the connection was lost before a commit was answered';

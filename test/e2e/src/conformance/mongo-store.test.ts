@@ -108,6 +108,31 @@ describe('MongoDB', () => {
     await proxy.close();
   });
 
+  it('makes a transaction once, in the middle of which the server stood still until the driver gave its connections up', async () => {
+    const { hostname, port } = new URL(server.url);
+    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
+    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+    const store = await connectMongo(url, { database: `${server.database}_still` });
+    const things = await store.collection<Thing>('things');
+    await things.insert({ id: 'a', revision: 1, count: 0 });
+    let runs = 0;
+    await store.transaction(
+      async (within) => {
+        runs += 1;
+        if (runs > 1) proxy.resume();
+        const inside = within(things);
+        const found = await inside.get('a');
+        assert(found !== null);
+        if (runs === 1) proxy.blackHole();
+        await inside.replace({ ...found, count: Number(found['count']) + 1 });
+      },
+      { withinMs: 60_000 },
+    );
+    assert.equal((await things.get('a'))?.['count'], 1);
+    await store.close();
+    await proxy.close();
+  });
+
   describe('of a transaction that another process is in the middle of', () => {
     const other = (database: string): ChildProcess =>
       spawn(
