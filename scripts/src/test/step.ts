@@ -1,7 +1,7 @@
 /**
  * What is checked, in the order of its cost. Static checks are the commands of the root's package.json, so that a step
  * and the command a person types are the same; of the system tests two files at a time, each in a process
- * of its own, but for those that ask for the machine.
+ * of its own, and a third that mostly waits, but for those that ask for the machine.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -16,6 +16,8 @@ export interface Step {
   readonly needs: readonly string[];
   /** Nothing else runs meanwhile. */
   readonly alone: boolean;
+  /** It hardly uses a processor, so that it runs beside those that do. */
+  readonly waits: boolean;
   /** It prints node's test counts. */
   readonly countsTests: boolean;
 }
@@ -23,6 +25,16 @@ export interface Step {
 const minuteMs = 60_000;
 /** Steps that look at memory or at fractions of a second. */
 export const aloneNames = ['e2e/hostile', 'e2e/volume', 'deploy/balancer', 'storm/short', 'chaos/short'];
+/** Steps in which what is awaited is time: measured, they use half a processor or less. */
+export const waitingNames = [
+  'e2e/tunnel-path',
+  'e2e/mongo-store',
+  'e2e/replica',
+  'e2e/way-out',
+  'e2e/socks',
+  'browser/front',
+  'deploy/handover',
+];
 const systemFolders = ['model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'chaos'];
 
 /** Every step of a tree. */
@@ -34,6 +46,7 @@ export function listSteps(root: string): Step[] {
     timeoutMs: 10 * minuteMs,
     needs: [],
     alone: false,
+    waits: false,
     countsTests: script.startsWith('test:'),
   });
   const onServices = systemFolders.flatMap((folder) =>
@@ -70,6 +83,7 @@ function listFiles(root: string, kind: string, glob: string, needs: readonly str
       timeoutMs: 20 * minuteMs,
       needs,
       alone: aloneNames.includes(name),
+      waits: waitingNames.includes(name),
       countsTests: true,
     }));
 }

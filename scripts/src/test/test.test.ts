@@ -8,7 +8,7 @@ import { rootFolder } from '../root.ts';
 import { countTests } from './counts.ts';
 import { inTurns } from './in-turns.ts';
 import { type StepResult, runStep, skipStep } from './run-step.ts';
-import { type Step, aloneNames, listSteps, selectSteps } from './step.ts';
+import { type Step, aloneNames, listSteps, selectSteps, waitingNames } from './step.ts';
 import { summarize } from './summary.ts';
 
 const step: Step = {
@@ -17,6 +17,7 @@ const step: Step = {
   timeoutMs: 60_000,
   needs: [],
   alone: false,
+  waits: false,
   countsTests: true,
 };
 
@@ -119,9 +120,10 @@ test('the cheap steps come first', () => {
   ]);
 });
 
-test('steps run as listed, two at a time, and one that asks for the machine has it', async () => {
+/** Steps by letter: a capital is to be alone, `w` and those after it wait. Starts them; each ends when it is told. */
+function startInTurns(letters: string): { finish: (name: string) => Promise<string>; work: Promise<void> } {
   const events: string[] = [];
-  const steps = ['a', 'b', 'C', 'd', 'e', 'f'].map((name) => ({ name, alone: name === 'C' }));
+  const steps = letters.split('').map((name) => ({ name, alone: name < 'a', waits: name >= 'w' }));
   const ends = new Map(steps.map(({ name }) => [name, Promise.withResolvers<void>()]));
   const work = inTurns(
     steps,
@@ -137,18 +139,36 @@ test('steps run as listed, two at a time, and one that asks for the machine has 
     await setImmediate();
     return events.splice(0).join(' ');
   };
+  return { finish, work };
+}
+
+test('steps run as listed, two at a time, and one that asks for the machine has it', async () => {
+  const { finish, work } = startInTurns('abCdef');
   assert.equal(await finish('b'), '+a +b -b');
   assert.equal(await finish('a'), '-a +C');
   assert.equal(await finish('C'), '-C +d +e');
   assert.equal(await finish('e'), '-e +f');
-  ends.get('d')?.resolve();
-  ends.get('f')?.resolve();
+  assert.equal(await finish('d'), '-d');
+  await finish('f');
+  await work;
+});
+
+test('one step that mostly waits runs beside two that work, and none beside one that asks for the machine', async () => {
+  const { finish, work } = startInTurns('abcwxCdy');
+  assert.equal(await finish('b'), '+a +b +w -b +c');
+  assert.equal(await finish('w'), '-w +x');
+  assert.equal(await finish('a'), '-a');
+  assert.equal(await finish('c'), '-c');
+  assert.equal(await finish('x'), '-x +C');
+  assert.equal(await finish('C'), '-C +d +y');
+  await finish('d');
+  await finish('y');
   await work;
 });
 
 test('no step is started once the run is over', async () => {
   const started: string[] = [];
-  const steps = ['a', 'b', 'c'].map((name) => ({ name, alone: true }));
+  const steps = ['a', 'b', 'c'].map((name) => ({ name, alone: true, waits: false }));
   await inTurns(
     steps,
     () => started.length === 2,
@@ -157,10 +177,10 @@ test('no step is started once the run is over', async () => {
   assert.deepEqual(started, ['a', 'b']);
 });
 
-test('every step that asks for the machine is there', () => {
+test('every step that asks for the machine, or is told to wait, is there', () => {
   const names = listSteps(rootFolder).map(({ name }) => name);
   assert.deepEqual(
-    aloneNames.filter((name) => !names.includes(name)),
+    [...aloneNames, ...waitingNames].filter((name) => !names.includes(name)),
     [],
   );
 });
