@@ -387,7 +387,7 @@ test('a deny that says the same as an allow wins over it', () => {
 
 test('no host, port or path makes a decision fail', () => {
   // Not fast-check's unit `binary`: before its first string it looks at every character there is, for 1.5 s.
-  const unit = fc.integer({ min: 0, max: 0x10_ffff }).map((point) => String.fromCodePoint(point));
+  const unit = fc.oneof(fc.nat(0x7f), fc.nat(0x10_ffff)).map((point) => String.fromCodePoint(point));
   const list = compileAccessList(['allow *.corp:*/a', 'deny 10.0.0.0/8:*', 'allow [::]:1'].map(rule));
   fc.assert(
     fc.property(fc.string({ unit }), fc.integer(), fc.string({ unit }), (host, port, path) => {

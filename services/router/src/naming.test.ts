@@ -17,8 +17,10 @@ test('a name becomes a DNS label', () => {
 });
 
 test('a default host is a host name whatever the name is', () => {
+  // Not fast-check's unit `binary`: before its first string it looks at every character there is, for 1.5 s.
+  const unit = fc.oneof(fc.nat(0x7f), fc.nat(0x10_ffff)).map((point) => String.fromCodePoint(point));
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (name) => {
+    fc.property(fc.string({ unit, maxLength: 200 }), (name) => {
       fc.pre(dnsLabel(name) !== '');
       const [label = ''] = defaultHost(name, 'abcdefghijk', 'p.example').split('.');
       assert.match(label, /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
