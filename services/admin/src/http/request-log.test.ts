@@ -52,8 +52,9 @@ test('the log says from where a call came, also where its caller did not wait fo
   caller.write(`GET /api/v1/health HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${testKeys.viewer}\r\n\r\n`);
   await taken.promise;
   caller.destroy();
-  const { address, actor, path, status, msg } = await logged.promise;
+  const { address, actor, actorName, path, status, msg } = await logged.promise;
   assert.deepEqual([address, path, status], ['127.0.0.1', '/api/v1/health', 200]);
   assert.equal(typeof actor, 'string');
+  assert.equal(actorName, testKeys.viewer);
   assert.equal(msg, 'answered, and the caller had gone');
 });

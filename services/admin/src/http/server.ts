@@ -179,6 +179,8 @@ function tellRequest(request: FastifyRequest, reply: FastifyReply, metrics: Admi
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
       address: request.address,
       actor: request.apiKey?.id ?? null,
+      // A key that is deleted later has its name nowhere else.
+      actorName: request.apiKey?.name ?? null,
       ...(made === undefined ? {} : { made }),
     },
     reply.raw.writableFinished ? 'answered' : 'answered, and the caller had gone',
