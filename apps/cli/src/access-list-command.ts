@@ -28,7 +28,14 @@ const ShownAccessList = Type.Object({ revision: Type.Integer(), rules: Type.Arra
 export function accessListCommands({ parent, api, print, printOne }: AccessListParts): Command[] {
   const printRules = (list: unknown): void => {
     const { rules } = shaped(ShownAccessList, list);
-    const columns = { action: 'action', host: 'host', port: 'port', path: 'path' };
+    const columns = {
+      action: 'action',
+      host: 'host',
+      port: 'port',
+      path: 'path',
+      since: 'createdAt',
+      by: 'createdBy.name',
+    };
     print(list, rules.length === 0 ? 'no rules: everything is denied' : tableOf(rules, columns));
   };
   const group = new Command('access-list')
@@ -36,7 +43,9 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     .description('what may be reached through a gateway; the rest is denied');
   group
     .command('show')
-    .description('its rules, as they were given; whatever their order, the most specific one decides')
+    .description(
+      'its rules, as they were given, since when and by whose API key; whatever their order, the most specific one decides',
+    )
     .argument('<gateway>', "the gateway's ID")
     .action(async (gateway: string) => printRules(await api().call('GET', rulesPath(gateway))));
   const set = group
@@ -63,7 +72,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
       printRules(await addRules(api(), rulesPath(gateway), parseAddedRules(given))),
     );
   const explain = new Command('explain')
-    .description('which rule decides on a resource, and at which end')
+    .description('which rule decides on a resource, at which end, and who put it there when')
     .argument('<gateway>', "the gateway's ID")
     .argument('<host:port[/path]>', 'the resource')
     .action(async (gateway: string, target: string) =>

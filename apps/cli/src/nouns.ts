@@ -122,7 +122,14 @@ export const nouns: readonly Noun[] = [
     item: 'token',
     within: ['gateway'],
     path: (gateway) => `/gateways/${gateway}/tokens`,
-    columns: { id: 'id', note: 'note', expires: 'expiresAt', expired: 'expired', created: 'createdAt' },
+    columns: {
+      id: 'id',
+      note: 'note',
+      expires: 'expiresAt',
+      expired: 'expired',
+      created: 'createdAt',
+      by: 'createdBy.name',
+    },
     verbs: ['list', 'show', 'create', 'delete'],
     create: [
       {

@@ -4,8 +4,8 @@
  * `ACL_RULES_INVALID` (400, with the faults), `ACL_REVISION_STALE` (412), `ACL_LIMIT` (409).
  */
 import { Type, type Static } from 'typebox';
-import { AccessDecision, AccessRule, SourceRule, SourceRuleInput } from './access.ts';
-import { expectedRevision, objectProperties } from './object.ts';
+import { AccessDecision, AccessRule, RuleOrigin, SourceRule, SourceRuleInput } from './access.ts';
+import { byProperty, expectedRevision, objectProperties } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** What `PUT …/access-list` takes. */
@@ -15,8 +15,15 @@ export const AccessListInput = Type.Object(
 );
 export type AccessListInput = Static<typeof AccessListInput>;
 
+/** Of each rule, in their order; acl of the version before says nothing of them. */
+const originsProperty = { origins: Type.Optional(Type.Array(RuleOrigin)) };
+
 /** A gateway's access list; its `id` is the gateway's. */
-export const AccessList = Type.Object({ ...objectProperties, rules: Type.Array(AccessRule) });
+export const AccessList = Type.Object({
+  ...objectProperties,
+  rules: Type.Array(AccessRule),
+  ...originsProperty,
+});
 export type AccessList = Static<typeof AccessList>;
 
 /** The access list of a gateway; empty until one is put. */
@@ -28,7 +35,12 @@ export const getAccessList = defineQuestion(
 /** Replaces it. Streams that it no longer allows are reset. */
 export const putAccessList = defineQuestion(
   'acl.access-list.put',
-  Type.Object({ gatewayId: Type.String(), input: AccessListInput, revision: expectedRevision }),
+  Type.Object({
+    gatewayId: Type.String(),
+    input: AccessListInput,
+    revision: expectedRevision,
+    ...byProperty,
+  }),
   AccessList,
 );
 
@@ -77,6 +89,7 @@ export const SourceRules = Type.Object({
   gatewayId: Type.String(),
   restricted: Type.Boolean(),
   rules: Type.Array(SourceRule),
+  ...originsProperty,
 });
 export type SourceRules = Static<typeof SourceRules>;
 
@@ -87,12 +100,12 @@ export const getSourceRules = defineQuestion('acl.source-rules.get', Type.Object
 /** Replaces them. */
 export const putSourceRules = defineQuestion(
   'acl.source-rules.put',
-  Type.Object({ ...front, input: SourceRulesInput, revision: expectedRevision }),
+  Type.Object({ ...front, input: SourceRulesInput, revision: expectedRevision, ...byProperty }),
   SourceRules,
 );
 /** Adds one, in place of the one with the same `app`; whether the front is restricted stays as it is. */
 export const addSourceRule = defineQuestion(
   'acl.source-rules.add',
-  Type.Object({ ...front, rule: SourceRuleInput, revision: expectedRevision }),
+  Type.Object({ ...front, rule: SourceRuleInput, revision: expectedRevision, ...byProperty }),
   SourceRules,
 );

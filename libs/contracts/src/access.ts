@@ -1,6 +1,6 @@
 /** Access lists and source rules as they are stored, sent and shown. `libs/access` decides on them. */
 import { Type, type Static } from 'typebox';
-import { lineOf } from './object.ts';
+import { createdByProperty, lineOf } from './object.ts';
 
 /** One rule of an access list: `{action, host, port, path?}` as in the admin API. */
 export const AccessRule = Type.Object(
@@ -20,6 +20,15 @@ export const AccessRule = Type.Object(
   { additionalProperties: false },
 );
 export type AccessRule = Static<typeof AccessRule>;
+
+/** Since when a rule is in its list, and by whom. It keeps both while other rules of the list change. */
+export const RuleOrigin = Type.Object({
+  createdAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'since when the rule is in the list; null where that is not known',
+  }),
+  ...createdByProperty,
+});
+export type RuleOrigin = Static<typeof RuleOrigin>;
 
 /** Which rule decided, at which end, and why; the same three wherever access is explained. */
 export const AccessDecision = Type.Object({

@@ -5,7 +5,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { Done, SecretHash, lineOf, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import {
+  Done,
+  SecretHash,
+  byProperty,
+  createdByProperty,
+  lineOf,
+  objectProperties,
+  pageOf,
+  pageRequestProperties,
+} from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** The longest text of a key; a longer one is refused unread. */
@@ -30,7 +39,13 @@ export const ApiKeyInput = Type.Object(
 export type ApiKeyInput = Static<typeof ApiKeyInput>;
 
 /** A key as it is listed. */
-export const ApiKey = Type.Object({ ...objectProperties, name, role: Role, gateways });
+export const ApiKey = Type.Object({
+  ...objectProperties,
+  name,
+  role: Role,
+  gateways,
+  createdBy: Type.Optional(createdByProperty.createdBy),
+});
 export type ApiKey = Static<typeof ApiKey>;
 
 /** The one answer that has the key. */
@@ -50,7 +65,7 @@ export function newApiKey(): string {
 /** Makes a key. Who asks has made its text (`newApiKey`) and sends the hash, so the text crosses nothing. */
 export const createApiKey = defineQuestion(
   'acl.api-keys.create',
-  Type.Object({ input: ApiKeyInput, hash: SecretHash }),
+  Type.Object({ input: ApiKeyInput, hash: SecretHash, ...byProperty }),
   ApiKey,
 );
 /** All keys. */

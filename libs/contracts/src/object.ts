@@ -41,6 +41,20 @@ export type MergePatch = Static<typeof MergePatch>;
 /** The revision that a change expects; a stale one is refused with 412. */
 export const expectedRevision = Type.Optional(Type.Integer({ minimum: 0, description: 'from If-Match' }));
 
+/** Whose API key asked for a change; with the name that it had, since it may be deleted later. */
+export const Actor = Type.Object({ id: Type.String(), name: Type.String() });
+export type Actor = Static<typeof Actor>;
+
+/** Who made an object; null where that is not known, as of one from before this was kept. */
+export const createdByProperty = {
+  createdBy: Type.Union([Actor, Type.Null()], {
+    description: 'the API key that made it, with the name that it had; null where that is not known',
+  }),
+};
+
+/** Who asks for a change; left out by an admin of the version before. */
+export const byProperty = { by: Type.Optional(Actor) };
+
 /** The answer to a question that only has to be done. */
 export const Done = Type.Object({});
 

@@ -4,7 +4,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { Done, SecretHash, lineOf, objectProperties, pageOf, pageRequestProperties } from './object.ts';
+import {
+  Done,
+  SecretHash,
+  byProperty,
+  createdByProperty,
+  lineOf,
+  objectProperties,
+  pageOf,
+  pageRequestProperties,
+} from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /** What a token is made from. */
@@ -26,6 +35,7 @@ export const Token = Type.Object({
   note: Type.String(),
   expiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
   expired: Type.Boolean(),
+  createdBy: Type.Optional(createdByProperty.createdBy),
 });
 export type Token = Static<typeof Token>;
 
@@ -44,7 +54,7 @@ export function newToken(): string {
  */
 export const createToken = defineQuestion(
   'acl.tokens.create',
-  Type.Object({ gatewayId: Type.String(), input: TokenInput, hash: SecretHash }),
+  Type.Object({ gatewayId: Type.String(), input: TokenInput, hash: SecretHash, ...byProperty }),
   Token,
 );
 /** The tokens of a gateway that have not been revoked. */

@@ -10,9 +10,11 @@ import {
   type AccessList as CompiledList,
   type AccessTarget,
 } from '@postern/access';
-import type { AccessDecision, AccessList, AccessListInput, AccessRule } from '@postern/contracts';
+import type { AccessDecision, AccessList, AccessListInput, AccessRule, RuleOrigin } from '@postern/contracts';
+import type { AccessListDocument } from './document.ts';
 import { gatewayUnknown, revisionStale, rulesInvalid } from './errors.ts';
-import type { Journal } from './journal.ts';
+import type { ChangeOf, Journal } from './journal.ts';
+import { originsAfter, originsOf } from './origins.ts';
 import type { Policies } from './policies.ts';
 
 /** The own lists of a gateway's connected clients; null for a client that has none. */
@@ -35,14 +37,14 @@ export class AccessLists {
     await this.#policies.find(gatewayId, 404);
     const found = await this.#journal.documents.accessLists.get(gatewayId);
     if (found === null) throw gatewayUnknown(gatewayId, 404);
-    return found;
+    return show(found);
   }
 
   /** Replaces it. */
-  async put(gatewayId: string, input: AccessListInput, revision?: number): Promise<AccessList> {
+  async put(gatewayId: string, input: AccessListInput, { revision, by }: ChangeOf = {}): Promise<AccessList> {
     await this.#policies.find(gatewayId, 404);
     const rules = normalized(input.rules);
-    return this.#journal.change(async (draft) => {
+    const document = await this.#journal.change(async (draft) => {
       const found = await draft.accessLists.get(gatewayId);
       if (found === null) throw gatewayUnknown(gatewayId, 404);
       if (revision !== undefined && revision !== found.revision) {
@@ -50,17 +52,20 @@ export class AccessLists {
       }
       draft.touch(gatewayId);
       draft.tell({ kind: 'access-list', action: 'updated', id: gatewayId, gatewayId });
-      return draft.accessLists.replace({ ...found, rules, modifiedAt: this.#journal.time() });
+      const at = this.#journal.time();
+      const origins = originsAfter(found, rules, { at, by });
+      return draft.accessLists.replace({ ...found, rules, origins, modifiedAt: at });
     });
+    return show(document);
   }
 
   /** Which rule decides on each target, at which end. A client's own list counts when no connected client allows the target. */
   async explain(gatewayId: string, targets: readonly AccessTarget[]): Promise<AccessDecision[]> {
-    const { rules } = await this.get(gatewayId);
+    const { rules, origins = [] } = await this.get(gatewayId);
     const list = compileAccessList(rules);
     const own = this.#ownLists(gatewayId).map(compiledOrNull);
     return targets.map((target) => {
-      const decision = explainOne(list, own, target);
+      const decision = withOrigin(explainOne(list, own, target), origins);
       if (decision.allowed || target.path !== undefined || target.somePath === true) return decision;
       const some = explainOne(list, own, { ...target, somePath: true });
       return some.allowed
@@ -85,6 +90,20 @@ function explainOne(
     ...plain,
     reason: `${plain.reason}; ${denied.length} of ${own.length} clients deny it by their own list`,
   };
+}
+
+function show(document: AccessListDocument): AccessList {
+  return { ...document, origins: originsOf(document) };
+}
+
+/** Says of the rule that decides since when it is there, and by whom. */
+function withOrigin(decision: AccessDecision, origins: readonly RuleOrigin[]): AccessDecision {
+  if (decision.rule?.list !== 'gateway') return decision;
+  const { createdAt = null, createdBy = null } = origins[decision.rule.index] ?? {};
+  if (createdAt === null || createdBy === null) return decision;
+  const { id, name } = createdBy;
+  const origin = `this rule is in the list since ${createdAt}, by the API key "${name}" (${id})`;
+  return { ...decision, reason: `${decision.reason}; ${origin}` };
 }
 
 /** A client's own list is what it sent: where it cannot be read here, it is taken for one that allows nothing. */

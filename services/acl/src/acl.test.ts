@@ -323,6 +323,61 @@ test('explain names the rule that decides, for each target', async (t) => {
   );
 });
 
+test('a rule says since when it is in its list and by whose key, over edits and a restore, and explain says it too', async (t) => {
+  const { bus, clock } = await setUp(t);
+  const gatewayId = 'plant';
+  const first = { action: 'allow' as const, host: '10.0.0.5', port: '5432' };
+  const second = { action: 'allow' as const, host: '10.0.0.6', port: '443' };
+  const [ann, bob] = [
+    { id: 'a', name: 'Ann' },
+    { id: 'b', name: 'Bob' },
+  ];
+  const createdAt = new Date(clock.now).toISOString();
+  await ask(bus, putAccessList, { gatewayId, input: { rules: [first] }, by: ann });
+  clock.now += dayMs;
+  const put = await ask(bus, putAccessList, { gatewayId, input: { rules: [second, first] }, by: bob });
+  const origins = [
+    { createdAt: new Date(clock.now).toISOString(), createdBy: bob },
+    { createdAt, createdBy: ann },
+  ];
+  assert.deepEqual([put.rules, put.origins], [[second, first], origins]);
+  // What nodes and clients are sent stays as it was.
+  assert.deepEqual((await policyOf(bus, gatewayId))?.accessList, [second, first]);
+  const targets = [{ host: '10.0.0.5', port: 5432 }];
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  assert.equal(
+    decisions[0]?.reason,
+    `the gateway's access list: allowed by "allow 10.0.0.5:5432"; this rule is in the list since ${createdAt}, by the API key "Ann" (a)`,
+  );
+  const other = await setUp(t);
+  await ask(other.bus, putAccessList, { gatewayId, input: { rules: [] } });
+  await ask(other.bus, putAccessList, { gatewayId, input: { rules: [] } });
+  await ask(other.bus, putAccessList, { gatewayId, input: { rules: [] } });
+  await restore(bus, other.bus);
+  assert.deepEqual((await ask(other.bus, getAccessList, { gatewayId })).origins, origins);
+});
+
+test('a source rule, a token and an API key say by whose key they were made', async (t) => {
+  const { bus, clock, router } = await setUp(t);
+  router.destinations.add('db');
+  const front = { gatewayId: 'plant', destinationId: 'db' };
+  const by = { id: 'a', name: 'Ann' };
+  const hash = secretHash('x');
+  const origin = { createdAt: new Date(clock.now).toISOString(), createdBy: by };
+  await ask(bus, addSourceRule, { ...front, rule: { source: '1.1.1.1', app: 'a' }, by });
+  clock.now += dayMs;
+  await ask(bus, addSourceRule, { ...front, rule: { source: '2.2.2.2' } });
+  assert.deepEqual((await ask(bus, getSourceRules, front)).origins, [
+    origin,
+    { createdAt: new Date(clock.now).toISOString(), createdBy: null },
+  ]);
+  const { id } = await ask(bus, createToken, { gatewayId: 'plant', input: {}, hash, by });
+  assert.deepEqual((await ask(bus, getToken, { gatewayId: 'plant', id })).createdBy, by);
+  const { id: keyId } = await ask(bus, createApiKey, { input: { name: 'k', role: 'viewer' }, hash, by });
+  const { items } = await ask(bus, listApiKeys, {});
+  assert.deepEqual(items.find((key) => key.id === keyId)?.createdBy, by);
+});
+
 test('explain says of a target whose paths are judged one by one whether any may be reached', async (t) => {
   const { bus } = await setUp(t);
   const gatewayId = 'plant';

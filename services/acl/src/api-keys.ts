@@ -3,7 +3,7 @@
  * The first key comes from a setting, is an owner's for as long as it is set, and is never stored.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { secretHash, type ApiKey, type ApiKeyInput } from '@postern/contracts';
+import { secretHash, type Actor, type ApiKey, type ApiKeyInput } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
 import { newId } from '@postern/store';
 import type { ApiKeyDocument } from './document.ts';
@@ -34,7 +34,7 @@ export class ApiKeys {
   }
 
   /** Makes one, of which only the hash ever comes here. */
-  async create({ name, role, gateways = null }: ApiKeyInput, hash: string): Promise<ApiKey> {
+  async create({ name, role, gateways = null }: ApiKeyInput, hash: string, by?: Actor): Promise<ApiKey> {
     for (const gatewayId of gateways ?? []) await this.#policies.find(gatewayId, 404);
     const document = await this.#journal.change(async (draft) => {
       if ((await draft.apiKeys.count()) >= this.#apiKeysMax) throw limitReached('API keys', this.#apiKeysMax);
@@ -48,6 +48,7 @@ export class ApiKeys {
         role,
         gateways,
         hash,
+        createdBy: by ?? null,
       };
       draft.tell({ kind: 'api-key', action: 'created', id: made.id, gatewayId: null });
       return draft.apiKeys.insert(made);
@@ -96,8 +97,9 @@ function firstKey(key: string, at: string): ApiKeyDocument {
   return { id: firstKeyId, ...dated, name, role: 'owner', gateways: null, hash: secretHash(key) };
 }
 
-function show({ id, revision, createdAt, modifiedAt, name, role, gateways }: ApiKeyDocument): ApiKey {
-  return { id, revision, createdAt, modifiedAt, name, role, gateways };
+function show(document: ApiKeyDocument): ApiKey {
+  const { id, revision, createdAt, modifiedAt, name, role, gateways, createdBy = null } = document;
+  return { id, revision, createdAt, modifiedAt, name, role, gateways, createdBy };
 }
 
 function sameHash(a: string, b: string): boolean {

@@ -1,6 +1,6 @@
 /** What acl has backed up: all but the keys of tickets, which are of this platform's own starts. */
 import type { BackupSource } from '@postern/backup';
-import { AccessRule, Role, SecretHash, SourceRule } from '@postern/contracts';
+import { AccessRule, Actor, Role, RuleOrigin, SecretHash, SourceRule } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
 import type { StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
@@ -9,26 +9,33 @@ import { restoredPolicy } from './policies.ts';
 
 type Kept = Exclude<keyof Documents, 'ticketKeys'>;
 
+/** What documents of the version before do not have. */
+const origins = Type.Optional(Type.Object({ listModifiedAt: Type.String(), rules: Type.Array(RuleOrigin) }));
+const createdBy = Type.Optional(Type.Union([Actor, Type.Null()]));
+
 /** The least that a document has. */
 const schemas: Record<Kept, TSchema> = {
   policies: Type.Object({ name: Type.String(), enabled: Type.Boolean(), requireToken: Type.Boolean() }),
-  accessLists: Type.Object({ rules: Type.Array(AccessRule) }),
+  accessLists: Type.Object({ rules: Type.Array(AccessRule), origins }),
   sourceRules: Type.Object({
     gatewayId: Type.String(),
     restricted: Type.Boolean(),
     rules: Type.Array(SourceRule),
+    origins,
   }),
   tokens: Type.Object({
     gatewayId: Type.String(),
     hash: SecretHash,
     expiresAt: Type.Union([Type.String(), Type.Null()]),
     revoked: Type.Boolean(),
+    createdBy,
   }),
   apiKeys: Type.Object({
     name: Type.String(),
     role: Role,
     gateways: Type.Union([Type.Array(Type.String()), Type.Null()]),
     hash: SecretHash,
+    createdBy,
   }),
 };
 

@@ -1,6 +1,7 @@
 /** The documents that acl owns, and their collections. Secrets are in none of them: only their hashes. */
-import type { AccessRule, Role, SourceRule } from '@postern/contracts';
+import type { AccessRule, Actor, Role, SourceRule } from '@postern/contracts';
 import { type Collection, type MigrationWatch, type Store, migrate } from '@postern/store';
+import type { StoredOrigins } from './origins.ts';
 
 interface Dated {
   id: string;
@@ -21,6 +22,7 @@ export interface PolicyDocument extends Dated {
 /** A gateway's access list; its ID is the gateway's. There is one for each policy. */
 export interface AccessListDocument extends Dated {
   rules: AccessRule[];
+  origins?: StoredOrigins;
 }
 
 /** The source rules of a front; their ID is the destination's. */
@@ -28,6 +30,7 @@ export interface SourceRulesDocument extends Dated {
   gatewayId: string;
   restricted: boolean;
   rules: SourceRule[];
+  origins?: StoredOrigins;
 }
 
 /** A security token. `revoked` is there to be filtered by; `revokedAt` says when. */
@@ -38,6 +41,7 @@ export interface TokenDocument extends Dated {
   expiresAt: string | null;
   revoked: boolean;
   revokedAt: string | null;
+  createdBy?: Actor | null;
 }
 
 /** The public half of a key that tickets were signed with; its ID is the `kid`. */
@@ -54,6 +58,7 @@ export interface ApiKeyDocument extends Dated {
   role: Role;
   gateways: string[] | null;
   hash: string;
+  createdBy?: Actor | null;
 }
 
 /** acl's collections. */

@@ -8,7 +8,7 @@
  * does not undo it. Within a process they take turns.
  */
 import type { Bus } from '@postern/bus';
-import { aclChanged, announce, type Change } from '@postern/contracts';
+import { aclChanged, announce, type Actor, type Change } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
 import { TurnQueue, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
@@ -19,6 +19,12 @@ export interface Draft extends Omit<Documents, 'ticketKeys'> {
   touch(gatewayId: string): void;
   /** To be told once the change is done. */
   tell(change: Omit<Change, 'at'>): void;
+}
+
+/** Of which revision a change is to be made, undefined where any will do, and who asks for it. */
+export interface ChangeOf {
+  revision?: number | undefined;
+  by?: Actor | undefined;
 }
 
 /** Runs changes. */

@@ -15,7 +15,8 @@ import {
 } from '@postern/contracts';
 import { every, type SourceRulesDocument } from './document.ts';
 import { destinationUnknown, limitReached, revisionStale, rulesInvalid } from './errors.ts';
-import type { Draft, Journal } from './journal.ts';
+import type { ChangeOf, Draft, Journal } from './journal.ts';
+import { originsAfter, originsOf } from './origins.ts';
 
 const gatewayBytesMax = 256 * 1024;
 
@@ -39,19 +40,22 @@ export class SourceRules {
   async get(front: FrontOf): Promise<ShownRules> {
     const destination = await this.#find(front);
     const found = await this.#journal.documents.sourceRules.get(front.destinationId);
-    return found ?? none(destination);
+    return show(found ?? none(destination));
   }
 
   /** Replaces them. */
-  async put(front: FrontOf, input: SourceRulesInput, revision?: number): Promise<ShownRules> {
+  async put(front: FrontOf, input: SourceRulesInput, of: ChangeOf = {}): Promise<ShownRules> {
     const { restricted, rules = [] } = input;
-    return this.#change(front, () => ({ restricted, rules: replaceSourceRules(rules) }), revision);
+    return this.#change(front, () => ({ restricted, rules: replaceSourceRules(rules) }), of);
   }
 
   /** Adds one, in place of the one with the same `app`. */
-  async add(front: FrontOf, rule: SourceRule, revision?: number): Promise<ShownRules> {
-    const edit = ({ restricted, rules }: ShownRules) => ({ restricted, rules: addSourceRule(rules, rule) });
-    return this.#change(front, edit, revision);
+  async add(front: FrontOf, rule: SourceRule, of: ChangeOf = {}): Promise<ShownRules> {
+    const edit = ({ restricted, rules }: SourceRulesDocument) => ({
+      restricted,
+      rules: addSourceRule(rules, rule),
+    });
+    return this.#change(front, edit, of);
   }
 
   /** Drops those of a destination, once the router has said that it was deleted; says whether it did. */
@@ -64,11 +68,7 @@ export class SourceRules {
     return true;
   }
 
-  async #change(
-    front: FrontOf,
-    edit: (now: ShownRules) => Pick<ShownRules, 'restricted' | 'rules'>,
-    revision: number | undefined,
-  ): Promise<ShownRules> {
+  async #change(front: FrontOf, edit: Edit, { revision, by }: ChangeOf): Promise<ShownRules> {
     const destination = await this.#find(front);
     const changed = await this.#journal.change(async (draft) => {
       const found = await draft.sourceRules.get(front.destinationId);
@@ -77,7 +77,14 @@ export class SourceRules {
       if (revision !== undefined && revision !== now.revision)
         throw revisionStale('the list of source rules', revision, now.revision);
       const edited = tryEdit(edit, now);
-      const next = { ...(found ?? { ...none(destination), createdAt: at }), ...edited, modifiedAt: at };
+      const origins = originsAfter(now, edited.rules, { at, by });
+      const next = {
+        ...now,
+        ...(found === null ? { createdAt: at } : {}),
+        ...edited,
+        origins,
+        modifiedAt: at,
+      };
       await checkBytes(draft, next);
       draft.touch(front.gatewayId);
       const [action, kind] = [found === null ? 'created' : 'updated', 'source-rules'] as const;
@@ -88,7 +95,7 @@ export class SourceRules {
     });
     // Deleted since it was found, it may have been dropped before it had any.
     if (changed.revision === 1 && (await this.drop(front))) throw destinationUnknown(front.destinationId);
-    return changed;
+    return show(changed);
   }
 
   /** That the router does not find it is not enough: it may be on another database. */
@@ -115,15 +122,19 @@ function isNotFound(error: unknown): error is ServiceError {
   return error instanceof ServiceError && error.code === 'ROUTER_DESTINATION_NOT_FOUND';
 }
 
-function tryEdit(
-  edit: (now: ShownRules) => Pick<ShownRules, 'restricted' | 'rules'>,
-  now: ShownRules,
-): Pick<ShownRules, 'restricted' | 'rules'> {
+type Edited = Pick<SourceRulesDocument, 'restricted' | 'rules'>;
+type Edit = (now: SourceRulesDocument) => Edited;
+
+function tryEdit(edit: Edit, now: SourceRulesDocument): Edited {
   try {
     return edit(now);
   } catch (error) {
     throw rulesInvalid(error);
   }
+}
+
+function show(document: SourceRulesDocument): ShownRules {
+  return { ...document, origins: originsOf(document) };
 }
 
 function none({ id, gatewayId, createdAt }: Destination): SourceRulesDocument {

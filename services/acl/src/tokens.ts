@@ -4,7 +4,7 @@
  * the old one is revoked. A revoked or expired one is remembered for a while, so that a refusal can say which.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { Token, TokenInput } from '@postern/contracts';
+import type { Actor, Token, TokenInput } from '@postern/contracts';
 import { newId } from '@postern/store';
 import { every, type TokenDocument } from './document.ts';
 import {
@@ -37,7 +37,7 @@ export class Tokens {
   }
 
   /** Makes one, of which only the hash ever comes here. */
-  async create(gatewayId: string, input: TokenInput, hash: string): Promise<Token> {
+  async create(gatewayId: string, input: TokenInput, hash: string, by?: Actor): Promise<Token> {
     await this.#policies.find(gatewayId, 404);
     const { expiresInDays = expiresInDaysDefault, note = '' } = input;
     const document = await this.#journal.change(async (draft) => {
@@ -60,6 +60,7 @@ export class Tokens {
         expiresAt: expiresInDays === 0 ? null : new Date(now + expiresInDays * dayMs).toISOString(),
         revoked: false,
         revokedAt: null,
+        createdBy: by ?? null,
       };
       draft.tell({ kind: 'token', action: 'created', id: made.id, gatewayId });
       return draft.tokens.insert(made);
@@ -136,7 +137,7 @@ export class Tokens {
   }
 
   #show(document: TokenDocument): Token {
-    const { id, revision, createdAt, modifiedAt, gatewayId, note, expiresAt } = document;
+    const { id, revision, createdAt, modifiedAt, gatewayId, note, expiresAt, createdBy = null } = document;
     return {
       id,
       revision,
@@ -146,6 +147,7 @@ export class Tokens {
       note,
       expiresAt,
       expired: this.#expired(document),
+      createdBy,
     };
   }
 }

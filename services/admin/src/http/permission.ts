@@ -9,7 +9,7 @@
  *
  * A key that is for certain gateways gets the same answer for every other ID, whether such a gateway exists or not.
  */
-import type { ApiKey, Role } from '@postern/contracts';
+import type { Actor, ApiKey, Role } from '@postern/contracts';
 import { adminError } from '../errors.ts';
 
 /** What a route asks of the key that calls it. */
@@ -90,6 +90,11 @@ const rank: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, owner: 2 
 /** What an owner must be told of the key, where a body may name what belongs to no gateway. */
 export function keyReach({ gateways }: ApiKey): { keyGateways?: string[] } {
   return gateways === null ? {} : { keyGateways: gateways };
+}
+
+/** What an owner is told of the key, to say later who asked. */
+export function actorOf({ id, name }: ApiKey): { by: Actor } {
+  return { by: { id, name } };
 }
 
 /** Throws `ADMIN_ROLE_DENIED` or `ADMIN_GATEWAY_DENIED` unless the key may call the route. */

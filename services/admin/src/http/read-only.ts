@@ -9,9 +9,9 @@ import { adminError } from '../errors.ts';
 import type { Call } from './endpoint.ts';
 import { expectedRevision, staleRevision } from './entity-tag.ts';
 
-type Plain = TSchema & { properties?: Record<string, Plain> };
+type Plain = TSchema & { properties?: Record<string, Plain>; items?: Plain };
 
-/** True for a field that is not set; for one that is, those below it. */
+/** True for a field that is not set; for one that is, those below it, or in each of its items. */
 interface Fields {
   readonly [name: string]: true | Fields;
 }
@@ -63,12 +63,13 @@ function demandSame(body: unknown, now: unknown, paths: readonly (readonly strin
 }
 
 function shownOnly(body: Plain, shown: Plain): Fields {
+  if (body.properties === undefined) return {};
   const fields: Record<string, true | Fields> = {};
   for (const [name, part] of Object.entries(shown.properties ?? {})) {
-    const taken = body.properties?.[name];
+    const taken = body.properties[name];
     if (taken === undefined) fields[name] = true;
-    else if (taken.properties !== undefined) {
-      const below = shownOnly(taken, part);
+    else {
+      const below = shownOnly(taken.items ?? taken, part.items ?? part);
       if (Object.keys(below).length > 0) fields[name] = below;
     }
   }
@@ -76,6 +77,7 @@ function shownOnly(body: Plain, shown: Plain): Fields {
 }
 
 function withFields(schema: Plain, fields: Fields): Plain {
+  if (schema.items !== undefined) return { ...schema, items: withFields(schema.items, fields) };
   const properties: Record<string, Plain> = { ...schema.properties };
   for (const [name, below] of Object.entries(fields)) {
     if (below === true) properties[name] = name === 'revision' ? revision : anything;
@@ -85,6 +87,7 @@ function withFields(schema: Plain, fields: Fields): Plain {
 }
 
 function without(body: unknown, fields: Fields): unknown {
+  if (Array.isArray(body)) return body.map((item) => without(item, fields));
   if (!isObject(body)) return body;
   const kept = Object.entries(body).filter(([name]) => fields[name] !== true);
   return Object.fromEntries(

@@ -235,6 +235,24 @@ describe('a body', () => {
     );
   });
 
+  it('of a list of rules may have what is shown of each rule: since when it is there, and by whose key', async () => {
+    const { id } = await makeGateway();
+    const path = `/gateways/${id}/access-list`;
+    const rule = { action: 'allow', host: '10.0.0.5', port: '5432' };
+    type List = { revision: number; rules: { createdAt: string; createdBy: { name: string } }[] };
+    const put = await send('PUT', path, { payload: { rules: [rule] }, key: testKeys.operator });
+    const [shown] = put.json<List>().rules;
+    assert.deepEqual(shown, { ...rule, createdAt: shown?.createdAt, createdBy: shown?.createdBy });
+    assert.deepEqual([Date.parse(shown.createdAt) > 0, shown.createdBy.name], [true, testKeys.operator]);
+    const again = await send('PUT', path, { payload: put.json<List>() });
+    assert.deepEqual([again.statusCode, again.json<List>().rules.length], [200, 1]);
+    const wrong = await send('PUT', path, { payload: { rules: [{ ...shown, author: 'me' }] } });
+    assert.deepEqual(
+      problem(wrong).errors?.map((error) => error.path),
+      ['/rules/0/author'],
+    );
+  });
+
   it('that is no JSON, or has __proto__ in it, is refused', async () => {
     for (const payload of ['{', '', '{"__proto__":{"x":1},"name":"x"}', 'null', '[]']) {
       const answer = await send('POST', '/gateways', {

@@ -4,6 +4,7 @@ import {
   AccessDecision,
   AccessList,
   AccessListInput,
+  AccessRule,
   AccessTarget,
   ask,
   explainAccess,
@@ -12,10 +13,13 @@ import {
 } from '@postern/contracts';
 import { askToChange } from '../change.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { actorOf } from '../http/permission.ts';
 import { returnableBody, takeChange } from '../http/read-only.ts';
 import { answerOf, bodyOf, param } from '../http/shape.ts';
+import { shownRules, withOrigins } from './rule-origin.ts';
 
-const AccessListAnswer = answerOf('AccessList', AccessList.properties);
+const { origins: _origins, ...listProperties } = AccessList.properties;
+const AccessListAnswer = answerOf('AccessList', { ...listProperties, rules: shownRules(AccessRule) });
 const NewAccessList = returnableBody(bodyOf('NewAccessList', AccessListInput.properties), AccessListAnswer);
 const tag = 'Access lists';
 const path = '/gateways/:gatewayId/access-list';
@@ -34,7 +38,7 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
       answer: AccessListAnswer,
       handle: async (call) => {
         const list = await read(param(call, 'gatewayId'));
-        return { body: list, revision: list.revision };
+        return { body: withOrigins(list), revision: list.revision };
       },
     }),
     endpoint({
@@ -54,8 +58,9 @@ export function accessListEndpoints(bus: Bus): Endpoint[] {
         const gatewayId = param(call, 'gatewayId');
         const current = () => read(gatewayId);
         const { body, revision } = await takeChange(call, NewAccessList.fields, current);
-        const list = await askToChange(bus, putAccessList, { gatewayId, input: body }, { revision, current });
-        return { body: list, revision: list.revision };
+        const change = { gatewayId, input: body, ...actorOf(call.actor) };
+        const list = await askToChange(bus, putAccessList, change, { revision, current });
+        return { body: withOrigins(list), revision: list.revision };
       },
     }),
     endpoint({

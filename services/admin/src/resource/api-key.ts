@@ -15,6 +15,7 @@ import {
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { demandRevision } from '../http/entity-tag.ts';
+import { actorOf } from '../http/permission.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { answerOf, bodyOf, param } from '../http/shape.ts';
 
@@ -45,9 +46,10 @@ export function apiKeyEndpoints(bus: Bus): Endpoint[] {
       body: bodyOf('NewApiKey', ApiKeyInput.properties),
       status: 201,
       answer: answerOf('ApiKeyWithSecret', NewApiKey.properties),
-      handle: async ({ body }) => {
+      handle: async ({ body, actor }) => {
         const text = newApiKey();
-        const key = await ask(bus, createApiKey, { input: body, hash: secretHash(text) });
+        const made = { input: body, hash: secretHash(text) };
+        const key = await ask(bus, createApiKey, { ...made, ...actorOf(actor) });
         return { body: { ...key, key: text }, revision: key.revision, location: `/api-keys/${key.id}` };
       },
     }),

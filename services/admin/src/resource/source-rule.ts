@@ -1,6 +1,7 @@
 /** The source rules of a destination's front: who may call it. acl owns them. */
 import type { Bus } from '@postern/bus';
 import {
+  SourceRule,
   SourceRuleInput,
   SourceRules,
   SourceRulesInput,
@@ -12,10 +13,13 @@ import {
 import { askToChange } from '../change.ts';
 import { endpoint, type Call, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
+import { actorOf } from '../http/permission.ts';
 import { returnableBody, takeChange } from '../http/read-only.ts';
 import { answerOf, bodyOf, param, withRevision } from '../http/shape.ts';
+import { shownRules, withOrigins } from './rule-origin.ts';
 
-const SourceRulesAnswer = answerOf('SourceRules', SourceRules.properties);
+const { origins: _origins, ...listProperties } = SourceRules.properties;
+const SourceRulesAnswer = answerOf('SourceRules', { ...listProperties, rules: shownRules(SourceRule) });
 const NewSourceRules = returnableBody(
   bodyOf('NewSourceRules', SourceRulesInput.properties),
   SourceRulesAnswer,
@@ -38,7 +42,7 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       answer: SourceRulesAnswer,
       handle: async (call) => {
         const rules = await ask(bus, getSourceRules, frontOf(call));
-        return { body: rules, revision: rules.revision };
+        return { body: withOrigins(rules), revision: rules.revision };
       },
     }),
     endpoint({
@@ -62,10 +66,10 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
         const rules = await askToChange(
           bus,
           putSourceRules,
-          { ...front, input: body },
+          { ...front, input: body, ...actorOf(call.actor) },
           { revision, current },
         );
-        return { body: rules, revision: rules.revision };
+        return { body: withOrigins(rules), revision: rules.revision };
       },
     }),
     endpoint({
@@ -83,8 +87,10 @@ export function sourceRuleEndpoints(bus: Bus): Endpoint[] {
       handle: async (call) => {
         const front = frontOf(call);
         const revision = await revisionFor(call, front);
-        const rules = await ask(bus, addSourceRule, { ...front, rule: call.body, ...withRevision(revision) });
-        return { body: rules, revision: rules.revision };
+        const by = actorOf(call.actor);
+        const change = { ...front, rule: call.body, ...withRevision(revision), ...by };
+        const rules = await ask(bus, addSourceRule, change);
+        return { body: withOrigins(rules), revision: rules.revision };
       },
     }),
   ];

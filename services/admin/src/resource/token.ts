@@ -14,6 +14,7 @@ import {
 } from '@postern/contracts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { demandRevision } from '../http/entity-tag.ts';
+import { actorOf } from '../http/permission.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
 import { answerOf, bodyOf, param } from '../http/shape.ts';
 
@@ -51,7 +52,8 @@ export function tokenEndpoints(bus: Bus): Endpoint[] {
       handle: async (call) => {
         const gatewayId = param(call, 'gatewayId');
         const text = newToken();
-        const token = await ask(bus, createToken, { gatewayId, input: call.body, hash: secretHash(text) });
+        const made = { input: call.body, hash: secretHash(text) };
+        const token = await ask(bus, createToken, { gatewayId, ...made, ...actorOf(call.actor) });
         const location = `/gateways/${gatewayId}/tokens/${token.id}`;
         return { body: { ...token, token: text }, revision: token.revision, location };
       },
