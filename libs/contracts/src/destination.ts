@@ -214,44 +214,54 @@ const health = {
   intervalSeconds: Type.Integer({ minimum: 1, maximum: 3600, default: 10 }),
 };
 
-/** What a destination is made from; also the form that a merge patch is checked in. Defaults are the owner's to fill in. */
-export const DestinationInput = Type.Object(
-  {
-    name: lineOf({ minLength: 1, maxLength: 128 }),
-    kind: Type.Optional(DestinationKind),
-    enabled: Type.Optional(enabled),
-    resource: Type.Object(
-      {
-        host,
-        port,
-        protocol: Type.Optional(StreamProtocol),
-        tls: Type.Optional(Type.Partial(Type.Object(resourceTls, closed))),
-        ...Type.Partial(Type.Object({ ...resourceOptions, proxy: ResourceProxyInput })).properties,
-      },
-      closed,
-    ),
-    front: Type.Optional(
-      Type.Object(
+/** `below` says of its objects below the first level whether they may have fields that are not known. */
+const destinationInput = (below: { additionalProperties?: boolean }) =>
+  Type.Object(
+    {
+      name: lineOf({ minLength: 1, maxLength: 128 }),
+      kind: Type.Optional(DestinationKind),
+      enabled: Type.Optional(enabled),
+      resource: Type.Object(
         {
+          host,
+          port,
           protocol: Type.Optional(StreamProtocol),
-          host: Type.Optional(orNull(Type.String({ minLength: 1, maxLength: 253 }))),
-          port: Type.Optional(orNull(Type.Integer({ minimum: 1, maximum: 65535 }))),
-          tls: Type.Optional(Type.Partial(Type.Object(frontTls, closed))),
-          proxyProtocol: Type.Optional(proxyProtocol),
-          proxyProtocolFacts: Type.Optional(proxyProtocolFacts),
+          tls: Type.Optional(Type.Partial(Type.Object(resourceTls), below)),
+          ...Type.Partial(Type.Object({ ...resourceOptions, proxy: ResourceProxyInput })).properties,
         },
         closed,
       ),
-    ),
-    clientPort: Type.Optional(clientPort),
-    listener: Type.Optional(
-      Type.Object({ tls: Type.Optional(Type.Partial(Type.Object(listenerTls, closed))) }, closed),
-    ),
-    health: Type.Optional(Type.Partial(Type.Object(health, closed))),
-  },
-  closed,
-);
+      front: Type.Optional(
+        Type.Object(
+          {
+            protocol: Type.Optional(StreamProtocol),
+            host: Type.Optional(orNull(Type.String({ minLength: 1, maxLength: 253 }))),
+            port: Type.Optional(orNull(Type.Integer({ minimum: 1, maximum: 65535 }))),
+            tls: Type.Optional(Type.Partial(Type.Object(frontTls), below)),
+            proxyProtocol: Type.Optional(proxyProtocol),
+            proxyProtocolFacts: Type.Optional(proxyProtocolFacts),
+          },
+          closed,
+        ),
+      ),
+      clientPort: Type.Optional(clientPort),
+      listener: Type.Optional(
+        Type.Object({ tls: Type.Optional(Type.Partial(Type.Object(listenerTls), below)) }, closed),
+      ),
+      health: Type.Optional(Type.Partial(Type.Object(health), below)),
+    },
+    closed,
+  );
+
+/** What a destination is made from. Defaults are the owner's to fill in. */
+export const DestinationInput = destinationInput(closed);
 export type DestinationInput = Static<typeof DestinationInput>;
+
+/**
+ * A stored destination with a merge patch applied. What another version has stored below `tls` or `health` stays: the patch
+ * itself is checked by whoever takes it.
+ */
+export const PatchedDestination = destinationInput({});
 
 /** How a resource is reached, whole: what the operator left out has its default. */
 export const DestinationResource = Type.Object({

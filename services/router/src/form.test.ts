@@ -247,6 +247,12 @@ test('a patch means the name that is stored, however it spells it', () => {
   assert.equal(patchDestination(old, { enabled: false }).enabled, false);
 });
 
+test('a patch goes also into what another version has stored with a field that this one does not know', () => {
+  const tls = { ...stored.resource.tls, servername: 'x' };
+  const patched = patchDestination({ ...stored, resource: { ...stored.resource, tls } }, { enabled: false });
+  assert.deepEqual([patched.enabled, patched.resource.tls], [false, tls]);
+});
+
 test('what is no host is refused, in whatever script it is written, and where it is null', () => {
   for (const host of [
     'é.example/x',

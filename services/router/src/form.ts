@@ -8,9 +8,10 @@ import { comparedName, toAsciiHost } from '@postern/access';
 import {
   type DestinationFront,
   type DestinationHosts,
-  DestinationInput,
+  type DestinationInput,
   type DestinationListener,
   GatewayInput,
+  PatchedDestination,
   type StreamProtocol,
   destinationDefaults,
   lineFault,
@@ -143,7 +144,7 @@ function demandSamePlace(former: Proxy, now: Proxy): void {
 }
 
 const checkGateway = checker(GatewayInput);
-const checkDestination = checker(DestinationInput);
+const checkDestination = checker(PatchedDestination);
 
 function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => Static<Schema> {
   const compiled = Compile(schema);

@@ -172,6 +172,24 @@ describe('a body', () => {
     );
   });
 
+  it('of a destination with a field below its objects that is not known is refused by its name, not taken without it', async () => {
+    const { id } = await makeGateway();
+    const resource = { host: 'db', port: 5432 };
+    const cases = [
+      [{ resource: { ...resource, tls: { mode: 'tls', servername: 'x' } } }, '/resource/tls/servername'],
+      [{ resource, front: { tls: { mode: 'mutual', clientnames: ['CN:x'] } } }, '/front/tls/clientnames'],
+      [{ resource, health: { kind: 'tcp', intervalSecond: 1 } }, '/health/intervalSecond'],
+      [
+        { resource, kind: 'cloud', clientPort: 1, listener: { tls: { clientCAIds: ['x'] } } },
+        '/listener/tls/clientCAIds',
+      ],
+    ] as const;
+    for (const [payload, path] of cases) {
+      const made = await send('POST', `/gateways/${id}/destinations`, { payload: { name: 'x', ...payload } });
+      assert.deepEqual(problem(made).errors, [{ path, message: 'is not a known field' }]);
+    }
+  });
+
   it('with a control character in what is one line is refused', async () => {
     const { id } = await makeGateway();
     const resource = { host: 'db', port: 5432 };
