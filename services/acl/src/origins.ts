@@ -43,5 +43,5 @@ export function originsAfter(
 
 /** What a rule says, however its fields are ordered. */
 function keyOf(rule: object): string {
-  return JSON.stringify(Object.entries(rule).toSorted());
+  return JSON.stringify(Object.entries(rule).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
