@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { type Api, shaped } from './api.ts';
 import { CliError } from './errors.ts';
 import { tableOf } from './output.ts';
-import { parseAddedRules, parseRules, parseTarget, readNamed } from './value.ts';
+import { parseAddedRules, parseRules, parseTarget, readNamedText } from './value.ts';
 
 /** What the commands need of the command line. */
 export interface AccessListParts {
@@ -58,7 +58,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
       const { file } = set.opts<{ file?: string }>();
       demandRules(file, given);
       const rules = parseRules([
-        ...(file === undefined ? [] : [readNamed(file, aclFileBytesMax).toString('utf8')]),
+        ...(file === undefined ? [] : [readNamedText(file, aclFileBytesMax)]),
         ...given,
       ]);
       printRules(await api().call('PUT', rulesPath(gateway), { rules }));

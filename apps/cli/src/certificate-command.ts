@@ -11,7 +11,7 @@ import { type Api, shaped } from './api.ts';
 import { ExitCode, secretFileBytesMax } from '@postern/config';
 import { certificateUploadBytesMax } from '@postern/contracts';
 import { CliError } from './errors.ts';
-import { parseNumber, readNamed } from './value.ts';
+import { parseNumber, readNamed, readNamedText } from './value.ts';
 
 /** What the commands need of the command line. */
 export interface CommandParts {
@@ -166,9 +166,7 @@ function passphraseOf(one: Command): { passphrase?: string } {
   }
   if (passphraseFile !== undefined)
     return {
-      passphrase: readNamed(passphraseFile, secretFileBytesMax)
-        .toString('utf8')
-        .replace(/\r?\n$/, ''),
+      passphrase: readNamedText(passphraseFile, secretFileBytesMax).replace(/\r?\n$/, ''),
     };
   return passphrase === undefined || passphrase === '' ? {} : { passphrase };
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { addRules } from './access-list-command.ts';
 import type { Api } from './api.ts';
@@ -16,6 +19,7 @@ import {
   parseRules,
   parseTarget,
   readNamed,
+  readNamedText,
   readSecret,
 } from './value.ts';
 
@@ -44,6 +48,20 @@ describe('arguments', () => {
     assert.throws(() => readNamed('/dev/zero', 9), refused);
     assert.throws(() => readSecret('/dev/zero'), { code: 'CLI_ARGUMENT_INVALID' });
     assert.equal(readNamed('/dev/null', 9).length, 0);
+  });
+
+  it('reads text without a BOM, and refuses what is not in UTF-8 rather than lose a character', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-cli-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = (name: string, bytes: Buffer): string => {
+      writeFileSync(join(folder, name), bytes);
+      return join(folder, name);
+    };
+    assert.equal(readSecret(file('bom', Buffer.from('\uFEFFpass wörd\r\n'))), 'pass wörd');
+    const refused = { code: 'CLI_ARGUMENT_INVALID', message: /is not text in UTF-8/ };
+    assert.throws(() => readSecret(file('latin1', Buffer.from('wörd\n', 'latin1'))), refused);
+    const utf16 = file('utf16', Buffer.from('\uFEFFacl allow a:1\n', 'utf16le'));
+    assert.throws(() => readNamedText(utf16, 99), refused);
   });
 
   it('takes rules with and without the word acl', () => {

@@ -1,6 +1,6 @@
 /** Texts of arguments as values of the API; each throws `CLI_ARGUMENT_INVALID` with what would be right. */
 import { type AccessRule, parseAclFile } from '@postern/access';
-import { readBoundedBytes, secretFileBytesMax } from '@postern/config';
+import { readBoundedBytes, readBoundedText, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
 /** `HOST:PORT`, IPv6 in brackets; a path may follow where it is asked for. */
@@ -45,8 +45,17 @@ export function parseHosts(text: string): Record<string, string> {
 
 /** The bytes of a file that an argument names. */
 export function readNamed(file: string, bytesMax: number): Buffer {
+  return named(file, () => readBoundedBytes(file, bytesMax));
+}
+
+/** Its text, which must be in UTF-8. */
+export function readNamedText(file: string, bytesMax: number): string {
+  return named(file, () => readBoundedText(file, bytesMax));
+}
+
+function named<Contents>(file: string, read: () => Contents): Contents {
   try {
-    return readBoundedBytes(file, bytesMax);
+    return read();
   } catch (error) {
     throw invalid(`${file} cannot be read: ${error instanceof Error ? error.message : ''}`, error);
   }
@@ -54,7 +63,7 @@ export function readNamed(file: string, bytesMax: number): Buffer {
 
 /** The first line of a file. */
 export function readSecret(file: string): string {
-  const [line = ''] = readNamed(file, secretFileBytesMax).toString('utf8').split(/\r?\n/, 1);
+  const [line = ''] = readNamedText(file, secretFileBytesMax).split(/\r?\n/, 1);
   if (line !== '') return line;
   throw invalid(`${file} is empty`);
 }

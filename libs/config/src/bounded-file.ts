@@ -14,6 +14,19 @@ export const secretFileBytesMax = 64 * 1024;
 export const readBoundedFile: ReadFile = (path, bytesMax) =>
   readBoundedBytes(path, bytesMax).toString('utf8');
 
+/**
+ * The same where a character that is lost must not pass: a password, rules. A BOM is none of the text; throws a TypeError
+ * where it is not in UTF-8, as what PowerShell writes with `>`.
+ */
+export const readBoundedText: ReadFile = (path, bytesMax) => {
+  const bytes = readBoundedBytes(path, bytesMax);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new TypeError('it is not text in UTF-8: save it as that', { cause });
+  }
+};
+
 /** The bytes of a file of at most `bytesMax`; a device, whose size says 0, is read no further either. */
 export function readBoundedBytes(path: string, bytesMax: number): Buffer {
   const descriptor = openSync(path, 'r');
