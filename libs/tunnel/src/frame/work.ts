@@ -2,8 +2,8 @@
 import { FrameType } from './frame.ts';
 
 /**
- * What is JSON costs as much as so many of the others, and one more for each so many of its bytes. RESUMED, which lets its
- * taker look for another path, costs as much as the RESUME that follows when that path is said to be lost.
+ * What is JSON costs as much as so many of the others, and one more for each so many of its bytes. RESET costs as much as
+ * the RESUME that follows where it says that a path is lost.
  */
 const jsonWork = 16;
 const jsonBytesPerWork = 64;
@@ -22,7 +22,7 @@ export function workOf(type: number, length: number): number {
     case FrameType.Control:
     case FrameType.Open:
     case FrameType.Resume:
-    case FrameType.Resumed:
+    case FrameType.Reset:
       return jsonWork + Math.floor(length / jsonBytesPerWork);
     default:
       return 1;

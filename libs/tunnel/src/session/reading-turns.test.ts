@@ -58,17 +58,16 @@ test('one long body counts as many short ones', async () => {
   assert.equal(heard.length, 30);
 });
 
-test('paths that are lost as soon as they are answered count as the RESUMEs that they cause', async () => {
+test('paths that are said to be lost count as the RESUMEs that they cause', async () => {
   const clock = new TestClock();
   const { node, join } = nodeWith(clock);
   const { raw, session } = await join('g', 'a');
-  node.open(session, {});
+  for (let n = 0; n < 1_000; n += 1) node.open(session, {});
   await clock.advance(0);
-  const answer = (n: number) => ({ attempt: n, received: 0, limit: 1_000 });
-  const frames = [encodeAnswer(FrameType.Opened, 2, answer(1))];
-  for (let n = 1; n <= 1_000; n += 1) {
-    frames.push(encodeReset(2 * n, ResetCode.PathLost, ''));
-    frames.push(encodeAnswer(FrameType.Resumed, 2 * n + 2, answer(n + 1)));
+  const frames: Uint8Array[] = [];
+  for (let id = 2; id <= 2_000; id += 2) {
+    frames.push(encodeAnswer(FrameType.Opened, id, { attempt: 1, received: 0, limit: 1_000 }));
+    frames.push(encodeReset(id, ResetCode.PathLost, ''));
   }
   raw.send(...frames);
   const sent = (): number => raw.seen.filter(({ type }) => type === FrameType.Resume).length;
