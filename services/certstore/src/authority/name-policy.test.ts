@@ -110,12 +110,12 @@ describe('a pair that an operator has generated', () => {
   });
 
   it('is never for a name that a node or service has a certificate for, but may be for a front below the platform’s host', () => {
-    const { refuseOwn } = platformNames(options);
+    const names = platformNames(options);
     const served = ['gw.example.com', '*.gw.example.com', 'localhost', 'admin.gw.example.com'];
     for (const name of ['admin.gw.example.com', '*.gw.example.com'])
-      assert.throws(() => refuseOwn([name], [], served), { code: 'CERTSTORE_NAME_REFUSED' }, name);
+      assert.throws(() => names.refuseOwn([name], [], served), { code: 'CERTSTORE_NAME_REFUSED' }, name);
     for (const name of ['shop.gw.example.com', 'x.admin.gw.example.com', 'localhost'])
-      refuseOwn([name], [], served);
+      names.refuseOwn([name], [], served);
   });
 
   it('may be for any other, below the platform’s host and on this machine too', () => {
