@@ -10,4 +10,4 @@ export {
   subjectText,
 } from './caller-fault.ts';
 export { contextOptions } from './context.ts';
-export { type RevocationListRead, readRevocationLists } from './revocation-list.ts';
+export { type RevocationListRead, readRevocationLists, readSignedLists } from './revocation-list.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { readRevocationLists } from './revocation-list.ts';
+import { readRevocationLists, readSignedLists } from './revocation-list.ts';
 
 const settings = `[ca]
 default_ca = own
@@ -90,6 +90,51 @@ test('a list that OpenSSL would pass over is refused, also behind one that count
     assert.match(read(list), fault);
     assert.match(read(plain + list), fault);
   }
+});
+
+test('a list counts that a believed CA signed, with a key of whatever kind, and however many entries it has', async () => {
+  const kinds = {
+    'rsa -pkeyopt rsa_keygen_bits:2048': ['sha256', 'sha384', 'sha1'],
+    'rsa-pss -pkeyopt rsa_keygen_bits:2048': ['sha256', 'sha512', 'sha1'],
+    'ec -pkeyopt ec_paramgen_curve:P-384': ['sha384', 'sha512'],
+    ed25519: ['null'],
+  };
+  const revoked = Array.from({ length: 30_000 }, (_, serial) => {
+    const hex = (serial + 4096).toString(16);
+    return `R\t300101120000Z\t250101120000Z\t${hex.length % 2 === 0 ? hex : `0${hex}`}\tunknown\t/CN=x\n`;
+  });
+  const ca = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  for (const [kind, hashes] of Object.entries(kinds)) {
+    openssl(`req -x509 -newkey ${kind} -nodes -subj /CN=CA -keyout kind.key -out kind.pem`);
+    for (const hash of hashes) {
+      writeFileSync(join(folder, 'index'), hash === hashes[0] ? revoked.join('') : '');
+      openssl(`ca -config settings -gencrl -keyfile kind.key -cert kind.pem -md ${hash} -crldays 1 -out list.pem`);
+      const list = Buffer.from(ca('list.pem'));
+      const found = await readSignedLists(list, [ca('ca.pem'), ca('ca.pem') + ca('kind.pem')]);
+      assert.equal(found.kind, 'lists', `${kind} ${hash}`);
+      const refused = await readSignedLists(list, [ca('ca.pem')]);
+      assert.deepEqual(refused, { kind: 'invalid', fault: 'is signed by no CA that is believed here' });
+    }
+  }
+  writeFileSync(join(folder, 'index'), '');
+});
+
+test('of several lists those alone are given that a believed CA signed, and a changed one is signed by none', async () => {
+  const own = listWith('plain', '300101120000Z');
+  openssl('req -x509 -newkey ed25519 -nodes -subj /CN=CA -keyout other.key -out other.pem');
+  openssl('ca -config settings -gencrl -keyfile other.key -cert other.pem -md null -crldays 1 -out list.pem');
+  const both = Buffer.from(own + readFileSync(join(folder, 'list.pem'), 'utf8'));
+  const caPem = readFileSync(join(folder, 'ca.pem'), 'utf8');
+  const found = await readSignedLists(both, [caPem]);
+  assert(found.kind === 'lists');
+  assert.equal(found.pem, own);
+  assert.equal(found.nextUpdate?.toISOString(), '2030-01-01T12:00:00.000Z');
+  const changed = Buffer.from(own.replaceAll(/-----.*-----/g, ''), 'base64');
+  changed.write('310101120000Z', changed.indexOf('300101120000Z'), 'latin1');
+  assert.equal((await readSignedLists(changed, [caPem])).kind, 'invalid');
+  assert.equal((await readSignedLists(both, [])).kind, 'invalid');
+  const cut = await readSignedLists(both.subarray(0, -99), [caPem]);
+  assert.deepEqual(cut, { kind: 'invalid', fault: 'is no revocation list (X.509 CRL, PEM or DER)' });
 });
 
 test('what is no list, or is cut, is refused', () => {

@@ -2,20 +2,47 @@
  * Revocation lists of CAs (X.509 CRL; RFC 5280, section 5), as far as whoever has OpenSSL go by them must know them: that
  * it reads each, that each counts there, and when the next one is due. OpenSSL goes by complete lists of the CA itself; one
  * that adds to another (delta), is of other CAs too (indirect), or is for some reasons only it passes over without a
- * word, so that whom it revokes would be let in. Signatures are OpenSSL's to verify, at each handshake.
+ * word, so that whom it revokes would be let in. OpenSSL verifies signatures at each handshake,
+ * and by a list that is forged it lets nobody in; who takes lists from strangers looks at that before (`readSignedLists`).
  *
  * Only the frame is read here, never the entries: @peculiar/x509 makes objects of all of them, and refuses a list of 20,000.
  *
- *     list { tbs { version?, algorithm, issuer, thisUpdate, nextUpdate?, revoked?, [0] { extension { oid, critical?, octets } } } }
+ *     list { tbs { version?, algorithm, issuer, thisUpdate, nextUpdate?, revoked?, [0] { extension { oid, critical?, octets } } },
+ *            algorithm { oid, parameters? }, signature }
  */
+import { type KeyObject, X509Certificate, constants, verify as verifyWith } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { promisify } from 'node:util';
+
+const verify = promisify(verifyWith);
 
 const pemBegin = '-----BEGIN X509 CRL-----';
 const pemBlock = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g;
-const Tag = { oid: 0x06, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30, extensions: 0xa0 } as const;
+const Tag = { oid: 0x06, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30, extensions: 0xa0, pssHash: 0xa0 } as const;
 /** Object identifiers, in hexadecimal. */
 const deltaIndicator = '551d1b';
 const issuingDistributionPoint = '551d1c';
+/** Signature algorithms by the hash that they name; of every other the key says it (Ed25519). */
+const hashes: Readonly<Record<string, string>> = {
+  '2a864886f70d010105': 'sha1',
+  '2a864886f70d01010e': 'sha224',
+  '2a864886f70d01010b': 'sha256',
+  '2a864886f70d01010c': 'sha384',
+  '2a864886f70d01010d': 'sha512',
+  '2a8648ce3d0401': 'sha1',
+  '2a8648ce3d040301': 'sha224',
+  '2a8648ce3d040302': 'sha256',
+  '2a8648ce3d040303': 'sha384',
+  '2a8648ce3d040304': 'sha512',
+};
+/** RSASSA-PSS (RFC 4055): its parameters name the hash, SHA-1 where they do not. */
+const pss = '2a864886f70d01010a';
+const pssHashes: Readonly<Record<string, string>> = {
+  '608648016503040204': 'sha224',
+  '608648016503040201': 'sha256',
+  '608648016503040202': 'sha384',
+  '608648016503040203': 'sha512',
+};
 /** What of an issuing distribution point makes a list one that does not count. */
 const partialKinds: Readonly<Record<number, string>> = {
   0x83: 'is for some reasons of revocation only',
@@ -40,20 +67,39 @@ export type RevocationListRead =
 
 /** Reads one or several in PEM, or one in DER. */
 export function readRevocationLists(bytes: Buffer): RevocationListRead {
+  return read(listsIn(bytes));
+}
+
+/** The same of those alone that one of these CAs (PEM, any number in each text) signed; invalid where there is none. */
+export async function readSignedLists(bytes: Buffer, caPems: readonly string[]): Promise<RevocationListRead> {
+  const lists = listsIn(bytes);
+  const all = read(lists);
+  if (lists === null || all.kind === 'invalid') return all;
+  const keys = caPems.flatMap(publicKeysOf);
+  const signed: Buffer[] = [];
+  for (const list of lists) if (await isSignedByOne(list, keys)) signed.push(list);
+  return signed.length === 0 ? invalid('is signed by no CA that is believed here') : read(signed);
+}
+
+/** Each in DER; null where one was cut off, and with it whom it revokes. */
+function listsIn(bytes: Buffer): Buffer[] | null {
   const text = bytes.toString('latin1');
   const blocks = [...text.matchAll(pemBlock)].map(([, body = '']) => Buffer.from(body, 'base64'));
   const begun = text.split(pemBegin).length - 1;
-  const lists = begun === 0 ? [bytes] : blocks;
-  const pem = lists.map(pemOf).join('');
-  // One that begins and does not end was cut off, and with it whom it revokes.
-  if (blocks.length !== begun || !isRead(pem)) return noList;
+  if (begun === 0) return [bytes];
+  return blocks.length === begun ? blocks : null;
+}
+
+function read(lists: readonly Buffer[] | null): RevocationListRead {
+  const pem = lists?.map(pemOf).join('') ?? '';
+  if (lists === null || !isRead(pem)) return noList;
   try {
-    const read = lists.map(readList);
-    const fault = read.find((one) => one.fault !== null)?.fault;
+    const frames = lists.map(readList);
+    const fault = frames.find((one) => one.fault !== null)?.fault;
     if (typeof fault === 'string') return invalid(`${fault}: give the complete list of the CA`);
-    const due = read.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
+    const due = frames.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
     const nextUpdate = due.length === 0 ? null : new Date(Math.min(...due));
-    return { kind: 'lists', pem, made: firstMade(read), nextUpdate };
+    return { kind: 'lists', pem, made: firstMade(frames), nextUpdate };
   } catch (error) {
     if (error instanceof RangeError) return noList;
     throw error;
@@ -78,6 +124,34 @@ function isRead(crl: string): boolean {
   } catch {
     return false;
   }
+}
+
+function publicKeysOf(caPem: string): KeyObject[] {
+  const blocks = caPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((pem) => new X509Certificate(pem).publicKey);
+}
+
+async function isSignedByOne(list: Buffer, keys: readonly KeyObject[]): Promise<boolean> {
+  const [tbs, algorithm, bits] = children(children(list)[0]?.content);
+  if (tbs === undefined || algorithm === undefined || bits === undefined) return false;
+  const [oid, parameters] = children(algorithm.content);
+  const how = howSigned(oid?.content.toString('hex') ?? '', parameters);
+  // The first byte of a bit string says how many bits of its last are none.
+  const signature = bits.content.subarray(1);
+  for (const key of keys) {
+    // A key of another kind than the algorithm's makes it fail.
+    const isSigner = verify(how.hash, tbs.whole, { key, ...how.padding }, signature).catch(() => false);
+    if (await isSigner) return true;
+  }
+  return false;
+}
+
+function howSigned(oid: string, parameters: Value | undefined): { hash: string | null; padding: object } {
+  if (oid !== pss) return { hash: hashes[oid] ?? null, padding: {} };
+  const hash = children(parameters?.content).find(({ tag }) => tag === Tag.pssHash);
+  const [named] = children(children(hash?.content)[0]?.content);
+  const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO };
+  return { hash: pssHashes[named?.content.toString('hex') ?? ''] ?? 'sha1', padding };
 }
 
 interface OneList {
@@ -129,6 +203,7 @@ function timeOf({ tag, content }: Value): number | null {
 
 interface Value {
   readonly tag: number;
+  readonly whole: Buffer;
   readonly content: Buffer;
 }
 
@@ -142,8 +217,9 @@ function children(bytes: Buffer = Buffer.alloc(0)): Value[] {
     const length = lengthBytes === 0 ? first : bytes.readUIntBE(at + 2, lengthBytes);
     const start = at + 2 + lengthBytes;
     if (start + length > bytes.length) throw new RangeError('the value ends too early');
-    values.push({ tag, content: bytes.subarray(start, start + length) });
-    at = start + length;
+    const end = start + length;
+    values.push({ tag, whole: bytes.subarray(at, end), content: bytes.subarray(start, end) });
+    at = end;
   }
   return values;
 }

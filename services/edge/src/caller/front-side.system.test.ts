@@ -18,6 +18,7 @@ test('a destination that goes, and one that comes, while the shared ports open, 
   // Nobody calls, so nothing else of the node is asked for.
   const side = new FrontSide({
     bus: new MemoryHub().connect(),
+    certificates: { observe: () => () => {} },
     options: optionsOf(),
     machinePorts: null,
     gates: { connect: { close: () => {} }, front: { close: () => {} } },

@@ -21,7 +21,7 @@ import { Fronts } from './fronts.ts';
 import type { HandshakeGate } from '../gate/handshake-gate.ts';
 import type { Refusals } from './refusals.ts';
 import { PlatformCertificates } from './platform-certificates.ts';
-import { RevocationLists } from '../certificate/revocation-lists.ts';
+import { RevocationLists, type RevocationListsParts } from '../certificate/revocation-lists.ts';
 import { SharedPort } from './shared-port.ts';
 import { TlsEnds, type TlsEndsParts, endsTls } from './tls-ends.ts';
 
@@ -29,8 +29,9 @@ import { TlsEnds, type TlsEndsParts, endsTls } from './tls-ends.ts';
 const certificateMs = 500;
 
 /** What it needs of the node. */
-export interface FrontSideParts extends Pick<TlsEndsParts, 'certificates'> {
+export interface FrontSideParts {
   bus: Bus;
+  certificates: TlsEndsParts['certificates'] & RevocationListsParts['certificates'];
   /** The node's own. */
   certificate: KeptCertificate;
   options: EdgeOptions;
@@ -68,7 +69,11 @@ export class FrontSide {
     const logger = subsystemLogger(parts.logger, 'fronts');
     this.#gates = gates;
     this.#routes = () => parts.routes();
-    this.#revocationLists = new RevocationLists({ hosts: options.revocationListHosts, logger });
+    this.#revocationLists = new RevocationLists({
+      hosts: options.revocationListHosts,
+      certificates: parts.certificates,
+      logger,
+    });
     this.#platformCertificates = new PlatformCertificates({
       bus: parts.bus,
       holder: { kind: 'node', name: options.name },

@@ -18,7 +18,11 @@ import { type EndedTls, type FrontMaterial, TlsEnds } from './tls-ends.ts';
 
 const dayMs = 86_400_000;
 const materials = new Map<string, FrontMaterial>();
-const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger });
+const lists = new RevocationLists({
+  hosts: ['127.0.0.1'],
+  certificates: { get: (id) => materials.get(id), observe: () => () => {} },
+  logger: silentLogger,
+});
 type Secret = { revision: number; secret: string } | null;
 
 /** The ends of a node that has this secret for session tickets. */

@@ -48,19 +48,24 @@ test('of a URL nothing is taken but a list, whole and from where it was asked fo
     '/gone': (response) => response.writeHead(404).end(list),
     '/page': (response) => response.end('<html>'),
     '/cut': (response) => response.end(list.slice(0, -40)),
+    '/forged': (response) => response.end(forged),
     '/long': (response) => response.end(list.padEnd(1024 * 1024 + 1)),
   };
   const server = createServer(({ url = '' }, response) => answers[url]?.(response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
-  const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger });
+  const certificates = { get: () => ({ chainPem: ca.caPem }), observe: () => () => {} };
+  const lists = new RevocationLists({ hosts: ['127.0.0.1'], certificates, logger: silentLogger });
   t.after(() => lists.stop());
+  const stranger = await TestAuthority.make('Client CA');
+  t.after(() => stranger.remove());
+  const forged = await stranger.revocationList([]);
 
   const outcome = async (path: string): Promise<string> => {
     const { tls } = frontOf();
     const revocationListUrls = [`http://127.0.0.1:${port}${path}`];
-    const front = frontOf({ tls: { ...tls, mode: 'mutual', revocationListUrls } });
+    const front = frontOf({ tls: { ...tls, mode: 'mutual', clientCaIds: ['ca'], revocationListUrls } });
     const of = (): string => {
       try {
         return lists.of('d1', front.tls).join('');
@@ -83,6 +88,7 @@ test('of a URL nothing is taken but a list, whole and from where it was asked fo
     ['/gone', /answered with status 404/],
     ['/page', /it is no revocation list/],
     ['/cut', /it is no revocation list/],
+    ['/forged', /it is signed by no CA that is believed here/],
     ['/long', /it is longer than 1048576 bytes/],
   ] as const)
     assert.match(await outcome(path), fault, path);
@@ -102,9 +108,9 @@ test('a list is fetched again in its time; one that cannot be had, or is older, 
 });
 
 test('an older list is not taken in company either, nor behind one of another CA or one from the future', async (t) => {
-  const { ca, old, answer, stands } = await serve(t);
   const other = await TestAuthority.make('Other CA');
   t.after(() => other.remove());
+  const { ca, old, answer, stands } = await serve(t, [other.caPem]);
   const [newer, ofOther] = [await ca.revocationList([]), await other.revocationList([])];
   const ofTomorrow = await ca.revocationList([], new Date(Date.now() + dayMs));
   for (const [list, stays] of [
@@ -122,8 +128,57 @@ test('an older list is not taken in company either, nor behind one of another CA
   }
 });
 
+test('a list that no client CA of the front signed is passed over, and alone leaves the last one standing', async (t) => {
+  const { ca, old, answer, stands } = await serve(t);
+  const [stranger, other] = [await TestAuthority.make('Client CA'), await TestAuthority.make('Other CA')];
+  t.after(() => [stranger, other].forEach((one) => one.remove()));
+  const [forged, ofOther] = [await stranger.revocationList([]), await other.revocationList([])];
+  assert.equal(await answer(old), againMs);
+  for (const list of [forged, ofOther, forged + ofOther]) {
+    assert.equal(await answer(list), retryMs);
+    assert.equal(stands(), old);
+  }
+  const newer = await ca.revocationList([]);
+  assert.equal(await answer(forged + newer + ofOther), againMs);
+  assert.equal(stands(), newer);
+});
+
+test('a list is asked for again at once when a client CA of the front comes to the node, or the front is given one more', async (t) => {
+  const [other, third] = [await TestAuthority.make('Other CA'), await TestAuthority.make('Third CA')];
+  t.after(() => [other, third].forEach((one) => one.remove()));
+  const { lists, front, held, answer, observers, stands } = await serve(t);
+  const tell = (id: string) => () => observers.forEach((observer) => observer(id));
+  held.delete('ca');
+  const ofOther = await other.revocationList([]);
+  lists.apply('d1', routeOf({ front }));
+  assert.throws(stands, /the client CAs that sign it have not come to this node yet/);
+  held.set('ca', other.caPem);
+  tell('unrelated')();
+  assert.equal(await answer(ofOther, tell('ca')), againMs);
+  assert.equal(stands(), ofOther);
+  held.set('more', third.caPem);
+  const both = ofOther + (await third.revocationList([]));
+  const tls = { ...front.tls, clientCaIds: ['ca', 'more'] };
+  const more = routeOf({ id: 'd2', front: { ...front, tls } });
+  assert.equal(await answer(both, () => lists.apply('d2', more)), againMs);
+  assert.equal(stands(), both);
+});
+
+test('a client CA that comes while a list is fetched has it asked for once more', async (t) => {
+  const { server, old, answer, ask, observers, stands } = await serve(t);
+  const asked = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+  ask();
+  const [, response] = await asked;
+  const again = (): void => {
+    observers.forEach((observer) => observer('ca'));
+    response.end(old);
+  };
+  assert.equal(await answer(old, again), againMs);
+  assert.equal(stands(), old);
+});
+
 test('a list that two destinations name is fetched for the one that is left, and once all is stopped for none', async (t) => {
-  const { lists, server, old, answer, ask, stands, front } = await serve(t);
+  const { lists, server, old, answer, ask, stands, front, observers } = await serve(t);
   await answer(old);
   lists.apply('d2', routeOf({ id: 'd2', front }));
   lists.apply('d1', null);
@@ -135,13 +190,14 @@ test('a list that two destinations name is fetched for the one that is left, and
   lists.stop();
   await once(response, 'close');
   assert.throws(stands, TurnedAway);
+  assert.equal(observers.size, 0);
 });
 
 /**
  * A CA with a list of yesterday, at a URL that a destination names. `answer` has the list asked for, whose time it is, and
  * answered so, or with an error for null; it resolves with how long after that it is to be asked for again.
  */
-async function serve(t: TestContext) {
+async function serve(t: TestContext, otherCas: readonly string[] = []) {
   const ca = await TestAuthority.make('Client CA');
   t.after(() => ca.remove());
   const old = await ca.revocationList([], new Date(Date.now() - dayMs));
@@ -150,8 +206,20 @@ async function serve(t: TestContext) {
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
   const revocationListUrls = [`http://127.0.0.1:${port}/list`];
-  const front = frontOf({ tls: { ...frontOf().tls, mode: 'mutual', revocationListUrls } });
-  const lists = new RevocationLists({ hosts: ['127.0.0.1'], logger: silentLogger });
+  const front = frontOf({ tls: { ...frontOf().tls, mode: 'mutual', clientCaIds: ['ca'], revocationListUrls } });
+  const held = new Map([['ca', [ca.caPem, ...otherCas].join('')]]);
+  const observers = new Set<(id: string) => void>();
+  const certificates = {
+    get: (id: string) => {
+      const chainPem = held.get(id);
+      return chainPem === undefined ? undefined : { chainPem };
+    },
+    observe: (observer: (id: string) => void) => {
+      observers.add(observer);
+      return () => observers.delete(observer);
+    },
+  };
+  const lists = new RevocationLists({ hosts: ['127.0.0.1'], certificates, logger: silentLogger });
   t.after(() => lists.stop());
 
   let ask = (): void => lists.apply('d1', routeOf({ front }));
@@ -163,10 +231,10 @@ async function serve(t: TestContext) {
     onSet(ms);
     return setReal(() => {}, ms);
   });
-  const answer = async (list: string | null): Promise<number> => {
+  const answer = async (list: string | null, asking = (): void => ask()): Promise<number> => {
     const asked = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
     const set = new Promise<number>((resolve) => (onSet = resolve));
-    ask();
+    asking();
     const [, response] = await asked;
     response.writeHead(list === null ? 500 : 200).end(list);
     return set;
@@ -177,6 +245,8 @@ async function serve(t: TestContext) {
     server,
     front,
     old,
+    held,
+    observers,
     answer,
     ask: () => ask(),
     stands: () => lists.of('d1', front.tls).join(''),

@@ -2,12 +2,13 @@
  * Revocation lists of client CAs: those that a destination has in its settings, and those that nodes fetch for it from a
  * URL. A URL is fetched by every node that serves the destination, from hosts that the node's settings name and no
  * others, without redirects, bounded in bytes and time, again every quarter of an hour, and every half a minute once its
- * list is about to end. When that fails the last one stands; OpenSSL itself refuses callers when it is past its next
+ * list is about to end. Lists count that a client CA of such a destination signed, and no others: anybody on the way could
+ * have made one, which would keep all callers out. When that fails the last one stands; OpenSSL itself refuses callers when it is past its next
  * update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates must not begin by letting them in.
  */
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
-import { type RevocationListRead, readRevocationLists } from '@postern/tls/accept';
+import { type RevocationListRead, readSignedLists } from '@postern/tls/accept';
 import { turnedAway } from '../errors.ts';
 import { NewestLists } from './newest-lists.ts';
 
@@ -20,6 +21,11 @@ const retryMs = 30_000;
 export interface RevocationListsParts {
   /** Host names from which lists may be fetched. */
   hosts: readonly string[];
+  /** The client CAs that are at this node, and which of them is another. */
+  certificates: {
+    get(id: string): { readonly chainPem: string } | undefined;
+    observe(observer: (id: string) => void): () => void;
+  };
   logger: Logger;
 }
 
@@ -29,26 +35,35 @@ type FrontTls = FrontRoute['front']['tls'];
 /** The lists of all destinations. */
 export class RevocationLists {
   readonly #parts: RevocationListsParts;
-  readonly #urls = new Map<string, readonly string[]>();
+  readonly #named = new Map<string, FrontTls>();
   readonly #fetched = new Map<string, FetchedList>();
+  readonly #observing: () => void;
 
   constructor(parts: RevocationListsParts) {
     this.#parts = parts;
+    this.#observing = parts.certificates.observe((id) => {
+      for (const [url, list] of this.#fetched) if (this.#caIds(url).includes(id)) list.askAgain();
+    });
   }
 
   /** A destination is new or another; null when it is gone. Its URLs are fetched from now on. */
   apply(destinationId: string, route: FrontRoute | null): void {
-    const urls = route?.front.tls.mode === 'mutual' ? route.front.tls.revocationListUrls : [];
-    if (urls.length === 0) this.#urls.delete(destinationId);
-    else this.#urls.set(destinationId, urls);
-    const wanted = new Set([...this.#urls.values()].flat());
+    const tls = route?.front.tls.mode === 'mutual' ? route.front.tls : null;
+    const urls = tls?.revocationListUrls ?? [];
+    const known = new Map(urls.map((url) => [url, this.#caIds(url)]));
+    if (tls === null || urls.length === 0) this.#named.delete(destinationId);
+    else this.#named.set(destinationId, tls);
+    const wanted = new Set([...this.#named.values()].flatMap(({ revocationListUrls }) => revocationListUrls));
     for (const [url, list] of this.#fetched) {
       if (wanted.has(url)) continue;
       list.stop();
       this.#fetched.delete(url);
     }
     for (const url of urls) {
-      if (!this.#fetched.has(url)) this.#fetched.set(url, new FetchedList(url, this.#parts));
+      const list = this.#fetched.get(url);
+      if (list === undefined)
+        this.#fetched.set(url, new FetchedList(url, this.#parts, () => this.#casOf(url)));
+      else if (this.#caIds(url).some((id) => known.get(url)?.includes(id) !== true)) list.askAgain();
     }
   }
 
@@ -66,8 +81,20 @@ export class RevocationLists {
 
   /** Fetches no more. Idempotent. */
   stop(): void {
+    this.#observing();
     for (const list of this.#fetched.values()) list.stop();
     this.#fetched.clear();
+  }
+
+  /** The client CAs of the destinations that name the URL. */
+  #caIds(url: string): string[] {
+    const named = [...this.#named.values()].filter((tls) => tls.revocationListUrls.includes(url));
+    return [...new Set(named.flatMap(({ clientCaIds }) => clientCaIds))];
+  }
+
+  #casOf(url: string): string[] {
+    const held = this.#caIds(url).map((id) => this.#parts.certificates.get(id));
+    return held.flatMap((ca) => (ca === undefined ? [] : [ca.chainPem]));
   }
 }
 
@@ -77,18 +104,30 @@ class FetchedList {
   readonly #parts: RevocationListsParts;
   readonly #stopping = new AbortController();
   readonly #newest = new NewestLists();
+  readonly #cas: () => string[];
   #held: Lists | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #isAsking = false;
+  #isBehind = false;
 
-  constructor(url: string, parts: RevocationListsParts) {
+  constructor(url: string, parts: RevocationListsParts, cas: () => string[]) {
     this.#url = url;
     this.#parts = parts;
-    void this.#refresh();
+    this.#cas = cas;
+    if (cas().length > 0) void this.#refresh();
+    else this.fault = 'the client CAs that sign it have not come to this node yet';
   }
 
   stop(): void {
     this.#stopping.abort();
     clearTimeout(this.#timer);
+  }
+
+  /** The CAs are others. */
+  askAgain(): void {
+    clearTimeout(this.#timer);
+    if (this.#isAsking) this.#isBehind = true;
+    else void this.#refresh();
   }
 
   get pem(): string | null {
@@ -97,8 +136,12 @@ class FetchedList {
 
   async #refresh(): Promise<void> {
     const { logger, hosts } = this.#parts;
+    this.#isAsking = true;
+    this.#isBehind = false;
     try {
-      const found = await fetchList(this.#url, hosts, this.#stopping.signal);
+      const bytes = await fetchList(this.#url, hosts, this.#stopping.signal);
+      const found = await readSignedLists(bytes, this.#cas());
+      if (found.kind === 'invalid') throw new Error(`it ${found.fault}`);
       this.#newest.take(found.made, new Date());
       const { pem, nextUpdate } = found;
       if (pem !== this.pem) logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
@@ -112,6 +155,8 @@ class FetchedList {
       this.fault = fault;
     }
     if (this.#stopping.signal.aborted) return;
+    if (this.#isBehind) return this.#refresh();
+    this.#isAsking = false;
     const delayMs = this.fault === null ? fetchDelayMs(this.#held?.nextUpdate ?? null, Date.now()) : retryMs;
     this.#timer = setTimeout(() => void this.#refresh(), delayMs).unref();
   }
@@ -126,7 +171,7 @@ export function fetchDelayMs(nextUpdate: Date | null, now: number): number {
   return Math.min(fetchAgainMs, Math.max(retryMs, nextUpdate.getTime() - retryMs - now));
 }
 
-async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Lists> {
+async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Buffer> {
   const { hostname } = new URL(url);
   if (!hosts.includes(hostname))
     throw new Error(`this node's setting revocationListHosts does not name the host ${hostname}`);
@@ -140,7 +185,5 @@ async function fetchList(url: string, hosts: readonly string[], stop: AbortSigna
     if (bytes > listBytesMax) throw new Error(`it is longer than ${listBytesMax} bytes`);
     chunks.push(chunk);
   }
-  const read = readRevocationLists(Buffer.concat(chunks));
-  if (read.kind === 'invalid') throw new Error(`it ${read.fault}`);
-  return read;
+  return Buffer.concat(chunks);
 }
