@@ -108,7 +108,9 @@ test('a list counts that a believed CA signed, with a key of whatever kind, and 
     openssl(`req -x509 -newkey ${kind} -nodes -subj /CN=CA -keyout kind.key -out kind.pem`);
     for (const hash of hashes) {
       writeFileSync(join(folder, 'index'), hash === hashes[0] ? revoked.join('') : '');
-      openssl(`ca -config settings -gencrl -keyfile kind.key -cert kind.pem -md ${hash} -crldays 1 -out list.pem`);
+      openssl(
+        `ca -config settings -gencrl -keyfile kind.key -cert kind.pem -md ${hash} -crldays 1 -out list.pem`,
+      );
       const list = Buffer.from(ca('list.pem'));
       const found = await readSignedLists(list, [ca('ca.pem'), ca('ca.pem') + ca('kind.pem')]);
       assert.equal(found.kind, 'lists', `${kind} ${hash}`);

@@ -18,7 +18,14 @@ const verify = promisify(verifyWith);
 
 const pemBegin = '-----BEGIN X509 CRL-----';
 const pemBlock = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g;
-const Tag = { oid: 0x06, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30, extensions: 0xa0, pssHash: 0xa0 } as const;
+const Tag = {
+  oid: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  extensions: 0xa0,
+  pssHash: 0xa0,
+} as const;
 /** Object identifiers, in hexadecimal. */
 const deltaIndicator = '551d1b';
 const issuingDistributionPoint = '551d1c';

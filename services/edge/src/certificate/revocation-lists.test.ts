@@ -206,7 +206,9 @@ async function serve(t: TestContext, otherCas: readonly string[] = []) {
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
   const revocationListUrls = [`http://127.0.0.1:${port}/list`];
-  const front = frontOf({ tls: { ...frontOf().tls, mode: 'mutual', clientCaIds: ['ca'], revocationListUrls } });
+  const front = frontOf({
+    tls: { ...frontOf().tls, mode: 'mutual', clientCaIds: ['ca'], revocationListUrls },
+  });
   const held = new Map([['ca', [ca.caPem, ...otherCas].join('')]]);
   const observers = new Set<(id: string) => void>();
   const certificates = {
