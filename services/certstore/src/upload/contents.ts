@@ -59,7 +59,6 @@ export function readContents(
         : 'there is a private key but no certificate',
     );
   }
-  if (key !== undefined) demandStrongKey(key, 'the private key');
   for (const certificate of distinct) demandSound(certificate, now);
   const contents =
     key === undefined && distinct.every(({ ca }) => ca)

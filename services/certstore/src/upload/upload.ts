@@ -189,7 +189,7 @@ function isSealedPkcs8(file: Buffer): boolean {
   const outer = contentAt(file, 0);
   const inner = outer === null || file[outer] !== 0x30 ? null : contentAt(file, outer);
   // 1.2.840.113549.1.5 and 1.2.840.113549.1.12.1: passphrase-based encryption.
-  const oid = inner === null ? '' : file.subarray(inner, inner + 10).toString('hex');
+  const oid = inner === null ? '' : file.subarray(inner, inner + 11).toString('hex');
   return /^06..2a864886f70d01(05|0c01)/.test(oid);
 }
 

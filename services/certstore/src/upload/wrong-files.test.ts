@@ -39,6 +39,7 @@ interface Made {
   /** With more iterations than anybody waits for. */
   slowPkcs8: string;
   legacyP12: Buffer;
+  pss: Pair;
 }
 
 let made: Made;
@@ -114,7 +115,11 @@ before(async () => {
   openssl(`${exported} -out slow.p12 -iter 1000000`);
   openssl('pkcs8 -topk8 -in other.key -out slow.pem -passout pass:right -iter 2100000');
   openssl(`${exported} -out legacy.p12 -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1`);
+  openssl('pkcs8 -topk8 -v1 PBE-SHA1-3DES -in other.key -outform DER -out old.der -passout pass:right');
+  const noCa = ['-addext', 'basicConstraints=critical,CA:FALSE'];
+  const pss = selfSigned('pss', '-newkey', 'rsa-pss', '-pkeyopt', 'rsa_keygen_bits:2048', ...noCa);
   made = {
+    pss,
     rsa: first,
     other,
     rootPem: root.certificatePem,
@@ -477,6 +482,51 @@ const table: Wrong[] = [
     says: /neither for TLS servers nor for TLS clients/,
   },
   {
+    what: 'a chain by a CA of the right name and another key',
+    files: () => {
+      selfSigned('middle-again', '-newkey', 'rsa:2048', '-days', '9', '-subj', '/CN=middle');
+      return [made.deepLeaf.pem, made.deepLeaf.keyPem, text('middle-again.pem')];
+    },
+    code: 'CERTSTORE_CHAIN_BROKEN',
+    says: /gap: CN=deep was signed by CN=middle, which is not there/,
+  },
+  {
+    what: 'a chain above which is no CA',
+    files: () => {
+      const leaf = signed('by-leaf', { ca: 'other.pem', key: 'other.key' }, leafConfig);
+      return [leaf.pem, leaf.keyPem, made.other.pem];
+    },
+    code: 'CERTSTORE_CHAIN_BROKEN',
+    says: /CN=other signed a certificate but is no CA/,
+  },
+  {
+    what: 'a certificate that signed itself with SHA-1 and is no CA',
+    files: () => {
+      const config = ['-addext', 'basicConstraints=critical,CA:FALSE'];
+      return Object.values(selfSigned('old', '-newkey', 'rsa:2048', '-sha1', '-days', '9', ...config));
+    },
+    code: 'CERTSTORE_SIGNATURE_WEAK',
+    says: /CN=old is signed with .*sha1/i,
+  },
+  {
+    what: 'more keys than anybody has',
+    files: () => [made.other.pem, made.other.keyPem.repeat(5)],
+    code: 'CERTSTORE_TOO_LARGE',
+    says: /or 4 keys in the files/,
+  },
+  {
+    what: 'more blocks than are read',
+    files: () => [made.other.pem + block('EC PARAMETERS').repeat(64)],
+    code: 'CERTSTORE_TOO_LARGE',
+    says: /more than 32 certificates in a file/,
+  },
+  {
+    what: 'a block whose name is not for a terminal',
+    files: () => [block('A\u0007B')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /holds "A\?B"/,
+  },
+  {
     what: 'more certificates than a chain can have',
     files: () => [made.rootPem.repeat(33)],
     code: 'CERTSTORE_TOO_LARGE',
@@ -538,6 +588,11 @@ describe('a file that takes long to read', () => {
   it('is refused unread as a key of PKCS #8, in PEM and DER', async () => {
     await assert.rejects(readApart(Buffer.from(made.slowPkcs8)), isRefused);
     await assert.rejects(readApart(pemDer(made.slowPkcs8)), isRefused);
+    // scrypt takes as long as the product of its numbers, of which each is small.
+    openssl('pkcs8 -topk8 -scrypt -in other.key -outform DER -out scrypt.der -passout pass:right');
+    const sealed = readFileSync(file('scrypt.der'));
+    sealed.set([2, 1, 0x7f, 2, 1, 0x7f], sealed.indexOf(Buffer.from([2, 1, 8, 2, 1, 1])));
+    await assert.rejects(readApart(sealed), isRefused);
   });
 
   it('is refused unread where all files have more than 256 KiB', async () => {
@@ -576,6 +631,12 @@ describe('an upload is taken, whatever its form:', () => {
     ['encrypted PKCS #8', () => [made.other.pem, made.sealedPkcs8], 'right'],
     ['encrypted PKCS #8 in DER', () => [made.other.pem, pemDer(made.sealedPkcs8)], 'right'],
     ['encrypted PKCS #1', () => [made.rsa.pem, made.sealedPkcs1], 'right'],
+    [
+      'encrypted PKCS #8 of old tools, in DER',
+      () => [made.other.pem, readFileSync(file('old.der'))],
+      'right',
+    ],
+    ['an RSA key for PSS alone', () => Object.values(made.pss)],
     ['PKCS #12', () => [made.p12], 'right'],
     ['PKCS #12 of old tools', () => [made.legacyP12], 'right'],
   ];
@@ -599,6 +660,31 @@ describe('an upload is taken, whatever its form:', () => {
       ([pem]) => new X509Certificate(pem).subject,
     );
     assert.deepEqual(subjects, ['CN=deep', 'CN=middle', 'CN=top']);
+  });
+
+  it('a certificate that begins within five minutes, as clocks differ, and no later', async () => {
+    const beginning = (inMs: number) =>
+      issued(new Date(Date.now() + inMs), new Date(Date.now() + dayMs)).then((pair) => Object.values(pair));
+    assert.equal(read(await beginning(4 * 60_000)).kind, 'server');
+    const late = await beginning(6 * 60_000);
+    assert.throws(() => read(late), { code: 'CERTSTORE_NOT_YET_VALID' });
+  });
+
+  it('a certificate of any purpose is for both ends', () => {
+    const config = `${leafConfig}\nextendedKeyUsage=anyExtendedKeyUsage`;
+    const { pem, keyPem } = signed('any', { ca: 'middle.pem', key: 'middle.key' }, config);
+    assert.equal(read([pem, keyPem]).kind, 'both');
+  });
+
+  it('a chain ends when the first of its certificates does', () => {
+    const lasting = signed('lasting', { ca: 'middle.pem', key: 'middle.key' }, leafConfig, '-days', '60');
+    const { facts } = read([lasting.pem, lasting.keyPem, made.intermediatePem]);
+    assert.equal(facts.notAfter, new X509Certificate(made.intermediatePem).validToDate.toISOString());
+  });
+
+  it('a root that signed itself with SHA-1 is no worse for that', () => {
+    const { pem } = selfSigned('sha1-root', '-newkey', 'rsa:2048', '-sha1', '-days', '9');
+    assert.equal(read([pem]).kind, 'ca');
   });
 
   it('a bundle of CAs is a CA, in as many as there are', () => {
