@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { CompactEncrypt, type JWK, importJWK } from 'jose';
 import { createAuthority, loadAuthority } from './authority.ts';
 import { describeCertificate } from './certificate.ts';
 import { generateKey } from './key.ts';
@@ -32,6 +33,22 @@ describe('sealing', () => {
     assert.equal(await openSealed(privateKey, sealed), 'secret');
     const changed = sealed.slice(0, -2) + (sealed.at(-2) === 'A' ? 'B' : 'A') + sealed.at(-1);
     await assert.rejects(openSealed(privateKey, changed), { code: 'TLS_SEAL_BROKEN' });
+  });
+
+  it('opens nothing that was sealed in another way than ours', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('x25519');
+    const key = await importJWK(publicKey.export({ format: 'jwk' }) as JWK, 'ECDH-ES');
+    for (const header of [
+      { alg: 'ECDH-ES', enc: 'A128CBC-HS256' },
+      { alg: 'ECDH-ES+A256KW', enc: 'A256GCM' },
+    ]) {
+      const sealed = await new CompactEncrypt(Buffer.from('x')).setProtectedHeader(header).encrypt(key);
+      await assert.rejects(
+        openSealed(privateKey, sealed),
+        { code: 'TLS_SEAL_BROKEN' },
+        JSON.stringify(header),
+      );
+    }
   });
 
   it('knows a signature of a certificate’s key and of a bare key from every other', async () => {
@@ -75,7 +92,23 @@ describe('sealing', () => {
     demandSigner(signer, believed);
     demandSigner(signer, { caPem: own.certificatePem, at: new Date(Date.now() + dayMs / 2) });
 
+    const bySubject = await loadAuthority(own).issue({
+      csrPem,
+      commonName: 'signer.example',
+      usage: 'client',
+      notAfter: new Date(Date.now() + dayMs),
+    });
+    assert.throws(() => demandSigner(bySubject, believed), { code: 'TLS_NAME_MISMATCH' });
+
     const unknown = { code: 'TLS_ISSUER_UNKNOWN' };
+    const stranger = (await issued(await createAuthority({ commonName: 'CA' }))).replaceAll(
+      ' CERT',
+      ' X509 CERT',
+    );
+    demandSigner(stranger + signer, believed);
+    assert.throws(() =>
+      demandSigner(signer.replaceAll(' CERT', ' X509 CERT') + other.certificatePem, believed),
+    );
     const der = Buffer.from(signer.replaceAll(/-----.*-----/g, ''), 'base64');
     der.writeUInt8(der.readUInt8(der.length - 1) ^ 1, der.length - 1);
     const forged = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
