@@ -23,6 +23,7 @@ import {
   materialSignerName,
   materialText,
   sealingKeyText,
+  sessionTicketsId,
   updateCertificate,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
@@ -118,6 +119,10 @@ describe('certificates of operators', () => {
     return ask(bus, createCertificate, { name: 'shop', sealed: await sealed(...pems) });
   }
 
+  async function secretOf(id: string): Promise<StoredDocument | null> {
+    return (await store.collection(secretCollection)).get(id);
+  }
+
   /** A node of the cluster with its key. */
   async function node(): Promise<Pair & { caPem: string }> {
     const keyPem = await generateKey();
@@ -210,6 +215,30 @@ describe('certificates of operators', () => {
       sealed: await sealed(other.chainPem),
     });
     assert.equal(without.hasKey, false);
+    assert.equal(await secretOf(made.id), null, 'a key that nothing belongs to is not kept');
+  });
+
+  it('leaves no key behind when it is deleted', async () => {
+    const { id } = await upload(...Object.values(await pair()));
+    assert.notEqual(await secretOf(id), null);
+    await ask(bus, deleteCertificate, { id });
+    assert.equal(await secretOf(id), null);
+  });
+
+  it('refuses a name that is blank, too long or of several lines, and contents that are none', async () => {
+    const { id } = await upload(ca.certificatePem);
+    for (const name of ['', '  ', 'x'.repeat(129), 'a\nb', 7])
+      await assert.rejects(
+        ask(bus, updateCertificate, { id, patch: { name } }),
+        code('CERTSTORE_INVALID'),
+        JSON.stringify(name),
+      );
+    await ask(bus, updateCertificate, { id, patch: { name: 'x'.repeat(128) } });
+    const { key } = await ask(bus, getIntakeKey, {});
+    for (const body of ['{}', '{"files":[7]}', '[]', 'null', 'no JSON']) {
+      const asked = ask(bus, createCertificate, { name: 'x', sealed: await sealText(key, body) });
+      await assert.rejects(asked, code('CERTSTORE_INTAKE_INVALID'), body);
+    }
   });
 
   it('calls no key damaged that is replaced or deleted while it is read', async () => {
@@ -260,6 +289,11 @@ describe('certificates of operators', () => {
       ask(bus, updateCertificate, { id: made.id, patch: { name: 'x' }, revision: made.revision + 1 }),
       code('CERTSTORE_REVISION_STALE'),
     );
+    await assert.rejects(
+      ask(bus, deleteCertificate, { id: made.id, revision: made.revision + 1 }),
+      code('CERTSTORE_REVISION_STALE'),
+    );
+    assert.equal((await ask(bus, getCertificate, { id: made.id })).revision, made.revision);
   });
 
   it('neither deletes nor makes unfit what a destination uses', async () => {
@@ -273,7 +307,7 @@ describe('certificates of operators', () => {
       ask(bus, updateCertificate, { id: made.id, patch: {}, sealed: other }),
       code('CERTSTORE_HOST_NOT_COVERED'),
     );
-    routes.delete('d1');
+    routes.set(routeNaming({}));
     await ask(bus, deleteCertificate, { id: made.id });
   });
 
@@ -331,6 +365,38 @@ describe('certificates of operators', () => {
         ['/f', 'CERTSTORE_NO_CA'],
         ['/g', 'CERTSTORE_HOST_NOT_COVERED'],
       ],
+    );
+  });
+
+  it('takes a certificate for both ends at either, and for a host that its alternative names cover, addresses too', async () => {
+    const made = async (names: string[], addresses: string[] = []): Promise<Certificate> => {
+      const keyPem = await generateKey();
+      const csrPem = await createSigningRequest({ keyPem, commonName: 'x' });
+      const notAfter = new Date(Date.now() + 90 * 86_400_000);
+      const request = { csrPem, commonName: 'shop.example', names, addresses, notAfter } as const;
+      return upload(keyPem, await ca.issue({ ...request, usage: 'both' }));
+    };
+    const [both, bySubject] = [await made(['shop.example'], ['192.0.2.1']), await made([])];
+    const use = (id: string, role: 'server' | 'client', host: string) => ({ id, role, field: host, host });
+    const { faults, warnings } = await ask(bus, checkCertificates, {
+      uses: [
+        use(both.id, 'server', 'shop.example'),
+        use(both.id, 'server', '192.0.2.1'),
+        use(both.id, 'client', 'client'),
+        use(both.id, 'server', '192.0.2.2'),
+        use(bySubject.id, 'server', 'shop.example'),
+      ],
+    });
+    assert.deepEqual(
+      faults.map(({ path, code: found }) => [path, found]),
+      [
+        ['192.0.2.2', 'CERTSTORE_HOST_NOT_COVERED'],
+        ['shop.example', 'CERTSTORE_HOST_NOT_COVERED'],
+      ],
+    );
+    assert.deepEqual(
+      warnings.map(({ path, code: found }) => [path, found]),
+      ['shop.example', '192.0.2.1', 'client'].map((path) => [path, 'CERTSTORE_CHAIN_OPEN']),
     );
   });
 
@@ -411,6 +477,28 @@ describe('certificates of operators', () => {
       assert.equal(material.keyPem, null);
     });
 
+    it('go with the key where a certificate is shown, though another verifies by it', async () => {
+      const own = await pair('shop.example');
+      const made = await upload(own.keyPem, own.chainPem);
+      routes.set(routeNaming({ front: made.id, clientCa: made.id }));
+      const edge = await node();
+      const [item] = (await askAs(edge, [made.id])).items;
+      const material = JSON.parse(await openSealed(edge.keyPem, item?.sealed ?? '')) as Material;
+      assert.equal(material.keyPem, own.keyPem);
+    });
+
+    it('go to no client that only a node needs, the secret of session tickets neither', async () => {
+      const made = await upload(...Object.values(await pair()));
+      routes.set(routeNaming({ front: made.id }));
+      const { body } = await clientQuestion(await node(), [made.id, sessionTicketsId]);
+      const { items, refused } = await ask(bus, getClientMaterial, body);
+      assert.deepEqual(
+        refused.map((one) => [one.id, one.code]),
+        [made.id, sessionTicketsId].map((id) => [id, 'CERTSTORE_NOT_NEEDED']),
+      );
+      assert.deepEqual(items, []);
+    });
+
     it('go to nobody who does not prove to be a node of this cluster', async () => {
       const made = await upload(...Object.values(await pair()));
       routes.set(routeNaming({ front: made.id }));
@@ -476,6 +564,8 @@ describe('certificates of operators', () => {
       const { body } = await clientQuestion(edge, [made.id]);
       const other = (await clientQuestion(edge, [made.id])).body;
       const wrong = [
+        // All is signed as it should be, by a client of another gateway.
+        { ...(await clientQuestion(edge, [made.id], 'g2')).body, gatewayId: 'g1' },
         { ...body, clientId: other.clientId },
         { ...body, sealingKey: other.sealingKey },
         { ...body, publicKey: other.publicKey },

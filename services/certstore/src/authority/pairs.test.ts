@@ -26,6 +26,7 @@ import {
   getGateway,
   getIntakeKey,
   issueServerCertificate,
+  updateCertificate,
 } from '@postern/contracts';
 import { type Store, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
@@ -200,6 +201,27 @@ describe('a generated pair', () => {
     const { 'key.pem': key = '' } = unzip(file);
     assert.match(key, /ENCRYPTED PRIVATE KEY/);
     assert.doesNotThrow(() => createPrivateKey({ key, passphrase: 'secret' }));
+  });
+
+  it('is for the names and days that were asked for, and for a year where none were', async () => {
+    const daysOf = ({ notAfter }: Certificate): number =>
+      Math.round((Date.parse(notAfter) - Date.now()) / 86_400_000);
+    const input = { name: '../..', usage: 'server', subject: 'Shop Front', days: 10 } as const;
+    const { certificate, download } = await generate({ ...input, san: ['SHOP.example'] });
+    assert.deepEqual([certificate.san, daysOf(certificate)], [['DNS:shop.example'], 10]);
+    assert.equal(download.fileName, 'pair.zip');
+    const client = await generate({ name: '.till', usage: 'client', subject: 'till.example' });
+    assert.deepEqual([client.certificate.san, daysOf(client.certificate)], [[], 365]);
+    assert.equal(client.download.fileName, 'till.zip');
+  });
+
+  it('that gets uploaded contents in place of its own is of that CA no more', async () => {
+    const { certificate, file } = await generate({ name: 'x', usage: 'client', subject: 'x' });
+    const { 'certificate.pem': cert = '' } = unzip(file);
+    const { key } = await ask(bus, getIntakeKey, {});
+    const sealed = await sealText(key, JSON.stringify({ files: [Buffer.from(cert).toString('base64')] }));
+    const after = await ask(bus, updateCertificate, { id: certificate.id, patch: {}, sealed });
+    assert.equal(after.issuerId, null);
   });
 
   it('is never for the platform’s own names, nor for a gateway that there is not', async () => {

@@ -22,7 +22,9 @@ test('all replicas give the same secret, for a period, sealed at rest, and never
   assert.ok(!JSON.stringify((await documents.secrets.list()).items).includes(given.secret.slice(0, 20)));
   now += sessionTicketPeriodMs - 1;
   assert.deepEqual(await replica().current(), given);
-  const ahead = await replica(1).current();
+  const nextPeriod = await Promise.all([replica(1).current(), replica(1).current(), replica(1).current()]);
+  const [ahead] = nextPeriod;
+  assert.deepEqual(nextPeriod, [ahead, ahead, ahead]);
   assert.equal(ahead.revision, 20_001);
   assert.notEqual(ahead.secret, given.secret);
   assert.deepEqual(await replica().current(), ahead);

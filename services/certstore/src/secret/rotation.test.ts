@@ -114,6 +114,8 @@ describe('a change of the key-encryption key', () => {
     });
     await interrupted.start();
     await done.promise;
+    const { state, left } = interrupted.progress;
+    assert.deepEqual([state, left > 0], ['running', true], 'what was not counted is not called done');
     assert.equal((await keyIds()).size, 2);
     await demandReadable(ring);
     done = Promise.withResolvers<void>();
