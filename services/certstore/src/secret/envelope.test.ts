@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { openSecret, sealSecret } from './envelope.ts';
+import { KeyRing } from './key-ring.ts';
 import { localKeyWrapper } from './key-wrapper.ts';
 
 const wrapper = localKeyWrapper(randomBytes(32).toString('base64'));
@@ -81,6 +82,19 @@ describe('envelope', () => {
     const stranger = localKeyWrapper(randomBytes(32).toString('base64'));
     const envelope = await sealSecret(stranger, place, secret);
     await assert.rejects(openSecret(wrapper, place, envelope), code('CERTSTORE_KEY_WRONG'));
+  });
+
+  it('is told of by the ID of its key, unless that was made to look like something else', async () => {
+    const ring = await KeyRing.open(async () => [wrapper]);
+    for (const [keyId, shown] of [
+      ['local:1a2b', /the key-encryption key local:1a2b, and/],
+      ['a\n\u001b[2J', /the key-encryption key of an unknown name, and/],
+      ['x'.repeat(129), /the key-encryption key of an unknown name, and/],
+    ] as const)
+      await assert.rejects(ring.unwrap(keyId, secret, secret), {
+        code: 'CERTSTORE_KEY_WRONG',
+        message: shown,
+      });
   });
 });
 

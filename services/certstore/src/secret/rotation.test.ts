@@ -155,6 +155,31 @@ describe('a change of the key-encryption key', () => {
     assert.match(progress.fault ?? '', /23 secrets are under a key that this certstore does not have/);
   });
 
+  it('that cannot go on, since its keys are out of reach, says why and is tried again', async (t) => {
+    let reads = 0;
+    const away = new Error('the transit server is away');
+    ring = await KeyRing.open(async () => {
+      reads += 1;
+      // At the start it was there.
+      if (reads === 3) throw away;
+      return localKeys(keys.join('\n'));
+    });
+    keys = [nextKey, oldKey];
+    const told: unknown[] = [];
+    rotation = make({ onError: (error) => told.push(error) });
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    await rotation.start();
+    await done.promise;
+    const { state, left, fault } = rotation.progress;
+    assert.deepEqual([state, left, fault], ['waiting', secretCount + 3, away.message]);
+    assert.deepEqual(told, [away]);
+    done = Promise.withResolvers<void>();
+    t.mock.timers.tick(5_000);
+    await done.promise;
+    assert.equal(rotation.progress.state, 'done');
+    await demandReadable(await KeyRing.open(async () => localKeys(nextKey)));
+  });
+
   it('goes on past a damaged secret, and names it and what to do as long as it is there', async () => {
     const cut = await documents.secrets.get('secret-3');
     await documents.secrets.replace({ ...cut!, sealed: cut!.sealed.slice(0, 12) });
