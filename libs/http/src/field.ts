@@ -19,7 +19,7 @@ export interface HeadLimits {
   fieldsMax: number;
 }
 
-/** Lines without control characters but HTAB, each with CR LF behind it. Nothing of it can be read in two ways, so it is read once. */
+/** Lines without control characters but HTAB, each with CR LF behind it. It can be read in one way alone, so it is read once. */
 // oxlint-disable-next-line no-control-regex
 const wholeLines = /^(?:[^\0-\x08\x0a-\x1f\x7f]*\r\n)*$/;
 

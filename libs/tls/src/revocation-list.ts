@@ -2,8 +2,8 @@
  * Revocation lists of CAs (X.509 CRL; RFC 5280, section 5), as far as whoever has OpenSSL go by them must know them: that
  * it reads each, that each counts there, and when the next one is due. OpenSSL goes by complete lists of the CA itself; one
  * that adds to another (delta), is of other CAs too (indirect), or is for some reasons only it passes over without a
- * word, so that whom it revokes would be let in. OpenSSL verifies signatures at each handshake,
- * and by a list that is forged it lets nobody in; who takes lists from strangers looks at that before (`readSignedLists`).
+ * word, so that whom it revokes would be let in. OpenSSL verifies signatures at each handshake, and by a list that is forged
+ * it lets nobody in; who takes lists from strangers looks at that before (`readSignedLists`).
  *
  * Only the frame is read here, never the entries: @peculiar/x509 makes objects of all of them, and refuses a list of 20,000.
  *

@@ -1,7 +1,8 @@
 /**
  * Keeps what a URL gives from going back: a mirror that lags, or somebody on the way who replays a list, would let in whom
  * a newer one revokes. Of each CA it knows when the newest list was made that was ever taken, also while another CA's is
- * here, and in what is taken there may be none of that CA that is older, not beside others either. A list from the future, of a CA whose clock was wrong, holds up none.
+ * here, and in what is taken there may be none of that CA that is older, not beside others either. A list from the future,
+ * of a CA whose clock was wrong, holds up none.
  */
 
 /** Of so many CAs lists are taken from one URL. */

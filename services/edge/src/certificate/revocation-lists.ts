@@ -3,8 +3,9 @@
  * URL. A URL is fetched by every node that serves the destination, from hosts that the node's settings name and no
  * others, without redirects, bounded in bytes and time, again every quarter of an hour, and every half a minute once its
  * list is about to end. Lists count that a client CA of such a destination signed, and no others: anybody on the way could
- * have made one, which would keep all callers out. When that fails the last one stands; OpenSSL itself refuses callers when it is past its next
- * update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates must not begin by letting them in.
+ * have made one, which would keep all callers out. When that fails the last one stands; OpenSSL itself refuses callers when
+ * it is past its next update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates
+ * must not begin by letting them in.
  */
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
