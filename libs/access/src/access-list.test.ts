@@ -197,6 +197,7 @@ const cases: [rule: string, rules: string[], target: [string, number, string?], 
     ['h', 80, '/x/admin'],
     'deny h:80/x%2Fadmin',
   ],
+  ['the path / holds for all paths', ['allow h:80/'], ['h', 80, '/x'], 'allow h:80/'],
   [
     'a longer path is before a shorter that is coded',
     ['deny h:80/%C3%A9', 'allow h:80/%C3%A9/a'],
@@ -410,6 +411,8 @@ const paths: [path: string, normal: string][] = [
   ['/a//b', '/a//b'],
   ['/a/%252e%252e/b', '/a/%252e%252e/b'],
   ['/...', '/...'],
+  ['/%41%5a%61%7a%30%39%2d%2e%5f%7e', '/AZaz09-._~'],
+  ['/%40%5b%60%7b%2f%3a%00%ff', '/%40%5B%60%7B%2F%3A%00%FF'],
 ];
 for (const [path, normal] of paths) {
   test(`the one form of the path ${path} is ${normal}`, () => assert.equal(normalizePath(path), normal));
@@ -437,6 +440,28 @@ test('a path is allowed only if every reading of it is, and denied if any is', (
     '/pub/x/..%2fsecret',
   ]) {
     assert.ok(!allowed(path), path);
+  }
+});
+
+test('no character beside a byte that is no UTF-8 leads past a deny, however many bytes it has', () => {
+  const check = (code: number): void => {
+    const character = encodeURIComponent(String.fromCodePoint(code));
+    const list = compileAccessList([
+      { action: 'allow', host: 'a', port: '80' },
+      { action: 'deny', host: 'a', port: '80', path: `/x/${character}` },
+    ]);
+    const path = `/x%2F${character}%FF`;
+    assert.ok(!decide(list, { host: 'a', port: 80, path: normalizePath(path) }).allowed, path);
+  };
+  const ranges = [
+    { min: 0x80, max: 0x7ff },
+    { min: 0x800, max: 0xd7ff },
+    { min: 0xe000, max: 0xffff },
+    { min: 0x10000, max: 0x10ffff },
+  ];
+  for (const { min, max } of ranges) {
+    for (const code of [min, max]) check(code);
+    fc.assert(fc.property(fc.integer({ min, max }), check));
   }
 });
 

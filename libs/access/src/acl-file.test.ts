@@ -63,6 +63,24 @@ test('acl file: every line that is wrong is named, and no rule is taken', () => 
   );
 });
 
+test('acl file: one wrong line alone is enough for none to be taken, also one that almost forgets rules', () => {
+  for (const line of [
+    'deny a:1',
+    'acl deny a',
+    'acl deny [a]:1',
+    'acl deny [10.0.0.5]:1',
+    'acl deny [::1]/129:1',
+    'acl deny a:1 b:2',
+    'no',
+    'no rule',
+    'no rule a:1',
+    'the acl',
+    'deny acl a:1',
+    'no acl a',
+  ])
+    assert.throws(() => parseAclFile(`acl allow a:\n${line}`), { code: 'ACCESS_FILE_INVALID' }, line);
+});
+
 test('acl file: refuses one that is too large, in bytes and in rules', () => {
   assert.throws(() => parseAclFile('#'.repeat(1024 * 1024 + 1)), { code: 'ACCESS_LIST_TOO_LARGE' });
   assert.throws(() => parseAclFile('acl allow a:1\n'.repeat(1001)), { code: 'ACCESS_LIST_TOO_LARGE' });
