@@ -126,8 +126,13 @@ export class FakeRouter {
     return new Promise((resolve) => this.#asked.push(resolve));
   }
 
-  async stop(): Promise<void> {
+  /** Answers no question from now on. */
+  silence(): void {
     for (const subscription of this.#subscriptions) subscription.close();
+  }
+
+  async stop(): Promise<void> {
+    this.silence();
     for (const owner of this.#owners) await owner.stop();
     await this.#store.close();
   }
