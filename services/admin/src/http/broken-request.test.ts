@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:https';
+import { type ServerOptions, createServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { type TLSSocket, connect as connectTls } from 'node:tls';
 import { type TestContext, it } from 'node:test';
@@ -14,6 +14,17 @@ it('a connection that does not end its TLS handshake is cut', async (t) => {
   socket.on('data', (chunk) => (received += chunk.length)).on('error', () => undefined);
   await once(socket, 'close');
   assert.equal(received, 0);
+});
+
+it('a request that does not come to its end in time is told so, and cut', async (t) => {
+  const { port, ca } = await listen(t, { requestTimeout: 20, connectionsCheckingInterval: 5 });
+  const socket = connectTls({ port, host: '127.0.0.1', ca }).setEncoding('utf8');
+  await once(socket, 'secureConnect');
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{');
+  let answer = '';
+  socket.on('data', (text: string) => (answer += text));
+  await once(socket, 'close');
+  assert.match(answer, /^HTTP\/1\.1 408 .*ADMIN_REQUEST_SLOW/s);
 });
 
 it('a caller that has its answer and does not close is cut', async (t) => {
@@ -35,7 +46,7 @@ it('a caller that has its answer and does not close is cut', async (t) => {
 
 async function listen(
   t: TestContext,
-  options: { handshakeTimeout?: number } = {},
+  options: Pick<ServerOptions, 'handshakeTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'> = {},
 ): Promise<{ port: number; ca: string; accepted: Promise<TLSSocket> }> {
   const authority = loadAuthority(await createAuthority({ commonName: 'Test CA' }));
   const key = await generateKey();

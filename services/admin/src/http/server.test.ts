@@ -489,6 +489,12 @@ describe('the documentation', () => {
 });
 
 describe('the server', () => {
+  it('waits a bounded time for a head, for a whole request and for an answer', () => {
+    const { headersTimeout, requestTimeout } = platform.app.server;
+    const { handlerTimeout } = platform.app.initialConfig;
+    assert.deepEqual([headersTimeout, requestTimeout, handlerTimeout], [10_000, 30_000, 30_000]);
+  });
+
   it('does not start with a route that nobody has decided about', async () => {
     await assert.rejects(serverWith('/unheard-of'), /in the table of permissions/);
   });
