@@ -134,9 +134,13 @@ test('a proof counts for one key, one node and one nonce', async () => {
   assert.equal(await codeOf(await helloOf({ nonce: 'm'.repeat(32) })), 'EDGE_PROOF_WRONG');
   for (const proof of ['', 'AAAA'])
     assert.equal(await codeOf({ ...(await helloOf()), proof }), 'EDGE_PROOF_WRONG');
-  for (const x of ['A'.repeat(42), '_'.repeat(43)]) {
+  for (const [x, code] of [
+    ['A'.repeat(42), 'EDGE_TICKET_INVALID'],
+    ['_'.repeat(43), 'EDGE_PROOF_WRONG'],
+    ['A'.repeat(42) + 'B', 'EDGE_PROOF_WRONG'],
+  ] as const) {
     const claims = { cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x } } };
-    assert.notEqual(await codeOf(await helloOf({ claims })), 'ok');
+    assert.equal(await codeOf(await helloOf({ claims })), code, x);
   }
 });
 
