@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type Socket, connect } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { BusError } from '@postern/bus';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
@@ -11,7 +13,7 @@ import { endpoint } from './endpoint.ts';
 import { IdempotencyKeeper } from './idempotency.ts';
 import type { Problem } from './problem.ts';
 import { bodyBytesMax } from './json-body.ts';
-import { createServer } from './server.ts';
+import { connectionsMax, createServer } from './server.ts';
 
 let platform: TestPlatform;
 beforeEach(async () => {
@@ -43,6 +45,11 @@ function problem(answer: LightMyRequestResponse): Problem {
   return body;
 }
 
+/** For what `inject` cannot show; the port. */
+async function listen(): Promise<number> {
+  return Number(new URL(await platform.app.listen({ host: '127.0.0.1', port: 0 })).port);
+}
+
 async function makeGateway(name = 'plant'): Promise<{ id: string; revision: number }> {
   return (await send('POST', '/gateways', { payload: { name } })).json();
 }
@@ -70,9 +77,13 @@ describe('a key', () => {
     }
   });
 
-  it('is asked about before a byte of the body is judged', async () => {
-    const answer = await send('POST', '/gateways', { key: 'nonsense', payload: { nme: 1 } });
-    assert.equal(answer.statusCode, 401);
+  it('is asked about before a byte of the body has come', async () => {
+    const socket = connect(await listen(), '127.0.0.1').setEncoding('utf8');
+    const head = 'POST /api/v1/gateways HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2';
+    socket.write(`${head}\r\nauthorization: Bearer nonsense\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [string];
+    socket.destroy();
+    assert.match(answer, /^HTTP\/1\.1 401 /);
   });
 
   it('of a viewer changes nothing, of an operator makes no keys', async () => {
@@ -489,6 +500,17 @@ describe('the documentation', () => {
 });
 
 describe('the server', () => {
+  it('has a place for as many connections of one address as before when those are closed', async () => {
+    const port = await listen();
+    for (let made = 0; made <= connectionsMax / 2; made += 1) {
+      const socket = connect(port, '127.0.0.1');
+      const [served] = (await once(platform.app.server, 'connection')) as [Socket];
+      socket.destroy();
+      await once(served, 'close');
+    }
+    assert.equal((await fetch(`http://127.0.0.1:${port}/api/v1/openapi.json`)).status, 200);
+  });
+
   it('waits a bounded time for a head, for a whole request and for an answer', () => {
     const { headersTimeout, requestTimeout } = platform.app.server;
     const { handlerTimeout } = platform.app.initialConfig;
