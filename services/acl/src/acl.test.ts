@@ -206,6 +206,17 @@ test('where no token is asked for none is needed, but one that is shown must be 
   await assert.rejects(open(bus, 'guess'), { code: 'ACL_TOKEN_WRONG' });
 });
 
+test('replicas that hear of a gateway at the same moment make one policy of it', async (t) => {
+  const { bus, router, make } = await setUp(t);
+  const other = make();
+  await other.start();
+  t.after(() => other.stop());
+  router.put({ id: 'new', name: 'New', enabled: true, requireToken: true });
+  await Promise.all(Array.from({ length: 8 }, () => ask(bus, followGateway, { id: 'new' })));
+  const { items } = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+  assert.deepEqual(items.map(({ id }) => id).toSorted(), ['new', 'plant']);
+});
+
 test('a client of a gateway that acl knows gets its session while the router is away', async (t) => {
   const { bus, router } = await setUp(t);
   const { token } = await makeToken(bus, { gatewayId: 'plant', input: {} });

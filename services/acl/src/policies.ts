@@ -7,7 +7,6 @@
 import type { Bus } from '@postern/bus';
 import { type Gateway, type GatewayRecord, type Policy, findGateway } from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
-import { StoreError } from '@postern/store';
 import { every, type Documents, type PolicyDocument } from './document.ts';
 import { gatewayUnknown } from './errors.ts';
 import type { Draft, Journal } from './journal.ts';
@@ -76,15 +75,7 @@ export class Policies {
     const taken = { id, name, enabled, requireToken, gatewayRevision: revision };
     const known = await this.#journal.documents.policies.get(id);
     if (known !== null && isTaken(known, taken)) return false;
-    const put = (): Promise<boolean> =>
-      this.#journal.change((draft) => putPolicy(draft, taken, this.#journal.time()));
-    try {
-      return await put();
-    } catch (error) {
-      // Another replica of acl heard of the same gateway at the same moment.
-      if (!(error instanceof StoreError) || error.code !== 'STORE_DUPLICATE') throw error;
-      return put();
-    }
+    return this.#journal.change((draft) => putPolicy(draft, taken, this.#journal.time()));
   }
 }
 
