@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TunnelPresence } from '@postern/contracts';
+import { silentLogger } from '@postern/telemetry';
+import type { Tunnel } from './client/tunnels.ts';
+import type { CallerCause } from './errors.ts';
 import { policyOf } from './fixture/documents.ts';
 import { Guard, type GuardParts } from './guard.ts';
 
@@ -27,6 +30,30 @@ test('waits for the clients of the gateway that was changed, whoever is silent b
   isTaken = true;
   taken.resolve();
   await Promise.all([own, all]);
+});
+
+test('a tunnel whose token was revoked during its handshake is closed, and carries nothing', () => {
+  const calls: string[] = [];
+  const tunnel = {
+    gatewayId: 'g1',
+    clientId: 'c1',
+    tokenId: 't1',
+    retire: () => calls.push('retire'),
+    close: ({ code }: { code: string }) => calls.push(code),
+  } as unknown as Tunnel;
+  const end = (_gatewayId: string, _clientId: string, { code }: CallerCause) => calls.push(`end ${code}`);
+  const guard = new Guard({
+    tunnels: { ofClient: () => [] },
+    callers: { end },
+    cloudStreams: { end },
+    hasValidElsewhere: () => false,
+    resetRelayed: () => calls.push('reset relayed'),
+    policy: () => policyOf({ revokedTokens: [{ tokenId: 't1', revokedAt: '2026-01-01T00:00:00Z' }] }),
+    logger: silentLogger,
+  } as unknown as GuardParts);
+  guard.handleTunnel(tunnel);
+  const ended = 'end EDGE_TOKEN_REVOKED';
+  assert.deepEqual(calls, ['retire', ended, ended, 'reset relayed', 'EDGE_TOKEN_REVOKED']);
 });
 
 test('a tunnel that comes up elsewhere has the streams looked through only of a client that has some here', (t) => {
