@@ -559,6 +559,21 @@ test('no earlier word of the router undoes a later one that says what acl knew b
   assert.deepEqual(items, []);
 });
 
+test('of two words of the router that are taken over at once the later one holds', async (t) => {
+  const { bus, router } = await setUp(t);
+  const said = [
+    { revision: 6, enabled: false },
+    { revision: 5, enabled: true },
+  ];
+  router.gateways.get = (id) => {
+    const { revision = 0, enabled = true } = said.shift() ?? {};
+    router.revision = revision;
+    return { id, name: 'Plant', enabled, requireToken: true };
+  };
+  await Promise.all(said.map(() => ask(bus, followGateway, { id: 'plant' })));
+  assert.equal((await policyOf(bus, 'plant'))?.enabled, false);
+});
+
 test('a restored policy takes what the restored router says, also where its gateway is from before the backup of acl', async (t) => {
   const [from, to] = [await setUp(t), await setUp(t)];
   const record = { id: 'plant', name: 'Plant', requireToken: true };

@@ -163,6 +163,18 @@ describe('the certificates of a node', () => {
     assert.equal(certificates.get('c1')?.revision, 2);
   });
 
+  it('have come when the node has caught up, also where certstore takes its time', async () => {
+    await certificates.start(end.signal);
+    const answered = Promise.withResolvers<void>();
+    gate = answered.promise;
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    const caughtUp = certificates.catchUp().then(() => certificates.get('c1')?.revision);
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    answered.resolve();
+    assert.equal(await caughtUp, 1);
+  });
+
   it('keep nobody from catching up when certstore is gone', async () => {
     await certificates.start(end.signal);
     down = true;
