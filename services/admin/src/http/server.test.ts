@@ -9,7 +9,7 @@ import { Metrics, silentLogger } from '@postern/telemetry';
 import { adminMetrics } from '../metrics.ts';
 import { testKeys, testPlatform, type TestPlatform } from '../fixture/platform.ts';
 import { Authenticator } from './authentication.ts';
-import { endpoint } from './endpoint.ts';
+import { type Answer, endpoint } from './endpoint.ts';
 import { IdempotencyKeeper } from './idempotency.ts';
 import type { Problem } from './problem.ts';
 import { bodyBytesMax } from './json-body.ts';
@@ -472,6 +472,24 @@ describe('an answer', () => {
     assert.equal(await nodes(), null);
   });
 
+  it('shows nothing that the description of the API does not name', async (t) => {
+    const handle = async (): Promise<Answer> => ({
+      body: { name: 'x', hash: 'secret', inner: { kept: 1, keyPem: 'secret' } },
+    });
+    const answer = Type.Object({ name: Type.String(), inner: Type.Object({ kept: Type.Integer() }) });
+    const server = await serverWith('/health', { answer, handle });
+    t.after(() => server.close());
+    const headers = { authorization: `Bearer ${testKeys.viewer}` };
+    const { body } = await server.inject({ url: '/api/v1/health', headers });
+    assert.deepEqual(JSON.parse(body), { name: 'x', inner: { kept: 1 } });
+  });
+
+  it('has a tracking ID that the caller did not choose', async () => {
+    const headers = { 'x-request-id': 'chosen', 'x-tracking-id': 'chosen', 'request-id': 'chosen' };
+    const answer = await send('GET', '/gateways', { headers });
+    assert.match(String(answer.headers['x-tracking-id']), /^[\w-]{16}$/);
+  });
+
   it('tells nothing of an internal error but its tracking ID', async () => {
     const failing = await failingServer();
     const answer = await failing.inject({
@@ -526,7 +544,13 @@ function failingServer(): ReturnType<typeof createServer> {
   return serverWith('/health');
 }
 
-async function serverWith(path: string): ReturnType<typeof createServer> {
+async function serverWith(
+  path: string,
+  {
+    answer = Type.Object({}),
+    handle = () => Promise.reject(new Error('the secret cause')),
+  }: Partial<Pick<Parameters<typeof endpoint>[0], 'answer' | 'handle'>> = {},
+): ReturnType<typeof createServer> {
   const onError = (): void => undefined;
   return createServer({
     endpoints: [
@@ -537,8 +561,8 @@ async function serverWith(path: string): ReturnType<typeof createServer> {
         tag: 'x',
         summary: 'x',
         status: 200,
-        answer: Type.Object({}),
-        handle: () => Promise.reject(new Error('the secret cause')),
+        answer,
+        handle,
       }),
     ],
     authenticator: new Authenticator({ bus: platform.bus, entriesMax: 1, lifeMs: 1, onError }),
