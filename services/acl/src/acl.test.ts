@@ -511,6 +511,50 @@ test('source rules are open until they are put; an app replaces its own', async 
   });
 });
 
+test('who follows policies has each change of an access list and of source rules, and who listens is told of it', async (t) => {
+  const { bus, router } = await setUp(t);
+  router.destinations.add('db');
+  const heard: string[] = [];
+  listen(bus, aclChanged, ({ kind, action, id }) => heard.push(`${kind} ${action} ${id}`), assert.ifError);
+  const front = { gatewayId: 'plant', destinationId: 'db' };
+  for (const change of [
+    () => ask(bus, putAccessList, { gatewayId: 'plant', input: { rules: [] } }),
+    () => ask(bus, putSourceRules, { ...front, input: { restricted: true } }),
+    () => ask(bus, addSourceRule, { ...front, rule: { source: '1.1.1.1' } }),
+  ]) {
+    const before = await ask(bus, policyFeed.since, { epoch: '', revision: 0 });
+    await change();
+    const after = await ask(bus, policyFeed.since, { epoch: before.epoch, revision: before.revision });
+    assert.deepEqual(
+      after.items.map(({ id }) => id),
+      ['plant'],
+    );
+  }
+  await bus.flush(1_000);
+  assert.deepEqual(heard, [
+    'access-list updated plant',
+    'source-rules created db',
+    'source-rules updated db',
+  ]);
+});
+
+test('the source rules behind one gateway have a bound together, as they travel in one policy', async (t) => {
+  const { bus, router } = await setUp(t);
+  const rules = Array.from({ length: 1_000 }, (_, n) => ({ source: '*', app: `${n}`.padEnd(64, 'x') }));
+  const put = (destinationId: string) => {
+    router.destinations.add(destinationId);
+    return ask(bus, putSourceRules, {
+      gatewayId: 'plant',
+      destinationId,
+      input: { restricted: true, rules },
+    });
+  };
+  for (const id of ['a', 'b']) await put(id);
+  await assert.rejects(put('c'), { code: 'ACL_LIMIT' });
+  // What is put in place of its own is not counted twice.
+  await put('a');
+});
+
 test('a policy follows its gateway: renamed, switched off, deleted with all that belonged to it', async (t) => {
   const { bus, router, store } = await setUp(t);
   router.destinations.add('db');
