@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { BusError } from '@postern/bus';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { Type } from 'typebox';
@@ -79,7 +79,8 @@ describe('a key', () => {
 
   it('is asked about before a byte of the body has come', async () => {
     const socket = connect(await listen(), '127.0.0.1').setEncoding('utf8');
-    const head = 'POST /api/v1/gateways HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2';
+    const head =
+      'POST /api/v1/gateways HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2';
     socket.write(`${head}\r\nauthorization: Bearer nonsense\r\n\r\n`);
     const [answer] = (await once(socket, 'data')) as [string];
     socket.destroy();
@@ -322,6 +323,7 @@ describe('a path', () => {
     const answer = await send('PUT', '/gateways', { payload: {} });
     assert.equal(problem(answer).code, 'ADMIN_METHOD_UNKNOWN');
     assert.equal(answer.headers.allow, 'GET, POST');
+    assert.equal((await send('PUT', '/gateways/any')).headers.allow, 'GET, PATCH, DELETE');
   });
 
   it('that cannot be decoded, or is too long, is a problem too', async () => {
@@ -442,6 +444,21 @@ describe('a repeated POST', () => {
     assert.equal((await once('k1', { name: 'a' })).statusCode, 201);
   });
 
+  it('is kept under its caller’s key, by which alone its answer is read again, and its path; no other method is', async () => {
+    const { mock: kept } = mock.method(IdempotencyKeeper.prototype, 'once');
+    const { id } = (await once('k1', { name: 'a' })).json<{ id: string }>();
+    await send('PATCH', `/gateways/${id}`, { headers: { 'idempotency-key': 'k2' }, payload: { name: 'b' } });
+    kept.restore();
+    assert.equal(kept.callCount(), 1);
+    assert.partialDeepStrictEqual(kept.calls[0]?.arguments[0], {
+      idempotencyKey: 'k1',
+      apiKey: testKeys.owner,
+      method: 'POST',
+      path: '/api/v1/gateways',
+      body: { name: 'a' },
+    });
+  });
+
   it('needs a key of printable characters', async () => {
     assert.equal(problem(await once('x'.repeat(256), { name: 'a' })).code, 'ADMIN_HEADER_INVALID');
   });
@@ -450,9 +467,14 @@ describe('a repeated POST', () => {
 describe('an answer', () => {
   it('carries the headers that keep browsers from harm, and allows no other origin', async () => {
     const answer = await send('GET', '/gateways', { headers: { origin: 'https://evil.example' } });
-    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
-    assert.equal(answer.headers['cache-control'], 'no-store');
-    assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+    assert.partialDeepStrictEqual(answer.headers, {
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-resource-policy': 'same-origin',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    });
     assert.equal(answer.headers['access-control-allow-origin'], undefined);
     assert.equal((await send('OPTIONS', '/gateways', { key: null })).statusCode, 405);
   });
@@ -529,9 +551,10 @@ describe('the server', () => {
     assert.equal((await fetch(`http://127.0.0.1:${port}/api/v1/openapi.json`)).status, 200);
   });
 
-  it('waits a bounded time for a head, for a whole request and for an answer', () => {
+  it('has bounds: so many connections, and a time for a head, for a whole request and for an answer', () => {
     const { server, initialConfig } = platform.app;
     assert.deepEqual([server.headersTimeout, server.requestTimeout], [10_000, 30_000]);
+    assert.equal(server.maxConnections, connectionsMax);
     assert.partialDeepStrictEqual(initialConfig, { handlerTimeout: 30_000 });
   });
 
