@@ -514,6 +514,8 @@ test('source rules are open until they are put; an app replaces its own', async 
 test('who follows policies has each change of an access list and of source rules, and who listens is told of it', async (t) => {
   const { bus, router } = await setUp(t);
   router.destinations.add('db');
+  // The first that is heard of a gateway is a change too.
+  await ask(bus, getAccessList, { gatewayId: 'plant' });
   const heard: string[] = [];
   listen(bus, aclChanged, ({ kind, action, id }) => heard.push(`${kind} ${action} ${id}`), assert.ifError);
   const front = { gatewayId: 'plant', destinationId: 'db' };
