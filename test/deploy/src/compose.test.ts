@@ -1,8 +1,11 @@
 // The compose files are whole for every way of starting them, wherever Docker's command line is.
 
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { composeFolder, succeeds } from './compose-platform.ts';
+import { composeFolder, programs, succeeds } from './compose-platform.ts';
 
 const skip = succeeds('docker', 'compose', 'version') ? false : 'SKIPPED: there is no docker compose';
 
@@ -21,4 +24,29 @@ for (const { name, args, environment } of [
       timeout: 60_000,
     });
   });
+}
+
+for (const page of ['README.md', '../../README.md']) {
+  test(
+    `the images that ${page} has built are all that the platform runs, its command line's too`,
+    { skip },
+    () => {
+      const text = readFileSync(join(composeFolder, page), 'utf8');
+      const commands = [...text.matchAll(/^ {4}docker (compose .*?)\bbuild\b/gm)].map(
+        ([, args = '']) => args,
+      );
+      assert(commands.length > 0);
+      for (const args of commands) {
+        const images = execFileSync('docker', [...args.trim().split(' '), 'config', '--images'], {
+          cwd: composeFolder,
+          encoding: 'utf8',
+          timeout: 60_000,
+        });
+        const built = new Set(images.split('\n'));
+        // The client has a file of its own, since it runs elsewhere.
+        for (const name of programs.filter((one) => one !== 'client'))
+          assert(built.has(`postern/${name}:latest`), `docker ${args}build: ${name}`);
+      }
+    },
+  );
 }
