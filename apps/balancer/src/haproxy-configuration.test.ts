@@ -37,6 +37,14 @@ test('fronts are passed to the port that the caller dialled, on nodes whose /rea
   );
 });
 
+test('a node is asked once whether it is ready, for all of its ports', () => {
+  const asked = haproxyConfiguration(two, optionsOf(), places).match(/^ {4}server .+ check .*$/gm);
+  assert.deepEqual(
+    asked?.map((line) => line.trim().split(' ')[1]),
+    ['edge-1', 'edge-2'],
+  );
+});
+
 test('where no node is ready, those that accept are used', () => {
   const text = haproxyConfiguration(two, optionsOf(), places);
   assert.match(text, /use_backend fronts_unready if \{ nbsrv\(fronts\) eq 0 \}/);

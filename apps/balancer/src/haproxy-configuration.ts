@@ -23,6 +23,8 @@ export interface HaproxyPlaces {
 
 /** A worker that was replaced may hold connections; so many such workers are kept before the oldest is ended. */
 const oldWorkersMax = 50;
+/** Whose servers are asked whether they are ready, for the other backends too. */
+const checkedBackend = 'fronts';
 
 /** The text of `haproxy.cfg`. */
 export function haproxyConfiguration(
@@ -42,7 +44,7 @@ export function haproxyConfiguration(
     ...balancedBackends('tunnel', options.nodeTunnelPort || tunnelPort, nodes, options),
     ...(httpPort === 0 ? [] : balancedBackends('http', options.nodeHttpPort || httpPort, nodes, options)),
     // Without a port the server is dialled at the one that the caller dialled.
-    ...balancedBackends('fronts', null, nodes, options),
+    ...balancedBackends(checkedBackend, null, nodes, options),
     ...nodes
       .flatMap((node) => workersOf(node, options))
       .flatMap((node) => [
@@ -152,19 +154,28 @@ function balancedBackends(
   options: BalancerOptions,
 ): Section[] {
   // Tunnels end at a worker; all else is the machine's, whose workers share its ports.
+  const isOfWorkers = name === 'tunnel' && options.nodeWorkers > 1;
   const servers =
-    name === 'tunnel' && port !== null
+    isOfWorkers && port !== null
       ? nodes
           .flatMap((node) => workersOf(node, options))
-          .map((node) => ({ text: server(name, node, port + node.tunnelSteps, options), ops: node.opsPort }))
-      : nodes.map((node) => ({ text: server(name, node, port, options), ops: options.nodeOpsPort }));
+          .map((node) => ({ ...node, text: server(name, node, port + node.tunnelSteps, options) }))
+      : nodes.map((node) => ({
+          ...node,
+          text: server(name, node, port, options),
+          opsPort: options.nodeOpsPort,
+        }));
+  // Whoever is ready is so for all: a node that is short of time is asked once, and no port of it is up without the others.
+  const checks =
+    name === checkedBackend || isOfWorkers
+      ? [
+          'option httpchk GET /readyz',
+          'http-check expect status 200',
+          ...servers.map(({ text, opsPort }) => `${text} check port ${opsPort} inter 500ms fall 2 rise 1`),
+        ]
+      : servers.map(({ text, name: node }) => `${text} track ${checkedBackend}/${node}`);
   return [
-    [
-      `backend ${name}`,
-      'option httpchk GET /readyz',
-      'http-check expect status 200',
-      ...servers.map(({ text, ops }) => `${text} check port ${ops} inter 500ms fall 2 rise 1`),
-    ],
+    [`backend ${name}`, ...checks],
     [`backend ${unready(name)}`, ...servers.map(({ text }) => text)],
   ];
 }
