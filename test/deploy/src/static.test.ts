@@ -284,6 +284,18 @@ test('a program may have as many files open as its bounds let connections be', (
   }
 });
 
+test('on a full host what carries callers goes before all other containers, nodes no later than balancers', () => {
+  const { services } = parse(read('deploy/compose/compose.yaml'), { merge: true }) as {
+    services: Record<string, { cpu_shares?: number }>;
+  };
+  const sharesOf = (name: string): number => services[name]?.cpu_shares ?? 1_024;
+  const carriers = ['edge-1', 'edge-2', 'balancer-1', 'balancer-2'];
+  const [most, ...others] = new Set(carriers.map(sharesOf));
+  assert.deepEqual(others, [], 'one that starts takes the processor from the others');
+  for (const name of Object.keys(services).filter((one) => !carriers.includes(one)))
+    assert(sharesOf(name) < Number(most), name);
+});
+
 test('no container is killed while its program may still drain', () => {
   const graces = ['compose.yaml', 'client/compose.yaml'].flatMap((file) => {
     const { services } = parse(read(`deploy/compose/${file}`), { merge: true }) as {
