@@ -50,3 +50,8 @@ for (const page of ['README.md', '../../README.md']) {
     },
   );
 }
+
+test('no command of the page chooses files for itself alone, which the next `up` would take back', () => {
+  const page = readFileSync(join(composeFolder, 'README.md'), 'utf8');
+  assert.doesNotMatch(page, /^ {4}.*docker compose (-f|--file|--env-file) /m);
+});
