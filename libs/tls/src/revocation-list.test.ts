@@ -72,9 +72,10 @@ test('a list is read with when the next one is due, in PEM and in DER, and of se
   const found = readRevocationLists(der);
   assert(found.kind === 'lists');
   assert.equal(found.pem, near);
-  const [[issuer = '', made = new Date(0)] = []] = found.made;
-  assert.equal(Buffer.from(issuer, 'hex').toString('latin1').slice(-2), 'CA');
-  assert(Math.abs(made.getTime() - Date.now()) < 600_000, String(made));
+  assert.equal(found.byCa.size, 1);
+  const [own] = found.byCa.values();
+  assert.equal(own?.pem, near);
+  assert(Math.abs(own.made.getTime() - Date.now()) < 600_000, String(own.made));
 });
 
 test('a list that OpenSSL would pass over is refused, also behind one that counts', () => {
@@ -137,6 +138,41 @@ test('of several lists those alone are given that a believed CA signed, and a ch
   assert.equal((await readSignedLists(both, [])).kind, 'invalid');
   const cut = await readSignedLists(both.subarray(0, -99), [caPem]);
   assert.deepEqual(cut, { kind: 'invalid', fault: 'is no revocation list (X.509 CRL, PEM or DER)' });
+});
+
+test('a list that a believed CA signed in the name of another does not count', async () => {
+  const ca = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  openssl('req -x509 -newkey ed25519 -nodes -subj /CN=CA -keyout other.key -out posing.pem');
+  openssl('req -x509 -key other.key -subj /CN=Other -out other.pem');
+  openssl(
+    'ca -config settings -gencrl -keyfile other.key -cert posing.pem -md null -crldays 1 -out list.pem',
+  );
+  const cas = [ca('ca.pem'), ca('other.pem')];
+  const posing = await readSignedLists(Buffer.from(ca('list.pem')), cas);
+  assert.deepEqual(posing, { kind: 'invalid', fault: 'is signed by no CA that is believed here' });
+  openssl('ca -config settings -gencrl -keyfile other.key -cert other.pem -md null -crldays 1 -out list.pem');
+  assert.equal((await readSignedLists(Buffer.from(ca('list.pem')), cas)).kind, 'lists');
+});
+
+test('the name of a CA is the same in other kinds of strings, letters of another case, and with more spaces', async () => {
+  const ca = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  const signedAs = async (subject: string, other: string, mask: string): Promise<string> => {
+    const settingsOf = (kind: string): string =>
+      `[req]\ndistinguished_name = name\nprompt = no\nstring_mask = ${kind}\nx509_extensions = v3\n[name]\n[v3]\nbasicConstraints = CA:TRUE\n`;
+    const make = (name: string, kind: string, out: string): void => {
+      writeFileSync(join(folder, 'names'), settingsOf(kind));
+      const named = ['-subj', name, '-config', 'names', '-utf8', '-key', 'ca.key', '-out', out];
+      execFileSync('openssl', ['req', '-x509', ...named], { cwd: folder, stdio: 'ignore' });
+    };
+    make(subject, 'utf8only', 'believed.pem');
+    make(other, mask, 'signs.pem');
+    openssl('ca -config settings -gencrl -cert signs.pem -crldays 1 -out list.pem');
+    return (await readSignedLists(Buffer.from(ca('list.pem')), [ca('believed.pem')])).kind;
+  };
+  assert.equal(await signedAs('/O=Plant/CN=Client CA', '/O=plant/CN= Client  ca', 'default'), 'lists');
+  assert.equal(await signedAs('/CN=Müller CA', '/CN=Müller CA', 'MASK:0x800'), 'lists');
+  assert.equal(await signedAs('/CN=Müller CA', '/CN=Müller CA', 'MASK:0x4'), 'lists');
+  assert.equal(await signedAs('/O=Plant/CN=CA', '/CN=CA/O=Plant', 'utf8only'), 'invalid');
 });
 
 test('what is no list, or is cut, is refused', () => {

@@ -20,8 +20,10 @@ const pemBegin = '-----BEGIN X509 CRL-----';
 const pemBlock = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g;
 const Tag = {
   oid: 0x06,
+  teletexString: 0x14,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  bmpString: 0x1e,
   sequence: 0x30,
   extensions: 0xa0,
   pssHash: 0xa0,
@@ -57,16 +59,20 @@ const partialKinds: Readonly<Record<number, string>> = {
   0x85: 'is for attribute certificates only',
 };
 
+/** The lists of one CA. */
+export interface CaLists {
+  readonly pem: string;
+  /** When it was made: of several the first, and 1970 where one does not say it in the form of RFC 5280. */
+  readonly made: Date;
+}
+
 /** What a text or file of revocation lists is. */
 export type RevocationListRead =
   | {
       readonly kind: 'lists';
       readonly pem: string;
-      /**
-       * When the list of each CA was made, by the name of the CA, in hexadecimal: of several of one the first, and 1970
-       * where one does not say it in the form of RFC 5280.
-       */
-      readonly made: ReadonlyMap<string, Date>;
+      /** Those of each CA, by its name. */
+      readonly byCa: ReadonlyMap<string, CaLists>;
       /** When the first of them is to be replaced; null where none says so. */
       readonly nextUpdate: Date | null;
     }
@@ -77,14 +83,17 @@ export function readRevocationLists(bytes: Buffer): RevocationListRead {
   return read(listsIn(bytes));
 }
 
-/** The same of those alone that one of these CAs (PEM, any number in each text) signed; invalid where there is none. */
+/**
+ * The same of those alone that one of these CAs (PEM, any number in each text) signed, each in its own name: a list in the
+ * name of another would be taken for that one's, and keep its callers out. Invalid where there is none.
+ */
 export async function readSignedLists(bytes: Buffer, caPems: readonly string[]): Promise<RevocationListRead> {
   const lists = listsIn(bytes);
   const all = read(lists);
   if (lists === null || all.kind === 'invalid') return all;
-  const keys = caPems.flatMap(publicKeysOf);
+  const cas = caPems.flatMap(signersOf);
   const signed: Buffer[] = [];
-  for (const list of lists) if (await isSignedByOne(list, keys)) signed.push(list);
+  for (const list of lists) if (await isSignedByOne(list, cas)) signed.push(list);
   return signed.length === 0 ? invalid('is signed by no CA that is believed here') : read(signed);
 }
 
@@ -106,7 +115,7 @@ function read(lists: readonly Buffer[] | null): RevocationListRead {
     if (typeof fault === 'string') return invalid(`${fault}: give the complete list of the CA`);
     const due = frames.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
     const nextUpdate = due.length === 0 ? null : new Date(Math.min(...due));
-    return { kind: 'lists', pem, made: firstMade(frames), nextUpdate };
+    return { kind: 'lists', pem, byCa: listsByCa(frames), nextUpdate };
   } catch (error) {
     if (error instanceof RangeError) return noList;
     throw error;
@@ -133,19 +142,31 @@ function isRead(crl: string): boolean {
   }
 }
 
-function publicKeysOf(caPem: string): KeyObject[] {
-  const blocks = caPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((pem) => new X509Certificate(pem).publicKey);
+interface Signer {
+  readonly name: string;
+  readonly key: KeyObject;
 }
 
-async function isSignedByOne(list: Buffer, keys: readonly KeyObject[]): Promise<boolean> {
+function signersOf(caPem: string): Signer[] {
+  const blocks = caPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((pem) => {
+    const { raw, publicKey } = new X509Certificate(pem);
+    const [tbs] = children(children(raw)[0]?.content);
+    const [, , , subject] = children(tbs?.content).filter(({ tag }) => tag === Tag.sequence);
+    return { name: nameOf(subject), key: publicKey };
+  });
+}
+
+async function isSignedByOne(list: Buffer, cas: readonly Signer[]): Promise<boolean> {
   const [tbs, algorithm, bits] = children(children(list)[0]?.content);
   if (tbs === undefined || algorithm === undefined || bits === undefined) return false;
   const [oid, parameters] = children(algorithm.content);
   const how = howSigned(oid?.content.toString('hex') ?? '', parameters);
   // The first byte of a bit string says how many bits of its last are none.
   const signature = bits.content.subarray(1);
-  for (const key of keys) {
+  const { issuer } = readList(list);
+  for (const { name, key } of cas) {
+    if (name !== issuer) continue;
     // A key of another kind than the algorithm's makes it fail.
     const isSigner = verify(how.hash, tbs.whole, { key, ...how.padding }, signature).catch(() => false);
     if (await isSigner) return true;
@@ -162,15 +183,21 @@ function howSigned(oid: string, parameters: Value | undefined): { hash: string |
 }
 
 interface OneList {
+  readonly der: Buffer;
   readonly issuer: string;
   readonly thisUpdate: number;
   readonly nextUpdate: number | null;
   readonly fault: string | null;
 }
 
-function firstMade(lists: readonly OneList[]): Map<string, Date> {
-  const latestFirst = lists.toSorted((a, b) => b.thisUpdate - a.thisUpdate);
-  return new Map(latestFirst.map(({ issuer, thisUpdate }) => [issuer, new Date(thisUpdate)]));
+function listsByCa(lists: readonly OneList[]): Map<string, CaLists> {
+  const ofCa = Map.groupBy(lists, ({ issuer }) => issuer);
+  return new Map(
+    [...ofCa].map(([ca, own]) => {
+      const made = new Date(Math.min(...own.map(({ thisUpdate }) => thisUpdate)));
+      return [ca, { pem: own.map(({ der }) => pemOf(der)).join(''), made }];
+    }),
+  );
 }
 
 function readList(der: Buffer): OneList {
@@ -182,7 +209,8 @@ function readList(der: Buffer): OneList {
   const extensions = children(children(wrapped)[0]?.content).map(({ content }) => children(content));
   const faults = extensions.map((parts) => faultOfExtension(parts)).filter((fault) => fault !== null);
   return {
-    issuer: issuer?.content.toString('hex') ?? '',
+    der,
+    issuer: nameOf(issuer),
     thisUpdate: (made === undefined ? null : timeOf(made)) ?? 0,
     nextUpdate: next === undefined ? null : timeOf(next),
     fault: faults[0] ?? null,
@@ -196,6 +224,31 @@ function faultOfExtension(parts: readonly Value[]): string | null {
   const [point] = children(parts.at(-1)?.content);
   const said = children(point?.content).filter(({ content }) => content.some((byte) => byte !== 0));
   return said.map(({ tag }) => partialKinds[tag]).find((kind) => kind !== undefined) ?? null;
+}
+
+/**
+ * A distinguished name as OpenSSL compares names: of whatever kind of string, of letters of whatever case, and however many
+ * spaces.
+ */
+function nameOf(name: Value | undefined): string {
+  const parts = children(name?.content).map(({ content }) => {
+    const pairs = children(content).map((pair) => {
+      const [oid, value] = children(pair.content);
+      return `${oid?.content.toString('hex')}=${JSON.stringify(textOf(value))}`;
+    });
+    return pairs.join('+');
+  });
+  return parts.join(',');
+}
+
+function textOf(value: Value | undefined): string {
+  if (value === undefined) return '';
+  const { tag, content } = value;
+  const text =
+    tag === Tag.bmpString && content.length % 2 === 0
+      ? Buffer.from(content).swap16().toString('utf16le')
+      : content.toString(tag === Tag.teletexString ? 'latin1' : 'utf8');
+  return text.trim().replaceAll(/\s+/g, ' ').toLowerCase();
 }
 
 /** `YYMMDDhhmmssZ`, or with the whole year; null in any other form, in which OpenSSL may read it and RFC 5280 has none. */

@@ -13,17 +13,17 @@ export class NewestLists {
   readonly #madeAt = new Map<string, Date>();
 
   /** Takes lists, by CA; throws where one is older than one that was taken. */
-  take(lists: ReadonlyMap<string, Date>, now: Date): void {
-    for (const [ca, made] of lists) {
+  take(lists: ReadonlyMap<string, { readonly made: Date }>, now: Date): void {
+    for (const [ca, { made }] of lists) {
       const newest = this.#madeAt.get(ca);
       if (newest === undefined || made >= newest) continue;
       const [old, ours] = [made, newest].map((at) => at.toISOString());
       throw new Error(`it is of ${old}, and older than one of the same CA that was taken, of ${ours}`);
     }
-    const begun = [...lists].filter(([, made]) => made <= now);
+    const begun = [...lists].filter(([, { made }]) => made <= now);
     const more = begun.filter(([ca]) => !this.#madeAt.has(ca)).length;
     if (this.#madeAt.size + more > casPerUrlMax)
       throw new Error(`it has lists of more than ${casPerUrlMax} CAs, together with those before it`);
-    for (const [ca, made] of begun) this.#madeAt.set(ca, made);
+    for (const [ca, { made }] of begun) this.#madeAt.set(ca, made);
   }
 }

@@ -25,14 +25,15 @@ test('a list is fetched again every quarter of an hour, and every half a minute 
 
 test('a list that is older than the one that is here is not taken, but where that one is from the future', () => {
   const newest = new NewestLists();
-  const take = (at: number): void => newest.take(new Map([['CA', new Date(at)]]), new Date(5_000));
+  const take = (at: number): void => newest.take(new Map([['CA', { made: new Date(at) }]]), new Date(5_000));
   for (const at of [1_000, 2_000, 2_000, 6_000, 2_000]) take(at);
   assert.throws(() => take(1_000), /older than one of the same CA that was taken/);
 });
 
 test('of one URL lists are taken of so many CAs and no more, and of those it has begun with from then on', () => {
   const newest = new NewestLists();
-  const take = (ca: number): void => newest.take(new Map([[String(ca), new Date(1_000)]]), new Date(5_000));
+  const take = (ca: number): void =>
+    newest.take(new Map([[String(ca), { made: new Date(1_000) }]]), new Date(5_000));
   for (let ca = 0; ca < casPerUrlMax; ca += 1) take(ca);
   assert.throws(() => take(casPerUrlMax), /more than 1000 CAs/);
   take(casPerUrlMax - 1);
@@ -117,11 +118,11 @@ test('an older list is not taken in company either, nor behind one of another CA
     [newer, newer],
     [old + ofOther, newer],
     [old + newer, newer],
-    [ofOther, ofOther],
-    [old, ofOther],
-    [ofTomorrow, ofTomorrow],
-    [old, ofTomorrow],
-    [newer, newer],
+    [ofOther, newer + ofOther],
+    [old, newer + ofOther],
+    [ofTomorrow, ofTomorrow + ofOther],
+    [old, ofTomorrow + ofOther],
+    [newer, newer + ofOther],
   ] as const) {
     await answer(list);
     assert.equal(stands(), stays);
@@ -177,6 +178,43 @@ test('a client CA that comes while a list is fetched has it asked for once more'
   assert.equal(stands(), old);
 });
 
+test('the last list of each CA stands while the URL gives that of another, until the CA is none of the front', async (t) => {
+  const other = await TestAuthority.make('Other CA');
+  t.after(() => other.remove());
+  const { ca, old, held, answer, observers, stands } = await serve(t, [other.caPem]);
+  const [ofOther, laterOfOther] = [await other.revocationList([]), await other.revocationList([])];
+  for (const [list, stays] of [
+    [old, old],
+    [ofOther, old + ofOther],
+    [old, old + ofOther],
+    [laterOfOther, old + laterOfOther],
+  ] as const) {
+    assert.equal(await answer(list), againMs);
+    assert.equal(stands(), stays);
+  }
+  held.set('ca', ca.caPem);
+  await answer(old, () => observers.forEach((observer) => observer('ca')));
+  assert.equal(stands(), old);
+});
+
+test('a list that is asked for out of its time is not asked for in it as well', async (t) => {
+  const { lists, old, timers, answer, observers } = await serve(t);
+  const cleared = new Set<unknown>();
+  const { clearTimeout: clearReal } = globalThis;
+  t.mock.method(globalThis, 'clearTimeout', (timer: NodeJS.Timeout) => {
+    cleared.add(timer);
+    clearReal(timer);
+  });
+  const waiting = (): number => timers.filter((timer) => !cleared.has(timer)).length;
+  await answer(old);
+  assert.equal(waiting(), 1);
+  await answer(old, () => observers.forEach((observer) => observer('ca')));
+  assert.equal(timers.length, 2);
+  assert.equal(waiting(), 1);
+  lists.stop();
+  assert.equal(waiting(), 0);
+});
+
 test('a list that two destinations name is fetched for the one that is left, and once all is stopped for none', async (t) => {
   const { lists, server, old, answer, ask, stands, front, observers } = await serve(t);
   await answer(old);
@@ -224,6 +262,7 @@ async function serve(t: TestContext, otherCas: readonly string[] = []) {
   const lists = new RevocationLists({ hosts: ['127.0.0.1'], certificates, logger: silentLogger });
   t.after(() => lists.stop());
 
+  const timers: NodeJS.Timeout[] = [];
   let ask = (): void => lists.apply('d1', routeOf({ front }));
   let onSet = (_ms: number): void => {};
   const { setTimeout: setReal } = globalThis;
@@ -231,7 +270,9 @@ async function serve(t: TestContext, otherCas: readonly string[] = []) {
     if (ms !== againMs && ms !== retryMs) return setReal(run, ms);
     ask = run;
     onSet(ms);
-    return setReal(() => {}, ms);
+    const timer = setReal(() => {}, ms);
+    timers.push(timer);
+    return timer;
   });
   const answer = async (list: string | null, asking = (): void => ask()): Promise<number> => {
     const asked = once(server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
@@ -249,6 +290,7 @@ async function serve(t: TestContext, otherCas: readonly string[] = []) {
     old,
     held,
     observers,
+    timers,
     answer,
     ask: () => ask(),
     stands: () => lists.of('d1', front.tls).join(''),

@@ -3,8 +3,8 @@
  * URL. A URL is fetched by every node that serves the destination, from hosts that the node's settings name and no
  * others, without redirects, bounded in bytes and time, again every quarter of an hour, and every half a minute once its
  * list is about to end. Lists count that a client CA of such a destination signed, and no others: anybody on the way could
- * have made one, which would keep all callers out. When that fails the last one stands; OpenSSL itself refuses callers when
- * it is past its next update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates
+ * have made one, which would keep all callers out. When that fails the last one stands, and so does that of a CA of which
+ * there was none this time; OpenSSL itself refuses callers when it is past its next update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates
  * must not begin by letting them in.
  */
 import type { FrontRoute } from '@postern/contracts';
@@ -141,12 +141,15 @@ class FetchedList {
     this.#isBehind = false;
     try {
       const bytes = await fetchList(this.#url, hosts, this.#stopping.signal);
-      const found = await readSignedLists(bytes, this.#cas());
-      if (found.kind === 'invalid') throw new Error(`it ${found.fault}`);
-      this.#newest.take(found.made, new Date());
-      const { pem, nextUpdate } = found;
+      const cas = this.#cas();
+      const found = await readLists(bytes, cas);
+      this.#newest.take(found.byCa, new Date());
+      const byCa = new Map([...(this.#held?.byCa ?? []), ...found.byCa]);
+      // Read once more, so that a CA that has left takes its list with it.
+      const held = await readLists(Buffer.from([...byCa.values()].map(({ pem }) => pem).join('')), cas);
+      const { pem, nextUpdate } = held;
       if (pem !== this.pem) logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
-      this.#held = found;
+      this.#held = held;
       this.fault = null;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
@@ -170,6 +173,12 @@ class FetchedList {
 export function fetchDelayMs(nextUpdate: Date | null, now: number): number {
   if (nextUpdate === null) return fetchAgainMs;
   return Math.min(fetchAgainMs, Math.max(retryMs, nextUpdate.getTime() - retryMs - now));
+}
+
+async function readLists(bytes: Buffer, cas: readonly string[]): Promise<Lists> {
+  const read = await readSignedLists(bytes, cas);
+  if (read.kind === 'invalid') throw new Error(`it ${read.fault}`);
+  return read;
 }
 
 async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Buffer> {
