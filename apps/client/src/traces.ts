@@ -3,7 +3,7 @@
  * in it `dial` until the resource was reached, with each step as an event; for a cloud destination's caller `caller`, in it
  * one `open` for each node that is asked. Without `traceparent` in OPEN a stream is not traced here either.
  */
-import type { CloudDestination, OpenMetadata } from '@postern/contracts';
+import { type CloudDestination, type OpenMetadata, traceparentOf } from '@postern/contracts';
 import type { DialStep } from '@postern/dial';
 import type { TraceSpan, Tracing } from '@postern/telemetry';
 
@@ -16,8 +16,8 @@ export function startServe(
   clientId: string,
   metadata: OpenMetadata,
 ): TraceSpan | null {
-  const { traceparent } = metadata;
-  if (traceparent === undefined) return null;
+  const traceparent = traceparentOf(metadata);
+  if (traceparent === null) return null;
   return sampled(
     tracing()?.start('serve', {
       kind: 'server',

@@ -9,7 +9,7 @@
  * A caller that is not sampled has no spans, and its OPEN no `traceparent`, so that nobody behind traces it either. A
  * request that is not sampled has a context all the same, which its resource is told.
  */
-import type { Route } from '@postern/contracts';
+import { type CloudOpenMetadata, type Route, traceparentOf } from '@postern/contracts';
 import type { Field } from '@postern/http';
 import type { SpanAttributes, TraceContext, TraceSpan, Tracing } from '@postern/telemetry';
 import type { CallerAbout } from './caller/accepted-caller.ts';
@@ -84,7 +84,7 @@ export class Traces {
     });
   }
 
-  /** A stream of another node is passed on; null where it is not traced. */
+  /** A stream of another node is passed on, of whose metadata nothing else is looked at; null where it is not traced. */
   startRelay(metadata: unknown, client: string): TraceSpan | null {
     const traceparent = traceparentOf(metadata);
     if (traceparent === null) return null;
@@ -97,8 +97,9 @@ export class Traces {
   }
 
   /** What a client opened for a cloud destination; null where the client does not trace it. */
-  startCloud(traceparent: string | undefined, attributes: SpanAttributes): TraceSpan | null {
-    if (traceparent === undefined) return null;
+  startCloud(metadata: CloudOpenMetadata, attributes: SpanAttributes): TraceSpan | null {
+    const traceparent = traceparentOf(metadata);
+    if (traceparent === null) return null;
     const span = this.#tracing.start('serve', {
       kind: 'server',
       attributes: { ...attributes, 'postern.node': this.#node },
@@ -154,13 +155,4 @@ function traceContextOf(fields: readonly Field[]): TraceContext | null {
   return tracestate === '' || tracestate.length > tracestateCharactersMax
     ? { traceparent }
     : { traceparent, tracestate };
-}
-
-/** OPEN's metadata is the ends' own; a node in between looks for this one member, and takes it only in its form. */
-function traceparentOf(metadata: unknown): string | null {
-  if (typeof metadata !== 'object' || metadata === null || !('traceparent' in metadata)) return null;
-  const { traceparent } = metadata;
-  const isOne =
-    typeof traceparent === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent);
-  return isOne ? traceparent : null;
 }

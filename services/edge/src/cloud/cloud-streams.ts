@@ -273,10 +273,11 @@ export class CloudStreams {
     this.#note(running, cause, 'a caller was turned away');
   }
 
-  #startSpan(route: Route, { traceparent, trackingId, caller }: CloudOpenMetadata): TraceSpan | null {
+  #startSpan(route: Route, metadata: CloudOpenMetadata): TraceSpan | null {
+    const { trackingId, caller } = metadata;
     const { host, port } = route.resource;
     return (
-      this.#parts.traces?.startCloud(traceparent, {
+      this.#parts.traces?.startCloud(metadata, {
         'postern.gateway.id': route.gatewayId,
         'postern.destination.id': route.id,
         'postern.tracking_id': trackingId,
