@@ -51,14 +51,15 @@ export async function reachResource(
 ): Promise<Reached | null> {
   const early = new EarlyDatagrams(stream.scope);
   let over = false;
+  const keep = (payload: Buffer): void => {
+    if (!early.push(payload)) onDropped(1);
+  };
   stream.events = {
     onReset: () => {
       over = true;
       abort.abort(new Error('the stream has ended'));
     },
-    onDatagram: (payload) => {
-      if (!early.push(payload)) onDropped(1);
-    },
+    ...(target.protocol === 'udp' ? { onDatagram: keep } : {}),
   };
   try {
     const found = await find(parts, target, abort.signal);

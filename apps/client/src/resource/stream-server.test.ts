@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { type AccessRule, compileAccessList } from '@postern/access';
-import { silentLogger } from '@postern/telemetry';
+import { type Tracing, silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
 import { Hosts, type ResourceHosts } from '@postern/dial';
-import { StreamServer } from './stream-server.ts';
+import { StreamServer, type StreamServerOptions } from './stream-server.ts';
 
 const neverResolving: ResourceHosts = {
   resolve: async (_host, signal) => {
@@ -28,7 +28,13 @@ const metadata = {
 const rule = (action: 'allow' | 'deny', host: string): AccessRule => ({ action, host, port: '*' });
 
 /** A node and a client in memory, the client with a server of streams, which never finishes a dial unless `hosts` do. */
-async function pair(pendingDialsMax: number, hosts: ResourceHosts = neverResolving) {
+async function pair(
+  pendingDialsMax: number,
+  {
+    hosts = neverResolving,
+    tracing = () => null,
+  }: Partial<Pick<StreamServerOptions, 'hosts' | 'tracing'>> = {},
+) {
   const guard = new AccessGuard();
   guard.setGatewayList(1, 1, [{ action: 'allow', host: '*', port: '*' }]);
   const server = new StreamServer({
@@ -37,7 +43,7 @@ async function pair(pendingDialsMax: number, hosts: ResourceHosts = neverResolvi
     material: async () => [],
     logger: silentLogger,
     compression: new Compression(),
-    tracing: () => null,
+    tracing,
     clientId: () => 'client',
     pendingDialsMax,
   });
@@ -82,8 +88,24 @@ describe('stream server', () => {
     t.after(close);
     assert.equal(await open({ host: 1 }).reset, 'Protocol');
     assert.equal(await open({ ...metadata, port: 0 }).reset, 'Protocol');
-    assert.equal(await open({ ...metadata, traceparent: `01-${'a'.repeat(52)}` }).reset, 'Protocol');
-    assert.equal(await open({ ...metadata, traceparent: 'x'.repeat(1000) }).reset, 'Protocol');
+  });
+
+  it('takes an OPEN whose traceparent is none, and does not trace it', async (t) => {
+    const start = (name: string): never => assert.fail(`a span ${name} was begun`);
+    const tracing = (): Tracing => ({ start });
+    const { server, open, close } = await pair(9, { tracing });
+    t.after(close);
+    const none = [
+      `01-${'a'.repeat(52)}`,
+      `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
+      `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`,
+      'x'.repeat(1000),
+      7,
+      null,
+    ];
+    for (const traceparent of none) open({ ...metadata, traceparent });
+    assert.equal(await open({}).reset, 'Protocol');
+    assert.equal(server.pendingCount, none.length);
   });
 
   it('passes over what a later version has put into OPEN', async (t) => {
@@ -119,7 +141,7 @@ describe('stream server', () => {
         return found.promise;
       },
     };
-    const { guard, server, open, close } = await pair(1, waiting);
+    const { guard, server, open, close } = await pair(1, { hosts: waiting });
     t.after(() => {
       close();
       resource.close();
@@ -139,10 +161,8 @@ describe('stream server', () => {
     const { port } = resource.address() as AddressInfo;
     let connections = 0;
     resource.on('connection', () => (connections += 1));
-    const { guard, open, close } = await pair(
-      1,
-      new Hosts({ 'proxy.corp': '127.0.0.1', 'a.b': '0.0.0.0' }).of('g'),
-    );
+    const hosts = new Hosts({ 'proxy.corp': '127.0.0.1', 'a.b': '0.0.0.0' }).of('g');
+    const { guard, open, close } = await pair(1, { hosts });
     t.after(() => {
       close();
       resource.close();
@@ -158,6 +178,17 @@ describe('stream server', () => {
       assert.match(await open({ ...place, host: 'db.corp', proxy }).reset, /Denied|ProxyFailed/, host);
     }
     assert.equal(connections, 0);
+  });
+
+  it('keeps no datagrams for a stream that takes none', async (t) => {
+    const { server, open, close } = await pair(2);
+    t.after(close);
+    const { stream } = open(metadata);
+    for (let turn = 0; turn < 2; turn += 1) {
+      for (let sent = 0; sent < 4; sent += 1) assert.equal(stream.sendDatagram(Buffer.alloc(60_000)), 0);
+      assert.equal(await open({}).reset, 'Protocol');
+    }
+    assert.equal(server.counts.datagramsDropped, 0);
   });
 
   it('gives up every dial when it is closed', async (t) => {

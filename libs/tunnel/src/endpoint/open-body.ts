@@ -15,6 +15,7 @@ export interface OpenBody {
 
 /** Returns what is wrong where it cannot be taken. Only a node of the cluster speaks for others than itself. */
 export function readOpenBody(peer: Peer, { attempt, body }: Open | Resume): OpenBody | string {
+  if (attempt === 0) return 'has an attempt before the first';
   if (attempt > attemptMax) return 'has an attempt that is too high';
   if (typeof body !== 'object' || body === null) return 'has no body';
   const { from, to, relayed, gateway } = body as Partial<OpenBody>;

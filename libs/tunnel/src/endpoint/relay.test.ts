@@ -392,8 +392,11 @@ test('a stream that was relayed is not relayed again', async () => {
   near.send(encodeOpen(1, { key: rawKey(1), attempt: 1, limit: 0, body }));
   near.open(3, to);
   near.open(5, { id: 'nobody', bootId: 'b' });
+  near.send(encodeOpen(7, { key: rawKey(7), attempt: 2, limit: 0, body }));
+  near.send(encodeResume(9, { key: rawKey(9), attempt: 2, received: 0, limit: 0, body }));
   await clock.advance(5);
   assert.equal(near.resets(1)[0]?.code, ResetCode.NotRelayed);
+  for (const again of [7, 9]) assert.equal(near.resets(again)[0]?.code, ResetCode.PathLost);
   assert.equal(near.resets(5)[0]?.code, ResetCode.NotRelayed);
   const passed = decodeOpen(far.payloads(FrameType.Open, 2)[0] as Buffer).body as { relayed: boolean };
   assert.equal(passed.relayed, true);

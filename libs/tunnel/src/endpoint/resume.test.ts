@@ -286,6 +286,14 @@ test('an attempt that is not newer is refused on its path alone', async () => {
   assert.equal(owner.received, 5);
 });
 
+test('an attempt before the first is refused', async () => {
+  const { clock, node, first, owner } = await rawWorld();
+  first.raw.resume(3, node.self, { key: rawKey(1), attempt: 0 });
+  await clock.advance(5);
+  assert.equal(first.raw.resets(3)[0]?.code, ResetCode.Protocol);
+  assert.equal(owner.reset, null);
+});
+
 test('an attempt from which nobody could count on is refused', async () => {
   const { clock, node, first, owner } = await rawWorld();
   first.raw.resume(3, node.self, { key: rawKey(1), attempt: 0xffff_ffff });

@@ -7,6 +7,7 @@ import { Shares } from '@postern/share';
 import { brokenProtocol } from '../error.ts';
 import type { PathEnd } from './path-end.ts';
 
+/** The highest number that an end gives. */
 const numberMax = 0xffff_fffd;
 
 /** One per session. */
@@ -69,7 +70,7 @@ export class PathTable {
 
   /** The peer begins something. Throws where the number is not its to give. */
   handleNew(id: number): void {
-    if (this.#isOwn(id) || id <= this.#peerHighest)
+    if (this.#isOwn(id) || id <= this.#peerHighest || id > numberMax)
       throw brokenProtocol(`stream ${id} is not the peer's to open`);
     this.#peerHighest = id;
   }

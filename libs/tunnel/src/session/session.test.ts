@@ -210,12 +210,16 @@ test('a second HELLO or WELCOME breaks the protocol', async () => {
 });
 
 test('a stream under a number that is not the peer’s, or was used, breaks the protocol', async () => {
-  for (const numbers of [[2], [3, 1], [5, 5]]) {
+  for (const numbers of [[2], [3, 1], [5, 5], [0xffff_ffff]]) {
     const { clock, node, raw, closed } = await world();
     for (const number of numbers) raw.open(number, node.self);
     await clock.advance(1);
     assert.equal(closed[0]?.code, 'TUNNEL_PROTOCOL_VIOLATED', String(numbers));
   }
+  const { clock, node, raw, closed } = await world();
+  raw.open(0xffff_fffd, node.self);
+  await clock.advance(1);
+  assert.deepEqual(closed, []);
 });
 
 test('a frame for a stream that was never opened breaks the protocol', async () => {

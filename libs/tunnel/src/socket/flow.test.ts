@@ -10,6 +10,7 @@ import { joinDatagrams } from './join-datagrams.ts';
 import type { Joined } from './join-socket.ts';
 import { memoryCarrierPair, type MemoryCarrier } from '../carrier/memory-carrier.ts';
 import type { Session } from '../session/session.ts';
+import type { StreamEnd } from '../stream/stream-end.ts';
 
 async function udp(t: TestContext): Promise<Socket> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
@@ -21,10 +22,12 @@ async function udp(t: TestContext): Promise<Socket> {
 /** A client that dials `port` for each stream, and a node with `sessions` tunnels to it. */
 async function pair(t: TestContext, port: number, sessions = 1) {
   const near: MemoryCarrier[] = [];
+  const taken: StreamEnd[] = [];
   const node = new Endpoint({ self: { id: 'node', bootId: 'boot-node' } });
   const client = new Endpoint({
     self: { id: 'client', bootId: 'boot-client' },
     onOpen: (stream) => {
+      taken.push(stream);
       const socket = createSocket('udp4');
       const early = new EarlyDatagrams('g');
       stream.events = { onDatagram: (payload) => early.push(payload) };
@@ -57,7 +60,7 @@ async function pair(t: TestContext, port: number, sessions = 1) {
     node.close();
     client.close();
   });
-  return { node, near, sessions: up };
+  return { node, near, sessions: up, taken };
 }
 
 /** Listens and opens a stream for each flow; `ended` has how flows ended. */
@@ -191,4 +194,29 @@ test('flows: a resource that nobody listens on ends the flow with the cause', as
   assert.equal(resetCodeName(over?.reset?.code ?? 0), 'Refused');
   assert.match(over?.reset?.text ?? '', /nobody listens there/);
   assert.ok(listener.size <= 1);
+});
+
+test('a stream of datagrams is reset where bytes come on it, or their end, before it was taken too', async (t) => {
+  const tunnel = await pair(t, await echo(t));
+  const [session] = tunnel.sessions;
+  assert(session);
+  for (const send of [
+    (stream: StreamEnd) => stream.writeCopy(Buffer.from('bytes')),
+    (stream: StreamEnd) => stream.end(),
+  ]) {
+    const early = tunnel.node.open(session, {});
+    const reset = new Promise<string>((resolve) => {
+      early.events = { onReset: (code) => resolve(resetCodeName(code)) };
+    });
+    send(early);
+    assert.equal(await reset, 'Protocol');
+    const { port, ended } = await listen(t, tunnel);
+    const caller = await udp(t);
+    assert.equal(await ask(caller, port, 'a'), 'a');
+    const theirs = tunnel.taken.at(-1);
+    assert(theirs);
+    send(theirs);
+    while (ended.length === 0) await new Promise(setImmediate);
+    assert.equal(resetCodeName(ended[0]?.reset?.code ?? 0), 'Protocol');
+  }
 });

@@ -9,6 +9,7 @@ import { EarlyDatagrams } from './early-datagrams.ts';
 import type { ResetCode } from '../error.ts';
 import type { Joined } from './join-socket.ts';
 import type { OpeningEvents } from './opening.ts';
+import { refuseBytes } from './refuse-bytes.ts';
 import type { StreamEnd } from '../stream/stream-end.ts';
 
 /** What waits in the system for a network that does not take it. */
@@ -78,6 +79,7 @@ export class Flow implements CallerEnd {
             events.onRefused(code as ResetCode, text, from);
           },
           onDatagram: (payload) => this.#send(payload),
+          ...refuseBytes(stream),
         };
         for (const payload of this.#early.items) this.#sendUp(stream, payload);
       },
@@ -95,7 +97,7 @@ export class Flow implements CallerEnd {
     stream.events = {
       onDatagram: (payload) => this.#send(payload),
       onReset: (code, text, origin) => over({ code, text, origin }),
-      onDone: () => over(null),
+      ...refuseBytes(stream),
     };
     return promise;
   }

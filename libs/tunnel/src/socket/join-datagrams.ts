@@ -6,6 +6,7 @@ import type { Socket as DatagramSocket } from 'node:dgram';
 import type { EarlyDatagrams } from './early-datagrams.ts';
 import { ResetCode } from '../error.ts';
 import type { Joined } from './join-socket.ts';
+import { refuseBytes } from './refuse-bytes.ts';
 import type { StreamEnd } from '../stream/stream-end.ts';
 
 const sendQueueBytesMax = 4_194_304;
@@ -52,8 +53,7 @@ export function joinDatagrams(
   stream.events = {
     onDatagram: send,
     onReset: (code, text, origin) => finish({ code, text, origin }),
-    onEnd: () => stream.end(),
-    onDone: () => finish(null),
+    ...refuseBytes(stream),
   };
   socket.on('error', handleError);
   socket.on('message', (payload) => {

@@ -285,8 +285,9 @@ test('an OPEN that does not say from whom to whom it is breaks only itself', asy
   raw.open(3, { id: 'x'.repeat(256), bootId: 'b' });
   raw.open(5, { id: 5, bootId: 'b' } as never);
   raw.open(7, node.self, { attempt: 0xffff_ffff });
+  raw.open(9, node.self, { attempt: 0 });
   await clock.advance(5);
-  for (const stream of [3, 5, 7]) assert.equal(raw.resets(stream)[0]?.code, ResetCode.Protocol);
+  for (const stream of [3, 5, 7, 9]) assert.equal(raw.resets(stream)[0]?.code, ResetCode.Protocol);
   assert.equal(session.closed, false);
 });
 
