@@ -12,7 +12,7 @@ import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contract
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
-import { AccessGuard } from './resource/access-guard.ts';
+import { AccessGuard, type SentRules } from './resource/access-guard.ts';
 import { Certificates } from './resource/certificates.ts';
 import { CloudDesk } from './cloud/cloud-desk.ts';
 import { callPlatform } from './platform/connector.ts';
@@ -236,7 +236,7 @@ export class GatewayClient {
     const { identity, facts, gatewayId, dialer } = this.#options;
     const { ownRules } = this.#guard;
     const onWelcome: HandshakeOptions['onWelcome'] = (_node, { accessList }) =>
-      this.#guard.setGatewayList(id, accessList.revision, accessList.rules);
+      this.#guard.setGatewayList(id, accessList);
     const handshake = { identity, gatewayId, ticket, facts, avoid, ownRules, onWelcome };
     try {
       const session = await openTunnel(dialer, action, this.#endpointNow(), handshake, this.#abort.signal);
@@ -312,12 +312,12 @@ export class GatewayClient {
     if (!controlCheck.Check(body)) return this.#logger.debug({ node: session.peer.id }, unknown);
     switch (body.kind) {
       case 'accessList':
-        return this.#takeList(session, body.revision, body.rules);
+        return this.#takeList(session, body);
       case 'end':
         this.#logger.warn({ reason: body.reason }, 'the platform ended this client');
         return this.#options.onEnd({ kind: 'ended', reason: body.reason });
       case 'cloudDestinations':
-        return this.#cloud.take(session, body.revision, body.destinations);
+        return this.#cloud.take(session, body);
       case 'fleet':
         return this.#handleFleet(session, body.nodes);
       case 'move':
@@ -348,11 +348,12 @@ export class GatewayClient {
     session.sendControl({ kind: 'ownRules', rules: rules === null ? null : [...rules] });
   }
 
-  #takeList(session: Session, revision: number, rules: Parameters<AccessGuard['setGatewayList']>[2]): void {
+  #takeList(session: Session, sent: SentRules): void {
     const id = this.#tunnels.idOf(session);
     if (id === null) return;
     try {
-      this.#guard.setGatewayList(id, revision, rules);
+      this.#guard.setGatewayList(id, sent);
+      const { revision, rules } = sent;
       this.#logger.info({ revision, rules: rules.length }, 'the gateway has another access list');
       this.#recheck();
       this.#diagnosis.health.again();

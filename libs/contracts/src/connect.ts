@@ -117,13 +117,20 @@ export function helloProofText(node: string, nonce: string, ticket: string): str
   return `postern hello\n${node}\n${nonce}\n${ticket}`;
 }
 
+/** Of the owner's documents: a later one is that of a restored platform, whose revisions may be lower. Former nodes do not say it. */
+const listEpoch = Type.Optional(Type.String({ maxLength: 64 }));
+
 /** The node's WELCOME: the tunnel is up. */
 export const Welcome = Type.Object({
   protocol: Type.Integer({ minimum: 1, maximum: 255 }),
   tunnelId: Type.String(),
   clientId: Type.String(),
   gateway: Type.Object({ id: Type.String(), name: Type.String() }),
-  accessList: Type.Object({ revision: Type.Integer(), rules: Type.Array(AccessRule, { maxItems: 1000 }) }),
+  accessList: Type.Object({
+    epoch: listEpoch,
+    revision: Type.Integer(),
+    rules: Type.Array(AccessRule, { maxItems: 1000 }),
+  }),
 });
 export type Welcome = Static<typeof Welcome>;
 
@@ -197,6 +204,7 @@ export type CloudListenerState = Static<typeof CloudListenerState>;
 export const Control = Type.Union([
   Type.Object({
     kind: Type.Literal('accessList'),
+    epoch: listEpoch,
     revision: Type.Integer(),
     rules: Type.Array(AccessRule, { maxItems: 1000 }),
   }),
@@ -206,6 +214,7 @@ export const Control = Type.Union([
   }),
   Type.Object({
     kind: Type.Literal('cloudDestinations'),
+    epoch: listEpoch,
     revision: Type.Integer(),
     destinations: Type.Array(CloudDestination, { maxItems: cloudDestinationsMax }),
   }),

@@ -9,14 +9,16 @@ import { Guard, type GuardParts } from './guard.ts';
 
 test('waits for the clients of the gateway that was changed, whoever is silent behind another', async () => {
   const sent: unknown[] = [];
+  const accessListSent = { epoch: 'e1', revision: 1 };
   const session = { sendControl: (body: unknown) => sent.push(body) };
-  const tunnel = { gatewayId: 'g1', clientId: 'c1', tokenId: 't1', accessListRevision: 1, session };
+  const tunnel = { gatewayId: 'g1', clientId: 'c1', tokenId: 't1', accessListSent, session };
   const taken = Promise.withResolvers<void>();
   const guard = new Guard({
     tunnels: { of: () => [tunnel] },
     callers: { judgeAgain: () => {} },
     cloudStreams: { judgeAgain: () => {} },
     policy: () => policyOf({ accessListRevision: 2 }),
+    epoch: () => 'e1',
     untilTaken: () => taken.promise,
   } as unknown as GuardParts);
   guard.handlePolicy('g1');

@@ -28,6 +28,8 @@ export interface GuardParts {
   /** Ends what this node relays for others over a session. */
   resetRelayed(session: Session, text: string): void;
   policy(gatewayId: string): Policy | undefined;
+  /** The epoch of the policies that this node has. */
+  epoch(): string;
   /** Resolves when a client has taken what it was told, or is not waited for any longer. */
   untilTaken(tunnel: Tunnel): Promise<void>;
   logger: Logger;
@@ -167,9 +169,11 @@ export class Guard {
   }
 
   #pushAccessList(tunnel: Tunnel, { accessListRevision: revision, accessList: rules }: Policy): void {
-    if (tunnel.accessListRevision === revision) return;
-    tunnel.accessListRevision = revision;
-    tunnel.session.sendControl({ kind: 'accessList', revision, rules });
+    const epoch = this.#parts.epoch();
+    const sent = tunnel.accessListSent;
+    if (sent.epoch === epoch && sent.revision === revision) return;
+    tunnel.accessListSent = { epoch, revision };
+    tunnel.session.sendControl({ kind: 'accessList', epoch, revision, rules });
     const taken = this.#parts.untilTaken(tunnel).finally(() => this.#underWay.delete(taken));
     this.#underWay.set(taken, tunnel.gatewayId);
   }

@@ -209,7 +209,7 @@ export class NodeParts implements ShownParts {
       tunnels: (gatewayId) => this.tunnels.of(gatewayId),
       policy: (gatewayId) => this.#policy(gatewayId),
       route: (destinationId) => this.followers.routes.get(destinationId),
-      revision: () => this.followers.routes.position.revision,
+      position: () => this.followers.routes.position,
     });
     this.guard = new Guard({
       tunnels: this.tunnels,
@@ -219,6 +219,7 @@ export class NodeParts implements ShownParts {
       cloudStreams: this.cloud.streams,
       streamCountOf: (gatewayId, clientId) => this.endpoint.streamCountOf(gatewayId, clientId),
       policy: (gatewayId) => this.#policy(gatewayId),
+      epoch: () => this.followers.policies.position.epoch,
       untilTaken: (tunnel) => this.clientDesk.untilTaken(tunnel),
       logger: subsystemLogger(logger, 'guard'),
     });
@@ -345,6 +346,7 @@ export class NodeParts implements ShownParts {
       metrics: this.metrics,
       keys: this.keys,
       policy: (gatewayId) => this.followers.policy(gatewayId),
+      epoch: () => this.followers.policies.position.epoch,
       aclInReach: () => this.aclReach.inReach,
       nodes: () => this.presence.nodes(),
       draining: () => this.drain.active,

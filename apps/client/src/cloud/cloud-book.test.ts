@@ -13,21 +13,23 @@ test('of the cloud destinations that nodes tell, the newest list counts', () => 
   const book = new CloudBook();
   assert.deepEqual(ids(book), []);
   const [ahead, behind] = [session(), session()];
-  book.set(ahead, 7, list('new'));
-  book.set(behind, 3, list('old'));
+  book.set(ahead, { revision: 7, destinations: list('new') });
+  book.set(behind, { revision: 3, destinations: list('old') });
   assert.deepEqual(ids(book), ['new']);
   book.forget(ahead);
-  assert.deepEqual(ids(book), ['old']);
-  book.set(behind, 8, []);
+  assert.deepEqual(ids(book), ['new']);
+  book.set(behind, { revision: 8, destinations: [] });
   assert.deepEqual(ids(book), []);
 });
 
 test('the last list stays when the last tunnel is gone', () => {
   const book = new CloudBook();
   const only = session();
-  book.set(only, 1, list('a'));
+  book.set(only, { revision: 1, destinations: list('a') });
   book.forget(only);
   assert.deepEqual(ids(book), ['a']);
-  book.set(session(), 0, list('b'));
-  assert.deepEqual(ids(book), ['b']);
+  book.set(session(), { revision: 0, destinations: list('b') });
+  assert.deepEqual(ids(book), ['a'], 'a node that lags behind brings nothing back');
+  book.set(session(), { revision: 2, destinations: list('c') });
+  assert.deepEqual(ids(book), ['c']);
 });

@@ -75,12 +75,12 @@ const node = { usable: false } as Session;
 test('of callers that are turned away after their destination has gone nothing is kept', async (t) => {
   const desk = deskFor(t);
   const destination = await shop();
-  desk.take(node, 1, [destination]);
+  desk.take(node, { revision: 1, destinations: [destination] });
   const caller = await callerOf(desk, destination, t);
-  desk.take(node, 2, []);
+  desk.take(node, { revision: 2, destinations: [] });
   caller.resume().write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n');
   await reached(desk, ({ refused }) => refused === 1);
-  desk.take(node, 3, [destination]);
+  desk.take(node, { revision: 3, destinations: [destination] });
   const { destinations } = await reached(desk, () => true);
   assert.deepEqual(
     destinations.map(({ lastRefusal }) => lastRefusal),
@@ -91,9 +91,12 @@ test('of callers that are turned away after their destination has gone nothing i
 test('a connection from before the listener asked for client certificates takes no more requests', async (t) => {
   const desk = deskFor(t);
   const destination = await shop();
-  desk.take(node, 1, [destination]);
+  desk.take(node, { revision: 1, destinations: [destination] });
   const caller = await callerOf(desk, destination, t);
-  desk.take(node, 2, [{ ...destination, tls: { certificateId: 'pair', clientCaIds: ['ca'] } }]);
+  desk.take(node, {
+    revision: 2,
+    destinations: [{ ...destination, tls: { certificateId: 'pair', clientCaIds: ['ca'] } }],
+  });
   caller.write('GET / HTTP/1.1\r\nhost: shop\r\n\r\n');
   const [answer] = (await once(caller, 'data')) as [Buffer];
   assert.match(String(answer), /^HTTP\/1\.1 421 /);

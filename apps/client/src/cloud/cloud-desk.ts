@@ -19,7 +19,7 @@ import { BytePipe, type HttpBounds } from '@postern/exchange';
 import type { AccessGuard } from '../resource/access-guard.ts';
 import { LineLimit } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
-import { CloudBook } from './cloud-book.ts';
+import { CloudBook, type ToldDestinations } from './cloud-book.ts';
 import type { TracingSource } from '../traces.ts';
 import { CloudErrand, type CloudErrandParts } from './cloud-errand.ts';
 import { CloudHttp, type HttpCaller, type RefusedCaller } from './cloud-http.ts';
@@ -96,13 +96,13 @@ export class CloudDesk {
   }
 
   /** A node told its list. */
-  take(session: Session, revision: number, destinations: readonly CloudDestination[]): void {
-    this.#book.set(session, revision, destinations);
+  take(session: Session, told: ToldDestinations): void {
+    this.#book.set(session, told);
     this.#reconcile();
     this.#tell(session);
   }
 
-  /** A tunnel has ended; the newest list may be another now. */
+  /** A tunnel has ended. */
   forget(session: Session): void {
     this.#book.forget(session);
     this.#reconcile();

@@ -3,8 +3,7 @@
  * owner where there is one. Asked for every stream on the host as configured, and again on the address that it
  * resolved to, where denials count.
  *
- * Of the lists that the nodes of the open tunnels sent the newest counts, so that one node which lags behind cannot
- * bring back what was taken away. Before any list has come everything is denied.
+ * Of the lists that nodes sent the newest counts (`NewestList`). Before any list has come everything is denied.
  */
 import {
   type AccessDecision,
@@ -17,30 +16,30 @@ import {
   decideResolved,
   fromList,
 } from '@postern/access';
+import { type ListVersion, NewestList } from '../newest-list.ts';
 
-interface SentList {
-  readonly revision: number;
+interface SentList extends ListVersion {
   readonly list: AccessList;
 }
 
-const nothing: SentList = { revision: -1, list: compileAccessList([]) };
+/** The gateway's list as a node sends it. */
+export interface SentRules extends ListVersion {
+  readonly rules: readonly AccessRule[];
+}
 
 /** The access lists of one gateway as this client holds them. */
 export class AccessGuard {
-  readonly #sent = new Map<number, SentList>();
-  #gateway: SentList = nothing;
+  readonly #sent = new NewestList<number, SentList>({ revision: -1, list: compileAccessList([]) });
   #own: AccessList | null = null;
 
   /** What the node of a tunnel sent. Throws AccessError when the rules cannot be read. */
-  setGatewayList(tunnel: number, revision: number, rules: readonly AccessRule[]): void {
-    this.#sent.set(tunnel, { revision, list: compileAccessList(rules) });
-    this.#chooseNewest();
+  setGatewayList(tunnel: number, { epoch, revision, rules }: SentRules): void {
+    this.#sent.tell(tunnel, { epoch, revision, list: compileAccessList(rules) });
   }
 
-  /** The tunnel is gone; its list counts no more unless it was the last. */
+  /** The tunnel is gone. */
   forgetTunnel(tunnel: number): void {
-    this.#sent.delete(tunnel);
-    if (this.#sent.size > 0) this.#chooseNewest();
+    this.#sent.forget(tunnel);
   }
 
   /** The owner's list; null for none. */
@@ -55,17 +54,17 @@ export class AccessGuard {
 
   /** The revision of the gateway's list that counts. */
   get revision(): number {
-    return this.#gateway.revision;
+    return this.#sent.current.revision;
   }
 
   /** Decides on the host as configured. */
   decide(target: AccessTarget): AccessDecision {
-    return decideBoth(this.#gateway.list, this.#own, target);
+    return decideBoth(this.#sent.current.list, this.#own, target);
   }
 
   /** A denial on the address that the host resolved to; null when there is none. */
   denialOf(target: AccessTarget, address: string): AccessDecision | null {
-    const atGateway = decideResolved(this.#gateway.list, target, address);
+    const atGateway = decideResolved(this.#sent.current.list, target, address);
     if (atGateway !== null) return fromList('gateway', atGateway);
     return this.#ownDenialOf(target, address);
   }
@@ -90,11 +89,5 @@ export class AccessGuard {
   #ownDenialOf(target: AccessTarget, address: string): AccessDecision | null {
     const denied = this.#own === null ? null : decideResolved(this.#own, target, address);
     return denied === null ? null : fromList('client', denied);
-  }
-
-  #chooseNewest(): void {
-    let newest = nothing;
-    for (const sent of this.#sent.values()) if (sent.revision > newest.revision) newest = sent;
-    this.#gateway = newest;
   }
 }

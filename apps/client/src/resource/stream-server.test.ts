@@ -36,7 +36,7 @@ async function pair(
   }: Partial<Pick<StreamServerOptions, 'hosts' | 'tracing'>> = {},
 ) {
   const guard = new AccessGuard();
-  guard.setGatewayList(1, 1, [{ action: 'allow', host: '*', port: '*' }]);
+  guard.setGatewayList(1, { revision: 1, rules: [{ action: 'allow', host: '*', port: '*' }] });
   const server = new StreamServer({
     guard,
     hosts,
@@ -148,7 +148,7 @@ describe('stream server', () => {
     });
     const { reset } = open({ ...metadata, port, connectTimeoutSeconds: 5 });
     await asked.promise;
-    guard.setGatewayList(1, 2, []);
+    guard.setGatewayList(1, { revision: 2, rules: [] });
     server.recheck();
     found.resolve(['127.0.0.1']);
     assert.equal(await reset, 'Denied');

@@ -28,7 +28,10 @@ import type { Tunnel, Tunnels } from './tunnels.ts';
 import type { Turns } from '../gate/turns.ts';
 
 /** What it needs of the node. */
-export interface ClientSideParts extends Pick<TicketVerifierParts, 'keys' | 'policy' | 'aclInReach'> {
+export interface ClientSideParts extends Pick<
+  TicketVerifierParts,
+  'keys' | 'policy' | 'epoch' | 'aclInReach'
+> {
   bus: Bus;
   options: EdgeOptions;
   bootId: string;
@@ -65,6 +68,7 @@ export class ClientSide {
         node: options.name,
         keys,
         policy: (gatewayId) => parts.policy(gatewayId),
+        epoch: () => parts.epoch(),
         aclInReach: () => parts.aclInReach(),
       }),
       logger: subsystemLogger(logger, 'tunnels'),

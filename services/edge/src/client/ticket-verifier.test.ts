@@ -52,6 +52,7 @@ function verifierOf(policy: Policy | undefined = policyOf(), aclInReach = true):
     node: 'edge-1',
     keys: { find: async (kid) => (kid === 'k1' ? acl.publicKey : undefined) },
     policy: async () => policy,
+    epoch: () => 'e1',
     aclInReach: () => aclInReach,
   });
 }
@@ -157,6 +158,7 @@ test('gateway and token must still be valid', async () => {
     node: 'edge-1',
     keys: { find: async () => acl.publicKey },
     policy: async () => undefined,
+    epoch: () => 'e1',
     aclInReach: () => true,
   });
   assert.equal(await codeOf(hello, gone), 'EDGE_GATEWAY_UNKNOWN');

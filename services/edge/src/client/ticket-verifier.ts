@@ -21,6 +21,8 @@ export interface TicketVerifierParts {
   keys: Pick<TicketKeys, 'find'>;
   /** The policy of a gateway; may wait for one that is on its way. */
   policy(gatewayId: string): Promise<Policy | undefined>;
+  /** The epoch of the policies that this node has. */
+  epoch(): string;
   /** Whether acl answers at present; a reserve ticket counts only when it does not. */
   aclInReach(): boolean;
   /** Seconds since 1970; the clock's own unless a test says otherwise. */
@@ -35,6 +37,8 @@ export interface VerifiedClient {
   publicKey: TicketClaims['cnf']['jwk'];
   hello: ClientHello;
   policy: Policy;
+  /** Of the policy. */
+  epoch: string;
 }
 
 const helloCheck = Compile(ClientHello);
@@ -67,8 +71,9 @@ export class TicketVerifier {
     const policy = await this.#parts.policy(claims.gw);
     const fault = whyInvalid(policy, claims.tok);
     if (fault !== null || policy === undefined) throw fault ?? gatewayUnknown();
+    const epoch = this.#parts.epoch();
     const { gw: gatewayId, sub: clientId, tok: tokenId } = claims;
-    return { gatewayId, clientId, tokenId, publicKey: claims.cnf.jwk, hello: body, policy };
+    return { gatewayId, clientId, tokenId, publicKey: claims.cnf.jwk, hello: body, policy, epoch };
   }
 
   async #claims(ticket: string): Promise<TicketClaims> {

@@ -73,13 +73,13 @@ export async function acceptTunnel(parts: TunnelHandshakeParts, carrier: Carrier
 }
 
 function welcomeFor(client: VerifiedClient, tunnelId: string): Welcome {
-  const { policy } = client;
+  const { policy, epoch } = client;
   return {
     protocol: agreedVersion(client.hello.protocol),
     tunnelId,
     clientId: client.clientId,
     gateway: { id: policy.id, name: policy.gatewayName },
-    accessList: { revision: policy.accessListRevision, rules: policy.accessList },
+    accessList: { epoch, revision: policy.accessListRevision, rules: policy.accessList },
   };
 }
 

@@ -42,7 +42,7 @@ test('a tunnel is told its name, its gateway and the access list', async () => {
     const client = new TestClient(world.platform);
     await client.connect(world.edge.ports.tunnel);
     assert.equal(client.welcome?.gateway.name, 'plant');
-    assert.deepEqual(client.welcome?.accessList, { revision: 1, rules: policyOf().accessList });
+    assert.deepEqual(client.welcome?.accessList, { epoch: 'e1', revision: 1, rules: policyOf().accessList });
     await until(() => tunnelsOf(world) === 1);
     client.close();
     await until(() => tunnelsOf(world) === 0);

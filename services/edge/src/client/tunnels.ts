@@ -41,7 +41,7 @@ export class Tunnel implements Upstream {
   readonly publicKey: ClientPublicKey;
   readonly facts: ClientFacts;
   /** Which version of the gateway's list the client has been sent. */
-  accessListRevision: number;
+  accessListSent: { readonly epoch: string; readonly revision: number };
   /** What is kept of the list. */
   #heldRules: AccessRule[] | null = null;
   readonly #endpoint: Endpoint;
@@ -57,7 +57,7 @@ export class Tunnel implements Upstream {
     this.tokenId = client.tokenId;
     this.publicKey = client.publicKey;
     this.facts = client.hello.facts;
-    this.accessListRevision = client.policy.accessListRevision;
+    this.accessListSent = { epoch: client.epoch, revision: client.policy.accessListRevision };
     this.#ownRules = client.hello.ownRules;
   }
 

@@ -23,7 +23,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
     revision = 1;
     const session = { usable: true, sendControl: (body: unknown) => sent.push(body) };
     tunnel = { gatewayId, clientId: 'c1', features: new Set(knownFeatures), session } as unknown as Tunnel;
-    book = new CloudBook({ tunnels: () => [tunnel], revision: () => revision });
+    book = new CloudBook({ tunnels: () => [tunnel], position: () => ({ epoch: 'e1', revision }) });
   });
 
   function make(id: string, clientPort = 7001): void {

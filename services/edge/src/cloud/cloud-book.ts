@@ -1,7 +1,7 @@
 /**
  * Which cloud destinations each gateway has, and what its clients have been told of them. A client listens for those that
- * are enabled; it is told all of them when its tunnel comes up and whenever they are others, with the revision of the
- * routes, so that of what several nodes say the newest counts. It answers with that revision and how its listeners are.
+ * are enabled; it is told all of them when its tunnel comes up and whenever they are others, with the position of the
+ * routes, so that of what nodes say the newest counts. It answers with that revision and how its listeners are.
  *
  *     routes ──► tell ──revision, list──► client ──revision, states──► setStates ──► followed
  */
@@ -32,8 +32,8 @@ interface Told {
 /** What the book needs of the node. */
 export interface CloudBookParts {
   tunnels(gatewayId: string): Iterable<Tunnel>;
-  /** The revision of the routes that this node has. */
-  revision(): number;
+  /** How far the routes are that this node has. */
+  position(): { readonly epoch: string; readonly revision: number };
 }
 
 /** Cloud destinations by gateway. */
@@ -92,10 +92,10 @@ export class CloudBook {
     this.#withheld.set(tunnel, withheld);
     const text = JSON.stringify(destinations);
     if (this.#told.get(tunnel)?.text === text) return;
-    const revision = this.#parts.revision();
+    const { epoch, revision } = this.#parts.position();
     this.#told.set(tunnel, { text, revision, ids: destinations.map(({ id }) => id) });
     this.#behind.set(tunnel.session, tunnel.gatewayId);
-    const body: Control = { kind: 'cloudDestinations', revision, destinations };
+    const body: Control = { kind: 'cloudDestinations', epoch, revision, destinations };
     tunnel.session.sendControl(body);
   }
 
