@@ -1,5 +1,5 @@
 /** `postern access-list` and `postern explain`: what may be reached through a gateway, and which rule decides. */
-import { type AccessRule, aclFileBytesMax } from '@postern/access';
+import { type AccessRule, aclFileBytesMax, normalizeRules } from '@postern/access';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { type Api, shaped } from './api.ts';
@@ -65,7 +65,7 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
     });
   group
     .command('add')
-    .description('add rules to those that there are')
+    .description('add rules to those that there are; one that is there stays as it is')
     .argument('<gateway>', "the gateway's ID")
     .argument('<rule...>', 'the rules')
     .action(async (gateway: string, given: string[]) =>
@@ -81,10 +81,25 @@ export function accessListCommands({ parent, api, print, printOne }: AccessListP
   return [group, explain];
 }
 
-/** Adds rules to those that were read, and to no others: what somebody else added meanwhile is refused as stale, not lost. */
-export async function addRules(api: Api, path: string, added: readonly AccessRule[]): Promise<unknown> {
-  const { rules, revision } = shaped(ShownAccessList, await api.call('GET', path));
-  return api.call('PUT', path, { rules: [...rules, ...added] }, revision);
+/**
+ * Adds rules to those that were read, and to no others: what somebody else added meanwhile is refused as stale, not lost.
+ * One that is there is not added again; where all are, nothing is changed.
+ */
+export async function addRules(api: Api, path: string, given: readonly AccessRule[]): Promise<unknown> {
+  const list = await api.call('GET', path);
+  const { rules, revision } = shaped(ShownAccessList, list);
+  const known = new Set(rules.map(keyOf));
+  const added = given.filter((rule) => {
+    const key = keyOf(rule);
+    return !known.has(key) && known.add(key);
+  });
+  return added.length === 0 ? list : api.call('PUT', path, { rules: [...rules, ...added] }, revision);
+}
+
+/** What a rule says, in the one form in which rules are kept. */
+function keyOf(given: AccessRule): string {
+  const [rule = given] = normalizeRules([given]);
+  return JSON.stringify([rule.action, rule.host, rule.port, rule.path]);
 }
 
 /** A variable that is empty by mistake must not end all that runs through the gateway. */

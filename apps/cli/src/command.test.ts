@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { AccessRule } from '@postern/access';
 import { addRules } from './access-list-command.ts';
 import type { Api } from './api.ts';
 import { exitCodeOfRotation } from './certificate-command.ts';
@@ -226,20 +227,32 @@ describe('rotation of the key-encryption key', () => {
 });
 
 describe('rules that are added', () => {
-  it('are put in place of what was read and nothing else, so that nobody loses rules of another', async () => {
+  const allow = (host: string): AccessRule => ({ action: 'allow', host, port: '1' });
+  const apiWith = (rules: readonly AccessRule[]): { api: Api; calls: unknown[][] } => {
     const calls: unknown[][] = [];
-    const rule = { action: 'allow', host: 'a', port: '1' } as const;
-    const api: Api = {
-      call: async (...call) => {
-        calls.push(call);
-        return { rules: [rule], revision: 7 };
-      },
-      list: async () => [],
+    const call = async (...asked: unknown[]): Promise<unknown> => {
+      calls.push(asked);
+      return { rules, revision: 7 };
     };
-    await addRules(api, '/gateways/g/access-list', [rule]);
+    return { api: { call, list: async () => [] }, calls };
+  };
+
+  it('are put in place of what was read and nothing else, so that nobody loses rules of another', async () => {
+    const { api, calls } = apiWith([allow('a')]);
+    await addRules(api, '/gateways/g/access-list', [allow('b')]);
     assert.deepEqual(calls, [
       ['GET', '/gateways/g/access-list'],
-      ['PUT', '/gateways/g/access-list', { rules: [rule, rule] }, 7],
+      ['PUT', '/gateways/g/access-list', { rules: [allow('a'), allow('b')] }, 7],
     ]);
+  });
+
+  it('are not added again where they are there, in whatever form, and without one nothing is changed', async () => {
+    const { api, calls } = apiWith([allow('db.corp'), { ...allow('b'), path: '/x' }]);
+    const shown = await addRules(api, '/gateways/g/access-list', [allow('DB.corp'), allow('db.corp')]);
+    assert.deepEqual(shown, { rules: [allow('db.corp'), { ...allow('b'), path: '/x' }], revision: 7 });
+    assert.deepEqual(calls, [['GET', '/gateways/g/access-list']]);
+    const other = apiWith([allow('db.corp')]);
+    await addRules(other.api, '/gateways/g/access-list', [allow('b'), allow('b'), allow('db.corp')]);
+    assert.deepEqual(other.calls[1]?.[2], { rules: [allow('db.corp'), allow('b')] });
   });
 });

@@ -2,7 +2,7 @@
  * Which platform a command is for: the file that standalone and `pnpm cluster` write, or address, key and CA one by
  * one. A key is only ever read from a file, so that it is in no list of processes.
  */
-import { readBoundedFile, readCaFile, secretFileBytesMax } from '@postern/config';
+import { readBoundedText, readCaFile, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
 /** What the global options say. */
@@ -80,7 +80,7 @@ function readUrl(text: string): URL {
 
 function read(path: string): string {
   try {
-    return readBoundedFile(path, secretFileBytesMax);
+    return readBoundedText(path, secretFileBytesMax);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError('CLI_CONTEXT_INVALID', `${path} cannot be read: ${why}`, { cause: error });
