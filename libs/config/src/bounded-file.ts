@@ -44,7 +44,7 @@ export function readBoundedBytes(path: string, bytesMax: number): Buffer {
   }
 }
 
-/** A secret's text from its file: bounded, without the line break that editors and `echo` add. */
-export function readSecretFile(path: string, readFile: ReadFile = readBoundedFile): string {
+/** A secret's text from its file: bounded, whole, without the line break that editors and `echo` add. */
+export function readSecretFile(path: string, readFile: ReadFile = readBoundedText): string {
   return readFile(path, secretFileBytesMax).replace(/\r?\n$/, '');
 }

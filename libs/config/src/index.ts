@@ -21,13 +21,7 @@
  * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
  * A `Secret` shows `***` everywhere but in `.reveal()`; `.current()` reads one that came from a file anew.
  */
-export {
-  readBoundedBytes,
-  readBoundedFile,
-  readBoundedText,
-  readSecretFile,
-  secretFileBytesMax,
-} from './bounded-file.ts';
+export { readBoundedBytes, readBoundedText, readSecretFile, secretFileBytesMax } from './bounded-file.ts';
 export { readCaFile } from './ca-file.ts';
 export {
   type MongodbConnectionSettings,

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { Type } from 'typebox';
@@ -147,6 +150,28 @@ test('a secret is read from a variable, a file named by a variable or flag, or t
   assert.equal(fromVariable?.file, 't');
   assert.equal(settingsOf(['g', '--token-file', 't'], {}, { t: 'abc\r\n' }).token?.reveal(), 'abc');
   assert.equal(settingsOf(['g', '--config', 'c'], {}, { c: 'tokenFile: t', t: 'x' }).token?.reveal(), 'x');
+});
+
+test('a file of a secret is text in UTF-8, of which a BOM is none, or refused without a word of it', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-secret-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'token');
+  const tokenOf = (): Secret | undefined => {
+    const resolution = program.resolve(['g'], { POSTERN_TOKEN_FILE: file });
+    assert(resolution.kind === 'run');
+    return resolution.settings.token;
+  };
+  writeFileSync(file, '\uFEFFpässword\r\n');
+  const token = tokenOf();
+  assert.equal(token?.reveal(), 'pässword');
+  for (const bytes of [Buffer.from('pässword', 'latin1'), Buffer.from('\uFEFFpässword', 'utf16le')]) {
+    writeFileSync(file, bytes);
+    assert.throws(tokenOf, {
+      code: 'CONFIG_FILE',
+      message: /cannot be used: it is not text in UTF-8: save it/,
+    });
+    assert.throws(() => token?.current(), /not text in UTF-8/);
+  }
 });
 
 test('the same secret as text and as file is refused', () => {

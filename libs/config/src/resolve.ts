@@ -27,7 +27,7 @@ export function resolveSettings(
   program: CommandLineProgram,
   argv: readonly string[],
   environment: Environment,
-  readFile: ReadFile = readBoundedFile,
+  readFile?: ReadFile,
 ): Resolution<Record<string, unknown>> {
   const commandLine = readCommandLine(program, argv);
   if (commandLine.kind === 'print') return commandLine;
@@ -36,7 +36,7 @@ export function resolveSettings(
   const sources = [
     commandLine.values,
     readEnvironment(program.settings, program.configVariable, environment),
-    path === null ? none : readConfigFile(program.settings, path, readFile),
+    path === null ? none : readConfigFile(program.settings, path, readFile ?? readBoundedFile),
   ];
   const problems = sources.flatMap((source) => source.problems);
   const settings: Record<string, unknown> = {};
@@ -70,7 +70,7 @@ function defaultOf(setting: Setting, problems: ConfigProblem[]): unknown {
   return structuredClone(setting.default);
 }
 
-function valueOf(found: Found, readFile: ReadFile, problems: ConfigProblem[]): unknown {
+function valueOf(found: Found, readFile: ReadFile | undefined, problems: ConfigProblem[]): unknown {
   const { setting } = found;
   const value = found.isSecretFile ? readSecret(found, readFile, problems) : found.value;
   if (value === undefined) return undefined;
@@ -82,7 +82,11 @@ function valueOf(found: Found, readFile: ReadFile, problems: ConfigProblem[]): u
   return wrapSecrets(setting.schema, value, found.isSecretFile ? String(found.value) : null);
 }
 
-function readSecret(found: Found, readFile: ReadFile, problems: ConfigProblem[]): string | undefined {
+function readSecret(
+  found: Found,
+  readFile: ReadFile | undefined,
+  problems: ConfigProblem[],
+): string | undefined {
   try {
     return readSecretFile(String(found.value), readFile);
   } catch (error) {
