@@ -129,6 +129,7 @@ export const nouns: readonly Noun[] = [
       expired: 'expired',
       created: 'createdAt',
       by: 'createdBy.name',
+      used: 'lastUsedAt',
     },
     verbs: ['list', 'show', 'create', 'delete'],
     create: [

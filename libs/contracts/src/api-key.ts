@@ -10,6 +10,7 @@ import {
   SecretHash,
   byProperty,
   createdByProperty,
+  lastUsedProperty,
   lineOf,
   objectProperties,
   pageOf,
@@ -45,6 +46,7 @@ export const ApiKey = Type.Object({
   role: Role,
   gateways,
   createdBy: Type.Optional(createdByProperty.createdBy),
+  lastUsedAt: Type.Optional(lastUsedProperty.lastUsedAt),
 });
 export type ApiKey = Static<typeof ApiKey>;
 

@@ -52,6 +52,14 @@ export const createdByProperty = {
   }),
 };
 
+/** When a token or a key was last used. */
+export const lastUsedProperty = {
+  lastUsedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description:
+      'when it was last used, to within ten minutes; null where it was not, or not since a restore or since this is kept',
+  }),
+};
+
 /** Who asks for a change; left out by an admin of the version before. */
 export const byProperty = { by: Type.Optional(Actor) };
 

@@ -9,6 +9,7 @@ import {
   SecretHash,
   byProperty,
   createdByProperty,
+  lastUsedProperty,
   lineOf,
   objectProperties,
   pageOf,
@@ -36,6 +37,7 @@ export const Token = Type.Object({
   expiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
   expired: Type.Boolean(),
   createdBy: Type.Optional(createdByProperty.createdBy),
+  lastUsedAt: Type.Optional(lastUsedProperty.lastUsedAt),
 });
 export type Token = Static<typeof Token>;
 

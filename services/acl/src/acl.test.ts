@@ -399,6 +399,43 @@ test('a source rule, a token and an API key say by whose key they were made', as
   assert.deepEqual(items.find((key) => key.id === keyId)?.createdBy, by);
 });
 
+test('a token and an API key say when they were last used, which a tunnel that is up does all the while', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { bus, clock, acl, make } = await setUp(t);
+  const gatewayId = 'plant';
+  const { token, ...made } = await makeToken(bus, { gatewayId, input: {} });
+  const hash = secretHash('key');
+  await ask(bus, createApiKey, { input: { name: 'k', role: 'viewer' }, hash });
+  const told = async (): Promise<unknown[]> => {
+    const tokens = await ask(bus, listTokens, { gatewayId });
+    const keys = await ask(bus, listApiKeys, {});
+    return [...tokens.items, ...keys.items].map(({ lastUsedAt }) => lastUsedAt);
+  };
+  assert.deepEqual(await told(), [null, null]);
+  clock.now += dayMs;
+  const at = new Date(clock.now).toISOString();
+  await open(bus, token);
+  await ask(bus, verifyApiKey, { keyHash: hash });
+  await assert.rejects(open(bus, 'another'), { code: 'ACL_TOKEN_WRONG' });
+  assert.deepEqual(await told(), [at, at]);
+  const { lastUsedAt, revision } = await ask(bus, getToken, { gatewayId, id: made.id });
+  assert.deepEqual([lastUsedAt, revision], [at, made.revision]);
+  await acl.stop();
+  const next = make();
+  t.after(() => next.stop());
+  await next.start();
+  assert.deepEqual(await told(), [at, at]);
+
+  const node = startNode(t, bus);
+  node.up({ ...tunnel('c1', null), tokenId: made.id });
+  const later = new Date((clock.now += dayMs)).toISOString();
+  while ((await told())[0] !== later) {
+    t.mock.timers.tick(60_000);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(await told(), [later, at]);
+});
+
 test('explain says of a target whose paths are judged one by one whether any may be reached', async (t) => {
   const { bus } = await setUp(t);
   const gatewayId = 'plant';
@@ -759,14 +796,17 @@ test('what was restored is kept once the router has confirmed it, also where it 
 });
 
 test('API keys are recognised by their hash, until they are deleted', async (t) => {
-  const { bus } = await setUp(t);
+  const { bus, clock } = await setUp(t);
   const made = await ask(bus, createApiKey, {
     input: { name: 'ci', role: 'operator', gateways: ['plant'] },
     hash: secretHash('a key'),
   });
-  const [key, shown] = ['a key', made];
+  const { lastUsedAt, ...shown } = made;
+  const key = 'a key';
+  assert.equal(lastUsedAt, null);
   assert.deepEqual(await ask(bus, verifyApiKey, { keyHash: secretHash(key) }), shown);
-  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [shown]);
+  const used = { ...shown, lastUsedAt: new Date(clock.now).toISOString() };
+  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [used]);
   await ask(bus, deleteApiKey, { id: made.id });
   await assert.rejects(ask(bus, verifyApiKey, { keyHash: secretHash(key) }), { code: 'ACL_API_KEY_WRONG' });
   await assert.rejects(ask(bus, deleteApiKey, { id: made.id }), { code: 'ACL_API_KEY_NOT_FOUND' });
@@ -788,10 +828,11 @@ test('there are as many API keys as the settings say, and one may be made when o
 });
 
 test("the first API key is an owner's for as long as it is set, is listed, and cannot be deleted here", async (t) => {
-  const { bus } = await setUp(t, { firstApiKey: new Secret('a-first-key-of-enough-characters-1') });
+  const { bus, clock } = await setUp(t, { firstApiKey: new Secret('a-first-key-of-enough-characters-1') });
   const key = await ask(bus, verifyApiKey, { keyHash: secretHash('a-first-key-of-enough-characters-1') });
   assert.deepEqual([key.role, key.gateways], ['owner', null]);
-  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [key]);
+  const used = { ...key, lastUsedAt: new Date(clock.now).toISOString() };
+  assert.deepEqual((await ask(bus, listApiKeys, {})).items, [used]);
   await assert.rejects(ask(bus, deleteApiKey, { id: key.id }), { code: 'ACL_API_KEY_BY_SETTING' });
 });
 

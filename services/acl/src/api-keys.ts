@@ -10,6 +10,7 @@ import type { ApiKeyDocument } from './document.ts';
 import { apiKeyBySetting, apiKeyNotFound, apiKeyWrong, limitReached } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Policies } from './policies.ts';
+import type { Uses } from './uses.ts';
 
 const pageItemsDefault = 50;
 const firstKeyId = 'first';
@@ -20,16 +21,19 @@ export class ApiKeys {
   readonly #policies: Policies;
   readonly #apiKeysMax: number;
   readonly #first: ApiKeyDocument | null;
+  readonly #uses: Uses;
 
   constructor(parts: {
     journal: Journal;
     policies: Policies;
     apiKeysMax: number;
     firstApiKey: string | null;
+    uses: Uses;
   }) {
     this.#journal = parts.journal;
     this.#policies = parts.policies;
     this.#apiKeysMax = parts.apiKeysMax;
+    this.#uses = parts.uses;
     this.#first = parts.firstApiKey === null ? null : firstKey(parts.firstApiKey, parts.journal.time());
   }
 
@@ -53,7 +57,7 @@ export class ApiKeys {
       draft.tell({ kind: 'api-key', action: 'created', id: made.id, gatewayId: null });
       return draft.apiKeys.insert(made);
     });
-    return show(document);
+    return { ...show(document), lastUsedAt: null };
   }
 
   /** A page of all of them; the first page begins with the key that a setting gives, which is no document. */
@@ -64,12 +68,12 @@ export class ApiKeys {
     const { limit = pageItemsDefault, cursor = null } = options;
     const first = cursor === null && this.#first !== null ? [this.#first] : [];
     const left = limit - first.length;
-    if (left === 0) return { items: first.map(show), nextCursor: firstKeyId };
+    if (left === 0) return { items: await this.#used(first), nextCursor: firstKeyId };
     const page = await this.#journal.documents.apiKeys.list({
       limit: left,
       cursor: cursor === firstKeyId ? null : cursor,
     });
-    const items = [...first, ...page.items].map(show);
+    const items = await this.#used([...first, ...page.items]);
     return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
@@ -82,12 +86,27 @@ export class ApiKeys {
     });
   }
 
-  /** Whose key has this hash. Throws `ACL_API_KEY_WRONG`. */
+  /** Whose key has this hash, which is used by that. Throws `ACL_API_KEY_WRONG`. */
   async verify(hash: string): Promise<ApiKey> {
-    if (this.#first !== null && sameHash(this.#first.hash, hash)) return show(this.#first);
-    const found = await this.#journal.documents.apiKeys.find({ hash });
+    const first = this.#first !== null && sameHash(this.#first.hash, hash) ? this.#first : null;
+    const found = first ?? (await this.#journal.documents.apiKeys.find({ hash }));
     if (found === null || !sameHash(found.hash, hash)) throw apiKeyWrong();
+    this.#uses.note(found.id);
     return show(found);
+  }
+
+  /** Whether there is one of this ID. */
+  async has(id: string): Promise<boolean> {
+    return id === this.#first?.id || (await this.#journal.documents.apiKeys.get(id)) !== null;
+  }
+
+  #used(documents: readonly ApiKeyDocument[]): Promise<ApiKey[]> {
+    return Promise.all(
+      documents.map(async (document) => ({
+        ...show(document),
+        lastUsedAt: await this.#uses.lastUsedAt(document.id),
+      })),
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** What acl has backed up: all but the keys of tickets, which are of this platform's own starts. */
+/** What acl has backed up: all but the keys of tickets and what was last used when, which are of this platform's own present. */
 import type { BackupSource } from '@postern/backup';
 import { AccessRule, Actor, Role, RuleOrigin, SecretHash, SourceRule } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
@@ -7,7 +7,7 @@ import { Type, type TSchema } from 'typebox';
 import type { Documents, PolicyDocument } from './document.ts';
 import { restoredPolicy } from './policies.ts';
 
-type Kept = Exclude<keyof Documents, 'ticketKeys'>;
+type Kept = Exclude<keyof Documents, 'ticketKeys' | 'uses'>;
 
 /** What documents of the version before do not have. */
 const origins = Type.Optional(Type.Object({ listModifiedAt: Type.String(), rules: Type.Array(RuleOrigin) }));

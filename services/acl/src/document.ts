@@ -61,6 +61,13 @@ export interface ApiKeyDocument extends Dated {
   createdBy?: Actor | null;
 }
 
+/** When a token or an API key was last used; its ID is theirs. */
+export interface UseDocument {
+  id: string;
+  revision: number;
+  lastUsedAt: string;
+}
+
 /** acl's collections. */
 export interface Documents {
   policies: Collection<PolicyDocument>;
@@ -69,6 +76,7 @@ export interface Documents {
   tokens: Collection<TokenDocument>;
   ticketKeys: Collection<TicketKeyDocument>;
   apiKeys: Collection<ApiKeyDocument>;
+  uses: Collection<UseDocument>;
 }
 
 /** Makes the collections when they are missing, and brings their documents up to date. */
@@ -82,6 +90,7 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
     tokens: await store.collection<TokenDocument>('tokens', { ...byGateway, unique }),
     ticketKeys: await store.collection<TicketKeyDocument>('ticketKeys'),
     apiKeys: await store.collection<ApiKeyDocument>('apiKeys', { unique }),
+    uses: await store.collection<UseDocument>('uses'),
   };
   await migrate(store, { room: 'acl', collections: Object.values(documents), ...options });
   return documents;

@@ -14,7 +14,7 @@ import { TurnQueue, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
-export interface Draft extends Omit<Documents, 'ticketKeys'> {
+export interface Draft extends Omit<Documents, 'ticketKeys' | 'uses'> {
   /** The gateway's policy is another for those who follow policies. */
   touch(gatewayId: string): void;
   /** To be told once the change is done. */

@@ -39,10 +39,12 @@ import { SourceRules } from './source-rules.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { Tokens } from './tokens.ts';
 import { Upkeep, retryIntervalMs, type UpkeepParts } from './upkeep.ts';
+import { Uses } from './uses.ts';
 
 const dayMs = 86_400_000;
 const sweepIntervalMs = 3_600_000;
 const surveyIntervalMs = 600_000;
+const usesIntervalMs = 60_000;
 
 /** What an acl is made of. */
 export interface AclParts {
@@ -140,7 +142,11 @@ class Acl implements Service {
     );
     const journal = new Journal({ store, bus, documents, policies: owner, now });
     const policies = new Policies({ journal, bus });
-    const tokens = new Tokens({ journal, policies, tokensPerGatewayMax: config.tokensPerGatewayMax });
+    const uses = opened.adopt(new Uses({ documents, logger: this.#logger, now }), stop);
+    const { tokensPerGatewayMax, apiKeysMax } = config;
+    const tokens = new Tokens({ journal, policies, tokensPerGatewayMax, uses });
+    const firstApiKey = config.firstApiKey?.reveal() ?? null;
+    const apiKeys = new ApiKeys({ journal, policies, apiKeysMax, firstApiKey, uses });
     const sourceRules = new SourceRules({ journal, bus });
     const presence = opened.adopt(
       new PresenceTable({ bus, onError: this.#told('the table of tunnels could not be fetched') }),
@@ -158,14 +164,12 @@ class Acl implements Service {
         policies,
         ownLists: (gatewayId) => ownLists(presence, gatewayId),
       }),
-      apiKeys: new ApiKeys({
-        journal,
-        policies,
-        apiKeysMax: config.apiKeysMax,
-        firstApiKey: config.firstApiKey?.reveal() ?? null,
-      }),
+      apiKeys,
     };
-    const kept = this.#keepUp({ documents, policies, sourceRules, tokens, ticketKeys }, opened);
+    const ofTunnels = setInterval(() => noteTunnels(presence, uses), usesIntervalMs);
+    opened.adopt(ofTunnels.unref(), clearInterval);
+    const owned = { documents, policies, sourceRules, tokens, apiKeys, ticketKeys, uses };
+    const kept = this.#keepUp(owned, opened);
     await kept.upkeep.sweep();
     const serve = answererOf({
       bus: owner.attendance,
@@ -187,7 +191,7 @@ class Acl implements Service {
   }
 
   #keepUp(
-    owned: Pick<UpkeepParts, 'documents' | 'policies' | 'sourceRules' | 'tokens' | 'ticketKeys'>,
+    owned: Omit<UpkeepParts, 'gateways' | 'routes' | 'rememberMs' | 'logger'>,
     opened: AsyncDisposableStack,
   ): Pick<Running, 'gateways' | 'upkeep'> {
     const { bus, config } = this.#parts;
@@ -234,6 +238,13 @@ class Acl implements Service {
   #told(what: string): (error: unknown) => void {
     return (error) => this.#logger.warn({ error }, what);
   }
+}
+
+/** A tunnel uses its token for as long as it is up. */
+function noteTunnels(presence: PresenceTable, uses: Uses): void {
+  for (const gatewayId of presence.gateways)
+    for (const { tunnel } of presence.tunnels(gatewayId))
+      if (tunnel.tokenId !== null) uses.note(tunnel.tokenId);
 }
 
 /** The own lists of a gateway's connected clients, one for each client: that of its newest tunnel, as it may be another after a restart. */

@@ -17,6 +17,7 @@ import {
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Policies } from './policies.ts';
+import type { Uses } from './uses.ts';
 
 const dayMs = 86_400_000;
 const expiresInDaysDefault = 90;
@@ -29,11 +30,13 @@ export class Tokens {
   readonly #journal: Journal;
   readonly #policies: Policies;
   readonly #tokensPerGatewayMax: number;
+  readonly #uses: Uses;
 
-  constructor(parts: { journal: Journal; policies: Policies; tokensPerGatewayMax: number }) {
+  constructor(parts: { journal: Journal; policies: Policies; tokensPerGatewayMax: number; uses: Uses }) {
     this.#journal = parts.journal;
     this.#policies = parts.policies;
     this.#tokensPerGatewayMax = parts.tokensPerGatewayMax;
+    this.#uses = parts.uses;
   }
 
   /** Makes one, of which only the hash ever comes here. */
@@ -77,7 +80,8 @@ export class Tokens {
     await this.#policies.find(gatewayId, 404);
     const filter = { gatewayId, revoked: false };
     const page = await this.#journal.documents.tokens.list({ filter, limit, cursor });
-    return { items: page.items.map((document) => this.#show(document)), nextCursor: page.nextCursor };
+    const items = await Promise.all(page.items.map((document) => this.#show(document)));
+    return { items, nextCursor: page.nextCursor };
   }
 
   /** One of them. */
@@ -99,12 +103,13 @@ export class Tokens {
     });
   }
 
-  /** The valid token of this gateway that has the hash. Throws `ACL_TOKEN_WRONG`, `ACL_TOKEN_REVOKED` or `ACL_TOKEN_EXPIRED`. */
+  /** The valid token of this gateway that has the hash, which is used by that. Throws `ACL_TOKEN_WRONG`, `ACL_TOKEN_REVOKED` or `ACL_TOKEN_EXPIRED`. */
   async recognise(gatewayId: string, hash: string): Promise<TokenDocument> {
     const found = await this.#journal.documents.tokens.find({ hash });
     if (found === null || found.gatewayId !== gatewayId || !sameHash(found.hash, hash)) throw tokenWrong();
     if (found.revokedAt !== null) throw tokenRevoked(found.revokedAt);
     if (this.#expired(found)) throw tokenExpired(found.expiresAt ?? '');
+    this.#uses.note(found.id);
     return found;
   }
 
@@ -136,7 +141,7 @@ export class Tokens {
     return expiresAt !== null && Date.parse(expiresAt) <= this.#journal.now();
   }
 
-  #show(document: TokenDocument): Token {
+  async #show(document: TokenDocument): Promise<Token> {
     const { id, revision, createdAt, modifiedAt, gatewayId, note, expiresAt, createdBy = null } = document;
     return {
       id,
@@ -148,6 +153,7 @@ export class Tokens {
       expiresAt,
       expired: this.#expired(document),
       createdBy,
+      lastUsedAt: await this.#uses.lastUsedAt(id),
     };
   }
 }

@@ -16,10 +16,12 @@ import type { FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import type { GatewayRecord, Route } from '@postern/contracts';
 import { every, type Documents } from './document.ts';
+import type { ApiKeys } from './api-keys.ts';
 import type { Policies } from './policies.ts';
 import type { FrontOf, SourceRules } from './source-rules.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import type { Tokens } from './tokens.ts';
+import type { Uses } from './uses.ts';
 
 /** How often what failed is tried again. */
 export const retryIntervalMs = 2_000;
@@ -30,7 +32,9 @@ export interface UpkeepParts {
   policies: Policies;
   sourceRules: SourceRules;
   tokens: Tokens;
+  apiKeys: Pick<ApiKeys, 'has'>;
   ticketKeys: TicketKeys;
+  uses: Uses;
   gateways: Pick<FeedFollower<typeof GatewayRecord>, 'items' | 'isSynced'>;
   routes: Pick<FeedFollower<typeof Route>, 'items' | 'isSynced'>;
   rememberMs: number;
@@ -81,12 +85,13 @@ export class Upkeep {
     this.#work();
   }
 
-  /** Forgets tokens and ticket keys that are over. */
+  /** Forgets tokens and ticket keys that are over, and when what is gone was used. */
   async sweep(): Promise<void> {
-    const { tokens, ticketKeys, rememberMs, logger } = this.#parts;
+    const { tokens, apiKeys, ticketKeys, uses, rememberMs, logger } = this.#parts;
     try {
       await tokens.sweep(rememberMs);
       await ticketKeys.sweep();
+      await uses.sweep((id) => apiKeys.has(id));
     } catch (error) {
       logger.warn({ error }, 'what is over could not be forgotten; it will be tried again');
     }

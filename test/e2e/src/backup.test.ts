@@ -276,6 +276,7 @@ interface Stored {
 async function kept({ documents: { url, database } }: Cluster): Promise<string[]> {
   const present = new Set([
     'ticketKeys',
+    'uses',
     'certstore_key_check',
     'admin_idempotency',
     'releasedCertificates',
