@@ -234,6 +234,7 @@ export const program = defineProgram({
     '',
     'It writes "connected <gatewayId> <clientId>" to stdout when its first tunnel is up. Exit codes: 0 asked to stop,',
     '64 bad usage, 69 --reconnect used up, 77 refused for all its gateways before the first tunnel, 78 bad configuration.',
+    'A signal to stop that comes before Node has read the program, in its first tenth of a second, ends it by itself (143, 130).',
   ].join('\n'),
 });
 

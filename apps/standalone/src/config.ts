@@ -155,5 +155,6 @@ export const program = defineProgram({
     'When it is ready it has written DIR/operator.json (address and key of the admin API) and DIR/ca.pem, and writes one',
     'line "ready" to stdout. A second start on the same folder finds everything again, ports included.',
     'Exit codes: 0 asked to stop, 64 bad usage, 70 internal error, 78 bad configuration (a port or the folder is taken).',
+    'A signal to stop that comes before Node has read the program, in its first tenth of a second, ends it by itself (143, 130).',
   ].join('\n'),
 });

@@ -2,7 +2,8 @@
  * The first moments of a program, while its code is loaded: a second and more on a busy machine, in which SIGTERM would end
  * it by the signal, without a word, and would be lost on the first process of a container. Node loads without a turn of
  * the event loop in between, so a signal is mostly heard when that is done: then `runProgram` listens already, and ends the
- * program before it has begun. Apart from index.ts, since what that loads is a good part of what the wait is for.
+ * program before it has begun. What comes before Node has read main.ts, in the first tenth of a second, nothing here can
+ * hear: the signal ends the process, which a shell tells as 143 or 130, and nothing has been begun. Apart from index.ts, since what that loads is a good part of what the wait is for.
  *
  *   main.ts ──► start ──► run.ts and all that it imports ──► runProgram, which listens for the signals from then on
  */
