@@ -156,7 +156,7 @@ test('streams that a changed access list no longer allows are reset, with the ru
     assert.match(refusal?.rule ?? '', /^0: .*127\.0\.0\.1/);
     const lists = () => client.controls.filter((body) => (body as { kind: string }).kind === 'accessList');
     await until(() => lists().length > 0);
-    assert.deepEqual(lists()[0], { kind: 'accessList', revision: 2, rules: accessList });
+    assert.deepEqual(lists()[0], { kind: 'accessList', epoch: 'e1', revision: 2, rules: accessList });
     client.close();
   });
 });
