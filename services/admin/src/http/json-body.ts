@@ -8,14 +8,14 @@ export const bodyBytesMax = 512 * 1024;
 
 /**
  * JSON only, in UTF-8 only, since what is no text would be stored as another one; `__proto__` in it is refused. A DELETE
- * may say that its missing body is JSON.
+ * or POST may say that its missing body is JSON, as scripts do that send the same head with every request.
  */
 export function parseJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parse = app.getDefaultJsonParser('error', 'error');
   const types = ['application/json', 'application/merge-patch+json'];
   app.addContentTypeParser(types, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (request.method === 'DELETE' && body.length === 0) done(null, undefined);
+    if (['DELETE', 'POST'].includes(request.method) && body.length === 0) done(null, undefined);
     else if (isMergePatch(request) && request.method !== 'PATCH') {
       done(adminError('ADMIN_MEDIA_TYPE', 'a merge patch is for PATCH only; send application/json'));
     } else if (isUtf8(body)) void parse(request, body.toString(), done);

@@ -310,6 +310,14 @@ describe('a body', () => {
     assert.equal(problem(await send('POST', '/gateways', { payload })).code, 'ADMIN_BODY_TOO_LARGE');
   });
 
+  it('may be missing from a POST that says it is JSON, where no field of it must be there', async () => {
+    const { id } = await makeGateway();
+    const headers = { 'content-type': 'application/json' };
+    assert.equal((await send('POST', `/gateways/${id}/tokens`, { headers })).statusCode, 201);
+    const missing = problem(await send('POST', '/gateways', { headers }));
+    assert.deepEqual(missing.errors, [{ path: '/name', message: 'is required' }]);
+  });
+
   it('may be missing from a DELETE that says it is JSON', async () => {
     const { id } = await makeGateway();
     const headers = { 'content-type': 'application/json' };
