@@ -222,7 +222,15 @@ describe('TLS to a resource', () => {
       t,
       createTcpServer((socket) => void socket.end('220 mail.corp\r\n')),
     );
+    const later =
+      /\(PostgreSQL, MySQL, STARTTLS\), the caller does that itself, .*\(resource\.tls\.mode "none"\)$/;
     assert.match(await fault(dial(plain, {})), /^TlsFailed: .* does not speak TLS/);
+    assert.match(await fault(dial(plain, {})), later);
+    const closing = await listen(
+      t,
+      createTcpServer((socket) => void socket.once('data', () => socket.end())),
+    );
+    assert.match(await fault(dial(closing, {})), later);
     const silent = await listen(t, createTcpServer());
     assert.match(
       await fault(dial(silent, { connectTimeoutSeconds: 0.2 })),

@@ -19,7 +19,7 @@ import {
 import { ResetCode } from '@postern/tunnel';
 import { ContextCache } from './context-cache.ts';
 import type { Deadline } from './deadline.ts';
-import { errorText } from './error-text.ts';
+import { errorText, systemCode } from './error-text.ts';
 import type { MaterialSource, TlsMaterial } from './material.ts';
 import { type DialingEnd, type Place, ResourceError, connectFault } from './resource-error.ts';
 import { type StepListener, takeStep } from './step.ts';
@@ -106,13 +106,20 @@ async function handshake(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof TlsError)
-      throw new ResourceError(ResetCode.TlsFailed, error.message, { cause: error });
+      throw new ResourceError(ResetCode.TlsFailed, `${error.message}${laterTls(error)}`, { cause: error });
     if (deadline.passed) {
       const text = `${host}:${port} took the connection and gave no answer in TLS within ${target.connectTimeoutSeconds} s: does it speak TLS on this port?`;
       throw new ResourceError(ResetCode.TimedOut, text, { cause: error });
     }
     throw connectFault(end, target, host, error);
   }
+}
+
+/** What may be so where the resource takes no ClientHello as its first word, as PostgreSQL, MySQL and mail servers do not. */
+function laterTls({ code, cause }: TlsError): string {
+  const isCut = code === 'TLS_HANDSHAKE' && systemCode(cause) === 'ECONNRESET';
+  if (code !== 'TLS_NOT_TLS' && !isCut) return '';
+  return '; where it turns to TLS after a word in plain text (PostgreSQL, MySQL, STARTTLS), the caller does that itself, and the resource is without TLS here (resource.tls.mode "none")';
 }
 
 function explain(error: unknown, place: FailurePlace): { code: ResetCode; text: string } | null {

@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { strangerText } from './stranger-text.ts';
+import { chainWeakness } from './weakness.ts';
 
 /** Where callers come in, as operators call it. */
 export type CallerPlace = 'front' | 'listener';
@@ -107,8 +108,11 @@ function verdict({ authorized, authorizationError }: TLSSocket, certificate: X50
       return 'is not meant for TLS clients (extended key usage)';
     case 'CERT_SIGNATURE_FAILURE':
       return 'has a signature that is not its issuer’s';
-    default:
+    default: {
+      const weakness = chainWeakness(certificate);
+      if (weakness !== null) return `is not believed any more: ${weakness}`;
       return `is not valid (${strangerText(String(authorizationError))})`;
+    }
   }
 }
 

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, type Server, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type TlsOptions, createServer } from 'node:tls';
 import {
@@ -29,6 +33,24 @@ function issue(overrides: { names?: string[]; notBefore?: Date; notAfter?: Date 
     notAfter,
     ...overrides,
   });
+}
+
+/** A leaf of this kind, by openssl: node makes none that is weak. */
+function weakChain(key: string, digest: string): { pem: string; keyPem: string; caPem: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-weak-'));
+  const openssl = (words: string): Buffer =>
+    execFileSync('openssl', words.split(' '), { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+  const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  try {
+    openssl('req -x509 -nodes -newkey rsa:2048 -keyout ca.key -out ca.pem -subj /CN=Root -days 30');
+    openssl(`req -new -nodes -newkey ${key} -keyout weak.key -out weak.csr -subj /CN=weak`);
+    openssl(
+      `x509 -req -in weak.csr -CA ca.pem -CAkey ca.key -set_serial 1 -${digest} -days 30 -out weak.pem`,
+    );
+    return { pem: text('weak.pem'), keyPem: text('weak.key'), caPem: text('ca.pem') };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 async function listen(t: TestContext, server: Server): Promise<number> {
@@ -90,6 +112,50 @@ test('an unknown issuer is named, with the proxy that may be in between', async 
   const error = await failureOf(port, { caPem: other.certificatePem });
   assert.equal(error.code, 'TLS_ISSUER_UNKNOWN');
   assert.match(error.message, /signed by Test CA, which is not a trusted CA: a proxy that inspects TLS/);
+});
+
+test('a peer that leaves out its intermediate is told so, for its root may be trusted', async (t) => {
+  const other = await createAuthority({ commonName: 'Other CA' });
+  const missing = /sends its own certificate alone: where Test CA is an intermediate CA, have it sent too$/;
+  const trust = { caPem: other.certificatePem };
+  assert.match((await failureOf(await serve(t, await issue()), trust)).message, missing);
+  const whole = (await issue()) + pair.certificatePem;
+  assert.doesNotMatch((await failureOf(await serve(t, whole), trust)).message, missing);
+});
+
+test('a certificate with a weak key or signature is told with what is weak', async (t) => {
+  const weak = { minVersion: 'TLSv1.2', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+  const cases = [
+    ['rsa:1024', 'sha256', /CN=weak has a weak key: an RSA key must have at least 2048 bits$/],
+    [
+      'rsa:2048',
+      'sha1',
+      /CN=weak is signed with sha1WithRSAEncryption, which can be forged: have it made anew/,
+    ],
+  ] as const;
+  for (const [key, digest, told] of cases) {
+    const chain = weakChain(key, digest);
+    const server = createServer({ cert: chain.pem, key: chain.keyPem, ...weak });
+    server.on('tlsClientError', () => {});
+    const error = await failureOf(await listen(t, server), { caPem: chain.caPem });
+    assert.equal(error.code, 'TLS_CHAIN_INVALID');
+    assert.match(error.message, told);
+  }
+});
+
+test('an alert is told in OpenSSL’s words, without the places in its source', async (t) => {
+  const alert = (description: number): Buffer => Buffer.from([21, 3, 3, 0, 2, 2, description]);
+  const told: readonly [number, RegExp][] = [
+    [112, /serves nobody of the name server\.example, or wants one: give the server name/],
+    [80, /^the TLS handshake with 127\.0\.0\.1:\d+ failed: tlsv1 alert internal error$/],
+  ];
+  for (const [description, text] of told) {
+    const server = createTcpServer((socket) =>
+      socket.on('error', () => {}).once('data', () => socket.write(alert(description))),
+    );
+    const { message } = await failureOf(await listen(t, server), { serverName: 'server.example' });
+    assert.match(message, text);
+  }
 });
 
 test('a certificate that signed itself is told apart', async (t) => {

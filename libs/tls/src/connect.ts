@@ -65,7 +65,7 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
     });
   const onSecure = (): void => {
     if (socket.authorized || options.rejectUnauthorized === false) settle(() => resolve(socket));
-    else fail(describeTlsFailure(socket.authorizationError, place, socket.getPeerCertificate(true)));
+    else fail(describeTlsFailure(socket.authorizationError, place, socket));
   };
   const onError = (error: NodeJS.ErrnoException): void =>
     fail(isCut(error) ? closedEarly(place, error) : (readTlsFailure(error, place) ?? error));

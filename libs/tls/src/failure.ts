@@ -2,9 +2,10 @@
  * Turns what node and OpenSSL say about a failed handshake into one sentence that tells what was met and what would be
  * right. Anyone's certificate text is cut and printed as data; the verdict comes from the error, never from the text.
  */
-import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
 import { type TlsCode, TlsError } from './errors.ts';
 import { strangerText } from './stranger-text.ts';
+import { chainWeakness } from './weakness.ts';
 
 /** Whom the handshake was with, as messages name it. */
 export interface FailurePlace {
@@ -63,16 +64,18 @@ function refusalOf(name: string): string | null {
   return alert !== undefined && alert in refusals ? alert : null;
 }
 
-/** What failed, as a TlsError; the certificate is the one that the peer showed, where it got that far. */
-export function describeTlsFailure(
-  error: unknown,
-  place: FailurePlace,
-  certificate?: PeerCertificate | null,
-): TlsError {
+/** What failed, as a TlsError; with the socket where the peer got so far as to show a certificate. */
+export function describeTlsFailure(error: unknown, place: FailurePlace, socket?: TLSSocket): TlsError {
+  const certificate = socket?.getPeerCertificate(true);
   const given = errorName(error);
   // OpenSSL says "self-signed" only of a certificate that is fit to serve; one with another fault signed itself no less.
   const name =
     codes[given] === 'TLS_CHAIN_INVALID' && isSelfSigned(certificate) ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : given;
+  const weakness = name === 'UNSPECIFIED' ? chainWeakness(socket?.getPeerX509Certificate()) : null;
+  if (weakness !== null) {
+    const text = `${place.peer} shows a certificate that is not believed any more: ${weakness}`;
+    return new TlsError('TLS_CHAIN_INVALID', text, { cause: error });
+  }
   const code = codes[name] ?? (refusalOf(name) === null ? 'TLS_HANDSHAKE' : 'TLS_CLIENT_CERTIFICATE');
   return new TlsError(code, describe(code, name, place, facts(certificate), error), { cause: error });
 }
@@ -99,7 +102,7 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
     case 'TLS_ISSUER_UNKNOWN':
       return name === 'DEPTH_ZERO_SELF_SIGNED_CERT'
         ? `${peer} shows a certificate (${shown.subject}) that it signed itself: give that certificate or its CA as the CA to trust, if it is the right peer`
-        : `${peer} shows a certificate (${shown.subject}) signed by ${shown.issuer}, which is not a trusted CA: a proxy that inspects TLS may be in between; let it pass this host untouched, or give the right CA to trust`;
+        : `${peer} shows a certificate (${shown.subject}) signed by ${shown.issuer}, which is not a trusted CA: a proxy that inspects TLS may be in between; let it pass this host untouched, or give the right CA to trust${alone(name, shown)}`;
     case 'TLS_NAME_MISMATCH':
       return `${peer} shows a certificate for ${shown.names}, not for ${serverName}: use one of its names, or give the peer a certificate with this one`;
     case 'TLS_EXPIRED':
@@ -123,8 +126,17 @@ function describe(code: TlsCode, name: string, place: FailurePlace, shown: Facts
       if (name.endsWith('_ALERT_HANDSHAKE_FAILURE') && place.clientCertificate === null) {
         return `${peer} refused the TLS handshake without a cause: it may want a client certificate, and none is given, or share no cipher with us`;
       }
+      if (name.endsWith('_UNRECOGNIZED_NAME')) {
+        return `${peer} serves nobody of the name ${serverName}, or wants one: give the server name by which it is called where it is`;
+      }
       return `the TLS handshake with ${peer} failed: ${strangerText(messageOf(error))}`;
   }
+}
+
+/** OpenSSL's name where nothing came above the leaf: most often an intermediate is missing at the peer. */
+function alone(name: string, { issuer }: Facts): string {
+  if (name !== 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') return '';
+  return `; the peer sends its own certificate alone: where ${issuer} is an intermediate CA, have it sent too`;
 }
 
 function describeRefusal(name: string, { peer, clientCertificate: shown }: FailurePlace): string {
@@ -142,8 +154,10 @@ function errorName(error: unknown): string {
   return String(error.code);
 }
 
+/** OpenSSL's `reason` where there is one: its message has the places in its source beside that. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }
 
 function facts(certificate: PeerCertificate | null | undefined): Facts {

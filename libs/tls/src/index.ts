@@ -28,6 +28,7 @@ export type { Names } from './name.ts';
 export { splitChain } from './pem.ts';
 export { createSigningRequest } from './request.ts';
 export { strangerText } from './stranger-text.ts';
+export { signatureWeakness } from './weakness.ts';
 export {
   certificateKey,
   demandSigner,

@@ -8,7 +8,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { type CertificateKind, certificatePemCharactersMax } from '@postern/contracts';
-import { describeCertificate, keyWeakness, strangerText } from '@postern/tls';
+import { describeCertificate, keyWeakness, signatureWeakness, strangerText } from '@postern/tls';
 import { certstoreError } from '../errors.ts';
 import type { UploadParts } from './upload.ts';
 
@@ -33,7 +33,6 @@ export interface Contents {
 const serverAuth = '1.3.6.1.5.5.7.3.1';
 const clientAuth = '1.3.6.1.5.5.7.3.2';
 const anyUsage = '2.5.29.37.0';
-const weakSignature = /md2|md5|sha1(?!\d)|sha-1/i;
 /** Clocks differ: a certificate that was made elsewhere a moment ago may begin in the future. */
 const clockSkewMs = 5 * 60_000;
 
@@ -148,12 +147,8 @@ function demandSound(certificate: X509Certificate, now: Date): void {
   demandStrongKey(certificate.publicKey, subject);
   const isRoot = certificate.ca && certificate.checkIssued(certificate);
   // A root's own signature proves nothing, so its kind does not matter.
-  if (!isRoot && weakSignature.test(certificate.signatureAlgorithm ?? '')) {
-    throw certstoreError(
-      'CERTSTORE_SIGNATURE_WEAK',
-      `${subject} is signed with ${certificate.signatureAlgorithm}, which can be forged: have it made anew with SHA-256`,
-    );
-  }
+  const weakness = isRoot ? null : signatureWeakness(certificate);
+  if (weakness !== null) throw certstoreError('CERTSTORE_SIGNATURE_WEAK', `${subject} ${weakness}`);
   if (certificate.validToDate < now) {
     throw certstoreError('CERTSTORE_EXPIRED', `${subject} ended on ${certificate.validToDate.toISOString()}`);
   }

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Socket, connect as connectTcp, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type ConnectionOptions, type TLSSocket, connect } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
@@ -72,6 +75,26 @@ function nameless(): { cert: string; key: string } {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   return { cert: pem, key: pem };
+}
+
+/** With a key that OpenSSL no longer believes, signed by that CA. */
+function weakPair(authority: TestAuthority): { cert: string; key: string; ciphers: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-weak-'));
+  const openssl = (words: string): string =>
+    execFileSync('openssl', words.split(' '), {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  try {
+    writeFileSync(join(folder, 'ca.pem'), authority.caPem);
+    writeFileSync(join(folder, 'ca.key'), authority.keyPem);
+    openssl('req -new -nodes -newkey rsa:1024 -keyout key -out csr -subj /CN=weak');
+    const cert = openssl('x509 -req -in csr -CA ca.pem -CAkey ca.key -set_serial 7 -sha256 -days 2');
+    return { cert, key: readFileSync(join(folder, 'key'), 'utf8'), ciphers: 'DEFAULT@SECLEVEL=0' };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function later(): string {
@@ -179,6 +202,7 @@ test('each fault of a caller’s certificate is told in plain words', async () =
     [/is signed by CN=Other CA, which is not one of the client CAs/, await pair(otherCa, {})],
     [/is signed by itself/, { cert: otherCa.caPem, key: otherCa.keyPem }],
     [/without a subject\) is signed by itself/, nameless()],
+    [/is not believed any more: CN=weak has a weak key: .* at least 2048 bits/, weakPair(clientCa)],
     [/not meant for TLS clients/, await pair(clientCa, { usage: 'server', names: ['a.example'] })],
   ];
   for (const [expected, options] of wrong) {
