@@ -75,11 +75,11 @@ function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
   return readDer(file, passphrase);
 }
 
-/** The file as text when it is PEM; windows editors write UTF-16 and byte order marks. */
+/** The file as text when it is PEM; windows editors write UTF-16 and byte order marks, JSON and variables `\\n`. */
 function pemText(file: Buffer): string | null {
   const isUtf16 = file[0] === 0xff && file[1] === 0xfe;
   const text = file.toString(isUtf16 ? 'utf16le' : 'latin1');
-  return text.includes(pemBegin.trim()) ? text : null;
+  return text.includes(pemBegin.trim()) ? text.replaceAll(/\\r|\\n/g, '\n') : null;
 }
 
 function readPem(text: string, passphrase: string | undefined): UploadParts {
@@ -92,7 +92,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
     );
   }
   let blocks = 0;
-  for (const [block, label = '', body = '', end] of text.matchAll(pemBlock)) {
+  for (const [, label = '', body = '', end] of text.matchAll(pemBlock)) {
     blocks += 1;
     if (label !== end) {
       throw new UploadFault(
@@ -101,7 +101,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
       );
     }
     if (certificateLabels.has(label)) parts.certificates.push(readCertificate(body));
-    else if (keyLabels.has(label)) parts.keys.push(readKeyBlock(block, label, passphrase));
+    else if (keyLabels.has(label)) parts.keys.push(readKeyBlock(label, body, passphrase));
     else if (!ignoredLabels.has(label)) throw refusedBlock(label);
   }
   if (blocks !== begins) {
@@ -132,13 +132,22 @@ function readCertificate(body: string): X509Certificate {
   }
 }
 
-function readKeyBlock(block: string, label: string, passphrase: string | undefined): KeyObject {
-  const isSealed = label === 'ENCRYPTED PRIVATE KEY' || block.includes('Proc-Type: 4,ENCRYPTED');
-  if (label === 'ENCRYPTED PRIVATE KEY')
-    demandQuickSeal(Buffer.from(block.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64'));
+function readKeyBlock(label: string, body: string, passphrase: string | undefined): KeyObject {
+  const isSealed = label === 'ENCRYPTED PRIVATE KEY' || body.includes('Proc-Type: 4,ENCRYPTED');
+  if (label === 'ENCRYPTED PRIVATE KEY') demandQuickSeal(Buffer.from(body.replaceAll(/\s/g, ''), 'base64'));
+  const key = `-----BEGIN ${label}-----\n${inLines(body)}\n-----END ${label}-----\n`;
   return readKey(isSealed, passphrase, () =>
-    createPrivateKey({ key: block, format: 'pem', ...(isSealed ? { passphrase: passphrase ?? '' } : {}) }),
+    createPrivateKey({ key, format: 'pem', ...(isSealed ? { passphrase: passphrase ?? '' } : {}) }),
   );
+}
+
+/** OpenSSL wants a key's lines without blanks and its base64 in short ones; files that were pasted somewhere have neither. */
+function inLines(body: string): string {
+  const lines = body.trim().split(/\s*\n\s*/);
+  const hasHeaders = body.includes(':');
+  return hasHeaders
+    ? lines.join('\n').replace(/^(DEK-Info: .*)\n+/m, '$1\n\n')
+    : lines.join('').replaceAll(/\s/g, '').replaceAll(/.{64}/g, '$&\n');
 }
 
 function readKey(isSealed: boolean, passphrase: string | undefined, read: () => KeyObject): KeyObject {
@@ -181,7 +190,17 @@ function readDer(file: Buffer, passphrase: string | undefined): UploadParts {
       createPrivateKey({ key: file, format: 'der', type: 'pkcs8', passphrase: passphrase ?? '' });
     return { certificates: [], keys: [readKey(true, passphrase, read)] };
   }
+  if (isPkcs7(file)) {
+    const told = 'the file holds a PKCS #7 bundle: convert it with "openssl pkcs7 -inform DER -print_certs"';
+    throw new UploadFault('CERTSTORE_BLOCK_REFUSED', told);
+  }
   return readPkcs12(file, passphrase);
+}
+
+/** SEQUENCE { OBJECT IDENTIFIER 1.2.840.113549.1.7.2, signedData. */
+function isPkcs7(file: Buffer): boolean {
+  const outer = contentAt(file, 0);
+  return outer !== null && file.subarray(outer, outer + 11).toString('hex') === '06092a864886f70d010702';
 }
 
 /** EncryptedPrivateKeyInfo: SEQUENCE { SEQUENCE { OBJECT IDENTIFIER …; PKCS #12 begins with an INTEGER, 3. */

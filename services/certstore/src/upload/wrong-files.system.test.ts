@@ -180,6 +180,12 @@ const table: Wrong[] = [
     says: /neither PEM nor DER nor PKCS #12/,
   },
   {
+    what: 'a PKCS #7 bundle in DER',
+    files: () => [openssl('crl2pkcs7 -nocrl -certfile other.pem -outform DER')],
+    code: 'CERTSTORE_BLOCK_REFUSED',
+    says: /PKCS #7 bundle: convert it with "openssl pkcs7 -inform DER -print_certs"/,
+  },
+  {
     what: 'an image',
     files: () => [Buffer.from('89504e470d0a1a0a', 'hex')],
     code: 'CERTSTORE_FILE_UNKNOWN',
@@ -619,6 +625,21 @@ describe('an upload is taken, whatever its form:', () => {
       () => [Buffer.from(`\ufeff${made.other.pem}${made.other.keyPem}`, 'utf16le')],
     ],
     ['with line ends of Windows', () => [(made.other.pem + made.other.keyPem).replaceAll('\n', '\r\n')]],
+    [
+      'with lines that are indented',
+      () => [made.other.pem, made.other.keyPem].map((pem) => pem.replaceAll(/^/gm, '    ')),
+    ],
+    ['in one line', () => [made.other.pem, made.other.keyPem].map((pem) => pem.replaceAll('\n', ' '))],
+    [
+      'with line ends as JSON and variables have them',
+      () => [made.other.pem.replaceAll('\n', '\\n'), made.other.keyPem.replaceAll('\n', '\\r\\n')],
+    ],
+    [
+      'encrypted PKCS #8, indented',
+      () => [made.other.pem, made.sealedPkcs8.replaceAll(/^/gm, '  ')],
+      'right',
+    ],
+    ['encrypted PKCS #1, indented', () => [made.rsa.pem, made.sealedPkcs1.replaceAll(/^/gm, '  ')], 'right'],
     ['DER certificate and DER key', () => [der(made.other.pem), keyDer(made.other.keyPem)]],
     [
       'SEC 1',
