@@ -7,6 +7,6 @@ export type { MaterialSource, TlsMaterial } from './material.ts';
 export { reachResource, type Reached } from './reach.ts';
 export { denialNow, type ResourceParts } from './resource-dialer.ts';
 export { ResourceError, type DialingEnd } from './resource-error.ts';
-export { type ResourceProxy, signInFault } from './socks.ts';
+export { type ResourceProxy, signInFault, socksReason } from './socks.ts';
 export type { DialStep } from './step.ts';
 export { tryResource } from './trial.ts';

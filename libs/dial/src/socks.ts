@@ -121,7 +121,10 @@ function socksFault(
   if (/timed out/i.test(said))
     return fault(ResetCode.TimedOut, `${where} gave no answer about ${what} in time`);
   if (/rejected connection/i.test(said)) {
-    return fault(ResetCode.ProxyFailed, `${where} did not connect ${end.name} to ${what}: ${reasonOf(said)}`);
+    return fault(
+      ResetCode.ProxyFailed,
+      `${where} did not connect ${end.name} to ${what}: ${socksReason(said)}`,
+    );
   }
   if (/invalid .*handshake|Socket closed/i.test(said)) {
     return fault(
@@ -143,8 +146,11 @@ export function signInFault(said: string, hasCredentials: boolean): string | nul
   return 'takes no user and password: it may take GSSAPI (Kerberos) only, which is not spoken here';
 }
 
-/** The reply codes of RFC 1928 and SOCKS 4 as the package names them. */
-function reasonOf(said: string): string {
+/** Why a SOCKS proxy did not connect, in words for what the package said: the reply codes of RFC 1928 and SOCKS 4, and no SOCKS. */
+export function socksReason(said: string): string {
+  if (/Authentication failed/i.test(said)) return 'it refused the credentials';
+  if (/invalid .*handshake/i.test(said)) return 'it gave no answer in SOCKS: check its type, host and port';
+  if (/Socket closed/i.test(said)) return 'it closed the connection';
   const reply = / - \(?(\w+)\)?$/.exec(said)?.[1] ?? '';
   const words: Readonly<Record<string, string>> = {
     Failure: 'it failed there',
@@ -157,6 +163,7 @@ function reasonOf(said: string): string {
     TTLExpired: 'the resource is too far away',
     CommandNotSupported: 'it does not serve connections',
     AddressNotSupported: 'it does not serve this sort of address',
+    undefined: 'it gave a reason that SOCKS does not know',
   };
   return words[reply] ?? said;
 }

@@ -249,6 +249,57 @@ describe('first call by a proxy', () => {
     assert.match(error.message, /takes no user and password: it may take GSSAPI \(Kerberos\) only/);
   });
 
+  /** A proxy that gives this for an answer, whatever it is asked, and what the client says of it. */
+  const saidOf = async (t: TestContext, scheme: string, ...answers: (string | number[])[]) => {
+    const proxy = createServer((socket) => {
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      const left = answers.map((answer) => Buffer.from(answer as string));
+      socket.on('data', () => {
+        const answer = left.shift();
+        if (left.length === 0) socket.end(answer);
+        else socket.write(answer ?? '');
+      });
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => proxy.close());
+    const { port } = proxy.address() as AddressInfo;
+    const { code, message } = await failure(
+      call(dialerFor(await start(t), { proxy: `${scheme}127.0.0.1:${port}` })),
+    );
+    return `${code}: ${message}`;
+  };
+
+  it('says which ways to sign in the proxy takes, where none of them is spoken here', async (t) => {
+    const challenges = 'Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n';
+    const answer = `HTTP/1.1 407 No\r\n${challenges}\r\n`;
+    assert.match(
+      await saidOf(t, 'http://u:p@', answer),
+      /^CLIENT_PROXY_CREDENTIALS: .* signed in to by Negotiate, NTLM, and Basic alone is spoken here: /,
+    );
+  });
+
+  it('tells a proxy that wants credentials from one that wants others', async (t) => {
+    const answer =
+      'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="a, b", qop="auth", Basic realm="c"\r\n\r\n';
+    assert.match(await saidOf(t, 'http://', answer), /wants credentials, and there are none: .*\(407\)$/);
+    assert.match(await saidOf(t, 'http://u:p@', answer), /wants other credentials \(407\)$/);
+  });
+
+  it('says what a proxy means that does not connect, in either protocol', async (t) => {
+    const http = async (answer: string) => saidOf(t, 'http://', answer);
+    const socks = async (...answers: (string | number[])[]) => saidOf(t, 'socks5://', ...answers);
+    const reply = (code: number): number[] => [5, code, 0, 1, 0, 0, 0, 0, 0, 0];
+    assert.match(await http('HTTP/1.1 403 Forbidden\r\n\r\n'), /\(403\): its rules may not allow/);
+    assert.match(await http('HTTP/1.1 502 Bad\r\n\r\n'), /\(502\): it may not resolve or reach this host$/);
+    assert.match(await http('\x05\xff'), /speaks no HTTP on this port; .*socks5:\/\/HOST:PORT/);
+    assert.match(await http(''), /gave no answer to CONNECT \S+: it closed the connection$/);
+    assert.match(await socks([5, 0], reply(2)), /: its own rules do not allow it$/);
+    assert.match(await socks([5, 0], reply(99)), /: it gave a reason that SOCKS does not know$/);
+    assert.match(await socks('HTTP/1.1 400 Bad\r\n\r\n'), /: it gave no answer in SOCKS: check its type/);
+    assert.match(await socks(''), /: it closed the connection$/);
+  });
+
   it('says that the proxy passes nothing on, though it said that it is connected', async (t) => {
     const platform = await start(t);
     const abort = new AbortController();

@@ -3,12 +3,12 @@
  * credentials. Names are resolved by the proxy, so a client without DNS of its own can use one. What comes out is a
  * socket on which nothing of ours has been written; TLS to the host itself goes on top and verifies the host.
  */
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { type Socket, connect, isIP } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { TlsError, connectTls } from '@postern/tls/connect';
+import { TlsError, connectTls, strangerText } from '@postern/tls/connect';
 import { SocksClient } from 'socks';
-import { errorText, signInFault, systemCode } from '@postern/dial';
+import { errorText, signInFault, socksReason, systemCode } from '@postern/dial';
 import { ClientError } from '../errors.ts';
 import type { Lookup } from '@postern/dial';
 import { type Proxy, proxyText } from './proxy-choice.ts';
@@ -139,7 +139,7 @@ async function throughSocks(socket: Socket, proxy: Proxy, to: SocketRequest): Pr
     const code = /authenticat/i.test(said) ? 'CLIENT_PROXY_CREDENTIALS' : 'CLIENT_PROXY_REFUSED';
     throw new ClientError(
       code,
-      `the proxy ${proxyText(proxy)} did not connect to ${to.host}:${to.port}: ${said}`,
+      `the proxy ${proxyText(proxy)} did not connect to ${to.host}:${to.port}: ${socksReason(said)}`,
       { cause: error },
     );
   } finally {
@@ -161,13 +161,13 @@ function throughConnect(socket: Socket, proxy: Proxy, to: SocketRequest): Promis
   });
   ask.on('connect', (answer, _socket, head) => {
     const status = answer.statusCode ?? 0;
-    if (status < 200 || status > 299)
-      return reject(refusal(proxy, authority, status, answer.headers['retry-after']));
+    if (status < 200 || status > 299) return reject(refusal(proxy, authority, status, answer.headers));
     if (head.length > 0) socket.unshift(head);
     resolve(socket);
   });
   ask.on('error', (error) => {
-    const message = `the proxy ${proxyText(proxy)} gave no answer to CONNECT ${authority}: ${errorText(error)}`;
+    const why = systemCode(error)?.startsWith('HPE_') ? notHttp : cutOff(error);
+    const message = `the proxy ${proxyText(proxy)} gave no answer to CONNECT ${authority}: ${why}`;
     reject(new ClientError('CLIENT_PROXY_FAILED', message, { cause: error }));
   });
   ask.end();
@@ -180,27 +180,53 @@ function credentialsHeader({ credentials }: Proxy): Record<string, string> {
   return { 'proxy-authorization': `Basic ${encoded}` };
 }
 
+const notHttp =
+  'it speaks no HTTP on this port; check host and port, and whether it is a SOCKS5 proxy (socks5://HOST:PORT)';
+
+function cutOff(error: Error): string {
+  return systemCode(error) === 'ECONNRESET' ? 'it closed the connection' : errorText(error);
+}
+
 function refusal(
   proxy: Proxy,
   authority: string,
   status: number,
-  retryAfter: string | undefined,
+  headers: IncomingMessage['headers'],
 ): ClientError {
   if (status === 407) {
-    return new ClientError(
-      'CLIENT_PROXY_CREDENTIALS',
-      `the proxy ${proxyText(proxy)} wants other credentials (407)`,
-      { status },
-    );
+    const why = credentialsFault(proxy, headers['proxy-authenticate']);
+    return new ClientError('CLIENT_PROXY_CREDENTIALS', `the proxy ${proxyText(proxy)} ${why} (407)`, {
+      status,
+    });
   }
   return new ClientError(
     'CLIENT_PROXY_REFUSED',
-    `the proxy ${proxyText(proxy)} refused to connect to ${authority} (${status})`,
+    `the proxy ${proxyText(proxy)} refused to connect to ${authority} (${status})${hint(status)}`,
     {
       status,
-      retryAfterMs: retryAfterMs(retryAfter, Date.now()),
+      retryAfterMs: retryAfterMs(headers['retry-after'], Date.now()),
     },
   );
+}
+
+/** `challenge` is the proxy's `Proxy-Authenticate`: which ways to sign in it takes (RFC 9110, 11.7.1). */
+function credentialsFault({ credentials }: Proxy, challenge: string | string[] = 'Basic'): string {
+  const schemes = [...String(challenge).matchAll(/(?:^|,)\s*([\w-]+)(?=\s|,|$)/g)].map(
+    ([, name = '']) => name,
+  );
+  if (!schemes.some((name) => name.toLowerCase() === 'basic')) {
+    const named = strangerText([...new Set(schemes)].join(', ')) || 'no way that it names';
+    return `wants to be signed in to by ${named}, and Basic alone is spoken here: let it take Basic or this host without, or give a proxy here that signs in for others`;
+  }
+  if (credentials !== null) return 'wants other credentials';
+  return 'wants credentials, and there are none: give USER:PASSWORD@ before its host';
+}
+
+/** What most proxies mean by it. */
+function hint(status: number): string {
+  if (status === 403) return ': its rules may not allow this host or port';
+  if (status >= 502 && status <= 504) return ': it may not resolve or reach this host';
+  return '';
 }
 
 const unresolved = 'its name cannot be resolved here (add it by --hosts NAME=ADDRESS, or mend DNS)';
