@@ -20,12 +20,14 @@ describe('the end of a certificate', () => {
   let now: number;
   let told: number[];
   let users: string[][];
+  let position: { epoch: string; revision: number };
 
   beforeEach(async () => {
     bus = memoryBus();
     store = openSqlite(':memory:');
     documents = await openDocuments(store);
     now = start;
+    position = { epoch: 'e', revision: 1 };
     told = [];
     users = [];
     // Most of these have no router.
@@ -48,6 +50,11 @@ describe('the end of a certificate', () => {
       store,
       documents,
       usage,
+      feed: {
+        get position() {
+          return position;
+        },
+      },
       logger: silentLogger,
       now: () => new Date(now),
     });
@@ -74,6 +81,29 @@ describe('the end of a certificate', () => {
 
   it('is told at once where much time was passed, and not what is past', async () => {
     assert.deepEqual(await lookAt(39.5, [watch()]), [1]);
+  });
+
+  it('is looked for when a certificate was changed or one comes to a bound, and not else', async () => {
+    const one = watch();
+    const lookWhenDue = async (day: number): Promise<number[]> => {
+      now = start + day * dayMs;
+      told = [];
+      await one.lookWhenDue();
+      await bus.flush(1_000);
+      return told;
+    };
+    const seen: number[][] = [];
+    for (const day of [0, 9.9, 10.1, 20, 26.1, 40.1]) seen.push(await lookWhenDue(day));
+    assert.deepEqual(seen, [[], [], [30], [], [14], [0]]);
+    await documents.certificates.insert({ ...ending(start + 41 * dayMs), id: 'c2' });
+    assert.deepEqual(await lookWhenDue(40.2), []);
+    position = { ...position, revision: 2 };
+    assert.deepEqual(await lookWhenDue(40.2), [1]);
+    await documents.certificates.delete('c1');
+    await documents.certificates.delete('c2');
+    position = { ...position, revision: 3 };
+    await lookWhenDue(40.2);
+    assert.deepEqual(one.expiring, []);
   });
 
   it('is told with the destinations that use it, also at a start', async () => {

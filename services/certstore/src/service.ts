@@ -92,9 +92,12 @@ interface Running {
 
 const queue = 'certstore';
 const sweepIntervalMs = 3_600_000;
+const lookIntervalMs = 10_000;
 const restartIntervalMs = 1_000;
 const certificatesMaxDefault = 2_000;
 const issuedMaxDefault = 10_000;
+
+const unlooked = 'certificates could not be looked through';
 
 const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
 const close = (one: Subscription): void => one.close();
@@ -279,13 +282,15 @@ class Certstore implements Service {
       onError: this.#told('a piece of a backup could not be read'),
     });
     for (const one of backup) opened.adopt(one, close);
-    const expiry = new ExpiryWatch({ bus, store, documents, usage, logger, now });
+    const expiry = new ExpiryWatch({ bus, store, documents, usage, feed, logger, now });
     const running = { authorities, rotation, expiry, passwords, issued };
     const sweep = (): void => {
       void this.#sweep(running);
       void this.#dropAuthorities();
     };
     opened.adopt(setInterval(sweep, sweepIntervalMs).unref(), clearInterval);
+    const lookWhenDue = (): void => void expiry.lookWhenDue().catch(this.#told(unlooked));
+    opened.adopt(setInterval(lookWhenDue, lookIntervalMs).unref(), clearInterval);
     return { ...running, opened: opened.move() };
   }
 
@@ -359,7 +364,7 @@ class Certstore implements Service {
 
   /** Each by itself: passwords want the router, and what was issued does not. */
   async #sweep({ expiry, passwords, issued }: Omit<Running, 'opened'>): Promise<void> {
-    const told = this.#told('certificates could not be looked through');
+    const told = this.#told(unlooked);
     await expiry.look().catch(told);
     await passwords.sweep().catch(told);
     await issued.sweep(this.#now()).then((count) => (this.#issuedCount = count), told);
