@@ -11,11 +11,13 @@ import { keyGatewaysProperty } from './api-key.ts';
 import {
   Done,
   MergePatch,
+  certificateNamePattern,
   expectedRevision,
   lineOf,
   objectProperties,
   pageOf,
   pageRequestProperties,
+  revocationListPattern,
 } from './object.ts';
 import { passwordIdPrefix } from './password.ts';
 import { defineQuestion } from './question.ts';
@@ -152,7 +154,7 @@ const frontTls = {
   clientNames: Type.Array(
     Type.String({
       maxLength: 256,
-      pattern: '^(CN|O|OU|DNS|URI|EMAIL|IP):[^*]*(\\*[^*]*){0,4}$',
+      pattern: certificateNamePattern,
     }),
     {
       maxItems: 64,
@@ -161,7 +163,7 @@ const frontTls = {
         'which callers with a certificate of the client CAs are let in, by a name in it: CN:app-*, DNS:*.corp.example, URI:spiffe://corp/*; all when empty',
     },
   ),
-  revocationLists: Type.Array(Type.String({ maxLength: 32_768, pattern: '^-----BEGIN X509 CRL-----' }), {
+  revocationLists: Type.Array(Type.String({ maxLength: 32_768, pattern: revocationListPattern }), {
     maxItems: 4,
     default: [],
     description:

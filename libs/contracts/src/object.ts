@@ -15,7 +15,29 @@ export const linePattern = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$';
 /** What is wrong with a text that is none. */
 export const lineFault = 'must be one line without control characters';
 
-/** The schema of such a text where it is taken; what is shown may be from before there was this rule. */
+/** Whom a certificate names, by the kind of the name; `*` stands for any part of it. */
+export const certificateNamePattern = '^(CN|O|OU|DNS|URI|EMAIL|IP):[^*]*(\\*[^*]*){0,4}$';
+/** A revocation list, with nothing before it. */
+export const revocationListPattern = '^-----BEGIN X509 CRL-----';
+
+const patternFaults: ReadonlyMap<string, string> = new Map([
+  [linePattern, lineFault],
+  [
+    certificateNamePattern,
+    'must be the kind of a name and the name, such as CN:app-*, DNS:*.corp.example or URI:spiffe://corp/*, with four * at most; kinds are CN, O, OU, DNS, URI, EMAIL, IP',
+  ],
+  [
+    revocationListPattern,
+    'must be a revocation list in PEM, which begins with -----BEGIN X509 CRL----- and has nothing before that (one in DER: openssl crl -inform DER)',
+  ],
+]);
+
+/** What is wrong with a text that does not match this pattern of ours, in words; null where the pattern says it itself. */
+export function patternFault(pattern: unknown): string | null {
+  return patternFaults.get(String(pattern)) ?? null;
+}
+
+/** The schema of one line of text where it is taken; what is shown may be from before there was this rule. */
 export function lineOf(bounds: { minLength?: number; maxLength: number; default?: string }) {
   return Type.String({ ...bounds, pattern: linePattern });
 }

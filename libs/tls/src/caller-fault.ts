@@ -92,7 +92,7 @@ function verdict({ authorized, authorizationError }: TLSSocket, certificate: X50
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'CERT_UNTRUSTED':
-      return `is signed by ${issuer}, which is not one of the client CAs, and leads to none`;
+      return `is signed by ${issuer}, which is not one of the client CAs, and leads to none: where that is an intermediate CA, the caller must send it too, or it must be added to them`;
     case 'CERT_REVOKED':
       return `was revoked by ${issuer}`;
     case 'UNABLE_TO_GET_CRL':

@@ -338,11 +338,10 @@ function checkCertificateName(front: DestinationFront, platformHost: string): vo
 
 /** A destination as it is shown. */
 function showDestination(document: DestinationDocument): Destination {
-  const { front, ...rest } = document;
-  const shown = { ...rest, warnings: warningsOf(document) };
-  if (front === undefined) return shown;
-  const whole = wholeFront(front);
-  return { ...shown, front: { ...whole, url: frontUrl(whole) } };
+  const { front: stored, ...rest } = document;
+  const front = stored === undefined ? undefined : wholeFront(stored);
+  const shown = { ...rest, warnings: warningsOf({ ...rest, front }, new Date()) };
+  return front === undefined ? shown : { ...shown, front: { ...front, url: frontUrl(front) } };
 }
 
 async function find(

@@ -14,8 +14,7 @@ import {
   PatchedDestination,
   type StreamProtocol,
   destinationDefaults,
-  lineFault,
-  linePattern,
+  patternFault,
 } from '@postern/contracts';
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -159,7 +158,7 @@ function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => St
         : [
             {
               path: instancePath || '/',
-              message: 'pattern' in params && String(params.pattern) === linePattern ? lineFault : message,
+              message: ('pattern' in params ? patternFault(params.pattern) : null) ?? message,
             },
           ],
     );

@@ -257,8 +257,8 @@ describe('first call by a proxy', () => {
       const left = answers.map((answer) => Buffer.from(answer as string));
       socket.on('data', () => {
         const answer = left.shift();
-        if (left.length === 0) socket.end(answer);
-        else socket.write(answer ?? '');
+        if (answer !== undefined) socket.write(answer);
+        if (left.length === 0) socket.end();
       });
     });
     await once(proxy.listen(0, '127.0.0.1'), 'listening');

@@ -184,6 +184,26 @@ describe('a body', () => {
     );
   });
 
+  it('with a name of a caller or a revocation list in another form is told the form, not a pattern', async () => {
+    const { id } = await makeGateway();
+    const tls = {
+      mode: 'mutual',
+      clientNames: ['CN=alice'],
+      revocationLists: ['\ufeff-----BEGIN X509 CRL-----'],
+    };
+    const payload = { name: 'x', resource: { host: 'db', port: 1 }, front: { tls } };
+    const { errors = [] } = problem(await send('POST', `/gateways/${id}/destinations`, { payload }));
+    const told = new Map(errors.map(({ path, message }) => [path, message]));
+    assert.match(
+      told.get('/front/tls/clientNames/0') ?? '',
+      /^must be the kind of a name and the name, such as CN:/,
+    );
+    assert.match(
+      told.get('/front/tls/revocationLists/0') ?? '',
+      /has nothing before that .*openssl crl -inform DER/,
+    );
+  });
+
   it('of a destination with a field below its objects that is not known is refused by its name, not taken without it', async () => {
     const { id } = await makeGateway();
     const resource = { host: 'db', port: 5432 };

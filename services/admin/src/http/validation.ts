@@ -3,7 +3,7 @@
  * pointers. Defaults of bodies are their owners' to fill in, because some follow from other fields. The compiled check
  * is made once per schema, when the endpoint is declared.
  */
-import { type ServiceErrorBody, lineFault, linePattern } from '@postern/contracts';
+import { type ServiceErrorBody, patternFault } from '@postern/contracts';
 import type { Static, TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
@@ -64,12 +64,10 @@ function faultsOf(errors: readonly SchemaError[]): Fault[] {
         ...(choices.get(error.instancePath) ?? []),
         JSON.stringify(params.allowedValue),
       ]);
-    } else if ('pattern' in params && String(params.pattern) === linePattern) {
-      add(error.instancePath, lineFault);
     } else if (error.keyword === 'boolean') {
       add(error.instancePath, 'is not a known field');
     } else if (error.keyword !== 'additionalProperties' && error.keyword !== 'anyOf') {
-      add(error.instancePath, error.message);
+      add(error.instancePath, ('pattern' in params ? patternFault(params.pattern) : null) ?? error.message);
     }
   }
   for (const [path, values] of choices) add(path, `must be ${values.join(' or ')}`);
