@@ -81,6 +81,12 @@ test('acl file: one wrong line alone is enough for none to be taken, also one th
     assert.throws(() => parseAclFile(`acl allow a:\n${line}`), { code: 'ACCESS_FILE_INVALID' }, line);
 });
 
+test('acl file: a URL is refused, and not taken for every port of a host called http', () => {
+  for (const line of ['allow http://h:80', 'deny https://h/x', 'allow TCP://h:5432'])
+    assert.throws(() => parseAclFile(`acl ${line}`), /is a URL: write \[host\]:\[port\]/);
+  assert.equal(parseAclFile('acl allow http:80\nacl allow http:/a').length, 2);
+});
+
 test('acl file: refuses one that is too large, in bytes and in rules', () => {
   assert.throws(() => parseAclFile('#'.repeat(1024 * 1024 + 1)), { code: 'ACCESS_LIST_TOO_LARGE' });
   assert.throws(() => parseAclFile('acl allow a:1\n'.repeat(1001)), { code: 'ACCESS_LIST_TOO_LARGE' });

@@ -71,6 +71,11 @@ function forget(rules: AccessRule[], target: Target): AccessRule[] {
 
 /** Splits `host:port/path` at the colon behind the brackets, or at the first one where there are none. */
 function parseTarget(text: string): Target {
+  // It would be read as every port of a host called http, with a path.
+  if (/^(https?|wss?|tcp|tls|udp):\/\//i.test(text))
+    throw fault(
+      `"${text.slice(0, 80)}" is a URL: write [host]:[port][/path] alone, without what stands before the host`,
+    );
   const match = /^(?:\[([^\]]*)\](\/\d+)?|([^:[\]]*)):([^/:]*)(\/.*)?$/.exec(text);
   if (match === null)
     throw fault(`"${text.slice(0, 80)}" is no [host]:[port][/path]; IPv6 stands in brackets`);
