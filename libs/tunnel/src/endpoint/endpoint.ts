@@ -173,8 +173,9 @@ export class Endpoint implements SessionOwner, StreamHost {
   close(): void {
     this.#stopTicking();
     this.resetStreams(() => true, ResetCode.ShuttingDown, 'this process is stopping');
-    for (const session of this.#sessions) session.goAway(GoAwayCode.ShuttingDown, 'this process is stopping');
-    for (const session of [...this.#sessions, ...this.#pending])
+    // Gently: who does not hear of the resets waits a minute for streams that nobody has any more.
+    for (const session of this.#sessions) session.end(GoAwayCode.ShuttingDown, 'this process is stopping');
+    for (const session of this.#pending)
       session.destroy(new TunnelError('TUNNEL_CLOSED', 'this process is stopping'));
   }
 

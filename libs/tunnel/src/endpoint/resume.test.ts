@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Endpoint } from './endpoint.ts';
-import { ResetCode, TunnelError } from '../error.ts';
+import { GoAwayCode, ResetCode, TunnelError } from '../error.ts';
 import {
   decodeAnswer,
   decodeCredit,
@@ -110,6 +110,17 @@ test('a stream without a path waits, and goes on when one comes', async () => {
   assert.equal(world.opener.over || world.acceptor.over, false);
   await world.join();
   await endInOrder(world);
+});
+
+test('an endpoint that closes tells its streams’ other ends, which wait for no other path', async () => {
+  for (const wasDraining of [false, true]) {
+    const { clock, client, first, opener } = await pair();
+    if (wasDraining) first.right.goAway(GoAwayCode.ShuttingDown, 'soon');
+    await clock.advance(10);
+    client.close();
+    await clock.advance(10);
+    assert.equal(opener.reset?.code, ResetCode.ShuttingDown);
+  }
 });
 
 test('without a path for pathWaitMs both ends are reset with PathLost', async () => {

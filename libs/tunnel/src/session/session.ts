@@ -211,6 +211,12 @@ export class Session implements FrameSink {
     this.#close(cause, false);
   }
 
+  /** Closes at once, when GOAWAY and what else is queued as control, RESETs above all, has been sent. */
+  end(code: GoAwayCode, text: string): void {
+    this.goAway(code, text);
+    this.#close(new TunnelError('TUNNEL_CLOSED', text), true);
+  }
+
   /** Refuses the peer, in the handshake or later: GOAWAY with a reason and what was taken until now, then the end. */
   refuse(code: GoAwayCode, text: string): void {
     if (this.#phase === 'closed') return;
