@@ -2,7 +2,7 @@
  * What OpenSSL no longer believes in a chain, and node calls UNSPECIFIED only: keys that can be computed, signatures that
  * can be forged.
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { keyWeakness } from './key.ts';
 import { strangerText } from './stranger-text.ts';
 
