@@ -21,7 +21,7 @@ export const ServiceErrorBody = Type.Object({
 });
 export type ServiceErrorBody = Static<typeof ServiceErrorBody>;
 
-/** What the libraries throw when bus or store cannot be reached: the asker may try again. */
+/** What the libraries throw when bus or store cannot be reached or used: the asker may try again. */
 const outOfReach = new Set([
   'BUS_CLOSED',
   'BUS_DISCONNECTED',
@@ -29,6 +29,7 @@ const outOfReach = new Set([
   'BUS_OVERLOADED',
   'BUS_TIMEOUT',
   'STORE_OVERLOADED',
+  'STORE_REFUSED',
   'STORE_TIMEOUT',
   'STORE_UNREACHABLE',
 ]);

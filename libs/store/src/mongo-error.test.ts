@@ -31,6 +31,13 @@ it('takes a connection for lost, and a commit on it for unanswered, though no la
   assert.ok(!isConnectionLost(refused) && !commitError(refused).isUnknown);
 });
 
+it('takes a server that is full, or on which changes are blocked, for STORE_UNREACHABLE', () => {
+  for (const code of [371, 14031]) {
+    const error = new MongoServerError({ message: 'No space left on device', code });
+    assert.equal(codeOf(error), 'STORE_UNREACHABLE', String(code));
+  }
+});
+
 it('takes a server that goes, is not the one that takes writes, or has lost the rest of a page, for STORE_UNREACHABLE without any label', () => {
   for (const code of [6, 7, 43, 89, 91, 134, 175, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]) {
     const error = new MongoServerError({ message: 'x', code });

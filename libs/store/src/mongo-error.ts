@@ -18,6 +18,8 @@ const Code = {
 } as const;
 /** The server is going, or is not (any more, or yet) the one that takes writes, or it went with the rest of a page. */
 const stateChange = new Set([6, 7, 43, 89, 91, 134, 175, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
+/** It takes no changes for now: its disk is full, or changes are blocked. */
+const writesHeld = new Set([371, 14031]);
 const deadSocket = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 const tooLarge = new Set([10334, 17419, 17420]);
 const retryLabels = [
@@ -95,9 +97,12 @@ function isSocketError(error: unknown): error is Error {
   );
 }
 
-/** Labels come only where the driver would try again; a server that changes its state says so at any operation. */
+/** Labels come only where the driver would try again; a server that changes its state, or takes no changes, says so at any operation. */
 function isPassing(error: MongoServerError): boolean {
-  return stateChange.has(Number(error.code)) || retryLabels.some((label) => error.hasErrorLabel(label));
+  const code = Number(error.code);
+  return (
+    stateChange.has(code) || writesHeld.has(code) || retryLabels.some((label) => error.hasErrorLabel(label))
+  );
 }
 
 function isClosed(error: MongoError): boolean {

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { MemoryHub } from '@postern/bus';
-import { type FleetNode, ServiceError, answer, getCa, listNodes, listTicketKeys } from '@postern/contracts';
-import { type Store, openSqlite } from '@postern/store';
+import { type Bus, MemoryHub } from '@postern/bus';
+import {
+  type FleetNode,
+  ServiceError,
+  answer,
+  getCa,
+  listGateways,
+  listNodes,
+  listTicketKeys,
+} from '@postern/contracts';
+import { type Store, StoreError, openSqlite } from '@postern/store';
 import type { Call } from '../http/endpoint.ts';
 import { healthEndpoints } from './health.ts';
 
@@ -22,7 +30,8 @@ test('health: a part whose database is away says so itself, and is not told as o
       message: 'the database is out of reach',
     });
   });
-  const store = { ping: async () => undefined } as unknown as Store;
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
   const [health] = healthEndpoints(bus, store, '1');
   const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   await nextTurn();
@@ -53,6 +62,7 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   t.after(() => store.close());
   let items: FleetNode[] = [];
   answer(bus, listNodes, () => ({ items }));
+  answer(bus, listGateways, () => ({ items: [], nextCursor: null }));
   answer(bus, listTicketKeys, () => ({ keys: [] }));
   answer(bus, getCa, () => ({ pem: '', fingerprint: '', notAfter: '' }));
   const [health] = healthEndpoints(bus, store, '0');
@@ -84,3 +94,45 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   items = [{ ...node, heard: false, ready: false }];
   assert.equal((await told()).status, 'degraded');
 });
+
+test('a router that knows the nodes and cannot read its documents is not well', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  answer(bus, listNodes, () => ({ items: [node] }));
+  answer(bus, listGateways, () => {
+    throw new ServiceError({
+      code: 'STORE_UNREACHABLE',
+      status: 503,
+      message: 'the database is out of reach',
+    });
+  });
+  const { nodes, codes } = await codesOf(bus, store);
+  assert.deepEqual([nodes, codes.get('router')], [{ ready: 1, known: 1 }, 'STORE_UNREACHABLE']);
+});
+
+test('documents that can be read and not be changed are not well: the database is full, or read-only', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  assert.equal((await codesOf(bus, store)).codes.get('documents'), null);
+  const full: Store = Object.create(store, {
+    collection: {
+      value: async (name: string) =>
+        Object.assign(await store.collection(name), {
+          put: () => Promise.reject(new StoreError('STORE_REFUSED', 'no space left')),
+        }),
+    },
+  });
+  assert.equal((await codesOf(bus, full)).codes.get('documents'), 'STORE_REFUSED');
+});
+
+async function codesOf(
+  bus: Bus,
+  store: Store,
+): Promise<{ nodes: unknown; codes: Map<string, string | null> }> {
+  const [health] = healthEndpoints(bus, store, '1');
+  const answered = await health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  const { body } = answered as { body: { nodes: unknown; parts: { name: string; code: string | null }[] } };
+  return { nodes: body.nodes, codes: new Map(body.parts.map(({ name, code }) => [name, code])) };
+}
