@@ -19,6 +19,7 @@ import { ServiceError, ask, certificateFeed, getCa } from '@postern/contracts';
 import { createEdge, type Edge } from '@postern/edge';
 import { watchEpoch } from '@postern/replica';
 import { createRouter } from '@postern/router';
+import { storeMetrics } from '@postern/store';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service, Tracing } from '@postern/telemetry';
 import { platformSettingsOf, type PlatformSettings } from './config.ts';
@@ -73,6 +74,7 @@ class StandalonePlatform implements Platform {
   readonly #options: PlatformOptions;
   readonly #settings: PlatformSettings;
   readonly #logger: Logger;
+  readonly #metrics: Metrics;
   readonly #hub = new MemoryHub();
   readonly #buses: MemoryBus[] = [];
   #folder: StateFolder | null = null;
@@ -84,6 +86,7 @@ class StandalonePlatform implements Platform {
     this.#options = options;
     this.#settings = platformSettingsOf(options.settings ?? {});
     this.#logger = options.logger ?? silentLogger;
+    this.#metrics = options.metrics ?? new Metrics();
   }
 
   get operator(): Operator | null {
@@ -96,7 +99,7 @@ class StandalonePlatform implements Platform {
 
   async start(): Promise<void> {
     try {
-      this.#folder = StateFolder.open(this.#options.state);
+      this.#folder = StateFolder.open(this.#options.state, storeMetrics(this.#metrics));
       await this.#startServices(this.#folder);
     } catch (error) {
       await this.stop();
@@ -141,7 +144,8 @@ class StandalonePlatform implements Platform {
     apiKey: string,
     keys: KeySettings,
   ): { edge: Edge; admin: AdminService } {
-    const { version, metrics = new Metrics() } = this.#options;
+    const { version } = this.#options;
+    const metrics = this.#metrics;
     const { store } = folder;
     const settings = this.#settings;
     const logger = this.#logger;

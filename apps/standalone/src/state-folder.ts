@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { hasSecrets } from '@postern/certstore';
-import { StoreError, openSqlite, type Store } from '@postern/store';
+import { StoreError, openSqlite, type OutcomeWatch, type Store } from '@postern/store';
 import { standaloneError } from './errors.ts';
 import type { Operator } from './operator.ts';
 
@@ -41,13 +41,16 @@ export class StateFolder {
     this.store = store;
   }
 
-  /** Makes the folder where there is none. Throws `STANDALONE_STATE_IN_USE` when another process has it. */
-  static open(folder: string): StateFolder {
+  /**
+   * Makes the folder where there is none. Throws `STANDALONE_STATE_IN_USE` when another process has it. `onOutcome` is told how
+   * each operation on the documents ended.
+   */
+  static open(folder: string, onOutcome: OutcomeWatch): StateFolder {
     const path = resolve(folder);
     const documents = join(path, 'postern.db');
     try {
       makeFolder(path);
-      return new StateFolder(path, openSqlite(documents));
+      return new StateFolder(path, openSqlite(documents, { onOutcome }));
     } catch (error) {
       if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
         throw standaloneError('STANDALONE_STATE_IN_USE', `another process runs on ${path}`, error);

@@ -10,7 +10,7 @@ import {
   mongodbConnection,
   natsConnection,
 } from '@postern/config';
-import { type Store, connectMongo } from '@postern/store';
+import { type Store, connectMongo, storeMetrics } from '@postern/store';
 import {
   type LogLevel,
   type Logger,
@@ -62,6 +62,7 @@ export async function runService<Settings extends ServiceSettings>(
   const telemetry = createTelemetry({ name, version, settings, metrics, logger });
   let bus: NatsBus | null = null;
   busMetrics(metrics, () => bus?.stats ?? null);
+  const onOutcome = storeMetrics(metrics);
   const onBusError = (error: unknown): void =>
     logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
   const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
@@ -77,7 +78,7 @@ export async function runService<Settings extends ServiceSettings>(
     const told = tellConnection(connected, logger);
     try {
       const { url, options } = mongodbConnection(settings);
-      const store = await connectMongo(url, { ...options, name, signal, onError });
+      const store = await connectMongo(url, { ...options, name, signal, onError, onOutcome });
       // The bus first: it waits for what is being answered, which needs both.
       const close = async (): Promise<void> => {
         told.close();

@@ -14,6 +14,7 @@ import { mongoError } from './mongo-error.ts';
 import { MongoOrphans } from './mongo-orphans.ts';
 import { runTransaction } from './mongo-transaction.ts';
 import { StoreError } from './store-error.ts';
+import { type OutcomeWatch, watched } from './store-metrics.ts';
 import type { Collection, CollectionOptions, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
 import { versioned } from './versioned.ts';
@@ -30,6 +31,8 @@ export interface MongoOptions {
   signal?: AbortSignal;
   /** Told of each failed try. */
   onError?: (error: unknown) => void;
+  /** Told how each operation ended. */
+  onOutcome?: OutcomeWatch;
 }
 
 const programDefault = 'postern';
@@ -46,7 +49,7 @@ export async function connectMongo(url: string, options: MongoOptions = {}): Pro
   for (;;) {
     // A client whose first try failed is of no use any more.
     const client = makeClient(url, options);
-    const store = new MongoStore(client, client.db(options.database), options.name ?? programDefault);
+    const store = new MongoStore(client, options);
     try {
       await store.ping();
       return store;
@@ -106,15 +109,17 @@ class MongoStore implements Store {
   readonly #client: MongoClient;
   readonly #database: Db;
   readonly #orphans: MongoOrphans;
+  readonly #watch: OutcomeWatch | undefined;
   readonly #drivers = new WeakMap<object, DriverCollection<MongoDocument>>();
 
   /** The driver would connect again for an operation after its close. */
   #closed = false;
 
-  constructor(client: MongoClient, database: Db, program: string) {
+  constructor(client: MongoClient, { database, name = programDefault, onOutcome }: MongoOptions) {
     this.#client = client;
-    this.#database = database;
-    this.#orphans = new MongoOrphans(client, database, program);
+    this.#database = client.db(database);
+    this.#orphans = new MongoOrphans(client, this.#database, name);
+    this.#watch = onOutcome;
   }
 
   async collection<T extends StoredDocument>(
@@ -163,10 +168,12 @@ class MongoStore implements Store {
   async #run<R>(what: string, operation: () => Promise<R>): Promise<R> {
     TransactionScope.assertOutside();
     if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store was closed');
-    try {
-      return await operation();
-    } catch (error) {
-      throw mongoError(error, what);
-    }
+    return watched(this.#watch, async () => {
+      try {
+        return await operation();
+      } catch (error) {
+        throw mongoError(error, what);
+      }
+    });
   }
 }

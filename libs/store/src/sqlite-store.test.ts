@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { openSqlite } from './index.ts';
+import { type StoredDocument, openSqlite } from './index.ts';
 import { testMigration } from './migrate.case.test.ts';
 import { type StorePlace, testStore } from './store.case.test.ts';
 
@@ -47,4 +47,23 @@ it('rejects with STORE_UNREACHABLE when the file is no database or its folder is
   assert.throws(() => openSqlite(file), { code: 'STORE_UNREACHABLE' });
   assert.throws(() => openSqlite(join(folder, 'missing', 'documents.db')), { code: 'STORE_UNREACHABLE' });
   await rm(folder, { recursive: true });
+});
+
+it('tells how each operation ended: ok, or the code of its error; what a transaction’s own work refuses is no failure', async () => {
+  const outcomes: string[] = [];
+  const store = openSqlite(':memory:', { onOutcome: (outcome) => outcomes.push(outcome) });
+  const things = await store.collection<StoredDocument>('things');
+  await things.insert({ id: 'a', revision: 1 });
+  await assert.rejects(things.insert({ id: 'a', revision: 1 }), { code: 'STORE_DUPLICATE' });
+  const refused = new Error('the work’s own');
+  await assert.rejects(
+    store.transaction(async (within) => {
+      await within(things).get('a');
+      throw refused;
+    }),
+    refused,
+  );
+  await store.close();
+  await assert.rejects(things.get('a'), { code: 'STORE_CLOSED' });
+  assert.deepEqual(outcomes, ['ok', 'ok', 'STORE_DUPLICATE', 'ok', 'ok', 'STORE_CLOSED']);
 });

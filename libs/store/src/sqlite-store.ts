@@ -11,13 +11,17 @@ import { checkName } from './document.ts';
 import { isBusy, sqliteError } from './sqlite-error.ts';
 import { SqliteTable } from './sqlite-table.ts';
 import { StoreError } from './store-error.ts';
+import { type OutcomeWatch, watched } from './store-metrics.ts';
 import type { Collection, CollectionOptions, Filter, Store, StoredDocument } from './store.ts';
 import { TransactionScope } from './transaction-scope.ts';
 import { TurnQueue } from './turn-queue.ts';
 import { type Stored, versioned } from './versioned.ts';
 
-/** Opens or makes the file (mode 0600), or `:memory:`. Throws `STORE_LOCKED` when another process has it. */
-export function openSqlite(file: string): Store {
+/**
+ * Opens or makes the file (mode 0600), or `:memory:`. Throws `STORE_LOCKED` when another process has it. `onOutcome` is told
+ * how each operation ended.
+ */
+export function openSqlite(file: string, options: { onOutcome?: OutcomeWatch } = {}): Store {
   const database = openDatabase(file);
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
@@ -27,7 +31,7 @@ export function openSqlite(file: string): Store {
     if (isBusy(error)) throw new StoreError('STORE_LOCKED', `another process uses ${file}`, { cause: error });
     throw sqliteError(error, file, new Map());
   }
-  return new SqliteStore(database);
+  return new SqliteStore(database, options.onOutcome);
 }
 
 function openDatabase(file: string): DatabaseSync {
@@ -41,13 +45,15 @@ function openDatabase(file: string): DatabaseSync {
 
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
+  readonly #watch: OutcomeWatch | undefined;
   readonly #turns = new TurnQueue();
   readonly #tables = new WeakMap<object, unknown>();
   #closed = false;
   #closing: Promise<void> | null = null;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, watch: OutcomeWatch | undefined) {
     this.#database = database;
+    this.#watch = watch;
   }
 
   async collection<T extends StoredDocument>(
@@ -112,10 +118,12 @@ class SqliteStore implements Store {
 
   async #turn<R>(operation: () => R | Promise<R>): Promise<R> {
     TransactionScope.assertOutside();
-    return this.#turns.run(() => {
-      if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store was closed');
-      return operation();
-    });
+    return watched(this.#watch, () =>
+      this.#turns.run(() => {
+        if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store was closed');
+        return operation();
+      }),
+    );
   }
 }
 
