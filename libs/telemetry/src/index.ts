@@ -24,6 +24,7 @@ export {
   subsystemLogger,
 } from './logger.ts';
 export { type Counter, type Gauge, type MetricDescription, Metrics, type Sample } from './metrics.ts';
+export { openFiles } from './open-files.ts';
 export { processMetrics } from './process-metrics.ts';
 export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';
 export { LineLimit } from './line-limit.ts';

@@ -14,6 +14,7 @@ import {
 import process from 'node:process';
 import { getHeapSpaceStatistics } from 'node:v8';
 import type { MetricOptions, Metrics, Sample } from './metrics.ts';
+import { openFiles } from './open-files.ts';
 
 const delayResolutionMs = 10;
 /** Several readers of one moment see the same delays. */
@@ -53,26 +54,27 @@ function collectUse(metrics: Metrics): void {
     name: 'process.memory.usage',
     unit: 'By',
     help: 'Memory of the machine that the process occupies.',
-    read: () => process.memoryUsage.rss(),
+    // It opens a file, and the page is wanted most where none is left.
+    read: () => readOrNone(() => process.memoryUsage.rss()),
   });
   gauge({
     name: 'postern.process.external_memory',
     unit: 'By',
     help: 'Memory outside of V8’s heap that hangs on objects in it, buffers included.',
-    read: () => process.memoryUsage().external,
+    read: () => readOrNone(() => process.memoryUsage().external),
   });
   gauge({ name: 'process.uptime', unit: 's', help: 'Time since the start.', read: () => process.uptime() });
   gauge({
     name: 'process.unix.file_descriptor.count',
     unit: '{file_descriptor}',
     help: 'Files and sockets that are open; none where the system does not say.',
-    read: openFiles,
+    read: () => readOrNone(() => openFiles()?.open ?? readdirSync('/proc/self/fd').length - 1),
   });
 }
 
-function openFiles(): Sample[] {
+function readOrNone(read: () => number): Sample[] {
   try {
-    return [{ value: readdirSync('/proc/self/fd').length - 1 }];
+    return [{ value: read() }];
   } catch {
     return [];
   }

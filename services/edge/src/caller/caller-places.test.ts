@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CallerPlaces } from './caller-places.ts';
+import { FileReserve } from './file-reserve.ts';
 
 const places = (connectionsMax: number, connectionsPerAddressMax = 100) =>
   new CallerPlaces({ connectionsMax, connectionsPerAddressMax });
@@ -58,4 +59,17 @@ test('what an address may not have takes no place of its gateway', () => {
   entered(all.enter('192.0.2.2', 'one'));
   leave();
   entered(all.enter('192.0.2.1', 'one'));
+});
+
+test('a connection for which no file descriptor is left is turned away, and holds no place; a UDP flow needs none', () => {
+  const all = new CallerPlaces(
+    { connectionsMax: 8, connectionsPerAddressMax: 8 },
+    new FileReserve(() => ({ open: 15, max: 16 })),
+  );
+  assert.match(
+    refused(all.enter('192.0.2.1', 'one')),
+    /^EDGE_CONNECTIONS_FULL: the node has no file descriptors/,
+  );
+  assert.equal(all.total, 0);
+  entered(all.enterFlow('192.0.2.1', 'one'));
 });

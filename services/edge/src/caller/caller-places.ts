@@ -1,10 +1,12 @@
 /**
  * The places of callers' connections on this node. Of all of them one gateway has half at most; one address has its own
  * bound. Who calls by UDP has an address that anybody can forge, so flows have half of all places together, those of one
- * gateway half of that, and the flows of an address are counted apart from its connections.
+ * gateway half of that, and the flows of an address are counted apart from its connections. A connection also wants a file
+ * descriptor, of which callers leave some to the rest of the node.
  */
 import { type Full, Shares, addressGroup, halfOf } from '@postern/share';
 import type { CallerCause } from '../errors.ts';
+import { FileReserve } from './file-reserve.ts';
 
 /** How many there are. */
 export interface CallerPlacesBounds {
@@ -22,8 +24,10 @@ interface Bounded {
 export class CallerPlaces {
   readonly #all: Bounded;
   readonly #flows: Bounded;
+  readonly #files: FileReserve;
 
-  constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds) {
+  constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds, files = new FileReserve()) {
+    this.#files = files;
     this.#all = {
       addresses: new Shares(Infinity, connectionsPerAddressMax),
       shares: new Shares(connectionsMax),
@@ -52,7 +56,12 @@ export class CallerPlaces {
    * request will say whose it is.
    */
   enter(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    return this.#enter(address, gatewayId, this.#all);
+    const place = this.#enter(address, gatewayId, this.#all);
+    if (typeof place !== 'function' || this.#files.take()) return place;
+    place();
+    const text =
+      'the node has no file descriptors left for callers: raise its limit (ulimit -n, LimitNOFILE)';
+    return { code: 'EDGE_CONNECTIONS_FULL', text, end: 'edge' };
   }
 
   /** The same for a UDP flow. */

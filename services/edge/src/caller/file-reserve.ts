@@ -1,0 +1,43 @@
+/**
+ * The file descriptors that callers leave to the rest of the node. Where a process has none left, its system takes callers
+ * and cuts them without a word to anybody; and tunnels, links, the bus and the ops port, which all want one to come back,
+ * are out with them. So callers are turned away before, with a code that is counted and logged.
+ *
+ * What is open is read once a second, and the callers that were taken since are counted on top.
+ */
+import { openFiles } from '@postern/telemetry';
+
+const readMs = 1_000;
+/** A sixteenth of what there may be, and no more than this. */
+const reserveMax = 1_024;
+
+/** What is left for callers. */
+export class FileReserve {
+  readonly #read: typeof openFiles;
+  readonly #now: () => number;
+  #left = Infinity;
+  #readAt = -Infinity;
+
+  constructor(read: typeof openFiles = openFiles, now: () => number = () => performance.now()) {
+    this.#read = read;
+    this.#now = now;
+  }
+
+  /** Whether there is one for a caller, which then counts as taken. Where the system does not say, there always is. */
+  take(): boolean {
+    const now = this.#now();
+    if (now - this.#readAt >= readMs) {
+      this.#readAt = now;
+      this.#left = leftFor(this.#read());
+    }
+    if (this.#left <= 0) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
+
+function leftFor(files: ReturnType<typeof openFiles>): number {
+  if (files === null) return Infinity;
+  const { open, max } = files;
+  return max - open - Math.min(reserveMax, Math.floor(max / 16));
+}
