@@ -33,7 +33,7 @@ import {
 } from '@postern/contracts';
 import { PresenceAnnouncer } from '@postern/replica';
 import { type Store, StoreError, type StoredDocument, newId, openSqlite } from '@postern/store';
-import { silentLogger } from '@postern/telemetry';
+import { Metrics, silentLogger } from '@postern/telemetry';
 import {
   calculateJwkThumbprint,
   createLocalJWKSet,
@@ -70,12 +70,13 @@ async function setUp(t: TestContext, options: Partial<AclOptions> = {}) {
   const bus: Bus = hub.connect();
   const clock = { now: Date.parse('2026-01-01T00:00:00Z') };
   const router = await FakeRouter.start(hub.connect());
-  const make = () =>
+  const make = (metrics?: Metrics) =>
     createAcl({
       bus: hub.connect(),
       store,
       config: { ...defaults, ...options },
       logger: silentLogger,
+      ...(metrics === undefined ? {} : { metrics }),
       now: () => clock.now,
     });
   const acl = make();
@@ -870,6 +871,35 @@ test('tokens and keys that are over are forgotten, others kept', async (t) => {
   await assert.rejects(open(bus, short.token), { code: 'ACL_TOKEN_WRONG' });
   for (const { token } of [long, middle]) await open(bus, token);
   assert.equal((await ask(bus, listTicketKeys, {})).keys.length, 1);
+});
+
+test('tokens near their end are in the metrics: in the last third of their life, 30 days at most, and a day after it', async (t) => {
+  const { bus, clock, acl, make } = await setUp(t, { tokensPerGatewayMax: 10 });
+  const gatewayId = 'plant';
+  const ids = new Map<string, string>();
+  for (const days of [0, 3, 33, 40, 90, 365]) {
+    const { id } = await makeToken(bus, { gatewayId, input: { expiresInDays: days } });
+    ids.set(id, `of ${days}`);
+  }
+  const { id: revoked } = await makeToken(bus, { gatewayId, input: { expiresInDays: 40 } });
+  await ask(bus, revokeToken, { gatewayId, id: revoked });
+  const end = clock.now + 40 * dayMs;
+  clock.now += 33.5 * dayMs;
+  await acl.stop();
+  const metrics = new Metrics();
+  const again = make(metrics);
+  await again.start();
+  t.after(() => again.stop());
+  const rows = [
+    ...(await metrics.text()).matchAll(
+      /^postern_acl_token_not_after_seconds\{id="(.+)",postern_gateway_id="plant"\} (.+)$/gm,
+    ),
+  ];
+  assert.deepEqual(
+    rows.map(([, id = '']) => ids.get(id)),
+    ['of 33', 'of 40'],
+  );
+  assert.equal(Number(rows[1]?.[2]), end / 1_000);
 });
 
 test('nodes get the key that tickets are signed with, also where the documents were lost while acl runs', async (t) => {

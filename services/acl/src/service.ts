@@ -64,6 +64,7 @@ export function createAcl(parts: AclParts): Service {
 /** What lives from start to stop. */
 interface Running {
   policies: FeedOwner;
+  tokens: Tokens;
   gateways: FeedFollower<typeof GatewayRecord>;
   upkeep: Upkeep;
   /** What a stop closes, in reverse. */
@@ -84,7 +85,7 @@ class Acl implements Service {
   constructor(parts: AclParts) {
     this.#parts = parts;
     this.#logger = subsystemLogger(parts.logger ?? silentLogger, 'acl');
-    this.#metrics = aclMetrics(parts.metrics ?? new Metrics());
+    this.#metrics = aclMetrics(parts.metrics ?? new Metrics(), () => this.#running?.tokens.ending ?? []);
   }
 
   async start(): Promise<void> {
@@ -187,7 +188,7 @@ class Acl implements Service {
       onError: this.#told('a piece of a backup could not be read'),
     });
     for (const subscription of backup) opened.adopt(subscription, close);
-    return { policies: owner, ...kept, opened: opened.move() };
+    return { policies: owner, tokens, ...kept, opened: opened.move() };
   }
 
   #keepUp(

@@ -24,6 +24,19 @@ const expiresInDaysDefault = 90;
 const pageItemsDefault = 50;
 /** Remembered ones included, so that a policy with its revoked tokens stays small. */
 const rememberedMax = 2000;
+/** A token is near its end in the last third of its life, and in the last 30 days of a long one; a day after it, it is shown no more. */
+const nearEndMsMax = 30 * dayMs;
+const shareNearEnd = 1 / 3;
+const shownEndedMs = dayMs;
+/** Most that are shown, those that end first. */
+const endingMax = 1_000;
+
+/** A token that is near its end, and has not been revoked. */
+export interface EndingToken {
+  readonly id: string;
+  readonly gatewayId: string;
+  readonly expiresAt: string;
+}
 
 /** The tokens that acl owns. */
 export class Tokens {
@@ -31,12 +44,18 @@ export class Tokens {
   readonly #policies: Policies;
   readonly #tokensPerGatewayMax: number;
   readonly #uses: Uses;
+  #ending: readonly EndingToken[] = [];
 
   constructor(parts: { journal: Journal; policies: Policies; tokensPerGatewayMax: number; uses: Uses }) {
     this.#journal = parts.journal;
     this.#policies = parts.policies;
     this.#tokensPerGatewayMax = parts.tokensPerGatewayMax;
     this.#uses = parts.uses;
+  }
+
+  /** Those that are near their end, as of the last sweep. */
+  get ending(): readonly EndingToken[] {
+    return this.#ending;
   }
 
   /** Makes one, of which only the hash ever comes here. */
@@ -113,16 +132,30 @@ export class Tokens {
     return found;
   }
 
-  /** Forgets those that expired or were revoked longer ago than `rememberMs`; says how many. */
+  /** Forgets those that expired or were revoked longer ago than `rememberMs`, and says how many; looks which are near their end. */
   async sweep(rememberMs: number): Promise<number> {
     const { tokens } = this.#journal.documents;
     const before = this.#journal.now() - rememberMs;
+    const ending: EndingToken[] = [];
     let swept = 0;
-    for await (const { id, revision, revokedAt, expiresAt } of every(tokens)) {
+    for await (const token of every(tokens)) {
+      const { id, revision, gatewayId, revokedAt, expiresAt } = token;
+      if (expiresAt !== null && this.#nearEnd(token)) ending.push({ id, gatewayId, expiresAt });
       const over = revokedAt ?? expiresAt;
       if (over !== null && Date.parse(over) < before && (await tokens.delete(id, revision))) swept += 1;
     }
+    this.#ending = ending
+      .toSorted((one, other) => Date.parse(one.expiresAt) - Date.parse(other.expiresAt))
+      .slice(0, endingMax);
     return swept;
+  }
+
+  #nearEnd({ createdAt, expiresAt, revoked }: TokenDocument): boolean {
+    if (revoked || expiresAt === null) return false;
+    const end = Date.parse(expiresAt);
+    const life = end - Date.parse(createdAt);
+    const left = end - this.#journal.now();
+    return left > -shownEndedMs && left <= Math.min(nearEndMsMax, life * shareNearEnd);
   }
 
   #checkLimits(live: number, remembered: number): void {
