@@ -5,6 +5,7 @@
 import { type AnsweredRequest, HttpServerDurations, type Metrics, type Sample } from '@postern/telemetry';
 import type { Compression, Endpoint } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
+import type { FailingDestination } from './client/health.ts';
 import type { CloudSide } from './cloud/cloud-side.ts';
 import type { Followers } from './followers.ts';
 import type { Fronts } from './caller/fronts.ts';
@@ -33,6 +34,8 @@ export interface ShownParts {
   cloud: CloudSide;
   compression: Compression;
   followers: Followers;
+  /** Destinations that nobody reaches. */
+  failing(): FailingDestination[];
 }
 
 /** What is counted as it happens. */
@@ -49,6 +52,7 @@ export function edgeMetrics(metrics: Metrics, node: () => ShownParts): EdgeMetri
   registerGauges(metrics, node);
   registerCallers(metrics, node);
   registerGateways(metrics, node);
+  registerDestinations(metrics, node);
   registerHttp(metrics, node);
   registerDatagrams(metrics, node);
   registerCloud(metrics, node);
@@ -249,6 +253,22 @@ function registerGateways(metrics: Metrics, node: () => ShownParts): void {
           labels: { ...sample.labels, postern_gateway_id: gatewayId },
         })),
       ),
+  });
+}
+
+function registerDestinations(metrics: Metrics, node: () => ShownParts): void {
+  metrics.gauge({
+    name: 'postern.edge.destination_failing_since',
+    unit: 's',
+    help: 'Since when the check of a destination fails at every client of its gateway, or for a cloud destination at this node, in seconds since 1970; none of those that are reached.',
+    labels: ['id', 'postern.gateway.id'],
+    read: () =>
+      node()
+        .failing()
+        .map(({ id, gatewayId, since }) => ({
+          labels: { id, postern_gateway_id: gatewayId },
+          value: Date.parse(since) / 1_000,
+        })),
   });
 }
 

@@ -34,7 +34,7 @@ import type { Fronts } from './caller/fronts.ts';
 import { makeGates } from './gate/gates.ts';
 import { Guard } from './guard.ts';
 import type { HandshakeGate } from './gate/handshake-gate.ts';
-import { Health } from './client/health.ts';
+import { type FailingDestination, Health } from './client/health.ts';
 import type { Links } from './fleet/links.ts';
 import { type EdgeMetrics, type GatedPort, type ShownParts, edgeMetrics } from './metrics.ts';
 import { NodeCertificates } from './node-certificates.ts';
@@ -283,6 +283,15 @@ export class NodeParts implements ShownParts {
       this.cloud.book.followed(gatewayId),
       this.guard.listsTaken(gatewayId),
     ]);
+  }
+
+  /** Destinations that nobody reaches, as this node sees them. */
+  failing(): FailingDestination[] {
+    const clientsOf = (gatewayId: string): string[] => [
+      ...[...this.tunnels.of(gatewayId)].map(({ clientId }) => clientId),
+      ...this.presence.elsewhere(gatewayId).map(({ tunnel }) => tunnel.clientId),
+    ];
+    return [...this.health.failing(clientsOf), ...this.cloud.health.failing()];
   }
 
   #policy(gatewayId: string): Policy | undefined {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AccessRule } from '@postern/contracts';
 import {
   type ClientProcess,
+  Cluster,
   type Resource,
   type ShownDestination,
   type Site,
@@ -76,6 +77,21 @@ onEachPlatform(
     const stateAt = (one: ShownDestination, client: ClientProcess) =>
       one.health.state[client.clientId]?.state;
 
+    /** Whether the metrics of each node of a cluster have them as failing. */
+    const untilNodesTell = async (ids: readonly string[], failing: boolean): Promise<void> => {
+      const { platform } = booted();
+      const processes = platform instanceof Cluster ? platform.processes : [];
+      for (const { opsUrl } of processes.filter(({ kind }) => kind === 'edge'))
+        await until(
+          async () => (await fetch(`${opsUrl}/metrics`)).text(),
+          (text) =>
+            ids.every((id) => {
+              const line = `postern_edge_destination_failing_since_seconds{id="${id}",postern_gateway_id="${site.gateway.id}"}`;
+              return text.includes(line) === failing;
+            }),
+        );
+    };
+
     test('each client’s finding is shown, with its cause and since when, and follows the resource', async () => {
       const health = { kind: 'tcp', intervalSeconds: 1 };
       const { id } = await make('checked', { port: echo.port, health });
@@ -124,10 +140,13 @@ onEachPlatform(
           ),
         );
       await untilBoth('ok');
+      await untilNodesTell([onPremises.id, cloud.id], false);
       await admin.putAccessList(site.gateway.id, []);
       await untilBoth('failing');
+      await untilNodesTell([onPremises.id, cloud.id], true);
       await admin.putAccessList(site.gateway.id, rules);
       await untilBoth('ok');
+      await untilNodesTell([onPremises.id, cloud.id], false);
     });
 
     test('callers go to the client whose check passes, on every node', async () => {

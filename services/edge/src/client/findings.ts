@@ -49,6 +49,12 @@ export class Findings {
       yield { clientId, gatewayId, findings: [...found.values()].map(({ finding }) => finding) };
   }
 
+  /** All that was found to fail. */
+  *failing(): Iterable<{ gatewayId: string; finding: HealthFinding }> {
+    for (const { gatewayId, found } of this.#clients.values())
+      for (const { finding } of found.values()) if (!finding.ok) yield { gatewayId, finding };
+  }
+
   /** What one client found. */
   of(clientId: string): { gatewayId: string; findings: HealthFinding[] } | undefined {
     const known = this.#clients.get(clientId);

@@ -146,3 +146,29 @@ test('what was found last has room, however many findings of destinations that a
   await tell('there');
   assert.equal(health.isWell('c', 'there'), false);
 });
+
+test('a destination fails when its check does so at each client of the gateway, since the last of them found so', async () => {
+  const { health, other } = listening(tunnelsOf());
+  const finding = (destinationId: string, second: number): HealthFinding => {
+    const since = new Date(second * 1_000).toISOString();
+    return { destinationId, ok: second === 0, since, cause: second === 0 ? null : 'refused' };
+  };
+  const tell = async (clientId: string, ...items: HealthFinding[]): Promise<void> => {
+    other.publish(healthChanged.subject, { node: 'there', gatewayId: 'g', clientId, items });
+    await other.flush();
+  };
+  const clients = ['c1', 'c2'];
+  const failing = (): string[] => health.failing(() => clients).map(({ id, since }) => `${id} ${since}`);
+  await tell('c1', finding('a', 1), finding('b', 1), finding('c', 1));
+  assert.deepEqual(failing(), [], 'nothing is known of the other client, which counts as well');
+  await tell('c2', finding('a', 2), finding('b', 0));
+  assert.deepEqual(failing(), ['a 1970-01-01T00:00:02.000Z']);
+  clients.pop();
+  assert.deepEqual(
+    failing().map((text) => text.slice(0, 1)),
+    ['a', 'b', 'c'],
+    'of those that are left',
+  );
+  clients.pop();
+  assert.deepEqual(failing(), [], 'that no client is there is told otherwise');
+});

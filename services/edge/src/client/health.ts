@@ -33,6 +33,17 @@ const tellAgainMs = 250;
 /** What clients found is told to the other nodes at once, then no more often than this, so that none can flood them. */
 const tellDelayMs = 1_000;
 
+/** Destinations that are told as failing at most. */
+const failingMax = 1_000;
+
+/** A destination that nobody reaches, as far as this node was told. */
+export interface FailingDestination {
+  readonly id: string;
+  readonly gatewayId: string;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
 /** What it needs of the node. */
 export interface HealthParts {
   readonly bus: Bus;
@@ -174,6 +185,21 @@ export class Health {
   isWell(clientId: string, destinationId: string): boolean {
     const known = this.#findings.get(clientId, destinationId);
     return known === undefined || known.finding.ok || this.#now() - known.heardAt > findingLifeMs;
+  }
+
+  /** Destinations that fail at each client of their gateway; `clientsOf` says which those are. */
+  failing(clientsOf: (gatewayId: string) => readonly string[]): FailingDestination[] {
+    const found = new Map<string, FailingDestination>();
+    for (const { gatewayId, finding } of this.#findings.failing()) {
+      const { destinationId: id, since } = finding;
+      // It fails since the last of them found so.
+      if (since > (found.get(id)?.since ?? '')) found.set(id, { id, gatewayId, since });
+    }
+    const isFailing = ({ id, gatewayId }: FailingDestination): boolean => {
+      const clients = clientsOf(gatewayId);
+      return clients.length > 0 && !clients.some((clientId) => this.isWell(clientId, id));
+    };
+    return [...found.values()].filter(isFailing).slice(0, failingMax);
   }
 
   /** What the clients with tunnels here found of some destinations, as much as one answer takes. */

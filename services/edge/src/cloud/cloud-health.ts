@@ -15,7 +15,7 @@ import { Checks, type ResourceParts, tryResource } from '@postern/dial';
 import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import { questionsFull } from '../client/client-desk.ts';
-import { checkOf } from '../client/health.ts';
+import { type FailingDestination, checkOf } from '../client/health.ts';
 
 /** The most cloud destinations that one node checks. */
 export const cloudChecksMax = 2_000;
@@ -79,6 +79,13 @@ export class CloudHealth {
       const isOwn = this.#gateways.get(destinationId) === gatewayId;
       return found === null || !isOwn ? [] : [{ destinationId, ...found }];
     });
+  }
+
+  /** Those that this node does not reach. */
+  failing(): FailingDestination[] {
+    return [...this.#checks.findings()].flatMap(([id, { ok, since }]) =>
+      ok ? [] : [{ id, gatewayId: this.#gateways.get(id) ?? '', since }],
+    );
   }
 
   /** Dials the resource now. Throws `EDGE_DESTINATION_DELETED` or `EDGE_QUESTIONS_FULL`. */
