@@ -49,6 +49,15 @@ describe('client settings', () => {
     }
   });
 
+  it('says of a server of IBM Secure Gateway that it was shut down, and what is to be given', () => {
+    for (const host of ['sgmanager.us-south.securegateway.cloud.ibm.com', 'sgmanager.ng.bluemix.net'])
+      assert.throws(
+        () => optionsOf(['abc', '-g', `https://${host}`]),
+        /shut down in October 2024: give your own/,
+      );
+    assert.equal(optionsOf(['abc', '-g', 'notbluemix.net']).connectUrl.hostname, 'notbluemix.net');
+  });
+
   it('takes one token for each gateway in their order, divided by --, and none for nothing', () => {
     assert.deepEqual(tokensOf(optionsOf(['a', 'b', ...connect, '-t', 'none--two'])), [null, 'two']);
     assert.deepEqual(tokensOf(optionsOf(['a', 'b', ...connect], { POSTERN_TOKEN: 'one' })), ['one', null]);

@@ -154,6 +154,10 @@ function readLevel(text: string): LogLevel {
   }
 }
 
+/** Where IBM Secure Gateway's servers were; old scripts name them. */
+const shutDown =
+  /(^|\.)(securegateway\.(cloud\.ibm\.com|appdomain\.cloud)|integration\.ibmcloud\.com|bluemix\.net)$/;
+
 function readConnectUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`);
   if (
@@ -165,6 +169,10 @@ function readConnectUrl(text: string): URL {
   ) {
     throw new TypeError('--connect is https://HOST[:PORT], without path and credentials');
   }
+  if (shutDown.test(url.hostname))
+    throw new TypeError(
+      `${url.hostname} was IBM Secure Gateway's, which was shut down in October 2024: give your own platform by --connect (-g)`,
+    );
   return url;
 }
 
