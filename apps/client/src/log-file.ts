@@ -11,7 +11,7 @@ export class LogFile {
   constructor(path: string) {
     this.#path = path;
     this.#descriptor = openLog(path);
-    this.#destination = fileDestination(this.#descriptor);
+    this.#destination = fileDestination(this.#descriptor, 'postern-client');
   }
 
   write(line: string): void {
@@ -22,7 +22,7 @@ export class LogFile {
   reopen(): void {
     const former = this.#descriptor;
     this.#descriptor = openLog(this.#path);
-    this.#destination = fileDestination(this.#descriptor);
+    this.#destination = fileDestination(this.#descriptor, 'postern-client');
     closeSync(former);
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, openSync } from 'node:fs';
+import fs, { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { createLogger, fileDestination, subsystemLogger } from './index.ts';
 
@@ -37,7 +37,42 @@ test('less grave messages than the level are not written', () => {
 test('a full disk behind the log is nothing that its writer meets', (t) => {
   const full = openSync('/dev/full', 'w');
   t.after(() => closeSync(full));
-  const logger = createLogger({ name: 'x', destination: fileDestination(full) });
+  const logger = createLogger({ name: 'x', destination: fileDestination(full, 'x') });
   for (let lines = 0; lines < 3; lines += 1) logger.error('lost');
   logger.fatal('lost too');
+});
+
+test('a log that has had no room for more than is kept goes on when there is room again, and says how many lines it left out', (t) => {
+  const none = openSync('/dev/null', 'w');
+  t.after(() => closeSync(none));
+  let full = true;
+  let written = '';
+  t.mock.method(fs, 'writeSync', (_descriptor: number, bytes: string | Buffer) => {
+    if (full) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    written += bytes.toString();
+    return Buffer.byteLength(bytes);
+  });
+  const logger = createLogger({ name: 'x', destination: fileDestination(none, 'x') });
+  for (let lines = 0; lines < 6; lines += 1)
+    logger.info({ line: lines, filling: 'f'.repeat(256 * 1024) }, 'kept');
+  assert.equal(written, '');
+  full = false;
+  logger.info({ filling: 'f'.repeat(256 * 1024) }, 'there is room');
+  logger.info('later');
+  const lines = written
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map(({ msg }) => msg),
+    [
+      'kept',
+      'kept',
+      'kept',
+      'there was no room for lines of this log, and they were left out',
+      'there is room',
+      'later',
+    ],
+  );
+  assert.deepEqual([lines[3]?.['name'], lines[3]?.['level'], lines[3]?.['lines']], ['x', 'warn', 3]);
 });

@@ -9,6 +9,7 @@ import pretty from 'pino-pretty';
 export type { Logger } from 'pino';
 
 const keptCharactersMax = 1024 * 1024;
+const leftOutText = 'there was no room for lines of this log, and they were left out';
 
 /** The levels of `logLevel`. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -39,7 +40,7 @@ export function createLogger(options: LoggerOptions): Logger {
       serializers: { error: stdSerializers.errWithCause },
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.destination ?? stderrDestination(),
+    options.destination ?? stderrDestination(options.name),
   );
 }
 
@@ -52,19 +53,38 @@ export function subsystemLogger(logger: Logger, subsystem: string): Logger {
 export const silentLogger: Logger = pino({ level: 'silent' });
 
 /**
- * Lines to an open file. A disk that is full ends no program: what cannot be written is kept up to a bound, goes out with
- * the first line that can, and is left out past that.
+ * Lines of the program `name` to an open file. A disk that is full ends no program: what cannot be written is kept up to
+ * a bound, and goes out with the first line that can. What comes past the bound is left out, and a line says how many.
  */
-export function fileDestination(descriptor: number): DestinationStream {
+export function fileDestination(descriptor: number, name: string): DestinationStream {
   const destination = pino.destination({ dest: descriptor, sync: true, maxLength: keptCharactersMax });
+  let linesLeftOut = 0;
+  let hasRoom = true;
   // Nobody is left to be told: this is where it would be told.
-  destination.on('error', () => undefined);
+  destination.on('error', () => void (hasRoom = false));
+  destination.on('drop', () => void (linesLeftOut += 1));
+
+  function tellLeftOut(): void {
+    hasRoom = true;
+    // Only what it takes makes it try again, and a line that is too long for what is kept it does not take.
+    destination.write('');
+    if (!hasRoom) return;
+    const lines = linesLeftOut;
+    linesLeftOut = 0;
+    createLogger({ name, destination }).warn({ subsystem: 'log', lines }, leftOutText);
+  }
+
   // Without its flushSync, which `fatal` calls: it tries for ever where the disk is full, and each line is out already.
-  return { write: (line) => void destination.write(line) };
+  return {
+    write: (line) => {
+      if (linesLeftOut > 0) tellLeftOut();
+      destination.write(line);
+    },
+  };
 }
 
-function stderrDestination(): DestinationStream {
-  if (!process.stderr.isTTY) return fileDestination(process.stderr.fd);
+function stderrDestination(name: string): DestinationStream {
+  if (!process.stderr.isTTY) return fileDestination(process.stderr.fd, name);
   return pretty({
     destination: 2,
     sync: true,
