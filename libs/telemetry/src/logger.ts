@@ -1,6 +1,6 @@
 /**
  * The log: JSON lines on stderr, readable text where stderr is a terminal. Written synchronously, so that the last line
- * before an exit is never lost; so nothing per packet belongs above `trace`. Errors go under the key `error`.
+ * before an exit is not lost; so nothing per packet belongs above `trace`. Errors go under the key `error`.
  */
 import process from 'node:process';
 import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
@@ -9,6 +9,8 @@ import pretty from 'pino-pretty';
 export type { Logger } from 'pino';
 
 const keptCharactersMax = 1024 * 1024;
+const readerRetryMs = 100;
+const exitWaitMs = 1000;
 const leftOutText = 'there was no room for lines of this log, and they were left out';
 
 /** The levels of `logLevel`. */
@@ -53,16 +55,41 @@ export function subsystemLogger(logger: Logger, subsystem: string): Logger {
 export const silentLogger: Logger = pino({ level: 'silent' });
 
 /**
- * Lines of the program `name` to an open file. A disk that is full ends no program: what cannot be written is kept up to
- * a bound, and goes out with the first line that can. What comes past the bound is left out, and a line says how many.
+ * Lines of the program `name` to an open file. A disk that is full ends no program, and a reader that stands still stops
+ * none: what cannot be written is kept up to a bound, and goes out with the first line that can; to a reader also by
+ * itself, and for a second at the exit. What comes past the bound is left out, and a line says how many.
  */
 export function fileDestination(descriptor: number, name: string): DestinationStream {
-  const destination = pino.destination({ dest: descriptor, sync: true, maxLength: keptCharactersMax });
+  const destination = pino.destination({
+    dest: descriptor,
+    sync: true,
+    maxLength: keptCharactersMax,
+    retryEAGAIN: () => performance.now() < waitsUntilMs,
+  });
+  let waitsUntilMs = 0;
+  let readerRetry: NodeJS.Timeout | undefined;
   let linesLeftOut = 0;
   let hasRoom = true;
   // Nobody is left to be told: this is where it would be told.
-  destination.on('error', () => void (hasRoom = false));
+  destination.on('error', (error: NodeJS.ErrnoException) => {
+    hasRoom = false;
+    if (error.code === 'EAGAIN') awaitReader();
+  });
+  const writeAtExit = (): void => {
+    waitsUntilMs = performance.now() + exitWaitMs;
+    destination.write('');
+  };
   destination.on('drop', () => void (linesLeftOut += 1));
+
+  // A pipe whose reader is slow. To wait for it here would stop the whole program.
+  function awaitReader(): void {
+    if (!process.listeners('exit').includes(writeAtExit)) process.once('exit', writeAtExit);
+    readerRetry ??= setTimeout(() => {
+      readerRetry = undefined;
+      if (linesLeftOut > 0) tellLeftOut();
+      else destination.write('');
+    }, readerRetryMs).unref();
+  }
 
   function tellLeftOut(): void {
     hasRoom = true;
