@@ -24,6 +24,7 @@ export type ServiceErrorBody = Static<typeof ServiceErrorBody>;
 /** What the libraries throw when bus or store cannot be reached or used: the asker may try again. */
 const outOfReach = new Set([
   'BUS_CLOSED',
+  'BUS_DENIED',
   'BUS_DISCONNECTED',
   'BUS_NO_RESPONDER',
   'BUS_OVERLOADED',

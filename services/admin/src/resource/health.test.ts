@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Bus, MemoryHub } from '@postern/bus';
+import { type Bus, BusError, MemoryHub } from '@postern/bus';
 import {
   type FleetNode,
   ServiceError,
@@ -125,6 +125,31 @@ test('documents that can be read and not be changed are not well: the database i
     },
   });
   assert.equal((await codesOf(bus, full)).codes.get('documents'), 'STORE_REFUSED');
+});
+
+test('documents that change slower than a question may take are not well, though nobody refuses', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const slow: Store = Object.create(store, {
+    collection: { value: () => new Promise<never>(() => ask()) },
+  });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const told = codesOf(bus, slow);
+  await asked;
+  t.mock.timers.tick(listGateways.deadlineMs);
+  assert.equal((await told).codes.get('documents'), 'STORE_TIMEOUT');
+});
+
+test('a question that the bus does not let through is told by its code, not as an internal error', async (t) => {
+  const hub = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const bus: Bus = Object.create(hub, {
+    request: { value: () => Promise.reject(new BusError('BUS_DENIED', 'the server does not allow it')) },
+  });
+  assert.equal((await codesOf(bus, store)).codes.get('router'), 'BUS_DENIED');
 });
 
 async function codesOf(

@@ -13,7 +13,7 @@ import {
   listNodes,
   listTicketKeys,
 } from '@postern/contracts';
-import type { Store, StoredDocument } from '@postern/store';
+import { type Store, StoreError, type StoredDocument } from '@postern/store';
 import { Type, type Static } from 'typebox';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { answerOf } from '../http/shape.ts';
@@ -58,7 +58,7 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
             ({ items }) => items,
             () => null,
           ),
-          check('documents', () => change(store)),
+          check('documents', () => inTime(change(store))),
           // The nodes it would tell without any documents.
           check('router', () => ask(bus, listGateways, { limit: 1 })),
           check('acl', () => ask(bus, listTicketKeys, {})),
@@ -88,6 +88,20 @@ function warningOf({ name, heard, draining, ready }: FleetNode): string | null {
 async function change(store: Store): Promise<void> {
   const checks = await store.collection<StoredDocument & { at: string }>('admin_health');
   await checks.put({ id: 'last', revision: 1, at: new Date().toISOString() });
+}
+
+/** Of a database that is slower than a question may take the owners' answers come too late, and they cannot say why. */
+async function inTime(changed: Promise<void>): Promise<void> {
+  const { deadlineMs } = listGateways;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new StoreError('STORE_TIMEOUT', `a document was not changed within ${deadlineMs} ms`));
+  }, deadlineMs);
+  try {
+    await Promise.race([changed, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function check(name: string, work: () => Promise<unknown>): Promise<Static<typeof Part>> {
