@@ -3,7 +3,8 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { type StoredDocument, openSqlite } from './index.ts';
+import { Metrics } from '@postern/telemetry';
+import { type StoredDocument, openSqlite, storeMetrics } from './index.ts';
 import { testMigration } from './migrate.case.test.ts';
 import { type StorePlace, testStore } from './store.case.test.ts';
 
@@ -66,4 +67,17 @@ it('tells how each operation ended: ok, or the code of its error; what a transac
   await store.close();
   await assert.rejects(things.get('a'), { code: 'STORE_CLOSED' });
   assert.deepEqual(outcomes, ['ok', 'ok', 'STORE_DUPLICATE', 'ok', 'ok', 'STORE_CLOSED']);
+});
+
+it('counts how long operations took that ended with ok: a slow database fails nothing here', async () => {
+  const metrics = new Metrics();
+  const store = openSqlite(':memory:', { onOutcome: storeMetrics(metrics) });
+  const things = await store.collection<StoredDocument>('things');
+  await things.insert({ id: 'a', revision: 1 });
+  await assert.rejects(things.insert({ id: 'a', revision: 1 }), { code: 'STORE_DUPLICATE' });
+  await store.close();
+  const text = await metrics.text();
+  const [, ok] = /^postern_documents_operations_total\{outcome="ok"\} (\d+)$/m.exec(text) ?? [];
+  assert.ok(Number(ok) > 0);
+  assert.ok(text.includes(`postern_documents_operation_duration_seconds_count ${ok}\n`));
 });

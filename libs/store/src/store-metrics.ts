@@ -2,8 +2,11 @@
 import type { Metrics } from '@postern/telemetry';
 import { StoreError } from './store-error.ts';
 
-/** Is told how each operation ended. */
-export type OutcomeWatch = (outcome: string) => void;
+/** Is told how each operation ended, and how long it took. */
+export type OutcomeWatch = (outcome: string, seconds: number) => void;
+
+/** A near database answers within milliseconds; a program's questions have 5 s. */
+const bucketsSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Registers them; a store is given what comes back. */
 export function storeMetrics(metrics: Metrics): OutcomeWatch {
@@ -14,17 +17,30 @@ export function storeMetrics(metrics: Metrics): OutcomeWatch {
     help: 'Operations on this program’s documents, a transaction being one, by ok or the code of the store’s error.',
     labels: ['outcome'],
   });
-  return (outcome) => operations.inc({ outcome });
+  // One that is slow fails nothing here: the askers on the bus have given up by then.
+  const durations = metrics.durations({
+    name: 'postern.documents.operation.duration',
+    unit: 's',
+    help: 'How long operations on this program’s documents took that ended with ok.',
+    labels: [],
+    buckets: bucketsSeconds,
+  });
+  return (outcome, seconds) => {
+    operations.inc({ outcome });
+    if (outcome === 'ok') durations.observe(seconds);
+  };
 }
 
 /** Runs one operation and tells `watch` how it ended. What its caller refuses is not the store's failure. */
 export async function watched<R>(watch: OutcomeWatch | undefined, operation: () => Promise<R>): Promise<R> {
+  const startedAt = performance.now();
+  const told = (outcome: string): void => watch?.(outcome, (performance.now() - startedAt) / 1_000);
   try {
     const result = await operation();
-    watch?.('ok');
+    told('ok');
     return result;
   } catch (error) {
-    watch?.(error instanceof StoreError ? error.code : 'ok');
+    told(error instanceof StoreError ? error.code : 'ok');
     throw error;
   }
 }
