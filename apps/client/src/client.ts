@@ -9,6 +9,7 @@
 import type { AccessList } from '@postern/access';
 import { ExitCode } from '@postern/config';
 import {
+  FileReserve,
   type Ending,
   type Logger,
   type Metrics,
@@ -70,6 +71,7 @@ class Client implements ClientService {
   readonly #identity: Identity;
   readonly #sealing: { sealing: SealingKey; trust: MaterialTrust };
   readonly #compression = new Compression();
+  readonly #files = new FileReserve();
   readonly #members: Member[];
 
   constructor(parts: ClientParts, lists: readonly (AccessList | null)[]) {
@@ -157,6 +159,7 @@ class Client implements ClientService {
         },
         dialer,
         compression: this.#compression,
+        files: this.#files,
         tracing,
         memoryShare: 1 / options.gateways.length,
         logger: logger.child({}, { level: gateway.logLevel }),

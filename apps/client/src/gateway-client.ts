@@ -92,6 +92,7 @@ export class GatewayClient {
       ...resource,
       logger: streamLogger,
       compression: options.compression,
+      files: options.files,
       tracing: options.tracing,
       clientId: () => this.#endpoint?.self.id ?? '',
     });

@@ -1,6 +1,6 @@
 /** What one gateway's client is made with, and how it says that it has come to its end. */
 import type { AccessList } from '@postern/access';
-import type { Logger } from '@postern/telemetry';
+import type { FileReserve, Logger } from '@postern/telemetry';
 import type { Compression } from '@postern/tunnel';
 import type { CertificatesParts } from './resource/certificates.ts';
 import type { Dialer } from './platform/dialer.ts';
@@ -23,6 +23,8 @@ export interface GatewayClientOptions
   readonly dialer: Dialer;
   /** The process's, shared by its gateways. */
   readonly compression: Compression;
+  /** The process's, shared by its gateways. */
+  readonly files: FileReserve;
   /** This process's key for what is sealed to it, and whom it believes. */
   readonly sealing: Pick<CertificatesParts, 'sealing' | 'trust'>;
   /** The part of the process's tunnel memory that this gateway may use. */

@@ -16,6 +16,7 @@
 export { ExitError } from './exit-error.ts';
 export type { Ending } from './life.ts';
 export {
+  type LogFile,
   type Logger,
   type LogLevel,
   createLogger,
@@ -24,6 +25,7 @@ export {
   subsystemLogger,
 } from './logger.ts';
 export { type Counter, type Gauge, type MetricDescription, Metrics, type Sample } from './metrics.ts';
+export { FileReserve } from './file-reserve.ts';
 export { openFiles } from './open-files.ts';
 export { processMetrics } from './process-metrics.ts';
 export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';

@@ -4,7 +4,7 @@ import { type Socket, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CloudDestination } from '@postern/contracts';
-import { silentLogger } from '@postern/telemetry';
+import { FileReserve, silentLogger } from '@postern/telemetry';
 import { freePort } from '@postern/test-kit';
 import { Compression, type Session } from '@postern/tunnel';
 import { AccessGuard } from '../resource/access-guard.ts';
@@ -13,16 +13,20 @@ import { CloudDesk } from './cloud-desk.ts';
 interface Status {
   readonly refused: number;
   readonly callers: number;
-  readonly destinations: readonly { listening: boolean; lastRefusal: { code: string } | null }[];
+  readonly destinations: readonly {
+    listening: boolean;
+    lastRefusal: { code: string; text: string } | null;
+  }[];
 }
 
-function deskFor(t: TestContext): CloudDesk {
+function deskFor(t: TestContext, files = new FileReserve(() => null)): CloudDesk {
   const desk = new CloudDesk({
     listenHost: '127.0.0.1',
     gatewayId: 'g',
     callersMax: 10,
     guard: new AccessGuard(),
     compression: new Compression(),
+    files,
     http: {
       head: { headBytesMax: 16_384, fieldsMax: 64 },
       headTimeoutMs: 10_000,
@@ -102,4 +106,18 @@ test('a connection from before the listener asked for client certificates takes 
   assert.match(String(answer), /^HTTP\/1\.1 421 /);
   const { destinations } = await reached(desk, () => true);
   assert.equal(destinations[0]?.lastRefusal?.code, 'CLIENT_HTTP_MISDIRECTED');
+});
+
+test('turns callers away while few file descriptors are left', async (t) => {
+  const desk = deskFor(t, new FileReserve(() => ({ open: 15, max: 16 })));
+  const destination = await shop();
+  desk.take(node, { revision: 1, destinations: [destination] });
+  await reached(desk, ({ destinations }) => destinations[0]?.listening === true);
+  const caller = connect(destination.clientPort, '127.0.0.1');
+  t.after(() => caller.destroy());
+  const [error] = (await once(caller, 'error')) as [NodeJS.ErrnoException];
+  assert.equal(error.code, 'ECONNRESET');
+  const { destinations } = await reached(desk, ({ refused }) => refused === 1);
+  const { code, text } = destinations[0]?.lastRefusal ?? {};
+  assert.deepEqual([code, text], ['CLIENT_CALLERS_FULL', 'the client has few file descriptors left']);
 });

@@ -6,7 +6,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
 import type { MaterialSource } from '@postern/dial';
-import type { Logger } from '@postern/telemetry';
 import {
   type CallerEnd,
   type Compression,
@@ -17,7 +16,7 @@ import {
 } from '@postern/tunnel';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
 import type { AccessGuard } from '../resource/access-guard.ts';
-import { LineLimit } from '@postern/telemetry';
+import { type FileReserve, LineLimit, type Logger } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
 import { CloudBook, type ToldDestinations } from './cloud-book.ts';
 import type { TracingSource } from '../traces.ts';
@@ -38,6 +37,7 @@ export interface CloudDeskParts {
   readonly callersMax: number;
   readonly guard: AccessGuard;
   readonly compression: Compression;
+  readonly files: FileReserve;
   /** The bounds of HTTP with callers. */
   readonly http: HttpBounds;
   /** Certificates for TLS with callers. */
@@ -179,7 +179,7 @@ export class CloudDesk {
       onHttpCaller: (caller) => this.#acceptHttp(destination, caller),
       onTlsFailed: (address, cause) =>
         this.#refuse({ destination, trackingId: randomUUID(), address, opened: false }, cause),
-      onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address),
+      onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address, this.#manyCallers),
       onState: (error) => {
         if (error === null) logger.info(about, `listening for callers of ${name}`);
         else logger.error(about, `callers of ${name} cannot be taken; trying again: ${error}`);
@@ -190,16 +190,18 @@ export class CloudDesk {
 
   #accept(destination: CloudDestination, end: CallerEnd): void {
     const about = { trackingId: randomUUID(), address: end.address };
-    if (this.#isFull) {
+    const full = this.#whyFull();
+    if (full !== null) {
       end.reset();
-      this.#turnAway(destination, about.trackingId, about.address);
+      this.#turnAway(destination, about.trackingId, about.address, full);
     } else new BytePipe(new CloudErrand(this.#errandParts, destination, about), end, clientVoice).start();
   }
 
   #acceptHttp(destination: CloudDestination, caller: HttpCaller): void {
-    if (this.#isFull) {
+    const full = this.#whyFull();
+    if (full !== null) {
       resetSocket(caller.socket);
-      this.#turnAway(destination, randomUUID(), caller.address);
+      this.#turnAway(destination, randomUUID(), caller.address, full);
     } else this.#http.accept(destination, caller);
   }
 
@@ -207,12 +209,22 @@ export class CloudDesk {
     return this.#callers.size + this.#http.size;
   }
 
-  get #isFull(): boolean {
-    return this.#size >= this.#parts.callersMax;
+  /** Why there is no room for a caller; null where there is. */
+  #whyFull(): string | null {
+    if (this.#size >= this.#parts.callersMax) return this.#manyCallers;
+    return this.#parts.files.take() ? null : 'the client has few file descriptors left';
   }
 
-  #turnAway(destination: CloudDestination, trackingId: string, address: CallerEnd['address']): void {
-    const text = `the client has ${this.#size} callers already`;
+  get #manyCallers(): string {
+    return `the client has ${this.#size} callers already`;
+  }
+
+  #turnAway(
+    destination: CloudDestination,
+    trackingId: string,
+    address: CallerEnd['address'],
+    text: string,
+  ): void {
     this.#refuse({ destination, trackingId, address, opened: false }, { code: 'CLIENT_CALLERS_FULL', text });
   }
 

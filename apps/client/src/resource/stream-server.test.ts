@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { type AccessRule, compileAccessList } from '@postern/access';
-import { type Tracing, silentLogger } from '@postern/telemetry';
+import { FileReserve, type Tracing, createLogger, silentLogger } from '@postern/telemetry';
 import { Compression, Endpoint, type Session, memoryCarrierPair, resetCodeName } from '@postern/tunnel';
 import { AccessGuard } from './access-guard.ts';
 import { Hosts, type ResourceHosts } from '@postern/dial';
@@ -33,7 +33,9 @@ async function pair(
   {
     hosts = neverResolving,
     tracing = () => null,
-  }: Partial<Pick<StreamServerOptions, 'hosts' | 'tracing'>> = {},
+    files = new FileReserve(() => null),
+    logger = silentLogger,
+  }: Partial<Pick<StreamServerOptions, 'files' | 'hosts' | 'logger' | 'tracing'>> = {},
 ) {
   const guard = new AccessGuard();
   guard.setGatewayList(1, { revision: 1, rules: [{ action: 'allow', host: '*', port: '*' }] });
@@ -41,8 +43,9 @@ async function pair(
     guard,
     hosts,
     material: async () => [],
-    logger: silentLogger,
+    logger,
     compression: new Compression(),
+    files,
     tracing,
     clientId: () => 'client',
     pendingDialsMax,
@@ -128,6 +131,17 @@ describe('stream server', () => {
     // Answered in order, so the reset before it has arrived.
     assert.equal(await open({}).reset, 'Protocol');
     assert.equal(server.pendingCount, 1);
+  });
+
+  it('refuses streams while few file descriptors are left, and says so in one line a second', async (t) => {
+    const lines: string[] = [];
+    const logger = createLogger({ name: 'x', destination: { write: (line) => void lines.push(line) } });
+    const { open, close } = await pair(9, { logger, files: new FileReserve(() => ({ open: 15, max: 16 })) });
+    t.after(close);
+    const started = Math.floor(performance.now() / 1000);
+    for (let streams = 0; streams < 60; streams += 1) assert.equal(await open(metadata).reset, 'Limit');
+    assert.ok(lines.length <= Math.floor(performance.now() / 1000) - started + 1);
+    assert.match(lines[0] ?? '', /a stream was refused: the client has few file descriptors left/);
   });
 
   it('refuses a stream that a list has come to deny while its resource was dialled', async (t) => {

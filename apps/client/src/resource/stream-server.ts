@@ -13,7 +13,7 @@ import {
   denialNow,
   reachResource,
 } from '@postern/dial';
-import { LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
+import { type FileReserve, LineLimit, type Logger, type TraceSpan } from '@postern/telemetry';
 import {
   type Compression,
   type Joined,
@@ -32,6 +32,8 @@ import { type TracingSource, startDial, startServe, tellStep } from '../traces.t
 export const pendingDialsMax = 4_096;
 
 const refusalLinesPerSecondMax = 50;
+/** Of those for which there is no room each says the same. */
+const fullLinesPerSecondMax = 1;
 const metadataCheck = Compile(OpenMetadata);
 /** In whose words this client tells what it met. */
 export const clientEnd: DialingEnd = {
@@ -43,6 +45,7 @@ export const clientEnd: DialingEnd = {
 export interface StreamServerOptions extends Omit<ResourceParts, 'end' | 'onStep'> {
   readonly logger: Logger;
   readonly compression: Compression;
+  readonly files: FileReserve;
   readonly tracing: TracingSource;
   readonly clientId: () => string;
   readonly pendingDialsMax?: number;
@@ -70,6 +73,7 @@ export class StreamServer {
   readonly #pending = new Set<AbortController>();
   readonly #running = new Set<Running>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
+  readonly #fullLines = new LineLimit(fullLinesPerSecondMax);
   readonly counts: StreamCounts = {
     served: 0,
     refused: 0,
@@ -103,21 +107,20 @@ export class StreamServer {
       );
     }
     const span = startServe(this.#options.tracing, this.#options.clientId(), metadata);
-    if (this.#pending.size >= (this.#options.pendingDialsMax ?? pendingDialsMax)) {
-      return this.#refuse(
-        stream,
-        metadata,
-        new ResourceError(ResetCode.Limit, `the client is dialling ${this.#pending.size} resources already`),
-        span,
-      );
-    }
-    const { compression } = this.#options;
-    if (metadata.compress !== undefined && !compression.hasRoomFor(stream.scope)) {
-      const text = `the client has ${compression.counts.streams} compressed streams already`;
-      return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, text), span);
-    }
-    const plain = metadata.compress === undefined ? stream : compression.wrap(stream);
+    const full = this.#whyFull(stream, metadata);
+    if (full !== null) return this.#refuse(stream, metadata, new ResourceError(ResetCode.Limit, full), span);
+    const plain = metadata.compress === undefined ? stream : this.#options.compression.wrap(stream);
     await this.#serve(plain, metadata, span);
+  }
+
+  /** Why there is no room for a stream; null where there is. */
+  #whyFull(stream: Stream, { compress }: OpenMetadata): string | null {
+    const { compression, files } = this.#options;
+    if (this.#pending.size >= (this.#options.pendingDialsMax ?? pendingDialsMax))
+      return `the client is dialling ${this.#pending.size} resources already`;
+    if (compress !== undefined && !compression.hasRoomFor(stream.scope))
+      return `the client has ${compression.counts.streams} compressed streams already`;
+    return files.take() ? null : 'the client has few file descriptors left';
   }
 
   async #serve(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<void> {
@@ -215,7 +218,7 @@ export class StreamServer {
     this.counts.refused += 1;
     stream.reset(error.reset, error.message);
     span?.end({ type: resetCodeName(error.reset), message: error.message });
-    const more = this.#lines.take();
+    const more = (error.reset === ResetCode.Limit ? this.#fullLines : this.#lines).take();
     if (more === null) return;
     const fields = {
       ...more,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FileReserve } from '@postern/telemetry';
 import { CallerPlaces } from './caller-places.ts';
-import { FileReserve } from './file-reserve.ts';
 
 const places = (connectionsMax: number, connectionsPerAddressMax = 100) =>
   new CallerPlaces({ connectionsMax, connectionsPerAddressMax });

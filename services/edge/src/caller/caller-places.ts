@@ -5,8 +5,8 @@
  * descriptor, of which callers leave some to the rest of the node.
  */
 import { type Full, Shares, addressGroup, halfOf } from '@postern/share';
+import { FileReserve } from '@postern/telemetry';
 import type { CallerCause } from '../errors.ts';
-import { FileReserve } from './file-reserve.ts';
 
 /** How many there are. */
 export interface CallerPlacesBounds {

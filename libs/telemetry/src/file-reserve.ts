@@ -1,17 +1,18 @@
 /**
- * The file descriptors that callers leave to the rest of the node. Where a process has none left, its system takes callers
- * and cuts them without a word to anybody; and tunnels, links, the bus and the ops port, which all want one to come back,
- * are out with them. So callers are turned away before, with a code that is counted and logged.
+ * The file descriptors that callers, and streams to resources, leave to the rest of a node or a client. Where a process has
+ * none left, its system takes callers and cuts them without a word to anybody; and tunnels, links, the bus and the ops
+ * port, which all want one to come back, are out with them. So callers are turned away before, with a code that is counted
+ * and logged.
  *
- * What is open is read once a second, and the callers that were taken since are counted on top.
+ * What is open is read once a second, and what was taken since is counted on top.
  */
-import { openFiles } from '@postern/telemetry';
+import { openFiles } from './open-files.ts';
 
 const readMs = 1_000;
 /** A sixteenth of what there may be, and no more than this. */
 const reserveMax = 1_024;
 
-/** What is left for callers. */
+/** What is left for callers and streams; one for each process. */
 export class FileReserve {
   readonly #read: typeof openFiles;
   readonly #now: () => number;
@@ -23,7 +24,7 @@ export class FileReserve {
     this.#now = now;
   }
 
-  /** Whether there is one for a caller, which then counts as taken. Where the system does not say, there always is. */
+  /** Whether there is one, which then counts as taken. Where the system does not say, there always is. */
   take(): boolean {
     const now = this.#now();
     if (now - this.#readAt >= readMs) {
