@@ -3,16 +3,17 @@ import process from 'node:process';
 import { ConfigError, ExitCode } from '@postern/config';
 import {
   ExitError,
+  type LogFile,
   Metrics,
   createLogger,
   createTelemetry,
+  fileDestination,
   processMetrics,
   runProgram,
 } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
 import { program, withoutEffect } from './config.ts';
 import { ClientError } from './errors.ts';
-import { LogFile } from './log-file.ts';
 import { gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 import { maskedTitle } from './secret-title.ts';
 
@@ -95,7 +96,7 @@ function orExit<T>(read: () => T): T {
 
 function openLogFile(path: string): LogFile {
   try {
-    return new LogFile(path);
+    return fileDestination(path, program.name);
   } catch (error) {
     throw new ConfigError([{ code: 'CONFIG_FILE', message: `the log file: ${(error as Error).message}` }]);
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import fs, { closeSync, openSync } from 'node:fs';
+import fs, { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { createLogger, fileDestination, subsystemLogger } from './index.ts';
+import { Metrics, createLogger, fileDestination, processMetrics, subsystemLogger } from './index.ts';
 
 function capture(): { lines: Record<string, unknown>[]; write: (line: string) => void } {
   const lines: Record<string, unknown>[] = [];
@@ -75,4 +77,61 @@ test('a log that has had no room for more than is kept goes on when there is roo
     ],
   );
   assert.deepEqual([lines[3]?.['name'], lines[3]?.['level'], lines[3]?.['lines']], ['x', 'warn', 3]);
+});
+
+test('a log file that is opened anew takes the lines that the former one had no room for', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-log-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [path, former] = [join(folder, 'log'), join(folder, 'log.1')];
+  const destination = fileDestination(path, 'x');
+  const logger = createLogger({ name: 'x', destination });
+  logger.info('there is room');
+  const full = t.mock.method(fs, 'writeSync', () => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  });
+  logger.info('kept');
+  full.mock.restore();
+  renameSync(path, former);
+  destination.reopen();
+  logger.info('later');
+  const messages = (file: string) =>
+    readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+  assert.deepEqual([messages(former), messages(path)], [['there is room'], ['kept', 'later']]);
+});
+
+test('a log file that cannot be opened anew is written on where it was', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-log-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [own, moved] = [join(folder, 'own'), join(folder, 'moved')];
+  fs.mkdirSync(own);
+  const destination = fileDestination(join(own, 'log'), 'x');
+  const logger = createLogger({ name: 'x', destination });
+  renameSync(own, moved);
+  assert.throws(() => destination.reopen(), { code: 'ENOENT' });
+  logger.info('on');
+  assert.match(readFileSync(join(moved, 'log'), 'utf8'), /"msg":"on"/);
+});
+
+test('a log that cannot be written is a metric, and so are the lines that it left out', async (t) => {
+  const metrics = new Metrics();
+  processMetrics(metrics);
+  const shown = async () => {
+    const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('postern_log_'));
+    return lines.map((line) => Number(line.split(' ')[1]));
+  };
+  const none = openSync('/dev/null', 'w');
+  t.after(() => closeSync(none));
+  const [, before = NaN] = await shown();
+  const full = t.mock.method(fs, 'writeSync', () => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  });
+  const logger = createLogger({ name: 'x', destination: fileDestination(none, 'x') });
+  for (let lines = 0; lines < 6; lines += 1) logger.info({ filling: 'f'.repeat(256 * 1024) }, 'kept');
+  assert.deepEqual(await shown(), [1, before + 3]);
+  full.mock.restore();
+  logger.info('there is room');
+  assert.deepEqual(await shown(), [0, before + 3]);
 });

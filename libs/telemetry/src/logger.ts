@@ -2,6 +2,7 @@
  * The log: JSON lines on stderr, readable text where stderr is a terminal. Written synchronously, so that the last line
  * before an exit is not lost; so nothing per packet belongs above `trace`. Errors go under the key `error`.
  */
+import { closeSync, openSync } from 'node:fs';
 import process from 'node:process';
 import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
@@ -11,6 +12,7 @@ export type { Logger } from 'pino';
 const keptCharactersMax = 1024 * 1024;
 const readerRetryMs = 100;
 const exitWaitMs = 1000;
+const fileMode = 0o640;
 const leftOutText = 'there was no room for lines of this log, and they were left out';
 
 /** The levels of `logLevel`. */
@@ -54,14 +56,24 @@ export function subsystemLogger(logger: Logger, subsystem: string): Logger {
 /** A logger that writes nothing; for tests and for parts that are given none. */
 export const silentLogger: Logger = pino({ level: 'silent' });
 
+/** How the log of this process fares, whichever file it goes to. */
+export const logCounts = { failing: false, linesLeftOut: 0 };
+
+/** A log in a file that somebody may rename away. */
+export interface LogFile extends DestinationStream {
+  /** Opens the path anew, and writes there what the former file had no room for; throws what opening throws. */
+  reopen(): void;
+}
+
 /**
- * Lines of the program `name` to an open file. A disk that is full ends no program, and a reader that stands still stops
- * none: what cannot be written is kept up to a bound, and goes out with the first line that can; to a reader also by
- * itself, and for a second at the exit. What comes past the bound is left out, and a line says how many.
+ * Lines of the program `name` to a file, by its path or open. A disk that is full ends no program, and a reader that stands
+ * still stops none: what cannot be written is kept up to a bound, and goes out with the first line that can; to a reader
+ * also by itself, and for a second at the exit. What comes past the bound is left out, and a line says how many.
  */
-export function fileDestination(descriptor: number, name: string): DestinationStream {
+export function fileDestination(file: number | string, name: string): LogFile {
   const destination = pino.destination({
-    dest: descriptor,
+    dest: file,
+    mode: fileMode,
     sync: true,
     maxLength: keptCharactersMax,
     retryEAGAIN: () => performance.now() < waitsUntilMs,
@@ -73,13 +85,18 @@ export function fileDestination(descriptor: number, name: string): DestinationSt
   // Nobody is left to be told: this is where it would be told.
   destination.on('error', (error: NodeJS.ErrnoException) => {
     hasRoom = false;
+    logCounts.failing = true;
     if (error.code === 'EAGAIN') awaitReader();
   });
   const writeAtExit = (): void => {
     waitsUntilMs = performance.now() + exitWaitMs;
     destination.write('');
   };
-  destination.on('drop', () => void (linesLeftOut += 1));
+  destination.on('write', () => void (logCounts.failing = false));
+  destination.on('drop', () => {
+    linesLeftOut += 1;
+    logCounts.linesLeftOut += 1;
+  });
 
   // A pipe whose reader is slow. To wait for it here would stop the whole program.
   function awaitReader(): void {
@@ -106,6 +123,11 @@ export function fileDestination(descriptor: number, name: string): DestinationSt
     write: (line) => {
       if (linesLeftOut > 0) tellLeftOut();
       destination.write(line);
+    },
+    reopen: () => {
+      // Where it fails, the destination's own would go on to close the former file twice.
+      if (typeof file === 'string') closeSync(openSync(file, 'a', fileMode));
+      destination.reopen();
     },
   };
 }

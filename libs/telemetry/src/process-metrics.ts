@@ -13,6 +13,7 @@ import {
 } from 'node:perf_hooks';
 import process from 'node:process';
 import { getHeapSpaceStatistics } from 'node:v8';
+import { logCounts } from './logger.ts';
 import type { MetricOptions, Metrics, Sample } from './metrics.ts';
 import { openFiles } from './open-files.ts';
 
@@ -32,6 +33,7 @@ export function processMetrics(metrics: Metrics): void {
   collectHeap(metrics);
   collectGarbage(metrics);
   collectEventLoop(metrics);
+  collectLog(metrics);
 }
 
 function collectUse(metrics: Metrics): void {
@@ -161,5 +163,20 @@ function collectEventLoop(metrics: Metrics): void {
       before = now;
       return utilization;
     },
+  });
+}
+
+function collectLog(metrics: Metrics): void {
+  metrics.gauge({
+    name: 'postern.log.failing',
+    unit: '{log}',
+    help: '1 since a line of the log could not be written, until one could; else 0.',
+    read: () => Number(logCounts.failing),
+  });
+  metrics.counter({
+    name: 'postern.log.lines_left_out',
+    unit: '{line}',
+    help: 'Lines of the log for which there was no room.',
+    read: () => logCounts.linesLeftOut,
   });
 }

@@ -77,3 +77,22 @@ test('a tunnel that comes up elsewhere has the streams looked through only of a 
     [those, those],
   );
 });
+
+test('two programs with the identity of one client are counted, by gateway, and a start that takes another’s place is not', () => {
+  let present: Tunnel[] = [];
+  const guard = new Guard({
+    tunnels: { ofClient: () => present },
+    policy: () => policyOf({}),
+    logger: silentLogger,
+  } as unknown as GuardParts);
+  const comes = (bootId: string): void => {
+    const about = { gatewayId: 'g1', clientId: 'c1', bootId, retire: () => {}, close: () => {} };
+    const tunnel = about as unknown as Tunnel;
+    present = [...present.slice(-1), tunnel];
+    guard.handleTunnel(tunnel);
+  };
+  for (const boot of ['first', 'second', 'third']) comes(boot);
+  assert.deepEqual([...guard.identityConflicts], []);
+  for (const boot of ['second', 'third']) comes(boot);
+  assert.deepEqual([...guard.identityConflicts], [['g1', 2]]);
+});

@@ -13,6 +13,7 @@ import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
 import type { CloudStreams } from './cloud/cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
+import { gatewaysCountedMax, otherGateways } from './gateway-totals.ts';
 import { whyInvalid } from './client/ticket-verifier.ts';
 import type { Tunnel, Tunnels } from './client/tunnels.ts';
 
@@ -40,6 +41,8 @@ export class Guard {
   readonly #parts: GuardParts;
   /** The start of each client that gave way last. A program that has ended does not come back: one that does, runs. */
   readonly #formerBoots = new Map<string, string>();
+  /** How often a tunnel came of a start that had given way, by gateway: two programs have one identity. */
+  readonly identityConflicts = new Map<string, number>();
   /** Access lists that clients were sent and may not have taken yet, with their gateways. */
   readonly #underWay = new Map<Promise<void>, string>();
 
@@ -80,8 +83,12 @@ export class Guard {
       return;
     }
     const { gatewayId, clientId, bootId } = tunnel;
-    if (this.#formerBoots.get(`${gatewayId}/${clientId}`) === bootId)
+    if (this.#formerBoots.get(`${gatewayId}/${clientId}`) === bootId) {
+      const known = this.identityConflicts.has(gatewayId) || this.identityConflicts.size < gatewaysCountedMax;
+      const row = known ? gatewayId : otherGateways;
+      this.identityConflicts.set(row, (this.identityConflicts.get(row) ?? 0) + 1);
       this.#parts.logger.warn({ gatewayId, clientId, tunnelId: tunnel.id }, sharedIdentity);
+    }
     this.#endOtherBoots(gatewayId, clientId, bootId);
   }
 

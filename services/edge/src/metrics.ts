@@ -11,6 +11,7 @@ import type { Followers } from './followers.ts';
 import type { Fronts } from './caller/fronts.ts';
 import type { GatewayCounts } from './gateway-totals.ts';
 import type { Eviction, HandshakeGate } from './gate/handshake-gate.ts';
+import type { Guard } from './guard.ts';
 import type { Links } from './fleet/links.ts';
 import type { Refusals } from './caller/refusals.ts';
 import type { Relays } from './fleet/relays.ts';
@@ -34,6 +35,7 @@ export interface ShownParts {
   cloud: CloudSide;
   compression: Compression;
   followers: Followers;
+  guard: Guard;
   /** Destinations that nobody reaches. */
   failing(): FailingDestination[];
 }
@@ -240,6 +242,17 @@ function registerGateways(metrics: Metrics, node: () => ShownParts): void {
     help: 'Callers, or HTTP requests, of each gateway that were turned away or cut after the entrance.',
     labels,
     read: read('refused'),
+  });
+  metrics.counter({
+    name: 'postern.gateway.identity_conflicts',
+    unit: '{tunnel}',
+    help: 'Tunnels that came from a start of a client that had given way to another: two programs have its identity. Only of gateways where that was.',
+    labels,
+    read: () =>
+      [...node().guard.identityConflicts].map(([gatewayId, value]) => ({
+        value,
+        labels: { postern_gateway_id: gatewayId },
+      })),
   });
   metrics.counter({
     name: 'postern.gateway.bytes',
