@@ -22,6 +22,7 @@ import {
   givenAddress,
   resolveName,
 } from './find-resource.ts';
+import { connectToFirst } from './first-address.ts';
 import type { MaterialSource } from './material.ts';
 import {
   type Place,
@@ -113,13 +114,13 @@ async function connectDirectly(
   return takeStep(
     parts.onStep,
     'connect',
-    () => connectToFirst(parts, target, { addresses, faults }, deadline, signal),
+    () => connectToAny(parts, target, { addresses, faults }, deadline, signal),
     ({ address }) => `${address}:${target.port} took the connection`,
   );
 }
 
-/** The first address that answers; each has its share of the time that is left. */
-async function connectToFirst(
+/** The first address that answers. */
+async function connectToAny(
   { end }: Pick<ResourceParts, 'end'>,
   target: ResourceTarget,
   { addresses, faults }: { addresses: readonly string[]; faults: ResourceError[] },
@@ -128,17 +129,19 @@ async function connectToFirst(
 ): Promise<{ socket: Socket; address: string }> {
   const { port, tls, proxy, keepAliveSeconds = keepAliveSecondsDefault } = target;
   const shared = tls !== undefined || proxy !== undefined || target.isTrial === true;
-  for (const [index, address] of addresses.entries()) {
-    const timeoutMs = deadline.leftMs / (addresses.length - index);
-    try {
-      const socket = await connectTcp({ address, port, timeoutMs, keepAliveSeconds, shared }, signal);
-      return { socket, address };
-    } catch (error) {
-      signal.throwIfAborted();
-      faults.push(connectFault(end, target, address, error));
-    }
-  }
-  throw joinedFault(faults);
+  const first = await connectToFirst(
+    addresses,
+    {
+      connect: (address, own) =>
+        connectTcp({ address, port, timeoutMs: deadline.leftMs, keepAliveSeconds, shared }, own),
+      discard: (socket) => void socket.on('error', () => {}).destroy(),
+      onFault: (address, error) => void faults.push(connectFault(end, target, address, error)),
+    },
+    deadline,
+    signal,
+  );
+  if (first === null) throw joinedFault(faults);
+  return { socket: first.connected, address: first.address };
 }
 
 async function connectByProxy(
@@ -189,7 +192,7 @@ async function connectToProxy(
       if (denied === null) addresses.push(address);
       else faults.push(deniedFault(parts.end, { host, port }, denied));
     }
-    return (await connectToFirst(parts, way, { addresses, faults }, deadline, signal)).socket;
+    return (await connectToAny(parts, way, { addresses, faults }, deadline, signal)).socket;
   } catch (error) {
     if (!(error instanceof ResourceError)) throw error;
     throw new ResourceError(ResetCode.ProxyFailed, `the proxy cannot be used: ${error.message}`, {
