@@ -10,7 +10,15 @@ import assert from 'node:assert/strict';
 import type { AccessList } from '@postern/access';
 import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
-import { Endpoint, GoAwayCode, ResetCode, type Session, TunnelError, defaultLimits } from '@postern/tunnel';
+import {
+  Endpoint,
+  GoAwayCode,
+  ResetCode,
+  type Session,
+  TunnelError,
+  memoryLimits,
+  memoryOfMachine,
+} from '@postern/tunnel';
 import { Compile } from 'typebox/compile';
 import { AccessGuard, type SentRules } from './resource/access-guard.ts';
 import { Certificates } from './resource/certificates.ts';
@@ -274,12 +282,13 @@ export class GatewayClient {
 
   #makeEndpoint(clientId: string): Endpoint {
     const { identity, memoryShare } = this.#options;
+    const { receiveBytesPerProcessMax, sendBytesPerProcessMax } = memoryLimits(memoryOfMachine());
     const share = (bytes: number): number => Math.floor(bytes * memoryShare);
     const endpoint: Endpoint = new Endpoint({
       self: { id: clientId, bootId: identity.bootId },
       limits: {
-        receiveBytesPerProcessMax: share(defaultLimits.receiveBytesPerProcessMax),
-        sendBytesPerProcessMax: share(defaultLimits.sendBytesPerProcessMax),
+        receiveBytesPerProcessMax: share(receiveBytesPerProcessMax),
+        sendBytesPerProcessMax: share(sendBytesPerProcessMax),
       },
       onOpen: (stream) => {
         if (this.#stopping !== null) stream.reset(ResetCode.ShuttingDown, 'the client is stopping');

@@ -21,6 +21,7 @@ export {
 } from './error.ts';
 export { linkScope, type Peer } from './session/peer.ts';
 export { defaultLimits, payloadBytesMax, type Limits } from './limit.ts';
+export { memoryLimits, memoryOfMachine } from './memory/memory-limits.ts';
 export { Flow, type FlowCounts } from './socket/flow.ts';
 export { ConnectionListener } from './socket/connection-listener.ts';
 export { joinDatagrams } from './socket/join-datagrams.ts';

@@ -16,6 +16,8 @@ import {
   compressedStreamsMax,
   defaultLimits,
   linkScope,
+  memoryLimits,
+  memoryOfMachine,
 } from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
 import { AclReach } from './access/acl-reach.ts';
@@ -60,6 +62,8 @@ export interface EdgeParts {
   machinePorts?: ReadonlySet<number> | null;
   /** Null where no traces are wanted. */
   tracing?: Tracing | null;
+  /** How many nodes this one's machine has; 1 unless given. */
+  workers?: number;
   /** Bounds of the tunnels, for tests. */
   limits?: Partial<Limits>;
 }
@@ -72,12 +76,16 @@ export interface NodeLife {
   serving(): boolean;
 }
 
-/** What streams may have of the node's memory. */
-const gatewayLimits: Partial<Limits> = {
-  receiveBytesPerGatewayMax: halfOf(defaultLimits.receiveBytesPerProcessMax),
-  sendBytesPerGatewayMax: halfOf(defaultLimits.sendBytesPerProcessMax),
-  tombstonesPerGatewayMax: halfOf(defaultLimits.tombstonesMax),
-};
+/** What streams may have of the node's memory, which is a part of its machine's where there are several workers. */
+function limitsOf(workers: number): Partial<Limits> {
+  const memory = memoryLimits(memoryOfMachine() / workers);
+  return {
+    ...memory,
+    receiveBytesPerGatewayMax: halfOf(memory.receiveBytesPerProcessMax),
+    sendBytesPerGatewayMax: halfOf(memory.sendBytesPerProcessMax),
+    tombstonesPerGatewayMax: halfOf(defaultLimits.tombstonesMax),
+  };
+}
 
 /** All parts of one node. */
 export class NodeParts implements ShownParts {
@@ -122,7 +130,7 @@ export class NodeParts implements ShownParts {
     this.turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
     this.endpoint = new Endpoint({
       self: { id: options.name, bootId: this.bootId },
-      limits: { ...gatewayLimits, ...parts.limits },
+      limits: { ...limitsOf(parts.workers ?? 1), ...parts.limits },
       onOpen: (stream) => void this.cloud.streams.serve(stream),
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);

@@ -95,7 +95,7 @@ function openNode(settings: EdgeSettings, bus: NatsBus, { tracing }: Telemetry):
   const told = tellConnection(bus, logger);
   const machinePorts = sharesPorts ? portsOfMachine(given) : null;
   return {
-    service: createEdge({ options: settings, bus, logger, metrics, version, machinePorts, tracing }),
+    service: createEdge({ options: settings, bus, logger, metrics, version, machinePorts, workers, tracing }),
     close: async () => {
       told.close();
       await bus.close();

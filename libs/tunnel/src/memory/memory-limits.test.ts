@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defaultLimits } from '../limit.ts';
+import { memoryLimits, memoryOfMachine } from './memory-limits.ts';
+
+const mib = 1_048_576;
+
+test('a process with little memory promises and keeps less of it than it may have', () => {
+  assert.deepEqual(memoryLimits(512 * mib), {
+    receiveBytesPerProcessMax: 192 * mib,
+    sendBytesPerProcessMax: 128 * mib,
+  });
+});
+
+test('a process with plenty has the defaults', () => {
+  const { receiveBytesPerProcessMax, sendBytesPerProcessMax } = defaultLimits;
+  assert.deepEqual(memoryLimits(4096 * mib), { receiveBytesPerProcessMax, sendBytesPerProcessMax });
+  assert.ok(memoryOfMachine() > 0);
+});
