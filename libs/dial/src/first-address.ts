@@ -16,10 +16,10 @@ const atOnceMax = 4;
 /** How one address is tried. */
 export interface AddressTry<Connected> {
   /** Rejects when its signal ends. */
-  connect(address: string, signal: AbortSignal): Promise<Connected>;
+  readonly connect: (address: string, signal: AbortSignal) => Promise<Connected>;
   /** It came too late. */
-  discard(connected: Connected): void;
-  onFault(address: string, error: unknown): void;
+  readonly discard: (connected: Connected) => void;
+  readonly onFault: (address: string, error: unknown) => void;
 }
 
 /** The first address that takes the connection; null when none does. Rejects with the signal's reason. */
