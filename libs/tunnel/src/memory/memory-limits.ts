@@ -10,6 +10,8 @@ import { type Limits, defaultLimits } from '../limit.ts';
 /** Each stream has its floor of the first, so that it bounds streams too. The rest is the process's own. */
 const receivePart = 3 / 8;
 const sendPart = 1 / 4;
+const freePart = 1 / 8;
+const freeBytesDefault = 256 * 1024 * 1024;
 
 /** The bounds of a process that may have so much memory. */
 export function memoryLimits(
@@ -20,6 +22,11 @@ export function memoryLimits(
     receiveBytesPerProcessMax: Math.min(receiveBytesPerProcessMax, Math.floor(memoryBytes * receivePart)),
     sendBytesPerProcessMax: Math.min(sendBytesPerProcessMax, Math.floor(memoryBytes * sendPart)),
   };
+}
+
+/** How much free memory is kept to be read into again. */
+export function freeBytesMax(memoryBytes: number): number {
+  return Math.min(freeBytesDefault, Math.floor(memoryBytes * freePart));
 }
 
 /** What this process, and those beside it that do the same, may have of the machine's memory. */

@@ -9,6 +9,7 @@
  * with the garbage.
  */
 import { headerBytes, payloadBytesMax } from '../frame/frame.ts';
+import { freeBytesMax, memoryOfMachine } from './memory-limits.ts';
 import { Pool, PoolBound } from './pool.ts';
 
 /** Bytes of a slab: four frames of the largest size. */
@@ -16,10 +17,10 @@ export const slabBytes = 4 * payloadBytesMax;
 /** What is not worth reading into is left. */
 const regionBytesMin = 16_384;
 /**
- * Free slabs that are kept, all together 256 MiB: a long way keeps tens of megabytes until they are acknowledged, and
- * memory that is made anew for each costs page faults and has V8 mark its whole heap.
+ * Free slabs are kept: a long way keeps tens of megabytes until they are acknowledged, and memory that is made anew for
+ * each costs page faults and has V8 mark its whole heap.
  */
-const pool = new Pool<Slab>(new PoolBound(1024));
+const pool = new Pool<Slab>(new PoolBound(Math.floor(freeBytesMax(memoryOfMachine()) / slabBytes)));
 
 /** What little is read at a time is copied into, by all who read little; its reader is this file. */
 let common: Slab | null = null;
