@@ -23,7 +23,26 @@ export interface AddressTry<Connected> {
 }
 
 /** The first address that takes the connection; null when none does. Rejects with the signal's reason. */
-export function connectToFirst<Connected>(
+export async function connectToFirst<Connected>(
+  addresses: readonly string[],
+  tries: AddressTry<Connected>,
+  deadline: Deadline,
+  signal: AbortSignal,
+): Promise<{ address: string; connected: Connected } | null> {
+  signal.throwIfAborted();
+  const [only, ...others] = addresses;
+  if (only === undefined || others.length > 0) return firstOfSeveral(addresses, tries, deadline, signal);
+  // Most names have one, and each stream dials: nothing is set up beside it.
+  try {
+    return { address: only, connected: await tries.connect(only, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    tries.onFault(only, error);
+    return null;
+  }
+}
+
+function firstOfSeveral<Connected>(
   addresses: readonly string[],
   { connect, discard, onFault }: AddressTry<Connected>,
   deadline: Deadline,
@@ -83,7 +102,6 @@ export function connectToFirst<Connected>(
     if (waiting > 0) timer = setTimeout(startNext, Math.min(headStartMs, deadline.leftMs / (waiting + 1)));
     void run(address, own);
   };
-  if (signal.aborted) return Promise.reject(signal.reason as Error);
   signal.addEventListener('abort', onAbort);
   startNext();
   return promise;

@@ -65,7 +65,7 @@ function run({ gatewayId, token, connectUrl, caPem, clients }: HerdOrder): void 
 function makeTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
-  let atOnce: number = underWay.min;
+  let atOnce: number = underWay.max;
   const startNext = (): void => {
     while (running < atOnce && waiting.length > 0) {
       running += 1;
