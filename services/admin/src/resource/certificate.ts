@@ -84,8 +84,9 @@ export function certificateEndpoints(bus: Bus): Endpoint[] {
       summary: 'Upload a certificate, with its chain and key, or CAs to verify by',
       description:
         'As JSON (`pem`, `keyPem`, or any files as base64) or as a form with files. Key and chain may be in any ' +
-        'order. What is wrong with them is told in one sentence. It belongs to no gateway: a key that is for certain ' +
-        'gateways may name it once a key for all has named it in a destination of theirs.',
+        'order. What is wrong with them is told in one sentence, of several files with the number of the one (`pem` and ' +
+        '`keyPem` before `files`). It belongs to no gateway: a key that is for certain gateways may name it once a key ' +
+        'for all has named it in a destination of theirs.',
       multipart: true,
       body: UploadBody,
       status: 201,

@@ -25,6 +25,10 @@ const iterationsMax = 2 ** 21;
 const sealProductMax = 2 ** 26;
 /** So many that the bounds above are told first, and few enough that a text without ends is searched quickly. */
 const blocksMax = 64;
+const byteOrderMarks: ReadonlyMap<string, string> = new Map([
+  ['fffe', 'utf-16le'],
+  ['feff', 'utf-16be'],
+]);
 const pemBegin = '-----BEGIN ';
 const pemBlock = /-----BEGIN ([^\r\n-]{1,64})-----([\s\S]*?)-----END ([^\r\n-]{1,64})-----/g;
 
@@ -46,12 +50,13 @@ const refusedLabels = new Map([
   ['TRUSTED CERTIFICATE', 'a certificate with trust settings of OpenSSL: convert it with "openssl x509"'],
 ]);
 
-/** Reads all files. Throws an `UploadFault` for the first that is wrong. */
+/** Reads all files. Throws an `UploadFault` for the first that is wrong, which says which of several it is. */
 export function readUpload({ files, passphrase }: CertificateContents): UploadParts {
   const all = files.map((file) => Buffer.from(file, 'base64'));
   const parts: UploadParts = { certificates: [], keys: [] };
-  for (const file of all) {
-    const { certificates, keys } = readFile(file, passphrase);
+  for (const [index, file] of all.entries()) {
+    const place = all.length === 1 ? '' : `file ${index + 1} of ${all.length}: `;
+    const { certificates, keys } = naming(place, () => readFile(file, passphrase));
     parts.certificates.push(...certificates);
     parts.keys.push(...keys);
   }
@@ -62,6 +67,15 @@ export function readUpload({ files, passphrase }: CertificateContents): UploadPa
     );
   }
   return parts;
+}
+
+function naming(place: string, read: () => UploadParts): UploadParts {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UploadFault)) throw error;
+    throw new UploadFault(error.code, `${place}${error.message}`, { cause: error });
+  }
 }
 
 function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
@@ -77,8 +91,8 @@ function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
 
 /** The file as text when it is PEM; windows editors write UTF-16 and byte order marks, JSON and variables `\\n`. */
 function pemText(file: Buffer): string | null {
-  const isUtf16 = file[0] === 0xff && file[1] === 0xfe;
-  const text = file.toString(isUtf16 ? 'utf16le' : 'latin1');
+  const encoding = byteOrderMarks.get(file.toString('hex', 0, 2)) ?? 'latin1';
+  const text = new TextDecoder(encoding).decode(file);
   return text.includes(pemBegin.trim()) ? text.replaceAll(/\\r|\\n/g, '\n') : null;
 }
 

@@ -572,6 +572,16 @@ describe('what is wrong with an upload is told in one sentence:', () => {
   }
 });
 
+it('of several files it is told which one is at fault', () => {
+  const upload = (...files: string[]): unknown =>
+    readUpload({ files: files.map((one) => Buffer.from(one).toString('base64')) });
+  const { pem, keyPem } = made.other;
+  const message = 'file 2 of 3: the file is empty';
+  assert.throws(() => upload(pem, '', keyPem), { code: 'CERTSTORE_FILE_EMPTY', message });
+  assert.throws(() => upload(pem, keyPem, 'hello'), { message: /^file 3 of 3: the file is neither PEM/ });
+  assert.throws(() => upload(''), { message: 'the file is empty' });
+});
+
 describe('a file that takes long to read', () => {
   const reader = new UploadReader(2_000);
   const readApart = async (file: Buffer): Promise<UploadParts> =>
@@ -623,6 +633,10 @@ describe('an upload is taken, whatever its form:', () => {
     [
       'a PEM in UTF-16 with a byte order mark',
       () => [Buffer.from(`\ufeff${made.other.pem}${made.other.keyPem}`, 'utf16le')],
+    ],
+    [
+      'a PEM in UTF-16 with a byte order mark, most significant byte first',
+      () => [Buffer.from(`\ufeff${made.other.pem}${made.other.keyPem}`, 'utf16le').swap16()],
     ],
     ['with line ends of Windows', () => [(made.other.pem + made.other.keyPem).replaceAll('\n', '\r\n')]],
     [
