@@ -51,7 +51,7 @@ describe('arguments', () => {
     assert.equal(readNamed('/dev/null', 9).length, 0);
   });
 
-  it('reads text without a BOM, and refuses what is not in UTF-8 rather than lose a character', (t) => {
+  it('reads text without its BOM, and refuses what is in neither UTF-8 nor UTF-16 rather than lose a character', (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'postern-cli-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = (name: string, bytes: Buffer): string => {
@@ -62,7 +62,9 @@ describe('arguments', () => {
     const refused = { code: 'CLI_ARGUMENT_INVALID', message: /is not text in UTF-8/ };
     assert.throws(() => readSecret(file('latin1', Buffer.from('wörd\n', 'latin1'))), refused);
     const utf16 = file('utf16', Buffer.from('\uFEFFacl allow a:1\n', 'utf16le'));
-    assert.throws(() => readNamedText(utf16, 99), refused);
+    assert.equal(readNamedText(utf16, 99), 'acl allow a:1\n');
+    const cut = file('cut', Buffer.from('\uFEFFacl', 'utf16le').subarray(0, 7));
+    assert.throws(() => readNamedText(cut, 99), refused);
   });
 
   it('takes rules with and without the word acl', () => {

@@ -10,22 +10,32 @@ export const configFileBytesMax = 1024 * 1024;
 /** The most that a secret's file may hold. */
 export const secretFileBytesMax = 64 * 1024;
 
-/** The text of a file of at most `bytesMax` bytes. */
+const byteOrderMarks: ReadonlyMap<string, string> = new Map([
+  ['fffe', 'utf-16le'],
+  ['feff', 'utf-16be'],
+]);
+
+/** The text of a file of at most `bytesMax` bytes: UTF-8, or UTF-16 where a BOM says so. A BOM is none of the text. */
 export const readBoundedFile: ReadFile = (path, bytesMax) =>
-  readBoundedBytes(path, bytesMax).toString('utf8');
+  decode(readBoundedBytes(path, bytesMax), { fatal: false });
 
 /**
- * The same where a character that is lost must not pass: a password, rules. A BOM is none of the text; throws a TypeError
- * where it is not in UTF-8, as what PowerShell writes with `>`.
+ * The same where a character that is lost must not pass: a password, rules. Throws a TypeError where it is neither.
  */
 export const readBoundedText: ReadFile = (path, bytesMax) => {
   const bytes = readBoundedBytes(path, bytesMax);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return decode(bytes, { fatal: true });
   } catch (cause) {
     throw new TypeError('it is not text in UTF-8: save it as that', { cause });
   }
 };
+
+/** PowerShell writes UTF-16 with `>`, and so does Notepad where it is told "Unicode". */
+function decode(bytes: Buffer, options: TextDecoderOptions): string {
+  const encoding = byteOrderMarks.get(bytes.toString('hex', 0, 2)) ?? 'utf-8';
+  return new TextDecoder(encoding, options).decode(bytes);
+}
 
 /** The bytes of a file of at most `bytesMax`; a device, whose size says 0, is read no further either. */
 export function readBoundedBytes(path: string, bytesMax: number): Buffer {

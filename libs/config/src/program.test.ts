@@ -152,7 +152,7 @@ test('a secret is read from a variable, a file named by a variable or flag, or t
   assert.equal(settingsOf(['g', '--config', 'c'], {}, { c: 'tokenFile: t', t: 'x' }).token?.reveal(), 'x');
 });
 
-test('a file of a secret is text in UTF-8, of which a BOM is none, or refused without a word of it', (t) => {
+test('a file of a secret is text in UTF-8, or in UTF-16 with a BOM, which is none of it, or refused without a word of it', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-secret-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'token');
@@ -164,7 +164,13 @@ test('a file of a secret is text in UTF-8, of which a BOM is none, or refused wi
   writeFileSync(file, '\uFEFFpässword\r\n');
   const token = tokenOf();
   assert.equal(token?.reveal(), 'pässword');
-  for (const bytes of [Buffer.from('pässword', 'latin1'), Buffer.from('\uFEFFpässword', 'utf16le')]) {
+  const littleEndian = Buffer.from('\uFEFFpässword\r\n', 'utf16le');
+  for (const bytes of [littleEndian, Buffer.from(littleEndian).swap16()]) {
+    writeFileSync(file, bytes);
+    assert.equal(tokenOf()?.reveal(), 'pässword');
+    assert.equal(token?.current(), 'pässword');
+  }
+  for (const bytes of [Buffer.from('pässword', 'latin1'), littleEndian.subarray(0, 9)]) {
     writeFileSync(file, bytes);
     assert.throws(tokenOf, {
       code: 'CONFIG_FILE',
