@@ -4,8 +4,8 @@
  * others, without redirects, bounded in bytes and time, again every quarter of an hour, and every half a minute once its
  * list is about to end. Lists count that a client CA of such a destination signed, and no others: anybody on the way could
  * have made one, which would keep all callers out. When that fails the last one stands, and so does that of a CA of which
- * there was none this time; OpenSSL itself refuses callers when it is past its next update. While a list was never fetched nobody is let in: a front that is to refuse revoked certificates
- * must not begin by letting them in.
+ * there was none this time, or an older one; OpenSSL itself refuses callers when it is past its next update. While a list
+ * was never fetched nobody is let in: a front that is to refuse revoked certificates must not begin by letting them in.
  */
 import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
@@ -143,13 +143,14 @@ class FetchedList {
       const bytes = await fetchList(this.#url, hosts, this.#stopping.signal);
       const cas = this.#cas();
       const found = await readLists(bytes, cas);
-      this.#newest.take(found.byCa, new Date());
-      const byCa = new Map([...(this.#held?.byCa ?? []), ...found.byCa]);
+      const { taken, fault } = this.#newest.take(found.byCa, new Date());
+      const byCa = new Map([...(this.#held?.byCa ?? []), ...taken]);
       // Read once more, so that a CA that has left takes its list with it.
       const held = await readLists(Buffer.from([...byCa.values()].map(({ pem }) => pem).join('')), cas);
       const { pem, nextUpdate } = held;
       if (pem !== this.pem) logger.info({ url: this.#url, nextUpdate }, 'a revocation list was fetched');
       this.#held = held;
+      if (fault !== null) throw new Error(fault);
       this.fault = null;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
