@@ -38,3 +38,16 @@ it('is whole when two are written to one place at once, and nothing beside it is
   assert.equal(readFileSync(`${path}.part`, 'utf8'), 'precious');
   assert.deepEqual(readdirSync(folder).sort(), ['night', 'night.part']);
 });
+
+it('is refused where an editor changed its line ends, and that is said', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-backup-file-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'night');
+  const { head, pieces } = backupOf(100);
+  await writeBackup(path, head, pieces, false);
+  writeFileSync(path, readFileSync(path, 'latin1').replaceAll('\n', '\r\n'), 'latin1');
+  const message = /its lines end as on Windows: an editor, or a transfer as text, changed it/;
+  await assert.rejects(openBackup(path), { code: 'CLI_BACKUP_DAMAGED', message });
+  writeFileSync(path, 'notes\r\n');
+  await assert.rejects(openBackup(path), { message: /does not begin as a backup/ });
+});

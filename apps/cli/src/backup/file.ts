@@ -99,7 +99,7 @@ export async function openBackup(path: string): Promise<BackupFile> {
     const { size } = await file.stat();
     const first = await readLine(path, file, 0);
     const [, madeVersion, digest] = firstLine.exec(first) ?? [];
-    if (madeVersion === undefined) throw damaged(path, 'it does not begin as a backup of Postern does');
+    if (madeVersion === undefined) throw damaged(path, faultOfBegin(first));
     if (Number(madeVersion) !== version) throw newer(path, Number(madeVersion));
     const begin = first.length + 1;
     if ((await digestFrom(file, begin)) !== digest)
@@ -123,6 +123,13 @@ export async function openBackup(path: string): Promise<BackupFile> {
     await file.close();
     throw error;
   }
+}
+
+/** What is compressed behind its head has line ends of its own, so what was done to them cannot be undone. */
+function faultOfBegin(line: string): string {
+  return line.startsWith('postern-backup ') && line.endsWith('\r')
+    ? 'its lines end as on Windows: an editor, or a transfer as text, changed it; copy it again as the bytes that it is'
+    : 'it does not begin as a backup of Postern does';
 }
 
 /** A link fails where there is a file, and nothing can come between; not every file system has links. */
