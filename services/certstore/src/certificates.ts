@@ -25,6 +25,7 @@ import { type Contents, readContents } from './upload/contents.ts';
 import { type CertificateDocument, type Documents, secretCollection } from './document.ts';
 import { openSecret, sealSecret } from './secret/envelope.ts';
 import { certstoreError } from './errors.ts';
+import { type CallerCa, callerCaWarnings } from './upload/caller-cas.ts';
 import { misfitOf, warningsOf } from './upload/fitness.ts';
 import type { IntakeKey } from './material/intake-key.ts';
 import type { KeyWrapper } from './secret/key-wrapper.ts';
@@ -203,7 +204,10 @@ export class Certificates {
     }
   }
 
-  /** What does not fit of the places that name certificates, for whoever is about to store them. */
+  /**
+   * What does not fit of the places that name certificates, for whoever is about to store them. All client CAs of one place
+   * are to be in one question.
+   */
   async check(
     uses: readonly CertificateUse[],
     keyGateways?: readonly string[],
@@ -214,6 +218,7 @@ export class Certificates {
     if (keyGateways !== undefined) await demandNamedAlready(this.#parts.usage, uses, keyGateways);
     const faults: { path: string; code: string; message: string }[] = [];
     const warnings: typeof faults = [];
+    const callerCas = new Map<string, CallerCa[]>();
     for (const use of uses) {
       if (use.role === 'password') {
         const fault = await this.#parts.passwords.misfitOf(use.id, use.place);
@@ -230,9 +235,12 @@ export class Certificates {
       if (fault !== null) faults.push({ path, ...fault });
       else if (document !== null) {
         warnings.push(...warningsOf(document, this.#parts.now()).map((warning) => ({ path, ...warning })));
+        const [, place] = /^(.*\/clientCaIds)\/\d+$/.exec(path) ?? [];
+        if (place === undefined) continue;
+        callerCas.set(place, [...(callerCas.get(place) ?? []), { path, chainPem: document.chainPem }]);
       }
     }
-    return { faults, warnings };
+    return { faults, warnings: [...warnings, ...[...callerCas.values()].flatMap(callerCaWarnings)] };
   }
 
   /** A certificate with its contents; null when there is none. */

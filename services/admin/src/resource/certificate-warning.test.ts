@@ -49,4 +49,19 @@ describe('what is said of the certificates that destinations name', () => {
     ]);
     await bus.close();
   });
+
+  it('is asked of all client CAs of a destination at once, which are judged by each other', async () => {
+    const bus = memoryBus();
+    const sizes: number[] = [];
+    answer(bus, checkCertificates, ({ uses }) => {
+      sizes.push(uses.length);
+      return { faults: [], warnings: [] };
+    });
+    await certificateWarnings(bus, [naming(), ...Array.from({ length: 30 }, () => naming('a', 'b', 'c'))]);
+    assert.deepEqual(sizes, [63, 27]);
+    sizes.length = 0;
+    await certificateWarnings(bus, [naming()]);
+    assert.deepEqual(sizes, []);
+    await bus.close();
+  });
 });

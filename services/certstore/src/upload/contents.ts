@@ -128,11 +128,16 @@ function chainOf(leaf: X509Certificate, certificates: X509Certificate[]): X509Ce
 
 /** Where the chain ends below an issuer that callers may not know; null when it is complete. */
 export function openEnd(chainPem: string): { top: string; issuer: string } | null {
-  const blocks = chainPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const top = new X509Certificate(blocks.at(-1) ?? '');
-  if (top.checkIssued(top)) return null;
+  const top = certificatesIn(chainPem).at(-1);
+  if (top === undefined || top.checkIssued(top)) return null;
   if (isPublicIssuer(top)) return null;
   return { top: subjectOf(top), issuer: strangerText(top.issuer) };
+}
+
+/** The certificates of stored contents, in their order. */
+export function certificatesIn(chainPem: string): X509Certificate[] {
+  const blocks = chainPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
 }
 
 let publicSubjects: Set<string> | null = null;
@@ -227,7 +232,8 @@ function distinctKeys(keys: KeyObject[]): KeyObject[] {
   return keys.filter((key, index) => keys.findIndex((other) => other.equals(key)) === index);
 }
 
-function subjectOf(certificate: X509Certificate | undefined): string {
+/** Whom a certificate names, on one line. */
+export function subjectOf(certificate: X509Certificate | undefined): string {
   const subject = certificate === undefined ? '' : strangerText(certificate.subject ?? '');
   return subject === '' ? 'a certificate without a subject' : subject;
 }
