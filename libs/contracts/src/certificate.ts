@@ -100,6 +100,9 @@ export const getIntakeKey = defineQuestion(
   Type.Object({ key: SealingKey }),
 );
 
+/** Longer than certstore reads an upload before it gives up, so that who uploads is told why. */
+const uploadDeadlineMs = 15_000;
+
 /**
  * Stores a certificate; `sealed` is `CertificateContents` for the intake key. `CERTSTORE_LIMIT` (409) when there are
  * as many as there may be.
@@ -108,6 +111,7 @@ export const createCertificate = defineQuestion(
   'certstore.certificates.create',
   Type.Object({ name, sealed: SealedText }),
   Certificate,
+  { deadlineMs: uploadDeadlineMs },
 );
 /** One certificate, or `CERTSTORE_CERTIFICATE_NOT_FOUND` (404). */
 export const getCertificate = defineQuestion(
@@ -135,6 +139,7 @@ export const updateCertificate = defineQuestion(
     revision: expectedRevision,
   }),
   Certificate,
+  { deadlineMs: uploadDeadlineMs },
 );
 /** Deletes a certificate that nothing uses; `CERTSTORE_IN_USE` (409) names what does. */
 export const deleteCertificate = defineQuestion(

@@ -17,8 +17,8 @@ export type UploadAnswer =
   | { certificates: Uint8Array[]; keys: Uint8Array[] }
   | Pick<UploadFault, 'code' | 'message'>;
 
-/** Less than who uploads waits for the answer (libs/contracts). */
-const readingMsMax = 8_000;
+/** How long one upload is read: less than who uploads waits for the answer (libs/contracts). */
+export const readingMsMax = 8_000;
 /** For files of 256 KiB in all, and what is made of them. */
 const heapMbMax = 128;
 

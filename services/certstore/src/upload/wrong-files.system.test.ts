@@ -7,10 +7,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { ServiceError } from '@postern/contracts';
+import { ServiceError, createCertificate, updateCertificate } from '@postern/contracts';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 import { readContents } from './contents.ts';
-import { UploadReader } from './upload-reader.ts';
+import { UploadReader, readingMsMax } from './upload-reader.ts';
 import { UploadFault } from './upload-fault.ts';
 import { type UploadParts, readUpload } from './upload.ts';
 
@@ -616,6 +616,10 @@ describe('a file that takes long to read', () => {
       code: 'CERTSTORE_TOO_LARGE',
       message: /more than 262144 bytes/,
     });
+  });
+
+  it('is given up before who uploads gives up, who is told so', () => {
+    for (const { deadlineMs } of [createCertificate, updateCertificate]) assert(deadlineMs > readingMsMax);
   });
 
   it('is refused by the same sentence as where it is read at once', async () => {
