@@ -299,6 +299,16 @@ test('a list of another CA, one that is no list, and one from a host that is not
   lists.apply('d2', null);
 });
 
+test('a front whose list the node may not fetch says so at once, before its certificates are here', async () => {
+  const tls = { clientCaIds: ['none'], revocationListUrls: ['http://localhost:1/ca.crl'] };
+  const route = { ...mutual(tls), id: 'd3' };
+  lists.apply('d3', route);
+  await new Promise(setImmediate);
+  const none = endsWith(() => null);
+  assert.match(none.whyNot(route) ?? '', /revocationListHosts does not name the host localhost/);
+  lists.apply('d3', null);
+});
+
 test('a front whose TLS is not mutual asks for no certificate and needs no client CA; one without TLS needs nothing', async () => {
   const { certPem: cert, keyPem: key } = await otherCa.issue({ commonName: 'app', usage: 'client' });
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {

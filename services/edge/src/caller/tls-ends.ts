@@ -107,10 +107,12 @@ export class TlsEnds {
   /** All that an end is made of; throws `TurnedAway` that says what is missing. */
   #materialOf(route: FrontRoute): { pair: Pair; cas: FrontMaterial[]; lists: string[] } {
     const { tls } = route.front;
+    const isMutual = tls.mode === 'mutual';
+    // First, since certificates come by themselves, and a list that the node may not fetch never does.
+    const lists = isMutual ? this.#parts.revocationLists.of(route.id, tls) : [];
     const pair = tls.certificateId === null ? this.#platform(route) : this.#pair(tls.certificateId);
-    if (tls.mode !== 'mutual') return { pair, cas: [], lists: [] };
-    const cas = tls.clientCaIds.map((id) => this.#material(id, 'client CA'));
-    return { pair, cas, lists: this.#parts.revocationLists.of(route.id, tls) };
+    const cas = isMutual ? tls.clientCaIds.map((id) => this.#material(id, 'client CA')) : [];
+    return { pair, cas, lists };
   }
 
   #served(route: FrontRoute): Served {

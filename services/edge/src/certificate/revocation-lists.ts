@@ -115,8 +115,11 @@ class FetchedList {
     this.#url = url;
     this.#parts = parts;
     this.#cas = cas;
-    if (cas().length > 0) void this.#refresh();
-    else this.fault = 'the client CAs that sign it have not come to this node yet';
+    // What the settings refuse is told before the client CAs are here: whoever makes the front asks only then.
+    const refusal = refusalOf(url, parts.hosts);
+    if (refusal === null && cas().length === 0)
+      this.fault = 'the client CAs that sign it have not come to this node yet';
+    else void this.#refresh();
   }
 
   stop(): void {
@@ -182,10 +185,16 @@ async function readLists(bytes: Buffer, cas: readonly string[]): Promise<Lists> 
   return read;
 }
 
-async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Buffer> {
+function refusalOf(url: string, hosts: readonly string[]): string | null {
   const { hostname } = new URL(url);
-  if (!hosts.includes(hostname))
-    throw new Error(`this node's setting revocationListHosts does not name the host ${hostname}`);
+  return hosts.includes(hostname)
+    ? null
+    : `this node's setting revocationListHosts does not name the host ${hostname}`;
+}
+
+async function fetchList(url: string, hosts: readonly string[], stop: AbortSignal): Promise<Buffer> {
+  const refusal = refusalOf(url, hosts);
+  if (refusal !== null) throw new Error(refusal);
   const signal = AbortSignal.any([stop, AbortSignal.timeout(fetchTimeoutMs)]);
   const answer = await fetch(url, { signal, redirect: 'error' });
   if (!answer.ok) throw new Error(`it was answered with status ${answer.status}`);
