@@ -142,6 +142,28 @@ test('documents that change slower than a question may take are not well, though
   assert.equal((await told).codes.get('documents'), 'STORE_TIMEOUT');
 });
 
+test('all who ask while it is found out are told the same, and whoever asks afterwards what is then', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  let changes = 0;
+  const counting: Store = Object.create(store, {
+    collection: {
+      value: (name: string) => {
+        changes += 1;
+        return store.collection(name);
+      },
+    },
+  });
+  const [health] = healthEndpoints(bus, counting, '1');
+  assert(health !== undefined);
+  const ask = () => health.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  await Promise.all(Array.from({ length: 50 }, ask));
+  assert.equal(changes, 1);
+  await ask();
+  assert.equal(changes, 2);
+});
+
 test('a question that the bus does not let through is told by its code, not as an internal error', async (t) => {
   const hub = new MemoryHub().connect();
   const store = openSqlite(':memory:');
