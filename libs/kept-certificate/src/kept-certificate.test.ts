@@ -12,7 +12,8 @@ test('a certificate is renewed with a new key when its time has come', async () 
     asked += 1;
     assert.deepEqual([names, addresses], [['localhost'], ['127.0.0.1']]);
     const renewAt = new Date(Date.now() + (asked === 1 ? 20 : 3_600_000)).toISOString();
-    const common = { caPem: 'ca', notBefore: renewAt, notAfter: renewAt, renewAt };
+    const notBefore = new Date(0).toISOString();
+    const common = { caPem: 'ca', notBefore, notAfter: renewAt, renewAt };
     return { chainPem: `chain ${asked}`, fingerprint: `${asked}`, ...common };
   });
   const options = {
@@ -50,5 +51,45 @@ test('waiting for a certificate ends with the signal', async () => {
   setImmediate(() => end.abort());
   await started;
   assert.equal(certificate.current, null);
+  await bus.close();
+});
+
+test('a certificate that is not valid yet is better than none, takes no valid one’s place, and is asked for again', async () => {
+  const bus = memoryBus();
+  const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
+  const given: [name: string, beginsIn: number, renewIn: number][] = [
+    ['early', 47, 100],
+    ['begun', -1, -0.5],
+    ['early again', 47, 100],
+    ['next', -1, 100],
+  ];
+  const kept: (string | undefined)[] = [];
+  const done = Promise.withResolvers<void>();
+  answer(bus, issueServerCertificate, () => {
+    kept.push(certificate.current?.fingerprint);
+    const [fingerprint, beginsIn, renewIn] = given.shift() ?? ['', 0, 0];
+    const [notBefore, notAfter, renewAt] = [at(beginsIn), at(200), at(renewIn)];
+    return { chainPem: 'chain', caPem: 'ca', fingerprint, notBefore, notAfter, renewAt };
+  });
+  const waits: number[] = [];
+  const end = new AbortController();
+  const certificate: KeptCertificate = new KeptCertificate({
+    bus,
+    logger: silentLogger,
+    holder: { kind: 'node', name: 'edge-1' },
+    names: ['localhost'],
+    wait: async (waitMs) => {
+      waits.push(waitMs);
+      if (given.length === 0) done.resolve();
+      if (given.length === 0) await new Promise((resolve) => end.signal.addEventListener('abort', resolve));
+    },
+  });
+  await certificate.start(end.signal);
+  assert.equal(certificate.current?.fingerprint, 'early');
+  await done.promise;
+  assert.deepEqual(kept, [undefined, 'early', 'begun', 'begun']);
+  assert.equal(certificate.current.fingerprint, 'next');
+  assert.deepEqual(waits.slice(0, 3), [30_000, 30_000, 250]);
+  end.abort();
   await bus.close();
 });

@@ -3,7 +3,7 @@
  * links to other nodes its identity from the cluster's. The key is made here, lives in memory and never leaves; certstore
  * gets a signing request. At two thirds of its life the next one is asked for, with a new key; new handshakes take it, and
  * running connections do not notice. The same when certstore's documents were restored, and its CAs with them. When
- * certstore cannot be asked the old one serves on, and the question is repeated until it is answered.
+ * certstore cannot be asked, or gives one that is not valid yet, the old one serves on, and the question is repeated.
  */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +33,7 @@ export interface HeldCertificate {
   /** The CA that signed it. */
   readonly caPem: string;
   readonly fingerprint: string;
+  readonly notBefore: string;
   readonly notAfter: string;
   readonly renewAt: string;
 }
@@ -109,14 +110,16 @@ export class KeptCertificate {
   }
 
   #leftMs(): number {
-    return Date.parse(this.#current?.renewAt ?? '') - Date.now();
+    return this.#current === null || hasNotBegun(this.#current)
+      ? 0
+      : Date.parse(this.#current.renewAt) - Date.now();
   }
 
   async #obtain(signal: AbortSignal): Promise<void> {
     const longest = this.#current === null ? retryDelayMsMax.first : retryDelayMsMax.renewal;
     for (let delayMs = retryDelayMsMin; !signal.aborted; delayMs = Math.min(delayMs * 2, longest)) {
       try {
-        this.#current = await this.#ask();
+        this.#current = this.#better(await this.#ask());
         this.#fault = null;
         const { fingerprint, notAfter } = this.#current;
         this.#options.logger.info({ fingerprint, notAfter }, 'serving with a certificate from certstore');
@@ -127,6 +130,19 @@ export class KeptCertificate {
         await this.#wait(delayMs, signal);
       }
     }
+  }
+
+  /**
+   * Where certstore's clock is ahead, or the one here behind, what comes is not valid yet. It takes no valid one's place, and
+   * is better than none, since nobody here knows which clock is wrong.
+   */
+  #better(next: HeldCertificate): HeldCertificate {
+    const former = this.#current;
+    const keepsFormer = former !== null && !hasNotBegun(former) && Date.parse(former.notAfter) > Date.now();
+    if (!hasNotBegun(next) || !keepsFormer) return next;
+    throw new Error(
+      `the certificate is valid from ${next.notBefore} only: certstore's clock is ahead, or the one here behind`,
+    );
   }
 
   async #ask(): Promise<HeldCertificate> {
@@ -140,8 +156,8 @@ export class KeptCertificate {
       this.#options.names === null
         ? await ask(bus, issueNodeCertificate, { csrPem, holder })
         : await ask(bus, issueServerCertificate, { csrPem, names, addresses, holder });
-    const { chainPem, caPem, fingerprint, notAfter, renewAt } = issued;
-    return { chainPem, caPem, keyPem, fingerprint, notAfter, renewAt };
+    const { chainPem, caPem, fingerprint, notBefore, notAfter, renewAt } = issued;
+    return { chainPem, caPem, keyPem, fingerprint, notBefore, notAfter, renewAt };
   }
 
   #note(error: unknown): void {
@@ -153,6 +169,10 @@ export class KeptCertificate {
     }
     this.#fault = fault;
   }
+}
+
+function hasNotBegun({ notBefore }: HeldCertificate): boolean {
+  return Date.parse(notBefore) > Date.now();
 }
 
 async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
