@@ -16,8 +16,7 @@ const byteOrderMarks: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The text of a file of at most `bytesMax` bytes: UTF-8, or UTF-16 where a BOM says so. A BOM is none of the text. */
-export const readBoundedFile: ReadFile = (path, bytesMax) =>
-  decode(readBoundedBytes(path, bytesMax), { fatal: false });
+export const readBoundedFile: ReadFile = (path, bytesMax) => decode(readBoundedBytes(path, bytesMax), false);
 
 /**
  * The same where a character that is lost must not pass: a password, rules. Throws a TypeError where it is neither.
@@ -25,16 +24,16 @@ export const readBoundedFile: ReadFile = (path, bytesMax) =>
 export const readBoundedText: ReadFile = (path, bytesMax) => {
   const bytes = readBoundedBytes(path, bytesMax);
   try {
-    return decode(bytes, { fatal: true });
+    return decode(bytes, true);
   } catch (cause) {
     throw new TypeError('it is not text in UTF-8: save it as that', { cause });
   }
 };
 
 /** PowerShell writes UTF-16 with `>`, and so does Notepad where it is told "Unicode". */
-function decode(bytes: Buffer, options: TextDecoderOptions): string {
+function decode(bytes: Buffer, fatal: boolean): string {
   const encoding = byteOrderMarks.get(bytes.toString('hex', 0, 2)) ?? 'utf-8';
-  return new TextDecoder(encoding, options).decode(bytes);
+  return new TextDecoder(encoding, { fatal }).decode(bytes);
 }
 
 /** The bytes of a file of at most `bytesMax`; a device, whose size says 0, is read no further either. */
