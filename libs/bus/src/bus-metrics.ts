@@ -17,6 +17,25 @@ export function busMetrics(metrics: Metrics, stats: () => BusStats | null): void
     read: () => stats()?.reconnects ?? 0,
   });
   metrics.gauge({
+    name: 'postern.bus.round_trip',
+    unit: 's',
+    help: 'How long a message took to the bus’s server and back last; of one that is still awaited, how long it has been. 0 while there is no server.',
+    read: () => stats()?.roundTripSeconds ?? 0,
+  });
+  metrics.counter({
+    name: 'postern.bus.denied',
+    unit: '{message}',
+    help: 'Messages that the permissions of the bus’s server did not let this program publish, and tries to subscribe.',
+    labels: ['operation'],
+    read: () => {
+      const { publish = 0, subscription = 0 } = stats()?.denied ?? {};
+      return [
+        { value: publish, labels: { operation: 'publish' } },
+        { value: subscription, labels: { operation: 'subscribe' } },
+      ];
+    },
+  });
+  metrics.gauge({
     name: 'postern.bus.questions_pending',
     unit: '{question}',
     help: 'Own questions that wait for their answer.',

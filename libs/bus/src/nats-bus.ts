@@ -11,10 +11,12 @@ import type { Bus, Subscription } from './bus.ts';
 import type { BusStats } from './bus-stats.ts';
 import { decodeBody, encodeBody, messageBytesMax } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
+import { Denials } from './denials.ts';
 import { destroySocket } from './destroy-socket.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
 import { ReplyInbox } from './reply-inbox.ts';
+import { RoundTrip } from './round-trip.ts';
 import { StandingSubscription } from './standing-subscription.ts';
 import { checkPattern, checkSubject } from './subject.ts';
 import { closeMs, within } from './within.ts';
@@ -35,6 +37,8 @@ export class NatsBus implements Bus {
   readonly #replies: ReplyInbox;
   readonly #connection = new ConnectionState(true);
   readonly #subscriptions = new Set<StandingSubscription>();
+  readonly #roundTrip = new RoundTrip();
+  readonly #denials = new Denials();
   #unflushedBytes = 0;
   #reconnects = 0;
   #flushing = false;
@@ -46,6 +50,7 @@ export class NatsBus implements Bus {
     this.#onError = onError;
     this.#answering = new Answering(onError);
     this.#tellLimit();
+    this.#measure();
     void this.#follow();
   }
 
@@ -58,6 +63,8 @@ export class NatsBus implements Bus {
     return {
       connected: this.connected,
       reconnects: this.#reconnects,
+      roundTripSeconds: this.#roundTrip.seconds,
+      denied: this.#denials.counts,
       pending: this.#pending.size,
       outcomes: this.#pending.outcomes,
       messagesIn: inMsgs,
@@ -216,6 +223,7 @@ export class NatsBus implements Bus {
     this.#reconnects += 1;
     this.#connection.set(true);
     this.#tellLimit();
+    this.#measure();
   }
 
   /** Said at once, since what is too large for the server may come only when a platform has grown. */
@@ -231,10 +239,16 @@ export class NatsBus implements Bus {
     );
   }
 
-  /** Of a subscription that is denied the subscription itself tells. */
+  #measure(): void {
+    void this.#roundTrip.measure(() => this.#nats.flush());
+  }
+
   #handleError(error: Error): void {
-    if (error instanceof PermissionViolationError && error.operation === 'subscription') return;
     this.#replies.handleError(error);
+    const isDenied = error instanceof PermissionViolationError;
+    if (isDenied && !this.#denials.add(error)) return;
+    // Of a subscription that is denied the subscription itself tells.
+    if (isDenied && error.operation === 'subscription') return;
     this.#onError(natsError(error, 'connection'));
   }
 
@@ -243,6 +257,7 @@ export class NatsBus implements Bus {
       if (status.type === 'disconnect') this.#handleDisconnect();
       if (status.type === 'reconnect') this.#handleReconnect();
       if (status.type === 'error') this.#handleError(status.error);
+      if (status.type === 'ping') this.#measure();
       if (status.type === 'staleConnection') destroySocket(this.#nats);
     }
     this.#pending.close();
