@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { MemoryHub, type Bus } from '@postern/bus';
+import { MemoryHub, type Bus, type Subscription } from '@postern/bus';
 import {
   ServiceError,
   aclChanged,
@@ -28,6 +28,7 @@ const code = (expected: string) => (error: unknown) =>
 
 describe('an authenticator', () => {
   let bus: Bus;
+  let serving: Subscription;
   let authenticator: Authenticator;
   let asked: string[];
   let now: number;
@@ -36,7 +37,7 @@ describe('an authenticator', () => {
     bus = new MemoryHub().connect();
     asked = [];
     now = 0;
-    answer(bus, verifyApiKey, ({ keyHash }) => {
+    serving = answer(bus, verifyApiKey, ({ keyHash }) => {
       asked.push(keyHash);
       if (keyHash === secretHash('good')) return owner;
       throw new ServiceError({ code: 'ACL_API_KEY_WRONG', message: 'unknown', status: 401 });
@@ -131,6 +132,59 @@ describe('an authenticator', () => {
     await Promise.allSettled(flood);
     assert.equal(asked.length, asksMax);
     assert.deepEqual(await authenticator.authenticate('Bearer good', here), owner);
+  });
+
+  it('lets a key in that acl let in within the hour while acl is out of reach, where that is enough', async () => {
+    const reserve = { reserve: true };
+    const good = (options?: { reserve: boolean }) => authenticator.authenticate('Bearer good', here, options);
+    await good();
+    serving.close();
+    now = 3_599_999;
+    assert.deepEqual(await good(reserve), owner);
+    await assert.rejects(good(), code('BUS_NO_RESPONDER'));
+    await assert.rejects(authenticator.authenticate('Bearer other', here, reserve), code('BUS_NO_RESPONDER'));
+    now = 3_600_000;
+    await assert.rejects(good(reserve), code('BUS_NO_RESPONDER'));
+  });
+
+  it('lets no key in without acl after a key was changed, nor one that acl has refused since', async () => {
+    const reserve = { reserve: true };
+    await authenticator.authenticate('Bearer good', here);
+    announce(bus, aclChanged, { kind: 'api-key', action: 'deleted', id: 'k1', gatewayId: null, at: time });
+    await bus.flush(1_000);
+    serving.close();
+    await assert.rejects(authenticator.authenticate('Bearer good', here, reserve), code('BUS_NO_RESPONDER'));
+    let known = true;
+    serving = answer(bus, verifyApiKey, () => {
+      if (known) return owner;
+      throw new ServiceError({ code: 'ACL_API_KEY_WRONG', message: 'unknown', status: 401 });
+    });
+    await authenticator.authenticate('Bearer good', here);
+    known = false;
+    now = 1_000;
+    await assert.rejects(authenticator.authenticate('Bearer good', here, reserve), code('ADMIN_KEY_WRONG'));
+    serving.close();
+    now = 2_000;
+    await assert.rejects(authenticator.authenticate('Bearer good', here, reserve), code('BUS_NO_RESPONDER'));
+  });
+
+  it('tells whoever cannot be known which part is away, and not in whose words', async () => {
+    const told = (): Promise<unknown> =>
+      authenticator.authenticate('Bearer good', here).catch((error: ServiceError) => error.body);
+    serving.close();
+    assert.deepEqual(await told(), {
+      code: 'BUS_NO_RESPONDER',
+      status: 503,
+      message: 'the API key cannot be checked: acl does not answer',
+    });
+    serving = answer(bus, verifyApiKey, () => {
+      throw new ServiceError({ code: 'STORE_UNREACHABLE', message: 'connect 10.0.0.5:27017', status: 503 });
+    });
+    assert.deepEqual(await told(), {
+      code: 'STORE_UNREACHABLE',
+      status: 503,
+      message: 'the API key cannot be checked: acl does not reach its documents',
+    });
   });
 
   it('does not remember that acl was out of reach', async () => {

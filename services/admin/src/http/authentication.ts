@@ -5,6 +5,9 @@
  *
  * A stranger may show another key in each request. acl answers clients' first calls too and refuses what is too much at
  * once, so few questions are under way here, and of one address fewer.
+ *
+ * Whether the platform is well is asked most when it is not. For that alone a key that acl let in within the hour is let in
+ * while acl is out of reach, as reserve tickets are. Everybody else is told which part is away, and not in whose words.
  */
 import {
   ServiceError,
@@ -25,9 +28,17 @@ export const asksMax = 256;
 /** Of one address; of IPv6, of one /64. */
 export const asksPerAddressMax = 32;
 
+/** How long after acl let a key in it is let in without acl, where that is enough. */
+const reserveMs = 3_600_000;
+
 interface Entry {
   readonly expiresAt: number;
   readonly verdict: Promise<ApiKey>;
+}
+
+interface Reserve {
+  readonly expiresAt: number;
+  readonly key: ApiKey;
 }
 
 /** Bounds of the cache. */
@@ -44,6 +55,7 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
+  readonly #reserve = new Map<string, Reserve>();
   /** Questions that are under way, by address. */
   readonly #asking = new Shares(asksMax, asksPerAddressMax);
   readonly #subscription: Subscription;
@@ -56,7 +68,7 @@ export class Authenticator {
       options.bus,
       aclChanged,
       (change) => {
-        if (change.kind === 'api-key') this.#entries.clear();
+        if (change.kind === 'api-key') this.#forget();
       },
       options.onError,
     );
@@ -67,10 +79,37 @@ export class Authenticator {
     return this.#entries.size;
   }
 
-  /** The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING`, `ADMIN_KEY_WRONG` or `ADMIN_KEY_RATE`. */
-  async authenticate(authorization: string | undefined, address: string): Promise<ApiKey> {
+  /**
+   * The key behind an `Authorization` header. Throws `ADMIN_KEY_MISSING`, `ADMIN_KEY_WRONG` or `ADMIN_KEY_RATE`, and where acl
+   * is out of reach what keeps it from an answer, unless `reserve` says that an answer of the last hour is enough.
+   */
+  async authenticate(
+    authorization: string | undefined,
+    address: string,
+    { reserve = false }: { reserve?: boolean } = {},
+  ): Promise<ApiKey> {
     const hash = secretHash(bearerKey(authorization));
-    const group = addressGroup(address);
+    try {
+      return await this.#verdict(hash, addressGroup(address));
+    } catch (error) {
+      const kept = this.#reserve.get(hash);
+      const isEnough = reserve && kept !== undefined && kept.expiresAt > this.#now();
+      if (isEnough && isOutOfReach(error)) return kept.key;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#subscription.close();
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#entries.clear();
+    this.#reserve.clear();
+  }
+
+  async #verdict(hash: string, group: string): Promise<ApiKey> {
     const kept = this.#entries.get(hash);
     if (kept !== undefined && kept.expiresAt > this.#now()) return kept.verdict;
     if (this.#asking.whyFull(group) !== null)
@@ -81,22 +120,39 @@ export class Authenticator {
     return verdict;
   }
 
-  close(): void {
-    this.#subscription.close();
-    this.#entries.clear();
-  }
-
   async #ask(keyHash: string): Promise<ApiKey> {
+    const { bus, entriesMax } = this.#options;
     try {
-      return await ask(this.#options.bus, verifyApiKey, { keyHash });
+      const key = await ask(bus, verifyApiKey, { keyHash });
+      setNewest(this.#reserve, keyHash, { key, expiresAt: this.#now() + reserveMs }, entriesMax);
+      return key;
     } catch (error) {
       const { code } = ServiceError.from(error);
-      if (code === 'ACL_API_KEY_WRONG') throw wrongKey(error);
+      if (code === 'ACL_API_KEY_WRONG') {
+        this.#reserve.delete(keyHash);
+        throw wrongKey(error);
+      }
       // What is no verdict (acl out of reach) must be asked again at once.
       this.#entries.delete(keyHash);
-      throw error;
+      throw isOutOfReach(error) ? notChecked(error, bus.connected) : error;
     }
   }
+}
+
+function isOutOfReach(error: unknown): boolean {
+  return ServiceError.from(error).body.status === 503;
+}
+
+/** Who asks may be a stranger: the words of acl and its documents have names and addresses in them. */
+function notChecked(error: unknown, isConnected: boolean): ServiceError {
+  const { code, status } = ServiceError.from(error).body;
+  const message = `the API key cannot be checked: ${isConnected ? whyNot(code) : 'the bus is out of reach'}`;
+  return new ServiceError({ code, status, message }, { cause: error });
+}
+
+function whyNot(code: string): string {
+  if (code === 'BUS_DENIED') return 'the bus does not let acl be asked';
+  return code.startsWith('STORE_') ? 'acl does not reach its documents' : 'acl does not answer';
 }
 
 /** The key in an `Authorization: Bearer` header. Throws `ADMIN_KEY_MISSING` or `ADMIN_KEY_WRONG`. */

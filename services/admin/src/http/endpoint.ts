@@ -42,6 +42,8 @@ interface Description {
   readonly atNodes?: true;
   /** Whether its body may also be a form with files. */
   readonly multipart?: true;
+  /** Whether a key that acl let in within the hour is enough while acl is out of reach. */
+  readonly reserve?: true;
   readonly status: 200 | 201 | 204;
   /** What 200 and 201 are answered with. */
   readonly answer?: TSchema;

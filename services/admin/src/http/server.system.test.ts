@@ -509,16 +509,28 @@ describe('an answer', () => {
 
   it('is a 503 with Retry-After when an owner is not there', async () => {
     await send('GET', '/gateways');
-    platform.silence();
+    platform.silence('router');
     const answer = await send('GET', '/gateways');
     assert.equal(problem(answer).code, 'BUS_NO_RESPONDER');
     assert.equal(answer.headers['retry-after'], '1');
   });
 
+  it('tells health to a key that acl let in before, and nothing else, while acl does not answer', async () => {
+    await platform.close();
+    platform = await testPlatform({ apiKeyCacheMs: 0 });
+    await send('GET', '/gateways');
+    platform.silence('acl');
+    const asked = await Promise.all(['/health', '/gateways'].map((path) => send('GET', path)));
+    assert.deepEqual(
+      asked.map(({ statusCode }) => statusCode),
+      [200, 503],
+    );
+  });
+
   it('says that it knows of no nodes, and not that there are none, where the router does not answer', async () => {
     const nodes = async () => (await send('GET', '/health')).json<{ nodes: unknown }>().nodes;
     assert.deepEqual(await nodes(), { ready: 1, known: 1 });
-    platform.silence();
+    platform.silence('router');
     assert.equal(await nodes(), null);
   });
 

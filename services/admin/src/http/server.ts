@@ -226,7 +226,7 @@ function addRoute(app: FastifyInstance, endpoint: Endpoint, parts: ServerParts):
     method: endpoint.method,
     url: `${basePath}${endpoint.path}`,
     schema: routeSchema(endpoint),
-    onRequest: (request) => letIn(request, permission, parts.authenticator),
+    onRequest: (request) => letIn(request, permission, endpoint, parts.authenticator),
     preHandler: (request) => takeForm(request, endpoint),
     handler: async (request, reply) => {
       const kept = await answerOnce(endpoint, request, parts.idempotency);
@@ -245,9 +245,12 @@ async function takeForm(request: FastifyRequest, { multipart }: Endpoint): Promi
 async function letIn(
   request: FastifyRequest,
   permission: Permission,
+  { reserve }: Endpoint,
   authenticator: Authenticator,
 ): Promise<void> {
-  const key = await authenticator.authenticate(request.headers.authorization, request.address);
+  const key = await authenticator.authenticate(request.headers.authorization, request.address, {
+    reserve: reserve === true,
+  });
   request.apiKey = key;
   demandPermission(permission, key, paramsOf(request)['gatewayId']);
 }

@@ -169,9 +169,32 @@ test('a question that the bus does not let through is told by its code, not as a
   const store = openSqlite(':memory:');
   t.after(() => store.close());
   const bus: Bus = Object.create(hub, {
+    connected: { value: true },
     request: { value: () => Promise.reject(new BusError('BUS_DENIED', 'the server does not allow it')) },
   });
   assert.equal((await codesOf(bus, store)).codes.get('router'), 'BUS_DENIED');
+});
+
+test('a bus that is out of reach is a part that is not ok: what is said of those behind it follows from that', async (t) => {
+  const hub = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  assert.equal((await codesOf(hub, store)).codes.get('bus'), null);
+  const bus: Bus = Object.create(hub, {
+    connected: { value: false },
+    request: { value: () => Promise.reject(new BusError('BUS_TIMEOUT', 'no reply')) },
+  });
+  const { codes } = await codesOf(bus, store);
+  assert.deepEqual(
+    [...codes],
+    [
+      ['bus', 'BUS_UNREACHABLE'],
+      ['documents', null],
+      ['router', 'BUS_TIMEOUT'],
+      ['acl', 'BUS_TIMEOUT'],
+      ['certstore', 'BUS_TIMEOUT'],
+    ],
+  );
 });
 
 async function codesOf(

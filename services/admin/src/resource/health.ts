@@ -50,7 +50,9 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
       operationId: 'getHealth',
       tag: 'Health',
       summary: 'Whether the services answer, documents can be changed, and how many nodes are ready',
-      description: 'Always 200: whoever can ask is served. Programs read `status`.',
+      description:
+        'Always 200: whoever can ask is served. Programs read `status`. While acl, which knows the keys, is out of reach, one that it let in within the hour may ask. Where the part `bus` is not ok, what is said of router, acl and certstore follows from that.',
+      reserve: true,
       status: 200,
       answer: Health,
       handle: async () => {
@@ -76,10 +78,16 @@ async function examine(bus: Bus, store: Store, version: string): Promise<Static<
     check('acl', () => ask(bus, listTicketKeys, {})),
     check('certstore', () => ask(bus, getCa, {})),
   ]);
+  parts.unshift(busPart(bus));
   const nodes = known === null ? null : countNodes(known);
   const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
   const warnings = (known ?? []).map(warningOf).filter((warning) => warning !== null);
   return { status: isWhole ? 'ok' : 'degraded', version, nodes, parts, warnings };
+}
+
+/** Told after the others were asked: that may be when it is found out. */
+function busPart({ connected }: Bus): Static<typeof Part> {
+  return { name: 'bus', ok: connected, code: connected ? null : 'BUS_UNREACHABLE' };
 }
 
 function countNodes(known: readonly FleetNode[]): Static<typeof Nodes> {
