@@ -55,6 +55,17 @@ test('the deadline of a question holds over all its tries', async () => {
   assert.ok(asked.length <= 3);
 });
 
+test('a reply that never came is told with the time of all tries, not of the last', async () => {
+  let tries = 0;
+  const request: Bus['request'] = async (subject, _body, { deadlineMs }) => {
+    tries += 1;
+    if (tries === 1) throw new BusError('BUS_NO_RESPONDER', 'nobody yet');
+    throw new BusError('BUS_TIMEOUT', `no reply from ${subject} within ${Math.round(deadlineMs)} ms`);
+  };
+  const asked = patientBus({ request } as Bus).request('router.gateways.create', {}, options);
+  await assert.rejects(asked, { message: 'no reply from router.gateways.create within 5000 ms' });
+});
+
 /** A bus that never answers of itself. */
 function silent(): { bus: Bus; asked: ((answer: string) => void)[]; askedTwice: Promise<void> } {
   const asked: ((answer: string) => void)[] = [];

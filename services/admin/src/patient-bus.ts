@@ -12,7 +12,7 @@
  * revision, so that the one that comes late is refused: without that it would undo what was changed meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bus } from '@postern/bus';
+import { type Bus, BusError } from '@postern/bus';
 
 const nobodyMs = 3_000;
 const pauseMs = 100;
@@ -64,9 +64,15 @@ async function requestPatiently(
       const code = error instanceof Error && 'code' in error ? error.code : null;
       const isOnItsWay = code === 'BUS_TIMEOUT' || code === 'BUS_DISCONNECTED';
       const again = code === 'BUS_NO_RESPONDER' ? waitedMs < nobodyMs : isOnItsWay && isRepeatable;
-      if (!again || waitedMs + pauseMs >= deadlineMs) throw error;
+      if (again && waitedMs + pauseMs < deadlineMs) {
+        await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
+        continue;
+      }
+      if (code !== 'BUS_TIMEOUT') throw error;
+      // Of itself it tells how long the last try took.
+      const message = `no reply from ${subject} within ${Math.round(deadlineMs)} ms`;
+      throw new BusError('BUS_TIMEOUT', message, { cause: error });
     }
-    await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
   }
 }
 
