@@ -21,7 +21,12 @@ export async function connectNats(options: NatsOptions): Promise<NatsBus> {
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
     try {
       const nats = await connect({ ...driverOptions, servers });
-      return new NatsBus(nats, driverOptions.inboxPrefix, onError);
+      return new NatsBus(
+        nats,
+        driverOptions.inboxPrefix,
+        () => whyNone({ ...driverOptions, servers }),
+        onError,
+      );
     } catch (cause) {
       const error = connectError(cause, servers);
       if (error.code === 'BUS_DENIED') throw error;
@@ -29,6 +34,15 @@ export async function connectNats(options: NatsOptions): Promise<NatsBus> {
       await delay(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
       if (signal?.aborted === true) throw error;
     }
+  }
+}
+
+async function whyNone(options: ReturnType<typeof connectionOptions>): Promise<BusError | null> {
+  try {
+    await (await connect({ ...options, reconnect: false })).close();
+    return null;
+  } catch (cause) {
+    return connectError(cause, options.servers);
   }
 }
 

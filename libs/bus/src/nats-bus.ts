@@ -11,10 +11,10 @@ import type { Bus, Subscription } from './bus.ts';
 import type { BusStats } from './bus-stats.ts';
 import { decodeBody, encodeBody, messageBytesMax } from './body.ts';
 import { ConnectionState } from './connection-state.ts';
-import { Denials } from './denials.ts';
 import { destroySocket } from './destroy-socket.ts';
 import { natsError } from './nats-error.ts';
 import { PendingRequests, type RequestOptions, type Settle } from './pending-requests.ts';
+import { Repeats } from './repeats.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { RoundTrip } from './round-trip.ts';
 import { StandingSubscription } from './standing-subscription.ts';
@@ -25,27 +25,37 @@ import { closeMs, within } from './within.ts';
 export const unflushedBytesMax = 64 * 1024 * 1024;
 /** After so many bytes the server is asked whether it has them. */
 const flushEveryBytes = 256 * 1024;
+/** How long a server is away before it is asked why, and how long until it is asked again. */
+const whyAfterMs = 3_000;
+const whyAgainMs = 60_000;
 /** The header of a reply that is an error. */
 const errorHeader = 'Postern-Error';
+
+/** Tries to connect beside, and tells why that cannot be; null where it can. */
+export type WhyNone = () => Promise<BusError | null>;
 
 /** One connection to a NATS server or cluster; made by `connectNats`. */
 export class NatsBus implements Bus {
   readonly #nats: NatsConnection;
   readonly #onError: OnError;
+  readonly #whyNone: WhyNone;
   readonly #answering: Answering;
   readonly #pending = new PendingRequests();
   readonly #replies: ReplyInbox;
   readonly #connection = new ConnectionState(true);
   readonly #subscriptions = new Set<StandingSubscription>();
   readonly #roundTrip = new RoundTrip();
-  readonly #denials = new Denials();
+  readonly #repeats = new Repeats();
+  readonly #denied = { publish: 0, subscription: 0 };
   #unflushedBytes = 0;
   #reconnects = 0;
   #flushing = false;
+  #whyTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | null = null;
 
-  constructor(nats: NatsConnection, inboxPrefix: string, onError: OnError = warnOfError) {
+  constructor(nats: NatsConnection, inboxPrefix: string, whyNone: WhyNone, onError: OnError = warnOfError) {
     this.#nats = nats;
+    this.#whyNone = whyNone;
     this.#replies = new ReplyInbox(nats, inboxPrefix);
     this.#onError = onError;
     this.#answering = new Answering(onError);
@@ -64,7 +74,7 @@ export class NatsBus implements Bus {
       connected: this.connected,
       reconnects: this.#reconnects,
       roundTripSeconds: this.#roundTrip.seconds,
-      denied: this.#denials.counts,
+      denied: this.#denied,
       pending: this.#pending.size,
       outcomes: this.#pending.outcomes,
       messagesIn: inMsgs,
@@ -128,6 +138,7 @@ export class NatsBus implements Bus {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#whyTimer);
     const subscriptions = [...this.#subscriptions];
     if (this.connected)
       await within(closeMs, Promise.all(subscriptions.map((subscription) => this.#drain(subscription))));
@@ -214,12 +225,30 @@ export class NatsBus implements Bus {
     this.#unflushedBytes -= bytes;
   }
 
+  // Of a server that refuses it the driver tells the loss at each try, and the return as often when it comes.
   #handleDisconnect(): void {
+    if (!this.connected) return;
     this.#connection.set(false);
     this.#pending.disconnect();
+    this.#tellWhyIn(whyAfterMs);
+  }
+
+  #tellWhyIn(ms: number): void {
+    clearTimeout(this.#whyTimer);
+    if (this.#closing === null) this.#whyTimer = setTimeout(() => void this.#tellWhy(), ms).unref();
+  }
+
+  /** The driver does not tell why it finds no server again: that its certificate has ended, say. */
+  async #tellWhy(): Promise<void> {
+    const why = await this.#whyNone();
+    if (this.connected || this.#closing !== null) return;
+    if (why !== null) this.#onError(why);
+    this.#tellWhyIn(whyAgainMs);
   }
 
   #handleReconnect(): void {
+    if (this.connected) return;
+    clearTimeout(this.#whyTimer);
     this.#reconnects += 1;
     this.#connection.set(true);
     this.#tellLimit();
@@ -244,12 +273,14 @@ export class NatsBus implements Bus {
   }
 
   #handleError(error: Error): void {
-    this.#replies.handleError(error);
-    const isDenied = error instanceof PermissionViolationError;
-    if (isDenied && !this.#denials.add(error)) return;
-    // Of a subscription that is denied the subscription itself tells.
-    if (isDenied && error.operation === 'subscription') return;
-    this.#onError(natsError(error, 'connection'));
+    const isQuestion = this.#replies.handleError(error);
+    if (error instanceof PermissionViolationError) {
+      this.#denied[error.operation] += 1;
+      // Of a subscription that is denied the subscription itself tells.
+      if (error.operation === 'subscription') return;
+    }
+    const told = natsError(error, isQuestion ? 'question' : 'connection');
+    if (this.#repeats.isNew(told.message)) this.#onError(told);
   }
 
   async #follow(): Promise<void> {

@@ -48,11 +48,12 @@ export class ReplyInbox {
     return () => void this.#waiting.delete(token);
   }
 
-  /** The server does not let a question through; it does not say which of several on one subject. */
-  handleError(error: unknown): void {
-    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return;
+  /** The server does not let a question through; it does not say which of several on one subject. Returns whether it was one. */
+  handleError(error: unknown): boolean {
+    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return false;
     const denied = [...this.#waiting.values()].find(({ subject }) => subject === error.subject);
     denied?.settle.reject(natsError(error, error.subject));
+    return denied !== undefined;
   }
 
   #open(): void {

@@ -9,7 +9,13 @@ import { connectNats, type NatsOptions } from '@postern/bus';
 import { tool } from '@postern/scripts/install';
 import { CuttableProxy, makeScratch, Part, removeScratch } from '@postern/test-cluster';
 import { freePort } from '@postern/test-kit';
-import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
+import {
+  type Authority,
+  createAuthority,
+  createSigningRequest,
+  generateKey,
+  loadAuthority,
+} from '@postern/tls';
 
 const deadlineMs = 5_000;
 
@@ -17,6 +23,7 @@ let folder: string;
 let port: number;
 let server: Part;
 let edgeKey: string;
+let ca: Authority;
 const file = (name: string): string => join(folder, name);
 
 before(async () => {
@@ -25,17 +32,8 @@ before(async () => {
   const authority = await createAuthority({ commonName: 'bus CA' });
   await writeFile(file('ca.pem'), authority.certificatePem);
   await writeFile(file('other-ca.pem'), (await createAuthority({ commonName: 'another CA' })).certificatePem);
-  for (const name of ['server', 'service']) {
-    const keyPem = await generateKey();
-    const csrPem = await createSigningRequest({ keyPem, commonName: name, names: ['localhost'] });
-    const ca = loadAuthority(authority);
-    const notAfter = new Date(Date.now() + 3_600_000);
-    await writeFile(
-      file(`${name}.pem`),
-      await ca.issue({ csrPem, names: ['localhost'], usage: 'both', notAfter }),
-    );
-    await writeFile(file(`${name}.key`), keyPem);
-  }
+  ca = loadAuthority(authority);
+  for (const name of ['server', 'service']) await certify(name, new Date(Date.now() + 3_600_000));
   const user = nkeys.createUser();
   await writeFile(file('edge.seed'), `${Buffer.from(user.getSeed()).toString()}\n`);
   edgeKey = user.getPublicKey();
@@ -152,6 +150,72 @@ it(
     await proxy.close();
   },
 );
+
+it(
+  'tells why it finds no server again whose certificate has ended, and is back when that was replaced',
+  { timeout: 30_000 },
+  async () => {
+    const events = new EventEmitter();
+    const bus = await connectNats({ ...aclOptions(), onError: (error) => events.emit('told', error) });
+    bus.onConnection((connected) => events.emit(String(connected)));
+    await certify('server', new Date(Date.now() - 1_000));
+    const told = once(events, 'told');
+    await server.restart();
+    const [error] = await told;
+    assert.equal((error as { code: string }).code, 'BUS_UNREACHABLE');
+    assert.match(String(error), /certificate has expired/);
+    const back = once(events, 'true');
+    await certify('server', new Date(Date.now() + 3_600_000));
+    await server.restart();
+    await back;
+    await bus.close();
+  },
+);
+
+it('tells once of credentials that are refused, however often it tries', { timeout: 30_000 }, async () => {
+  const events = new EventEmitter();
+  const told: string[] = [];
+  let password = 'correct horse';
+  let tries = 0;
+  const bus = await connectNats({
+    ...aclOptions(),
+    user: {
+      name: 'acl',
+      password: () => {
+        tries += 1;
+        events.emit('tried');
+        return password;
+      },
+    },
+    onError: (error) => {
+      told.push(String(error));
+      events.emit('told');
+    },
+  });
+  bus.onConnection((connected) => events.emit(String(connected)));
+  password = 'wrong';
+  const refused = once(events, 'told');
+  await server.restart();
+  await refused;
+  for (const enough = tries + 4; tries < enough;) await once(events, 'tried');
+  const back = once(events, 'true');
+  password = 'correct horse';
+  await back;
+  assert.equal(bus.stats.reconnects, 1);
+  assert.equal(told.filter((text) => text.includes('connection: Authorization')).length, 1, told.join());
+  await bus.close();
+});
+
+/** A new pair for a program, until then. */
+async function certify(name: string, notAfter: Date): Promise<void> {
+  const keyPem = await generateKey();
+  const csrPem = await createSigningRequest({ keyPem, commonName: name, names: ['localhost'] });
+  await writeFile(
+    file(`${name}.pem`),
+    await ca.issue({ csrPem, names: ['localhost'], usage: 'both', notAfter }),
+  );
+  await writeFile(file(`${name}.key`), keyPem);
+}
 
 async function giveRights(heard?: string[]): Promise<void> {
   await writeFile(file('nats.conf'), configuration(heard));
