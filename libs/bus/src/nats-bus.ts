@@ -182,7 +182,7 @@ export class NatsBus implements Bus {
         try {
           handle(message);
         } catch (cause) {
-          this.#onError(cause);
+          this.#tellNew(cause);
         }
       },
       onError: this.#onError,
@@ -212,7 +212,7 @@ export class NatsBus implements Bus {
       return null;
     } catch (error) {
       const failure = natsError(error, subject);
-      this.#onError(failure);
+      this.#tellNew(failure);
       return failure;
     }
   }
@@ -279,8 +279,11 @@ export class NatsBus implements Bus {
       // Of a subscription that is denied the subscription itself tells.
       if (error.operation === 'subscription') return;
     }
-    const told = natsError(error, isQuestion ? 'question' : 'connection');
-    if (this.#repeats.isNew(told.message)) this.#onError(told);
+    this.#tellNew(natsError(error, isQuestion ? 'question' : 'connection'));
+  }
+
+  #tellNew(error: unknown): void {
+    if (this.#repeats.isNew(String(error))) this.#onError(error);
   }
 
   async #follow(): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * What a server says again and again: that it does not allow what a node announces every second, or does not take the
- * credentials of a service that tries on until it does. Each is told once a minute, and so many at most.
+ * What comes again and again: that a server does not allow what a node announces every second, or does not take the
+ * credentials of a service that tries on until it does; messages that are not of this platform. Each is told once a minute,
+ * and so many at most.
  */
 
 /** Most texts that are told in a minute; a service has fewer subjects, but replies have a subject each. */
