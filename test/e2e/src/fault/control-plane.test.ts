@@ -24,6 +24,7 @@ const nodes = [0, 1] as const;
 /** How many new connections each node has to serve while the part is away, and for how long at least. */
 const connectionsMin = 40;
 const awayMs = 4_000;
+const callersApartMs = 5;
 /** A part that is back is used again at once, but for a service's own pause between two tries. */
 const seenMs = 10_000;
 /** Long enough that each has begun to look for what it needs. */
@@ -38,11 +39,12 @@ describe('while traffic runs through a cluster of two nodes', () => {
   before(async () => {
     echo = await startEcho();
     cluster = await bootCluster({ nodes: 2 });
-    site = await startSite(cluster, { resources: { echo } });
+    // Two fronts of one resource: changes that must be seen are made at the one, and callers of the other never stop.
+    site = await startSite(cluster, { resources: { echo, unchanged: echo } });
     probes = [];
     for (const node of nodes) {
       await until('callers are served', 10_000, async () => {
-        return (await tryEcho(site.front('echo', node))) === 'echoed';
+        return (await tryEcho(site.front('unchanged', node))) === 'echoed';
       });
       probes.push(await startProbe(site.front('echo', node)));
     }
@@ -68,14 +70,15 @@ describe('while traffic runs through a cluster of two nodes', () => {
 
   async function frozen(t: TestContext, name: string): Promise<void> {
     const part = cluster.part(name);
+    await using callers = callAllTheTime();
     part.kill('SIGSTOP');
-    let done = 0;
     try {
-      done = await unnoticed();
+      await unnoticed();
     } finally {
       part.kill('SIGCONT');
     }
-    report(t, { fault: `${name} frozen`, done, failed: 0, recoveredMs: await changesAreSeen() });
+    const recoveredMs = await changesAreSeen();
+    report(t, { fault: `${name} frozen`, done: await callers.served(), failed: 0, recoveredMs });
   }
 
   /** Kills these at once, and starts them again in the order in which they are named. */
@@ -84,8 +87,9 @@ describe('while traffic runs through a cluster of two nodes', () => {
     // Whoever was told that it is changed finds it changed.
     const description = `before ${names.join(', ')}`;
     await cluster.admin.updateGateway(gateway.id, { description });
+    await using callers = callAllTheTime();
     await Promise.all(names.map((name) => cluster.kill(name)));
-    const done = await unnoticed();
+    await unnoticed();
     await Promise.all(
       names.map(async (name, index) => {
         await passed(index * startedApartMs);
@@ -94,23 +98,45 @@ describe('while traffic runs through a cluster of two nodes', () => {
     );
     const recoveredMs = await changesAreSeen();
     assert.equal((await cluster.admin.gateway(gateway.id)).description, description);
+    const done = await callers.served();
     report(t, { fault: `${names.join(', ')} killed`, done, failed: 0, recoveredMs });
   }
 
-  /** Callers come to both nodes all the time; every one of them is served. Resolves with how many. */
-  async function unnoticed(): Promise<number> {
+  /** Callers of a front that nobody changes, at both nodes, from before the fault until all is back; every one of them is served. */
+  function callAllTheTime(): AsyncDisposable & { served: () => Promise<number> } {
+    const ending = new AbortController();
+    const outcomes = nodes.map(async (node) => {
+      const told: string[] = [];
+      while (!ending.signal.aborted) {
+        told.push(await tryEcho(site.front('unchanged', node)));
+        await passed(callersApartMs);
+      }
+      return told;
+    });
+    const all = async (): Promise<string[]> => {
+      ending.abort();
+      return (await Promise.all(outcomes)).flat();
+    };
+    return {
+      served: async () => {
+        const told = await all();
+        assert.deepEqual(new Set(told), new Set(['echoed']));
+        return told.length;
+      },
+      [Symbol.asyncDispose]: async () => void (await all()),
+    };
+  }
+
+  /** While the part is away, new callers of both nodes and those that have been there are served. */
+  async function unnoticed(): Promise<void> {
     const startedAt = performance.now();
-    const served = [0, 0];
     await Promise.all(
       nodes.map(async (node) => {
-        while (served[node]! < connectionsMin || performance.now() - startedAt < awayMs) {
+        for (let done = 0; done < connectionsMin || performance.now() - startedAt < awayMs; done += 1)
           assert.equal(await tryEcho(site.front('echo', node)), 'echoed');
-          served[node]! += 1;
-        }
       }),
     );
     for (const probe of probes) await probe.run();
-    return served[0]! + served[1]!;
   }
 
   /** A change takes its way through admin, its owner and the bus to each node: refused there, and served again. Resolves with the time. */
