@@ -119,11 +119,17 @@ function chainOf(leaf: X509Certificate, certificates: X509Certificate[]): X509Ce
   }
   const [stray] = left;
   if (stray === undefined) return chain;
-  const top = chain.at(-1) ?? leaf;
-  throw certstoreError(
-    'CERTSTORE_CHAIN_BROKEN',
-    `the chain has a gap: ${subjectOf(top)} was signed by ${strangerText(top.issuer)}, which is not there, and ${subjectOf(stray)} does not belong in between`,
-  );
+  throw certstoreError('CERTSTORE_CHAIN_BROKEN', gapAbove(chain.at(-1) ?? leaf, stray, left));
+}
+
+/** Why nobody of those that are left continues the chain. */
+function gapAbove(top: X509Certificate, stray: X509Certificate, left: Iterable<X509Certificate>): string {
+  if (isSignedBy(top, top))
+    return `the chain ends with ${subjectOf(top)}, and ${subjectOf(stray)} does not belong to it: leave that out`;
+  const signed = `the chain has a gap: ${subjectOf(top)} was signed by ${strangerText(top.issuer)}`;
+  if ([...left].some(({ subject }) => subject === top.issuer))
+    return `${signed}, and the certificate of that name that is there has another key: give the one that signed it`;
+  return `${signed}, which is not there, and ${subjectOf(stray)} does not belong in between`;
 }
 
 /** Where the chain ends below an issuer that callers may not know; null when it is complete. */

@@ -100,10 +100,7 @@ function readPem(text: string, passphrase: string | undefined): UploadParts {
   const parts: UploadParts = { certificates: [], keys: [] };
   const begins = text.split(pemBegin).length - 1;
   if (begins > blocksMax) {
-    throw new UploadFault(
-      'CERTSTORE_TOO_LARGE',
-      `there are more than ${certificatesMax} certificates in a file`,
-    );
+    throw new UploadFault('CERTSTORE_TOO_LARGE', `there are more than ${blocksMax} PEM blocks in a file`);
   }
   let blocks = 0;
   for (const [, label = '', body = '', end] of text.matchAll(pemBlock)) {
