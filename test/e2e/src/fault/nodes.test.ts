@@ -63,11 +63,10 @@ describe('on a cluster of two nodes', () => {
     }
   }
 
-  test('two clients share the load; one is killed, and once its tunnels are gone new callers are served by the other at once', async (t) => {
+  test('two clients share the load; one is killed, and new callers are served by the other at once', async (t) => {
     await withTwoClients(async (site, second, callers) => {
       await second.kill();
-      // Who has spoken, and whose OPEN is under way to it, is reset after 3 s: it may have been done.
-      await until('its tunnels are gone', 10_000, async () => (await streamsByClient(site)).size === 1);
+      // From the kill on; who has spoken, and whose OPEN was under way to it, is reset after 3 s: it may have been done.
       const attempts = Array.from({ length: 20 }, (_, i) => tryEcho(site.front('echo', i % 2)));
       const recoveredMs = await inTime('new callers are served', 2_000, Promise.all(attempts));
       assert.deepEqual(new Set(await Promise.all(attempts)), new Set(['echoed']));

@@ -15,6 +15,7 @@ import {
 } from '@postern/test-cluster';
 import { passed } from '@postern/test-kit';
 import { Caller, tryEcho } from '../fixture/caller.ts';
+import { liveNodesOf } from './linked-cluster.ts';
 import { inTime, patience, until } from './patience.ts';
 import { report } from './report.ts';
 
@@ -67,7 +68,10 @@ describe('on a cluster of two nodes', () => {
       assert.notEqual(await lost.ending(), 'still open');
       assert.notEqual(await tryEcho(site.front('echo', 0)), 'echoed');
       await cluster.restart('edge-1');
-      const recoveredMs = await inTime('the client is back', 5_000, served(site, [0], 60_000));
+      // By a tunnel of its own there: callers are served before that, through the other node.
+      const back = until('a tunnel at edge-1', 60_000, async () => (await liveNodesOf(site)).includes('edge-1'));
+      const recoveredMs = await inTime('the client is back', 5_000, back);
+      await inTime('callers are served', 1_000, served(site, [0], 60_000));
       const place = ({ destinationId, host, port }: (typeof before)[number]): object => {
         return { destinationId, host, port };
       };
@@ -81,7 +85,9 @@ describe('on a cluster of two nodes', () => {
     await cluster.kill('edge-2');
     await passed(15_000);
     await cluster.restart('edge-2');
-    const recoveredMs = await inTime('the client is back', 5_000 + 500, served(site, [1], 90_000));
+    const back = until('a tunnel at edge-2', 90_000, async () => (await liveNodesOf(site)).includes('edge-2'));
+    const recoveredMs = await inTime('the client is back', 5_000 + 500, back);
+    await inTime('callers are served', 1_000, served(site, [1], 60_000));
     report(t, { fault: 'a node gone for 15 s', done: 1, failed: 0, recoveredMs });
   });
 });
