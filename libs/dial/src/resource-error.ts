@@ -43,15 +43,8 @@ export function deniedFault(
   { host, port }: Pick<Place, 'host' | 'port'>,
   decision: AccessDecision,
 ): ResourceError {
-  const rule =
-    decision.rule === null
-      ? ''
-      : ` (rule ${decision.rule.index + 1} of the ${decision.rule.list}: ${decision.rule.text})`;
-  return new ResourceError(
-    ResetCode.Denied,
-    `${host}:${port} is denied at ${end.name} by ${decision.reason}${rule}`,
-    { decision },
-  );
+  const text = `${host}:${port} is denied at ${end.name} by ${decision.reason}`;
+  return new ResourceError(ResetCode.Denied, text, { decision });
 }
 
 /** A name that was not resolved; with `late`, not in time. */

@@ -21,7 +21,7 @@ import { until } from '@postern/test-kit';
 import { Caller, tryEcho } from './fixture/caller.ts';
 import { onEachPlatform } from './fixture/platforms.ts';
 import { refusal } from './fixture/refusal.ts';
-import { toldAfter } from './fixture/told.ts';
+import { type LogLine, toldAfter } from './fixture/told.ts';
 
 let resources: { one: Resource; other: Resource };
 
@@ -153,16 +153,22 @@ onEachPlatform((booted) => {
       resources: named,
       client: { args: ['-F', file, ...hosts] },
     });
-    let edge = '';
+    let edge: LogLine = {};
     const line = await toldAfter(
       own.client.part,
       [own.destination('one').id, 'denied at the client'],
       async () => {
-        edge = JSON.stringify(await refusal(booted(), own.destination('one'), 0));
+        edge = await refusal(booted(), own.destination('one'), 0);
       },
     );
-    assert.match(JSON.stringify(line['rule']), /"client".*deny 127\.0\.0\.1:/);
-    assert.match(edge, /EDGE_CLIENT_DENIED.*deny 127\.0\.0\.1:/);
+    const { port } = resources.one;
+    const text = `deny 127.0.0.1:${port}`;
+    assert.deepEqual(line['rule'], { list: 'client', index: 0, text });
+    // From the first word to the last: a rule has one number, which its field has.
+    const told = `erp.corp:${port} is denied at the client by the client's own access list: denied on its address 127.0.0.1 by "${text}"`;
+    assert.equal(line.msg, `a stream was refused: ${told}`);
+    assert.deepEqual([edge['code'], edge['end']], ['EDGE_CLIENT_DENIED', 'client']);
+    assert.ok(edge.msg?.endsWith(`: ${told}`), edge.msg);
   });
 
   test('a client with a file without rules denies everything', async () => {
