@@ -180,13 +180,16 @@ export const CloudDestination = Type.Object({
 });
 export type CloudDestination = Static<typeof CloudDestination>;
 
+/** The longest cause that is told of a caller; no sentence is longer unless a stranger's names make it so. */
+export const refusalTextMax = 400;
+
 /** A caller that was turned away or cut, and why. */
 export const LastRefusal = Type.Object(
   {
     at: Type.String({ maxLength: 32 }),
     caller: Type.String({ maxLength: 64, description: 'address and port' }),
     code: Type.String({ maxLength: 64, description: 'a code of docs/ERRORS.md' }),
-    text: Type.String({ maxLength: 200 }),
+    text: Type.String({ maxLength: refusalTextMax }),
   },
   { description: 'the last caller that was turned away or cut, and why; missing while there was none' },
 );

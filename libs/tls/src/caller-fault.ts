@@ -107,7 +107,7 @@ function verdict({ authorized, authorizationError }: TLSSocket, certificate: X50
     case 'INVALID_PURPOSE':
       return 'is not meant for TLS clients (extended key usage)';
     case 'CERT_SIGNATURE_FAILURE':
-      return 'has a signature that is not its issuer’s';
+      return "has a signature that is not its issuer's";
     default: {
       const weakness = chainWeakness(certificate);
       if (weakness !== null) return `is not believed any more: ${weakness}`;

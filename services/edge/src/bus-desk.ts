@@ -9,6 +9,7 @@ import {
   listTunnels,
   listen,
   pingAtNode,
+  refusalTextMax,
   testAtClient,
   testAtNode,
 } from '@postern/contracts';
@@ -117,7 +118,7 @@ function frontFigures(
     const last = refusals.last(destinationId).at(-1);
     if (last === undefined) return { destinationId, listening, error };
     const { at, caller, code, text } = last;
-    const lastRefusal = { at, caller: caller.slice(0, 64), code, text: text.slice(0, 200) };
+    const lastRefusal = { at, caller: caller.slice(0, 64), code, text: text.slice(0, refusalTextMax) };
     return { destinationId, listening, error, lastRefusal };
   });
 }

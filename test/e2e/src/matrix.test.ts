@@ -85,7 +85,11 @@ const matrix: Readonly<Record<Direction, Readonly<Record<Caller, Row>>>> = {
 type ServerPair = 'right' | 'other CA' | 'expired' | 'wrong name';
 type ClientPair = 'right' | 'other CA' | 'expired' | 'none';
 
-/** What is wrong at the resource's side, and what is told of it. */
+const place = String.raw`127\.0\.0\.1:\d+`;
+const time = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`;
+const remedy = 'give one that a CA of its choice has signed, with its key';
+
+/** What is wrong at the resource's side, and what is told of it, from the first word to the last. */
 const wrongResources: readonly {
   sides: readonly ResourceSide[];
   server: ServerPair;
@@ -96,47 +100,84 @@ const wrongResources: readonly {
     sides: ['tls', 'mutual'],
     server: 'other CA',
     client: 'right',
-    told: /signed by Other CA, which is not a trusted CA/,
+    told: wholly(
+      String.raw`${place} shows a certificate \(db\.corp\.example\) signed by Other CA, which is not a trusted CA: a proxy that inspects TLS may be in between; let it pass this host untouched, or give the right CA to trust`,
+    ),
   },
   {
     sides: ['tls', 'mutual'],
     server: 'expired',
     client: 'right',
-    told: /\(db\.corp\.example\) ended on .*: it must be renewed/,
+    told: wholly(
+      String.raw`the certificate of ${place} \(db\.corp\.example\) ended on [^:]+:\d\d:\d\d \d{4} GMT: it must be renewed; is the clock here right\?`,
+    ),
   },
   {
     sides: ['tls', 'mutual'],
     server: 'wrong name',
     client: 'right',
-    told: /shows a certificate for elsewhere\.example, not for db\.corp\.example/,
+    told: wholly(
+      String.raw`${place} shows a certificate for elsewhere\.example, not for db\.corp\.example: use one of its names, or give the peer a certificate with this one`,
+    ),
   },
   {
     sides: ['mutual'],
     server: 'right',
     client: 'none',
-    told: /asks for a client certificate, and none is given/,
+    told: wholly(`${place} asks for a client certificate, and none is given: ${remedy}`),
   },
   {
     sides: ['mutual'],
     server: 'right',
     client: 'other CA',
-    told: /refused the client certificate \(CN=other, signed by CN=Other CA\)/,
+    told: wholly(
+      String.raw`${place} refused the client certificate \(CN=other, signed by CN=Other CA\): it does not know the CA that signed it; ${remedy}`,
+    ),
+  },
+  {
+    sides: ['mutual'],
+    server: 'right',
+    client: 'expired',
+    told: wholly(
+      String.raw`${place} refused the client certificate \(CN=ended, signed by CN=Client CA; it ended on ${time}\): it has expired; ${remedy}`,
+    ),
   },
 ];
 
 /** What is wrong with the caller's certificate, where it must show one. */
 const wrongCallers: readonly { client: ClientPair; told: RegExp }[] = [
-  { client: 'none', told: /showed no certificate/ },
-  { client: 'other CA', told: /\(CN=other\) is signed by CN=Other CA, which is not one of the client CAs/ },
-  { client: 'expired', told: /\(CN=expired\) expired on / },
+  {
+    client: 'none',
+    told: wholly('the caller showed no certificate, and this (?:front|listener) asks for one'),
+  },
+  {
+    client: 'other CA',
+    told: wholly(
+      String.raw`the caller's certificate \(CN=other\) is signed by CN=Other CA, which is not one of the client CAs, and leads to none: where that is an intermediate CA, the caller must send it too, or it must be added to them`,
+    ),
+  },
+  {
+    client: 'expired',
+    told: wholly(
+      String.raw`the caller's certificate \(CN=expired\) expired on ${time}: it must be renewed`,
+    ),
+  },
 ];
+
+/** A sentence, with nothing after it: a quote where it stands in a line of JSON. */
+function wholly(sentence: string): RegExp {
+  return new RegExp(`${sentence}(?=$|")`);
+}
+
+/** Time to upload it in. */
+const endsAfterMs = 10_000;
 
 let cluster: Cluster;
 let site: Site;
 let udp: DatagramEcho;
 let verifying: Resource;
 let server: TestCa;
-let ids: { front: string; serverCa: string; clientCa: string; clients: Record<'right' | 'other CA', string> };
+let ids: { front: string; serverCa: string; clientCa: string; clients: Record<Exclude<ClientPair, 'none'>, string> };
 let serverPairs: Record<ServerPair, Pair>;
 let clientPairs: Record<Exclude<ClientPair, 'none'>, Pair>;
 let frontPair: Pair;
@@ -168,11 +209,20 @@ before(async () => {
   frontPair = await ours.issue({ names: ['*.corp.example'], usage: 'server' });
   const keep = async (pair: { certPem: string; keyPem?: string }) =>
     (await storeCertificate(cluster, pair)).id;
+  // One that has ended is not taken, and may end where it lies.
+  const endsAt = new Date(Date.now() + endsAfterMs);
+  const ending = await keep(
+    await clients.issue({ commonName: 'ended', usage: 'client', notAfter: endsAt }),
+  );
   ids = {
     front: await keep(frontPair),
     serverCa: await keep({ certPem: ours.caPem }),
     clientCa: await keep({ certPem: clients.caPem }),
-    clients: { right: await keep(clientPairs.right), 'other CA': await keep(clientPairs['other CA']) },
+    clients: {
+      right: await keep(clientPairs.right),
+      'other CA': await keep(clientPairs['other CA']),
+      expired: ending,
+    },
   };
   clientCaPem = clients.caPem;
   otherCaPem = other.caPem;
@@ -180,6 +230,7 @@ before(async () => {
   verifying = await startVerifyingServer(serverPairs.right, clients.caPem);
   site = await startSite(cluster, { resources: {} });
   await cluster.admin.putAccessList(site.gateway.id, [{ action: 'allow', host: '*', port: '*' }]);
+  await until(Date.now, (now) => now > endsAt.getTime());
 });
 let clientCaPem: string;
 let otherCaPem: string;
@@ -230,13 +281,13 @@ async function inputOf(
 ): Promise<DestinationInput> {
   const { direction, caller, side } = spot;
   const { speaks, ends, passes } = callerSides[caller];
-  const stranger = side === 'mutual' && client === 'other CA';
+  // Node's servers break off without a word, OpenSSL's says what it has against a client certificate.
+  const stranger = side === 'mutual' && (client === 'other CA' || client === 'expired');
   const { host, port } = speaks === 'udp' ? udp : stranger ? verifying : await resourceOf(spot, server);
   count += 1;
   const label = `cell-${count}`;
   const protocol = speaks === 'bytes' ? 'tcp' : speaks;
-  const clientCertificateId =
-    side === 'mutual' && (client === 'right' || client === 'other CA') ? ids.clients[client] : null;
+  const clientCertificateId = side !== 'mutual' || client === 'none' ? null : ids.clients[client];
   const tls = {
     mode: clientCertificateId === null ? ('tls' as const) : ('mutual' as const),
     serverName: 'db.corp.example',

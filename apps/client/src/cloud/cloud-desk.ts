@@ -4,7 +4,12 @@
  * stops listening at once; its callers go on until the node, which knows which of the two it was, resets them.
  */
 import { randomUUID } from 'node:crypto';
-import type { CloudDestination, CloudListenerState, Control } from '@postern/contracts';
+import {
+  type CloudDestination,
+  type CloudListenerState,
+  type Control,
+  refusalTextMax,
+} from '@postern/contracts';
 import type { MaterialSource } from '@postern/dial';
 import {
   type CallerEnd,
@@ -28,6 +33,7 @@ import { clientVoice } from './voice.ts';
 
 const tickMs = 1_000;
 const refusalLinesPerSecondMax = 50;
+const errorTextMax = 200;
 
 /** What the desk needs of its gateway's client. */
 export interface CloudDeskParts {
@@ -270,8 +276,8 @@ export class CloudDesk {
       return {
         destinationId: destination.id,
         listening,
-        error: error === null ? null : toldText(error),
-        ...(last === undefined ? {} : { lastRefusal: { ...last, text: toldText(last.text) } }),
+        error: error === null ? null : toldText(error, errorTextMax),
+        ...(last === undefined ? {} : { lastRefusal: { ...last, text: toldText(last.text, refusalTextMax) } }),
       };
     });
   }
@@ -286,9 +292,9 @@ export class CloudDesk {
   }
 }
 
-/** Sixty-four destinations' fit one frame. */
-function toldText(text: string): string {
-  return text.replaceAll(/[^ -~]/g, '?').slice(0, 200);
+/** In bytes as in characters: sixty-four destinations' fit one frame. */
+function toldText(text: string, lengthMax: number): string {
+  return text.replaceAll(/[^ -~]/g, '?').slice(0, lengthMax);
 }
 
 /** Whether a listener serves the destination as it is now; callers that it took keep what they were opened for. */
