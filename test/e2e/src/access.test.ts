@@ -168,7 +168,7 @@ onEachPlatform((booted) => {
     const told = `erp.corp:${port} is denied at the client by the client's own access list: denied on its address 127.0.0.1 by "${text}"`;
     assert.equal(line.msg, `a stream was refused: ${told}`);
     assert.deepEqual([edge['code'], edge['end']], ['EDGE_CLIENT_DENIED', 'client']);
-    assert.ok(edge.msg?.endsWith(`: ${told}`), edge.msg);
+    assert.ok(edge.msg?.endsWith(`: ${told}`), String(edge.msg));
   });
 
   test('a client with a file without rules denies everything', async () => {

@@ -32,7 +32,7 @@ const MIB = 1024 * 1024;
 const bytes = { sendBytes: 12 * MIB + 7, receiveBytes: 16 * MIB + 3 };
 const all = [0, 1, 2] as const;
 const transferMs = 60_000;
-/** What a stream may stand still for when the node that holds its tunnel dies. */
+/** What a stream may stand still for when the node that holds its tunnel dies, or the link to it breaks. */
 const pauseMs = 3_000;
 
 describe('on a cluster of three nodes', () => {
@@ -110,6 +110,10 @@ describe('on a cluster of three nodes', () => {
     }
     await assertWhole(running);
     await probe.run();
+    assert.ok(
+      probe.longestMs < pauseMs * patience,
+      `the longest pause was ${Math.round(probe.longestMs)} ms`,
+    );
     report(t, {
       fault: 'all links cut 5 times',
       done: running.length,
