@@ -158,9 +158,7 @@ const wrongCallers: readonly { client: ClientPair; told: RegExp }[] = [
   },
   {
     client: 'expired',
-    told: wholly(
-      String.raw`the caller's certificate \(CN=expired\) expired on ${time}: it must be renewed`,
-    ),
+    told: wholly(String.raw`the caller's certificate \(CN=expired\) expired on ${time}: it must be renewed`),
   },
 ];
 
@@ -177,7 +175,12 @@ let site: Site;
 let udp: DatagramEcho;
 let verifying: Resource;
 let server: TestCa;
-let ids: { front: string; serverCa: string; clientCa: string; clients: Record<Exclude<ClientPair, 'none'>, string> };
+let ids: {
+  front: string;
+  serverCa: string;
+  clientCa: string;
+  clients: Record<Exclude<ClientPair, 'none'>, string>;
+};
 let serverPairs: Record<ServerPair, Pair>;
 let clientPairs: Record<Exclude<ClientPair, 'none'>, Pair>;
 let frontPair: Pair;
@@ -211,9 +214,7 @@ before(async () => {
     (await storeCertificate(cluster, pair)).id;
   // One that has ended is not taken, and may end where it lies.
   const endsAt = new Date(Date.now() + endsAfterMs);
-  const ending = await keep(
-    await clients.issue({ commonName: 'ended', usage: 'client', notAfter: endsAt }),
-  );
+  const ending = await keep(await clients.issue({ commonName: 'ended', usage: 'client', notAfter: endsAt }));
   ids = {
     front: await keep(frontPair),
     serverCa: await keep({ certPem: ours.caPem }),

@@ -277,7 +277,9 @@ export class CloudDesk {
         destinationId: destination.id,
         listening,
         error: error === null ? null : toldText(error, errorTextMax),
-        ...(last === undefined ? {} : { lastRefusal: { ...last, text: toldText(last.text, refusalTextMax) } }),
+        ...(last === undefined
+          ? {}
+          : { lastRefusal: { ...last, text: toldText(last.text, refusalTextMax) } }),
       };
     });
   }

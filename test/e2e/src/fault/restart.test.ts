@@ -69,7 +69,9 @@ describe('on a cluster of two nodes', () => {
       assert.notEqual(await tryEcho(site.front('echo', 0)), 'echoed');
       await cluster.restart('edge-1');
       // By a tunnel of its own there: callers are served before that, through the other node.
-      const back = until('a tunnel at edge-1', 60_000, async () => (await liveNodesOf(site)).includes('edge-1'));
+      const back = until('a tunnel at edge-1', 60_000, async () =>
+        (await liveNodesOf(site)).includes('edge-1'),
+      );
       const recoveredMs = await inTime('the client is back', 5_000, back);
       await inTime('callers are served', 1_000, served(site, [0], 60_000));
       const place = ({ destinationId, host, port }: (typeof before)[number]): object => {
@@ -85,7 +87,9 @@ describe('on a cluster of two nodes', () => {
     await cluster.kill('edge-2');
     await passed(15_000);
     await cluster.restart('edge-2');
-    const back = until('a tunnel at edge-2', 90_000, async () => (await liveNodesOf(site)).includes('edge-2'));
+    const back = until('a tunnel at edge-2', 90_000, async () =>
+      (await liveNodesOf(site)).includes('edge-2'),
+    );
     const recoveredMs = await inTime('the client is back', 5_000 + 500, back);
     await inTime('callers are served', 1_000, served(site, [1], 60_000));
     report(t, { fault: 'a node gone for 15 s', done: 1, failed: 0, recoveredMs });

@@ -250,7 +250,10 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     // Other sites of this cluster lose their paths at the same time.
     const own = `(?=.*"destinationId":"${site.destination('held').id}")`;
     const edge = cluster.part('edge-1').line(new RegExp(`^${own}(?=.*"EDGE_PATH_LOST").*${noPath}`), limitMs);
-    const client = site.client.part.line(new RegExp(`^${own}.*a stream was reset: [^:]+ by this end: ${noPath}`), limitMs);
+    const client = site.client.part.line(
+      new RegExp(`^${own}.*a stream was reset: [^:]+ by this end: ${noPath}`),
+      limitMs,
+    );
     proxy.refuse();
     proxy.cut();
     const startedAt = performance.now();
