@@ -6,15 +6,15 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { X509Certificate, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type TLSSocket, connect } from 'node:tls';
+import { type TLSSocket, connect, createServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { type Bus, connectNats } from '@postern/bus';
 import type { Certificate, CertificateDownload, KeyRotation } from '@postern/contracts';
-import { connectMongo } from '@postern/store';
 import {
   type Cluster,
   type Resource,
@@ -24,29 +24,16 @@ import {
   frontAt,
   startEcho,
   startSite,
+  untilServed,
 } from '@postern/test-cluster';
+import { MongoClient } from 'mongodb';
 import { createAuthority, createSigningRequest, generateKey, loadAuthority } from '@postern/tls';
 import { until } from './fault/patience.ts';
 import { heapStrings, withHeapSnapshots } from './fixture/heap.ts';
+import { tryEcho } from './fixture/caller.ts';
 import { type Needle, filesBelow, foundIn, keyNeedle, textNeedle } from './fixture/needles.ts';
 
 const run = promisify(execFile);
-const collections = [
-  'certstore_certificates',
-  'certstore_secrets',
-  'certstore_authorities',
-  'certstore_key_check',
-];
-const others = [
-  'certstore_issued',
-  'gateways',
-  'destinations',
-  'tokens',
-  'apiKeys',
-  'policies',
-  'accessLists',
-  'admin_idempotency',
-];
 
 type Generated = Certificate & { download: CertificateDownload };
 
@@ -57,6 +44,7 @@ describe('certificates on a cluster of two nodes', () => {
   let site: Site;
   let bus: Bus;
   let secure: ShownDestination;
+  let mutual: ShownDestination;
   let front: Certificate;
   let own: { caPem: string; issue: (name: string) => Promise<{ chainPem: string; keyPem: string }> };
   const heard: string[] = [];
@@ -87,6 +75,7 @@ describe('certificates on a cluster of two nodes', () => {
       textNeedle('the security token', site.token.token),
     );
     needles.push(textNeedle('the first key-encryption key', readFileSync(keyFile(), 'utf8').trim()));
+    needles.push(keyNeedle("the client's own key", readFileSync(identityFile(), 'utf8')));
   });
   after(async () => {
     await site?.stop();
@@ -97,6 +86,7 @@ describe('certificates on a cluster of two nodes', () => {
   });
 
   const keyFile = (): string => join(cluster.state, 'key-encryption-key');
+  const identityFile = (): string => join(site.client.folder, 'identity-1.pem');
   const call = <T>(method: string, path: string, body?: object): Promise<T> =>
     cluster.admin.call<T>(method, path, body);
 
@@ -220,6 +210,56 @@ describe('certificates on a cluster of two nodes', () => {
     assert.equal('download' in again, false);
   });
 
+  test('a token and an API key are answered again to who repeats the request, and are in what is kept for it unread', async () => {
+    const requests = [
+      ['a token that was shown again', `/gateways/${site.gateway.id}/tokens`, 'token', {}],
+      ['an API key that was shown again', '/api-keys', 'key', { name: 'again', role: 'viewer' }],
+    ] as const;
+    for (const [what, path, field, body] of requests) {
+      const headers = { 'idempotency-key': `once-${field}-0123456789` };
+      const [first, again] = [
+        await cluster.admin.send('POST', path, body, headers),
+        await cluster.admin.send('POST', path, body, headers),
+      ];
+      assert.equal(first.status, 201);
+      assert.deepEqual(again.body, first.body);
+      needles.push(textNeedle(what, String((first.body as Record<string, unknown>)[field])));
+    }
+  });
+
+  test('a client shows a resource the pair of its destination', async () => {
+    const { chainPem, keyPem } = await own.issue('till.example');
+    const pair = await call<Certificate>('POST', '/certificates', { name: 'till', pem: chainPem, keyPem });
+    const ca = await call<Certificate>('POST', '/certificates', { name: 'shop CA', pem: own.caPem });
+    const shown = await own.issue('db.example');
+    const asking = { cert: shown.chainPem, key: shown.keyPem, ca: own.caPem, requestCert: true };
+    const resource = createServer(asking, (socket) => socket.on('error', () => {}).pipe(socket));
+    resource.listen(0, '127.0.0.1');
+    await once(resource, 'listening');
+    after(() => resource.close());
+    const { port } = resource.address() as AddressInfo;
+    await cluster.admin.putAccessList(site.gateway.id, [{ action: 'allow', host: '127.0.0.1', port: '*' }]);
+    mutual = await cluster.admin.createDestination(site.gateway.id, {
+      name: 'mutual',
+      resource: {
+        host: '127.0.0.1',
+        port,
+        tls: {
+          mode: 'mutual',
+          serverName: 'db.example',
+          caCertificateIds: [ca.id],
+          clientCertificateId: pair.id,
+        },
+      },
+    });
+    await untilServed(cluster, [mutual]);
+    await until(
+      'the resource takes it',
+      10_000,
+      async () => (await tryEcho(frontAt(cluster, mutual))) === 'echoed',
+    );
+  });
+
   test('the key-encryption key is changed during uploads with certstore killed in the middle, and nothing is lost', async () => {
     const [oldKey, newKey] = [readFileSync(keyFile(), 'utf8').trim(), randomBytes(32).toString('base64')];
     needles.push(textNeedle('the second key-encryption key', newKey));
@@ -274,30 +314,18 @@ describe('certificates on a cluster of two nodes', () => {
       'so did contents for nodes',
     );
     assert.deepEqual(foundIn(heard.join('\n'), needles), [], 'on the bus');
-    const { url, database } = cluster.documents;
-    const store = await connectMongo(url, { database });
-    const dump: string[] = [];
-    for (const name of [...collections, ...others]) {
-      const documents = await store.collection(name);
-      for (let cursor: string | null = null; ;) {
-        const page: Awaited<ReturnType<typeof documents.list>> = await documents.list({ cursor, limit: 200 });
-        dump.push(...page.items.map((item) => JSON.stringify(item)));
-        cursor = page.nextCursor;
-        if (cursor === null) break;
-      }
-    }
-    await store.close();
-    assert(
-      dump.some((one) => one.includes('before-11.example')),
-      'the dump has the certificates',
-    );
-    assert.deepEqual(foundIn(dump.join('\n'), needles), [], 'in the documents');
+    const dump = await dumped();
+    for (const text of ['before-11.example', 'certstore_secrets', 'admin_idempotency'])
+      assert(dump.includes(text), `the dump has ${text}`);
+    assert.deepEqual(foundIn(dump, needles), [], 'in the documents');
     const stored = [...filesBelow(join(cluster.state, 'mongodb'))];
     for (const [path, text] of [
       ...filesBelow(join(cluster.state, 'logs')),
       ...stored,
       ...filesBelow(site.client.folder),
     ]) {
+      // What only the client has, it has there.
+      if (path === identityFile()) continue;
       assert.deepEqual(foundIn(text, needles), [], path);
     }
     for (const name of ['admin', 'router']) {
@@ -305,7 +333,10 @@ describe('certificates on a cluster of two nodes', () => {
       assert(strings.includes('router.destinations.create'), `the heap of ${name} was read`);
       assert.deepEqual(foundIn(strings.join('\n'), needles), [], `in the heap of ${name}`);
     }
-    await edgeAndClientHoldOnlyWhatTheyServe();
+    await edgeAndClientHoldOnlyWhatTheyServe(['shop.example'], ['till.example']);
+    // Who has nothing more to serve with a key holds it no longer.
+    for (const { id } of [secure, mutual]) await cluster.admin.deleteDestination(site.gateway.id, id);
+    await edgeAndClientHoldOnlyWhatTheyServe([], []);
     // The search itself is no empty promise.
     const { keyPem } = await own.issue('probe.example');
     const probe = needles.slice(-1);
@@ -313,17 +344,48 @@ describe('certificates on a cluster of two nodes', () => {
     for (const leak of leaks) assert.equal(foundIn(leak, probe).length, 1, leak.slice(0, 40));
   });
 
-  /** The node needs the one key of the front that it serves, in its newest contents; the client none. */
-  async function edgeAndClientHoldOnlyWhatTheyServe(): Promise<void> {
-    const served = needles.findLast(({ what }) => what === 'the key of shop.example');
-    const keys = needles.filter(({ what }) => what !== 'the security token');
-    const others = keys.filter((one) => one !== served);
-    const atEdge = (await heapStrings(cluster.part('edge-1'), folder)).join('\n');
-    assert(served !== undefined && foundIn(atEdge, [served]).length === 1, 'the heap of the node was read');
-    assert.deepEqual(foundIn(atEdge, others), [], 'in the heap of a node');
-    const atClient = (await heapStrings(site.client.part, folder)).join('\n');
-    assert(atClient.includes(site.gateway.id), 'the heap of the client was read');
-    assert.deepEqual(foundIn(atClient, keys), [], 'in the heap of the client');
+  /** The node holds the keys of the fronts that it serves, in their newest contents; the client those that it shows to resources. */
+  async function edgeAndClientHoldOnlyWhatTheyServe(
+    atNode: readonly string[],
+    atClient: readonly string[],
+  ): Promise<void> {
+    const newest = (names: readonly string[]): (Needle | undefined)[] =>
+      names.map((name) => needles.findLast(({ what }) => what === `the key of ${name}`));
+    const places = [
+      { part: cluster.part('edge-1'), keys: needles, serves: newest(atNode) },
+      {
+        part: site.client.part,
+        // Its own token and key it has anyway.
+        keys: needles.filter(({ what }) => !['the security token', "the client's own key"].includes(what)),
+        serves: newest(atClient),
+      },
+    ];
+    for (const { part, keys, serves } of places) {
+      const served = serves.map((one) => one?.what);
+      const held = await until(`${part.name} holds ${served.join(', ') || 'no key'}`, 10_000, async () => {
+        const heap = (await heapStrings(part, folder)).join('\n');
+        assert(heap.includes(site.gateway.id), `the heap of ${part.name} was read`);
+        const found = keys.filter((one) => foundIn(heap, [one]).length > 0);
+        assert.deepEqual(
+          found.map(({ what }) => what),
+          served,
+        );
+        return found;
+      });
+      assert.deepEqual(held, serves);
+    }
+  }
+
+  /** Every document of every collection of the database. */
+  async function dumped(): Promise<string> {
+    const { url, database } = cluster.documents;
+    await using server = await MongoClient.connect(url);
+    const lines: string[] = [];
+    for (const collection of await server.db(database).collections()) {
+      lines.push(collection.collectionName);
+      for await (const document of collection.find()) lines.push(JSON.stringify(document));
+    }
+    return lines.join('\n');
   }
 
   let nextPort = 0;
