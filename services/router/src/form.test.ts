@@ -247,6 +247,25 @@ test('a patch means the name that is stored, however it spells it', () => {
   assert.equal(patchDestination(old, { enabled: false }).enabled, false);
 });
 
+test('the password of a proxy is asked for anew where the proxy or its user is another', () => {
+  const proxy = {
+    type: 'socks5',
+    host: 'proxy.corp',
+    port: 1080,
+    username: 'u',
+    passwordId: 'passwordx1',
+  } as const;
+  const before = { ...stored, resource: { ...stored.resource, proxy } };
+  const patched = (change: object | null) =>
+    patchDestination(before, { resource: { proxy: change } }).resource.proxy;
+  for (const change of [{ host: 'other.corp' }, { port: 1081 }, { username: 'v' }])
+    assert.throws(() => patched(change), at('/resource/proxy/password'));
+  assert.equal(patched({ host: 'proxy.corp' })?.passwordId, 'passwordx1');
+  assert.equal(patched({ host: 'other.corp', passwordId: 'passwordx2' })?.host, 'other.corp');
+  assert.equal(patched({ host: 'other.corp', username: null, passwordId: null })?.host, 'other.corp');
+  assert.equal(patched(null), null);
+});
+
 test('a patch goes also into what another version has stored with a field that this one does not know', () => {
   const tls = { ...stored.resource.tls, servername: 'x' };
   const patched = patchDestination({ ...stored, resource: { ...stored.resource, tls } }, { enabled: false });

@@ -280,6 +280,23 @@ test('fronts: nor is it another’s by a wildcard on the other port, whichever c
   await claims.claim(fronts, named('http', '*.shop.example'), b);
 });
 
+test('fronts: a name below another gateway’s wildcard is for a key of both gateways, not for a key of its own alone', async () => {
+  for (const by of ['tls', 'http'] as const) {
+    const { claims, fronts } = await setUp();
+    const name = named(by, 'www.shop.example');
+    await claims.claim(fronts, named(by, '*.shop.example'), a);
+    const refused = { code: 'ROUTER_FRONT_TAKEN', message: /\*\.shop\.example/ };
+    await assert.rejects(claims.claim(fronts, name, { ...b, keyGateways: ['gwb'] }), refused);
+    await claims.claim(fronts, name, { ...b, keyGateways: ['gwb', 'gwa'] });
+    await claims.claim(fronts, named(by, 'api.shop.example'), b);
+    const own = { ...a, destinationId: 'a2', keyGateways: ['gwa'] };
+    await claims.claim(fronts, named(by, 'own.shop.example'), own);
+    await claims.release(fronts, a);
+    const free = { ...b, destinationId: 'b2', keyGateways: ['gwb'] };
+    await claims.claim(fronts, named(by, 'free.shop.example'), free);
+  }
+});
+
 test('fronts: a host in the form of a gateway’s default hosts is that gateway’s alone', async () => {
   const { claims } = await setUp();
   claims.checkHost('orders-aaaaaaaaaaa.p.example', 'aaaaaaaaaaa');

@@ -344,6 +344,18 @@ test('a front that cannot keep its port as it is to be is allotted another where
   assert.equal((await update({ port: null })).front?.port, 15001);
 });
 
+test('a front that is told apart otherwise keeps its port where it is free and null is asked for', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const { id, front } = await ask(bus, createDestination, { gatewayId, input });
+  assert.equal(front?.port, 15000);
+  const patch = { resource: { protocol: 'udp' }, front: { protocol: 'udp', port: null } };
+  const moved = await ask(bus, updateDestination, { gatewayId, id, patch });
+  assert.equal(moved.front?.port, 15000);
+  const other = { ...input, front: { protocol: 'udp' as const } };
+  assert.equal((await ask(bus, createDestination, { gatewayId, input: other })).front?.port, 15001);
+});
+
 test('a name that another has is refused also where any port would do, and nothing is moved', async (t) => {
   const { bus, gateway } = await setUp(t);
   const other = await ask(bus, createGateway, { name: 'other' });
@@ -524,6 +536,26 @@ test('a destination does not exist behind another gateway', async (t) => {
   await assert.rejects(ask(bus, deleteDestination, one), { code: 'ROUTER_DESTINATION_NOT_FOUND' });
 });
 
+test('destinations are made and listed behind a gateway that there is, and behind no other', async (t) => {
+  const { bus } = await setUp(t);
+  const none = { code: 'ROUTER_GATEWAY_NOT_FOUND' };
+  await assert.rejects(ask(bus, createDestination, { gatewayId: 'none', input }), none);
+  await assert.rejects(ask(bus, listDestinations, { gatewayId: 'none' }), none);
+  assert.deepEqual((await ask(bus, listFronts, {})).items, []);
+});
+
+test('a destination is changed and deleted as of the revision that was read, and not when another changed it since', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const { id } = await ask(bus, createDestination, { gatewayId: gateway.id, input });
+  const one = { gatewayId: gateway.id, id };
+  const changed = await ask(bus, updateDestination, { ...one, patch: { name: 'theirs' }, revision: 1 });
+  const stale = { code: 'ROUTER_REVISION_STALE' };
+  await assert.rejects(ask(bus, updateDestination, { ...one, patch: { name: 'mine' }, revision: 1 }), stale);
+  await assert.rejects(ask(bus, deleteDestination, { ...one, revision: 1 }), stale);
+  assert.deepEqual(await ask(bus, getDestination, one), changed);
+  await ask(bus, deleteDestination, { ...one, revision: 2 });
+});
+
 test('fronts are listed, of all gateways or of those named', async (t) => {
   const { bus, gateway } = await setUp(t);
   const other = await ask(bus, createGateway, { name: 'other' });
@@ -544,7 +576,7 @@ test('fronts are listed, of all gateways or of those named', async (t) => {
   );
 });
 
-test('those who follow see each change: made, switched off with its gateway, deleted with it', async (t) => {
+test('those who follow see each change: made, changed, deleted, switched off with its gateway, deleted with it', async (t) => {
   const { bus, gateway } = await setUp(t);
   const gatewayId = gateway.id;
   const start = await ask(bus, routeFeed.since, { epoch: '', revision: 0 });
@@ -555,8 +587,19 @@ test('those who follow see each change: made, switched off with its gateway, del
     made.items.map((route) => [route.id, route.gatewayName, route.gatewayEnabled, route.resource.host]),
     [[id, 'plant', true, '10.0.0.5']],
   );
+  const patch = { enabled: false, resource: { host: '10.0.0.6' } };
+  await ask(bus, updateDestination, { gatewayId, id, patch });
+  const changed = await ask(bus, routeFeed.since, { ...since, revision: made.revision });
+  assert.deepEqual(
+    changed.items.map((route) => [route.id, route.enabled, route.resource.host]),
+    [[id, false, '10.0.0.6']],
+  );
+  const other = await ask(bus, createDestination, { gatewayId, input });
+  await ask(bus, deleteDestination, { gatewayId, id: other.id });
+  const less = await ask(bus, routeFeed.since, { ...since, revision: changed.revision + 1 });
+  assert.deepEqual([less.items, less.deleted], [[], [other.id]]);
   await ask(bus, updateGateway, { id: gatewayId, patch: { enabled: false } });
-  const off = await ask(bus, routeFeed.since, { ...since, revision: made.revision });
+  const off = await ask(bus, routeFeed.since, { ...since, revision: less.revision });
   assert.deepEqual(
     off.items.map((route) => [route.id, route.gatewayEnabled]),
     [[id, false]],
@@ -801,6 +844,51 @@ test('a certificate that is let go of between its check and the change is not na
   await ask(bus, updateDestination, { gatewayId, id: kept.id, patch: { name: 'renamed' } });
   clock.now += 600_000;
   await ask(bus, createDestination, { gatewayId, input: naming('gone', 'b.example') });
+});
+
+test('a certificate that certstore refuses is named neither by a new destination nor by a change, nor is one that nobody checked', async (t) => {
+  const { bus, gateway, hub } = await setUp(t);
+  const asked: unknown[] = [];
+  let meanwhile = async (): Promise<unknown> => undefined;
+  const checking = answer(hub.connect(), checkCertificates, async ({ uses, keyGateways }) => {
+    asked.push(keyGateways);
+    await meanwhile();
+    const faults = uses
+      .filter(({ id }) => id === 'unfit')
+      .map(({ field: path }) => ({ path, code: 'UNFIT', message: 'has ended' }));
+    return { faults, warnings: [] };
+  });
+  t.after(() => checking.close());
+  const tls = (certificateId: string) => ({ mode: 'server' as const, certificateId });
+  const gatewayId = gateway.id;
+  const create = (certificateId: string) =>
+    ask(bus, createDestination, {
+      gatewayId,
+      input: { ...input, front: { host: 'a.example', tls: tls(certificateId) } },
+      keyGateways: [gatewayId],
+    });
+  const isUnfit = ({ body }: ServiceError): boolean => {
+    const errors = [{ path: '/front/tls/certificateId', message: 'has ended' }];
+    assert.deepEqual([body.code, body.errors], ['ROUTER_INVALID', errors]);
+    return true;
+  };
+  await assert.rejects(create('unfit'), isUnfit);
+  const made = await create('fit');
+  const one = { gatewayId, id: made.id };
+  const change = (certificateId: string) =>
+    ask(bus, updateDestination, {
+      ...one,
+      patch: { front: { tls: { certificateId } } },
+      keyGateways: [gatewayId],
+    });
+  await assert.rejects(change('unfit'), isUnfit);
+  assert.deepEqual(asked, [[gatewayId], [gatewayId], [gatewayId]]);
+  // Another change came in between: for the host that it gave nobody has checked the certificate.
+  meanwhile = async () => {
+    meanwhile = async () => undefined;
+    await ask(bus, updateDestination, { ...one, patch: { front: { host: 'b.example' } } });
+  };
+  await assert.rejects(change('another'), { code: 'ROUTER_REVISION_STALE' });
 });
 
 test('a certificate whose deletion was refused may be named at once, unless another deletion counts on its release', async (t) => {
