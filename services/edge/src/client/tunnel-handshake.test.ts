@@ -117,3 +117,26 @@ test('a client that has gone during its handshake has no tunnel', async (t) => {
   assert.equal(await accepted, null);
   assert.equal(up(), 0);
 });
+
+test('a client that goes in the moment in which it is welcomed has no tunnel', async (t) => {
+  for (let turns = 0; turns < 16; turns += 1) {
+    const verified = Promise.withResolvers<VerifiedClient>();
+    const asked = Promise.withResolvers<void>();
+    const verify = () => {
+      asked.resolve();
+      return verified.promise;
+    };
+    const wereClosed: boolean[] = [];
+    const { dial, endpoint } = setUp(t, {
+      verifier: { verify } as unknown as TicketVerifier,
+      onTunnel: ({ session }) => wereClosed.push(session.closed),
+    });
+    const { accepted } = dial();
+    await asked.promise;
+    verified.resolve(client);
+    for (let turn = 0; turn < turns; turn += 1) await null;
+    endpoint.close();
+    await accepted;
+    assert.ok(!wereClosed.includes(true), `after ${turns} turns`);
+  }
+});
