@@ -52,10 +52,11 @@ test('what runs goes on when its destination is disabled, and ends when it is de
 test('the client’s own list denies in its own name', () => {
   const target = { host: '10.0.0.5', port: 5432 };
   const own = ownListOf([{ action: 'deny', host: '10.0.0.5', port: '*' }]);
-  const cause = judgeOwn(policyOf({}), own, target);
+  const cause = judgeOwn(own, target);
   assert.equal(cause?.code, 'EDGE_CLIENT_DENIED');
   assert.equal(cause?.end, 'client');
-  assert.equal(judgeOwn(policyOf({}), null, target), null);
+  assert.match(cause?.text ?? '', /^the client's own access list: denied by "deny 10\.0\.0\.5:\*"/);
+  assert.equal(judgeOwn(null, target), null);
 });
 
 test('what is kept for the next request ends with its destination, its gateway, or the last path that is allowed', () => {

@@ -2,7 +2,7 @@
  * Whether a caller may have its stream, in the order of design.md, "Fronts": destination, gateway, source rules, access
  * list. Pure, so that the same words decide at accept and again when a rule changes under a running stream.
  */
-import { decide, decideBoth, decideSource, type AccessList, type AccessTarget } from '@postern/access';
+import { decide, decideSource, fromList, type AccessList, type AccessTarget } from '@postern/access';
 import type { FrontRoute, Policy, Route } from '@postern/contracts';
 import type { CallerCause } from '../errors.ts';
 import { accessListOf, sourceRulesOf } from './rulebook.ts';
@@ -77,9 +77,9 @@ export function judgeKept(route: Route | undefined, policy: Policy | undefined):
 }
 
 /** Whether a client's own list, as far as it is known here, would refuse the target. */
-export function judgeOwn(policy: Policy, own: AccessList | null, target: Target): CallerCause | null {
+export function judgeOwn(own: AccessList | null, target: Target): CallerCause | null {
   if (own === null) return null;
-  const decision = decideBoth(accessListOf(policy), own, target);
+  const decision = fromList('client', decide(own, target));
   return decision.allowed ? null : denial('EDGE_CLIENT_DENIED', 'client', decision);
 }
 
@@ -89,12 +89,8 @@ function judgeSource(policy: Policy, destinationId: string, caller: CallerAddres
 }
 
 function judgeAccess(policy: Policy, target: AccessTarget): CallerCause | null {
-  const decision = decide(accessListOf(policy), target);
-  if (decision.allowed) return null;
-  return denial('EDGE_ACCESS_DENIED', 'edge', {
-    ...decision,
-    reason: `the gateway's access list: ${decision.reason}`,
-  });
+  const decision = fromList('gateway', decide(accessListOf(policy), target));
+  return decision.allowed ? null : denial('EDGE_ACCESS_DENIED', 'edge', decision);
 }
 
 function denial(

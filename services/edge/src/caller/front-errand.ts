@@ -134,7 +134,7 @@ export class FrontErrand implements Errand {
         const cause = this.#lastCause ?? noClient(this.#route, ways, this.#needs);
         return isAway(cause) && this.#wait(retry) ? null : cause;
       }
-      const denied = judgeOwn(policy, upstream.ownList, this.#target);
+      const denied = judgeOwn(upstream.ownList, this.#target);
       if (denied === null) return this.#wayBy(upstream);
       this.#lastCause = denied;
       this.#leaveOut(upstream.clientId);
@@ -273,11 +273,10 @@ export class FrontErrand implements Errand {
   /** Of a request: the client sees no paths, and says only whether any is allowed. */
   #whyNotByOwnList(): CallerCause | null {
     if (this.#request === null) return null;
-    const policy = this.#parts.policy(this.gatewayId);
     const client = this.opened ? this.clientProcess : null;
-    if (policy === undefined || client === null) return null;
+    if (client === null) return null;
     const now = this.#parts.ownList(this.gatewayId, client);
-    return judgeOwn(policy, (now === undefined ? this.#upstream?.ownList : now) ?? null, this.#target);
+    return judgeOwn((now === undefined ? this.#upstream?.ownList : now) ?? null, this.#target);
   }
 
   /** Ends it at once, both ways. Idempotent. */
