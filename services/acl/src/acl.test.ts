@@ -45,6 +45,7 @@ import {
 import { Secret } from '@postern/config';
 import { FakeRouter, policies } from './fake-router.ts';
 import type { AclOptions } from './config.ts';
+import { openDocuments } from './document.ts';
 import { createAcl } from './index.ts';
 
 const dayMs = 86_400_000;
@@ -302,6 +303,23 @@ test('a gateway has at most as many tokens as the settings say', async (t) => {
   await create();
 });
 
+test('a gateway has at most 2000 tokens that are remembered, those revoked of late included', async (t) => {
+  const { bus, store } = await setUp(t);
+  const gatewayId = 'plant';
+  const { id } = await makeToken(bus, { gatewayId, input: {} });
+  await ask(bus, revokeToken, { gatewayId, id });
+  const { tokens } = await openDocuments(store);
+  const revoked = await tokens.get(id);
+  assert.ok(revoked);
+  for (let index = 1; index < 1_999; index += 1)
+    await tokens.insert({ ...revoked, revision: 1, id: `${id}${index}`, hash: `${revoked.hash}${index}` });
+  await makeToken(bus, { gatewayId, input: {} });
+  await assert.rejects(makeToken(bus, { gatewayId, input: {} }), {
+    code: 'ACL_LIMIT',
+    message: /those revoked of late included/,
+  });
+});
+
 test('an access list is empty until it is put, is kept in its one form, and refuses a stale change', async (t) => {
   const { bus } = await setUp(t);
   const gatewayId = 'plant';
@@ -464,7 +482,12 @@ test('explain says of a target that is denied without a path whether some of its
     { action: 'deny' as const, host: 'n', port: '80', path: '/x' },
   ];
   await ask(bus, putAccessList, { gatewayId, input: { rules } });
-  const targets = ['h', 'k', 'n'].map((host) => ({ host, port: 80 }));
+  const targets = [
+    ...['h', 'k', 'n'].map((host) => ({ host, port: 80 })),
+    // Where a path is named there is no other that it might be.
+    { host: 'h', port: 80, path: '/other' },
+    { host: 'n', port: 80, somePath: true },
+  ];
   const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
   const list = "the gateway's access list";
   assert.deepEqual(
@@ -479,6 +502,8 @@ test('explain says of a target that is denied without a path whether some of its
         `${list}: denied by "deny k:80/admin/"; over HTTP, some paths are allowed: ${list}: allowed by "allow k:80"`,
       ],
       [false, `${list}: denied by "deny n:80/x"`],
+      [false, `${list}: no rule allows h:80/other`],
+      [false, `${list}: no rule allows n:80`],
     ],
   );
 });
@@ -503,6 +528,19 @@ test('explain counts the own lists of connected clients: one that allows is enou
   const allowed = await explain();
   assert.deepEqual([allowed?.allowed, allowed?.rule?.list], [true, 'gateway']);
   assert.match(allowed?.reason ?? '', /1 of 2 clients deny it by their own list/);
+});
+
+test('explain takes a client’s own list that cannot be read for one that allows nothing', async (t) => {
+  const { bus } = await setUp(t);
+  const gatewayId = 'plant';
+  const rules = [{ action: 'allow' as const, host: '*', port: '*' }];
+  await ask(bus, putAccessList, { gatewayId, input: { rules } });
+  startNode(t, bus).up(tunnel('one', [{ action: 'allow', host: '!!', port: 'x' }]));
+  await bus.flush(1_000);
+  const targets = [{ host: '10.0.0.5', port: 5432 }];
+  const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
+  assert.deepEqual([decisions[0]?.allowed, decisions[0]?.rule], [false, null]);
+  assert.match(decisions[0]?.reason ?? '', /^the client's own access list: no rule allows/);
 });
 
 test('explain counts the list of a client’s newest tunnel, where one from before its restart is still known', async (t) => {

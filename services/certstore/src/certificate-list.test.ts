@@ -54,6 +54,23 @@ test('contents that several want stored once at the same time are stored once', 
   assert.equal(new Set(ids).size, 1);
 });
 
+test('there are at most as many certificates as the settings say, also of those that are stored at the same moment', async (t) => {
+  const { documents, certificates } = await setUp(t);
+  const { certificatePem } = await createAuthority({ commonName: 'Shop CA' });
+  const contents = readContents(
+    { certificates: [new X509Certificate(certificatePem)], keys: [] },
+    new Date(),
+  );
+  const names = Array.from({ length: 11 }, (_, index) => `shop ${index}`);
+  const stored = await Promise.allSettled(names.map((name) => certificates.store(name, contents)));
+  const refused = stored.filter(({ status }) => status === 'rejected');
+  assert.deepEqual(
+    refused.map((one) => (one as PromiseRejectedResult).reason.code),
+    ['CERTSTORE_LIMIT'],
+  );
+  assert.equal(await documents.certificates.count(), 10);
+});
+
 test('a page of certificates ends where more would not fit a message of the bus', async (t) => {
   const { documents, certificates } = await setUp(t);
   const { certificatePem } = await createAuthority({ commonName: 'Shop CA' });

@@ -27,7 +27,7 @@ import {
   updateCertificate,
 } from '@postern/contracts';
 import { FeedFollower } from '@postern/replica';
-import { type Store, type StoredDocument, newId, openSqlite } from '@postern/store';
+import { type Store, StoreError, type StoredDocument, newId, openSqlite } from '@postern/store';
 import type { Service } from '@postern/telemetry';
 import {
   certificateKey,
@@ -54,9 +54,14 @@ interface Pair {
   keyPem: string;
 }
 
-/** The store; `then` is what happens before the next secret is read. */
-function interruptible(store: Store): { store: Store; beforeSecret: (then: () => Promise<unknown>) => void } {
+/** The store; `then` is what happens before the next secret is read, or after the next change was stored. */
+function interruptible(store: Store): {
+  store: Store;
+  beforeSecret: (then: () => Promise<unknown>) => void;
+  afterChange: (then: () => Promise<unknown>) => void;
+} {
   let next: (() => Promise<unknown>) | null = null;
+  let last: (() => Promise<unknown>) | null = null;
   const watched: Store = {
     collection: async <T extends StoredDocument>(
       name: string,
@@ -72,23 +77,34 @@ function interruptible(store: Store): { store: Store; beforeSecret: (then: () =>
       };
       return name === secretCollection ? Object.assign(collection, { get: watchedGet }) : collection;
     },
-    transaction: (work, options) => store.transaction(work, options),
+    transaction: async (work, options) => {
+      const result = await store.transaction(work, options);
+      const then = last;
+      last = null;
+      await then?.();
+      return result;
+    },
     ping: () => store.ping(),
     close: () => store.close(),
   };
-  return { store: watched, beforeSecret: (then) => (next = then) };
+  return {
+    store: watched,
+    beforeSecret: (then) => (next = then),
+    afterChange: (then) => (last = then),
+  };
 }
 
 describe('certificates of operators', () => {
   let store: Store;
   let beforeSecret: (then: () => Promise<unknown>) => void;
+  let afterChange: (then: () => Promise<unknown>) => void;
   let bus: Bus;
   let service: Service;
   let routes: RouteOwner;
   let ca: ReturnType<typeof loadAuthority>;
 
   beforeEach(async () => {
-    ({ store, beforeSecret } = interruptible(openSqlite(':memory:')));
+    ({ store, beforeSecret, afterChange } = interruptible(openSqlite(':memory:')));
     const hub = new MemoryHub();
     bus = hub.connect();
     routes = new RouteOwner(hub.connect());
@@ -218,6 +234,16 @@ describe('certificates of operators', () => {
     assert.equal(await secretOf(made.id), null, 'a key that nothing belongs to is not kept');
   });
 
+  it('has the key that comes with new contents where it had none', async () => {
+    const { id, hasKey } = await upload((await pair()).chainPem);
+    assert.equal(hasKey, false);
+    const contents = await sealed(...Object.values(await pair()));
+    const after = await ask(bus, updateCertificate, { id, patch: {}, sealed: contents });
+    assert.deepEqual([after.hasKey, (await secretOf(id))?.['version']], [true, after.contentRevision]);
+    routes.set(routeNaming({ front: id, host: 'shop.example' }));
+    assert.equal((await askAs(await node(), [id])).items.length, 1);
+  });
+
   it('leaves no key behind when it is deleted', async () => {
     const { id } = await upload(...Object.values(await pair()));
     assert.notEqual(await secretOf(id), null);
@@ -327,6 +353,15 @@ describe('certificates of operators', () => {
     routes.delete('d1');
     await ask(bus, deleteCertificate, { id: made.id });
     assert.equal(routes.released.has(made.id), true);
+  });
+
+  it('lets no destination name a certificate whose deletion ended in doubt, as it may be gone', async () => {
+    const { id } = await upload(...Object.values(await pair()));
+    routes.onRelease = () =>
+      afterChange(() => Promise.reject(new StoreError('STORE_UNREACHABLE', 'the answer was lost')));
+    await assert.rejects(ask(bus, deleteCertificate, { id }));
+    await assert.rejects(ask(bus, getCertificate, { id }), code('CERTSTORE_CERTIFICATE_NOT_FOUND'));
+    assert.equal(routes.released.has(id), true);
   });
 
   it('does not delete while nobody can say who uses it', async () => {
