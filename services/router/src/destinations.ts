@@ -214,9 +214,7 @@ export class Destinations {
     this.#checkName(taken);
     await this.#checkPlatformName(draft, taken, claimant);
     if (port === null) return taken;
-    const place = this.#claims.placeOf(taken);
-    if (place.name !== undefined) this.#claims.checkHost(host, claimant.gatewayId);
-    await this.#claims.claim(draft.fronts, place, claimant);
+    await this.#claims.claim(draft.fronts, this.#claims.placeOf(taken), claimant);
     return taken;
   }
 

@@ -423,6 +423,24 @@ test('a name below the platform’s host is one gateway’s wherever its certifi
   await make(other, { host: 'wiki.p.example', port: 5003, tls: ended });
 });
 
+test('a host of the platform, or in the form of another gateway’s, is no front’s, made or moved, on whatever port', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const { id: gatewayId } = gateway;
+  const made = await ask(bus, createDestination, { gatewayId, input });
+  const refused = {
+    'p.example': 'ROUTER_FRONT_RESERVED',
+    'edge-1.tunnel.p.example': 'ROUTER_FRONT_RESERVED',
+    'orders-aaaaaaaaaaa.p.example': 'ROUTER_FRONT_TAKEN',
+  };
+  for (const [host, code] of Object.entries(refused)) {
+    for (const front of [{ host }, { host, tls: { mode: 'passthrough' as const } }])
+      await assert.rejects(ask(bus, createDestination, { gatewayId, input: { ...input, front } }), { code });
+    const patch = { front: { host } };
+    await assert.rejects(ask(bus, updateDestination, { gatewayId, id: made.id, patch }), { code });
+  }
+  assert.deepEqual((await ask(bus, listDestinations, { gatewayId })).items, [made]);
+});
+
 test('two gateways that have one name below the platform’s host from before keep it until its front is another', async (t) => {
   const { bus, gateway, store } = await setUp(t);
   const other = await ask(bus, createGateway, { name: 'other' });
