@@ -294,6 +294,18 @@ test('a token is shown and revoked under its own gateway only', async (t) => {
   await open(bus, token);
 });
 
+test('of a gateway that there is not nothing is listed, shown, put or explained', async (t) => {
+  const { bus } = await setUp(t);
+  const unknown = { code: 'ACL_GATEWAY_UNKNOWN' };
+  const nowhere = { gatewayId: 'nowhere' };
+  await assert.rejects(ask(bus, listTokens, nowhere), unknown);
+  await assert.rejects(makeToken(bus, { ...nowhere, input: {} }), unknown);
+  await assert.rejects(ask(bus, getAccessList, nowhere), unknown);
+  await assert.rejects(ask(bus, putAccessList, { ...nowhere, input: { rules: [] } }), unknown);
+  const targets = [{ host: '10.0.0.5', port: 5432 }];
+  await assert.rejects(ask(bus, explainAccess, { ...nowhere, targets }), unknown);
+});
+
 test('a gateway has at most as many tokens as the settings say', async (t) => {
   const { bus } = await setUp(t);
   const create = () => makeToken(bus, { gatewayId: 'plant', input: {} });
@@ -873,6 +885,34 @@ test("the first API key is an owner's for as long as it is set, is listed, and c
   const used = { ...key, lastUsedAt: new Date(clock.now).toISOString() };
   assert.deepEqual((await ask(bus, listApiKeys, {})).items, [used]);
   await assert.rejects(ask(bus, deleteApiKey, { id: key.id }), { code: 'ACL_API_KEY_BY_SETTING' });
+  // Beside it others are what they were made, and none is a wrong one.
+  const order = { input: { name: 'ci', role: 'viewer' as const }, hash: secretHash('another') };
+  const { id } = await ask(bus, createApiKey, order);
+  const other = await ask(bus, verifyApiKey, { keyHash: secretHash('another') });
+  assert.deepEqual([other.id, other.role], [id, 'viewer']);
+  await assert.rejects(ask(bus, verifyApiKey, { keyHash: secretHash('wrong') }), {
+    code: 'ACL_API_KEY_WRONG',
+  });
+});
+
+test('when an API key was last used is known for as long as the key is there, of the first key too', async (t) => {
+  const { bus, acl, make, store } = await setUp(t, {
+    firstApiKey: new Secret('a-first-key-of-enough-characters-1'),
+  });
+  const keys = ['a-first-key-of-enough-characters-1', 'kept', 'deleted'];
+  const ids: string[] = ['first'];
+  for (const name of keys.slice(1))
+    ids.push((await ask(bus, createApiKey, { input: { name, role: 'viewer' }, hash: secretHash(name) })).id);
+  for (const key of keys) await ask(bus, verifyApiKey, { keyHash: secretHash(key) });
+  await ask(bus, deleteApiKey, { id: ids[2] ?? '' });
+  await acl.stop();
+  const again = make();
+  await again.start();
+  t.after(() => again.stop());
+  const { uses } = await openDocuments(store);
+  assert.deepEqual((await uses.list({})).items.map(({ id }) => id).toSorted(), ids.slice(0, 2).toSorted());
+  const { items } = await ask(bus, listApiKeys, {});
+  assert.ok(items.every(({ lastUsedAt }) => lastUsedAt !== null));
 });
 
 test('a page of API keys has no more than was asked for, the first key among them', async (t) => {
