@@ -334,19 +334,24 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
         listening.close();
       }));
 
-    it('keeps a question until the connection is back, within its deadline', () =>
+    it('keeps a question until the connection is back, within its deadline, and asks none that was given up', () =>
       connected(async (here, there, place) => {
-        there.serve('patience', async () => 'rewarded');
+        const asked = new Set<unknown>();
+        there.serve('patience', async (body) => {
+          asked.add(body);
+          return 'rewarded';
+        });
         await there.flush(deadlineMs);
         await place.interrupt();
         const controller = new AbortController();
-        const given = here.request('patience', {}, { deadlineMs, signal: controller.signal });
-        await assert.rejects(here.request('patience', {}, { deadlineMs: 20 }), { code: 'BUS_TIMEOUT' });
+        const given = here.request('patience', 'given up', { deadlineMs, signal: controller.signal });
+        await assert.rejects(here.request('patience', 'late', { deadlineMs: 20 }), { code: 'BUS_TIMEOUT' });
         controller.abort();
         await assert.rejects(given, { code: 'BUS_ABORTED' });
-        const kept = retried(() => here.request('patience', {}, { deadlineMs: 30_000 }));
+        const kept = retried(() => here.request('patience', 'kept', { deadlineMs: 30_000 }));
         await place.resume();
         assert.equal(await kept, 'rewarded');
+        assert.deepEqual(asked, new Set(['kept']));
       }));
 
     it('rejects with BUS_DISCONNECTED at once what was asked when the connection is lost', () =>

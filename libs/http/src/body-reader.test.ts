@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BodyReader } from './body-reader.ts';
 import { HttpFault } from './fault.ts';
-import { type Framing, responseFraming } from './framing.ts';
+import { type Framing, lengthOfNone, responseFraming } from './framing.ts';
 import { parseResponseHead } from './head.ts';
 
 const limits = { headBytesMax: 1_024, fieldsMax: 8 };
@@ -95,8 +95,11 @@ for (const [what, text] of bad) {
 const framings: [what: string, head: string, method: string, kind: Framing['kind'] | 'fault'][] = [
   ['HEAD has no body', '200 OK\r\nContent-Length: 5\r\n', 'HEAD', 'none'],
   ['304 has no body', '304 Not Modified\r\nContent-Length: 5\r\n', 'GET', 'none'],
+  ['103 has no body', '103 Early Hints\r\nContent-Length: 5\r\n', 'GET', 'none'],
   ['204 has no body', '204 No Content\r\nTransfer-Encoding: chunked\r\n', 'GET', 'none'],
   ['without a length it ends with the connection', '200 OK\r\n', 'GET', 'close'],
+  ['other fields say nothing of it', '200 OK\r\nAge: 7\r\nContent-Length: 5\r\n', 'GET', 'length'],
+  ['it may come in chunks', '200 OK\r\nAge: 7\r\nTransfer-Encoding: chunked\r\n', 'GET', 'chunked'],
   ['the same length twice is one', '200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n', 'GET', 'length'],
   ['two lengths are none', '200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n', 'GET', 'fault'],
   ['both are none', '200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n', 'GET', 'fault'],
@@ -109,3 +112,17 @@ for (const [what, text, method, kind] of framings) {
     else assert.equal(responseFraming(head, method).kind, kind);
   });
 }
+
+test('of an answer: HTTP/1.0 knows no Transfer-Encoding', () => {
+  const head = parseResponseHead('HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', limits);
+  assert.throws(() => responseFraming(head, 'GET'), HttpFault);
+});
+
+test('of an answer without a body the length is told that it would have, where it is one, and never with 204', () => {
+  const told = (text: string): string | null =>
+    lengthOfNone(parseResponseHead(`HTTP/1.1 ${text}\r\n`, limits));
+  assert.equal(told('304 Not Modified\r\nAge: 7\r\nContent-Length: 5\r\n'), '5');
+  assert.equal(told('304 Not Modified\r\nContent-Length: 5x\r\n'), null);
+  assert.equal(told('304 Not Modified\r\nAge: 7\r\n'), null);
+  assert.equal(told('204 No Content\r\nContent-Length: 0\r\n'), null);
+});

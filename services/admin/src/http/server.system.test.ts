@@ -323,6 +323,11 @@ describe('a body', () => {
       assert.equal(answer.statusCode, 415, type);
       assert.equal(problem(answer).code, 'ADMIN_MEDIA_TYPE');
     }
+    const files = await send('POST', '/gateways', {
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      payload: '--x\r\ncontent-disposition: form-data; name="name"\r\n\r\nx\r\n--x--\r\n',
+    });
+    assert.equal(problem(files).code, 'ADMIN_MEDIA_TYPE');
   });
 
   it('longer than allowed is refused with 413', async () => {
