@@ -239,7 +239,8 @@ describe('certificates of operators', () => {
     assert.equal(hasKey, false);
     const contents = await sealed(...Object.values(await pair()));
     const after = await ask(bus, updateCertificate, { id, patch: {}, sealed: contents });
-    assert.deepEqual([after.hasKey, (await secretOf(id))?.['version']], [true, after.contentRevision]);
+    assert.equal(after.hasKey, true);
+    assert.partialDeepStrictEqual(await secretOf(id), { version: after.contentRevision });
     routes.set(routeNaming({ front: id, host: 'shop.example' }));
     assert.equal((await askAs(await node(), [id])).items.length, 1);
   });
