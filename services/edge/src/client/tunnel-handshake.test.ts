@@ -134,7 +134,7 @@ test('a client that goes in the moment in which it is welcomed has no tunnel', a
     const { accepted } = dial();
     await asked.promise;
     verified.resolve(client);
-    for (let turn = 0; turn < turns; turn += 1) await null;
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
     endpoint.close();
     await accepted;
     assert.ok(!wereClosed.includes(true), `after ${turns} turns`);
