@@ -88,11 +88,12 @@ describe('the certificates of a client', () => {
   });
 
   function make(trust: MaterialTrust): Certificates {
-    asked = [];
-    events = new EventEmitter();
+    // Its own: what an earlier test's asks again later is not of this one.
+    const [own, ownEvents]: [string[][], EventEmitter] = [[], new EventEmitter()];
+    [asked, events] = [own, ownEvents];
     const send = (control: Control): boolean => {
-      if (control.kind === 'materialWanted') asked.push(control.ids);
-      events.emit('asked');
+      if (control.kind === 'materialWanted') own.push(control.ids);
+      ownEvents.emit('asked');
       return true;
     };
     return new Certificates({ sealing, trust, logger: silentLogger, clientId: () => 'g1_c', send });
