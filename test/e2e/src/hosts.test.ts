@@ -104,7 +104,7 @@ describe('a client where no name has an address', { skip: whyNamesRemain() ?? fa
 
   test('is denied an address by the rule that denies it, whatever name leads there', async () => {
     const destination = await make({ host: 'denied.corp', hosts: { 'denied.corp': '127.0.0.5' } });
-    assert.match(await stepsOf(destination), /rule 2 of the gateway: deny 127\.0\.0\.5/);
+    assert.match(await stepsOf(destination), /denied on its address 127\.0\.0\.5 by "deny 127\.0\.0\.5:\*"/);
     assert.equal(await call(destination), 'ECONNRESET');
   });
 
