@@ -1,5 +1,6 @@
 /** Reads small files that people point a program at: the size is bounded before anything is kept, pipes included. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { decodeText } from '@postern/share';
 
 /** How a program's files are read; tests pass their own. Throws what `node:fs` throws, or a RangeError past the bound. */
 export type ReadFile = (path: string, bytesMax: number) => string;
@@ -10,13 +11,9 @@ export const configFileBytesMax = 1024 * 1024;
 /** The most that a secret's file may hold. */
 export const secretFileBytesMax = 64 * 1024;
 
-const byteOrderMarks: ReadonlyMap<string, string> = new Map([
-  ['fffe', 'utf-16le'],
-  ['feff', 'utf-16be'],
-]);
-
 /** The text of a file of at most `bytesMax` bytes: UTF-8, or UTF-16 where a BOM says so. A BOM is none of the text. */
-export const readBoundedFile: ReadFile = (path, bytesMax) => decode(readBoundedBytes(path, bytesMax), false);
+export const readBoundedFile: ReadFile = (path, bytesMax) =>
+  decodeText(readBoundedBytes(path, bytesMax), 'utf-8');
 
 /**
  * The same where a character that is lost must not pass: a password, rules. Throws a TypeError where it is neither.
@@ -24,17 +21,11 @@ export const readBoundedFile: ReadFile = (path, bytesMax) => decode(readBoundedB
 export const readBoundedText: ReadFile = (path, bytesMax) => {
   const bytes = readBoundedBytes(path, bytesMax);
   try {
-    return decode(bytes, true);
+    return decodeText(bytes, 'utf-8', { fatal: true });
   } catch (cause) {
     throw new TypeError('it is not text in UTF-8: save it as that', { cause });
   }
 };
-
-/** PowerShell writes UTF-16 with `>`, and so does Notepad where it is told "Unicode". */
-function decode(bytes: Buffer, fatal: boolean): string {
-  const encoding = byteOrderMarks.get(bytes.toString('hex', 0, 2)) ?? 'utf-8';
-  return new TextDecoder(encoding, { fatal }).decode(bytes);
-}
 
 /** The bytes of a file of at most `bytesMax`; a device, whose size says 0, is read no further either. */
 export function readBoundedBytes(path: string, bytesMax: number): Buffer {

@@ -5,6 +5,7 @@
  */
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import type { CertificateContents } from '@postern/contracts';
+import { decodeText } from '@postern/share';
 import forge from 'node-forge';
 import { readPkcs12 } from './pkcs12.ts';
 import { UploadFault } from './upload-fault.ts';
@@ -25,10 +26,6 @@ const iterationsMax = 2 ** 21;
 const sealProductMax = 2 ** 26;
 /** So many that the bounds above are told first, and few enough that a text without ends is searched quickly. */
 const blocksMax = 64;
-const byteOrderMarks: ReadonlyMap<string, string> = new Map([
-  ['fffe', 'utf-16le'],
-  ['feff', 'utf-16be'],
-]);
 const pemBegin = '-----BEGIN ';
 const pemBlock = /-----BEGIN ([^\r\n-]{1,64})-----([\s\S]*?)-----END ([^\r\n-]{1,64})-----/g;
 
@@ -91,8 +88,7 @@ function readFile(file: Buffer, passphrase: string | undefined): UploadParts {
 
 /** The file as text when it is PEM; windows editors write UTF-16 and byte order marks, JSON and variables `\\n`. */
 function pemText(file: Buffer): string | null {
-  const encoding = byteOrderMarks.get(file.toString('hex', 0, 2)) ?? 'latin1';
-  const text = new TextDecoder(encoding).decode(file);
+  const text = decodeText(file, 'latin1');
   return text.includes(pemBegin.trim()) ? text.replaceAll(/\\r|\\n/g, '\n') : null;
 }
 
