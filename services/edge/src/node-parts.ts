@@ -14,10 +14,7 @@ import {
   ResetCode,
   type Session,
   compressedStreamsMax,
-  defaultLimits,
   linkScope,
-  memoryLimits,
-  memoryOfMachine,
 } from '@postern/tunnel';
 import { httpBounds } from '@postern/exchange';
 import { AclReach } from './access/acl-reach.ts';
@@ -44,6 +41,7 @@ import type { Presence } from './fleet/presence.ts';
 import { Relays, tracedRelay } from './fleet/relays.ts';
 import { Refusals } from './caller/refusals.ts';
 import { TicketKeys } from './client/ticket-keys.ts';
+import { streamMemory } from './stream-memory.ts';
 import { Traces } from './traces.ts';
 import { TunnelGaps } from './caller/tunnel-gaps.ts';
 import { type Tunnel, Tunnels } from './client/tunnels.ts';
@@ -74,17 +72,6 @@ export interface NodeLife {
   ready(): boolean;
   /** The others have heard that it does. */
   serving(): boolean;
-}
-
-/** What streams may have of the node's memory, which is a part of its machine's where there are several workers. */
-function limitsOf(workers: number): Partial<Limits> {
-  const memory = memoryLimits(memoryOfMachine() / workers);
-  return {
-    ...memory,
-    receiveBytesPerGatewayMax: halfOf(memory.receiveBytesPerProcessMax),
-    sendBytesPerGatewayMax: halfOf(memory.sendBytesPerProcessMax),
-    tombstonesPerGatewayMax: halfOf(defaultLimits.tombstonesMax),
-  };
 }
 
 /** All parts of one node. */
@@ -130,7 +117,7 @@ export class NodeParts implements ShownParts {
     this.turns = new Turns({ atOnceMax: options.handshakesAtOnce, waitingMax: options.handshakesMax });
     this.endpoint = new Endpoint({
       self: { id: options.name, bootId: this.bootId },
-      limits: { ...limitsOf(parts.workers ?? 1), ...parts.limits },
+      limits: { ...streamMemory(parts.workers ?? 1), ...parts.limits },
       onOpen: (stream) => void this.cloud.streams.serve(stream),
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);
