@@ -15,6 +15,7 @@ export * from './feed.ts';
 export * from './fleet.ts';
 export * from './gateway.ts';
 export * from './issued-certificate.ts';
+export * from './late-check.ts';
 export * from './link.ts';
 export * from './material.ts';
 export * from './object.ts';

@@ -8,7 +8,7 @@
  */
 import type { Bus, Subscription } from '@postern/bus';
 import { Type, type Static, type TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { lateCheck } from './late-check.ts';
 import { ServiceError, ServiceErrorBody } from './service-error.ts';
 
 /** A subject that is asked and answered. `deadlineMs` is how long the asker waits unless it says otherwise. */
@@ -158,10 +158,10 @@ const Reply = Type.Object({ ok: Type.Optional(Type.Unknown()), error: Type.Optio
 const checkReply = checker(Reply, 'reply');
 
 function checker<Schema extends TSchema>(schema: Schema, what: string): Check<Static<Schema>> {
-  const compiled = Compile(schema);
+  const compiled = lateCheck(schema);
   return (value) => {
-    if (compiled.Check(value)) return value;
-    const faults = compiled
+    if (compiled().Check(value)) return value;
+    const faults = compiled()
       .Errors(value)
       .slice(0, 3)
       .map((fault) => `${fault.instancePath || '/'} ${fault.message}`);

@@ -10,7 +10,8 @@ import {
   mongodbConnection,
   natsConnection,
 } from '@postern/config';
-import { type Store, connectMongo, storeMetrics } from '@postern/store';
+import { type Store, storeMetrics } from '@postern/store';
+import { connectMongo } from '@postern/store/mongo';
 import {
   type LogLevel,
   type Logger,

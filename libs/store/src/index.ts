@@ -1,5 +1,4 @@
 export { documentBytesMax, pageItemsMax, uniqueKeyOf } from './document.ts';
-export { connectMongo } from './mongo-store.ts';
 export { type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';

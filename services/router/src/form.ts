@@ -14,10 +14,10 @@ import {
   PatchedDestination,
   type StreamProtocol,
   destinationDefaults,
+  lateCheck,
   patternFault,
 } from '@postern/contracts';
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { DestinationDocument, GatewayDocument } from './document.ts';
 import { type BodyFault, invalid, notSupported } from './errors.ts';
 import { findFault } from './form-fault.ts';
@@ -146,22 +146,24 @@ const checkGateway = checker(GatewayInput);
 const checkDestination = checker(PatchedDestination);
 
 function checker<Schema extends TSchema>(schema: Schema): (value: unknown) => Static<Schema> {
-  const compiled = Compile(schema);
+  const compiled = lateCheck(schema);
   return (value) => {
-    if (compiled.Check(value)) return value;
-    const faults = compiled.Errors(value).flatMap(({ instancePath, message, params }) =>
-      'requiredProperties' in params
-        ? params.requiredProperties.map((name) => ({
-            path: `${instancePath}/${name}`,
-            message: 'is required',
-          }))
-        : [
-            {
-              path: instancePath || '/',
-              message: ('pattern' in params ? patternFault(params.pattern) : null) ?? message,
-            },
-          ],
-    );
+    if (compiled().Check(value)) return value;
+    const faults = compiled()
+      .Errors(value)
+      .flatMap(({ instancePath, message, params }) =>
+        'requiredProperties' in params
+          ? params.requiredProperties.map((name) => ({
+              path: `${instancePath}/${name}`,
+              message: 'is required',
+            }))
+          : [
+              {
+                path: instancePath || '/',
+                message: ('pattern' in params ? patternFault(params.pattern) : null) ?? message,
+              },
+            ],
+      );
     throw invalid(faults.slice(0, faultsMax));
   };
 }

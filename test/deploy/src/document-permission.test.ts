@@ -14,7 +14,8 @@ import {
   program,
   setUpDocuments,
 } from '@postern/setup';
-import { type Store, type StoredDocument, connectMongo } from '@postern/store';
+import type { Store, StoredDocument } from '@postern/store';
+import { connectMongo } from '@postern/store/mongo';
 import { type Part, makeScratch, removeScratch } from '@postern/test-cluster';
 import { freePort } from '@postern/test-kit';
 import { MongoClient } from 'mongodb';

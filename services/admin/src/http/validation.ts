@@ -1,11 +1,10 @@
 /**
  * Bodies and query parameters against their schemas. Unknown fields are refused by name, faults are told as JSON
  * pointers. Defaults of bodies are their owners' to fill in, because some follow from other fields. The compiled check
- * is made once per schema, when the endpoint is declared.
+ * is made once per schema, when its first request comes.
  */
-import { type ServiceErrorBody, patternFault } from '@postern/contracts';
+import { type ServiceErrorBody, lateCheck, patternFault } from '@postern/contracts';
 import type { Static, TObject, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import { adminError } from '../errors.ts';
 
@@ -16,22 +15,25 @@ const faultsMax = 32;
 
 /** Makes the check of a JSON body. It gives the body as it is, a missing one as `{}`, or throws `ADMIN_BODY_INVALID`. */
 export function bodyCheck<Schema extends TSchema>(schema: Schema): (body: unknown) => Static<Schema> {
-  const compiled = Compile(schema);
+  const compiled = lateCheck(schema);
   return (body = {}) => {
-    if (compiled.Check(body)) return body;
+    if (compiled().Check(body)) return body;
     throw adminError('ADMIN_BODY_INVALID', 'the body is not as this call wants it; errors says where', {
-      errors: faultsOf(compiled.Errors(body)),
+      errors: faultsOf(compiled().Errors(body)),
     });
   };
 }
 
 /** Makes the check of a query string: texts become numbers and booleans where the schema wants those. */
 export function queryCheck<Schema extends TObject>(schema: Schema): (query: unknown) => Static<Schema> {
-  const compiled = Compile(schema);
+  const compiled = lateCheck(schema);
   return (query) => {
     const value = Value.Default(schema, Value.Convert(schema, { ...(query as object) }));
-    if (compiled.Check(value)) return value;
-    const errors = faultsOf(compiled.Errors(value)).map((fault) => ({ ...fault, path: fault.path.slice(1) }));
+    if (compiled().Check(value)) return value;
+    const errors = faultsOf(compiled().Errors(value)).map((fault) => ({
+      ...fault,
+      path: fault.path.slice(1),
+    }));
     throw adminError('ADMIN_QUERY_INVALID', 'a query parameter is unknown or not as it should be', {
       errors,
     });

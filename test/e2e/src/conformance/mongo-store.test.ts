@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, after, before, describe, it } from 'node:test';
-import { connectMongo, type StoredDocument } from '@postern/store';
+import type { StoredDocument } from '@postern/store';
+import { connectMongo } from '@postern/store/mongo';
 import { type StorePlace, testStore } from '@postern/store/conformance';
 import { testMigration } from '@postern/store/conformance/migration';
 import {
@@ -142,7 +143,7 @@ describe('MongoDB', () => {
           '-e',
           `
             import { once } from 'node:events';
-            import { connectMongo } from '@postern/store';
+            import { connectMongo } from '@postern/store/mongo';
             const store = await connectMongo(${JSON.stringify(server.url)}, { database: '${database}' });
             const things = await store.collection('things');
             let runs = 0;
@@ -209,7 +210,8 @@ describe('MongoDB', () => {
     for (let n = 0; n < 130; n += 1)
       await things.insert({ id: String(n).padStart(3, '0'), revision: 1, old: n });
     const source = `
-      import { connectMongo, migrate } from '@postern/store';
+      import { migrate } from '@postern/store';
+      import { connectMongo } from '@postern/store/mongo';
       const store = await connectMongo(${JSON.stringify(server.url)}, { database: ${JSON.stringify(database)} });
       const steps = [{ compatible: false, change: ({ old, ...rest }) => ({ now: old, ...rest }) }];
       const collection = await store.collection('things', { steps });

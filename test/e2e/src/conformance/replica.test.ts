@@ -8,7 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats, type Bus } from '@postern/bus';
 import { policyFeed, type Policy } from '@postern/contracts';
 import { FeedFollower, FeedOwner } from '@postern/replica';
-import { connectMongo, StoreError, type Collection, type Store, type StoredDocument } from '@postern/store';
+import { StoreError, type Collection, type Store, type StoredDocument } from '@postern/store';
+import { connectMongo } from '@postern/store/mongo';
 import {
   type DocumentServer,
   makeScratch,

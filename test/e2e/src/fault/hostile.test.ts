@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { connectMongo } from '@postern/store';
+import { connectMongo } from '@postern/store/mongo';
 import {
   type Cluster,
   type Endpoint,
