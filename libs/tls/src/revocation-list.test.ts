@@ -105,13 +105,14 @@ test('a list counts that a believed CA signed, with a key of whatever kind, and 
     return `R\t300101120000Z\t250101120000Z\t${hex.length % 2 === 0 ? hex : `0${hex}`}\tunknown\t/CN=x\n`;
   });
   const ca = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  writeFileSync(join(folder, 'index'), revoked.join(''));
   for (const [kind, hashes] of Object.entries(kinds)) {
     openssl(`req -x509 -newkey ${kind} -nodes -subj /CN=CA -keyout kind.key -out kind.pem`);
     for (const hash of hashes) {
-      writeFileSync(join(folder, 'index'), hash === hashes[0] ? revoked.join('') : '');
       openssl(
         `ca -config settings -gencrl -keyfile kind.key -cert kind.pem -md ${hash} -crldays 1 -out list.pem`,
       );
+      writeFileSync(join(folder, 'index'), '');
       const list = Buffer.from(ca('list.pem'));
       const found = await readSignedLists(list, [ca('ca.pem'), ca('ca.pem') + ca('kind.pem')]);
       assert.equal(found.kind, 'lists', `${kind} ${hash}`);
@@ -119,7 +120,6 @@ test('a list counts that a believed CA signed, with a key of whatever kind, and 
       assert.deepEqual(refused, { kind: 'invalid', fault: 'is signed by no CA that is believed here' });
     }
   }
-  writeFileSync(join(folder, 'index'), '');
 });
 
 test('of several lists those alone are given that a believed CA signed, and a changed one is signed by none', async () => {
