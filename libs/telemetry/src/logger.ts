@@ -5,9 +5,11 @@
 import { closeSync, openSync } from 'node:fs';
 import process from 'node:process';
 import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
 
 export type { Logger } from 'pino';
+
+/** Loaded where somebody reads along: elsewhere it would be a twentieth of a program's start. */
+const pretty = process.stderr.isTTY ? (await import('pino-pretty')).default : null;
 
 const keptCharactersMax = 1024 * 1024;
 const readerRetryMs = 100;
@@ -133,7 +135,7 @@ export function fileDestination(file: number | string, name: string): LogFile {
 }
 
 function stderrDestination(name: string): DestinationStream {
-  if (!process.stderr.isTTY) return fileDestination(process.stderr.fd, name);
+  if (pretty === null) return fileDestination(process.stderr.fd, name);
   return pretty({
     destination: 2,
     sync: true,
