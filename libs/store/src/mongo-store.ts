@@ -160,6 +160,11 @@ class MongoStore implements Store {
     await this.#run('the database', () => this.#database.command({ ping: 1 }));
   }
 
+  async time(): Promise<number | null> {
+    const { localTime } = await this.#run('the time', () => this.#database.command({ hello: 1 }));
+    return localTime instanceof Date ? localTime.getTime() : null;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#client.close();

@@ -108,6 +108,10 @@ class SqliteStore implements Store {
     await this.#turn(() => this.#database.exec('SELECT 1'));
   }
 
+  async time(): Promise<null> {
+    return null;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#turn(() => {
       this.#closed = true;

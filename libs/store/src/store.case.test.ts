@@ -8,6 +8,7 @@ import { documentBytesMax, documentDepthMax, idLengthMax, pageItemsMax } from '.
 import { newId } from './new-id.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, Store, StoredDocument } from './store.ts';
+import { timeOfAll } from './time-of-all.ts';
 
 /** A place for documents; each `open` gives a store on the same ones, one at a time. */
 export interface StorePlace {
@@ -428,6 +429,24 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
         assert.deepEqual(await things.get('a'), { id: 'a', revision: 3, name: 'two' });
         assert.deepEqual(await things.replace({ id: 'b', revision: 9 }), { id: 'b', revision: 10 });
         await assert.rejects(things.put({ id: 'c', revision: 1, name: 'two' }), duplicate(['name']));
+      }));
+  });
+
+  describe(`${name}: time`, () => {
+    it('is the clock of the database where that has one', () =>
+      opened(async (store) => {
+        const before = Date.now();
+        const time = await store.time();
+        // A server that runs beside its test, to the second.
+        if (time !== null) assert.ok(time > before - 1_000 && time < Date.now() + 1_000, String(time));
+      }));
+
+    it('by which something is over is the earlier of the database’s and one’s own', () =>
+      opened(async (store) => {
+        const own = Date.now();
+        const ahead = await timeOfAll(store, own + 86_400_000);
+        assert.equal(ahead < own + 60_000, (await store.time()) !== null);
+        assert.equal(await timeOfAll(store, own - 86_400_000), own - 86_400_000);
       }));
   });
 

@@ -82,5 +82,7 @@ export interface Store {
   ): Promise<R>;
   /** Resolves when the store answers; rejects with `STORE_UNREACHABLE`. */
   ping(): Promise<void>;
+  /** What time it is by the database's own clock, in ms since 1970; null where that is this process's. */
+  time(): Promise<number | null>;
   close(): Promise<void>;
 }

@@ -991,6 +991,29 @@ test('nodes get the key that tickets are signed with, also where the documents w
   assert.equal(await documents.count(), 1);
 });
 
+test('a replica whose clock is ahead takes nothing from the others: tokens and ticket keys stay, and nodes get all keys of it', async (t) => {
+  const { bus, clock, store } = await setUp(t);
+  const { token } = await makeToken(bus, { gatewayId: 'plant', input: { expiresInDays: 1 } });
+  const { ticket } = await open(bus, token);
+  const hub = new MemoryHub();
+  const router = await FakeRouter.start(hub.connect());
+  const seen: Store = {
+    collection: (name, options) => store.collection(name, options),
+    transaction: (work, options) => store.transaction(work, options),
+    ping: () => store.ping(),
+    time: async () => clock.now,
+    close: async () => undefined,
+  };
+  const now = (): number => clock.now + 100 * dayMs;
+  const ahead = createAcl({ bus: hub.connect(), store: seen, config: defaults, logger: silentLogger, now });
+  await ahead.start();
+  const { keys } = await ask(hub.connect(), listTicketKeys, {});
+  await ahead.stop();
+  await router.stop();
+  assert.ok(keys.some(({ kid }) => kid === decodeProtectedHeader(ticket).kid));
+  await open(bus, token);
+});
+
 test('who listens is told what changed, and never a secret', async (t) => {
   const { bus } = await setUp(t);
   const heard: Change[] = [];
@@ -1023,6 +1046,7 @@ test('a start waits for documents that are out of reach at any step, and leaves 
     },
     transaction: (work, options) => store.transaction(work, options),
     ping: () => store.ping(),
+    time: () => store.time(),
     close: () => store.close(),
   };
   const acl = createAcl({ bus: hub.connect(), store: failing, config: defaults, logger: silentLogger });

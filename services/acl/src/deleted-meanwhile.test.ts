@@ -47,6 +47,7 @@ async function setUp(t: TestContext) {
       return store.transaction(work, options);
     },
     ping: () => store.ping(),
+    time: () => store.time(),
     close: () => store.close(),
   };
   const [one, other] = [await startReplica(t, own), await startReplica(t, store)];

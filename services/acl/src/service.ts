@@ -15,7 +15,7 @@ import {
   type GatewayRecord,
 } from '@postern/contracts';
 import { FeedFollower, FeedOwner, PresenceTable } from '@postern/replica';
-import { untilReachable, type Store } from '@postern/store';
+import { timeOfAll, untilReachable, type Store } from '@postern/store';
 import {
   Metrics,
   readyWhen,
@@ -192,10 +192,10 @@ class Acl implements Service {
   }
 
   #keepUp(
-    owned: Omit<UpkeepParts, 'gateways' | 'routes' | 'rememberMs' | 'logger'>,
+    owned: Omit<UpkeepParts, 'gateways' | 'routes' | 'rememberMs' | 'time' | 'logger'>,
     opened: AsyncDisposableStack,
   ): Pick<Running, 'gateways' | 'upkeep'> {
-    const { bus, config } = this.#parts;
+    const { bus, store, config, now = Date.now } = this.#parts;
     const onError = this.#told('what the router has could not be fetched');
     const gateways = new FeedFollower({
       feed: gatewayFeed,
@@ -211,7 +211,8 @@ class Acl implements Service {
       onChange: ({ deleted }) => upkeep.handleDeletedRoutes(deleted),
     });
     const rememberMs = config.forgetAfterDays * dayMs;
-    const upkeep = new Upkeep({ ...owned, gateways, routes, rememberMs, logger: this.#logger });
+    const time = (): Promise<number> => timeOfAll(store, now());
+    const upkeep = new Upkeep({ ...owned, gateways, routes, rememberMs, time, logger: this.#logger });
     opened.adopt(upkeep, stop);
     opened.adopt(gateways, stop).start();
     opened.adopt(routes, stop).start();

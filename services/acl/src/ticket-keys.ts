@@ -49,7 +49,8 @@ export class TicketKeys {
   }
 
   /**
-   * Every public key that a living ticket may be signed with. Where the documents were lost or are those of a backup, the one
+   * Every public key that a living ticket may be signed with, and those that are not yet forgotten: whether a ticket lives
+   * says its own time, at the node, and by this clock alone, were it wrong, keys of other replicas would be missing. Where the documents were lost or are those of a backup, the one
    * that is signed with here is stored again: nodes ask when they meet a key that they do not know.
    */
   async list(): Promise<PublicTicketKey[]> {
@@ -59,16 +60,14 @@ export class TicketKeys {
       await this.#documents.ticketKeys.put(own);
       keys.push(own);
     }
-    return keys
-      .filter(({ expiresAt }) => Date.parse(expiresAt) > this.#now())
-      .map(({ id, x }) => ({ kid: id, kty: 'OKP', crv: 'Ed25519', x }));
+    return keys.map(({ id, x }) => ({ kid: id, kty: 'OKP', crv: 'Ed25519', x }));
   }
 
-  /** Forgets public keys that no living ticket is signed with; says how many. */
-  async sweep(): Promise<number> {
+  /** Forgets public keys with which no ticket is signed that lives at this time; says how many. */
+  async sweep(time: number): Promise<number> {
     let swept = 0;
     for await (const { id, expiresAt } of every(this.#documents.ticketKeys)) {
-      if (Date.parse(expiresAt) > this.#now()) continue;
+      if (Date.parse(expiresAt) > time) continue;
       if (await this.#documents.ticketKeys.delete(id)) swept += 1;
     }
     return swept;

@@ -132,10 +132,9 @@ export class Tokens {
     return found;
   }
 
-  /** Forgets those that expired or were revoked longer ago than `rememberMs`, and says how many; looks which are near their end. */
-  async sweep(rememberMs: number): Promise<number> {
+  /** Forgets those that expired or were revoked before that time, and says how many; looks which are near their end. */
+  async sweep(before: number): Promise<number> {
     const { tokens } = this.#journal.documents;
-    const before = this.#journal.now() - rememberMs;
     const ending: EndingToken[] = [];
     let swept = 0;
     for await (const token of every(tokens)) {

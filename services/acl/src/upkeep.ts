@@ -38,6 +38,8 @@ export interface UpkeepParts {
   gateways: Pick<FeedFollower<typeof GatewayRecord>, 'items' | 'isSynced'>;
   routes: Pick<FeedFollower<typeof Route>, 'items' | 'isSynced'>;
   rememberMs: number;
+  /** By which time something is over (`timeOfAll`). */
+  time: () => Promise<number>;
   logger: Logger;
 }
 
@@ -89,8 +91,9 @@ export class Upkeep {
   async sweep(): Promise<void> {
     const { tokens, apiKeys, ticketKeys, uses, rememberMs, logger } = this.#parts;
     try {
-      await tokens.sweep(rememberMs);
-      await ticketKeys.sweep();
+      const time = await this.#parts.time();
+      await tokens.sweep(time - rememberMs);
+      await ticketKeys.sweep(time);
       await uses.sweep((id) => apiKeys.has(id));
     } catch (error) {
       logger.warn({ error }, 'what is over could not be forgotten; it will be tried again');

@@ -85,6 +85,7 @@ function interruptible(store: Store): {
       return result;
     },
     ping: () => store.ping(),
+    time: () => store.time(),
     close: () => store.close(),
   };
   return {

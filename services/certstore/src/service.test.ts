@@ -67,6 +67,7 @@ describe('certstore', () => {
       },
       transaction: (work, transactionOptions) => store.transaction(work, transactionOptions),
       ping: () => store.ping(),
+      time: () => store.time(),
       close: () => store.close(),
     };
   }

@@ -18,7 +18,7 @@ import {
   issueServerCertificate,
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
-import { migrate, untilReachable, type Store } from '@postern/store';
+import { migrate, timeOfAll, untilReachable, type Store } from '@postern/store';
 import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
 import type { Logger, Readiness, Service } from '@postern/telemetry';
 import {
@@ -366,8 +366,13 @@ class Certstore implements Service {
   async #sweep({ expiry, passwords, issued }: Omit<Running, 'opened'>): Promise<void> {
     const told = this.#told(unlooked);
     await expiry.look().catch(told);
-    await passwords.sweep().catch(told);
-    await issued.sweep(this.#now()).then((count) => (this.#issuedCount = count), told);
+    try {
+      const time = await timeOfAll(this.#parts.store, this.#now().getTime());
+      await passwords.sweep(time).catch(told);
+      this.#issuedCount = await issued.sweep(new Date(time));
+    } catch (error) {
+      told(error);
+    }
   }
 
   /** Not at the start, which would wait for the router. */

@@ -152,9 +152,9 @@ test('fronts: those whose rest is over are forgotten, others kept', async () => 
   for (const port of [5000, 5001])
     await claims.claim(fronts, tcp(port), { ...a, destinationId: String(port) });
   await claims.release(fronts, { ...a, destinationId: '5000' });
-  assert.equal(await claims.sweep(fronts), 0);
+  assert.equal(await claims.sweep(fronts, clock.now), 0);
   clock.now += 31 * dayMs;
-  assert.equal(await claims.sweep(fronts), 1);
+  assert.equal(await claims.sweep(fronts, clock.now), 1);
   assert.deepEqual(
     (await fronts.list()).items.map(({ port }) => port),
     [5001],

@@ -230,11 +230,11 @@ export class FrontClaims {
     if (owner !== null && owner !== gatewayId) throw frontTaken(`${host}, in the form of a default host,`);
   }
 
-  /** Forgets ports whose rest is over; says how many. */
-  async sweep(fronts: Collection<FrontDocument>): Promise<number> {
+  /** Forgets ports whose rest is over at this time; says how many. */
+  async sweep(fronts: Collection<FrontDocument>, time: number): Promise<number> {
     let swept = 0;
     for await (const front of everyFront(fronts)) {
-      if (front.destinationId !== null || this.#rests(front)) continue;
+      if (front.destinationId !== null || restEnd(front) > time) continue;
       if (await deleteUnchanged(fronts, front)) swept += 1;
     }
     return swept;

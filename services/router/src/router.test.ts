@@ -967,6 +967,7 @@ test('a start waits for documents that are out of reach at any step, and leaves 
     },
     transaction: (work, options) => store.transaction(work, options),
     ping: () => store.ping(),
+    time: () => store.time(),
     close: () => store.close(),
   };
   const router = createRouter({ bus: hub.connect(), store: failing, config: defaults, logger: silentLogger });

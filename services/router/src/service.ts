@@ -8,7 +8,7 @@ import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
 import { answererOf, gatewayFeed, routeFeed } from '@postern/contracts';
 import { FeedOwner, PresenceTable } from '@postern/replica';
-import { untilReachable, type Store } from '@postern/store';
+import { timeOfAll, untilReachable, type Store } from '@postern/store';
 import {
   Metrics,
   readyWhen,
@@ -208,10 +208,11 @@ class Router implements Service {
 
   async #sweep(claims: FrontClaims, documents: Documents): Promise<void> {
     try {
-      await claims.sweep(documents.fronts);
-      const now = (this.#parts.now ?? Date.now)();
-      await sweepReleased(documents.released, now);
-      await sweepDeleted(documents.deleted, now);
+      const { store, now = Date.now } = this.#parts;
+      const time = await timeOfAll(store, now());
+      await claims.sweep(documents.fronts, time);
+      await sweepReleased(documents.released, time);
+      await sweepDeleted(documents.deleted, time);
     } catch (error) {
       if (this.#running !== null) this.#logger.warn({ error }, 'what is over could not be forgotten');
     }

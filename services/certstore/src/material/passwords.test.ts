@@ -132,18 +132,18 @@ describe('passwords of proxies', () => {
     named.add(used);
     asked = 0;
     await documents.secrets.insert({ id: 'key', revision: 1, version: 1, sealed: '' });
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.count(), 3);
     assert.equal(asked, 0, 'nobody is asked about what is too young to go');
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.count(), 3);
     now += unnamedLifeMs;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.notEqual(await documents.secrets.get(unused), null);
     now += 1;
     asked = 0;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(asked, 2, 'once for all of them, and once more before anything is dropped');
     assert.equal(await documents.secrets.get(unused), null);
     assert.notEqual(await documents.secrets.get(used), null);
@@ -156,27 +156,27 @@ describe('passwords of proxies', () => {
     const used = await create();
     named.add(used);
     now += 2 * unnamedLifeMs;
-    await passwords.sweep();
+    await passwords.sweep(now);
     named.delete(used);
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     named.add(used);
     now += unnamedLifeMs;
-    await passwords.sweep();
+    await passwords.sweep(now);
     named.delete(used);
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.deepEqual(await passwords.open(used, [route()]), contents);
   });
 
   it('that no destination names are kept up to a bound, the latest of them', async () => {
     const first = await create();
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     for (let number = 0; number < unnamedMax / 10; number += 1) await create();
     const other = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.count({ gatewayId: 'g1' }), unnamedMax / 10);
     assert.equal(await documents.secrets.get(first), null);
     assert.notEqual(await documents.secrets.get(other), null);
@@ -186,7 +186,7 @@ describe('passwords of proxies', () => {
       const gatewayId = `g${Math.floor(number / 50)}-more`;
       await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1, gatewayId });
     }
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.count(), unnamedMax);
   });
 
@@ -195,10 +195,10 @@ describe('passwords of proxies', () => {
     const dropped = await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
     states.set('g1', 'not found').set('g2', 'deleted');
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.get(dropped), null);
     now += 2 * unnamedLifeMs;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.notEqual(await documents.secrets.get(kept), null);
   });
 });

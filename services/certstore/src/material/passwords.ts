@@ -130,11 +130,11 @@ export class Passwords {
     return contentsCheck.Check(contents) ? contents : null;
   }
 
-  /** Drops what no destination names and need not be kept. */
-  async sweep(): Promise<void> {
-    const { usage, now } = this.#parts;
-    const unnamed = await this.#unnamed();
-    const goneBefore = new Date(now().getTime() - unnamedLifeMs).toISOString();
+  /** Drops what no destination names and need not be kept at this time. */
+  async sweep(time: number): Promise<void> {
+    const { usage } = this.#parts;
+    const unnamed = await this.#unnamed(time);
+    const goneBefore = new Date(time - unnamedLifeMs).toISOString();
     const [droppable, kept]: [string[], SecretDocument[]] = [[], []];
     for (const [gatewayId, secrets] of Map.groupBy(unnamed, (secret) => secret.gatewayId)) {
       const state = gatewayId === undefined ? 'there' : await usage.gatewayState(gatewayId);
@@ -156,10 +156,10 @@ export class Passwords {
   }
 
   /** Those that no destination names and that are not young, each with since when that is known. */
-  async #unnamed(): Promise<SecretDocument[]> {
-    const { documents, usage, now } = this.#parts;
-    const time = now().toISOString();
-    const before = new Date(now().getTime() - youngMs).toISOString();
+  async #unnamed(time: number): Promise<SecretDocument[]> {
+    const { documents, usage } = this.#parts;
+    const at = new Date(time).toISOString();
+    const before = new Date(time - youngMs).toISOString();
     const looked: SecretDocument[] = [];
     let cursor: string | null = null;
     do {
@@ -177,9 +177,9 @@ export class Passwords {
     for (const secret of looked) {
       const { unnamedSince, ...named } = secret;
       const isNamed = usage.of(secret.id).length > 0;
-      if (!isNamed) unnamed.push({ ...named, unnamedSince: unnamedSince ?? time });
+      if (!isNamed) unnamed.push({ ...named, unnamedSince: unnamedSince ?? at });
       if (isNamed) await this.#note(named);
-      else if (unnamedSince === undefined) await this.#note({ ...named, unnamedSince: time });
+      else if (unnamedSince === undefined) await this.#note({ ...named, unnamedSince: at });
     }
     return unnamed;
   }
