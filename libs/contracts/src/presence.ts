@@ -10,16 +10,19 @@ import { FeatureNames } from './feature.ts';
 import { pageItemsMax } from './object.ts';
 import { defineNotice, defineQuestion } from './question.ts';
 
+/** Everybody keeps what is announced, thousands of these. */
+const word = Type.String({ maxLength: 255 });
+
 /** One tunnel as others see it. */
 export const TunnelPresence = Type.Object({
-  tunnelId: Type.String(),
-  gatewayId: Type.String(),
-  clientId: Type.String(),
-  bootId: Type.String(),
-  tokenId: Type.Union([Type.String(), Type.Null()]),
+  tunnelId: word,
+  gatewayId: word,
+  clientId: word,
+  bootId: word,
+  tokenId: Type.Union([word, Type.Null()]),
   transport: Type.Union([Type.Literal('direct'), Type.Literal('websocket')]),
-  address: Type.String(),
-  connectedAt: Type.String(),
+  address: word,
+  connectedAt: word,
   facts: ClientFacts,
   ownRules: Type.Union([Type.Array(AccessRule, { maxItems: 1000 }), Type.Null()]),
   features: Type.Optional(FeatureNames),
@@ -27,9 +30,9 @@ export const TunnelPresence = Type.Object({
 export type TunnelPresence = Static<typeof TunnelPresence>;
 
 const origin = {
-  node: Type.String(),
-  bootId: Type.String(),
-  startedAt: Type.String(),
+  node: word,
+  bootId: word,
+  startedAt: word,
   sequence: Type.Integer({ minimum: 0 }),
 };
 
@@ -37,7 +40,7 @@ const origin = {
 export const TunnelNotice = Type.Object({
   ...origin,
   up: Type.Optional(TunnelPresence),
-  down: Type.Optional(Type.Object({ tunnelId: Type.String() })),
+  down: Type.Optional(Type.Object({ tunnelId: word })),
 });
 export type TunnelNotice = Static<typeof TunnelNotice>;
 
@@ -48,6 +51,7 @@ export const tunnelChanged = defineNotice('presence.tunnel', TunnelNotice);
 export const NodeBeat = Type.Object({
   ...origin,
   digest: Type.String({
+    maxLength: 255,
     description: 'XOR of the SHA-256 of each tunnel ID, base64url: cheap to keep at each change',
   }),
   tunnels: Type.Integer(),
@@ -65,7 +69,7 @@ export const NodeBeat = Type.Object({
   draining: Type.Boolean(),
   callers: Type.Optional(Type.Integer({ minimum: 0, description: "callers' connections now" })),
   goodbye: Type.Boolean(),
-  version: Type.String(),
+  version: word,
 });
 export type NodeBeat = Static<typeof NodeBeat>;
 

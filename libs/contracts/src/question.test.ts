@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { memoryBus } from '@postern/bus';
 import { Type } from 'typebox';
-import { answererOf, ask, defineQuestion } from './question.ts';
+import { tunnelChanged } from './presence.ts';
+import { answererOf, ask, defineNotice, defineQuestion, listen } from './question.ts';
 
 const double = defineQuestion(
   'double',
@@ -48,4 +49,41 @@ it('counts each answer once, by what the asker was told', async () => {
   );
   assert.deepEqual(errors, [{ error: broken, subject: 'double' }]);
   await bus.close();
+});
+
+it('tells of wrong notices once a minute, however many come, and hears those that are right', async (t) => {
+  t.mock.method(performance, 'now', () => now);
+  let now = 0;
+  const bus = memoryBus();
+  const heard: number[] = [];
+  const errors: unknown[] = [];
+  const broken = new Error('broken');
+  const counted = defineNotice('counted', Type.Object({ n: Type.Integer() }));
+  const subscription = listen(
+    bus,
+    counted,
+    ({ n }) => {
+      if (n === 0) throw broken;
+      heard.push(n);
+    },
+    (error) => errors.push(error),
+  );
+  for (let n = 0; n < 1_000; n += 1) bus.publish(counted.subject, { m: n });
+  for (const n of [1, 0]) bus.publish(counted.subject, { n });
+  await bus.flush(1_000);
+  assert.deepEqual([heard, errors.length, errors[1]], [[1], 2, broken]);
+  now = 60_000;
+  bus.publish(counted.subject, 'wrong again');
+  await bus.flush(1_000);
+  assert.equal(errors.length, 3);
+  subscription.close();
+  await bus.close();
+});
+
+it('keeps no words of a node that are longer than any has', () => {
+  const notice = { node: 'edge-1', bootId: 'b', startedAt: '', sequence: 1, down: { tunnelId: 't' } };
+  assert.deepEqual(tunnelChanged.checkBody(notice), notice);
+  const long = 'x'.repeat(256);
+  for (const one of [{ node: long }, { bootId: long }, { down: { tunnelId: long } }])
+    assert.throws(() => tunnelChanged.checkBody({ ...notice, ...one }), { code: 'CONTRACT_VIOLATED' });
 });

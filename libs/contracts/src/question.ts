@@ -138,16 +138,27 @@ export function announce<Body extends TSchema>(bus: Bus, notice: Notice<Body>, b
   bus.publish(notice.subject, notice.checkBody(body));
 }
 
-/** Listens. A body that does not fit the schema is given to `onError` and dropped. */
+/** Whoever may announce can do so as fast as it likes, and each wrong body would be a line in the log. */
+const toldAgainMs = 60_000;
+
+/** Listens. A body that does not fit the schema is dropped; `onError` is told of the first, and of one a minute after it. */
 export function listen<Body extends TSchema>(
   bus: Bus,
   notice: Notice<Body>,
   handler: (body: Static<Body>) => void,
   onError: (error: unknown) => void,
 ): Subscription {
+  let toldAt = -Infinity;
   return bus.subscribe(notice.subject, (body) => {
     try {
-      handler(notice.checkBody(body));
+      notice.checkBody(body);
+    } catch (error) {
+      if (performance.now() - toldAt < toldAgainMs) return;
+      toldAt = performance.now();
+      return onError(error);
+    }
+    try {
+      handler(body as Static<Body>);
     } catch (error) {
       onError(error);
     }

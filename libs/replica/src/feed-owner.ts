@@ -4,7 +4,7 @@
  * whose beat was lost, or that another replica of the owner made, is seen within that second.
  */
 import type { Bus, Subscription } from '@postern/bus';
-import { announce, answer, listen, type Feed } from '@postern/contracts';
+import { announce, answer, type Feed } from '@postern/contracts';
 import type { Page, Store } from '@postern/store';
 import type { Static, TSchema } from 'typebox';
 import { Attendance } from './attendance.ts';
@@ -81,7 +81,8 @@ export class FeedOwner {
         queue: this.#feed.name,
         onError: this.#onError,
       }),
-      listen(this.#bus, this.#feed.beat, heard, heard),
+      // A beat that does not fit the schema is a beat all the same.
+      this.#bus.subscribe(this.#feed.beat.subject, heard),
     ];
     this.#stopBeats = clock.every(beatIntervalMs, () => {
       this.attendance.look();

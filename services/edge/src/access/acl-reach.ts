@@ -3,7 +3,7 @@
  * policies once a second, so silence means that acl, its store or the bus is away. Only then does a reserve ticket count.
  */
 import type { Bus, Subscription } from '@postern/bus';
-import { listen, policyFeed } from '@postern/contracts';
+import { policyFeed } from '@postern/contracts';
 
 const silenceMsMax = 5_000;
 
@@ -30,7 +30,7 @@ export class AclReach {
       this.#heardAt = this.#now();
     };
     // A beat that does not fit the schema is a beat all the same.
-    this.#subscription ??= listen(this.#bus, policyFeed.beat, heard, heard);
+    this.#subscription ??= this.#bus.subscribe(policyFeed.beat.subject, heard);
   }
 
   stop(): void {
