@@ -253,6 +253,7 @@ export const nouns: readonly Noun[] = [
       heard: 'heard',
       tunnels: 'tunnels',
       callers: 'callers',
+      behind: 'behind',
       version: 'version',
     },
     verbs: ['list', 'show'],

@@ -93,6 +93,12 @@ export const FleetNode = Type.Object({
   callers: Type.Union([Type.Integer(), Type.Null()], {
     description: "callers' connections as of its last beat; null where it does not say",
   }),
+  behind: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'what has changed and it could not fetch (`router.routes`, `acl.policies`, `certstore.certificates`): it goes on with what it had. Missing where there is nothing',
+    }),
+  ),
 });
 export type FleetNode = Static<typeof FleetNode>;
 

@@ -68,6 +68,12 @@ export const NodeBeat = Type.Object({
   ready: Type.Boolean(),
   draining: Type.Boolean(),
   callers: Type.Optional(Type.Integer({ minimum: 0, description: "callers' connections now" })),
+  behind: Type.Optional(
+    Type.Array(word, {
+      maxItems: 16,
+      description: 'the feeds that have changed and could not be fetched; missing where there is none',
+    }),
+  ),
   goodbye: Type.Boolean(),
   version: word,
 });

@@ -71,6 +71,11 @@ export class FeedFollower<Schema extends TSchema> {
     return this.#position.epoch !== '';
   }
 
+  /** Whether the owner says that it has something else than is here, and the last try to fetch it failed. */
+  get isBehind(): boolean {
+    return this.#announced.epoch !== '' && !this.#isAt(this.#announced) && !this.#lastFetchWorked;
+  }
+
   /** Resolves when everything was fetched once; it may never. */
   get synced(): Promise<void> {
     return this.#synced.promise;

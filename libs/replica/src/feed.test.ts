@@ -240,6 +240,25 @@ it('says when the store is out of reach, and beats again when it is back', () =>
     assert.equal(owner.position.revision, 1);
   }));
 
+it('is behind while what the owner has announced cannot be fetched', () =>
+  inWorld(async (world) => {
+    const owner = await world.owner();
+    const { follower, items } = world.follow();
+    await follower.synced;
+    await settle();
+    assert.equal(follower.isBehind, false);
+    world.beforeRead = async () => {
+      throw new Error('not for you');
+    };
+    await world.change(owner, { a: '1' });
+    await settle();
+    assert.deepEqual([items(), follower.isBehind], [[], true]);
+    world.beforeRead = async () => {};
+    owner.beat();
+    await settle();
+    assert.deepEqual([items(), follower.isBehind], [['a:1'], false]);
+  }));
+
 it('stops while it fetches, without waiting for an answer', () =>
   inWorld(async (world) => {
     await world.owner();

@@ -36,7 +36,7 @@ export interface PresenceAnnouncerOptions {
   startedAt: string;
   version: string;
   /** What changes in a node's life; read at each beat. */
-  describe: () => Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers'>;
+  describe: () => Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers' | 'behind'>;
   onAnnounce?: (announcement: Announcement) => void;
   onError: (error: unknown) => void;
   clock?: Clock;

@@ -113,7 +113,7 @@ export class PresenceTable {
   nodes(): FleetNode[] {
     return [...this.#nodes.values()].flatMap(({ name, bootId, startedAt, beat, tunnels }) => {
       if (beat === null) return [];
-      const { version, ready, draining, address } = beat;
+      const { version, ready, draining, address, behind } = beat;
       const place = { zone: address.zone, address: `${address.host}:${address.port}` };
       return [
         {
@@ -127,6 +127,7 @@ export class PresenceTable {
           draining,
           tunnels: tunnels.size,
           callers: beat.callers ?? null,
+          ...(behind === undefined ? {} : { behind }),
         },
       ];
     });

@@ -68,6 +68,14 @@ export class Followers {
     await Promise.all([this.routes.refreshed(), this.policies.refreshed()]);
   }
 
+  /** The feeds of which something was announced that could not be fetched. */
+  get behind(): string[] {
+    return [
+      ...(this.routes.isBehind ? [routeFeed.name] : []),
+      ...(this.policies.isBehind ? [policyFeed.name] : []),
+    ];
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.routes.stop(), this.policies.stop()]);
   }

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus } from '@postern/bus';
-import type { Control, Policy, Route } from '@postern/contracts';
+import { type Control, type NodeBeat, type Policy, type Route, certificateFeed } from '@postern/contracts';
 import { halfOf } from '@postern/share';
 import { type Logger, type Metrics, type Tracing, subsystemLogger } from '@postern/telemetry';
 import {
@@ -289,6 +289,12 @@ export class NodeParts implements ShownParts {
     return [...this.health.failing(clientsOf), ...this.cloud.health.failing()];
   }
 
+  #behind(): Pick<NodeBeat, 'behind'> {
+    const { held } = this.certificates;
+    const behind = [...this.followers.behind, ...(held.isBehind ? [certificateFeed.name] : [])];
+    return behind.length === 0 ? {} : { behind };
+  }
+
   #policy(gatewayId: string): Policy | undefined {
     return this.followers.policies.get(gatewayId);
   }
@@ -376,6 +382,7 @@ export class NodeParts implements ShownParts {
         ready: this.#life.ready(),
         draining: this.drain.active,
         callers: this.callers.size,
+        ...this.#behind(),
       }),
       onTunnelElsewhere: (tunnel) => {
         this.guard.handleTunnelElsewhere(tunnel);

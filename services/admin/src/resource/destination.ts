@@ -30,6 +30,7 @@ import { Type, type Static } from 'typebox';
 import { askToChange } from '../change.ts';
 import { withPassword } from '../proxy-password.ts';
 import { certificateWarnings } from './certificate-warning.ts';
+import { frontWarnings } from './front-warning.ts';
 import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
@@ -246,7 +247,11 @@ async function withState(
     const state = states.get(destination.id) ?? {};
     return {
       ...destination,
-      warnings: [...destination.warnings, ...(warnings[index] ?? [])],
+      warnings: [
+        ...destination.warnings,
+        ...(warnings[index] ?? []),
+        ...frontWarnings(listening.get(destination.id) ?? []),
+      ],
       health: { ...destination.health, status: statusOf(Object.values(state)), state },
       accessList: decisions[index] ?? unknownDecision,
       ...(destination.kind === 'cloud'

@@ -95,6 +95,23 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   assert.equal((await told()).status, 'degraded');
 });
 
+test('a node that could not fetch what has changed is a warning, and counts as ready', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const behind = ['router.routes'];
+  answer(bus, listNodes, () => ({ items: [{ ...node, behind }, { ...node, heard: false, behind }] }));
+  const [health] = healthEndpoints(bus, store, '0');
+  const { body } = await (health?.run({ params: {}, body: undefined, query: {} } as unknown as Call) ?? {});
+  const { nodes, warnings } = body as { nodes: object; warnings: string[] };
+  assert.deepEqual(nodes, { ready: 1, known: 2 });
+  assert.deepEqual(warnings, [
+    'the node edge-1 could not fetch what has changed (router.routes), and goes on with what it had: its log says why',
+    'the node edge-1 is silent, and did not say that it stops',
+  ]);
+  await bus.close();
+});
+
 test('a router that knows the nodes and cannot read its documents is not well', async (t) => {
   const bus = new MemoryHub().connect();
   const store = openSqlite(':memory:');

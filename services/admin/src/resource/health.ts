@@ -36,7 +36,7 @@ const Health = answerOf('Health', {
   parts: Type.Array(Part),
   warnings: Type.Array(Type.String(), {
     description:
-      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes',
+      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes. And nodes that go on with what they had since they cannot fetch what has changed',
   }),
 });
 
@@ -81,7 +81,7 @@ async function examine(bus: Bus, store: Store, version: string): Promise<Static<
   parts.unshift(busPart(bus));
   const nodes = known === null ? null : countNodes(known);
   const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
-  const warnings = (known ?? []).map(warningOf).filter((warning) => warning !== null);
+  const warnings = (known ?? []).flatMap((node) => [warningOf(node) ?? [], behindOf(node)].flat());
   return { status: isWhole ? 'ok' : 'degraded', version, nodes, parts, warnings };
 }
 
@@ -99,6 +99,14 @@ function warningOf({ name, heard, draining, ready }: FleetNode): string | null {
   if (!heard) return `the node ${name} is silent, and did not say that it stops`;
   if (draining) return `the node ${name} drains`;
   return ready ? null : `the node ${name} is not ready`;
+}
+
+/** Of a silent one nothing else is said. */
+function behindOf({ name, heard, behind = [] }: FleetNode): string[] {
+  if (!heard || behind.length === 0) return [];
+  return [
+    `the node ${name} could not fetch what has changed (${behind.join(', ')}), and goes on with what it had: its log says why`,
+  ];
 }
 
 /** The time makes it another document each time: the same again would not be written. */

@@ -97,6 +97,11 @@ export class Certificates {
     await this.#fetching;
   }
 
+  /** Whether something has changed that could not be fetched. */
+  get isBehind(): boolean {
+    return this.#feed.isBehind;
+  }
+
   /** Drops everything, and what is still on its way. */
   async stop(): Promise<void> {
     this.#running = false;

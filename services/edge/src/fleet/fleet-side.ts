@@ -37,7 +37,7 @@ export interface FleetSideParts extends Pick<
   gate: HandshakeGate;
   metrics: Pick<EdgeMetrics, 'linkFailed'>;
   tunnelPort(): number;
-  describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers'>;
+  describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers' | 'behind'>;
   /** A link to another node is up, or broken. */
   onLink(node: string, isUp: boolean): void;
   /** A node came, went, or says something new of itself. */

@@ -33,7 +33,7 @@ export interface PresenceParts {
   node: string;
   bootId: string;
   version: string;
-  describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers'>;
+  describe(): Pick<NodeBeat, 'address' | 'link' | 'ready' | 'draining' | 'callers' | 'behind'>;
   /** A tunnel has come up at another node. */
   onTunnelElsewhere(tunnel: TunnelPresence): void;
   /** One has gone there. */
