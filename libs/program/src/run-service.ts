@@ -26,6 +26,7 @@ import {
   runProgram,
   tellConnection,
 } from '@postern/telemetry';
+import { watchClock } from './watch-clock.ts';
 
 /** What its settings have beside its own: those of `natsSettings`, `mongodbSettings`, `logSettings` and so on. */
 export type ServiceSettings = NatsConnectionSettings &
@@ -80,9 +81,11 @@ export async function runService<Settings extends ServiceSettings>(
     try {
       const { url, options } = mongodbConnection(settings);
       const store = await connectMongo(url, { ...options, name, signal, onError, onOutcome });
+      const clock = watchClock(store, logger);
       // The bus first: it waits for what is being answered, which needs both.
       const close = async (): Promise<void> => {
         told.close();
+        clock.close();
         await connected.close();
         await store.close();
       };

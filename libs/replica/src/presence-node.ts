@@ -8,6 +8,10 @@
  *      (empty) ► current ─┴──────────────────────► awaiting a snapshot ◄── held with a gap: ask again │
  *                  ▲                                notices are held                                 │
  *                  └────────────────────────────────────────┴─────────────────────────────────────────┘
+ *
+ * Anybody on the bus may announce in the node's name, but the snapshot is its own word, and made after what it was asked
+ * for. So what was announced before that and is above it the node never said: it is dropped, and the node's next beat
+ * counts again.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
@@ -35,9 +39,13 @@ export class PresenceNode {
   /** Its relay link broke: it is tried last, whatever the bus says. */
   isSuspect = false;
   #beat: NodeBeat | null = null;
+  /** No beat below it is taken. */
+  #beatSequence = 0;
   #sequence = 0;
   #isAwaiting = false;
   #isFull = false;
+  /** So many of those that are held were there when the set was asked for. */
+  #heldBefore = 0;
   readonly #tunnels = new Map<string, TunnelPresence>();
   readonly #held = new Map<number, TunnelNotice>();
   readonly #digest = new TunnelDigest();
@@ -83,8 +91,9 @@ export class PresenceNode {
 
   /** Returns whether the set must be asked for now. */
   handleBeat(beat: NodeBeat): boolean {
-    if (beat.sequence < (this.#beat?.sequence ?? 0)) return false;
+    if (beat.sequence < this.#beatSequence) return false;
     this.#beat = beat;
+    this.#beatSequence = beat.sequence;
     if (beat.sequence < this.#sequence) return false;
     const isTooMany = beat.tunnels > tunnelsPerNodeMax;
     const isSame = beat.sequence === this.#sequence && (isTooMany || beat.digest === this.#digest.text);
@@ -95,6 +104,8 @@ export class PresenceNode {
   handleSnapshot({ sequence, tunnels }: NodeSnapshot): boolean {
     const isNews = sequence > this.#sequence || (sequence === this.#sequence && this.#isAwaiting);
     this.#isAwaiting = false;
+    this.#beatSequence = Math.min(this.#beatSequence, sequence);
+    for (const before of [...this.#held.keys()].slice(0, this.#heldBefore)) this.#held.delete(before);
     if (isNews) this.#take(sequence, tunnels);
     for (const next of [...this.#held.keys()].sort((a, b) => a - b)) {
       const notice = this.#held.get(next);
@@ -118,9 +129,10 @@ export class PresenceNode {
   }
 
   #await(): boolean {
-    const isFirst = !this.#isAwaiting;
+    if (this.#isAwaiting) return false;
     this.#isAwaiting = true;
-    return isFirst;
+    this.#heldBefore = this.#held.size;
+    return true;
   }
 
   #take(sequence: number, tunnels: readonly TunnelPresence[]): void {

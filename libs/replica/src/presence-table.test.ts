@@ -132,6 +132,30 @@ it('asks again when announcements held above the set have a gap', async () => {
   assert.deepEqual([ids(), asked.length], [['t2', 't3'], 2]);
 });
 
+it('drops what was announced in the name of a node that its own set, asked for after that, does not have', async () => {
+  const { take, asked, ids, table: heard } = table();
+  const announced: Announcement[] = [];
+  const node = quietAnnouncer('a', 'boot1', (one) => {
+    announced.push(one);
+    take(one);
+  });
+  node.up(tunnel('t1'));
+  node.beat();
+  const [up, said] = [announced[0]?.tunnel, announced[1]?.beat];
+  assert.ok(up && said);
+  const elsewhere = { ...said.address, host: '192.0.2.66' };
+  heard.handleTunnel({ ...up, sequence: 1_000_000, up: tunnel('forged') });
+  heard.handleBeat({ ...said, sequence: 1_000_000, address: elsewhere, draining: true });
+  assert.equal(asked.length, 1);
+  asked[0]?.answer.resolve(node.page());
+  await settle();
+  node.up(tunnel('t2'));
+  node.beat();
+  assert.deepEqual([asked.length, ids()], [1, ['t1', 't2']]);
+  assert.deepEqual(heard.addressOf('a'), said.address);
+  assert.equal(heard.nodes()[0]?.draining, false);
+});
+
 it('asks when a beat has a higher sequence, or another digest at the same, and tries again at the next beat', async () => {
   const { table: heard, take, ids, asked, errors } = table();
   let beat: Announcement['beat'];
