@@ -1,7 +1,7 @@
 /**
- * Whether this machine's clock is the database's. Tickets, tokens and certificates are judged by it: by an acl whose clock is
- * off nodes refuse all tickets, and good tokens have expired. Which of both clocks is right nobody can know here, so it is
- * only told.
+ * Whether this machine's clock is the database's. Tickets, tokens and certificates are made and judged by it: nodes refuse all
+ * tickets of an acl whose clock is off, its tokens end at another time, and a certstore's CA may begin next year. Which of
+ * both clocks is right nobody can know here, so it is only told.
  */
 import type { Store } from '@postern/store';
 import type { Logger } from '@postern/telemetry';
@@ -34,6 +34,6 @@ function tell(before: number, time: number | null, logger: Pick<Logger, 'warn'>)
   const how = ahead > behind ? 'ahead of' : 'behind';
   logger.warn(
     { subsystem: 'clock', seconds },
-    `this machine’s clock is ${seconds} s ${how} the database’s: where it is wrong, tickets and tokens are refused that are good`,
+    `this machine’s clock is ${seconds} s ${how} the database’s: where it is wrong, so are tickets, tokens and certificates`,
   );
 }

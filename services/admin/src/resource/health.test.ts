@@ -100,7 +100,12 @@ test('a node that could not fetch what has changed is a warning, and counts as r
   const store = openSqlite(':memory:');
   t.after(() => store.close());
   const behind = ['router.routes'];
-  answer(bus, listNodes, () => ({ items: [{ ...node, behind }, { ...node, heard: false, behind }] }));
+  answer(bus, listNodes, () => ({
+    items: [
+      { ...node, behind },
+      { ...node, heard: false, behind },
+    ],
+  }));
   const [health] = healthEndpoints(bus, store, '0');
   const { body } = await (health?.run({ params: {}, body: undefined, query: {} } as unknown as Call) ?? {});
   const { nodes, warnings } = body as { nodes: object; warnings: string[] };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { memoryBus } from '@postern/bus';
-import { ask, drainNode } from '@postern/contracts';
+import { type NodeBeat, announce, ask, drainNode, listen, nodeBeat } from '@postern/contracts';
 import { Metrics, createLogger, silentLogger } from '@postern/telemetry';
 import { createEdge } from '../edge.ts';
 import { TestClient } from '../fixture/client.ts';
@@ -108,6 +108,40 @@ test('a node in whose name another one beats says so once, with the other’s ad
     'EDGE_NAME_TAKEN boot-two 10.0.0.1:9000',
   ]);
   for (const twin of twins) await twin.stop();
+});
+
+test('a node in whose name somebody else says goodbye says so, and nothing when it says that itself', async () => {
+  const bus = memoryBus();
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const address = { node: 'edge-1', zone: '', host: '10.0.0.1', port: 9000, serverName: 'h' };
+  const presence = new Presence({
+    bus,
+    logger: createLogger({ name: 'test', destination: { write } }),
+    node: 'edge-1',
+    bootId: 'boot-one',
+    version: '0.0.0',
+    describe: () => ({ address, ready: true, draining: false }),
+    onTunnelElsewhere: () => {},
+  });
+  const beats: NodeBeat[] = [];
+  const heard = listen(bus, nodeBeat, (beat) => void beats.push(beat), assert.ifError);
+  presence.listen();
+  presence.announce();
+  await until(() => beats.length > 0);
+  const [beat] = beats;
+  assert.ok(beat);
+  announce(bus, nodeBeat, { ...beat, goodbye: true });
+  await until(() => lines.length > 0);
+  assert.match(
+    `${String(lines[0]?.['code'])} ${String(lines[0]?.['msg'])}`,
+    /^EDGE_NAME_TAKEN .*said goodbye/,
+  );
+  await presence.stop();
+  await bus.flush();
+  assert.equal(beats.at(-1)?.goodbye, true);
+  assert.equal(lines.length, 1);
+  heard.close();
 });
 
 test('a node that is drained while it still joins opens no fronts', async () => {

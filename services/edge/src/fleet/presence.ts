@@ -190,9 +190,15 @@ export class Presence implements TunnelObserver {
   /** The others know one boot under one name, and for good: this node is it no longer, or will not be. */
   #handleTwin({ node, bootId, address, goodbye }: NodeBeat): void {
     const own = this.#parts;
+    const code: NodeCode = 'EDGE_NAME_TAKEN';
+    // It has not said that itself: before its own goodbye it listens no more.
+    if (goodbye && node === own.node && bootId === own.bootId)
+      own.logger.error(
+        { code, node },
+        'somebody else on the bus said goodbye in the name of this node, and the others know it no more: find out who, and restart this one',
+      );
     if (goodbye || node !== own.node || bootId === own.bootId || bootId === this.#twin) return;
     this.#twin = bootId;
-    const code: NodeCode = 'EDGE_NAME_TAKEN';
     own.logger.error(
       { code, node, otherBootId: bootId, otherAddress: `${address.host}:${address.port}` },
       'another node has the name of this one, and the others know one of the two only: give each a name of its own, and restart this one too',
