@@ -200,6 +200,15 @@ test(
   },
 );
 
+test('a client with another access list is started anew, since it reads the list as it starts', { skip: noHelm }, () => {
+  const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+  const pod = (list: string): unknown =>
+    objects('postern-client', [...client, `accessList=${list}`]).find((one) => one?.kind === 'Deployment')
+      ?.spec?.template;
+  assert.deepEqual(pod('acl allow a:1'), pod('acl allow a:1'));
+  assert.notDeepEqual(pod('acl allow a:1'), pod('acl deny a:1'));
+});
+
 test('a node is not killed while it may still drain, whatever its grace is', { skip: noHelm }, () => {
   for (const seconds of [1, 30, 600]) {
     const text = template('postern', [`edge.drainGraceSeconds=${seconds}`]);
