@@ -32,6 +32,9 @@ interface Container {
   readonly env?: readonly { name: string; value?: string }[];
 }
 interface PodSpec {
+  readonly imagePullSecrets?: unknown;
+  readonly nodeSelector?: unknown;
+  readonly tolerations?: unknown;
   readonly automountServiceAccountToken?: boolean;
   readonly enableServiceLinks?: boolean;
   readonly securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type: string } };
@@ -219,9 +222,60 @@ test('a node is not killed while it may still drain, whatever its grace is', { s
   }
 });
 
+test('where pods run, and with which pull secrets, is chosen in either chart', { skip: noHelm }, () => {
+  for (const [chart, set] of [
+    ['postern', []],
+    ['postern-client', ['gatewayIds={abc}', 'connect=https://gateway.example']],
+  ] as const) {
+    const pods = objects(chart, [
+      ...set,
+      'image.pullSecrets[0].name=registry',
+      'nodeSelector.zone=dmz',
+      'tolerations[0].key=dmz',
+    ]).flatMap((one) => one?.spec?.template?.spec ?? []);
+    assert(pods.length > 0);
+    for (const { imagePullSecrets, nodeSelector, tolerations } of pods)
+      assert.deepEqual(
+        { imagePullSecrets, nodeSelector, tolerations },
+        {
+          imagePullSecrets: [{ name: 'registry' }],
+          nodeSelector: { zone: 'dmz' },
+          tolerations: [{ key: 'dmz' }],
+        },
+        chart,
+      );
+  }
+});
+
 test('values that cannot be right are refused by the schema', { skip: noHelm }, () => {
-  for (const wrong of ['edge.replicas=0', 'platformHost=', 'frontPorts.first=70000', 'edge.replica=3']) {
+  for (const wrong of [
+    'edge.replicas=0',
+    'platformHost=',
+    'frontPorts.first=70000',
+    'edge.replica=3',
+    'nodeSelector.dmz=true',
+    'podAnnotations.scrape=true',
+    'service.annotations.internal=true',
+    'admin.service.annotations.internal=true',
+    'monitoring.labels.release=1',
+    'image.pullSecrets={registry}',
+    'tolerations={dmz}',
+    'service.loadBalancerIP=gateway.example.com',
+    'edge.resources.limits=2Gi',
+  ]) {
     assert.throws(() => template('postern', [wrong]), /values don't meet the specifications|schema/i, wrong);
   }
   assert.throws(() => template('postern-client', []), /schema|specifications/i);
+});
+
+test('values that contradict each other are refused in a sentence', { skip: noHelm }, () => {
+  for (const [set, sentence] of [
+    [['frontPorts.first=15000', 'frontPorts.last=14999'], /frontPorts: last, 14999, is before first, 15000/],
+    [['frontPorts.first=9050', 'frontPorts.last=9150'], /frontPorts: 9101 is among them, which is a node's own/],
+    [
+      ['edge.autoscaling.enabled=true', 'edge.replicas=20'],
+      /edge\.replicas, 20, is more than edge\.autoscaling\.maxReplicas, 10/,
+    ],
+  ] as const)
+    assert.throws(() => template('postern', set), sentence);
 });

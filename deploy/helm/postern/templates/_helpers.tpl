@@ -60,3 +60,22 @@ readinessProbe: { httpGet: { path: /readyz, port: ops }, periodSeconds: 2, timeo
 {{- define "postern.neighbours" -}}
 [{ podSelector: { matchExpressions: [{ key: app.kubernetes.io/component, operator: NotIn, values: [edge] }] } }]
 {{- end }}
+
+{{- /* What no schema says: values that are right alone and not together. */}}
+{{- define "postern.check" -}}
+{{- $first := int .Values.frontPorts.first }}
+{{- $last := int .Values.frontPorts.last }}
+{{- if lt $last $first }}
+{{- fail (printf "frontPorts: last, %d, is before first, %d" $last $first) }}
+{{- end }}
+{{- range $port := list 80 443 9000 9001 9101 }}
+{{- if and (le $first $port) (le $port $last) }}
+{{- fail (printf "frontPorts: %d is among them, which is a node's own" $port) }}
+{{- end }}
+{{- end }}
+{{- with .Values.edge }}
+{{- if and .autoscaling.enabled (gt (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- fail (printf "edge.replicas, %d, is more than edge.autoscaling.maxReplicas, %d" (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- end }}
+{{- end }}
+{{- end }}
