@@ -24,7 +24,7 @@ const skip = missing === null ? false : `SKIPPED: ${missing}`;
 
 /** As deploy/compose/README.md gives it, with every caller traced. */
 const environment = {
-  COMPOSE_PROFILES: 'cluster,observe',
+  COMPOSE_PROFILES: 'observe',
   POSTERN_OTLP_ENDPOINT: 'http://otel-collector:4318',
   POSTERN_TRACES_SAMPLER_ARG: '1',
 };

@@ -79,7 +79,9 @@ export class ComposePlatform {
     this.#overrides = [...(isStandIn ? ['one-member'] : []), ...(options.overrides ?? [])].map(overridePath);
     this.#environment = {
       ...process.env,
-      COMPOSE_ENV_FILES: join(composeFolder, '.env'),
+      // Not what an operator wrote. Versions of before had the whole platform by a profile.
+      COMPOSE_ENV_FILES: '/dev/null',
+      COMPOSE_PROFILES: 'cluster',
       ...(isStandIn
         ? { POSTERN_SETUP_MONGODB_HOSTS: 'mongodb-1', POSTERN_SETUP_REPLICA_SET: 'secantus' }
         : {}),

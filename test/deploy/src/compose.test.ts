@@ -8,11 +8,12 @@ import { test } from 'node:test';
 import { composeFolder, programs, succeeds } from './compose-platform.ts';
 
 const skip = succeeds('docker', 'compose', 'version') ? false : 'SKIPPED: there is no docker compose';
+const noGit = succeeds('git', 'rev-parse', 'HEAD') ? false : 'SKIPPED: this is no clone of git';
 
 for (const { name, args, environment } of [
   { name: 'the whole platform', args: [], environment: {} },
   { name: 'one of each', args: ['--env-file', 'single.env'], environment: {} },
-  { name: 'with Prometheus and Grafana', args: [], environment: { COMPOSE_PROFILES: 'cluster,observe' } },
+  { name: 'with Prometheus and Grafana', args: [], environment: { COMPOSE_PROFILES: 'observe' } },
   { name: 'published', args: ['-f', 'compose.yaml', '-f', 'publish.yaml'], environment: {} },
   { name: 'a client', args: ['-f', 'client/compose.yaml'], environment: { POSTERN_GATEWAY: 'abc' } },
 ]) {
@@ -25,6 +26,27 @@ for (const { name, args, environment } of [
     });
   });
 }
+
+test('the whole platform is what is started, unless single.env says otherwise', { skip }, () => {
+  const absent = (...args: readonly string[]): string[] => {
+    const text = execFileSync('docker', ['compose', ...args, 'config', '--format', 'json'], {
+      cwd: composeFolder,
+      encoding: 'utf8',
+      env: { ...process.env, COMPOSE_PROFILES: '' },
+      timeout: 60_000,
+    });
+    const { services } = JSON.parse(text) as { services: Record<string, { scale?: number }> };
+    return Object.keys(services).filter((name) => services[name]?.scale === 0);
+  };
+  assert.deepEqual(absent('--env-file', '/dev/null'), []);
+  const others = ['balancer-2', 'edge-2', 'mongodb-2', 'mongodb-3', 'nats-2', 'nats-3'];
+  assert.deepEqual(absent('--env-file', 'single.env').toSorted(), others);
+});
+
+test('what an operator writes into .env is no change of the tree', { skip: noGit }, () => {
+  for (const folder of [composeFolder, join(composeFolder, 'client')])
+    assert(succeeds('git', 'check-ignore', '--quiet', join(folder, '.env')), folder);
+});
 
 for (const page of ['README.md', '../../README.md']) {
   test(

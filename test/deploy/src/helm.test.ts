@@ -203,14 +203,18 @@ test(
   },
 );
 
-test('a client with another access list is started anew, since it reads the list as it starts', { skip: noHelm }, () => {
-  const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
-  const pod = (list: string): unknown =>
-    objects('postern-client', [...client, `accessList=${list}`]).find((one) => one?.kind === 'Deployment')
-      ?.spec?.template;
-  assert.deepEqual(pod('acl allow a:1'), pod('acl allow a:1'));
-  assert.notDeepEqual(pod('acl allow a:1'), pod('acl deny a:1'));
-});
+test(
+  'a client with another access list is started anew, since it reads the list as it starts',
+  { skip: noHelm },
+  () => {
+    const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+    const pod = (list: string): unknown =>
+      objects('postern-client', [...client, `accessList=${list}`]).find((one) => one?.kind === 'Deployment')
+        ?.spec?.template;
+    assert.deepEqual(pod('acl allow a:1'), pod('acl allow a:1'));
+    assert.notDeepEqual(pod('acl allow a:1'), pod('acl deny a:1'));
+  },
+);
 
 test('a node is not killed while it may still drain, whatever its grace is', { skip: noHelm }, () => {
   for (const seconds of [1, 30, 600]) {
@@ -271,7 +275,10 @@ test('values that cannot be right are refused by the schema', { skip: noHelm }, 
 test('values that contradict each other are refused in a sentence', { skip: noHelm }, () => {
   for (const [set, sentence] of [
     [['frontPorts.first=15000', 'frontPorts.last=14999'], /frontPorts: last, 14999, is before first, 15000/],
-    [['frontPorts.first=9050', 'frontPorts.last=9150'], /frontPorts: 9101 is among them, which is a node's own/],
+    [
+      ['frontPorts.first=9050', 'frontPorts.last=9150'],
+      /frontPorts: 9101 is among them, which is a node's own/,
+    ],
     [
       ['edge.autoscaling.enabled=true', 'edge.replicas=20'],
       /edge\.replicas, 20, is more than edge\.autoscaling\.maxReplicas, 10/,
