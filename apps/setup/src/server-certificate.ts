@@ -1,4 +1,7 @@
-/** The CA of the platform's own servers (NATS, MongoDB), and their certificates, which are renewed in time at any start. */
+/**
+ * The CA of the platform's own servers (NATS, MongoDB), and their certificates. Those end with the CA: a server reads its
+ * certificate as it starts, and one that runs for years without a new start would be trusted by nobody from one day on.
+ */
 import {
   createAuthority,
   createSigningRequest,
@@ -8,10 +11,6 @@ import {
   type Authority,
 } from '@postern/tls';
 import type { SecretFolder } from './secret-folder.ts';
-
-const certificateDays = 397;
-const renewBeforeDays = 120;
-const dayMs = 86_400_000;
 
 /** The CA, which only the set-up can use. */
 export async function serverAuthority(own: SecretFolder): Promise<Authority> {
@@ -23,14 +22,14 @@ export async function serverAuthority(own: SecretFolder): Promise<Authority> {
   return loadAuthority({ keyPem: own.read('ca.key'), certificatePem: own.read('ca.pem') });
 }
 
-/** Puts key and certificate for a server into its folder, unless those there are good for long enough. */
+/** Puts key and certificate for a server into its folder, unless those there are as they would be. */
 export async function serverCertificate(
   authority: Authority,
   folder: SecretFolder,
   names: readonly string[],
 ): Promise<void> {
   folder.write('ca.pem', authority.certificatePem);
-  if (folder.has('server.pem') && isGood(folder.read('certificate.pem'), names)) return;
+  if (folder.has('server.pem') && isGood(folder.read('certificate.pem'), authority, names)) return;
   const commonName = names[0] ?? 'server';
   const keyPem = await generateKey();
   const csrPem = await createSigningRequest({ keyPem, commonName, names: [...names] });
@@ -39,16 +38,14 @@ export async function serverCertificate(
     names: [...names],
     addresses: ['127.0.0.1'],
     usage: 'both',
-    notAfter: new Date(Date.now() + certificateDays * dayMs),
+    notAfter: authority.notAfter,
   });
   folder.write('key.pem', keyPem);
   folder.write('certificate.pem', certificatePem);
   folder.write('server.pem', `${certificatePem.trimEnd()}\n${keyPem}`);
 }
 
-function isGood(certificatePem: string, names: readonly string[]): boolean {
+function isGood(certificatePem: string, authority: Authority, names: readonly string[]): boolean {
   const { notAfter, names: has } = describeCertificate(certificatePem);
-  return (
-    notAfter.getTime() > Date.now() + renewBeforeDays * dayMs && names.every((name) => has.includes(name))
-  );
+  return notAfter >= authority.notAfter && names.every((name) => has.includes(name));
 }
