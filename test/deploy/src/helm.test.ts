@@ -266,6 +266,7 @@ test('values that cannot be right are refused by the schema', { skip: noHelm }, 
     'tolerations={dmz}',
     'service.loadBalancerIP=gateway.example.com',
     'edge.resources.limits=2Gi',
+    'nats.url=tls://nats-1:4222\\,nats-2:4222',
   ]) {
     assert.throws(() => template('postern', [wrong]), /values don't meet the specifications|schema/i, wrong);
   }
