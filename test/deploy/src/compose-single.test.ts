@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findCommand } from '@postern/scripts/install';
+import { freePort } from '@postern/test-kit';
 import { until } from './caller.ts';
 import { ComposePlatform, composeFolder, missingForPlatform } from './compose-platform.ts';
 import { PrivateSite, answer, hello } from './compose-site.ts';
@@ -28,17 +29,20 @@ let scratch: string;
 let platform: ComposePlatform;
 let site: PrivateSite;
 let port: number;
+let apiPort: number;
 
 before(async () => {
   if (skip !== false) return;
   scratch = mkdtempSync(join(tmpdir(), 'postern-single-'));
   plugIn();
+  apiPort = await freePort();
   platform = new ComposePlatform(scratch, {
     files: ['publish.yaml'],
     environment: {
       COMPOSE_ENV_FILES: join(composeFolder, 'single.env'),
       POSTERN_BIND: hostAddress,
       POSTERN_PUBLIC_ADDRESS: hostAddress,
+      POSTERN_API_PORT: String(apiPort),
     },
   });
   platform.use('latest');
@@ -90,7 +94,7 @@ test('the API is on the host’s loopback, and on no address that others reach',
   const ca = await platformCa();
   const status = await new Promise((resolve, reject) => {
     request(
-      { host: '127.0.0.1', port: 7443, path: '/api/v1/gateways', ca, servername: 'admin' },
+      { host: '127.0.0.1', port: apiPort, path: '/api/v1/gateways', ca, servername: 'admin' },
       (response) => {
         response.resume();
         resolve(response.statusCode);
@@ -100,7 +104,7 @@ test('the API is on the host’s loopback, and on no address that others reach',
       .end();
   });
   assert.equal(status, 401);
-  const script = `net.connect(7443, '${hostAddress}').on('error', ({ code }) => console.log(code)).on('connect', () => process.exit())`;
+  const script = `net.connect(${apiPort}, '${hostAddress}').on('error', ({ code }) => console.log(code)).on('connect', () => process.exit())`;
   assert.equal(onMachine(script).trim(), 'ECONNREFUSED');
 });
 
