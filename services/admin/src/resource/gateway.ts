@@ -28,6 +28,11 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
   const revisionOf = async (id: string): Promise<number> => (await ask(bus, getGateway, { id })).revision;
   // Whether clients are let in is acl's to say, and nodes fetch it there. Out of reach it takes the change over by itself.
   const untilFollowed = (id: string): Promise<unknown> => ask(bus, followGateway, { id }).catch(() => null);
+  // A change may have closed its tunnels. What else is there is as this change has made it.
+  const withPresence = async (gateway: Gateway): Promise<Gateway> => {
+    const now = await ask(bus, getGateway, { id: gateway.id }).catch(() => gateway);
+    return { ...gateway, connected: now.connected, clients: now.clients };
+  };
   return [
     endpoint({
       method: 'GET',
@@ -89,7 +94,7 @@ export function gatewayEndpoints(bus: Bus): Endpoint[] {
         const { body, revision } = await takeChange(call, GatewayPatch.fields, current);
         const gateway = await askToChange(bus, updateGateway, { id, patch: body }, { revision, current });
         await untilFollowed(id);
-        return { body: gateway, revision: gateway.revision };
+        return { revision: gateway.revision, whenInForce: () => withPresence(gateway) };
       },
     }),
     endpoint({
