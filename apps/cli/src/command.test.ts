@@ -29,6 +29,8 @@ describe('arguments', () => {
     assert.deepEqual(parseTarget('db.corp:5432'), { host: 'db.corp', port: 5432 });
     assert.deepEqual(parseTarget('[fd00::1]:22'), { host: 'fd00::1', port: 22 });
     assert.deepEqual(parseTarget('erp:443/orders'), { host: 'erp', port: 443, path: '/orders' });
+    // The last word of a line of a file that Windows wrote.
+    assert.deepEqual(parseTarget('db.corp:5432\r'), { host: 'db.corp', port: 5432 });
   });
 
   it('refuses what is none', () => {
@@ -74,6 +76,10 @@ describe('arguments', () => {
     const forgetting = { code: 'CLI_ARGUMENT_INVALID', message: /set the list that is to be left/ };
     assert.throws(() => parseAddedRules(['allow a:1', 'no acl 10.0.0.5:5432']), forgetting);
     assert.deepEqual(parseRules(['acl allow 10.0.0.5:5432\n']), rules);
+    const [rule] = rules;
+    const other = { ...rule, host: '10.0.0.6' };
+    assert.deepEqual(parseRules(['# of a file\nallow 10.0.0.5:5432\r\n  allow 10.0.0.6:5432']), [rule, other]);
+    assert.throws(() => parseRules(['allow a:1\n\nallow b']), { message: /^line 3: / });
   });
 
   it('merges options that set fields of one object', () => {

@@ -3,12 +3,12 @@ import { type AccessRule, parseAclFile } from '@postern/access';
 import { readBoundedBytes, readBoundedText, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
-/** `HOST:PORT`, IPv6 in brackets; a path may follow where it is asked for. */
+/** `HOST:PORT`, IPv6 in brackets; a path may follow where it is asked for. A line of a file may end as Windows ends it. */
 export function parseTarget(text: string): { host: string; port: number; path?: string } {
-  const match = /^(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})(\/.*)?$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})(\/.*)?$/.exec(text.trim());
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
-  if (host === undefined || port < 1 || port > 65_535) throw invalid(`${text} is no HOST:PORT`);
+  if (host === undefined || port < 1 || port > 65_535) throw invalid(`${JSON.stringify(text)} is no HOST:PORT`);
   return { host, port, ...(match?.[4] === undefined ? {} : { path: match[4] }) };
 }
 
@@ -87,10 +87,10 @@ export function parseData(text: string): object {
   throw invalid('--data takes a JSON object');
 }
 
-/** Rules as in an access-list file, with or without the word `acl` before each. */
-export function parseRules(lines: readonly string[]): AccessRule[] {
+/** Rules as in an access-list file, of which a text may have many lines, with or without the word `acl` before each. */
+export function parseRules(texts: readonly string[]): AccessRule[] {
   try {
-    return parseAclFile(lines.map((line) => line.replace(/^\s*(?=(allow|deny)\s)/, 'acl ')).join('\n'));
+    return parseAclFile(texts.join('\n').replaceAll(/^(?=[^\S\n]*(allow|deny)\s)/gm, 'acl '));
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : String(error), error);
   }
