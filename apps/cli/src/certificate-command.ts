@@ -41,7 +41,10 @@ const Rotation = Type.Object({
   total: Type.Integer(),
   left: Type.Integer(),
 });
-const Generated = Type.Object({ download: Type.Object({ base64: Type.String({ minLength: 1 }) }) });
+const Generated = Type.Object({
+  id: Type.String(),
+  download: Type.Object({ base64: Type.String({ minLength: 1 }) }),
+});
 
 const filesMax = 16;
 const pollMs = 500;
@@ -109,7 +112,7 @@ function generateCommand({ api, printOne }: CommandParts): Command {
         rmSync(out, { force: true });
         throw error;
       });
-    writeFileSync(out, Buffer.from(download.base64, 'base64'), { mode: 0o600 });
+    writePair(out, certificate.id, Buffer.from(download.base64, 'base64'));
     printOne({ ...certificate, file: out });
   });
 }
@@ -178,6 +181,21 @@ function contentsOf(one: Command, files: readonly string[]): object {
     files: files.map((file) => readNamed(file, certificateUploadBytesMax).toString('base64')),
     ...passphraseOf(one),
   };
+}
+
+/** Into the file that is kept for it. What has half a pair in it helps nobody. */
+function writePair(path: string, id: string, contents: Buffer): void {
+  try {
+    writeFileSync(path, contents);
+  } catch (error) {
+    rmSync(path, { force: true });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(
+      'CLI_ARGUMENT_INVALID',
+      `${path} cannot be written: ${why}; nobody has the key of the pair that was generated: postern certificates delete ${id}, and generate another`,
+      { cause: error },
+    );
+  }
 }
 
 function writeNew(path: string, contents: string): void {
