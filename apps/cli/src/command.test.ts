@@ -78,7 +78,10 @@ describe('arguments', () => {
     assert.deepEqual(parseRules(['acl allow 10.0.0.5:5432\n']), rules);
     const [rule] = rules;
     const other = { ...rule, host: '10.0.0.6' };
-    assert.deepEqual(parseRules(['# of a file\nallow 10.0.0.5:5432\r\n  allow 10.0.0.6:5432']), [rule, other]);
+    assert.deepEqual(parseRules(['# of a file\nallow 10.0.0.5:5432\r\n  allow 10.0.0.6:5432']), [
+      rule,
+      other,
+    ]);
     assert.throws(() => parseRules(['allow a:1\n\nallow b']), { message: /^line 3: / });
   });
 

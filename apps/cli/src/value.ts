@@ -8,7 +8,8 @@ export function parseTarget(text: string): { host: string; port: number; path?: 
   const match = /^(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})(\/.*)?$/.exec(text.trim());
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
-  if (host === undefined || port < 1 || port > 65_535) throw invalid(`${JSON.stringify(text)} is no HOST:PORT`);
+  if (host === undefined || port < 1 || port > 65_535)
+    throw invalid(`${JSON.stringify(text)} is no HOST:PORT`);
   return { host, port, ...(match?.[4] === undefined ? {} : { path: match[4] }) };
 }
 

@@ -16,7 +16,15 @@ import type { Call } from '../http/endpoint.ts';
 import { gatewayEndpoints } from './gateway.ts';
 import { answeredInForce } from './in-force.ts';
 
-const facts = { bootId: 'b', startedAt: time, version: '1', zone: '', address: 'a:1', tunnels: 0, callers: 0 };
+const facts = {
+  bootId: 'b',
+  startedAt: time,
+  version: '1',
+  zone: '',
+  address: 'a:1',
+  tunnels: 0,
+  callers: 0,
+};
 const node = { name: 'edge-1', ...facts, heard: true, ready: true, draining: false };
 
 /** Disables a connected gateway beside a node that closes its tunnels when it catches up; what the answer shows. */
@@ -33,7 +41,8 @@ async function disable({ deletedMeanwhile = false }): Promise<unknown> {
   };
   let gone = false;
   answer(bus, getGateway, () => {
-    if (gone) throw new ServiceError('ROUTER_GATEWAY_NOT_FOUND', 'there is none');
+    if (gone)
+      throw new ServiceError({ code: 'ROUTER_GATEWAY_NOT_FOUND', message: 'there is none', status: 404 });
     return gateway;
   });
   answer(bus, updateGateway, ({ patch }) => {
