@@ -66,10 +66,11 @@ async function disable({ deletedMeanwhile = false }): Promise<unknown> {
     ({ operationId }) => operationId === 'updateGateway',
   );
   const call = { params: { gatewayId: gateway.id }, body: { enabled: false }, query: {} };
-  const answered = await one?.run(call as unknown as Call);
+  assert(one);
+  const answered = await one.run(call as unknown as Call);
   await bus.close();
-  const { name, enabled, connected, clients, revision } = answered?.body as Gateway;
-  return { name, enabled, connected, clients, revision: [revision, answered?.revision] };
+  const { name, enabled, connected, clients, revision } = answered.body as Gateway;
+  return { name, enabled, connected, clients, revision: [revision, answered.revision] };
 }
 
 test('a gateway that was disabled is shown without the tunnels that this has closed', async () => {
