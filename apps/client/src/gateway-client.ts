@@ -39,7 +39,7 @@ import type { GatewayCounts } from './metrics.ts';
 import { openTunnel, wayText } from './platform/tunnel-opener.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
-export const drainMs = 30_000;
+const drainMs = 30_000;
 
 const controlCheck = Compile(Control);
 

@@ -22,7 +22,7 @@ export interface SourceRule {
 }
 
 /** Most source rules of one front. */
-export const sourceRulesMax = 1000;
+const sourceRulesMax = 1000;
 
 /** Whether a caller may call, by which rule, and why in words. */
 export interface SourceDecision {

@@ -22,7 +22,7 @@ import { checkPattern, checkSubject } from './subject.ts';
 import { closeMs, within } from './within.ts';
 
 /** Most bytes that may be on their way to the server; more are dropped. */
-export const unflushedBytesMax = 64 * 1024 * 1024;
+const unflushedBytesMax = 64 * 1024 * 1024;
 /** After so many bytes the server is asked whether it has them. */
 const flushEveryBytes = 256 * 1024;
 /** How long a server is away before it is asked why, and how long until it is asked again. */

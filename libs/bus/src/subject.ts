@@ -6,7 +6,7 @@
 import { BusError } from './bus-error.ts';
 
 /** Longest subject, in bytes. */
-export const subjectBytesMax = 512;
+const subjectBytesMax = 512;
 
 /** Throws `BUS_SUBJECT_INVALID` unless it is one concrete subject. */
 export function checkSubject(subject: string): void {

@@ -11,7 +11,7 @@ import { Lookups } from './lookups.ts';
 export type Lookup = LookupFunction;
 
 /** The most addresses of one name that are looked at. */
-export const addressesPerNameMax = 32;
+const addressesPerNameMax = 32;
 
 /** As who dials resources asks. */
 export interface ResourceHosts {

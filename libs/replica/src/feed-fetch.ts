@@ -9,7 +9,7 @@ import type { Identified } from './feed-owner.ts';
 import type { Position } from './feed-log.ts';
 
 /** Most items of a feed. */
-export const feedItemsMax = 200_000;
+const feedItemsMax = 200_000;
 
 /** All that a fetch brought. */
 export interface Fetched extends Position {

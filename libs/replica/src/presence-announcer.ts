@@ -19,7 +19,7 @@ import { pageBytes, takePage } from './page.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
 
 /** How often a node beats. */
-export const nodeBeatIntervalMs = 1_000;
+const nodeBeatIntervalMs = 1_000;
 
 /** What is announced: one of them. */
 export interface Announcement {

@@ -38,7 +38,7 @@ export interface MongoOptions {
 const programDefault = 'postern';
 
 /** Longest wait for a server that takes writes; a try that fails takes as long. */
-export const selectionMsMax = 3_000;
+const selectionMsMax = 3_000;
 
 /**
  * Connects. Rejects at once with `STORE_SETTINGS_INVALID` when URL or files are of no use, and with `STORE_REFUSED` when

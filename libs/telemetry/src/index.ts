@@ -26,7 +26,6 @@ export {
 } from './logger.ts';
 export { type Counter, type Gauge, type MetricDescription, Metrics, type Sample } from './metrics.ts';
 export { FileReserve } from './file-reserve.ts';
-export { openFiles } from './open-files.ts';
 export { processMetrics } from './process-metrics.ts';
 export { type AnsweredRequest, HttpServerDurations } from './http-duration.ts';
 export { LineLimit } from './line-limit.ts';

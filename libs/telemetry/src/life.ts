@@ -14,7 +14,7 @@ import type { Readiness, Service } from './service.ts';
 export type LifeState = 'starting' | 'running' | 'stopping' | 'ended';
 
 /** The most time that all parts together may take to stop, unless a program says otherwise. */
-export const stopTimeoutMsDefault = 120_000;
+const stopTimeoutMsDefault = 120_000;
 
 /** The handle that parts get to ask for the program's end. */
 export interface Ending {

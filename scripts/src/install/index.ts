@@ -1,10 +1,10 @@
-export { type ImageTools, imageTools } from './buildx.ts';
-export { cacheFolder, compileCacheFolder } from './cache.ts';
+export { imageTools } from './buildx.ts';
+export { compileCacheFolder } from './cache.ts';
 export { collectorBinary } from './collector.ts';
 export { findCommand, requireCommand, runCommand } from './command.ts';
 export { hadolintBinary } from './hadolint.ts';
 export { h2specBinary } from './h2spec.ts';
 export { jaegerBinary } from './jaeger.ts';
-export { hasTool, secantusLaunch, tool, type Launch, type ToolName } from './tool.ts';
-export { kubernetesTools, type KubernetesTools } from './kubernetes.ts';
+export { hasTool, secantusLaunch, tool } from './tool.ts';
+export { kubernetesTools } from './kubernetes.ts';
 export { clusterTools, type ClusterTools } from './kubernetes-cluster.ts';

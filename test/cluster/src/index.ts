@@ -27,41 +27,31 @@ export { type JsonAnswer, JsonHttp } from './admin/request.ts';
 export { ClientProcess, type ClientProcessOptions, startClient } from './client/client-process.ts';
 export { type LoopbackNet, takeLoopbackNet } from './network/loopback-net.ts';
 export { Cluster, type ClusterOptions, type ProcessEntry, bootCluster } from './platform/cluster.ts';
-export { type InProcessOptions, bootInProcess } from './platform/in-process.ts';
+export { bootInProcess } from './platform/in-process.ts';
 export type { Platform } from './platform/platform.ts';
-export {
-  type StandaloneOptions,
-  type StandaloneProcess,
-  bootStandalone,
-} from './platform/standalone-process.ts';
+export { type StandaloneProcess, bootStandalone } from './platform/standalone-process.ts';
 export { ownPort } from './platform/layout.ts';
-export { type FormerCluster, upgradeOf } from './platform/upgrade.ts';
-export { type Exit, Part, type PartOptions, startPart } from './process/part.ts';
+export { upgradeOf } from './platform/upgrade.ts';
+export { type Exit, Part, startPart } from './process/part.ts';
 export { makeScratch, removeScratch } from './process/scratch.ts';
 export { CuttableProxy, type ProxiedConnection, type Target } from './proxy/cuttable-proxy.ts';
-export { type InterceptingProxy, startInterceptingProxy } from './proxy/intercepting-proxy.ts';
+export { startInterceptingProxy } from './proxy/intercepting-proxy.ts';
 export { startDns } from './server/dns.ts';
 export { startEcho } from './server/echo.ts';
 export { startTcp } from './server/tcp.ts';
-export { type HaproxyOptions, startHaproxy } from './server/haproxy.ts';
+export { startHaproxy } from './server/haproxy.ts';
 export { type DocumentServer, startMongodb, startMongodbResource } from './server/mongodb.ts';
 export { type NatsServer, startNats } from './server/nats.ts';
 export { startOtelCollector } from './server/otel-collector.ts';
 export { startMicrosocks } from './server/microsocks.ts';
-export { type NginxOptions, startNginx } from './server/nginx.ts';
+export { startNginx } from './server/nginx.ts';
 export { type ServerPair, startPostgresql } from './server/postgresql.ts';
-export { type ServerTls, startRedis } from './server/redis.ts';
-export {
-  type Collector,
-  type CollectorPair,
-  type LogRouterOptions,
-  startLogRouter,
-  startRsyslog,
-} from './server/rsyslog.ts';
+export { startRedis } from './server/redis.ts';
+export { type Collector, startLogRouter, startRsyslog } from './server/rsyslog.ts';
 export type { ProcessResource, Resource } from './server/resource.ts';
-export { type ProxyServer, startSquid } from './server/squid.ts';
+export { startSquid } from './server/squid.ts';
 export { type SshServer, startSshProxy, startSshd } from './server/sshd.ts';
-export { type Endpoint, Site, type SiteOptions, frontAt, startSite, untilServed } from './site/site.ts';
+export { type Endpoint, Site, frontAt, startSite, untilServed } from './site/site.ts';
 export {
   type Exchange,
   type ExchangeResult,

@@ -31,7 +31,7 @@ export interface RouteKnowledge {
 }
 
 /** The most direct addresses that are tried in one round. */
-export const directWaysMax = 3;
+const directWaysMax = 3;
 
 /** The ways of one round, best first; never empty unless direct alone is allowed and no node is known. */
 export function chooseWays(knowledge: RouteKnowledge): Way[] {

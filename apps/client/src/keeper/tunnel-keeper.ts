@@ -25,7 +25,7 @@ import { type Transport, type Way, addressKey } from './route-choice.ts';
 import { TryGate } from './try-gate.ts';
 
 /** Waits that are not a retry's. */
-export const KeeperTiming = {
+const KeeperTiming = {
   /** The first and the longest wait before direct TLS is tried again beside a WebSocket. */
   directProbeMsMin: 1000,
   directProbeMsMax: 60_000,

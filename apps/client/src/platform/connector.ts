@@ -20,7 +20,7 @@ import type { Grant } from './grant.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** How long the whole call may take. */
-export const callTimeoutMs = 10_000;
+const callTimeoutMs = 10_000;
 
 const answerBytesMax = 256 * 1024;
 const codePattern = /^[A-Z][A-Z0-9_]{2,63}$/;

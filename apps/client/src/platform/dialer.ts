@@ -27,7 +27,7 @@ export interface DialerOptions {
 }
 
 /** How long each may take, TLS included. */
-export const DialTimeout = { directMs: 4000, platformMs: 8000 } as const;
+const DialTimeout = { directMs: 4000, platformMs: 8000 } as const;
 
 /** The path of the tunnel WebSocket. */
 const webSocketPath = '/v1/tunnel';

@@ -16,7 +16,7 @@ export interface Grant {
 }
 
 /** A ticket is not used in the last seconds of its life: it would expire on the way. */
-export const ticketMarginMs = 5000;
+const ticketMarginMs = 5000;
 
 /** How long the ticket is used on without another first call once one was not answered. */
 const keptMs = 30_000;

@@ -21,7 +21,7 @@ import { readSecretFile } from '@postern/config';
 import type { ClientPublicKey } from '@postern/contracts';
 
 /** The most clients that share one folder; one more has a new key at each start. */
-export const identitySlotsMax = 64;
+const identitySlotsMax = 64;
 
 /** A client's key for the life of this process. */
 export interface Identity {

@@ -1,7 +1,7 @@
 /** RFC 9110, 10.2.3: seconds or a date. What is longer than ten minutes or cannot be read is cut or passed over. */
 
 /** The longest wait that a server may ask for. */
-export const retryAfterMsMax = 600_000;
+const retryAfterMsMax = 600_000;
 
 /** How long a Retry-After header asks to wait; 0 where there is none. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number {

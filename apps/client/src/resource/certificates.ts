@@ -22,13 +22,13 @@ import type { MaterialTrust } from '../platform/material-trust.ts';
 import type { SealingKey } from '../platform/sealing-key.ts';
 
 /** The most certificates that are held for one gateway. */
-export const certificatesHeldMax = 1_024;
+const certificatesHeldMax = 1_024;
 /** How long one question waits before it is asked again, by another tunnel where there is one. */
-export const questionMs = 2_000;
+const questionMs = 2_000;
 /** How long a stream waits for a certificate of which there is none here. */
-export const materialDeadlineMs = 10_000;
+const materialDeadlineMs = 10_000;
 /** How long it waits for a newer one than there is, before it goes on with that. */
-export const newerDeadlineMs = 1_500;
+const newerDeadlineMs = 1_500;
 
 const waitersMax = 4_096;
 const materialCheck = Compile(Material);

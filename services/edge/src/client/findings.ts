@@ -6,7 +6,7 @@ import { type HealthFinding, healthChecksMax } from '@postern/contracts';
 import { halfOf } from '@postern/share';
 
 /** The most findings that are kept; each may have a cause of a kilobyte. */
-export const findingsMax = 100_000;
+const findingsMax = 100_000;
 
 /** What one client found, by destination. */
 type Found = Map<string, { finding: HealthFinding; heardAt: number }>;

@@ -27,7 +27,7 @@ import type { Tunnel, Tunnels } from './tunnels.ts';
 import { outdated } from '../upstream.ts';
 
 /** Findings are told again each minute; what was not heard for this long counts no more. */
-export const findingLifeMs = 150_000;
+const findingLifeMs = 150_000;
 /** Links come up together when a node starts; all are told by one telling. */
 const tellAgainMs = 250;
 /** What clients found is told to the other nodes at once, then no more often than this, so that none can flood them. */

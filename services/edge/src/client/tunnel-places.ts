@@ -8,7 +8,7 @@ import type { VerifiedClient } from './ticket-verifier.ts';
 import type { Tunnels } from './tunnels.ts';
 
 /** Tunnels that one start of a client has here. Its program holds 8, and has as many again while it replaces them. */
-export const tunnelsPerClientMax = 16;
+const tunnelsPerClientMax = 16;
 
 /** Why there is no place for a tunnel of a client, or for one of anybody; null when there is. */
 export function whyTunnelsFull(

@@ -18,7 +18,7 @@ import { questionsFull } from '../client/client-desk.ts';
 import { type FailingDestination, checkOf } from '../client/health.ts';
 
 /** The most cloud destinations that one node checks. */
-export const cloudChecksMax = 2_000;
+const cloudChecksMax = 2_000;
 /** The most tests at once; each is an operator's own, and one gateway has half. */
 const testsMax = 16;
 const stepsMax = 16;

@@ -14,7 +14,7 @@ export type FirstBytes =
   | { kind: 'other'; fault: string };
 
 /** PostgreSQL's questions have this length, in four bytes, and begin with it. */
-export const postgresRequestBytes = 8;
+const postgresRequestBytes = 8;
 const postgresAnswers: Readonly<Record<number, 'S' | 'N'>> = {
   80_877_103: 'S', // SSLRequest
   80_877_104: 'N', // GSSENCRequest: there is none here; the client asks for TLS next.
