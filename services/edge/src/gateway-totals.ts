@@ -48,14 +48,17 @@ export class GatewayTotals {
   }
 
   #row(gatewayId: string): EndedCaller {
-    const found = this.#byGateway.get(gatewayId);
-    if (found !== undefined) return found;
-    const own = this.#byGateway.size - (this.#byGateway.has(otherGateways) ? 1 : 0);
-    const key = own < gatewaysCountedMax ? gatewayId : otherGateways;
+    const key = rowOf(gatewayId, this.#byGateway);
     const row = this.#byGateway.get(key) ?? { streams: 0, fromCallers: 0, toCallers: 0, refused: 0 };
     this.#byGateway.set(key, row);
     return row;
   }
+}
+
+/** The row of a gateway, of what is counted by gateway: its own, or within the bound a new one, or that of all others. */
+export function rowOf(gatewayId: string, rows: ReadonlyMap<string, unknown>): string {
+  const own = rows.size - (rows.has(otherGateways) ? 1 : 0);
+  return rows.has(gatewayId) || own < gatewaysCountedMax ? gatewayId : otherGateways;
 }
 
 /** How many a row has now, by how many each gateway has: in the row of all others are those that no row is for. */

@@ -13,7 +13,7 @@ import type { ProcessName, Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
 import type { CloudStreams } from './cloud/cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
-import { gatewaysCountedMax, otherGateways } from './gateway-totals.ts';
+import { rowOf } from './gateway-totals.ts';
 import { whyInvalid } from './client/ticket-verifier.ts';
 import type { Tunnel, Tunnels } from './client/tunnels.ts';
 
@@ -84,8 +84,7 @@ export class Guard {
     }
     const { gatewayId, clientId, bootId } = tunnel;
     if (this.#formerBoots.get(`${gatewayId}/${clientId}`) === bootId) {
-      const known = this.identityConflicts.has(gatewayId) || this.identityConflicts.size < gatewaysCountedMax;
-      const row = known ? gatewayId : otherGateways;
+      const row = rowOf(gatewayId, this.identityConflicts);
       this.identityConflicts.set(row, (this.identityConflicts.get(row) ?? 0) + 1);
       this.#parts.logger.warn({ gatewayId, clientId, tunnelId: tunnel.id }, sharedIdentity);
     }

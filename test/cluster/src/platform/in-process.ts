@@ -2,14 +2,12 @@
  * The whole platform inside the test's own process: the very code of standalone, on the in-process bus and SQLite in a
  * temporary folder, on an address of its own. For tests that need a platform and no process to kill.
  */
-import { readFileSync } from 'node:fs';
 import type { PlatformSettings } from '@postern/standalone';
 import { createLogger } from '@postern/telemetry';
-import { AdminClient } from '../admin/admin-client.ts';
 import { takeLoopbackNet } from '../network/loopback-net.ts';
 import { makeScratch, removeScratch } from '../process/scratch.ts';
 import type { Platform } from './platform.ts';
-import { keptHttpPort } from './standalone-process.ts';
+import { platformIn } from './standalone-process.ts';
 
 /** How a platform in this process is to be. */
 export interface InProcessOptions {
@@ -55,24 +53,5 @@ export async function bootInProcess(options: InProcessOptions = {}): Promise<Pla
     await stop();
     throw error;
   }
-  const { operator } = platform;
-  if (operator === null) throw new Error('the platform has started and does not say where it is');
-  const admin = new AdminClient({ ...operator, caPem: readFileSync(operator.caFile, 'utf8') });
-  const close = async (): Promise<void> => {
-    admin.close();
-    await stop();
-  };
-  const { adminUrl, apiKey, caFile, connectUrl, platformHost } = operator;
-  return {
-    adminUrl,
-    apiKey,
-    caFile,
-    connectUrl,
-    platformHost,
-    admin,
-    nodeHosts: [host],
-    httpPort: keptHttpPort(state),
-    stop: close,
-    [Symbol.asyncDispose]: close,
-  };
+  return platformIn(state, host, stop);
 }

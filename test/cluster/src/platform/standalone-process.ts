@@ -67,12 +67,18 @@ export async function bootStandalone(options: StandaloneOptions = {}): Promise<S
     await stop();
     throw error;
   }
-  const file = JSON.parse(readFileSync(join(state, 'operator.json'), 'utf8')) as OperatorFile;
-  const { adminUrl, apiKey, caFile, connectUrl, platformHost } = file;
-  const admin = new AdminClient({ ...file, caPem: readFileSync(caFile, 'utf8') });
-  const close = async (): Promise<void> => {
+  return { ...platformIn(state, host, stop), part, state };
+}
+
+/** A standalone that serves at an address, by what it wrote into its folder. */
+export function platformIn(state: string, host: string, stopAll: () => Promise<void>): Platform {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(state, name), 'utf8'));
+  const { adminUrl, apiKey, caFile, connectUrl, platformHost } = read('operator.json') as OperatorFile;
+  const { http: httpPort } = read('ports.json') as { http: number };
+  const admin = new AdminClient({ adminUrl, apiKey, caPem: readFileSync(caFile, 'utf8') });
+  const stop = async (): Promise<void> => {
     admin.close();
-    await stop();
+    await stopAll();
   };
   return {
     adminUrl,
@@ -81,16 +87,9 @@ export async function bootStandalone(options: StandaloneOptions = {}): Promise<S
     connectUrl,
     platformHost,
     admin,
-    part,
-    state,
     nodeHosts: [host],
-    httpPort: keptHttpPort(state),
-    stop: close,
-    [Symbol.asyncDispose]: close,
+    httpPort,
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
-}
-
-/** The port of plain HTTP that a standalone took, out of its folder. */
-export function keptHttpPort(state: string): number {
-  return (JSON.parse(readFileSync(join(state, 'ports.json'), 'utf8')) as { http: number }).http;
 }
