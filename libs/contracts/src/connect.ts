@@ -180,8 +180,11 @@ export const CloudDestination = Type.Object({
 });
 export type CloudDestination = Static<typeof CloudDestination>;
 
-/** The longest cause that is told of a caller; no sentence is longer unless a stranger's names make it so. */
-export const refusalTextMax = 400;
+/**
+ * How much is told of why a caller was refused, and of why a client does not listen: sixty-four destinations' fit one frame.
+ * Whoever tells or shows it cuts it; who takes it does not refuse more, which a newer version may say.
+ */
+export const toldTextMax = { refusal: 400, listener: 200 } as const;
 
 /** A caller that was turned away or cut, and why. */
 export const LastRefusal = Type.Object(
@@ -189,7 +192,7 @@ export const LastRefusal = Type.Object(
     at: Type.String({ maxLength: 32 }),
     caller: Type.String({ maxLength: 64, description: 'address and port' }),
     code: Type.String({ maxLength: 64, description: 'a code of docs/ERRORS.md' }),
-    text: Type.String({ maxLength: refusalTextMax }),
+    text: Type.String(),
   },
   { description: 'the last caller that was turned away or cut, and why; missing while there was none' },
 );
@@ -198,7 +201,7 @@ export const LastRefusal = Type.Object(
 export const CloudListenerState = Type.Object({
   destinationId: Type.String({ minLength: 1, maxLength: 64 }),
   listening: Type.Boolean(),
-  error: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+  error: Type.Union([Type.String(), Type.Null()]),
   lastRefusal: Type.Optional(LastRefusal),
 });
 export type CloudListenerState = Static<typeof CloudListenerState>;

@@ -9,9 +9,9 @@ import {
   listTunnels,
   listen,
   pingAtNode,
-  refusalTextMax,
   testAtClient,
   testAtNode,
+  toldTextMax,
 } from '@postern/contracts';
 import { takePage } from '@postern/replica';
 import { subsystemLogger } from '@postern/telemetry';
@@ -118,7 +118,7 @@ function frontFigures(
     const last = refusals.last(destinationId).at(-1);
     if (last === undefined) return { destinationId, listening, error };
     const { at, caller, code, text } = last;
-    const lastRefusal = { at, caller: caller.slice(0, 64), code, text: text.slice(0, refusalTextMax) };
+    const lastRefusal = { at, caller: caller.slice(0, 64), code, text: text.slice(0, toldTextMax.refusal) };
     return { destinationId, listening, error, lastRefusal };
   });
 }

@@ -8,7 +8,7 @@ import {
   type CloudDestination,
   type CloudListenerState,
   type Control,
-  refusalTextMax,
+  toldTextMax,
 } from '@postern/contracts';
 import type { MaterialSource } from '@postern/dial';
 import {
@@ -33,7 +33,6 @@ import { clientVoice } from './voice.ts';
 
 const tickMs = 1_000;
 const refusalLinesPerSecondMax = 50;
-const errorTextMax = 200;
 
 /** What the desk needs of its gateway's client. */
 export interface CloudDeskParts {
@@ -276,10 +275,10 @@ export class CloudDesk {
       return {
         destinationId: destination.id,
         listening,
-        error: error === null ? null : toldText(error, errorTextMax),
+        error: error === null ? null : toldText(error, toldTextMax.listener),
         ...(last === undefined
           ? {}
-          : { lastRefusal: { ...last, text: toldText(last.text, refusalTextMax) } }),
+          : { lastRefusal: { ...last, text: toldText(last.text, toldTextMax.refusal) } }),
       };
     });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { type CloudListenerState, knownFeatures } from '@postern/contracts';
+import { type CloudListenerState, Control, knownFeatures } from '@postern/contracts';
+import { Value } from 'typebox/value';
 import { CloudBook } from './cloud-book.ts';
 import { routeOf } from '../fixture/documents.ts';
 import type { Tunnel } from '../client/tunnels.ts';
@@ -73,6 +74,16 @@ describe('whether clients follow what they were told of cloud destinations', () 
     const last = sent.at(-1) as { destinations: unknown[] };
     assert.equal(last.destinations.length, 64);
     assert(Buffer.byteLength(JSON.stringify(last)) <= 65_536);
+  });
+
+  it('is shown with causes that are cut, and takes longer ones, as a newer client may say', () => {
+    const cause = 'x'.repeat(1_000);
+    const lastRefusal = { at: '', caller: '', code: '', text: cause };
+    const said = { destinationId: 'd1', listening: false, error: cause, lastRefusal };
+    assert.ok(Value.Check(Control, { kind: 'cloudListeners', listeners: [said] }));
+    book.setStates(tunnel, [said]);
+    const [shown] = book.statesOf(tunnel);
+    assert.deepEqual([shown?.error?.length, shown?.lastRefusal?.text.length], [200, 400]);
   });
 
   it('does not take what was said of a former list for an answer', async () => {

@@ -12,7 +12,7 @@ import type {
   Control,
   Route,
 } from '@postern/contracts';
-import { cloudDestinationsMax, featuresLacking, featuresToListen } from '@postern/contracts';
+import { cloudDestinationsMax, featuresLacking, featuresToListen, toldTextMax } from '@postern/contracts';
 import type { Session } from '@postern/tunnel';
 import type { Tunnel } from '../client/tunnels.ts';
 import { outdated } from '../upstream.ts';
@@ -85,7 +85,7 @@ export class CloudBook {
       withheld.push({
         destinationId: destination.id,
         listening: false,
-        error: `${code}: ${text}`.slice(0, 200),
+        error: `${code}: ${text}`,
       });
       return false;
     });
@@ -140,10 +140,9 @@ export class CloudBook {
 
   /** For which destinations the client at the other end of a tunnel listens. */
   statesOf(tunnel: Tunnel): readonly CloudListenerState[] {
-    return [...(this.#states.get(tunnel) ?? []), ...(this.#withheld.get(tunnel) ?? [])].slice(
-      0,
-      cloudDestinationsMax,
-    );
+    return [...(this.#states.get(tunnel) ?? []), ...(this.#withheld.get(tunnel) ?? [])]
+      .slice(0, cloudDestinationsMax)
+      .map(shortened);
   }
 
   #listOf(gatewayId: string): CloudDestination[] {
@@ -153,6 +152,14 @@ export class CloudBook {
       .flatMap(listed)
       .slice(0, cloudDestinationsMax);
   }
+}
+
+/** As much as is told of it: clients say what they want. */
+function shortened({ error, lastRefusal, ...state }: CloudListenerState): CloudListenerState {
+  const shown = { ...state, error: error?.slice(0, toldTextMax.listener) ?? null };
+  if (lastRefusal === undefined) return shown;
+  const { text, ...last } = lastRefusal;
+  return { ...shown, lastRefusal: { ...last, text: text.slice(0, toldTextMax.refusal) } };
 }
 
 function isSettled(id: string, states: readonly CloudListenerState[]): boolean {
