@@ -25,8 +25,6 @@ export interface TicketVerifierParts {
   epoch(): string;
   /** Whether acl answers at present; a reserve ticket counts only when it does not. */
   aclInReach(): boolean;
-  /** Seconds since 1970; the clock's own unless a test says otherwise. */
-  nowSeconds?: () => number;
 }
 
 /** Who is at the other end, for sure. */
@@ -77,7 +75,7 @@ export class TicketVerifier {
   }
 
   async #claims(ticket: string): Promise<TicketClaims> {
-    const now = this.#parts.nowSeconds?.() ?? Date.now() / 1000;
+    const now = Date.now() / 1000;
     try {
       const { payload } = await jwtVerify(ticket, (header) => this.#key(header), {
         issuer: 'postern-acl',
