@@ -6,7 +6,7 @@ import { connectNats } from './connect-nats.ts';
 import type { NatsBus } from './nats-bus.ts';
 
 /** What the server writes for a line that came. */
-export type Answer = (line: string) => string | Promise<string>;
+type Answer = (line: string) => string | Promise<string>;
 
 /** A PING gets its PONG, and nothing else an answer. */
 export const answerPing: Answer = (line) => (line === 'PING' ? 'PONG\r\n' : '');
