@@ -138,8 +138,8 @@ function registerGauges(metrics: Metrics, node: () => ShownParts): void {
     'Connections that have not yet shown what they are for.',
     'port',
     () => {
-      const { connect, tunnel, link } = node().gates;
-      return { connect: connect.size, tunnel: tunnel.size, link: link.size };
+      const { connect, tunnel, link, front } = node().gates;
+      return { connect: connect.size, tunnel: tunnel.size, link: link.size, front: front.size };
     },
   );
   gauge(

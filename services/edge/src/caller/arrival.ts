@@ -9,7 +9,7 @@ import { adoptSocket, resetSocket } from '@postern/tunnel';
 import type { AcceptedCaller, CallerTls, NamelessCaller } from './accepted-caller.ts';
 import { TurnedAway, turnedAway } from '../errors.ts';
 import type { FirstBytes } from '../gate/first-bytes.ts';
-import type { HandshakeGate, Pass } from '../gate/handshake-gate.ts';
+import type { Eviction, HandshakeGate, Pass } from '../gate/handshake-gate.ts';
 import type { CallerAddress } from '../access/judgement.ts';
 import { type SocketName, readProxyHeader } from '../gate/proxy-header.ts';
 import { readSocketHead } from '../gate/socket-head.ts';
@@ -18,6 +18,12 @@ import type { EndedTls } from './tls-ends.ts';
 const nothing = Buffer.alloc(0);
 /** Questions about encryption that a PostgreSQL client may ask before its ClientHello. */
 const questionsMax = 2;
+const evictionTexts: Readonly<Record<Eviction, string>> = {
+  timeout: 'the caller did not show in time what it is for',
+  full: 'too many callers have not shown yet what they are for',
+  'address full': 'too many callers from this address have not shown yet what they are for',
+  'gateway full': 'too many callers of the gateway have not shown yet what they are for',
+};
 
 /** One connection on its way in. */
 export class Arrival {
@@ -54,14 +60,11 @@ export class Arrival {
   /** Enters a gate, and leaves the former one. A balancer's address says nothing of who calls, so it has no share. */
   pass(gate: HandshakeGate): void {
     this.#pass?.leave();
-    this.#pass = gate.enter(this.#isKnown ? this.address.address : null, (eviction) => {
-      const text =
-        eviction === 'timeout'
-          ? 'the caller did not show in time what it is for'
-          : 'too many callers have not shown yet what they are for';
-      this.cut ??= turnedAway('EDGE_CALLER_SILENT', text);
+    const cut = (eviction: Eviction): void => {
+      this.cut ??= turnedAway('EDGE_CALLER_SILENT', evictionTexts[eviction]);
       resetSocket(this.socket);
-    });
+    };
+    this.#pass = gate.enter(this.#isKnown ? this.address.address : null, cut, this.route?.gatewayId);
   }
 
   /** Enters a gate, and once more by the caller's own address where a balancer has to say that. */

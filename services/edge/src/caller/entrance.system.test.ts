@@ -14,7 +14,7 @@ import { freePort } from '@postern/test-kit';
 import type { EdgeOptions } from '../config.ts';
 import { TestClient } from '../fixture/client.ts';
 import { frontOf, policyOf } from '../fixture/documents.ts';
-import { type World, echoRoute, ended, exchange, until, withWorld } from '../fixture/node.ts';
+import { type World, echoRoute, ended, exchange, until, untilMetric, withWorld } from '../fixture/node.ts';
 import { rightToken } from '../fixture/platform.ts';
 import { readProxyHeader, writeProxyHeader1, writeProxyHeader2 } from '../gate/proxy-header.ts';
 
@@ -249,6 +249,30 @@ test('a front that ends TLS says what was wrong with a handshake', async () => {
       assert.match(silent, /EDGE_CALLER_SILENT/);
     },
     { options: { handshakeTimeoutMs: 300 } },
+  );
+});
+
+test('who floods a gateway’s front with handshakes that never end cuts none at another gateway’s', async () => {
+  await inWorld(
+    async (world) => {
+      world.platform.setPolicy(policyOf({ id: 'g2' }));
+      const [flooded, other] = [await freePort(), await freePort()];
+      const route = (gatewayId: string, id: string, port: number) =>
+        echoRoute(0, world.echo.port, { gatewayId, id, front: frontOf({ port, tls: ended1 }) });
+      world.platform.setRoute(route('g1', 'd9', flooded));
+      world.platform.setRoute(route('g2', 'd2', other));
+      for (const id of ['d9', 'd2']) await untilServed(world, id);
+      const slow = world.call(other);
+      await untilMetric(world, /^postern_edge_handshakes\{port="front"\} 1$/m);
+      const silent = Array.from({ length: 5 }, () => ended(world.call(flooded)));
+      await Promise.all(silent.slice(0, 3));
+      await untilMetric(
+        world,
+        /^postern_edge_handshake_evictions_total\{port="front",cause="gateway full"\} 3$/m,
+      );
+      await once(connectTls({ socket: slow, rejectUnauthorized: false }), 'secureConnect');
+    },
+    { options: { handshakesMax: 4, handshakesPerAddressMax: 10 } },
   );
 });
 

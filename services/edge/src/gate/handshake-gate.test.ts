@@ -28,6 +28,29 @@ test('an address that holds its share loses its own oldest, not another’s', ()
   gate.close();
 });
 
+test('a gateway whose fronts are flooded from many addresses loses its own oldest, not another gateway’s', () => {
+  const cuts: string[] = [];
+  const gate = new HandshakeGate({ max: 4, perAddressMax: 2, timeoutMs: 10_000 });
+  gate.enter('192.0.2.9', (cause) => cuts.push(`other: ${cause}`), 'other');
+  for (let i = 1; i <= 4; i += 1)
+    gate.enter(`192.0.2.${i}`, (cause) => cuts.push(`${i}: ${cause}`), 'flooded');
+  assert.deepEqual(cuts, ['1: gateway full', '2: gateway full']);
+  assert.equal(gate.size, 3);
+  gate.close();
+  assert.equal(gate.size, 0);
+});
+
+test('a connection of a gateway without one in the gate cuts the oldest where two others have all of it', () => {
+  const cuts: string[] = [];
+  const gate = new HandshakeGate({ max: 2, perAddressMax: 2, timeoutMs: 10_000 });
+  for (const name of ['one', 'two', 'three'])
+    gate.enter('192.0.2.1', (cause) => cuts.push(`${name}: ${cause}`), name);
+  assert.deepEqual(cuts, ['one: address full']);
+  gate.enter('192.0.2.2', () => {}, 'four');
+  assert.deepEqual(cuts, ['one: address full', 'two: full']);
+  gate.close();
+});
+
 test('5,000 that never finish leave room for one that does', () => {
   const gate = new HandshakeGate({ max: 1024, perAddressMax: 512, timeoutMs: 10_000 });
   for (let i = 0; i < 5000; i += 1) gate.enter('192.0.2.1', () => {});

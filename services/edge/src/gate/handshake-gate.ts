@@ -4,14 +4,15 @@
  *
  * When the gate is full the oldest of all goes, when one address holds its share its own oldest goes: an honest
  * handshake takes milliseconds, so whoever has waited longest is the one that never finishes, and 5,000 of those
- * cannot shut out the next client. Passes enter in order and all wait equally long, so the first is always the
- * oldest and one timer serves them all.
+ * cannot shut out the next client. Where a connection is at a gateway's front, the gateway has half of the places: who
+ * floods one front, from however many addresses, cuts no handshake at another gateway's. Passes enter in order and all
+ * wait equally long, so the first is always the oldest and one timer serves them all.
  */
 import { Multimap } from '@postern/tunnel';
-import { addressGroup } from '@postern/share';
+import { addressGroup, halfOf } from '@postern/share';
 
 /** Why a connection was cut at the gate. */
-export type Eviction = 'timeout' | 'full' | 'address full';
+export type Eviction = 'timeout' | 'full' | 'address full' | 'gateway full';
 
 /** Given at accept. `leave` when the connection has shown what it is for, or has ended; twice is harmless. */
 export interface Pass {
@@ -27,6 +28,7 @@ export interface HandshakeGateOptions {
 
 interface Entry {
   group: string | null;
+  gatewayId: string | null;
   expiresAt: number;
   cut: (cause: Eviction) => void;
 }
@@ -37,6 +39,7 @@ export class HandshakeGate {
   readonly #onEvict: (cause: Eviction) => void;
   readonly #entries = new Set<Entry>();
   readonly #byGroup = new Multimap<Entry>();
+  readonly #byGateway = new Multimap<Entry>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: HandshakeGateOptions, onEvict: (cause: Eviction) => void = () => {}) {
@@ -51,16 +54,20 @@ export class HandshakeGate {
 
   /**
    * Lets one in; `cut` is called at most once, when it has to go. Without an address it counts among all, and in no
-   * address's share.
+   * address's share; so it does where nobody knows yet for which gateway it comes.
    */
-  enter(address: string | null, cut: (cause: Eviction) => void): Pass {
+  enter(address: string | null, cut: (cause: Eviction) => void, gatewayId: string | null = null): Pass {
+    const { max, perAddressMax, timeoutMs } = this.#options;
     const group = address === null ? null : addressGroup(address);
-    if (group !== null && this.#byGroup.count(group) >= this.#options.perAddressMax)
+    if (group !== null && this.#byGroup.count(group) >= perAddressMax)
       this.#evictFirst(this.#byGroup.get(group), 'address full');
-    else if (this.#entries.size >= this.#options.max) this.#evictFirst(this.#entries, 'full');
-    const entry: Entry = { group, expiresAt: performance.now() + this.#options.timeoutMs, cut };
+    if (gatewayId !== null && this.#byGateway.count(gatewayId) >= halfOf(max))
+      this.#evictFirst(this.#byGateway.get(gatewayId), 'gateway full');
+    if (this.#entries.size >= max) this.#evictFirst(this.#entries, 'full');
+    const entry: Entry = { group, gatewayId, expiresAt: performance.now() + timeoutMs, cut };
     this.#entries.add(entry);
     if (group !== null) this.#byGroup.add(group, entry);
+    if (gatewayId !== null) this.#byGateway.add(gatewayId, entry);
     this.#arm();
     return { leave: () => this.#remove(entry) };
   }
@@ -90,6 +97,7 @@ export class HandshakeGate {
       this.#timer = undefined;
     }
     if (entry.group !== null) this.#byGroup.delete(entry.group, entry);
+    if (entry.gatewayId !== null) this.#byGateway.delete(entry.gatewayId, entry);
   }
 
   /** One timer at most; it finds out by itself who is due and when the next one is. */
