@@ -24,6 +24,12 @@ test('a node with very many keeps 1,024', () => {
   assert.deepEqual([reserve.take(), reserve.take()], [true, false]);
 });
 
+test('all but what is kept may be had, whatever is open', () => {
+  assert.equal(new FileReserve(() => ({ open: 20, max: 32 })).most, 30);
+  assert.equal(new FileReserve(() => ({ open: 20, max: Infinity })).most, Infinity);
+  assert.equal(new FileReserve(() => null).most, Infinity);
+});
+
 test('where the system does not say what is open nobody is turned away, and where none is left everybody', () => {
   assert.equal(new FileReserve(() => null).take(), true);
   assert.equal(new FileReserve(() => ({ open: 20, max: 20 })).take(), false);

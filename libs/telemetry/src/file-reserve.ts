@@ -24,6 +24,12 @@ export class FileReserve {
     this.#now = now;
   }
 
+  /** How many callers and streams may have where nothing else is open. Infinity where the system does not say. */
+  get most(): number {
+    const files = this.#read();
+    return files === null ? Infinity : mayHave(files.max);
+  }
+
   /** Whether there is one, which then counts as taken. Where the system does not say, there always is. */
   take(): boolean {
     const now = this.#now();
@@ -39,6 +45,9 @@ export class FileReserve {
 
 function leftFor(files: ReturnType<typeof openFiles>): number {
   if (files === null) return Infinity;
-  const { open, max } = files;
-  return max - open - Math.min(reserveMax, Math.floor(max / 16));
+  return mayHave(files.max) - files.open;
+}
+
+function mayHave(max: number): number {
+  return max - Math.min(reserveMax, Math.floor(max / 16));
 }

@@ -120,7 +120,7 @@ export const edgeOptions = {
   handshakeTimeoutMs: milliseconds(10_000, 'A connection that has not shown by then what it is for is cut.'),
   handshakesMax: bound(
     1024,
-    'Connections on one port that have not yet shown what they are for; the oldest makes room.',
+    'Connections on one port, or at all fronts that end TLS, that have not yet shown what they are for; the oldest makes room. Of those at fronts one gateway has half at most.',
   ),
   handshakesPerAddressMax: bound(512, 'The same, from one address.'),
   handshakesAtOnce: bound(
@@ -132,7 +132,7 @@ export const edgeOptions = {
   tunnelsMax: bound(20_000, 'Tunnels that end here at once. One gateway has half at most.'),
   connectionsMax: bound(
     50_000,
-    'Callers’ connections at once, and as many streams of clients to cloud resources. One gateway has half of each at most. UDP callers have half of the connections, of which one gateway has half.',
+    'Callers’ connections at once, and as many streams of clients to cloud resources. One gateway has half of each at most, or of the file descriptors where these are fewer; so have those together that call the shared HTTP port. UDP callers have half of the connections, of which one gateway has half.',
   ),
   connectionsPerAddressMax: bound(
     20_000,

@@ -33,6 +33,30 @@ test('one gateway has half of the places, and others and callers of none that is
   entered(all.enter('192.0.2.4', 'one'));
 });
 
+test('callers who have not said yet for which gateway they come have half of the places together', () => {
+  const all = places(4);
+  const leave = entered(all.enter('192.0.2.1', null));
+  entered(all.enter('192.0.2.2', null));
+  assert.match(refused(all.enter('192.0.2.3', null)), /^EDGE_CONNECTIONS_FULL: callers who have not said/);
+  entered(all.enter('192.0.2.3', 'one'));
+  leave();
+  entered(all.enter('192.0.2.3', null));
+});
+
+test('one gateway has half of the file descriptors that callers may have, where these are fewer than the places', () => {
+  const all = new CallerPlaces(
+    { connectionsMax: 100, connectionsPerAddressMax: 100 },
+    new FileReserve(() => ({ open: 0, max: 5 })),
+  );
+  for (let taken = 0; taken < 3; taken += 1) entered(all.enter('192.0.2.1', 'one'));
+  assert.match(
+    refused(all.enter('192.0.2.1', 'one')),
+    /^EDGE_CONNECTIONS_FULL: the gateway has half of the file descriptors/,
+  );
+  entered(all.enterFlow('192.0.2.1', 'one'));
+  entered(all.enter('192.0.2.1', 'two'));
+});
+
 test('UDP flows of all fronts have half of the places together, and those of one gateway half of that', () => {
   const all = places(8);
   const leave = entered(all.enterFlow('192.0.2.1', 'one'));
