@@ -278,6 +278,26 @@ test('a socket that was destroyed before it was joined resets the stream', async
   assert.equal(joined.reset?.code, ResetCode.Cancelled);
 });
 
+test('of a socket no more is read than its stream has memory for', async (t) => {
+  const server = await listen((socket) => socket.end(Buffer.alloc(1024 * 1024)));
+  t.after(() => server.close());
+  const socket = connectSocket({ port: server.port, host: '127.0.0.1' });
+  const full = Promise.withResolvers<void>();
+  let freeBytes = 24_576;
+  const take = ({ length }: Uint8Array): void => {
+    freeBytes -= length;
+    if (freeBytes <= 0) full.resolve();
+  };
+  const stream = { ...stubStream(), write: take, writeCopy: take };
+  // The other end takes more.
+  Object.defineProperties(stream, { room: { get: () => freeBytes }, freeBytes: { get: () => freeBytes } });
+  void joinSocket(stream, socket);
+  await full.promise;
+  await setImmediate();
+  assert.ok(freeBytes > -4_096, `${-freeBytes} bytes too much`);
+  socket.destroy();
+});
+
 /** A stream that is only what a joint needs of it. */
 function stubStream(): StreamEnd & { delivered: number } {
   return {
@@ -289,6 +309,7 @@ function stubStream(): StreamEnd & { delivered: number } {
     pathLostAt: null,
     quiet: false,
     room: 1,
+    freeBytes: 1,
     bytesReceived: 0,
     bytesSent: 0,
     delivered: 0,

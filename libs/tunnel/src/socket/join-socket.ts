@@ -82,7 +82,7 @@ class Joint implements StreamEvents {
   start(): void {
     const socket = this.#socket;
     socket.setNoDelay(true);
-    this.#stopReading = readSocket(socket, this.#handleRead);
+    this.#stopReading = readSocket(socket, this.#handleRead, () => this.#stream.freeBytes);
     socket.on('end', this.#handleSocketEnd);
     socket.on('error', this.#handleSocketError);
     socket.on('close', this.#handleSocketClose);

@@ -38,7 +38,7 @@ export class Opening {
     this.#socket = socket;
     this.#events = events;
     this.#early = [...first];
-    this.#stopReading = readSocket(socket, this.#handleRead);
+    this.#stopReading = readSocket(socket, this.#handleRead, () => this.#stream?.room ?? 0);
     socket.on('end', this.#handleEnd);
     socket.on('error', this.#handleError);
     socket.on('close', this.#handleClose);
@@ -67,7 +67,7 @@ export class Opening {
     this.#socket.off('close', this.#handleClose);
   }
 
-  /** Before OPENED a stream takes 16 KiB and one chunk; that is what is kept at most. */
+  /** Before OPENED a stream takes 16 KiB and one short read; that is what is kept at most. */
   #readOn(stream: StreamEnd): void {
     if (stream.room > 0) this.#socket.resume();
   }

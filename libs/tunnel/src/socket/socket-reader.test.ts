@@ -3,18 +3,29 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { adoptSocket, carrierReads, connectSocket, readSocket, SocketReader } from './socket-reader.ts';
+import {
+  type ReadHandler,
+  adoptSocket,
+  carrierReads,
+  connectSocket,
+  readSocket,
+  SocketReader,
+} from './socket-reader.ts';
 
 const bytes = randomBytes(400_000);
 
-/** Reads everything, giving the socket to another handler after the first read, paused, as callers do once they are taken. */
-function readInTurn(socket: Socket): Promise<Buffer> {
+/**
+ * Reads everything, giving the socket to another handler after the first read, or after the first that lies in a slab,
+ * paused, as callers do once they are taken.
+ */
+function readInTurn(socket: Socket, after: 'first' | 'slab'): Promise<Buffer> {
   const read: Buffer[] = [];
   let calls = 0;
   const stop = readSocket(socket, (chunk, slab) => {
-    calls += 1;
     read.push(Buffer.from(chunk));
     slab?.release();
+    if (after === 'slab' && slab === null) return true;
+    calls += 1;
     setImmediate(() => {
       stop();
       readSocket(socket, (next, nextSlab) => {
@@ -33,7 +44,7 @@ function readInTurn(socket: Socket): Promise<Buffer> {
   });
 }
 
-/** Resolves when the system has all of it, so that the first read at the other end fills the shared buffer. */
+/** Resolves when the system has all of it, so that the reads at the other end fill their buffers. */
 async function write(socket: Socket): Promise<void> {
   await new Promise((resolve) => socket.write(bytes, resolve));
   socket.end();
@@ -52,9 +63,60 @@ test('a socket that was found to be bulk is read on from where it was by its nex
     [accepted, dialled],
   ] as const) {
     await write(from);
-    assert.ok((await readInTurn(to)).equals(bytes));
+    assert.ok((await readInTurn(to, 'slab')).equals(bytes));
   }
   server.close();
+});
+
+test('no more is read than there is memory for, and all of it once there is', async () => {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
+  const accepting = once(server, 'connection') as Promise<[Socket]>;
+  await once(server, 'listening');
+  const dialled = connectSocket({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
+  const accepted = adoptSocket((await accepting)[0]);
+  const floorBytes = 16_384;
+  for (const [from, to] of [
+    [dialled, accepted],
+    [accepted, dialled],
+  ] as const) {
+    await write(from);
+    const read: Buffer[] = [];
+    const inSlab: boolean[] = [];
+    const paused = Promise.withResolvers<void>();
+    let freeBytes = floorBytes;
+    const handle: ReadHandler = (chunk, slab) => {
+      read.push(Buffer.from(chunk));
+      inSlab.push(slab !== null);
+      slab?.release();
+      freeBytes -= chunk.length;
+      if (freeBytes <= 0) paused.resolve();
+      return freeBytes > 0;
+    };
+    readSocket(to, handle, () => freeBytes);
+    to.resume();
+    await paused.promise;
+    const bytesRead = Buffer.concat(read).length;
+    assert.ok(bytesRead < floorBytes + 4_096, `${bytesRead} bytes`);
+    assert.ok(!inSlab.includes(true));
+    freeBytes = Infinity;
+    to.resume();
+    await once(to, 'end');
+    assert.ok(Buffer.concat(read).equals(bytes));
+    assert.ok(inSlab.includes(true));
+  }
+  server.close();
+});
+
+test('a reader lets its slab go when there is no memory for a read', () => {
+  const reader = new SocketReader();
+  let freeBytes = Infinity;
+  reader.freeBytes = () => freeBytes;
+  assert.deepEqual(readsInSlab(reader, [65_536, 65_528]), [false, true]);
+  freeBytes = 0;
+  assert.deepEqual(readsInSlab(reader, [4_096, 4_096]), [false, false]);
+  assert.ok(reader.onread.buffer().length <= 4_096);
+  reader.release();
 });
 
 test('a socket that nobody prepared is read by its events', async () => {
@@ -62,7 +124,7 @@ test('a socket that nobody prepared is read by its events', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
-  assert.ok((await readInTurn(socket)).equals(bytes));
+  assert.ok((await readInTurn(socket, 'first')).equals(bytes));
   server.close();
 });
 

@@ -3,6 +3,10 @@
  * out before the next read; a socket that fills it has turned out to be bulk and reads into slabs, which are
  * sent as they lie. So an idle stream holds no read buffer, and bulk is not copied.
  *
+ * Nothing is read for which there is no memory: else each of hundreds whose readers stand still holds a read more than the
+ * process may keep. What the next read may bring is settled when the last one is over, as Node asks for its buffer then; so
+ * the first one, before anybody has said for whom it is, brings no more than every stream may keep.
+ *
  * Node gives a socket its own read buffers by `onread`, but only to sockets that dial. An accepted one is
  * opened anew over the same handle (`adoptSocket`): that uses `_handle` and the `handle` option of net.Socket,
  * which Node's own TLS uses and its documentation does not name. Without them the socket stays as it is and is
@@ -11,9 +15,12 @@
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { headerBytes } from '../frame/frame.ts';
+import { defaultLimits } from '../limit.ts';
 import { Slab } from '../memory/slab.ts';
 
 const sharedBytes = 65_536;
+/** A read has to bring something. */
+const readBytesMin = 4_096;
 /** TLS hands out one record at a time; a full one says that more is behind it. */
 const recordBytes = 16_384;
 
@@ -36,6 +43,9 @@ const tlsReads: Reads = { ...tcpReads, fullBytes: recordBytes };
  */
 export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8, roomBytes: 0 };
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
+const unbounded = (): number => Infinity;
+/** What every stream may keep. */
+const forAnybody = (): number => defaultLimits.floorBytes;
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
 export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
@@ -45,12 +55,19 @@ const readers = new WeakMap<Socket, SocketReader>();
 /**
  * Gives what is read from a paused socket to `handler` until the returned function is called; `socket.resume()`
  * begins, and begins again after a pause. Whoever stops reading a socket that is not paused must at once give
- * it to another reader, or end it.
+ * it to another reader, or end it. `freeBytes` says for how much there is memory, and is asked after each read.
  */
-export function readSocket(socket: Socket, handler: ReadHandler): () => void {
+export function readSocket(
+  socket: Socket,
+  handler: ReadHandler,
+  freeBytes: () => number = unbounded,
+): () => void {
   const isTls = socket instanceof TLSSocket;
   const reader = readers.get(socket) ?? (isTls ? readTls(socket, handler) : null);
-  if (reader !== null) reader.handler = handler;
+  if (reader !== null) {
+    reader.handler = handler;
+    reader.freeBytes = freeBytes;
+  }
   const handleData = (chunk: Buffer): void => {
     if (!handler(chunk, null)) socket.pause();
   };
@@ -65,6 +82,7 @@ export function readSocket(socket: Socket, handler: ReadHandler): () => void {
 /** Dials as `net.connect` does, half-open and paused: `joinSocket` begins to read. */
 export function connectSocket(options: TcpNetConnectOpts): Socket {
   const reader = new SocketReader();
+  reader.freeBytes = forAnybody;
   const socket = connect({ ...options, allowHalfOpen: true, onread: reader.onread });
   socket.pause();
   keepReader(socket, reader);
@@ -83,6 +101,7 @@ export function adoptSocket(accepted: Socket): Socket {
   const handle = former._handle;
   if (typeof handle?.useUserBuffer !== 'function') return accepted;
   const reader = new SocketReader();
+  reader.freeBytes = forAnybody;
   const options: object = {
     handle,
     allowHalfOpen: true,
@@ -149,6 +168,8 @@ export class SocketReader {
     callback: (bytes: number): boolean => this.#take(bytes),
   };
   handler: ReadHandler | null = null;
+  /** For how much there is memory. */
+  freeBytes = unbounded;
   readonly #reads: Reads;
   #shortReads = 0;
   #slab: Slab | null = null;
@@ -163,11 +184,20 @@ export class SocketReader {
    */
   release(): void {
     this.handler = null;
+    this.#leaveSlab();
+  }
+
+  #leaveSlab(): void {
     this.#slab?.release();
     this.#slab = null;
   }
 
   #next(): Buffer {
+    const freeBytes = this.freeBytes();
+    if (freeBytes < sharedBytes) {
+      this.#leaveSlab();
+      return shared.subarray(0, Math.max(readBytesMin, freeBytes));
+    }
     if (this.#slab === null) return shared;
     const { roomBytes } = this.#reads;
     const region = this.#slab.region(roomBytes);

@@ -147,6 +147,10 @@ export class CompressedStream implements StreamEnd {
   }
 
   /** Before the other end has taken the stream its owner keeps what it writes, so that counts as it is, not compressed. */
+  get freeBytes(): number {
+    return this.#stream.freeBytes;
+  }
+
   get room(): number {
     if (this.#over || this.#endWanted) return 0;
     const own =

@@ -35,8 +35,12 @@ export class SendingPart {
   /** Bytes that `write` takes now; below zero it is over already. None after `end`. */
   get room(): number {
     if (this.#finWanted) return 0;
-    const own = this.#limits.floorBytes + this.#reserved + this.#budget.free - this.#buffer.retained;
-    return Math.min(this.#limit - this.#buffer.end, own);
+    return Math.min(this.#limit - this.#buffer.end, this.freeBytes);
+  }
+
+  /** For how many bytes more there is memory. */
+  get freeBytes(): number {
+    return this.#limits.floorBytes + this.#reserved + this.#budget.free - this.#buffer.retained;
   }
 
   /** Bytes kept: sent and not acknowledged, or not sent. */

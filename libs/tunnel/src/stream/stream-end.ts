@@ -51,6 +51,8 @@ export interface StreamEnd {
   readonly quiet: boolean;
   /** Bytes that `write` takes now. It may go over by one chunk; below zero it is over already. */
   readonly room: number;
+  /** For how many bytes more there is memory here, whatever the other end takes. */
+  readonly freeBytes: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** The owner takes the stream that was offered. */

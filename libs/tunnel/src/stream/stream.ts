@@ -111,6 +111,10 @@ export class Stream implements PathEnd, StreamEnd {
     return this.#phase === 'over' ? 0 : this.#sending.room;
   }
 
+  get freeBytes(): number {
+    return this.#sending.freeBytes;
+  }
+
   /** Bytes kept here: sent and not acknowledged, or not sent. */
   get bufferedBytes(): number {
     return this.#sending.retained;
