@@ -106,6 +106,7 @@ export type CallerCode =
   | 'EDGE_RESOURCE_TLS'
   | 'EDGE_RESOURCE_PROXY'
   | 'EDGE_CLIENT_LIMIT'
+  | 'EDGE_CLIENT_STOPPING'
   | 'EDGE_CLIENT_OUTDATED'
   | 'EDGE_CLIENT_FAILED'
   | 'EDGE_CLIENT_SILENT'
@@ -169,8 +170,9 @@ export function causeOfReset(code: number, text: string, opened: boolean): Calle
     case ResetCode.Denied:
       return { code: 'EDGE_CLIENT_DENIED', text, end: 'client' };
     case ResetCode.Limit:
-    case ResetCode.ShuttingDown:
       return { code: 'EDGE_CLIENT_LIMIT', text, end: 'client' };
+    case ResetCode.ShuttingDown:
+      return { code: 'EDGE_CLIENT_STOPPING', text, end: 'client' };
     case ResetCode.NotRelayed:
     case ResetCode.PathLost:
     case ResetCode.UnknownStream:
