@@ -99,6 +99,7 @@ class EdgeNode implements Edge {
     await this.#node.fleetSide.join(signal);
     // A drain that an operator asked for meanwhile is over: it has closed what would open now.
     if (signal.aborted || this.#node.drain.closed) return;
+    this.#node.gaps.handleStart();
     await this.#node.frontSide.listen();
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type StopWaiting, TunnelGaps, gapMs, gapsMax } from './tunnel-gaps.ts';
+import { type StopWaiting, TunnelGaps, gapMs, gapsMax, startGapMs } from './tunnel-gaps.ts';
 
 const never = Number.MAX_SAFE_INTEGER;
 
@@ -31,6 +31,21 @@ test('a gateway that lost no tunnel, or lost it longer ago, is not waited for', 
   assert.equal(gaps.wait('a', never, assert.fail), null);
   gaps.handleLoss('a');
   clock.now += gapMs;
+  assert.equal(gaps.wait('a', never, assert.fail), null);
+});
+
+test('when a node begins to take callers every gateway has a gap, as its clients may not be back yet', () => {
+  const { gaps, clock } = start();
+  gaps.handleStart();
+  clock.now += startGapMs - 1;
+  let tries = 0;
+  assert.notEqual(
+    gaps.wait('a', never, () => (tries += 1)),
+    null,
+  );
+  gaps.handleTunnel('a');
+  assert.equal(tries, 1);
+  clock.now += 1;
   assert.equal(gaps.wait('a', never, assert.fail), null);
 });
 

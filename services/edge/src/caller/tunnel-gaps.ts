@@ -5,6 +5,10 @@
  *     a tunnel is lost, here or elsewhere ──► gap ──gapMs──► refused at once, as where there was no tunnel before
  *                                              └── one is up, here or elsewhere: all who wait try again
  *
+ * A node that begins to take callers may be one that was started anew, and the only one: its fronts are open before the first
+ * client is back. So at first every gateway without a tunnel has a gap. A log router, whose connection was taken and then
+ * reset, has written its queue into it each time.
+ *
  * Why it was lost does not count: a client that says that it goes is most often one that is updated or started anew. What
  * is remembered is when, for gateways that have another tunnel as well: nobody waits there.
  *
@@ -19,6 +23,8 @@ import { Multimap } from '@postern/tunnel';
  * that is gone would hear of it late.
  */
 export const gapMs = 3_000;
+/** How long after the node began to take callers they wait: a client that was without it for long dials again within 5 s. */
+export const startGapMs = 6_000;
 /** Most gateways whose loss is remembered. */
 export const gapsMax = 65_536;
 
@@ -34,10 +40,17 @@ export class TunnelGaps {
   /** Oldest first. */
   readonly #lostAt = new Map<string, number>();
   readonly #waiting = new Multimap<() => void>();
+  /** Until then every gateway has a gap. */
+  #startGapUntil = -Infinity;
 
   /** `now` is the monotonic time in ms. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+  }
+
+  /** The node begins to take callers. */
+  handleStart(): void {
+    this.#startGapUntil = this.#now() + startGapMs;
   }
 
   /** A tunnel of the gateway is lost, or takes no more. */
@@ -64,7 +77,8 @@ export class TunnelGaps {
    */
   readonly wait: WaitForTunnel = (gatewayId, until, retry) => {
     const lostAt = this.#lostAt.get(gatewayId) ?? -Infinity;
-    const leftMs = Math.min(lostAt + gapMs, until) - this.#now();
+    const gapUntil = Math.max(lostAt + gapMs, this.#startGapUntil);
+    const leftMs = Math.min(gapUntil, until) - this.#now();
     if (leftMs <= 0) return null;
     const stop = (): boolean => {
       clearTimeout(timer);
