@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { it } from 'node:test';
 import { BusError } from './bus-error.ts';
 import { PendingRequests, pendingRequestsMax, type Settle } from './pending-requests.ts';
@@ -32,4 +33,31 @@ it('counts how each request ended, those too that were never sent', async () => 
     BUS_MESSAGE_TOO_LARGE: 1,
     BUS_CLOSED: 1,
   });
+});
+
+it('takes no deadline that is over or that a timer cannot hold', () => {
+  const requests = new PendingRequests();
+  for (const wrong of [0, 2 ** 31, Number.NaN])
+    assert.throws(() => requests.add('x', { deadlineMs: wrong }, () => () => {}), /a request has a deadline/);
+  assert.equal(requests.size, 0);
+});
+
+it('keeps nothing of a request that is over: no timer, and no listener of its signal', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const requests = new PendingRequests();
+  const { signal } = new AbortController();
+  const before = timers();
+  let settle: Settle | undefined;
+  let isCleanedUp = false;
+  const asked = requests.add('x', { deadlineMs, signal }, (given) => {
+    settle = given;
+    return () => {
+      isCleanedUp = true;
+    };
+  });
+  const waiting = [timers() - before, getEventListeners(signal, 'abort').length];
+  settle?.resolve('reply');
+  assert.deepEqual([timers() - before, getEventListeners(signal, 'abort').length], [0, 0]);
+  assert.deepEqual([waiting, isCleanedUp, requests.size], [[1, 1], true, 0]);
+  assert.equal(await asked, 'reply');
 });
