@@ -126,6 +126,50 @@ describe('a change of the key-encryption key', () => {
     await demandReadable(ring);
   });
 
+  it('that is stopped is over when the secret at hand is sealed, begins no more, and calls nothing done that is not', async () => {
+    keys = [nextKey, oldKey];
+    const [reached, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const happened: string[] = [];
+    rotation = make({
+      onDocument: async (id) => {
+        happened.push(id);
+        reached.resolve();
+        await go.promise;
+      },
+      onProgress: () => happened.push('over'),
+    });
+    await rotation.start();
+    await reached.promise;
+    const stopped = rotation.stop().then(() => happened.push('stopped'));
+    go.resolve();
+    await stopped;
+    assert.deepEqual(happened.slice(1), ['over', 'stopped']);
+    assert.equal((await rotation.resume()).state, 'running');
+    assert.equal((await rotation.current()).state, 'running');
+    assert.equal(happened.length, 3);
+    const stoppedAtOnce = make();
+    await stoppedAtOnce.stop();
+    assert.equal((await stoppedAtOnce.current()).state, 'running');
+  });
+
+  it('takes each secret once, however often it is asked for, and nothing where all is done', async () => {
+    keys = [nextKey, oldKey];
+    const taken: string[] = [];
+    let rounds = 0;
+    rotation = make({
+      onDocument: async (id) => void taken.push(id),
+      onProgress: () => {
+        rounds += 1;
+        done.resolve();
+      },
+    });
+    await Promise.all([rotation.start(), rotation.start(), rotation.resume()]);
+    await done.promise;
+    assert.equal(taken.length, new Set(taken).size);
+    assert.equal((await rotation.start()).state, 'done');
+    assert.deepEqual([taken.length, rounds], [secretCount + 3, 1]);
+  });
+
   it('does not undo a change that was made meanwhile', async () => {
     keys = [nextKey, oldKey];
     const id = 'secret-3';

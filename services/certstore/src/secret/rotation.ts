@@ -28,8 +28,9 @@ export interface RotationParts {
 /** One for the process. */
 export class Rotation {
   readonly #parts: RotationParts;
+  /** Until all was counted once, nothing is called done. */
   #progress: Pick<KeyRotation, 'state' | 'total' | 'left' | 'fault'> = {
-    state: 'done',
+    state: 'running',
     total: 0,
     left: 0,
     fault: null,
@@ -92,8 +93,7 @@ export class Rotation {
       await ring.reload();
       for (const name of sealedCollections)
         await this.#eachOf(name, (one, documents) => this.#sealOne(name, one, documents));
-      // Stopped in the middle, nothing would be counted, and all look done.
-      if (!this.#stopped) await this.#count();
+      await this.#count();
     } catch (error) {
       this.#progress = {
         ...this.#progress,
@@ -155,6 +155,8 @@ export class Rotation {
         if (keyId !== null && !ring.isFor(keyId)) missing += 1;
       });
     }
+    // Stopped in the middle, what was not counted would look done.
+    if (this.#stopped) return;
     const { count: unopened, fault: lastFault } = this.#unopened;
     const missingFault =
       missing === 0 ? null : `${missing} secrets are under a key that this certstore does not have`;
