@@ -146,6 +146,7 @@ describe('a change of the key-encryption key', () => {
     assert.deepEqual(happened.slice(1), ['over', 'stopped']);
     assert.equal((await rotation.resume()).state, 'running');
     assert.equal((await rotation.current()).state, 'running');
+    await rotation.stop();
     assert.equal(happened.length, 3);
     const stoppedAtOnce = make();
     await stoppedAtOnce.stop();
@@ -167,6 +168,7 @@ describe('a change of the key-encryption key', () => {
     await done.promise;
     assert.equal(taken.length, new Set(taken).size);
     assert.equal((await rotation.start()).state, 'done');
+    await rotation.stop();
     assert.deepEqual([taken.length, rounds], [secretCount + 3, 1]);
   });
 
