@@ -90,7 +90,7 @@ export function formatRequestHead(request: RequestForward): string {
   const balancers = new Set<string>();
   for (const { name, key, value } of fields) {
     if (hop.has(key)) {
-      if (key === 'te' && /^trailers$/i.test(value)) wantsTrailers = true;
+      if (key === 'te' && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value)) wantsTrailers = true;
       continue;
     }
     if (named !== null && named.has(key)) continue;

@@ -192,6 +192,14 @@ test('a request that has no ID of its own gets the tracking ID, and one for anot
   assert.ok(!sent(['TE: gzip']).some((line) => line.startsWith('TE')));
 });
 
+test('who takes trailers, beside other codings or without them, is given them, and nobody else', () => {
+  const asked = (value: string): boolean => sent([`TE: ${value}`]).includes('TE: trailers');
+  for (const value of ['trailers', 'Trailers', 'deflate;q=0.5, trailers', 'trailers ,gzip', 'a,TRAILERS,b'])
+    assert.ok(asked(value), value);
+  for (const value of ['', 'deflate', 'trailers-x', 'x-trailers', 'no trailers', 'trailers x'])
+    assert.ok(!asked(value), value);
+});
+
 test('a certificate is passed on as RFC 9440 has it', () => {
   assert.ok(sent([], { certificate: Buffer.from([1, 2, 3]) }).includes('Client-Cert: :AQID:'));
 });
