@@ -15,6 +15,7 @@ import { fieldsOf, tableOf } from './output.ts';
 import {
   parseAddedRules,
   parseData,
+  parseHosts,
   parseNumber,
   parseProxy,
   parseRules,
@@ -28,6 +29,7 @@ describe('arguments', () => {
   it('takes HOST:PORT with IPv6 in brackets and a path', () => {
     assert.deepEqual(parseTarget('db.corp:5432'), { host: 'db.corp', port: 5432 });
     assert.deepEqual(parseTarget('[fd00::1]:22'), { host: 'fd00::1', port: 22 });
+    assert.deepEqual(parseTarget('db:65535'), { host: 'db', port: 65_535 });
     assert.deepEqual(parseTarget('erp:443/orders'), { host: 'erp', port: 443, path: '/orders' });
     // The last word of a line of a file that Windows wrote.
     assert.deepEqual(parseTarget('db.corp:5432\r'), { host: 'db.corp', port: 5432 });
@@ -37,7 +39,10 @@ describe('arguments', () => {
     for (const text of ['', 'db', 'db:', ':5432', 'db:0', 'db:65536', 'fd00::1:22', 'db:5432x']) {
       assert.throws(() => parseTarget(text), { code: 'CLI_ARGUMENT_INVALID' }, text);
     }
-    assert.throws(() => parseNumber('1.5'), { code: 'CLI_ARGUMENT_INVALID' });
+    for (const text of ['1.5', '', ' ', '-1', 'x'])
+      assert.throws(() => parseNumber(text), { code: 'CLI_ARGUMENT_INVALID' }, text);
+    for (const text of ['a', 'a=', '=1', 'a=1,', 'a=1=2'])
+      assert.throws(() => parseHosts(text), { code: 'CLI_ARGUMENT_INVALID' }, text);
     assert.throws(() => parseData('[1]'), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseRules(['allow']), { code: 'CLI_ARGUMENT_INVALID' });
     assert.throws(() => parseProxy('socks5://50%@proxy:1080'), { code: 'CLI_ARGUMENT_INVALID' });
@@ -63,10 +68,24 @@ describe('arguments', () => {
     assert.equal(readSecret(file('bom', Buffer.from('\uFEFFpass wörd\r\n'))), 'pass wörd');
     const refused = { code: 'CLI_ARGUMENT_INVALID', message: /is not text in UTF-8/ };
     assert.throws(() => readSecret(file('latin1', Buffer.from('wörd\n', 'latin1'))), refused);
+    const nothing = { code: 'CLI_ARGUMENT_INVALID', message: /is empty$/ };
+    assert.throws(() => readSecret(file('empty', Buffer.from('\nsecond\n'))), nothing);
     const utf16 = file('utf16', Buffer.from('\uFEFFacl allow a:1\n', 'utf16le'));
     assert.equal(readNamedText(utf16, 99), 'acl allow a:1\n');
     const cut = file('cut', Buffer.from('\uFEFFacl', 'utf16le').subarray(0, 7));
     assert.throws(() => readNamedText(cut, 99), refused);
+  });
+
+  it('takes 0 as a number, hosts with commas between them, and a proxy with its user but not its password', () => {
+    assert.equal(parseNumber('0'), 0);
+    assert.deepEqual(parseHosts('a=1, b=2'), { a: '1', b: '2' });
+    const proxy = { type: 'socks5', host: 'proxy', port: 1080 };
+    assert.deepEqual(parseProxy('socks5://proxy:1080'), proxy);
+    assert.deepEqual(parseProxy('socks5://a%40b@proxy:1080'), { ...proxy, username: 'a@b' });
+    assert.throws(() => parseProxy('socks5://me:SECRET@proxy:1080'), {
+      code: 'CLI_ARGUMENT_INVALID',
+      message: /^a password does not belong into an argument: give it by --proxy-password-file$/,
+    });
   });
 
   it('takes rules with and without the word acl', () => {

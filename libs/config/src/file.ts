@@ -2,7 +2,7 @@
  * The YAML file as a source. Keys are the settings' names; an unknown one is a problem that names its line. The size
  * is bounded, aliases are limited, and duplicate keys are refused by the parser.
  */
-import { LineCounter, type Document, isMap, isScalar, parseDocument } from 'yaml';
+import { LineCounter, type Document, type YAMLMap, isMap, isScalar, parseDocument } from 'yaml';
 import { type ReadFile, configFileBytesMax } from './bounded-file.ts';
 import type { ConfigProblem } from './errors.ts';
 import { type SourceResult, FoundValues } from './found.ts';
@@ -55,9 +55,10 @@ function parseFile(
     // The parser's own words may carry the text of the line, and so a secret.
     if (error !== undefined)
       return fail(`line ${lineCounter.linePos(error.pos[0]).line} is not well-formed YAML (${error.code})`);
-    if (document.contents === null) return { entries: [] };
-    if (!isMap(document.contents)) return fail('it must hold a map of settings');
-    const entries = entriesOf(document);
+    const { contents } = document;
+    if (contents === null) return { entries: [] };
+    if (!isMap(contents)) return fail('it must hold a map of settings');
+    const entries = entriesOf(document, contents);
     return entries === null
       ? fail('an alias (*) in it has no anchor (&), or too much is made of one')
       : { entries };
@@ -67,11 +68,10 @@ function parseFile(
 }
 
 /** Null where an alias cannot be resolved; the parser's words for it would carry its name. */
-function entriesOf(document: Document): Entry[] | null {
-  if (!isMap(document.contents)) return [];
+function entriesOf(document: Document, { items }: YAMLMap): Entry[] | null {
   const plain = plainOf(document);
   if (plain === null) return null;
-  return document.contents.items.map(({ key: node }) => {
+  return items.map(({ key: node }) => {
     const key = isScalar(node) ? String(node.value) : String(node);
     return { key, value: plain[key], offset: isScalar(node) ? (node.range?.[0] ?? 0) : 0 };
   });

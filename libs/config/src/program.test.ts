@@ -134,7 +134,8 @@ test('maps take repeated flags and commas, and values with equals signs', () => 
     b: '2',
     c: 'x=y',
   });
-  assert.match(problemsOf(['g', '--hosts', 'a']).message, /--hosts must be a map of NAME=ADDRESS/);
+  for (const wrong of ['a', 'a=1,b', 'a=1,=2'])
+    assert.match(problemsOf(['g', '--hosts', wrong]).message, /--hosts must be a map of NAME=ADDRESS/);
 });
 
 test('a nullable setting takes none', () => {
@@ -246,6 +247,23 @@ test('what an unknown flag was given is not shown, and the flag for its file is 
   }
 });
 
+test('a flag without its value, and an argument too many, are bad usage, and the argument is not shown', () => {
+  assert.match(problemsOf(['g', '--port']).message, /^option '-P, --port <N>' argument missing$/);
+  const own = defineProgram({
+    name: 'x',
+    description: 'x',
+    environmentPrefix: 'X',
+    schema: Type.Object({}),
+  });
+  assert.throws(
+    () => own.resolve(['hush'], {}),
+    (error) =>
+      error instanceof ConfigError &&
+      error.code === 'CONFIG_USAGE' &&
+      /^too many arguments.* but got 1$/.test(error.message),
+  );
+});
+
 test('an unknown key names its line and suggests the nearest', () => {
   const error = problemsOf(['g', '--config', 'c.yaml'], {}, { 'c.yaml': '# x\nport: 1\nlogLevle: info\n' });
   assert.equal(error.code, 'CONFIG_UNKNOWN_KEY');
@@ -270,11 +288,43 @@ test('variables of tests and benches are left alone, and so are those without ou
 
 test('every problem is told, not only the first', () => {
   const error = problemsOf([], { POSTERN_SAMPLE_PORT: '70000', POSTERN_LOG_LEVEL: 'loud' });
-  assert.equal(error.problems.length, 3);
+  assert.deepEqual(
+    error.problems.map(({ code }) => code),
+    ['CONFIG_INVALID', 'CONFIG_USAGE', 'CONFIG_INVALID'],
+  );
   assert.equal(error.exitCode, 64);
   assert.match(error.message, /POSTERN_SAMPLE_PORT must be a whole number from 0 to 65535 \(it is 70000\)/);
   assert.match(error.message, /POSTERN_LOG_LEVEL must be one of trace, debug, info, warn, error, silent/);
   assert.match(error.message, /gateways is missing: give <gatewayId\.\.\.>, or POSTERN_SAMPLE_GATEWAYS/);
+});
+
+test('what is wrong is told once, with the form that is right', () => {
+  const unread = problemsOf(['g', '--token-file', 'no']);
+  assert.deepEqual(
+    unread.problems.map(({ code }) => code),
+    ['CONFIG_FILE'],
+  );
+  const long = problemsOf(['x'.repeat(21)]);
+  assert.match(
+    long.message,
+    /^<gatewayId\.\.\.> must be a list of which each item is text of at most 20 characters$/,
+  );
+  const own = defineProgram({
+    name: 'x',
+    description: 'x',
+    environmentPrefix: 'X',
+    schema: Type.Object({
+      word: Type.String({ pattern: '^[a-z]+$', form: 'small letters', default: '', description: 'A word.' }),
+    }),
+  });
+  assert.throws(() => own.resolve(['--word', '7'], {}), {
+    message: '--word must be text of small letters (it is "7")',
+  });
+});
+
+test('a file that says nothing changes nothing', () => {
+  for (const text of ['', '# port: 1\n'])
+    assert.equal(settingsOf(['g', '--config', 'c'], {}, { c: text }).port, 443);
 });
 
 test('a file that is missing, broken or no map is refused by name', () => {
