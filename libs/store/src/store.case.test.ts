@@ -345,12 +345,13 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
         assert.deepEqual(await things.get('a'), { id: 'a', revision: 1 });
       }));
 
-    it('cannot be saved by catching a duplicate, and can after a stale write', () =>
+    it('cannot be saved by catching a duplicate, after which all fails by it, and can after a stale write', () =>
       opened(async (store, things) => {
         await things.insert({ id: 'a', ...made });
         const saved = store.transaction(async (within) => {
           await within(things).insert({ id: 'b', ...made });
           await assert.rejects(within(things).insert({ id: 'a', ...made }));
+          await assert.rejects(within(things).get('a'), duplicate(['id']));
         });
         await assert.rejects(saved, duplicate(['id']));
         await store.transaction(async (within) => {
