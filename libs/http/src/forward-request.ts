@@ -150,7 +150,7 @@ export function upgradeOf(fields: readonly Field[], minor: 0 | 1): string | null
 /** Whether the field is for the gateway alone to tell, or for nobody, as any server may read its name. */
 export function isTold(key: string): boolean {
   const name = asReadByCgi(key);
-  return told.has(name) || name.startsWith('x-forwarded') || (name !== key && hop.has(name));
+  return told.has(name) || name.startsWith('x-forwarded') || hop.has(name);
 }
 
 /**

@@ -192,6 +192,31 @@ test('a request that has no ID of its own gets the tracking ID, and one for anot
   assert.ok(!sent(['TE: gzip']).some((line) => line.startsWith('TE')));
 });
 
+test('a front that the caller called with a port is quoted where a list has it, and one that it did not name is not told', () => {
+  const withPort = sent([], { authority: 'shop:8443' });
+  assert.ok(withPort.includes('Forwarded: for=192.0.2.7;host="shop:8443";proto=https'));
+  assert.ok(withPort.includes('X-Forwarded-Host: shop:8443'));
+  const unnamed = sent([], { authority: '' });
+  assert.ok(unnamed.includes('Forwarded: for=192.0.2.7;proto=https'));
+  assert.ok(!unnamed.some((line) => line.startsWith('X-Forwarded-Host')));
+});
+
+test('a list that a trusted balancer leaves empty begins with the balancer itself', () => {
+  const lines = sent(['Forwarded: ', 'X-Forwarded-For: '], { trusted: true });
+  assert.ok(lines.includes('Forwarded: for=192.0.2.7;host=shop;proto=https'));
+  assert.ok(lines.includes('X-Forwarded-For: 192.0.2.7'));
+});
+
+test('a body is announced as it is sent, whatever the caller announced', () => {
+  const framed = (framing: RequestForward['framing']): string[] =>
+    sent(['Content-Length: 7', 'Transfer-Encoding: x'], {}, null, { framing }).filter((line) =>
+      /^(?:content-length|transfer-encoding)/i.test(line),
+    );
+  assert.deepEqual(framed({ kind: 'none' }), []);
+  assert.deepEqual(framed({ kind: 'length', length: 3 }), ['Content-Length: 3']);
+  assert.deepEqual(framed({ kind: 'chunked' }), ['Transfer-Encoding: chunked']);
+});
+
 test('who takes trailers, beside other codings or without them, is given them, and nobody else', () => {
   const asked = (value: string): boolean => sent([`TE: ${value}`]).includes('TE: trailers');
   for (const value of ['trailers', 'Trailers', 'deflate;q=0.5, trailers', 'trailers ,gzip', 'a,TRAILERS,b'])
