@@ -37,6 +37,41 @@ test('fronts are passed to the port that the caller dialled, on nodes whose /rea
   );
 });
 
+test('the ports of the nodes are those of the balancer unless they are said to be others', () => {
+  const [node] = nodeList([{ name: 'edge-1', address: 'fd00::1' }]);
+  assert(node);
+  const linesOf = (...argv: string[]): string[] =>
+    haproxyConfiguration([node], optionsOf(...argv), places)
+      .split('\n')
+      .filter((line) => line.startsWith('    server ') && !line.includes(' check '))
+      .map((line) => line.trim());
+  const at = (port: string): string => `server edge-1 [fd00::1]${port}`;
+  const own = ['--connect-port', '1443', '--tunnel-port', '1900', '--http-port', '1080'];
+  const tracks = ' track fronts/edge-1';
+  const expected = (connect: string, tunnel: string, http: string): string[] => [
+    ...[connect, tunnel, http].flatMap((port) => [at(port) + tracks, at(port)]),
+    at(''),
+    at(connect),
+    at(tunnel),
+  ];
+  assert.deepEqual(linesOf(...own), expected(':1443', ':1900', ':1080'));
+  const others = ['--node-connect-port', '2443', '--node-tunnel-port', '2900', '--node-http-port', '2080'];
+  assert.deepEqual(linesOf(...own, ...others), expected(':2443', ':2900', ':2080'));
+});
+
+test('plain HTTP is taken unless its port is 0', () => {
+  const text = haproxyConfiguration(two, optionsOf('--listen-host', '::'), places);
+  assert.match(text, /\nfrontend http\n {4}bind \[::\]:80\n {4}use_backend http_unready if/);
+  assert.match(text, /\nbackend http\n {4}server edge-1 10\.0\.0\.1:80 track fronts\/edge-1\n/);
+  assert.doesNotMatch(haproxyConfiguration(two, optionsOf('--http-port', '0'), places), /http[\n_]/);
+});
+
+test('workers of haproxy are another user’s where this program may change users', () => {
+  const options = optionsOf('--haproxy-user', 'proxy');
+  assert.match(haproxyConfiguration(two, options, { ...places, asRoot: true }), /\n {4}user proxy\n/);
+  assert.doesNotMatch(haproxyConfiguration(two, options, places), /\n {4}user /);
+});
+
 test('a node is asked once whether it is ready, for all of its ports', () => {
   const asked = haproxyConfiguration(two, optionsOf(), places).match(/^ {4}server .+ check .*$/gm);
   assert.deepEqual(
@@ -103,6 +138,7 @@ test('workers of a machine share its fronts; a tunnel goes to the worker that it
     assert.ok(text.includes(`server ${name} edge-1.gw:${tunnel} check port ${ops} `));
     assert.ok(text.includes(`backend connect-${name}\n    server ${name} edge-1.gw:443\n`));
   }
+  assert.ok(text.includes('backend connect\n    server edge-1 edge-1.gw:443 track fronts/edge-1\n\n'));
   assert.match(
     text,
     /status 200\n {4}server edge-1 edge-1\.gw check port 9101 inter 500ms fall 2 rise 1\n\n/,

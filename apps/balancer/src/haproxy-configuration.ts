@@ -123,7 +123,7 @@ function namedFrontend(
     ...nodes
       .flatMap((node) => workersOf(node, options))
       .map((node) => {
-        const serverName = `${node.name}.tunnel.${options.platformHost}`.toLowerCase();
+        const serverName = `${node.name}.tunnel.${options.platformHost}`;
         return `use_backend ${name}-${node.name} if { req.ssl_sni -i ${serverName} }`;
       }),
     ...choice(name),
