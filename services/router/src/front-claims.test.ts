@@ -99,6 +99,28 @@ test('fronts: only who holds a port can let go of it', async () => {
   await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_TAKEN' });
 });
 
+test('fronts: a destination that moves lets go of where it was, and holds on to where it is now', async () => {
+  const { claims, fronts } = await setUp();
+  for (const port of [5000, 6000]) await claims.claim(fronts, tcp(port), a);
+  await claims.release(fronts, a, tcp(6000));
+  await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_RESTING' });
+  await assert.rejects(claims.claim(fronts, tcp(6000), b), { code: 'ROUTER_FRONT_TAKEN' });
+});
+
+test('fronts: a gateway that goes lets go of all, and what rested before rests no longer for that', async () => {
+  const { claims, fronts, clock } = await setUp();
+  await claims.claim(fronts, tcp(5000), a);
+  await claims.release(fronts, a);
+  clock.now += 10 * dayMs;
+  for (const port of [6000, 7000])
+    await claims.claim(fronts, tcp(port), { ...a, destinationId: String(port) });
+  await claims.release(fronts, { gatewayId: a.gatewayId });
+  clock.now += 21 * dayMs;
+  await claims.claim(fronts, tcp(5000), b);
+  for (const port of [6000, 7000])
+    await assert.rejects(claims.claim(fronts, tcp(port), b), { code: 'ROUTER_FRONT_RESTING' });
+});
+
 test('fronts: what a destination holds is let go also where the settings put its front elsewhere by now', async () => {
   const { claims, options, fronts } = await setUp();
   const front = tlsFront('a.example');
