@@ -112,6 +112,7 @@ test('what could be another line of the configuration is no node', () => {
   }
   const many = Array.from({ length: nodesMax + 1 }, (_, n) => ({ name: `edge-${n}`, address: '10.0.0.1' }));
   assert.throws(() => nodeList(many), refused);
+  assert.equal(nodeList(many.slice(1)).length, nodesMax);
 });
 
 test('static addresses stay where they are until their holder is gone', () => {
@@ -142,6 +143,13 @@ test('workers of a machine share its fronts; a tunnel goes to the worker that it
   assert.match(
     text,
     /status 200\n {4}server edge-1 edge-1\.gw check port 9101 inter 500ms fall 2 rise 1\n\n/,
+  );
+});
+
+test('where machines have one worker each, a number is part of a node’s name', () => {
+  assert.deepEqual(
+    nodesByName(['edge-2', 'edge-1'], '{name}.gw').map(({ address }) => address),
+    ['edge-1.gw', 'edge-2.gw'],
   );
 });
 

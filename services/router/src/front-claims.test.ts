@@ -112,12 +112,12 @@ test('fronts: a gateway that goes lets go of all, and what rested before rests n
   await claims.claim(fronts, tcp(5000), a);
   await claims.release(fronts, a);
   clock.now += 10 * dayMs;
-  for (const port of [6000, 7000])
+  for (const port of [16000, 17000])
     await claims.claim(fronts, tcp(port), { ...a, destinationId: String(port) });
   await claims.release(fronts, { gatewayId: a.gatewayId });
   clock.now += 21 * dayMs;
   await claims.claim(fronts, tcp(5000), b);
-  for (const port of [6000, 7000])
+  for (const port of [16000, 17000])
     await assert.rejects(claims.claim(fronts, tcp(port), b), { code: 'ROUTER_FRONT_RESTING' });
 });
 
