@@ -11,8 +11,10 @@ test('as many workers as a platform has nodes are their machines', () => {
   assert.equal(nodesByName(nodeNames(200, JSON.stringify({ items })), '{name}', 64).length, 16);
 });
 
-test('what is no list of nodes is refused', () => {
+test('what is no list of nodes is refused, and one of more than a platform has', () => {
   const refused = { code: 'BALANCER_ADMIN_REFUSED' };
+  const items = Array.from({ length: 1_025 }, (_, index) => ({ name: `edge-${index}`, heard: true }));
+  assert.throws(() => nodeNames(200, JSON.stringify({ items })), refused);
   assert.throws(() => nodeNames(503, '{"items":[]}'), refused);
   assert.throws(() => nodeNames(200, '<html>'), refused);
   assert.throws(() => nodeNames(200, '{"items":[{"name":1,"heard":true}]}'), refused);

@@ -146,7 +146,11 @@ test('workers of a machine share its fronts; a tunnel goes to the worker that it
   );
 });
 
-test('where machines have one worker each, a number is part of a node’s name', () => {
+test('where machines have one worker each, a number is part of a node’s name; a node without one is a machine', () => {
+  assert.deepEqual(nodesByName(['alpha', 'a-3'], '10.0.0.1', 2), [
+    { name: 'a-3', address: '10.0.0.1' },
+    { name: 'alpha', address: '10.0.0.1' },
+  ]);
   assert.deepEqual(
     nodesByName(['edge-2', 'edge-1'], '{name}.gw').map(({ address }) => address),
     ['edge-1.gw', 'edge-2.gw'],

@@ -24,3 +24,8 @@ test('a node whose name does not resolve stays where it was, and is left out whe
   assert.deepEqual(await withAddresses([node], at('10.0.0.1'), fails), at('10.0.0.1'));
   assert.deepEqual(await withAddresses([node], [], fails), []);
 });
+
+test('a node that is named by its address is there, and nobody is asked', async () => {
+  const asked = () => assert.fail('an address needs no name server');
+  assert.deepEqual(await withAddresses(at('fd00::1'), at('10.0.0.1'), asked), at('fd00::1'));
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { destinationDefaults } from '@postern/contracts';
-import { openSqlite } from '@postern/store';
+import { StoreError, openSqlite } from '@postern/store';
 import { openDocuments } from './document.ts';
 import { FrontClaims, restingOthersMax, retryAllotting, type FrontPort } from './front-claims.ts';
 
@@ -74,7 +74,9 @@ test('fronts: a resting port asked for by number goes to the gateway that had it
   });
   await claims.claim(fronts, tcp(5000), { ...a, destinationId: 'a2' });
   await claims.release(fronts, { ...a, destinationId: 'a2' });
-  clock.now += 31 * dayMs;
+  clock.now += 30 * dayMs - 1;
+  await assert.rejects(claims.claim(fronts, tcp(5000), b), { code: 'ROUTER_FRONT_RESTING' });
+  clock.now += 1;
   await claims.claim(fronts, tcp(5000), b);
 });
 
@@ -213,6 +215,17 @@ test('fronts: who loses a port at the same moment tries again with another', asy
     }),
   );
   assert.deepEqual([runs, port], [2, 15000]);
+});
+
+test('fronts: who loses ports again and again is told so in the end', async () => {
+  let runs = 0;
+  const taken = new StoreError('STORE_DUPLICATE', 'another was faster');
+  const losing = retryAllotting(async () => {
+    runs += 1;
+    throw taken;
+  });
+  await assert.rejects(losing, taken);
+  assert.equal(runs, 16);
 });
 
 const tlsFront = (host: string, port = 443) => ({
