@@ -95,6 +95,25 @@ describe('idempotency', () => {
     }
   });
 
+  it('refuses a key that was used for another request: another method, path or body', async () => {
+    const kept = await keeper();
+    await kept.once(request, async () => answer);
+    for (const other of [{ method: 'PUT' }, { path: '/api/v1/gateways' }, { body: { note: 'x' } }])
+      await assert.rejects(kept.once({ ...request, ...other }, never), code('ADMIN_IDEMPOTENCY_OTHER'));
+    assert.deepEqual(await kept.once(request, never), answer);
+  });
+
+  it('tells why a request was refused also when its record stays', async () => {
+    const kept = await keeper();
+    noted.length = 0;
+    const refused = kept.once(request, async () => {
+      await store.close();
+      throw new ServiceError({ code: 'ROUTER_FRONT_TAKEN', message: 'no', status: 409 });
+    });
+    await assert.rejects(refused, code('ROUTER_FRONT_TAKEN'));
+    assert.equal(noted.length, 1);
+  });
+
   it('never runs again what ended in doubt, and says so', async () => {
     const kept = await keeper();
     const late = new ServiceError({ code: 'BUS_TIMEOUT', message: 'late', status: 503 });
@@ -117,6 +136,22 @@ describe('idempotency', () => {
     now += 23 * hour;
     await kept.sweep();
     assert.equal((await records()).length, 1);
+    now += hour;
+    await kept.sweep();
+    assert.equal((await records()).length, 0);
+  });
+
+  it('sweeps all that is over at once, however much that is', async () => {
+    const kept = await keeper();
+    const collection = await store.collection<IdempotencyRecord>('admin_idempotency');
+    const record = { revision: 1, apiKeyId: 'k', fingerprint: '', startedAt: now, sealed: null };
+    await store.transaction(async (within) => {
+      for (let number = 100; number <= 500; number += 1)
+        await within(collection).insert({ ...record, id: `r${number}`, keyHash: `r${number}` });
+    });
+    now += 24 * hour;
+    await kept.sweep();
+    assert.equal(await collection.count(), 0);
   });
 
   it('keeps no more records than allowed, a quarter of them for one API key', async () => {
