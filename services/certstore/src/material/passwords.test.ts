@@ -17,6 +17,7 @@ const contents = { place, password: 'correct horse' };
 describe('passwords of proxies', () => {
   let store: Store;
   let documents: Documents;
+  let ring: KeyRing;
   let passwords: Passwords;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const named = new Set<string>();
@@ -30,8 +31,14 @@ describe('passwords of proxies', () => {
     named.clear();
     states.clear();
     const key = randomBytes(32).toString('base64');
-    passwords = new Passwords({
-      documents,
+    ring = await KeyRing.open(async () => localKeys(key));
+    passwords = make(documents);
+  });
+  afterEach(() => store.close());
+
+  function make(of: Pick<Documents, 'secrets'>): Passwords {
+    return new Passwords({
+      documents: of,
       usage: {
         of: (id) => (named.has(id) ? ([{ id }] as Use[]) : []),
         demandFresh: async () => void (asked += 1),
@@ -39,11 +46,10 @@ describe('passwords of proxies', () => {
       },
       // What was sealed, opened.
       intake: { open: async (sealed) => JSON.parse(sealed) as unknown },
-      wrapper: await KeyRing.open(async () => localKeys(key)),
+      wrapper: ring,
       now: () => new Date(now),
     });
-  });
-  afterEach(() => store.close());
+  }
 
   const create = (body: object = contents): Promise<string> => passwords.create(JSON.stringify(body));
   function route(change: Partial<typeof place> = {}): Route {
@@ -119,12 +125,33 @@ describe('passwords of proxies', () => {
   });
 
   it('are at most half of all those of one gateway, so that another has places too', async () => {
-    const stored = await documents.secrets.get(await create());
-    assert.ok(stored);
-    for (let number = 1; number < passwordsMax / 2; number += 1)
-      await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1 });
-    await assert.rejects(create(), code('CERTSTORE_LIMIT'));
-    await create({ ...contents, place: { ...place, gatewayId: 'g2' } });
+    // All but one of the half are told to be there, since to store them takes a second.
+    const count: Documents['secrets']['count'] = async (filter) =>
+      (await documents.secrets.count(filter)) + passwordsMax / 2 - 1;
+    const nearlyFull = make({ secrets: { ...documents.secrets, count } });
+    const createFor = (gatewayId: string): Promise<string> =>
+      nearlyFull.create(JSON.stringify({ ...contents, place: { ...place, gatewayId } }));
+    await createFor('g1');
+    await assert.rejects(createFor('g1'), code('CERTSTORE_LIMIT'));
+    await createFor('g2');
+  });
+
+  it('are refused where there are as many keys and passwords as there may be', async () => {
+    const count: Documents['secrets']['count'] = async (filter) => (filter === undefined ? passwordsMax : 0);
+    const full = make({ secrets: { ...documents.secrets, count } });
+    await assert.rejects(full.create(JSON.stringify(contents)), code('CERTSTORE_LIMIT'));
+  });
+
+  it('of which no gateway is known are kept as long as others that no destination names', async () => {
+    const { gatewayId, ...stored } = (await documents.secrets.get(await create())) ?? assert.fail();
+    assert.equal(gatewayId, 'g1');
+    await documents.secrets.insert({ ...stored, id: 'passwordOfNobody', revision: 1 });
+    now += youngMs + 1;
+    await passwords.sweep();
+    assert.notEqual(await documents.secrets.get('passwordOfNobody'), null);
+    now += unnamedLifeMs + 1;
+    await passwords.sweep();
+    assert.equal(await documents.secrets.get('passwordOfNobody'), null);
   });
 
   it('that no destination names are dropped after 30 days, others and keys stay', async () => {
@@ -184,10 +211,20 @@ describe('passwords of proxies', () => {
     assert(stored !== null);
     for (let number = 0; number < unnamedMax; number += 1) {
       const gatewayId = `g${Math.floor(number / 50)}-more`;
-      await documents.secrets.insert({ ...stored, id: `password${number}`, revision: 1, gatewayId });
+      const unnamedSince = new Date(now - unnamedMax + number).toISOString();
+      await documents.secrets.insert({
+        ...stored,
+        id: `password${number}`,
+        revision: 1,
+        gatewayId,
+        unnamedSince,
+      });
     }
     await passwords.sweep(now);
     assert.equal(await documents.secrets.count(), unnamedMax);
+    // Of the others 101 were later.
+    assert.equal(await documents.secrets.get('password100'), null);
+    assert.notEqual(await documents.secrets.get('password101'), null);
   });
 
   it('go with their gateway, and stay where the router only does not find it: it may be on another database', async () => {
