@@ -69,10 +69,11 @@ export class FeedLog {
 
   /** Who changed after `since` and up to `until`; null when the log does not tell all of it any more. */
   async changedBetween(since: number, until: number): Promise<Set<string> | null> {
-    if (since > until || until - since > logEntriesMax) return null;
+    if (since > until) return null;
     const ids = new Set<string>();
     for (let seen = since; seen < until;) {
-      const { items } = await this.#entries.list({ cursor: entryId(seen), limit: entriesPerPage });
+      const limit = Math.min(until - seen, entriesPerPage);
+      const { items } = await this.#entries.list({ cursor: entryId(seen), limit });
       if (items.length === 0) return null;
       for (const entry of items) {
         seen += 1;
