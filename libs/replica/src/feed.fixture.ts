@@ -29,6 +29,8 @@ export class FeedWorld {
   readonly errors: unknown[] = [];
   /** Runs before an owner lists or reads: a test may stop it there. */
   beforeRead: () => Promise<void> = async () => {};
+  /** Whether an owner leaves a document out of its lists, as one whose gateway is gone. */
+  isLeftOut: (id: string) => boolean = () => false;
   readonly #running: { stop(): Promise<void> }[] = [];
   #documents: Collection<PolicyDocument> | null = null;
 
@@ -62,7 +64,8 @@ export class FeedWorld {
         list: async (cursor) => {
           await this.beforeRead();
           const page = await documents.list({ cursor, limit: 50 });
-          return { ...page, items: page.items.map(policyOf) };
+          const items = page.items.filter(({ id }) => !this.isLeftOut(id));
+          return { ...page, items: items.map(policyOf) };
         },
       },
     });
