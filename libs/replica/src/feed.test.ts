@@ -157,6 +157,11 @@ it('fetches everything when the epoch is another, or the store was set back', ()
     owner.beat();
     await settle();
     assert.deepEqual([items(), follower.position.revision], [[], 1]);
+    await documents.insert({ id: 'c', revision: 1, text: '1' });
+    await counters.put({ ...counter, revision: 1, epoch: 'another' });
+    owner.beat();
+    await settle();
+    assert.deepEqual([items(), follower.position], [['c:1'], { epoch: 'another', revision: 1 }]);
   }));
 
 it('brings long lists in pages, with the changes that are made between them', () =>
@@ -215,6 +220,41 @@ it('says nothing of changes once its owner has stopped', () =>
     world.clock.advance(beatIntervalMs);
     await settle();
     assert.deepEqual(items(), ['a:1']);
+  }));
+
+it('asks nothing while its owner is where it is', () =>
+  inWorld(async (world) => {
+    const owner = await world.owner();
+    await world.change(owner, { a: '1' });
+    const { follower } = world.follow();
+    await follower.synced;
+    await settle();
+    world.beforeRead = () => assert.fail('nothing has changed');
+    for (let beat = 0; beat < 3; beat += 1) {
+      world.clock.advance(beatIntervalMs);
+      await settle();
+    }
+    assert.deepEqual(world.errors, []);
+  }));
+
+it('tells nobody of what came and went between two looks', () =>
+  inWorld(async (world) => {
+    const owner = await world.owner();
+    const { follower, changes } = world.follow();
+    await follower.synced;
+    await world.change(owner, { a: '1' }, { beat: false });
+    await world.change(owner, { a: null });
+    await settle();
+    assert.deepEqual([changes, follower.position], [[], owner.position]);
+  }));
+
+it('says that it is not fresh when its owner cannot be asked, though it was before', () =>
+  inWorld(async (world) => {
+    const owner = await world.owner();
+    const { follower } = world.follow();
+    assert.equal(await follower.refreshed(), true);
+    await owner.stop();
+    assert.equal(await follower.refreshed(), false);
   }));
 
 it('never fetches twice at once, and fetches again when it was overtaken', () =>
