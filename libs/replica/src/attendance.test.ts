@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { MemoryHub } from '@postern/bus';
 import { answer, ask, getGateway, policyFeed, ServiceError } from '@postern/contracts';
 import { openSqlite, type Store } from '@postern/store';
+import { Attendance, unreadMsMax } from './attendance.ts';
 import { FeedOwner } from './feed-owner.ts';
 import { settle } from './feed.fixture.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
@@ -75,4 +76,33 @@ test('a replica that alone cannot read its documents leaves the queue to those t
   assert.deepEqual(await answering(), ['first', 'second']);
   await Promise.all([first.stop(), second.stop()]);
   assert.equal(clock.timers, 0);
+});
+
+test('a replica that stands aside takes no place in a queue meanwhile, and goes on with what only it can answer', () => {
+  let now = 0;
+  const served: string[] = [];
+  const bus = {
+    serve: (subject: string) => {
+      served.push(subject);
+      return { close: () => void served.splice(served.indexOf(subject), 1) };
+    },
+  };
+  const attendance = new Attendance(bus, { now: () => now });
+  const serve = (subject: string, queue?: string) =>
+    attendance.serve(subject, async () => null, queue === undefined ? {} : { queue });
+  const closed = serve('closed', 'q');
+  serve('open', 'q');
+  serve('own');
+  now = unreadMsMax;
+  attendance.handleBeat();
+  attendance.look();
+  assert.deepEqual(served, ['closed', 'open', 'own']);
+  now += 1;
+  attendance.look();
+  assert.deepEqual(served, ['own']);
+  serve('late', 'q');
+  assert.deepEqual(served, ['own']);
+  closed.close();
+  attendance.handleRead();
+  assert.deepEqual(served, ['own', 'open', 'late']);
 });

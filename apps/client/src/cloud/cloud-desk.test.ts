@@ -19,11 +19,11 @@ interface Status {
   }[];
 }
 
-function deskFor(t: TestContext, files = new FileReserve(() => null)): CloudDesk {
+function deskFor(t: TestContext, files = new FileReserve(() => null), callersMax = 10): CloudDesk {
   const desk = new CloudDesk({
     listenHost: '127.0.0.1',
     gatewayId: 'g',
-    callersMax: 10,
+    callersMax,
     guard: new AccessGuard(),
     compression: new Compression(),
     files,
@@ -120,4 +120,27 @@ test('turns callers away while few file descriptors are left', async (t) => {
   const { destinations } = await reached(desk, ({ refused }) => refused === 1);
   const { code, text } = destinations[0]?.lastRefusal ?? {};
   assert.deepEqual([code, text], ['CLIENT_CALLERS_FULL', 'the client has few file descriptors left']);
+});
+
+test('turns away the caller that is one too many, and keeps the others', async (t) => {
+  const desk = deskFor(t, undefined, 1);
+  const destination = await shop();
+  desk.take(node, { revision: 1, destinations: [destination] });
+  const first = await callerOf(desk, destination, t);
+  const second = connect(destination.clientPort, '127.0.0.1');
+  t.after(() => second.destroy());
+  const [error] = (await once(second, 'error')) as [NodeJS.ErrnoException];
+  assert.equal(error.code, 'ECONNRESET');
+  const { destinations, callers } = await reached(desk, ({ refused }) => refused === 1);
+  const { code, text } = destinations[0]?.lastRefusal ?? {};
+  assert.deepEqual([code, text], ['CLIENT_CALLERS_FULL', 'the client has 1 callers already']);
+  assert.deepEqual([callers, first.destroyed], [1, false]);
+});
+
+test('listens for nothing more once it was told to stop', async (t) => {
+  const desk = deskFor(t);
+  const destination = await shop();
+  desk.stopListening();
+  desk.take(node, { revision: 1, destinations: [destination] });
+  assert.deepEqual((desk.status() as Status).destinations, []);
 });
