@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CloudDestination } from '@postern/contracts';
-import { Compression, type Session } from '@postern/tunnel';
+import type { CloudDestination, CloudOpenMetadata } from '@postern/contracts';
+import { Compression, type Session, type Stream } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 import { NodeChoice } from './node-choice.ts';
 
@@ -52,5 +52,49 @@ test('what a node met is told before what another has not heard of yet, whicheve
     const choice = choiceOf();
     for (const cause of causes) choice.noteCause(cause);
     assert.equal(choice.next(), met);
+  }
+});
+
+test('a tunnel that takes no streams any more is none', () => {
+  const gone = { ...tunnel('gone', 0), usable: false } as Session;
+  const choice = choiceOf(gone, tunnel('here', 1));
+  assert.deepEqual([choice.hasOther('here'), choice.hasOther('elsewhere')], [false, true]);
+  assert.deepEqual(namesOf(choice), ['here', 'CLIENT_NO_TUNNEL']);
+});
+
+test('no more than eight nodes are tried for one caller', () => {
+  const nodes = Array.from({ length: 9 }, (_, index) => tunnel(`node-${index}`, index));
+  assert.equal(namesOf(choiceOf(...nodes)).length, 9);
+});
+
+test('what a node met is not hidden by another that is too old', () => {
+  const met: CloudCause = { code: 'CLIENT_RESOURCE_REFUSED', text: '127.0.0.1:1 refused the node' };
+  const choice = choiceOf(tunnel('old', 0, []), tunnel('new', 1));
+  choice.next();
+  choice.noteCause(met);
+  assert.equal(choice.next(), met);
+});
+
+test('a stream is compressed where its destination asks for it, its node knows how, and there is room', () => {
+  for (const [compress, features, hasRoom] of [
+    [true, ['compress'], true],
+    [false, ['compress'], true],
+    [true, [], true],
+    [true, ['compress'], false],
+  ] as const) {
+    const opened: object[] = [];
+    const compression = { hasRoomFor: () => hasRoom, wrap: (stream: object) => stream };
+    const parts = {
+      sessions: () => [],
+      compression: compression as unknown as Compression,
+      open: (_session: Session, metadata: object) => {
+        opened.push(metadata);
+        return metadata as Stream;
+      },
+    };
+    const metadata = {} as CloudOpenMetadata;
+    new NodeChoice(parts, { ...destination, compress }).open(tunnel('node', 0, [...features]), metadata);
+    const isCompressed = compress && features.length > 0 && hasRoom;
+    assert.deepEqual(opened, [isCompressed ? { compress: 'zstd' } : {}]);
   }
 });
