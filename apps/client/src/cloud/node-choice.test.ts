@@ -57,7 +57,8 @@ test('what a node met is told before what another has not heard of yet, whicheve
 
 test('a tunnel that takes no streams any more is none', () => {
   const gone = { ...tunnel('gone', 0), usable: false } as Session;
-  const choice = choiceOf(gone, tunnel('here', 1));
+  const old = { ...tunnel('old', 0, []), usable: false } as Session;
+  const choice = choiceOf(gone, old, tunnel('here', 1));
   assert.deepEqual([choice.hasOther('here'), choice.hasOther('elsewhere')], [false, true]);
   assert.deepEqual(namesOf(choice), ['here', 'CLIENT_NO_TUNNEL']);
 });
