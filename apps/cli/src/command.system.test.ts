@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -46,13 +47,14 @@ async function runLines(
   lines: readonly (readonly string[])[],
 ): Promise<{ asked: Asked[]; shown: string[] }> {
   const asked: Asked[] = [];
-  const { url } = await answerAll(t, async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const call = `${request.method} ${request.url?.replace('/api/v1', '')}`;
     const body = await text(request);
     asked.push(body === '' ? [call] : [call, JSON.parse(body)]);
     if (request.method === 'DELETE') response.writeHead(204).end();
     else response.end(JSON.stringify(answers[call] ?? { id: 'x' }));
-  });
+  };
+  const { url } = await answerAll(t, (request, response) => void answer(request, response));
   const folder = folderOf(t);
   writeFileSync(join(folder, 'ca.pem'), certificatePem);
   const operator = { adminUrl: url.href, apiKey: 'k', caFile: join(folder, 'ca.pem') };

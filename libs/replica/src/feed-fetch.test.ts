@@ -9,7 +9,12 @@ type Page = Awaited<ReturnType<typeof gatewayFeed.since.checkAnswer>>;
 const since = { epoch: 'e', revision: 1 };
 const record = (id: string): GatewayRecord => ({ id, name: id, enabled: true, requireToken: true });
 const page = (items: string[], deleted: string[], more: boolean, other: Partial<Page> = {}): Page => ({
-  ...{ epoch: 'e', revision: 9, whole: false, items: items.map(record), deleted, more },
+  epoch: 'e',
+  revision: 9,
+  whole: false,
+  items: items.map(record),
+  deleted,
+  more,
   ...other,
 });
 

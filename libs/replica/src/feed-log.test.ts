@@ -7,7 +7,7 @@ interface Opened {
   readonly store: Store;
   readonly log: FeedLog;
   /** A change of those. */
-  change(...ids: string[]): Promise<void>;
+  readonly change: (...ids: string[]) => Promise<void>;
 }
 
 async function open(t: TestContext): Promise<Opened> {

@@ -8,9 +8,9 @@ import { NodeChoice } from './node-choice.ts';
 const destination = { id: 'c1', protocol: 'http' } as CloudDestination;
 
 /** A tunnel to a node, as far as a choice looks at it. */
-function tunnel(node: string, streamCount: number, features = ['cloudHttp']): Session {
+function tunnel(node: string, streamCount: number, features = ['cloudHttp'], usable = true): Session {
   const peer = { id: node, features: new Set(features) };
-  return { usable: true, quiet: false, streamCount, peer } as unknown as Session;
+  return { usable, quiet: false, streamCount, peer } as unknown as Session;
 }
 
 function choiceOf(...sessions: Session[]): NodeChoice {
@@ -56,8 +56,8 @@ test('what a node met is told before what another has not heard of yet, whicheve
 });
 
 test('a tunnel that takes no streams any more is none', () => {
-  const gone = { ...tunnel('gone', 0), usable: false } as Session;
-  const old = { ...tunnel('old', 0, []), usable: false } as Session;
+  const gone = tunnel('gone', 0, ['cloudHttp'], false);
+  const old = tunnel('old', 0, [], false);
   const choice = choiceOf(gone, old, tunnel('here', 1));
   assert.deepEqual([choice.hasOther('here'), choice.hasOther('elsewhere')], [false, true]);
   assert.deepEqual(namesOf(choice), ['here', 'CLIENT_NO_TUNNEL']);
