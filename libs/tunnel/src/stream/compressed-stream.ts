@@ -146,11 +146,11 @@ export class CompressedStream implements StreamEnd {
     return this.#stream.quiet;
   }
 
-  /** Before the other end has taken the stream its owner keeps what it writes, so that counts as it is, not compressed. */
   get freeBytes(): number {
     return this.#stream.freeBytes;
   }
 
+  /** Before the other end has taken the stream its owner keeps what it writes, so that counts as it is, not compressed. */
   get room(): number {
     if (this.#over || this.#endWanted) return 0;
     const own =
