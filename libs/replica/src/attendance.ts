@@ -14,7 +14,7 @@ import type { Bus, Subscription } from '@postern/bus';
 import type { Clock } from './clock.ts';
 
 /** So long without a read of its own documents a replica counts as cut off from them. */
-const unreadMsMax = 3_000;
+export const unreadMsMax = 3_000;
 /** A beat is of another replica when it is younger than this while the own read is older than that. */
 const heardMsMax = 2_000;
 

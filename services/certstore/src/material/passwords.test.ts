@@ -147,10 +147,10 @@ describe('passwords of proxies', () => {
     assert.equal(gatewayId, 'g1');
     await documents.secrets.insert({ ...stored, id: 'passwordOfNobody', revision: 1 });
     now += youngMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.notEqual(await documents.secrets.get('passwordOfNobody'), null);
     now += unnamedLifeMs + 1;
-    await passwords.sweep();
+    await passwords.sweep(now);
     assert.equal(await documents.secrets.get('passwordOfNobody'), null);
   });
 
