@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { Metrics, type Service, silentLogger } from '@postern/telemetry';
 import { until } from '@postern/test-kit';
 import { createBalancer } from './balancer.ts';
-import { program } from './config.ts';
+import { program } from './program.ts';
 import { keepKnownNodes } from './known-nodes.ts';
 import { balancerMetrics } from './metrics.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Metrics, silentLogger } from '@postern/telemetry';
 import { createBalancer } from './balancer.ts';
-import { program } from './config.ts';
+import { program } from './program.ts';
 import { balancerMetrics } from './metrics.ts';
 
 /** Starts one with these arguments, and a folder of its own. */

@@ -1,17 +1,6 @@
 /** The settings of a balancer: which nodes, which ports, and the static address that it may hold. */
-import {
-  ConfigError,
-  defineProgram,
-  logSettings,
-  opsSettings,
-  platformSettings,
-  secret,
-  telemetrySettings,
-} from '@postern/config';
-import { ExitError } from '@postern/telemetry';
+import { logSettings, opsSettings, platformSettings, secret, telemetrySettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
-import { demandNodeSource } from './node-source.ts';
-import { plainAddress } from './static-address.ts';
 
 const port = (value: number, description: string, minimum = 1) =>
   Type.Integer({ minimum, maximum: 65535, default: value, placeholder: 'PORT', description });
@@ -177,36 +166,10 @@ const optionsSchema = Type.Object(balancerOptions);
 /** The settings that shape a balancer. */
 export type BalancerOptions = Static<typeof optionsSchema>;
 
-const schema = Type.Object({
+/** What all settings of the program are read from. */
+export const schema = Type.Object({
   ...logSettings,
   ...telemetrySettings,
   ...opsSettings(9106),
   ...balancerOptions,
 });
-
-/** The program `postern-balancer`. */
-export const program = defineProgram({
-  name: 'postern-balancer',
-  description: 'Holds the static address with another machine and passes connections on to the nodes.',
-  environmentPrefix: 'BALANCER',
-  schema,
-  check: checkOptions,
-});
-
-/** Reads all that a start reads before it serves. */
-function checkOptions(options: BalancerOptions): void {
-  const { virtualAddresses, peers, ownAddress } = options;
-  try {
-    demandNodeSource(options);
-    for (const setting of [
-      ...virtualAddresses,
-      ...peers,
-      ...(ownAddress === undefined ? [] : [ownAddress]),
-    ]) {
-      plainAddress(setting);
-    }
-  } catch (error) {
-    if (!(error instanceof ExitError)) throw error;
-    throw new ConfigError([{ code: 'CONFIG_INVALID', message: error.message }]);
-  }
-}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { program } from './config.ts';
+import { program } from './program.ts';
 import { haproxyConfiguration } from './haproxy-configuration.ts';
 import { keepalivedConfiguration } from './keepalived-configuration.ts';
 import { nodeList, nodesByName, nodesMax } from './node-list.ts';

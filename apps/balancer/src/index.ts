@@ -1,2 +1,2 @@
-export { program } from './config.ts';
+export { program } from './program.ts';
 export { Haproxy } from './haproxy.ts';

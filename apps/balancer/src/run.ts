@@ -1,7 +1,7 @@
 /** `postern-balancer`, once its code is loaded: settings, then haproxy and keepalived for as long as it runs. */
 import { Metrics, createLogger, createTelemetry, processMetrics, runProgram } from '@postern/telemetry';
 import { createBalancer } from './balancer.ts';
-import { program } from './config.ts';
+import { program } from './program.ts';
 import { balancerMetrics } from './metrics.ts';
 
 const settings = program.parse();

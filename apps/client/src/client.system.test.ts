@@ -8,7 +8,7 @@ import { type TestContext, describe, it } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
 import { ResetCode, type Session, type Stream, joinSocket, resetCodeName } from '@postern/tunnel';
 import { type ClientService, createClient } from './client.ts';
-import { program } from './config.ts';
+import { program } from './program.ts';
 import { type ClientOptions, readOptions } from './options.ts';
 import { Hosts } from '@postern/dial';
 import { type TestNode, TestPlatform } from './platform/platform.fixture.ts';

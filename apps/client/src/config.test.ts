@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigError } from '@postern/config';
-import { program, withoutEffect } from './config.ts';
+import { withoutEffect } from './config.ts';
+import { program } from './program.ts';
 import { type ClientOptions, gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 
 const connect = ['--connect', 'https://gw.example'];

@@ -12,7 +12,8 @@ import {
   runProgram,
 } from '@postern/telemetry';
 import { type ClientService, createClient } from './client.ts';
-import { program, withoutEffect } from './config.ts';
+import { withoutEffect } from './config.ts';
+import { program } from './program.ts';
 import { ClientError } from './errors.ts';
 import { gatewaysWithoutList, readOptions, rootLogLevel } from './options.ts';
 import { maskedTitle } from './secret-title.ts';

@@ -1,5 +1,5 @@
 /**
- * Finds every program of the tree by its `config.ts` (or `command.ts`, for a command line with subcommands), so that
+ * Finds every program of the tree by its `config.ts` or `program.ts` (`command.ts` for a command line with subcommands), so that
  * docs and the list of known variables can forget none. Importing these files must do nothing but define programs.
  */
 import { globSync } from 'node:fs';
@@ -19,9 +19,9 @@ export interface ProgramList {
 }
 
 const places = [
-  'services/*/src/{config,command}.ts',
-  'apps/*/src/{config,command}.ts',
-  'test/cluster/src/{config,command}.ts',
+  'services/*/src/{program,config,command}.ts',
+  'apps/*/src/{program,config,command}.ts',
+  'test/cluster/src/{program,config,command}.ts',
 ];
 
 /** All programs, by name. */

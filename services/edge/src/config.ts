@@ -1,7 +1,5 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
 import {
-  ConfigError,
-  defineProgram,
   httpSettings,
   logSettings,
   natsSettings,
@@ -9,11 +7,7 @@ import {
   platformSettings,
   telemetrySettings,
 } from '@postern/config';
-import { ExitError } from '@postern/telemetry';
 import { Type, type Static } from 'typebox';
-import { Balancers } from './balancers.ts';
-import { cloudReach } from './cloud/cloud-reach.ts';
-import { assertWorkersFit } from './workers/worker-settings.ts';
 
 const port = (value: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: value, placeholder: 'PORT', description });
@@ -204,7 +198,8 @@ const workerOptions = {
   }),
 } as const;
 
-const schema = Type.Object({
+/** What all settings of the program are read from. */
+export const schema = Type.Object({
   ...logSettings,
   ...telemetrySettings,
   ...opsSettings(9101),
@@ -214,24 +209,3 @@ const schema = Type.Object({
 });
 /** All settings of the program. */
 export type EdgeSettings = Static<typeof schema>;
-
-/** The program `postern-edge`. */
-export const program = defineProgram({
-  name: 'postern-edge',
-  description: 'A node: ends the tunnels of clients and serves the fronts of destinations.',
-  environmentPrefix: 'EDGE',
-  schema,
-  check: checkSettings,
-});
-
-/** Reads all that a start reads before it opens anything. */
-function checkSettings(settings: EdgeSettings): void {
-  try {
-    assertWorkersFit(settings);
-    void new Balancers(settings);
-    cloudReach(settings);
-  } catch (error) {
-    if (!(error instanceof ExitError)) throw error;
-    throw new ConfigError([{ code: 'CONFIG_INVALID', message: error.message }]);
-  }
-}

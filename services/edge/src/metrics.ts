@@ -10,6 +10,7 @@ import type { CloudSide } from './cloud/cloud-side.ts';
 import type { Followers } from './followers.ts';
 import type { Fronts } from './caller/fronts.ts';
 import type { GatewayCounts } from './gateway-totals.ts';
+import type { GatedPort } from './gate/gates.ts';
 import type { Eviction, HandshakeGate } from './gate/handshake-gate.ts';
 import type { Guard } from './guard.ts';
 import type { Links } from './fleet/links.ts';
@@ -17,9 +18,6 @@ import type { Refusals } from './caller/refusals.ts';
 import type { Relays } from './fleet/relays.ts';
 import type { Tunnels } from './client/tunnels.ts';
 import type { Turns } from './gate/turns.ts';
-
-/** The ports that have a gate; `front` is all of them. */
-export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';
 
 /** The parts of a node that have something to show. */
 export interface ShownParts {

@@ -16,7 +16,8 @@ import {
   runProgram,
   tellConnection,
 } from '@postern/telemetry';
-import { type EdgeSettings, program } from './config.ts';
+import type { EdgeSettings } from './config.ts';
+import { program } from './program.ts';
 import { createEdge } from './edge.ts';
 import { supervisorMetrics } from './metrics.ts';
 import { nodeStopMsMax, supervisorStopMsMax } from './stop-time.ts';

@@ -2,7 +2,9 @@
 import { LineLimit, type Logger } from '@postern/telemetry';
 import type { EdgeOptions } from '../config.ts';
 import { type Eviction, HandshakeGate } from './handshake-gate.ts';
-import type { GatedPort } from '../metrics.ts';
+
+/** The ports that have a gate; `front` is all fronts. */
+export type GatedPort = 'connect' | 'tunnel' | 'link' | 'front';
 
 /** Lines a second for what strangers do wrong, on each port. */
 export const linesPerSecondMax = 20;

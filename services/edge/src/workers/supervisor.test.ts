@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '@postern/telemetry';
-import { program } from '../config.ts';
+import { program } from '../program.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** A supervisor of two workers that are not started. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type EdgeSettings, program } from '../config.ts';
+import type { EdgeSettings } from '../config.ts';
+import { program } from '../program.ts';
 import { assertPortsDiffer, portsOfMachine, portsOfWorker } from './worker-ports.ts';
 
 function settings(...argv: string[]): EdgeSettings {

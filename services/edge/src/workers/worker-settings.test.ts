@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type EdgeSettings, program } from '../config.ts';
+import type { EdgeSettings } from '../config.ts';
+import { program } from '../program.ts';
 import { settingsOfWorker } from './worker-settings.ts';
 
 function settings(...argv: string[]): EdgeSettings {
