@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MemoryHub, type Bus, type Subscription } from '@postern/bus';
 import {
   ServiceError,
@@ -145,6 +146,26 @@ describe('an authenticator', () => {
     await assert.rejects(authenticator.authenticate('Bearer other', here, reserve), code('BUS_NO_RESPONDER'));
     now = 3_600_000;
     await assert.rejects(good(reserve), code('BUS_NO_RESPONDER'));
+  });
+
+  it('waits a second for an acl that says nothing, and then lets such a key in, where that is enough', async (context) => {
+    const good = () => authenticator.authenticate('Bearer good', here, { reserve: true });
+    await good();
+    serving.close();
+    const { promise: askedAgain, resolve: tellAsked } = Promise.withResolvers<void>();
+    const silent = Promise.withResolvers<never>();
+    serving = answer(bus, verifyApiKey, () => {
+      tellAsked();
+      return silent.promise;
+    });
+    now = 1_000;
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    const letIn = good();
+    await askedAgain;
+    context.mock.timers.tick(1_000);
+    await nextTurn();
+    silent.reject(new ServiceError({ code: 'ACL_API_KEY_WRONG', message: 'too late', status: 401 }));
+    assert.deepEqual(await letIn, owner);
   });
 
   it('lets no key in without acl after a key was changed, nor one that acl has refused since', async () => {

@@ -7,7 +7,8 @@
  * once, so few questions are under way here, and of one address fewer.
  *
  * Whether the platform is well is asked most when it is not. For that alone a key that acl let in within the hour is let in
- * while acl is out of reach, as reserve tickets are. Everybody else is told which part is away, and not in whose words.
+ * while acl is out of reach or says nothing, as reserve tickets are. Everybody else is told which part is away, and not in
+ * whose words.
  */
 import {
   ServiceError,
@@ -30,6 +31,8 @@ export const asksPerAddressMax = 32;
 
 /** How long after acl let a key in it is let in without acl, where that is enough. */
 const reserveMs = 3_600_000;
+/** So long acl's answer is waited for before that: what is asked next has a deadline of its own. */
+const answerMs = 1_000;
 
 interface Entry {
   readonly expiresAt: number;
@@ -89,14 +92,8 @@ export class Authenticator {
     { reserve = false }: { reserve?: boolean } = {},
   ): Promise<ApiKey> {
     const hash = secretHash(bearerKey(authorization));
-    try {
-      return await this.#verdict(hash, addressGroup(address));
-    } catch (error) {
-      const kept = this.#reserve.get(hash);
-      const isEnough = reserve && kept !== undefined && kept.expiresAt > this.#now();
-      if (isEnough && isOutOfReach(error)) return kept.key;
-      throw error;
-    }
+    const verdict = this.#verdict(hash, addressGroup(address));
+    return reserve ? this.#orReserve(hash, verdict) : verdict;
   }
 
   close(): void {
@@ -107,6 +104,20 @@ export class Authenticator {
   #forget(): void {
     this.#entries.clear();
     this.#reserve.clear();
+  }
+
+  async #orReserve(hash: string, verdict: Promise<ApiKey>): Promise<ApiKey> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, answerMs);
+    try {
+      await Promise.race([verdict, late]);
+    } catch (error) {
+      if (!isOutOfReach(error)) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    const kept = this.#reserve.get(hash);
+    return kept !== undefined && kept.expiresAt > this.#now() ? kept.key : verdict;
   }
 
   async #verdict(hash: string, group: string): Promise<ApiKey> {
