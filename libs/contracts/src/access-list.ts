@@ -63,12 +63,13 @@ const ExplainedTarget = Type.Object({
 
 /**
  * Says for each target which rule decides, at which end: the gateway's list first, then the own lists of the clients
- * that are connected (allowed when one of them allows it).
+ * that are connected (allowed when one of them allows it). `closed` are the destinations of the gateway whose source rules let
+ * nobody call.
  */
 export const explainAccess = defineQuestion(
   'acl.access-list.explain',
   Type.Object({ gatewayId: Type.String(), targets: Type.Array(ExplainedTarget, { maxItems: 200 }) }),
-  Type.Object({ decisions: Type.Array(AccessDecision) }),
+  Type.Object({ decisions: Type.Array(AccessDecision), closed: Type.Optional(Type.Array(Type.String())) }),
 );
 
 /** What `PUT …/source-rules` takes. */

@@ -574,6 +574,20 @@ test('explain counts the list of a client’s newest tunnel, where one from befo
   assert.equal(decisions[0]?.allowed, true);
 });
 
+test('a destination that is restricted without a rule is told as closed, until it has one', async (t) => {
+  const { bus, router } = await setUp(t);
+  router.destinations.add('db');
+  const front = { gatewayId: 'plant', destinationId: 'db' };
+  const closed = async () => (await ask(bus, explainAccess, { gatewayId: 'plant', targets: [] })).closed;
+  assert.deepEqual(await closed(), []);
+  await ask(bus, putSourceRules, { ...front, input: { restricted: true } });
+  assert.deepEqual(await closed(), ['db']);
+  await ask(bus, addSourceRule, { ...front, rule: { source: '1.1.1.1' } });
+  assert.deepEqual(await closed(), []);
+  await ask(bus, putSourceRules, { ...front, input: { restricted: false } });
+  assert.deepEqual(await closed(), []);
+});
+
 test('source rules are open until they are put; an app replaces its own', async (t) => {
   const { bus, router } = await setUp(t);
   router.destinations.add('db');

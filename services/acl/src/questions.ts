@@ -70,6 +70,7 @@ export function answerQuestions(
     serve(putAccessList, ({ gatewayId, input, ...of }) => accessLists.put(gatewayId, input, of)),
     serve(explainAccess, async ({ gatewayId, targets }) => ({
       decisions: await accessLists.explain(gatewayId, targets.map(asRequested)),
+      closed: await sourceRules.closed(gatewayId),
     })),
     serve(getSourceRules, (front) => sourceRules.get(front)),
     serve(putSourceRules, ({ input, revision, by, ...front }) =>

@@ -43,6 +43,13 @@ export class SourceRules {
     return show(found ?? none(destination));
   }
 
+  /** The destinations of a gateway that nobody may call: restricted, and no rule. */
+  async closed(gatewayId: string): Promise<string[]> {
+    const restricted = every(this.#journal.documents.sourceRules, { gatewayId, restricted: true });
+    const found = await Array.fromAsync(restricted);
+    return found.filter(({ rules }) => rules.length === 0).map(({ id }) => id);
+  }
+
   /** Replaces them. */
   async put(front: FrontOf, input: SourceRulesInput, of: ChangeOf = {}): Promise<ShownRules> {
     const { restricted, rules = [] } = input;

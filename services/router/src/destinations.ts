@@ -16,7 +16,7 @@ import {
 import { fitPage } from '@postern/replica';
 import { newId, type Collection } from '@postern/store';
 import { type CheckCertificates, type Naming, namesTheSame } from './certificate-check.ts';
-import type { DestinationDocument } from './document.ts';
+import type { DestinationDocument, GatewayDocument } from './document.ts';
 import {
   clientPortTaken,
   destinationNotFound,
@@ -78,8 +78,9 @@ export class Destinations {
     const form = destinationForm(input);
     await this.#checkCertificates(gatewayId, this.#naming(form, gatewayId), { keyGateways });
     const { destinationsPerGatewayMax } = this.#options;
-    const document = await this.#journal.change(async (draft) => {
-      if ((await draft.gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
+    return this.#journal.change(async (draft) => {
+      const gateway = await draft.gateways.get(gatewayId);
+      if (gateway === null) throw gatewayNotFound(gatewayId);
       if ((await draft.destinations.count({ gatewayId })) >= destinationsPerGatewayMax) {
         throw limitReached('destinations behind one gateway', destinationsPerGatewayMax);
       }
@@ -89,25 +90,18 @@ export class Destinations {
       const taken = await this.#take(draft, form, { gatewayId, destinationId: id, keyGateways });
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'created', id, gatewayId });
-      return draft.destinations.insert({
-        id,
-        revision: 1,
-        createdAt: at,
-        modifiedAt: at,
-        gatewayId,
-        ...taken,
-      });
+      const own = { id, revision: 1, createdAt: at, modifiedAt: at, gatewayId };
+      return showDestination(await draft.destinations.insert({ ...own, ...taken }), gateway);
     });
-    return showDestination(document);
   }
 
   /** One, as it is shown; of one that is not there, whether it was deleted, alone or with its gateway. */
   async get(gatewayId: string, id: string): Promise<Destination> {
-    const { destinations, deleted } = this.#journal.documents;
+    const { gateways, destinations, deleted } = this.#journal.documents;
     const found = await destinations.get(id);
     if (found?.gatewayId !== gatewayId)
       throw destinationNotFound(gatewayId, id, { deleted: await wasDeleted(deleted, id, gatewayId) });
-    return showDestination(found);
+    return showDestination(found, await gateways.get(gatewayId));
   }
 
   /** A page of a gateway's. */
@@ -116,9 +110,10 @@ export class Destinations {
     nextCursor: string | null;
   }> {
     const { gateways, destinations } = this.#journal.documents;
-    if ((await gateways.get(gatewayId)) === null) throw gatewayNotFound(gatewayId);
+    const gateway = await gateways.get(gatewayId);
+    if (gateway === null) throw gatewayNotFound(gatewayId);
     const page = await destinations.list({ filter: { gatewayId }, limit: pageItemsDefault, ...request });
-    const items = page.items.map(showDestination);
+    const items = page.items.map((one) => showDestination(one, gateway));
     return fitPage({ items, nextCursor: page.nextCursor }, ({ id }) => id);
   }
 
@@ -133,7 +128,7 @@ export class Destinations {
     // Asked outside of the transaction, which waits for nothing but documents.
     const checked = this.#naming(patchDestination(before, patch), gatewayId);
     await this.#checkCertificates(gatewayId, checked, { before, keyGateways });
-    const document = await this.#journal.change(async (draft) => {
+    return this.#journal.change(async (draft) => {
       const found = await find(draft.destinations, gatewayId, id, revision);
       const form = patchDestination(found, patch);
       if (!namesTheSame(this.#naming(form, gatewayId), checked)) {
@@ -143,9 +138,9 @@ export class Destinations {
       const moved = await this.#move(draft, found, form, keyGateways);
       draft.touchRoute(id);
       draft.tell({ kind: 'destination', action: 'updated', id, gatewayId });
-      return draft.destinations.replace({ ...found, ...moved, modifiedAt: this.#journal.time() });
+      const changed = { ...found, ...moved, modifiedAt: this.#journal.time() };
+      return showDestination(await draft.destinations.replace(changed), await draft.gateways.get(gatewayId));
     });
-    return showDestination(document);
   }
 
   /** Deletes one; its port rests. */
@@ -334,11 +329,11 @@ function checkCertificateName(front: DestinationFront, platformHost: string): vo
   throw invalid([{ path: '/front/tls/certificateId', message }]);
 }
 
-/** A destination as it is shown. */
-function showDestination(document: DestinationDocument): Destination {
+/** A destination as it is shown, behind that gateway. */
+function showDestination(document: DestinationDocument, gateway: GatewayDocument | null): Destination {
   const { front: stored, ...rest } = document;
   const front = stored === undefined ? undefined : wholeFront(stored);
-  const shown = { ...rest, warnings: warningsOf({ ...rest, front }, new Date()) };
+  const shown = { ...rest, warnings: warningsOf({ ...rest, front }, gateway, new Date()) };
   return front === undefined ? shown : { ...shown, front: { ...front, url: frontUrl(front) } };
 }
 

@@ -159,6 +159,24 @@ test('gateways are listed page by page, all or those named', async (t) => {
   assert.deepEqual(await read([...ids.slice(1), 'nothing']), ids.slice(1).toSorted());
 });
 
+test('a destination of a disabled gateway says so wherever it is shown, and one of an enabled gateway does not', async (t) => {
+  const { bus, gateway } = await setUp(t);
+  const gatewayId = gateway.id;
+  const { id, warnings } = await ask(bus, createDestination, { gatewayId, input });
+  assert.deepEqual(warnings, []);
+  await ask(bus, updateGateway, { id: gatewayId, patch: { enabled: false } });
+  const shown = [
+    await ask(bus, getDestination, { gatewayId, id }),
+    await ask(bus, updateDestination, { gatewayId, id, patch: { name: 'other' } }),
+    await ask(bus, createDestination, { gatewayId, input }),
+    ...(await ask(bus, listDestinations, { gatewayId })).items,
+  ];
+  assert.deepEqual(
+    shown.map((one) => one.warnings.map(({ path, code }) => [path, code])),
+    Array.from({ length: 5 }, () => [['/gatewayId', 'ROUTER_GATEWAY_DISABLED']]),
+  );
+});
+
 test('there are at most as many gateways and destinations as the settings say', async (t) => {
   const { bus, gateway } = await setUp(t, { gatewaysMax: 1, destinationsPerGatewayMax: 1 });
   await assert.rejects(ask(bus, createGateway, { name: 'more' }), { code: 'ROUTER_LIMIT' });

@@ -13,7 +13,7 @@ test('a revocation list past its next update is a warning, since nobody of its C
   const { resource, front: defaults } = destinationDefaults;
   const front = { ...defaults, host: 'h', port: 1, tls: { ...defaults.tls, ...tls } };
   const at = (now: number) =>
-    warningsOf({ resource: { ...resource, host: 'db', port: 1 }, front }, new Date(now));
+    warningsOf({ resource: { ...resource, host: 'db', port: 1 }, front }, { enabled: true }, new Date(now));
   assert.deepEqual(at(ends - 1), []);
   const [warning] = at(ends);
   assert.equal(warning?.path, '/front/tls/revocationLists/0');

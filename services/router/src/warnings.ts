@@ -1,14 +1,30 @@
 /** What an operator should know of a destination although it is served: shown wherever the destination is. */
 import type { DestinationFront, DestinationWarning } from '@postern/contracts';
 import { readRevocationLists } from '@postern/tls/accept';
-import type { DestinationDocument } from './document.ts';
+import type { DestinationDocument, GatewayDocument } from './document.ts';
 
-/** All of a destination's, in the order of its fields. */
+/** All of a destination's, in the order of its fields; `gateway` is its own. */
 export function warningsOf(
   { resource, front }: Pick<DestinationDocument, 'resource'> & { front: DestinationFront | undefined },
+  gateway: Pick<GatewayDocument, 'enabled'> | null,
   now: Date,
 ): DestinationWarning[] {
-  return [...unverified(resource.tls), ...endedLists(front?.tls.revocationLists ?? [], now)];
+  return [
+    ...disabled(gateway),
+    ...unverified(resource.tls),
+    ...endedLists(front?.tls.revocationLists ?? [], now),
+  ];
+}
+
+function disabled(gateway: Pick<GatewayDocument, 'enabled'> | null): DestinationWarning[] {
+  if (gateway?.enabled !== false) return [];
+  return [
+    {
+      path: '/gatewayId',
+      code: 'ROUTER_GATEWAY_DISABLED',
+      message: 'the gateway is disabled: nobody is let in, whatever its destinations say',
+    },
+  ];
 }
 
 function unverified({

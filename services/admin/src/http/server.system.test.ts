@@ -387,6 +387,20 @@ describe('an object', () => {
     assert.equal(problem(await change('nonsense', 'd')).code, 'ADMIN_HEADER_INVALID');
   });
 
+  it('has a warning where source rules let nobody in', async () => {
+    const { id } = await makeGateway();
+    const payload = { name: 'db', resource: { host: '10.0.0.5', port: 5432 } };
+    const made = await send('POST', `/gateways/${id}/destinations`, { payload });
+    const there = `/gateways/${id}/destinations/${made.json<{ id: string }>().id}`;
+    const codes = async () =>
+      (await send('GET', there)).json<{ warnings: { code: string }[] }>().warnings.map(({ code }) => code);
+    assert.deepEqual(await codes(), []);
+    await send('PUT', `${there}/source-rules`, { payload: { restricted: true } });
+    assert.deepEqual(await codes(), ['ADMIN_SOURCE_RULES_CLOSED']);
+    await send('POST', `${there}/source-rules`, { payload: { source: '10.0.0.0/8' } });
+    assert.deepEqual(await codes(), []);
+  });
+
   it('is answered when acl, which lets clients in, has taken it over', async () => {
     const { id } = await makeGateway();
     await send('PATCH', `/gateways/${id}`, { payload: { enabled: false } });

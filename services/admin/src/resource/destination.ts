@@ -30,7 +30,7 @@ import { Type, type Static } from 'typebox';
 import { askToChange } from '../change.ts';
 import { withPassword } from '../proxy-password.ts';
 import { certificateWarnings } from './certificate-warning.ts';
-import { frontWarnings } from './front-warning.ts';
+import { closedWarning, frontWarnings } from './front-warning.ts';
 import { endpoint, type Answer, type Endpoint } from '../http/endpoint.ts';
 import { expectedRevision } from '../http/entity-tag.ts';
 import { PageQuery, pageAnswer, pageRequest } from '../http/page.ts';
@@ -236,8 +236,8 @@ async function withState(
   gatewayId: string,
   destinations: readonly Destination[],
 ): Promise<DestinationAnswer[]> {
-  const [decisions, states, warnings, listening, listeners] = await Promise.all([
-    ifKnown(decide(bus, gatewayId, destinations), []),
+  const [{ decisions, closed = [] }, states, warnings, listening, listeners] = await Promise.all([
+    ifKnown(decide(bus, gatewayId, destinations), { decisions: [] }),
     ifKnown(readHealth(bus, gatewayId, destinations), new Map()),
     ifKnown(certificateWarnings(bus, destinations), []),
     ifKnown(readListening(bus, destinations), new Map()),
@@ -250,6 +250,7 @@ async function withState(
       warnings: [
         ...destination.warnings,
         ...(warnings[index] ?? []),
+        ...(closed.includes(destination.id) ? [closedWarning] : []),
         ...frontWarnings(listening.get(destination.id) ?? []),
       ],
       health: { ...destination.health, status: statusOf(Object.values(state)), state },
@@ -328,12 +329,12 @@ async function decide(
   bus: Bus,
   gatewayId: string,
   destinations: readonly Destination[],
-): Promise<AccessDecision[]> {
+): Promise<{ decisions: AccessDecision[]; closed?: string[] }> {
   const targets = destinations.map(({ resource: { host, port, protocol } }) => ({
     host,
     port,
     somePath: protocol === 'http',
   }));
-  if (targets.length === 0) return [];
-  return (await ask(bus, explainAccess, { gatewayId, targets })).decisions;
+  if (targets.length === 0) return { decisions: [] };
+  return ask(bus, explainAccess, { gatewayId, targets });
 }

@@ -1,4 +1,4 @@
-/** What is to be said of a front that nodes cannot serve: who reads no more than a destination's warnings sees it there too. */
+/** What is to be said of a front that nobody gets through: who reads no more than a destination's warnings sees it there too. */
 import type { Destination, Front } from '@postern/contracts';
 
 /** What keeps nodes from serving it, once for all of which it is the same. */
@@ -10,3 +10,10 @@ export function frontWarnings(listening: Front['listening']): Destination['warni
     message: `not served at ${nodes.map(({ node }) => node).join(', ')}: ${error}`,
   }));
 }
+
+/** Said of a destination that nobody may call. */
+export const closedWarning: Destination['warnings'][number] = {
+  path: '/id',
+  code: 'ADMIN_SOURCE_RULES_CLOSED',
+  message: 'its source rules are restricted, and there is none: nobody is let in',
+};
