@@ -340,6 +340,19 @@ test('a user that SOCKS has no room for is refused, counted in bytes', () => {
   );
 });
 
+test('a patch that gives the protocol of the front or of its resource gives it for both, as a creation does', () => {
+  const protocols = (patch: object) => {
+    const { front, resource } = fronted(patchDestination(stored, patch));
+    return [front.protocol, resource.protocol];
+  };
+  assert.deepEqual(protocols({ front: { protocol: 'http' } }), ['http', 'http']);
+  assert.deepEqual(protocols({ resource: { protocol: 'http' } }), ['http', 'http']);
+  assert.deepEqual(protocols({ front: { protocol: 'udp' }, resource: { protocol: 'udp' } }), ['udp', 'udp']);
+  assert.deepEqual(protocols({ front: { protocol: null } }), ['tcp', 'tcp']);
+  const both = { front: { protocol: 'http' }, resource: { protocol: 'tcp' } };
+  assert.throws(() => protocols(both), at('/resource/protocol'));
+});
+
 test('a cloud destination has a clientPort in place of a front, and its kind is for life', () => {
   const cloud = destinationForm({ ...input, kind: 'cloud', clientPort: 12000 });
   assert.equal('front' in cloud, false);

@@ -87,7 +87,8 @@ export function destinationForm(input: DestinationInput): DestinationForm {
 export function patchDestination(document: DestinationDocument, patch: unknown): DestinationForm {
   const { name, kind, enabled, resource, front, clientPort, listener, health } = document;
   const place = front === undefined ? { clientPort, listener: listener ?? {} } : { front };
-  const former = { name, kind, enabled, resource, ...place, health };
+  const whole = { name, kind, enabled, resource, ...place, health };
+  const former = withoutGivenProtocol(whole, patch);
   const input = checkDestination(withUsedHosts(mergePatch(former, asciiHosts(patch)), resource.hosts));
   demandSamePlace(resource.proxy, input.resource.proxy ?? null);
   if ((input.kind ?? 'on-premises') !== kind) {
@@ -98,6 +99,14 @@ export function patchDestination(document: DestinationDocument, patch: unknown):
   const { host, port } = form.front;
   const stays = asksForPort(patch) ? null : front.port;
   return { ...form, front: { ...form.front, host: host ?? front.host, port: port ?? stays } };
+}
+
+/** A front and its resource have one protocol: given for one of them alone it is the other's too, as at a creation. */
+function withoutGivenProtocol(former: { front?: object }, patch: unknown): unknown {
+  const { front, resource } = patch as Record<string, { protocol?: unknown } | null | undefined>;
+  const given = front?.protocol ?? resource?.protocol ?? null;
+  if (former.front === undefined || given === null) return former;
+  return mergePatch(former, { front: { protocol: null }, resource: { protocol: null } });
 }
 
 function asksForPort(patch: unknown): boolean {
