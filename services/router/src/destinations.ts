@@ -33,7 +33,7 @@ import {
   type DestinationForm,
   type FrontForm,
 } from './form.ts';
-import { portOf, type Claimant, type FrontClaims, type FrontPort } from './front-claims.ts';
+import { holderFor, portOf, type Claimant, type FrontClaims, type FrontPort } from './front-claims.ts';
 import { destinationsOf, type Draft, type Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault } from './page.ts';
@@ -275,7 +275,8 @@ export class Destinations {
     for await (const other of destinationsOf(draft, { 'front.host': host })) {
       if (other.front === undefined || other.gatewayId === claimant.gatewayId) continue;
       const theirs = wholeFront(other.front);
-      if (isByName(theirs) && (shows || showsPlatformCertificate(theirs))) throw frontTaken(host);
+      if (isByName(theirs) && (shows || showsPlatformCertificate(theirs)))
+        throw frontTaken(host, holderFor(claimant, { ...other, destinationId: other.id }));
     }
   }
 

@@ -57,9 +57,13 @@ export function noClient(gatewayId: string, enabled = true): ServiceError {
   return new ServiceError({ code: 'ROUTER_NO_CLIENT', message, status: 409 });
 }
 
-/** Another destination has that front. */
-export function frontTaken(front: string): ServiceError {
-  const message = `the front ${front} belongs to another destination`;
+/** Another destination has that front; which one, where whoever asks may know it. */
+export function frontTaken(front: string, holder: { gatewayId: string; id: string } | null): ServiceError {
+  const who =
+    holder === null
+      ? 'another destination'
+      : `the destination ${holder.id} of the gateway ${holder.gatewayId}`;
+  const message = `the front ${front} belongs to ${who}`;
   return new ServiceError({ code: 'ROUTER_FRONT_TAKEN', message, status: 409 });
 }
 

@@ -55,6 +55,19 @@ test('fronts: a port that another holds is refused, as are those of the platform
   await assert.rejects(claims.claim(fronts, tcp(443), b), { code: 'ROUTER_FRONT_RESERVED', message: /443/ });
 });
 
+test('fronts: who holds one is named, but not to a key that is for other gateways alone', async () => {
+  const { claims, fronts } = await setUp();
+  const places = [tcp(5000), named('tls', 'www.shop.example')];
+  for (const place of places) await claims.claim(fronts, place, a);
+  for (const place of [...places, named('http', 'www.shop.example')]) {
+    const told = async (keyGateways?: string[]) =>
+      claims.claim(fronts, place, { ...b, keyGateways }).catch((error: Error) => error.message);
+    for (const gateways of [undefined, ['gwb', 'gwa']])
+      assert.match(String(await told(gateways)), /belongs to the destination a of the gateway gwa$/);
+    assert.match(String(await told(['gwb'])), /belongs to another destination$/);
+  }
+});
+
 test('fronts: a freed port is not allotted for 30 days, and then it is', async () => {
   const { claims, fronts, clock } = await setUp();
   await claims.allot(fronts, 'tcp', a);

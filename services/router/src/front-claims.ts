@@ -82,7 +82,7 @@ export class FrontClaims {
       await fronts.insert(held);
       return;
     }
-    if (found.destinationId !== null) throw frontTaken(frontText(wanted));
+    if (found.destinationId !== null) throw frontTaken(frontText(wanted), holderFor(claimant, found));
     if (this.#rests(found) && found.gatewayId !== claimant.gatewayId) {
       throw frontResting(frontText(wanted), found.restsUntil ?? '');
     }
@@ -197,9 +197,9 @@ export class FrontClaims {
     return { transport: 'tcp', port: by === 'tls' ? sharedPort : sharedHttpPort, name: { by, host } };
   }
 
-  #demandOwn(place: FrontPort, found: FrontDocument | null, { gatewayId }: Claimant): void {
-    if (found === null || found.gatewayId === gatewayId) return;
-    if (found.destinationId !== null) throw frontTaken(frontText(place));
+  #demandOwn(place: FrontPort, found: FrontDocument | null, claimant: Claimant): void {
+    if (found === null || found.gatewayId === claimant.gatewayId) return;
+    if (found.destinationId !== null) throw frontTaken(frontText(place), holderFor(claimant, found));
     if (this.#rests(found)) throw frontResting(frontText(place), found.restsUntil ?? '');
   }
 
@@ -212,7 +212,7 @@ export class FrontClaims {
     const place = { ...wanted, name: { ...name, host: wildcardOver(name.host) } };
     const found = keyGateways === undefined ? null : await fronts.get(frontId(place));
     if (found === null || found.destinationId === null || found.gatewayId === gatewayId) return;
-    if (keyGateways?.includes(found.gatewayId) !== true) throw frontTaken(frontText(place));
+    if (keyGateways?.includes(found.gatewayId) !== true) throw frontTaken(frontText(place), null);
   }
 
   /**
@@ -227,7 +227,8 @@ export class FrontClaims {
     const covers = wanted === `*.${platform}` || wanted === wildcardOver(platform);
     if (isOwn || covers) throw frontReserved(`the host ${host}`);
     const owner = gatewayOfHost(wanted, platform);
-    if (owner !== null && owner !== gatewayId) throw frontTaken(`${host}, in the form of a default host,`);
+    if (owner !== null && owner !== gatewayId)
+      throw frontTaken(`${host}, in the form of a default host,`, null);
   }
 
   /** Forgets ports whose rest is over at this time; says how many. */
@@ -260,6 +261,15 @@ export async function retryAllotting<R>(work: () => Promise<R>): Promise<R> {
         throw error;
     }
   }
+}
+
+/** Who has a front, as far as the claimant's key may know it: one for certain gateways is told nothing of others. */
+export function holderFor(
+  { keyGateways }: Claimant,
+  { gatewayId, destinationId }: Pick<FrontDocument, 'gatewayId' | 'destinationId'>,
+): { gatewayId: string; id: string } | null {
+  const isSeen = keyGateways?.includes(gatewayId) ?? true;
+  return isSeen && destinationId !== null ? { gatewayId, id: destinationId } : null;
 }
 
 /** The port of a front: HTTP runs on TCP. */
