@@ -20,6 +20,7 @@ import {
   parseProxy,
   parseRules,
   parseTarget,
+  parseHostPort,
   readNamed,
   readNamedText,
   readSecret,
@@ -33,6 +34,15 @@ describe('arguments', () => {
     assert.deepEqual(parseTarget('erp:443/orders'), { host: 'erp', port: 443, path: '/orders' });
     // The last word of a line of a file that Windows wrote.
     assert.deepEqual(parseTarget('db.corp:5432\r'), { host: 'db.corp', port: 5432 });
+  });
+
+  it('refuses a path where HOST:PORT is asked for, and says whose it is', () => {
+    assert.deepEqual(parseHostPort('db.corp:5432'), { host: 'db.corp', port: 5432 });
+    assert.throws(() => parseHostPort('erp:443/orders'), {
+      code: 'CLI_ARGUMENT_INVALID',
+      message:
+        /^"erp:443\/orders" is no HOST:PORT; callers name the path \/orders themselves, .*"protocol":"http"/,
+    });
   });
 
   it('refuses what is none', () => {

@@ -2,10 +2,13 @@
  * `postern`, the operator's command line: subcommands made of the table of nouns, and the few that are no collection.
  * Building it does nothing else, so that docs can be generated of it.
  */
+import { fstatSync, statSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { Command, Option } from 'commander';
+import { Type } from 'typebox';
 import manifest from '../package.json' with { type: 'json' };
 import { accessListCommands } from './access-list-command.ts';
-import { createApi, type Api } from './api.ts';
+import { createApi, shaped, type Api } from './api.ts';
 import { backupCommands } from './backup/command.ts';
 import { addCertificateCommands } from './certificate-command.ts';
 import { healthCommand, pingCommand, testCommand } from './check-command.ts';
@@ -118,7 +121,10 @@ function verbCommand(noun: Noun, verb: Noun['verbs'][number]): Command {
       return one.action(async (...given: unknown[]) => {
         const own = places.map(({ body }, index) => body(String(given[within.length + index])));
         const body = mergeBodies([...own, ...bodies(one, noun.create ?? [])]);
-        printOne(await api().call('POST', noun.path(...pathParts(given, within.length)), body));
+        if (noun.shownOnce === true) demandReader(item);
+        const made = await api().call('POST', noun.path(...pathParts(given, within.length)), body);
+        if (noun.shownOnce === true) tellIfLost(noun, given.slice(0, within.length), made);
+        printOne(made);
       });
     }
     case 'update':
@@ -175,6 +181,21 @@ function settings(): CliSettings {
   if (resolution.kind === 'run') return resolution.settings;
   process.stdout.write(resolution.text);
   return process.exit(ExitCode.ok);
+}
+
+/** Before anything is made that nobody could read. In place of a stdout that is closed Node opens the null device. */
+function demandReader(item: string): void {
+  if (process.platform === 'win32' || fstatSync(process.stdout.fd).rdev !== statSync(devNull).rdev) return;
+  const message = `a ${item} is shown once, and stdout is closed or ${devNull}: none was made; let it go to a file or a program`;
+  throw new CliError('CLI_ARGUMENT_INVALID', message);
+}
+
+function tellIfLost({ name, item }: Noun, within: readonly unknown[], made: unknown): void {
+  const { id } = shaped(Type.Object({ id: Type.String() }), made);
+  const remedy = ['postern', name, 'delete', ...within, id].join(' ');
+  process.stdout.once('error', () =>
+    tell(`postern: nobody has the ${item} that was made: ${remedy}, and make another`),
+  );
 }
 
 function printOne(item: unknown): void {

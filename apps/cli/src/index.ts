@@ -3,4 +3,4 @@ export { type Api, createApi } from './api.ts';
 export { command } from './command.ts';
 export { readContext } from './context.ts';
 export { tableOf } from './output.ts';
-export { parseTarget } from './value.ts';
+export { parseHostPort } from './value.ts';

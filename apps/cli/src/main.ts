@@ -8,13 +8,12 @@ import { describeError, exitCodeOf } from './errors.ts';
 const given = process.argv.slice(2);
 const own = given[0] === '--' ? given.slice(1) : given;
 
-// `postern … | head`: who reads has had enough; or the disk is full. What was to be written may be shown only once (a token,
-// a pair), so this does not end with 0.
+// `postern … | head`: who reads has had enough; or the disk is full. What was to be written may be shown only once (a token),
+// so this does not end with 0.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exitCode = ExitCode.unavailable;
   if (error.code === 'EPIPE') return;
-  const text = `what was done could not be written out: ${error.message}`;
-  process.stderr.write(`postern: ${text}; a token or key that was in it must be made anew\n`);
+  process.stderr.write(`postern: what was done could not be written out: ${error.message}\n`);
 });
 
 try {

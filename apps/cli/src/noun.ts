@@ -34,6 +34,8 @@ export interface Noun {
   readonly path: (...within: string[]) => string;
   /** Heading and path of each column: `{ front: 'front.url' }`. */
   readonly columns: Readonly<Record<string, string>>;
+  /** Whether what is made has a secret in it that nobody is shown again. */
+  readonly shownOnce?: true;
   readonly verbs: readonly ('list' | 'show' | 'create' | 'update' | 'delete')[];
   readonly arguments?: readonly Argument[];
   /** Options of `create`. */

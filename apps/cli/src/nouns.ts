@@ -1,6 +1,6 @@
 /** Every noun that is a collection of the API. A new one is a new entry here. */
 import type { Field, Noun } from './noun.ts';
-import { parseData, parseHosts, parseNumber, parseProxy, parseTarget, readSecret } from './value.ts';
+import { parseData, parseHostPort, parseHosts, parseNumber, parseProxy, readSecret } from './value.ts';
 
 const data: Field = {
   flags: '--data <JSON>',
@@ -50,7 +50,7 @@ const frontPort: Field = {
 const resource: Field = {
   flags: '--resource <HOST:PORT>',
   description: 'what the client dials',
-  body: (value) => ({ resource: parseTarget(value) }),
+  body: (value) => ({ resource: parseHostPort(value) }),
 };
 
 const hosts: Field = {
@@ -131,6 +131,7 @@ export const nouns: readonly Noun[] = [
       by: 'createdBy.name',
       used: 'lastUsedAt',
     },
+    shownOnce: true,
     verbs: ['list', 'show', 'create', 'delete'],
     create: [
       {
@@ -166,7 +167,7 @@ export const nouns: readonly Noun[] = [
       {
         name: '<host:port>',
         description: 'what the client dials',
-        body: (value) => ({ resource: parseTarget(value) }),
+        body: (value) => ({ resource: parseHostPort(value) }),
       },
     ],
     create: [frontHost, frontPort, cloud, hosts, proxy, proxyPassword, compress, disable, data],

@@ -3,7 +3,7 @@ import { type AccessRule, parseAclFile } from '@postern/access';
 import { readBoundedBytes, readBoundedText, secretFileBytesMax } from '@postern/config';
 import { CliError } from './errors.ts';
 
-/** `HOST:PORT`, IPv6 in brackets; a path may follow where it is asked for. A line of a file may end as Windows ends it. */
+/** `HOST:PORT`, IPv6 in brackets; a path may follow. A line of a file may end as Windows ends it. */
 export function parseTarget(text: string): { host: string; port: number; path?: string } {
   const match = /^(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})(\/.*)?$/.exec(text.trim());
   const port = Number(match?.[3]);
@@ -11,6 +11,14 @@ export function parseTarget(text: string): { host: string; port: number; path?: 
   if (host === undefined || port < 1 || port > 65_535)
     throw invalid(`${JSON.stringify(text)} is no HOST:PORT`);
   return { host, port, ...(match?.[4] === undefined ? {} : { path: match[4] }) };
+}
+
+/** The same without a path. */
+export function parseHostPort(text: string): { host: string; port: number } {
+  const { path, ...target } = parseTarget(text);
+  if (path === undefined) return target;
+  const instead = `callers name the path ${path} themselves, to a front for HTTP: --data '{"front":{"protocol":"http"}}'`;
+  throw invalid(`${JSON.stringify(text)} is no HOST:PORT; ${instead}`);
 }
 
 /** `socks5://USER@HOST:PORT`, also socks4 and socks4a; a password in it is refused, since others see arguments. */

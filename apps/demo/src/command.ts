@@ -1,5 +1,5 @@
 /** The arguments of `demo`. Building the command does nothing else, so that docs can be generated of it. */
-import { parseTarget } from '@postern/cli';
+import { parseHostPort } from '@postern/cli';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Exposed } from './exposed.ts';
 
@@ -41,9 +41,7 @@ export function readOptions(argv: readonly string[]): DemoOptions {
 function collect(text: string, former: readonly Exposed[]): Exposed[] {
   if (former.length === exposedMax) throw new InvalidArgumentError(`at most ${exposedMax} resources.`);
   try {
-    const { host, port, path } = parseTarget(/^\d+$/.test(text) ? `localhost:${text}` : text);
-    if (path !== undefined) throw new Error(`${text} is no HOST:PORT`);
-    return [...former, { host, port }];
+    return [...former, parseHostPort(/^\d+$/.test(text) ? `localhost:${text}` : text)];
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
