@@ -58,8 +58,6 @@ export interface PlatformOptions {
 
 /** A platform in this process. */
 export interface Platform extends Service {
-  /** Where everything is; null until it has started. */
-  readonly operator: Operator | null;
   /** The services in the order of their start. */
   readonly services: readonly Service[];
 }
@@ -79,7 +77,7 @@ class StandalonePlatform implements Platform {
   readonly #buses: MemoryBus[] = [];
   #folder: StateFolder | null = null;
   #services: readonly Service[] = [];
-  #operator: Operator | null = null;
+  #isDescribed = false;
   #stopping: Promise<void> | null = null;
 
   constructor(options: PlatformOptions) {
@@ -87,10 +85,6 @@ class StandalonePlatform implements Platform {
     this.#settings = platformSettingsOf(options.settings ?? {});
     this.#logger = options.logger ?? silentLogger;
     this.#metrics = options.metrics ?? new Metrics();
-  }
-
-  get operator(): Operator | null {
-    return this.#operator;
   }
 
   get services(): readonly Service[] {
@@ -108,7 +102,7 @@ class StandalonePlatform implements Platform {
   }
 
   ready(): Readiness {
-    const own = { name: 'operator.json', ready: () => ({ ready: this.#operator !== null, waitingFor: [] }) };
+    const own = { name: 'operator.json', ready: () => ({ ready: this.#isDescribed, waitingFor: [] }) };
     return combineReadiness([...this.#services, own]);
   }
 
@@ -134,8 +128,8 @@ class StandalonePlatform implements Platform {
     const adminUrl = admin.url ?? '';
     folder.keepPorts({ ...edge.ports, admin: Number(new URL(adminUrl).port || 443) });
     await this.#keepCa(folder);
-    this.#operator = this.#describe({ folder, apiKey, adminUrl, ports: edge.ports });
-    folder.writeOperator(this.#operator);
+    folder.writeOperator(this.#describe({ folder, apiKey, adminUrl, ports: edge.ports }));
+    this.#isDescribed = true;
   }
 
   #create(
@@ -247,7 +241,7 @@ class StandalonePlatform implements Platform {
   }
 
   async #stop(): Promise<void> {
-    this.#operator = null;
+    this.#isDescribed = false;
     for (const service of this.#services.toReversed()) await service.stop();
     for (const bus of this.#buses) await bus.close();
     await this.#folder?.store.close();

@@ -3,14 +3,16 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIPv6 } from 'node:net';
 
+const isRoot = process.getuid?.() === 0;
+
 /** The connect port: 443 for root where it is free, else 8443. */
-export async function chooseConnectPort(host: string, userId = process.getuid?.()): Promise<number> {
-  return userId === 0 && (await isFree(host, 443)) ? 443 : 8443;
+export async function chooseConnectPort(host: string): Promise<number> {
+  return isRoot && (await isFree(host, 443)) ? 443 : 8443;
 }
 
 /** The port of plain HTTP: 80 for root, 8080 for all others, any where that is taken. Nobody need know it beforehand. */
-export async function chooseHttpPort(host: string, userId = process.getuid?.()): Promise<number> {
-  const preferred = userId === 0 ? 80 : 8080;
+export async function chooseHttpPort(host: string): Promise<number> {
+  const preferred = isRoot ? 80 : 8080;
   return (await isFree(host, preferred)) ? preferred : freePort(host);
 }
 
