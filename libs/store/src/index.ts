@@ -6,6 +6,6 @@ export { StoreError } from './store-error.ts';
 export { type OutcomeWatch, storeMetrics } from './store-metrics.ts';
 export type { Collection, DocumentStep, Filter, Page, Store, StoredDocument } from './store.ts';
 export { timeOfAll } from './time-of-all.ts';
-export { TurnQueue } from './turn-queue.ts';
+export { TurnQueue, changeWaitMsMax } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
 export { storable, upgrade, versionOf } from './versioned.ts';

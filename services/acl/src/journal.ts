@@ -10,7 +10,7 @@
 import type { Bus } from '@postern/bus';
 import { aclChanged, announce, type Actor, type Change } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
-import { TurnQueue, type Store } from '@postern/store';
+import { TurnQueue, changeWaitMsMax, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
@@ -57,7 +57,7 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told } = await this.#turns.run(() => this.#transaction(work));
+    const { result, told } = await this.#turns.runSoon(() => this.#transaction(work), changeWaitMsMax);
     this.#policies.beat();
     for (const change of told) announce(this.#bus, aclChanged, { ...change, at: this.time() });
     return result;

@@ -5,12 +5,13 @@
  *
  * Every change raises the routes' counter, also one that makes no route another: so of two at once, at two replicas too,
  * the later one reads again, and what it decides on is as it is then. It is raised first, so that the later one waits for a
- * long change and does not undo it. Within a process they take turns.
+ * long change and does not undo it. Within a process they take turns; one whose turn does not come while it is waited for is
+ * refused, or a burst at a slow database would go on for minutes, with nobody to hear of it, and every later change behind it.
  */
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
 import type { FeedOwner } from '@postern/replica';
-import { TurnQueue, type Filter, type Store } from '@postern/store';
+import { TurnQueue, changeWaitMsMax, type Filter, type Store } from '@postern/store';
 import type { DestinationDocument, Documents } from './document.ts';
 import { retryAllotting } from './front-claims.ts';
 
@@ -60,8 +61,9 @@ export class Journal {
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */
   async change<R>(work: (draft: Draft) => Promise<R>): Promise<R> {
-    const { result, told, beating } = await this.#turns.run(() =>
-      retryAllotting(() => this.#transaction(work)),
+    const { result, told, beating } = await this.#turns.runSoon(
+      () => retryAllotting(() => this.#transaction(work)),
+      changeWaitMsMax,
     );
     for (const feed of beating) feed.beat();
     for (const change of told) announce(this.#bus, routerChanged, { ...change, at: this.time() });
