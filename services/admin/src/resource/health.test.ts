@@ -13,6 +13,7 @@ import {
 } from '@postern/contracts';
 import { type Store, StoreError, openSqlite } from '@postern/store';
 import type { Call } from '../http/endpoint.ts';
+import { patientBus } from '../patient-bus.ts';
 import { healthEndpoints } from './health.ts';
 
 /** How long a service waits for a MongoDB that is out of reach. */
@@ -39,6 +40,25 @@ test('health: a part whose database is away says so itself, and is not told as o
   found.resolve();
   const { body } = (await asked) as { body: { parts: { name: string; code: string | null }[] } };
   assert.equal(body.parts.find(({ name }) => name === 'acl')?.code, 'STORE_UNREACHABLE');
+  await bus.close();
+});
+
+test('health: a bus that is connected and says nothing is told itself, beside the parts that are asked over it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const bus = new MemoryHub().connect();
+  const still: Bus = {
+    ...patientBus(bus),
+    request: () => Promise.reject(new BusError('BUS_TIMEOUT', 'no reply')),
+    flush: () => new Promise((resolve) => setTimeout(resolve, 5_000)),
+  };
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const [health] = healthEndpoints(still, store, '1');
+  const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  await nextTurn();
+  t.mock.timers.tick(3_000);
+  const { body } = (await asked) as { body: { parts: object[] } };
+  assert.deepEqual(body.parts[0], { name: 'bus', ok: false, code: 'BUS_TIMEOUT' });
   await bus.close();
 });
 
@@ -190,10 +210,8 @@ test('a question that the bus does not let through is told by its code, not as a
   const hub = new MemoryHub().connect();
   const store = openSqlite(':memory:');
   t.after(() => store.close());
-  const bus: Bus = Object.create(hub, {
-    connected: { value: true },
-    request: { value: () => Promise.reject(new BusError('BUS_DENIED', 'the server does not allow it')) },
-  });
+  const request = () => Promise.reject(new BusError('BUS_DENIED', 'the server does not allow it'));
+  const bus: Bus = { ...patientBus(hub), request };
   assert.equal((await codesOf(bus, store)).codes.get('router'), 'BUS_DENIED');
 });
 
@@ -202,10 +220,8 @@ test('a bus that is out of reach is a part that is not ok: what is said of those
   const store = openSqlite(':memory:');
   t.after(() => store.close());
   assert.equal((await codesOf(hub, store)).codes.get('bus'), null);
-  const bus: Bus = Object.create(hub, {
-    connected: { value: false },
-    request: { value: () => Promise.reject(new BusError('BUS_TIMEOUT', 'no reply')) },
-  });
+  const request = () => Promise.reject(new BusError('BUS_TIMEOUT', 'no reply'));
+  const bus: Bus = { ...patientBus(hub), connected: false, request };
   const { codes } = await codesOf(bus, store);
   assert.deepEqual(
     [...codes],

@@ -40,6 +40,9 @@ const Health = answerOf('Health', {
   }),
 });
 
+/** So long the bus has for its own answer: less than the owners, whose questions go over it. */
+const busMs = 3_000;
+
 /** The call that tells the platform's health. */
 export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoint[] {
   let running: Promise<Static<typeof Health>> | null = null;
@@ -67,7 +70,8 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
 }
 
 async function examine(bus: Bus, store: Store, version: string): Promise<Static<typeof Health>> {
-  const [known, ...parts] = await Promise.all([
+  const [isHeard, known, ...parts] = await Promise.all([
+    answers(bus),
     ask(bus, listNodes, {}).then(
       ({ items }) => items,
       () => null,
@@ -78,7 +82,7 @@ async function examine(bus: Bus, store: Store, version: string): Promise<Static<
     check('acl', () => ask(bus, listTicketKeys, {})),
     check('certstore', () => ask(bus, getCa, {})),
   ]);
-  parts.unshift(busPart(bus));
+  parts.unshift(busPart(bus, isHeard));
   const nodes = known === null ? null : countNodes(known);
   const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
   const warnings = (known ?? []).flatMap((node) => [warningOf(node) ?? [], behindOf(node)].flat());
@@ -86,8 +90,20 @@ async function examine(bus: Bus, store: Store, version: string): Promise<Static<
 }
 
 /** Told after the others were asked: that may be when it is found out. */
-function busPart({ connected }: Bus): Static<typeof Part> {
-  return { name: 'bus', ok: connected, code: connected ? null : 'BUS_UNREACHABLE' };
+function busPart({ connected }: Bus, isHeard: boolean): Static<typeof Part> {
+  const code = connected ? (isHeard ? null : 'BUS_TIMEOUT') : 'BUS_UNREACHABLE';
+  return { name: 'bus', ok: code === null, code };
+}
+
+/** A server that stands still has its connection for ten seconds more, and the owners behind it would be told as silent. */
+async function answers(bus: Bus): Promise<boolean> {
+  const { promise: silent, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), busMs);
+  try {
+    return await Promise.race([bus.flush(listGateways.deadlineMs).then(() => true), silent]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function countNodes(known: readonly FleetNode[]): Static<typeof Nodes> {
