@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { addRules } from './access-list-command.ts';
 import { answerAll, certificatePem } from './api.fixture.ts';
@@ -71,6 +73,23 @@ test('an answer in another protocol ends a command with 69', async (t) => {
     response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end(),
   );
   await assert.rejects(api.call('GET', '/health'), { code: 'CLI_UNREACHABLE', message: /another protocol/ });
+});
+
+test('an API that takes connections and says nothing on them ends a command with 69 after 10 s', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const still = createServer();
+  t.after(() => still.close());
+  await once(still.listen(0, '127.0.0.1'), 'listening');
+  const url = new URL(`https://127.0.0.1:${(still.address() as AddressInfo).port}`);
+  const taken = once(still, 'connection') as Promise<[Socket]>;
+  const refused = assert.rejects(createApi({ url, apiKey: 'k', caPem: null }).call('GET', '/health'), {
+    code: 'CLI_UNREACHABLE',
+    message: /no connection within 10 s/,
+  });
+  const [socket] = await taken;
+  t.mock.timers.tick(10_000);
+  await refused;
+  socket.destroy();
 });
 
 test('a certificate of another CA ends a command with 69, and with no advice on how to run Node', async (t) => {

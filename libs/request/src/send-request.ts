@@ -1,5 +1,6 @@
 /**
- * One request of a program to another's HTTP API: the answer is text, whole and bounded. The deadline is the signal's;
+ * One request of a program to another's HTTP API: the answer is text, whole and bounded. The deadline is the signal's, and the
+ * connection has one of its own;
  * redirects are not followed, since the headers are for this server only.
  */
 import { request as plainRequest } from 'node:http';
@@ -21,6 +22,9 @@ export interface Answer {
   readonly text: string;
 }
 
+/** An end that stands still takes connections and does not speak on them. */
+const connectMs = 10_000;
+
 /**
  * Rejects where no whole answer came. Over a connection of an agent that the other end has closed meanwhile it is sent once
  * more, so such an agent is for what may be sent twice; without one it has a connection of its own.
@@ -40,6 +44,13 @@ export function sendRequest(url: URL, options: ApiRequest): Promise<Answer> {
   outgoing.on('upgrade', (_incoming, socket) => {
     socket.destroy();
     fail(new Error('it answers in another protocol'));
+  });
+  outgoing.once('socket', (socket) => {
+    if (outgoing.reusedSocket) return;
+    const late = new Error(`no connection within ${connectMs / 1000} s`);
+    const timer = setTimeout(() => outgoing.destroy(late), connectMs);
+    const stop = () => clearTimeout(timer);
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', stop).once('close', stop);
   });
   outgoing.on('error', fail).end(body);
   return promise;
