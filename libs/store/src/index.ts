@@ -1,3 +1,4 @@
+export { clockDifference, clockMarginMs, clockText, demandClock, isClockOff, timeOfAll } from './clock.ts';
 export { documentBytesMax, pageItemsMax, uniqueKeyOf } from './document.ts';
 export { type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
@@ -5,7 +6,6 @@ export { openSqlite } from './sqlite-store.ts';
 export { StoreError } from './store-error.ts';
 export { type OutcomeWatch, storeMetrics } from './store-metrics.ts';
 export type { Collection, DocumentStep, Filter, Page, Store, StoredDocument } from './store.ts';
-export { timeOfAll } from './time-of-all.ts';
 export { TurnQueue, changeWaitMsMax } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';
 export { storable, upgrade, versionOf } from './versioned.ts';

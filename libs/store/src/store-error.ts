@@ -1,5 +1,6 @@
 /** The ways in which a store fails; each has its row in docs/ERRORS.md. */
 export type StoreErrorCode =
+  | 'STORE_CLOCK_OFF'
   | 'STORE_CLOSED'
   | 'STORE_DOCUMENT_INVALID'
   | 'STORE_DOCUMENT_NEWER'

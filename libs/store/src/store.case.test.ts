@@ -8,7 +8,7 @@ import { documentBytesMax, documentDepthMax, idLengthMax, pageItemsMax } from '.
 import { newId } from './new-id.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, Store, StoredDocument } from './store.ts';
-import { timeOfAll } from './time-of-all.ts';
+import { timeOfAll } from './clock.ts';
 
 /** A place for documents; each `open` gives a store on the same ones, one at a time. */
 export interface StorePlace {

@@ -1,12 +1,13 @@
 /**
  * For services that start before their store does, or with it: work that needs the store is tried again while the store
- * is out of reach, and only then; any other error is the caller's.
+ * is out of reach, or another clock is to be set, and only then; any other error is the caller's.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
 
 const retryMs = 1_000;
 const passing: ReadonlySet<StoreErrorCode> = new Set([
+  'STORE_CLOCK_OFF',
   'STORE_UNREACHABLE',
   'STORE_TIMEOUT',
   'STORE_OVERLOADED',

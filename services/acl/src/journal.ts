@@ -10,7 +10,7 @@
 import type { Bus } from '@postern/bus';
 import { aclChanged, announce, type Actor, type Change } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
-import { TurnQueue, changeWaitMsMax, type Store } from '@postern/store';
+import { TurnQueue, changeWaitMsMax, demandClock, type Store } from '@postern/store';
 import type { Documents } from './document.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
@@ -53,6 +53,11 @@ export class Journal {
   /** The time as it is stored. */
   time(): string {
     return new Date(this.now()).toISOString();
+  }
+
+  /** Throws `STORE_CLOCK_OFF` while the database says another time. */
+  demandClock(): Promise<void> {
+    return demandClock(this.#store, this.now);
   }
 
   /** Runs `work` in a transaction, perhaps more than once; so it must have no effects but on the draft. */

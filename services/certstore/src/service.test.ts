@@ -12,7 +12,7 @@ import {
   type CertificateHolder,
 } from '@postern/contracts';
 import { StoreError, newId, openSqlite, type Store, type StoredDocument } from '@postern/store';
-import { ExitError, type Service } from '@postern/telemetry';
+import { ExitError, type Logger, type Service, silentLogger } from '@postern/telemetry';
 import { until } from '@postern/test-kit';
 import {
   createSigningRequest,
@@ -259,6 +259,24 @@ describe('certstore', () => {
     await service.stop();
     await service.stop();
     assert.equal(service.ready().ready, false);
+  });
+
+  it('makes no CA while its clock is not the database’s, and does when that is set right', async () => {
+    store.time = async () => Date.now() - 100 * 86_400_000;
+    const warned = Promise.withResolvers<unknown>();
+    const logger: Logger = Object.create(silentLogger, {
+      child: { value: () => logger },
+      warn: { value: ({ error }: { error: unknown }) => warned.resolve(error) },
+    });
+    const service = createCertstore({ bus: hub.connect(), store, options, logger });
+    running.push(service);
+    const started = service.start();
+    assert.match(String(await warned.promise), /clock is 8640000 s ahead of the database’s: set the wrong one/);
+    assert.deepEqual(service.ready().waitingFor, ['certificates']);
+    assert.equal(await (await store.collection('certstore_authorities')).count(), 0);
+    store.time = async () => Date.now();
+    await started;
+    assert.equal(await (await store.collection('certstore_authorities')).count(), 2);
   });
 
   it('that starts while a restore is done has the CAs that it gave', async () => {

@@ -1,7 +1,8 @@
 /**
  * certstore: owns certificates and private keys. It opens the store, proves its key-encryption key, loads the CAs, and
  * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
- * While the store is out of reach it waits and tries again; a wrong key ends the program. Once the documents were
+ * While the store is out of reach, or a CA is to be made by a clock that is not the database's, it waits and tries again; a
+ * wrong key ends the program. Once the documents were
  * restored it starts anew, as often as it takes.
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -139,7 +140,7 @@ class Certstore implements Service {
 
   async #start(): Promise<void> {
     const { signal } = this.#stopped;
-    const onRetry = this.#told('the documents are out of reach; trying again');
+    const onRetry = this.#told('certificates cannot be served yet; trying again');
     const run = (): Promise<Running> => readingSecrets(() => this.#run());
     const running = await untilReachable(run, { signal, onRetry }).catch((error: unknown) => {
       throw keyExitOf(error);
@@ -264,6 +265,7 @@ class Certstore implements Service {
     });
     const pairs = new PairGenerator({
       bus,
+      store,
       certificates,
       platform: authorities.platform,
       clientAuthority: clientAuthorities(store, ring),

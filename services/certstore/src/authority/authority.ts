@@ -1,6 +1,6 @@
 /**
  * The platform's two CAs. Each is made once: whoever inserts its document first has made it, and every other replica
- * takes that one and throws its own away. The private key is in the document as an envelope and, once loaded, in this
+ * takes that one and throws its own away; none while its clock is not the database's, since a CA stays. The private key is in the document as an envelope and, once loaded, in this
  * process as a key that cannot be exported; it goes nowhere else.
  *
  *   platform   what clients, browsers and the CLI verify: server certificates of edges and of admin
@@ -9,7 +9,7 @@
  * Client pairs that operators have generated come from further CAs, one for each gateway.
  */
 import { platformCaName } from '@postern/contracts';
-import type { Collection, Page, Store, StoredDocument } from '@postern/store';
+import { demandClock, type Collection, type Page, type Store, type StoredDocument } from '@postern/store';
 import { createAuthority, describeCertificate, loadAuthority, type Authority } from '@postern/tls';
 import { openSecret, sealSecret, type SecretPlace } from '../secret/envelope.ts';
 import type { KeyWrapper } from '../secret/key-wrapper.ts';
@@ -59,8 +59,7 @@ export function clientAuthorities(
     return openAuthority(
       gatewayId === null ? 'clients' : `${gatewayPrefix}${gatewayId}`,
       `Postern CA of ${whose}`,
-      documents,
-      wrapper,
+      { store, documents, wrapper },
     );
   };
 }
@@ -82,22 +81,26 @@ export async function dropClientAuthorities(
   } while (cursor !== null);
 }
 
+/** Where CAs are kept. */
+interface Where {
+  store: Store;
+  documents: Collection<AuthorityDocument>;
+  wrapper: KeyWrapper;
+}
+
 /** Loads both CAs, and makes those that there are not. */
 export async function openAuthorities(store: Store, wrapper: KeyWrapper): Promise<Authorities> {
   const documents = await store.collection<AuthorityDocument>(authorityCollection);
+  const where = { store, documents, wrapper };
   return {
-    platform: await openAuthority('platform', commonNames.platform, documents, wrapper),
-    cluster: await openAuthority('cluster', commonNames.cluster, documents, wrapper),
+    platform: await openAuthority('platform', commonNames.platform, where),
+    cluster: await openAuthority('cluster', commonNames.cluster, where),
   };
 }
 
-async function openAuthority(
-  name: string,
-  commonName: string,
-  documents: Collection<AuthorityDocument>,
-  wrapper: KeyWrapper,
-): Promise<LoadedAuthority> {
-  const document = (await documents.get(name)) ?? (await makeOnce(name, commonName, documents, wrapper));
+async function openAuthority(name: string, commonName: string, where: Where): Promise<LoadedAuthority> {
+  const { documents, wrapper } = where;
+  const document = (await documents.get(name)) ?? (await makeOnce(name, commonName, where));
   const key = await openSecret(wrapper, placeOf(name, document.keyVersion), document.sealedKey);
   try {
     const { certificatePem } = document;
@@ -112,9 +115,9 @@ async function openAuthority(
 async function makeOnce(
   name: string,
   commonName: string,
-  documents: Collection<AuthorityDocument>,
-  wrapper: KeyWrapper,
+  { store, documents, wrapper }: Where,
 ): Promise<AuthorityDocument> {
+  await demandClock(store);
   const { keyPem, certificatePem } = await createAuthority({ commonName });
   const keyVersion = 1;
   const document: AuthorityDocument = {

@@ -13,6 +13,7 @@ import {
   ask,
   getGateway,
 } from '@postern/contracts';
+import { demandClock, type Store } from '@postern/store';
 import { TlsError, createSigningRequest, generateKey } from '@postern/tls';
 import { strToU8, zipSync } from 'fflate';
 import { Compile } from 'typebox/compile';
@@ -32,6 +33,7 @@ const inputCheck = Compile(GenerateInput);
 /** What it needs. */
 export interface PairGeneratorParts {
   readonly bus: Bus;
+  readonly store: Pick<Store, 'time'>;
   readonly certificates: Certificates;
   readonly platform: LoadedAuthority;
   /** The CA of client pairs of a gateway; of all gateways for null. */
@@ -50,9 +52,10 @@ export class PairGenerator {
     this.#parts = parts;
   }
 
-  /** Makes one, stores it, and gives the only copy of its key. Throws `CERTSTORE_INVALID`, `CERTSTORE_NAME_REFUSED`. */
+  /** Makes one, stores it, and gives the only copy of its key. Throws `CERTSTORE_INVALID`, `CERTSTORE_NAME_REFUSED`, `STORE_CLOCK_OFF`. */
   async generate(body: unknown): Promise<{ certificate: Certificate; download: CertificateDownload }> {
     const input = checkInput(body);
+    await demandClock(this.#parts.store);
     const authority = await this.#authority(input);
     const keyPem = await generateKey();
     const leafPem = await this.#issue(input, authority, keyPem);

@@ -25,6 +25,7 @@ import {
   getCertificate,
   getGateway,
   getIntakeKey,
+  listCertificates,
   issueServerCertificate,
   updateCertificate,
 } from '@postern/contracts';
@@ -94,6 +95,18 @@ describe('a generated pair', () => {
     writeFileSync(path, contents, { mode: 0o600 });
     return path;
   }
+
+  it('is not made while the clock is not the database’s, nor a CA for it', async () => {
+    const { time } = store;
+    store.time = async () => Date.now() - 100 * 86_400_000;
+    const input = { name: 'off', subject: 'CN=off.example' };
+    for (const usage of ['server', 'client'] as const)
+      await assert.rejects(generate({ ...input, usage }), code('STORE_CLOCK_OFF'));
+    store.time = time;
+    const authorities = await store.collection('certstore_authorities');
+    assert.equal(await authorities.get('clients'), null);
+    assert.equal((await ask(bus, listCertificates, {})).items.length, 0);
+  });
 
   it('for a server is of the platform’s CA, and curl takes it', async () => {
     const { certificate, file, download } = await generate({
