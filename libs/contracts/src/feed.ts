@@ -35,7 +35,16 @@ function defineFeed<Item extends TSchema>(name: string, item: Item) {
     ),
     beat: defineNotice(
       `${name}.beat`,
-      Type.Object({ epoch: Type.String(), revision: Type.Integer({ minimum: 0 }) }),
+      Type.Object({
+        epoch: Type.String(),
+        revision: Type.Integer({ minimum: 0 }),
+        clock: Type.Optional(
+          Type.String({
+            description:
+              'of a replica whose clock is not the database’s: how far it is off. It stands aside where another is right',
+          }),
+        ),
+      }),
     ),
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { Bus, Subscription } from '@postern/bus';
 import { announce, answer, type Feed } from '@postern/contracts';
-import type { Page, Store } from '@postern/store';
+import { clockDifference, clockText, isClockOff, type Page, type Store } from '@postern/store';
 import type { Static, TSchema } from 'typebox';
 import { Attendance } from './attendance.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -44,14 +44,23 @@ export interface Identified {
 }
 
 type Since = ReturnType<Feed['since']['checkRequest']>;
+type Beat = ReturnType<Feed['beat']['checkBody']>;
 type Changes = ReturnType<Feed['since']['checkAnswer']>;
+
+/** What a beat tells. */
+interface Read {
+  position: Position;
+  /** How far the own clock is off; only where it is. */
+  clock: string | undefined;
+}
 
 /** One replica's side of the feed that it owns. Made by `open`, serves until `stop`. */
 export class FeedOwner {
-  /** Where the owner answers in a queue: not while this replica alone cannot read what it answers from. */
+  /** Where the owner answers in a queue: not while this replica alone cannot read what it answers from, or has a wrong clock. */
   readonly attendance: Attendance;
   readonly #feed: Feed;
   readonly #log: FeedLog;
+  readonly #store: Pick<Store, 'time'>;
   readonly #bus: Bus;
   readonly #source: FeedSource<Identified>;
   readonly #onError: (error: unknown) => void;
@@ -64,9 +73,10 @@ export class FeedOwner {
   #beatAgain = false;
   #stopped = false;
 
-  private constructor(options: Omit<FeedOwnerOptions<TSchema>, 'store'>, log: FeedLog, position: Position) {
+  private constructor(options: FeedOwnerOptions<TSchema>, log: FeedLog, { position, clock: clockOff }: Read) {
     this.#feed = options.feed;
     this.#log = log;
+    this.#store = options.store;
     this.#bus = options.bus;
     this.#source = options.source;
     this.#onError = options.onError;
@@ -74,8 +84,10 @@ export class FeedOwner {
     this.#openedEpoch = position.epoch;
     this.#position = position;
     const { clock = systemClock } = options;
-    this.attendance = new Attendance(this.#bus, clock);
-    const heard = (): void => this.attendance.handleBeat();
+    this.attendance = new Attendance(this.#bus, clock, clockOff === undefined);
+    const heard = (beat: unknown): void => {
+      if (!(beat as Partial<Beat> | null)?.clock) this.attendance.handleBeat();
+    };
     this.#subscriptions = [
       answer(this.attendance, this.#feed.since, (request) => this.#answer(request), {
         queue: this.#feed.name,
@@ -93,7 +105,7 @@ export class FeedOwner {
   /** Makes the feed's counter where it is missing, serves it, and beats. */
   static async open<Schema extends TSchema>(options: FeedOwnerOptions<Schema>): Promise<FeedOwner> {
     const log = await FeedLog.open(options.store, options.feed.name);
-    const owner = new FeedOwner(options, log, await log.position());
+    const owner = new FeedOwner(options, log, await read(log, options.store));
     owner.beat();
     return owner;
   }
@@ -146,9 +158,10 @@ export class FeedOwner {
       this.#beatAgain = false;
       try {
         const { epoch } = this.#position;
-        this.#position = await this.#log.position();
-        this.attendance.handleRead();
-        announce(this.#bus, this.#feed.beat, this.#position);
+        const { position, clock } = await read(this.#log, this.#store);
+        this.#position = position;
+        if (clock === undefined) this.attendance.handleWell();
+        announce(this.#bus, this.#feed.beat, { ...position, ...(clock === undefined ? {} : { clock }) });
         if (this.#position.epoch !== epoch) this.#onRestored();
       } catch (error) {
         this.#onError(error);
@@ -190,4 +203,9 @@ export class FeedOwner {
     const deleted = page.flatMap(({ id }) => (found.has(id) ? [] : [id]));
     return { items, deleted, more: page.length < left.length };
   }
+}
+
+async function read(log: FeedLog, store: Pick<Store, 'time'>): Promise<Read> {
+  const [position, difference] = await Promise.all([log.position(), clockDifference(store)]);
+  return { position, clock: isClockOff(difference) ? clockText(difference) : undefined };
 }
