@@ -10,7 +10,7 @@ import {
   mongodbConnection,
   natsConnection,
 } from '@postern/config';
-import { type Store, storeMetrics } from '@postern/store';
+import { type Store, clockMetrics, storeMetrics } from '@postern/store';
 import { connectMongo } from '@postern/store/mongo';
 import {
   type LogLevel,
@@ -65,6 +65,8 @@ export async function runService<Settings extends ServiceSettings>(
   let bus: NatsBus | null = null;
   busMetrics(metrics, () => bus?.stats ?? null);
   const onOutcome = storeMetrics(metrics);
+  let clockMs = 0;
+  clockMetrics(metrics, () => clockMs);
   const onBusError = (error: unknown): void =>
     logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
   const onError = (error: unknown): void => logger.warn({ error }, 'a server is out of reach');
@@ -81,7 +83,9 @@ export async function runService<Settings extends ServiceSettings>(
     try {
       const { url, options } = mongodbConnection(settings);
       const store = await connectMongo(url, { ...options, name, signal, onError, onOutcome });
-      const clock = watchClock(store, logger);
+      const clock = watchClock(store, logger, (differenceMs) => {
+        clockMs = differenceMs;
+      });
       // The bus first: it waits for what is being answered, which needs both.
       const close = async (): Promise<void> => {
         told.close();

@@ -4,7 +4,7 @@ export { type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';
 export { StoreError } from './store-error.ts';
-export { type OutcomeWatch, storeMetrics } from './store-metrics.ts';
+export { type OutcomeWatch, clockMetrics, storeMetrics } from './store-metrics.ts';
 export type { Collection, DocumentStep, Filter, Page, Store, StoredDocument } from './store.ts';
 export { TurnQueue, changeWaitMsMax } from './turn-queue.ts';
 export { untilReachable } from './until-reachable.ts';

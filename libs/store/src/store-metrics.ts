@@ -31,6 +31,17 @@ export function storeMetrics(metrics: Metrics): OutcomeWatch {
   };
 }
 
+/** Registers how far a program's clock is off. */
+export function clockMetrics(metrics: Metrics, differenceMs: () => number): void {
+  // Nothing fails where another replica is right: this alone tells.
+  metrics.gauge({
+    name: 'postern.clock.difference',
+    unit: 's',
+    help: 'By how much this program’s clock is ahead of the database’s, negative where it is behind; looked at each minute.',
+    read: () => differenceMs() / 1_000,
+  });
+}
+
 /** Runs one operation and tells `watch` how it ended. What its caller refuses is not the store's failure. */
 export async function watched<R>(watch: OutcomeWatch | undefined, operation: () => Promise<R>): Promise<R> {
   const startedAt = performance.now();

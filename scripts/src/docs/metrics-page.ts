@@ -6,13 +6,15 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { busMetrics } from '@postern/bus';
-import { storeMetrics } from '@postern/store';
+import { clockMetrics, storeMetrics } from '@postern/store';
 import { type MetricDescription, Metrics, processMetrics } from '@postern/telemetry';
 
 /** Programs that have a connection to the bus of their own. */
 const busPrograms = ['acl', 'admin', 'certstore', 'edge', 'router'];
 /** Programs that have documents. */
 const documentPrograms = ['acl', 'admin', 'certstore', 'router', 'standalone'];
+/** Programs whose database has a clock of its own. */
+const clockPrograms = documentPrograms.filter((program) => program !== 'standalone');
 
 /** A metric, and the programs that have it. */
 export interface ListedMetric extends MetricDescription {
@@ -31,6 +33,7 @@ async function listMetrics(root: string): Promise<ListedMetric[]> {
     ...own,
     { room: null, rooms: busPrograms, list: listOf((metrics) => busMetrics(metrics, () => null)) },
     { room: null, rooms: documentPrograms, list: listOf(storeMetrics) },
+    { room: null, rooms: clockPrograms, list: listOf((metrics) => clockMetrics(metrics, unread)) },
     { room: null, rooms: programs, list: listOf(processMetrics) },
   ].flatMap(({ rooms, list }) => list.map((description) => ({ ...description, rooms })));
   const byName = Map.groupBy(all, ({ prometheusName }) => prometheusName);

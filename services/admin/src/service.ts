@@ -18,6 +18,7 @@ import { IdempotencyKeeper } from './http/idempotency.ts';
 import { createServer } from './http/server.ts';
 import { adminMetrics } from './metrics.ts';
 import { allEndpoints } from './resource/all.ts';
+import { WrongClocks } from './resource/wrong-clocks.ts';
 
 /** What an admin API is made of. */
 export interface AdminParts {
@@ -56,6 +57,7 @@ class Admin implements AdminService {
   readonly #certificate: KeptCertificate;
   #app: FastifyInstance | null = null;
   #authenticator: Authenticator | null = null;
+  #clocks: WrongClocks | null = null;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #url: string | null = null;
@@ -112,6 +114,7 @@ class Admin implements AdminService {
     if (app !== null) await this.#close(app);
     await this.#sweeping;
     this.#authenticator?.close();
+    this.#clocks?.close();
   }
 
   /** Calls end in peace, within a bound: a closing server does not look any more for requests that are too slow. */
@@ -130,14 +133,16 @@ class Admin implements AdminService {
 
   #createServer(idempotency: IdempotencyKeeper, certificate: HeldCertificate): Promise<FastifyInstance> {
     const { bus, store, options, metrics = new Metrics(), version } = this.#parts;
+    const onError = (error: unknown): void => this.#logger.warn({ error }, 'a notice could not be read');
+    this.#clocks = new WrongClocks(bus, onError);
     this.#authenticator = new Authenticator({
       bus,
       entriesMax: options.apiKeysCachedMax,
       lifeMs: options.apiKeyCacheMs,
-      onError: (error) => this.#logger.warn({ error }, 'a notice could not be read'),
+      onError,
     });
     return createServer({
-      endpoints: allEndpoints({ bus, store, version }),
+      endpoints: allEndpoints({ bus, store, version, clocks: this.#clocks }),
       authenticator: this.#authenticator,
       idempotency,
       metrics: adminMetrics(metrics),

@@ -14,10 +14,16 @@ import { healthEndpoints } from './health.ts';
 import { answeredInForce } from './in-force.ts';
 import { sourceRuleEndpoints } from './source-rule.ts';
 import { tokenEndpoints } from './token.ts';
+import type { WrongClocks } from './wrong-clocks.ts';
 
 /** All of them. */
-export function allEndpoints(parts: { bus: Bus; store: Store; version: string }): Endpoint[] {
-  const { bus, store, version } = parts;
+export function allEndpoints(parts: {
+  bus: Bus;
+  store: Store;
+  version: string;
+  clocks: Pick<WrongClocks, 'warnings'>;
+}): Endpoint[] {
+  const { bus, store, version, clocks } = parts;
   return answeredInForce(bus, [
     ...gatewayEndpoints(bus),
     ...tokenEndpoints(bus),
@@ -29,6 +35,6 @@ export function allEndpoints(parts: { bus: Bus; store: Store; version: string })
     ...certificateEndpoints(bus),
     ...apiKeyEndpoints(bus),
     ...backupEndpoints(bus, version),
-    ...healthEndpoints(bus, store, version),
+    ...healthEndpoints({ bus, store, version, clocks }),
   ]);
 }

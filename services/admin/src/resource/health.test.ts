@@ -18,6 +18,7 @@ import { healthEndpoints } from './health.ts';
 
 /** How long a service waits for a MongoDB that is out of reach. */
 const databaseMs = 3_000;
+const clocks = { warnings: [] };
 
 test('health: a part whose database is away says so itself, and is not told as one that does not answer', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -33,7 +34,7 @@ test('health: a part whose database is away says so itself, and is not told as o
   });
   const store = openSqlite(':memory:');
   t.after(() => store.close());
-  const [health] = healthEndpoints(bus, store, '1');
+  const [health] = healthEndpoints({ bus, store, version: '1', clocks });
   const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   await nextTurn();
   t.mock.timers.tick(databaseMs);
@@ -53,7 +54,7 @@ test('health: a bus that is connected and says nothing is told itself, beside th
   };
   const store = openSqlite(':memory:');
   t.after(() => store.close());
-  const [health] = healthEndpoints(still, store, '1');
+  const [health] = healthEndpoints({ bus: still, store, version: '1', clocks });
   const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   await nextTurn();
   t.mock.timers.tick(3_000);
@@ -85,7 +86,7 @@ test('a node that is gone, drains or is not ready is a warning while another ser
   answer(bus, listGateways, () => ({ items: [], nextCursor: null }));
   answer(bus, listTicketKeys, () => ({ keys: [] }));
   answer(bus, getCa, () => ({ pem: '', fingerprint: '', notAfter: '' }));
-  const [health] = healthEndpoints(bus, store, '0');
+  const [health] = healthEndpoints({ bus, store, version: '0', clocks });
   assert(health !== undefined);
   const told = async () => {
     const { body } = await health.run({ params: {}, body: undefined, query: {} } as unknown as Call);
@@ -126,7 +127,7 @@ test('a node that could not fetch what has changed is a warning, and counts as r
       { ...node, heard: false, behind },
     ],
   }));
-  const [health] = healthEndpoints(bus, store, '0');
+  const [health] = healthEndpoints({ bus, store, version: '0', clocks });
   const { body } = await (health?.run({ params: {}, body: undefined, query: {} } as unknown as Call) ?? {});
   const { nodes, warnings } = body as { nodes: object; warnings: string[] };
   assert.deepEqual(nodes, { ready: 1, known: 2 });
@@ -134,6 +135,21 @@ test('a node that could not fetch what has changed is a warning, and counts as r
     'the node edge-1 could not fetch what has changed (router.routes), and goes on with what it had: its log says why',
     'the node edge-1 is silent, and did not say that it stops',
   ]);
+  await bus.close();
+});
+
+test('a clock that is not the database’s is a warning, which names the part', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const [health] = healthEndpoints({ bus, store, version: '0', clocks: { warnings: ['of another'] } });
+  const told = async (): Promise<unknown> => {
+    const answered = await health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+    return (answered as { body: { warnings: unknown } }).body.warnings;
+  };
+  assert.deepEqual(await told(), ['of another']);
+  store.time = async () => Date.now() + 86_400_000;
+  assert.deepEqual(await told(), ['of another', 'the clock of an admin API is 86400 s behind the database’s']);
   await bus.close();
 });
 
@@ -197,7 +213,7 @@ test('all who ask while it is found out are told the same, and whoever asks afte
       },
     },
   });
-  const [health] = healthEndpoints(bus, counting, '1');
+  const [health] = healthEndpoints({ bus, store: counting, version: '1', clocks });
   assert(health !== undefined);
   const ask = () => health.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   await Promise.all(Array.from({ length: 50 }, ask));
@@ -239,7 +255,7 @@ async function codesOf(
   bus: Bus,
   store: Store,
 ): Promise<{ nodes: unknown; codes: Map<string, string | null> }> {
-  const [health] = healthEndpoints(bus, store, '1');
+  const [health] = healthEndpoints({ bus, store, version: '1', clocks });
   const answered = await health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
   const { body } = answered as { body: { nodes: unknown; parts: { name: string; code: string | null }[] } };
   return { nodes: body.nodes, codes: new Map(body.parts.map(({ name, code }) => [name, code])) };

@@ -13,10 +13,18 @@ import {
   listNodes,
   listTicketKeys,
 } from '@postern/contracts';
-import { type Store, StoreError, type StoredDocument } from '@postern/store';
+import {
+  type Store,
+  StoreError,
+  type StoredDocument,
+  clockDifference,
+  clockText,
+  isClockOff,
+} from '@postern/store';
 import { Type, type Static } from 'typebox';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
 import { answerOf } from '../http/shape.ts';
+import type { WrongClocks } from './wrong-clocks.ts';
 
 const Part = Type.Object({
   name: Type.String(),
@@ -36,15 +44,23 @@ const Health = answerOf('Health', {
   parts: Type.Array(Part),
   warnings: Type.Array(Type.String(), {
     description:
-      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes. And nodes that go on with what they had since they cannot fetch what has changed',
+      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes. And nodes that go on with what they had since they cannot fetch what has changed, and services whose clock is 5 s and more from the database’s',
   }),
 });
 
 /** So long the bus has for its own answer: less than the owners, whose questions go over it. */
 const busMs = 3_000;
 
+/** What health is told of. */
+export interface HealthParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly version: string;
+  readonly clocks: Pick<WrongClocks, 'warnings'>;
+}
+
 /** The call that tells the platform's health. */
-export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoint[] {
+export function healthEndpoints(parts: HealthParts): Endpoint[] {
   let running: Promise<Static<typeof Health>> | null = null;
   return [
     endpoint({
@@ -60,7 +76,7 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
       answer: Health,
       handle: async () => {
         // Whoever asks while it is found out is told the same: however many ask, one document is changed.
-        running ??= examine(bus, store, version).finally(() => {
+        running ??= examine(parts).finally(() => {
           running = null;
         });
         return { body: await running };
@@ -69,13 +85,14 @@ export function healthEndpoints(bus: Bus, store: Store, version: string): Endpoi
   ];
 }
 
-async function examine(bus: Bus, store: Store, version: string): Promise<Static<typeof Health>> {
-  const [isHeard, known, ...parts] = await Promise.all([
+async function examine({ bus, store, version, clocks }: HealthParts): Promise<Static<typeof Health>> {
+  const [isHeard, known, ownClock, ...parts] = await Promise.all([
     answers(bus),
     ask(bus, listNodes, {}).then(
       ({ items }) => items,
       () => null,
     ),
+    inTime(clockDifference(store)).catch(() => 0),
     check('documents', () => inTime(change(store))),
     // The nodes it would tell without any documents.
     check('router', () => ask(bus, listGateways, { limit: 1 })),
@@ -86,6 +103,8 @@ async function examine(bus: Bus, store: Store, version: string): Promise<Static<
   const nodes = known === null ? null : countNodes(known);
   const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
   const warnings = (known ?? []).flatMap((node) => [warningOf(node) ?? [], behindOf(node)].flat());
+  warnings.push(...clocks.warnings);
+  if (isClockOff(ownClock)) warnings.push(`the clock of an admin API is ${clockText(ownClock)}`);
   return { status: isWhole ? 'ok' : 'degraded', version, nodes, parts, warnings };
 }
 
@@ -132,14 +151,14 @@ async function change(store: Store): Promise<void> {
 }
 
 /** Of a database that is slower than a question may take the owners' answers come too late, and they cannot say why. */
-async function inTime(changed: Promise<void>): Promise<void> {
+async function inTime<R>(work: Promise<R>): Promise<R> {
   const { deadlineMs } = listGateways;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new StoreError('STORE_TIMEOUT', `a document was not changed within ${deadlineMs} ms`));
+    reject(new StoreError('STORE_TIMEOUT', `the documents did not answer within ${deadlineMs} ms`));
   }, deadlineMs);
   try {
-    await Promise.race([changed, late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
