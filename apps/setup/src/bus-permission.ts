@@ -125,7 +125,9 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       'acl.changed',
       'certstore.changed',
       'edge.changed',
-      ...[certificateExpires, nodeBeat, routeFeed.beat, policyFeed.beat, certificateFeed.beat].map(({ subject }) => subject),
+      ...[certificateExpires, nodeBeat, routeFeed.beat, policyFeed.beat, certificateFeed.beat].map(
+        ({ subject }) => subject,
+      ),
     ],
     answers: [],
   },

@@ -9,7 +9,9 @@ test('a clock that is not the database’s is told at once and every minute; a s
   const differences: number[] = [];
   let difference: number | null = -3 * 86_400_000;
   const store = { time: async () => (difference === null ? null : Date.now() + difference) };
-  const watch = watchClock(store, { warn: (_: object, text?: string) => void told.push(text ?? '') }, (ms) => differences.push(ms));
+  const watch = watchClock(store, { warn: (_: object, text?: string) => void told.push(text ?? '') }, (ms) =>
+    differences.push(ms),
+  );
   await new Promise(setImmediate);
   const differing = async (by: number | null): Promise<void> => {
     difference = by;

@@ -39,5 +39,8 @@ export function clockText(differenceMs: number): string {
 export async function demandClock(store: Pick<Store, 'time'>, now?: () => number): Promise<void> {
   const difference = await clockDifference(store, now);
   if (!isClockOff(difference)) return;
-  throw new StoreError('STORE_CLOCK_OFF', `this machine’s clock is ${clockText(difference)}: set the wrong one`);
+  throw new StoreError(
+    'STORE_CLOCK_OFF',
+    `this machine’s clock is ${clockText(difference)}: set the wrong one`,
+  );
 }

@@ -271,7 +271,10 @@ describe('certstore', () => {
     const service = createCertstore({ bus: hub.connect(), store, options, logger });
     running.push(service);
     const started = service.start();
-    assert.match(String(await warned.promise), /clock is 8640000 s ahead of the database’s: set the wrong one/);
+    assert.match(
+      String(await warned.promise),
+      /clock is 8640000 s ahead of the database’s: set the wrong one/,
+    );
     assert.deepEqual(service.ready().waitingFor, ['certificates']);
     assert.equal(await (await store.collection('certstore_authorities')).count(), 0);
     store.time = async () => Date.now();

@@ -149,7 +149,10 @@ test('a clock that is not the database’s is a warning, which names the part', 
   };
   assert.deepEqual(await told(), ['of another']);
   store.time = async () => Date.now() + 86_400_000;
-  assert.deepEqual(await told(), ['of another', 'the clock of an admin API is 86400 s behind the database’s']);
+  assert.deepEqual(await told(), [
+    'of another',
+    'the clock of an admin API is 86400 s behind the database’s',
+  ]);
   await bus.close();
 });
 
