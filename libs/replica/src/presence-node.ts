@@ -22,6 +22,8 @@ import { TunnelDigest } from './tunnel-digest.ts';
 export const tunnelsPerNodeMax = 100_000;
 /** Most announcements that are held while a snapshot is awaited; what is lost of more is a gap, so the set is asked for again. */
 export const heldMax = 10_000;
+/** And most characters of them as JSON, since one with a client’s own list may have 64 Ki. */
+export const heldCharactersMax = 16 * 1024 * 1024;
 
 /** Called at each change of the set; `now` is null for a tunnel that went down, `before` for one that came up. */
 export type TunnelChange = (now: TunnelPresence | null, before: TunnelPresence | null) => void;
@@ -48,6 +50,7 @@ export class PresenceNode {
   #heldBefore = 0;
   readonly #tunnels = new Map<string, TunnelPresence>();
   readonly #held = new Map<number, TunnelNotice>();
+  #heldCharacters = 0;
   readonly #digest = new TunnelDigest();
   readonly #lists: OwnLists;
   readonly #onChange: TunnelChange;
@@ -85,7 +88,7 @@ export class PresenceNode {
       this.#apply(notice);
       return false;
     }
-    if (this.#held.size < heldMax) this.#held.set(notice.sequence, notice);
+    this.#hold(notice);
     return this.#await();
   }
 
@@ -105,12 +108,12 @@ export class PresenceNode {
     const isNews = sequence > this.#sequence || (sequence === this.#sequence && this.#isAwaiting);
     this.#isAwaiting = false;
     this.#beatSequence = Math.min(this.#beatSequence, sequence);
-    for (const before of [...this.#held.keys()].slice(0, this.#heldBefore)) this.#held.delete(before);
+    for (const before of [...this.#held.values()].slice(0, this.#heldBefore)) this.#letGoOf(before);
     if (isNews) this.#take(sequence, tunnels);
     for (const next of [...this.#held.keys()].sort((a, b) => a - b)) {
       const notice = this.#held.get(next);
       if (notice === undefined || next > this.#sequence + 1) return this.#await();
-      this.#held.delete(next);
+      this.#letGoOf(notice);
       if (next === this.#sequence + 1) this.#apply(notice);
     }
     return false;
@@ -120,12 +123,26 @@ export class PresenceNode {
   abandonSnapshot(): void {
     this.#isAwaiting = false;
     this.#held.clear();
+    this.#heldCharacters = 0;
   }
 
   /** Its tunnels are gone with it, and their digest is asked for no more. */
   clear(): void {
     for (const tunnel of this.#tunnels.values()) this.#letGo(tunnel);
     this.#tunnels.clear();
+  }
+
+  /** The same comes by the bus and by a link. */
+  #hold(notice: TunnelNotice): void {
+    const characters = charactersOf(notice);
+    if (this.#held.has(notice.sequence) || this.#held.size >= heldMax) return;
+    if (this.#heldCharacters + characters > heldCharactersMax) return;
+    this.#held.set(notice.sequence, notice);
+    this.#heldCharacters += characters;
+  }
+
+  #letGoOf(notice: TunnelNotice): void {
+    if (this.#held.delete(notice.sequence)) this.#heldCharacters -= charactersOf(notice);
   }
 
   #await(): boolean {
@@ -175,4 +192,8 @@ export class PresenceNode {
     this.#lists.release(tunnel.gatewayId, tunnel.ownRules);
     this.#onChange(null, tunnel);
   }
+}
+
+function charactersOf(notice: TunnelNotice): number {
+  return JSON.stringify(notice).length;
 }

@@ -6,7 +6,7 @@ import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 import { OwnLists, ownRulesPerGatewayMax } from './own-lists.ts';
-import { PresenceNode, heldMax } from './presence-node.ts';
+import { PresenceNode, heldCharactersMax, heldMax } from './presence-node.ts';
 import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
 
@@ -308,6 +308,27 @@ it('holds at most heldMax announcements, and what was lost of more is asked for'
   asked[1]?.answer.resolve(node.page());
   await settle();
   assert.deepEqual(ids(), ['t0', 't2']);
+});
+
+it('holds no more announcements with long lists than heldCharactersMax, and what was lost of more is asked for', () => {
+  const origin = { node: 'a', bootId: 'boot1', startedAt: '2026-01-01T00:00:00Z' };
+  const none = { lists: new OwnLists(), onChange: () => {} };
+  const node = new PresenceNode({ ...origin, sequence: 0 }, 0, none);
+  const rule = { action: 'allow', host: 'h'.repeat(200), port: 1 } as never;
+  const up = { ...tunnel('t'), ownRules: Array.from({ length: 200 }, () => rule) };
+  const characters = JSON.stringify({ ...origin, sequence: 1000, up }).length;
+  const held = Math.floor(heldCharactersMax / characters);
+  assert.ok(held < 1000);
+  assert.equal(node.handleBeat({ ...origin, sequence: 1, tunnels: 0, digest: '' } as never), true);
+  for (let round = 0; round < 2; round += 1) {
+    const first = 10 + round * 2_000;
+    for (let sequence = first; sequence < first + 1_000; sequence += 1)
+      node.handleTunnel({ ...origin, sequence, up });
+    assert.equal(node.handleSnapshot({ ...origin, sequence: first - 1, tunnels: [] } as never), false);
+    assert.equal(node.tunnels.size, 1);
+    const beat = { ...origin, sequence: first + 999, tunnels: 1, digest: '' } as never;
+    assert.equal(node.handleBeat(beat), true, 'the last of them were lost');
+  }
 });
 
 it('tells of nodes and tunnels that come, change and go', async () => {
