@@ -35,6 +35,8 @@ test('--check-config refuses what a start refuses', () => {
   check(...nodes, '--virtual-addresses', '10.0.0.100/24');
   assert.throws(() => check(), message(/^BALANCER_NODES_MISSING: /));
   assert.throws(() => check('--nodes', 'bad_name=10.0.0.1'), message(/^BALANCER_NODES_INVALID: /));
+  const ports = ['--front-port-first', '15100'];
+  assert.throws(() => check(...nodes, ...ports), message(/^frontPortLast, 15099, is below frontPortFirst/));
   for (const flag of ['--virtual-addresses', '--peers', '--own-address']) {
     assert.throws(() => check(...nodes, flag, '10.0.0.300'), message(/^not an address: 10\.0\.0\.300$/));
   }

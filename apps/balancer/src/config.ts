@@ -58,7 +58,10 @@ const balancerOptions = {
   httpPort: port(80, 'Where HTTP fronts are called by name; 0 for none.', 0),
   tunnelPort: port(9000, 'Where tunnels are passed to the node that their server name means.'),
   frontPortFirst: port(15_000, 'The first port of fronts.'),
-  frontPortLast: port(15_099, 'The last port of fronts.'),
+  frontPortLast: Type.Integer({
+    ...port(15_099, 'The last port of fronts.'),
+    notBelow: 'frontPortFirst',
+  }),
   nodeConnectPort: port(0, 'The connect port of the nodes; the same as here when 0.', 0),
   nodeHttpPort: port(0, 'The HTTP port of the nodes; the same as here when 0.', 0),
   nodeTunnelPort: port(0, 'The tunnel port of the nodes; the same as here when 0.', 0),

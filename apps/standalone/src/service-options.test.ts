@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { platformSettingsOf as settings } from './config.ts';
+import { program, platformSettingsOf as settings } from './config.ts';
 import { certstoreOptionsOf, connectUrlOf, edgeOptionsOf, routerOptionsOf } from './service-options.ts';
 
 const ports = { connect: 8443, http: 8080, tunnel: 9000, admin: 0 };
@@ -23,6 +23,13 @@ describe('what services are told', () => {
     const reserved = [80, 443, 9000, 8443, 8080, 7444];
     const given = settings({ adminPort: 7444 });
     assert.deepEqual(routerOptionsOf(given, ports).reservedPorts, reserved);
+  });
+
+  it('is not begun with ports for fronts of which the last is below the first', () => {
+    const ports = ['--state', 'state', '--front-port-first', '17000'];
+    const message = 'frontPortLast, 16999, is below frontPortFirst, 17000';
+    assert.throws(() => program.resolve(ports, {}), { code: 'CONFIG_INVALID', message });
+    assert.equal(program.resolve([...ports, '--front-port-last', '17000'], {}).kind, 'run');
   });
 
   it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {

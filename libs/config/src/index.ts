@@ -17,7 +17,7 @@
  *
  * Every property needs a `description`. One without default that is not `Type.Optional` is required. Further words on a
  * property are those of `SettingAnnotations`: `environment`, `short`, `aliases`, `negations`, `argument`, `placeholder`,
- * `hidden`, `inArgv`. Lists and maps take repeated flags and commas; the higher source replaces them whole.
+ * `notBelow`, `hidden`, `inArgv`. Lists and maps take repeated flags and commas; the higher source replaces them whole.
  * Objects and lists of objects are read from the file only; `secret()` inside them is wrapped too.
  * A `Secret` shows `***` everywhere but in `.reveal()`; `.current()` reads one that came from a file anew.
  */

@@ -377,6 +377,28 @@ test('--check-config prints every value and where it is from, secrets masked', (
   assert.match(text, /^ui: true {2}# default$/m);
 });
 
+test('the last of a range is not below its first, wherever the two were given', () => {
+  const number = (value: number, notBelow?: string) =>
+    Type.Integer({ default: value, description: 'One.', ...(notBelow === undefined ? {} : { notBelow }) });
+  const ranged = defineProgram({
+    name: 'x',
+    description: 'x',
+    environmentPrefix: 'X',
+    schema: Type.Object({ last: number(9, 'first'), first: number(5) }),
+  });
+  const resolve = (...argv: string[]) => ranged.resolve(argv, { POSTERN_X_LAST: '7' });
+  assert.equal(resolve('--first', '7').kind, 'run');
+  for (const argv of [
+    ['--first', '8'],
+    ['--first', '8', '--check-config'],
+  ])
+    assert.throws(() => resolve(...argv), {
+      code: 'CONFIG_INVALID',
+      exitCode: 78,
+      message: 'last, 7, is below first, 8',
+    });
+});
+
 test('a flag with two meanings is a bug in the schema', () => {
   const twice = Type.Object({
     a: Type.String({ default: '', short: '-x', description: 'a' }),

@@ -47,6 +47,7 @@ export function resolveSettings(
     const value = found === undefined ? defaultOf(setting, problems) : valueOf(found, readFile, problems);
     if (value !== undefined) settings[setting.name] = value;
   }
+  if (problems.length === 0) problems.push(...contradictions(program.settings, settings));
   if (problems.length > 0) throw new ConfigError(problems);
   deepFreeze(settings);
   if (commandLine.checkOnly) {
@@ -68,6 +69,18 @@ function defaultOf(setting: Setting, problems: ConfigProblem[]): unknown {
     return undefined;
   }
   return structuredClone(setting.default);
+}
+
+/** Numbers that are right alone and not together. */
+function contradictions(
+  all: readonly Setting[],
+  settings: Readonly<Record<string, unknown>>,
+): ConfigProblem[] {
+  return all.flatMap(({ name, notBelow }) => {
+    if (notBelow === null || Number(settings[name]) >= Number(settings[notBelow])) return [];
+    const message = `${name}, ${String(settings[name])}, is below ${notBelow}, ${String(settings[notBelow])}`;
+    return [{ code: 'CONFIG_INVALID', message }];
+  });
 }
 
 function valueOf(found: Found, readFile: ReadFile | undefined, problems: ConfigProblem[]): unknown {

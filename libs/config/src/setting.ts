@@ -26,6 +26,8 @@ export interface SettingAnnotations {
   placeholder?: string;
   /** What `pattern` asks for, in words: `printable ASCII without blanks`. */
   form?: string;
+  /** The setting that this number is not to be below: the first of a range, for its last. */
+  notBelow?: string;
   /** Not in `--help` and docs. */
   hidden?: boolean;
   /** For a secret: flags that carry the text itself; using one earns a warning. `true` gives `--name` without one. */
@@ -50,6 +52,8 @@ export interface Setting {
   readonly required: boolean;
   readonly secret: boolean;
   readonly nullable: boolean;
+  /** Another setting, or null. */
+  readonly notBelow: string | null;
   readonly hidden: boolean;
   /** `--kebab-case`, or null when it has none. */
   readonly flag: string | null;
@@ -123,6 +127,7 @@ function readSetting(name: string, property: Annotated, required: boolean, prefi
     required: required && property.default === undefined,
     secret,
     nullable,
+    notBelow: property.notBelow ?? null,
     hidden: property.hidden === true,
     flag: hasFlag ? `--${kebabCase(name)}` : null,
     short: property.short ?? null,

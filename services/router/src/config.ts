@@ -22,6 +22,7 @@ export const routerOptions = {
   frontPortLast: Type.Integer({
     ...port,
     default: 16999,
+    notBelow: 'frontPortFirst',
     description: 'The last port that is allotted to fronts.',
   }),
   reservedPorts: Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), {
