@@ -273,6 +273,35 @@ test('values that cannot be right are refused by the schema', { skip: noHelm }, 
   assert.throws(() => template('postern-client', []), /schema|specifications/i);
 });
 
+test(
+  'what the templates cannot do without is missed by its name where it is taken away',
+  { skip: noHelm },
+  () => {
+    const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+    for (const [chart, set, names] of [
+      [
+        'postern',
+        [],
+        ['image', 'platformHost', 'nats', 'secrets', 'edge', 'frontPorts', 'service', 'router'],
+      ],
+      ['postern', [], ['acl', 'certstore', 'admin', 'mongodb', 'networkPolicy', 'telemetry', 'monitoring']],
+      [
+        'postern',
+        [],
+        ['edge.autoscaling', 'edge.drainGraceSeconds', 'admin.service', 'networkPolicy.enabled'],
+      ],
+      ['postern', [], ['mongodb.databasePerService', 'secrets.create']],
+      ['postern-client', client, ['image', 'secret', 'telemetry']],
+    ] as const)
+      for (const name of names)
+        assert.throws(
+          () => template(chart, [...set, `${name}=null`]),
+          new RegExp(`(missing property '?|: )${name.split('.').at(-1)}('| is required)`),
+          name,
+        );
+  },
+);
+
 test('values that contradict each other are refused in a sentence', { skip: noHelm }, () => {
   for (const [set, sentence] of [
     [['frontPorts.first=15000', 'frontPorts.last=14999'], /frontPorts: last, 14999, is before first, 15000/],
