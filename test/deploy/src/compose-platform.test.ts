@@ -201,7 +201,7 @@ async function holderOf(platform: ComposePlatform): Promise<string> {
   throw new Error('no balancer has the address');
 }
 
-/** What operators see of a platform, which nothing may lose. */
+/** What operators see of a platform, which nothing may lose: not when a token was used, which the client does anew. */
 async function contents(platform: ComposePlatform): Promise<unknown> {
   const gateways = await platform.cli<readonly Made[]>('gateways', 'list');
   const all = [];
@@ -209,7 +209,9 @@ async function contents(platform: ComposePlatform): Promise<unknown> {
     const made = await platform.cli<readonly Made[]>('destinations', 'list', id);
     const destinations = made.map((one) => [one.id, one.front]);
     const rules = await platform.cli('access-list', 'show', id);
-    all.push({ id, destinations, rules, tokens: await platform.cli('tokens', 'list', id) });
+    const used = await platform.cli<readonly { lastUsedAt?: string | null }[]>('tokens', 'list', id);
+    const tokens = used.map(({ lastUsedAt: _lastUsedAt, ...token }) => token);
+    all.push({ id, destinations, rules, tokens });
   }
   return all;
 }
