@@ -6,10 +6,11 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { patience } from './caller.ts';
 
 /** Where the compose files are. */
 export const composeFolder = fileURLToPath(new URL('../../../deploy/compose', import.meta.url));
-const stepMs = 600_000;
+const stepMs = 600_000 * patience;
 
 /** The path of a compose file of the tests' own. */
 export function overridePath(name: string): string {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { patience } from './caller.ts';
 
 const programs = [
   'edge',
@@ -21,7 +22,10 @@ const asRoot = new Set<string>(['balancer']);
 const mega = 1_000_000;
 
 function docker(...args: string[]): { stdout: string; stderr: string; code: number | null } {
-  const { stdout, stderr, status } = spawnSync('docker', args, { encoding: 'utf8', timeout: 120_000 });
+  const { stdout, stderr, status } = spawnSync('docker', args, {
+    encoding: 'utf8',
+    timeout: 120_000 * patience,
+  });
   return { stdout, stderr, code: status };
 }
 

@@ -21,7 +21,7 @@ import {
   startPostgresql,
   startProbe,
 } from '@postern/test-cluster';
-import { echoed, until } from './caller.ts';
+import { echoed, patience, until } from './caller.ts';
 import { imagesMissing } from './compose-platform.ts';
 import { chartFolder, setArguments } from './kubernetes/chart.ts';
 import { Callers } from './kubernetes/callers.ts';
@@ -40,7 +40,8 @@ const namespace = 'postern';
 const services = ['edge', 'router', 'acl', 'certstore', 'admin'];
 const images = [...services, 'client', 'cli'].map((name) => `postern/${name}:latest`);
 const pauseImage = 'postern-test/pause:latest';
-const installedWithinMs = 300_000;
+const testedWithinMs = 120_000 * patience;
+const installedWithinMs = 300_000 * patience;
 
 const tools = controlPlaneTools();
 const missing = isInside ? null : whyNot();
@@ -147,7 +148,7 @@ function inWorld(): void {
       const fullName = `gateway-${name}.${namespace}.svc.cluster.local`;
       await outside.addName(`${fullName} gateway-${name}`, spec.clusterIP);
     }
-    await plane.helm('test', 'gateway', '--namespace', namespace, '--timeout', '2m');
+    await plane.helm('test', 'gateway', '--namespace', namespace, '--timeout', `${testedWithinMs}ms`);
   });
 
   test('a client of its own chart carries psql from the static address to a database that only it reaches', async () => {
