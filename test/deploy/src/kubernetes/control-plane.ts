@@ -24,6 +24,11 @@ export function controlPlaneTools(): ControlPlaneTools | string {
   return { ...cluster, helm: charts.helm };
 }
 
+/** What the API server says of a kind that was added to it. */
+interface CustomKind {
+  readonly status?: { readonly conditions?: readonly { type: string; status: string }[] | null };
+}
+
 /** Who enters, and by which name and group the API server knows them. */
 const users = {
   admin: ['admin', 'system:masters'],
@@ -110,7 +115,13 @@ export class ControlPlane implements AsyncDisposable {
     await this.#startControllers();
     for (const kinds of this.#tools.operatorKinds) {
       await this.kubectl('create', '--filename', kinds);
-      await this.kubectl('wait', '--for', 'condition=Established', '--timeout', '60s', '--filename', kinds);
+      // Not `kubectl wait`, which ends as failed where a kind is too new to have any condition.
+      await until(`${kinds} is established`, 60_000, async () => {
+        const { status } = await this.get<CustomKind>('--filename', kinds);
+        return (
+          status?.conditions?.some((one) => one.type === 'Established' && one.status === 'True') === true
+        );
+      });
     }
   }
 
