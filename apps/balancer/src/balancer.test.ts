@@ -27,6 +27,19 @@ test('settings that name no nodes, or what is none, end the program with 78', as
   });
 });
 
+test('ports of which haproxy would have one twice, and deal connections between the two, end the program with 78', async (t) => {
+  const nodes = ['--nodes', 'edge-1=10.0.0.1'];
+  for (const [argv, both] of [
+    [['--front-port-first', '8990', '--front-port-last', '9090'], 'tunnelPort and a port of fronts'],
+    [['--http-port', '15000'], 'httpPort and a port of fronts'],
+    [['--connect-port', '9000'], 'tunnelPort and connectPort'],
+  ] as const)
+    await assert.rejects(start(t, ...nodes, ...argv), {
+      exitCode: 78,
+      message: new RegExp(`^ports must differ: ${both} would both be \\d+$`),
+    });
+});
+
 test('--check-config refuses what a start refuses', () => {
   const check = (...argv: string[]): unknown =>
     program.resolve(['--state', '/state', '--platform-host', 'gw.example', '--check-config', ...argv], {});
@@ -35,6 +48,7 @@ test('--check-config refuses what a start refuses', () => {
   check(...nodes, '--virtual-addresses', '10.0.0.100/24');
   assert.throws(() => check(), message(/^BALANCER_NODES_MISSING: /));
   assert.throws(() => check('--nodes', 'bad_name=10.0.0.1'), message(/^BALANCER_NODES_INVALID: /));
+  assert.throws(() => check(...nodes, '--tunnel-port', '443'), message(/^ports must differ: tunnelPort and/));
   const ports = ['--front-port-first', '15100'];
   assert.throws(() => check(...nodes, ...ports), message(/^frontPortLast, 15099, is below frontPortFirst/));
   for (const flag of ['--virtual-addresses', '--peers', '--own-address']) {

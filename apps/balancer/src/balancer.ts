@@ -25,6 +25,7 @@ import type { BalancerMetrics } from './metrics.ts';
 import { withAddresses } from './node-address.ts';
 import type { NodeEntry } from './node-list.ts';
 import { type NodeSource, demandNodeSource } from './node-source.ts';
+import { demandPortsDiffer } from './own-ports.ts';
 import type { Supervised } from './supervised.ts';
 
 const keepalivedStopMs = 5_000;
@@ -39,7 +40,7 @@ export interface BalancerParts {
   readonly ending: Ending;
 }
 
-/** Makes a balancer; `start` throws `ExitError` (78) when the settings say neither nodes nor whom to ask. */
+/** Makes a balancer; `start` throws `ExitError` (78) when the settings say neither nodes nor whom to ask, or a port twice. */
 export function createBalancer(parts: BalancerParts): Service {
   return new Balancer(parts);
 }
@@ -67,6 +68,7 @@ class Balancer implements Service {
     const { options } = this.#parts;
     mkdirSync(options.state, { recursive: true, mode: 0o700 });
     const list = demandNodeSource(options);
+    demandPortsDiffer(options);
     clearHandover(options, this.#parts.logger);
     await this.#desk.start();
     const known = readKnownNodes(options.state);

@@ -3,6 +3,7 @@ import { ConfigError, defineProgram } from '@postern/config';
 import { ExitError } from '@postern/telemetry';
 import { type BalancerOptions, schema } from './config.ts';
 import { demandNodeSource } from './node-source.ts';
+import { demandPortsDiffer } from './own-ports.ts';
 import { plainAddress } from './static-address.ts';
 
 /** The program `postern-balancer`. */
@@ -19,6 +20,7 @@ function checkOptions(options: BalancerOptions): void {
   const { virtualAddresses, peers, ownAddress } = options;
   try {
     demandNodeSource(options);
+    demandPortsDiffer(options);
     for (const setting of [
       ...virtualAddresses,
       ...peers,
