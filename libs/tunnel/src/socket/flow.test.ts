@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { EarlyDatagrams } from './early-datagrams.ts';
 import { Endpoint } from '../endpoint/endpoint.ts';
 import { resetCodeName } from '../error.ts';
+import { Flow } from './flow.ts';
 import { FlowListener, type FlowListenerParts } from './flow-listener.ts';
 import { joinDatagrams } from './join-datagrams.ts';
 import type { Joined } from './join-socket.ts';
@@ -173,6 +174,15 @@ test('flows: what finds no room is counted when it is dropped, while the flow go
   }
   assert.ok(counts.dropped > 0);
   assert.equal(listener.size, 1);
+});
+
+test('flows: what waited for a way that never came is counted when it is dropped', async (t) => {
+  const counts = { fromCallers: 0, toCallers: 0, dropped: 0 };
+  const flow = new Flow(await udp(t), { address: '127.0.0.1', port: 1 }, 'g', counts, () => {});
+  for (const text of ['a', 'b']) flow.receive(Buffer.from(text));
+  flow.reset();
+  flow.receive(Buffer.from('c'));
+  assert.deepEqual(counts, { fromCallers: 2, toCallers: 0, dropped: 3 });
 });
 
 test('flows: a resource that nobody listens on ends the flow with the cause', async (t) => {

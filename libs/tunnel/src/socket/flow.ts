@@ -83,7 +83,7 @@ export class Flow implements CallerEnd {
         };
         for (const payload of this.#early.items) this.#sendUp(stream, payload);
       },
-      close: () => this.#early.clear(),
+      close: () => this.#dropEarly(),
     };
   }
 
@@ -109,8 +109,14 @@ export class Flow implements CallerEnd {
   reset(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#early.clear();
+    this.#dropEarly();
     this.#onOver();
+  }
+
+  /** Those that nobody has taken. */
+  #dropEarly(): void {
+    this.#counts.dropped += this.#early.items.length;
+    this.#early.clear();
   }
 
   #sendUp(stream: StreamEnd, payload: Buffer): void {
