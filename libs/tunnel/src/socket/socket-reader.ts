@@ -19,8 +19,10 @@ import { defaultLimits } from '../limit.ts';
 import { Slab } from '../memory/slab.ts';
 
 const sharedBytes = 65_536;
+/** What every stream may keep. */
+const someBytes = defaultLimits.floorBytes;
 /** A read has to bring something. */
-const readBytesMin = 4_096;
+const leastBytes = 4_096;
 /** TLS hands out one record at a time; a full one says that more is behind it. */
 const recordBytes = 16_384;
 
@@ -43,9 +45,10 @@ const tlsReads: Reads = { ...tcpReads, fullBytes: recordBytes };
  */
 export const carrierReads: Reads = { fullBytes: recordBytes, shortReadsMax: 8, roomBytes: 0 };
 const shared = Buffer.allocUnsafeSlow(sharedBytes);
+const some = shared.subarray(0, someBytes);
+const least = shared.subarray(0, leastBytes);
 const unbounded = (): number => Infinity;
-/** What every stream may keep. */
-const forAnybody = (): number => defaultLimits.floorBytes;
+const forAnybody = (): number => someBytes;
 
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
 export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
@@ -196,7 +199,7 @@ export class SocketReader {
     const freeBytes = this.freeBytes();
     if (freeBytes < sharedBytes) {
       this.#leaveSlab();
-      return shared.subarray(0, Math.max(readBytesMin, freeBytes));
+      return freeBytes < someBytes ? least : some;
     }
     if (this.#slab === null) return shared;
     const { roomBytes } = this.#reads;
