@@ -38,10 +38,10 @@ function defineFeed<Item extends TSchema>(name: string, item: Item) {
       Type.Object({
         epoch: Type.String(),
         revision: Type.Integer({ minimum: 0 }),
-        clock: Type.Optional(
-          Type.String({
+        clockMs: Type.Optional(
+          Type.Number({
             description:
-              'of a replica whose clock is not the database’s: how far it is off. It stands aside where another is right',
+              'of a replica whose clock is not the database’s: by how many ms it is ahead, negative where it is behind. It stands aside where another is right',
           }),
         ),
       }),

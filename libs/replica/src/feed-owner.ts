@@ -5,7 +5,7 @@
  */
 import type { Bus, Subscription } from '@postern/bus';
 import { announce, answer, type Feed } from '@postern/contracts';
-import { clockDifference, clockText, isClockOff, type Page, type Store } from '@postern/store';
+import { clockDifference, isClockOff, type Page, type Store } from '@postern/store';
 import type { Static, TSchema } from 'typebox';
 import { Attendance } from './attendance.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -50,8 +50,8 @@ type Changes = ReturnType<Feed['since']['checkAnswer']>;
 /** What a beat tells. */
 interface Read {
   position: Position;
-  /** How far the own clock is off; only where it is. */
-  clock: string | undefined;
+  /** By how many ms the own clock is ahead of the database's; only where that harms. */
+  clockMs: number | undefined;
 }
 
 /** One replica's side of the feed that it owns. Made by `open`, serves until `stop`. */
@@ -73,7 +73,7 @@ export class FeedOwner {
   #beatAgain = false;
   #stopped = false;
 
-  private constructor(options: FeedOwnerOptions<TSchema>, log: FeedLog, { position, clock: clockOff }: Read) {
+  private constructor(options: FeedOwnerOptions<TSchema>, log: FeedLog, { position, clockMs }: Read) {
     this.#feed = options.feed;
     this.#log = log;
     this.#store = options.store;
@@ -84,9 +84,9 @@ export class FeedOwner {
     this.#openedEpoch = position.epoch;
     this.#position = position;
     const { clock = systemClock } = options;
-    this.attendance = new Attendance(this.#bus, clock, clockOff === undefined);
+    this.attendance = new Attendance(this.#bus, clock, clockMs === undefined);
     const heard = (beat: unknown): void => {
-      if (!(beat as Partial<Beat> | null)?.clock) this.attendance.handleBeat();
+      if ((beat as Partial<Beat> | null)?.clockMs === undefined) this.attendance.handleBeat();
     };
     this.#subscriptions = [
       answer(this.attendance, this.#feed.since, (request) => this.#answer(request), {
@@ -158,10 +158,10 @@ export class FeedOwner {
       this.#beatAgain = false;
       try {
         const { epoch } = this.#position;
-        const { position, clock } = await read(this.#log, this.#store);
+        const { position, clockMs } = await read(this.#log, this.#store);
         this.#position = position;
-        if (clock === undefined) this.attendance.handleWell();
-        announce(this.#bus, this.#feed.beat, { ...position, ...(clock === undefined ? {} : { clock }) });
+        if (clockMs === undefined) this.attendance.handleWell();
+        announce(this.#bus, this.#feed.beat, { ...position, ...(clockMs === undefined ? {} : { clockMs }) });
         if (this.#position.epoch !== epoch) this.#onRestored();
       } catch (error) {
         this.#onError(error);
@@ -207,5 +207,5 @@ export class FeedOwner {
 
 async function read(log: FeedLog, store: Pick<Store, 'time'>): Promise<Read> {
   const [position, difference] = await Promise.all([log.position(), clockDifference(store)]);
-  return { position, clock: isClockOff(difference) ? clockText(difference) : undefined };
+  return { position, clockMs: isClockOff(difference) ? difference : undefined };
 }

@@ -25,6 +25,12 @@ export const heldMax = 10_000;
 /** And most characters of them as JSON, since one with a client’s own list may have 64 Ki. */
 export const heldCharactersMax = 16 * 1024 * 1024;
 
+interface Held {
+  readonly notice: TunnelNotice;
+  /** Of it as JSON. */
+  readonly characters: number;
+}
+
 /** Called at each change of the set; `now` is null for a tunnel that went down, `before` for one that came up. */
 export type TunnelChange = (now: TunnelPresence | null, before: TunnelPresence | null) => void;
 
@@ -49,7 +55,7 @@ export class PresenceNode {
   /** So many of those that are held were there when the set was asked for. */
   #heldBefore = 0;
   readonly #tunnels = new Map<string, TunnelPresence>();
-  readonly #held = new Map<number, TunnelNotice>();
+  readonly #held = new Map<number, Held>();
   #heldCharacters = 0;
   readonly #digest = new TunnelDigest();
   readonly #lists: OwnLists;
@@ -108,13 +114,12 @@ export class PresenceNode {
     const isNews = sequence > this.#sequence || (sequence === this.#sequence && this.#isAwaiting);
     this.#isAwaiting = false;
     this.#beatSequence = Math.min(this.#beatSequence, sequence);
-    for (const before of [...this.#held.values()].slice(0, this.#heldBefore)) this.#letGoOf(before);
+    for (const before of [...this.#held.keys()].slice(0, this.#heldBefore)) this.#letGoOf(before);
     if (isNews) this.#take(sequence, tunnels);
     for (const next of [...this.#held.keys()].sort((a, b) => a - b)) {
-      const notice = this.#held.get(next);
-      if (notice === undefined || next > this.#sequence + 1) return this.#await();
-      this.#letGoOf(notice);
-      if (next === this.#sequence + 1) this.#apply(notice);
+      if (next > this.#sequence + 1) return this.#await();
+      const notice = this.#letGoOf(next);
+      if (notice !== undefined && next === this.#sequence + 1) this.#apply(notice);
     }
     return false;
   }
@@ -134,15 +139,18 @@ export class PresenceNode {
 
   /** The same comes by the bus and by a link. */
   #hold(notice: TunnelNotice): void {
-    const characters = charactersOf(notice);
+    const characters = JSON.stringify(notice).length;
     if (this.#held.has(notice.sequence) || this.#held.size >= heldMax) return;
     if (this.#heldCharacters + characters > heldCharactersMax) return;
-    this.#held.set(notice.sequence, notice);
+    this.#held.set(notice.sequence, { notice, characters });
     this.#heldCharacters += characters;
   }
 
-  #letGoOf(notice: TunnelNotice): void {
-    if (this.#held.delete(notice.sequence)) this.#heldCharacters -= charactersOf(notice);
+  #letGoOf(sequence: number): TunnelNotice | undefined {
+    const held = this.#held.get(sequence);
+    this.#held.delete(sequence);
+    this.#heldCharacters -= held?.characters ?? 0;
+    return held?.notice;
   }
 
   #await(): boolean {
@@ -192,8 +200,4 @@ export class PresenceNode {
     this.#lists.release(tunnel.gatewayId, tunnel.ownRules);
     this.#onChange(null, tunnel);
   }
-}
-
-function charactersOf(notice: TunnelNotice): number {
-  return JSON.stringify(notice).length;
 }

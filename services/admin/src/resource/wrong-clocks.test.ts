@@ -9,7 +9,7 @@ test('a replica whose clock is off is told of for as long as it says so in its b
   let now = 0;
   const clocks = new WrongClocks(bus, assert.ifError, () => now);
   const beat = { epoch: 'e', revision: 1 };
-  announce(bus, certificateFeed.beat, { ...beat, clock: '60 s behind the database’s' });
+  announce(bus, certificateFeed.beat, { ...beat, clockMs: -60_000 });
   announce(bus, policyFeed.beat, beat);
   await bus.flush();
   assert.deepEqual(

@@ -4,6 +4,7 @@
  */
 import type { Bus, Subscription } from '@postern/bus';
 import { certificateFeed, listen, policyFeed, routeFeed } from '@postern/contracts';
+import { clockText } from '@postern/store';
 
 const owners = { router: routeFeed, acl: policyFeed, certstore: certificateFeed };
 /** A replica beats each second. */
@@ -11,7 +12,7 @@ const heardMsMax = 3_000;
 
 /** Listens for them until it is closed. */
 export class WrongClocks {
-  readonly #heard = new Map<string, { clock: string; at: number }>();
+  readonly #heard = new Map<string, { clockMs: number; at: number }>();
   readonly #subscriptions: Subscription[];
   readonly #now: () => number;
 
@@ -21,8 +22,8 @@ export class WrongClocks {
       listen(
         bus,
         beat,
-        ({ clock }) => {
-          if (clock !== undefined) this.#heard.set(owner, { clock, at: now() });
+        ({ clockMs }) => {
+          if (clockMs !== undefined) this.#heard.set(owner, { clockMs, at: now() });
         },
         onError,
       ),
@@ -32,11 +33,11 @@ export class WrongClocks {
   /** What to tell of them, a sentence for each owner. */
   get warnings(): string[] {
     const since = this.#now() - heardMsMax;
-    return [...this.#heard].flatMap(([owner, { clock, at }]) =>
+    return [...this.#heard].flatMap(([owner, { clockMs, at }]) =>
       at < since
         ? []
         : [
-            `the clock of a replica of ${owner} is ${clock}: while another is right it answers nothing, else tickets, tokens and certificates are of another time. Its log says which machine’s it is`,
+            `the clock of a replica of ${owner} is ${clockText(clockMs)}: while another is right it answers nothing, else tickets, tokens and certificates are of another time. Its log says which machine’s it is`,
           ],
     );
   }
