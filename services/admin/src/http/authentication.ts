@@ -107,10 +107,11 @@ export class Authenticator {
   }
 
   async #orReserve(hash: string, verdict: Promise<ApiKey>): Promise<ApiKey> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, answerMs);
+    const { promise: late, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(() => resolve(null), answerMs);
     try {
-      await Promise.race([verdict, late]);
+      const key = await Promise.race([verdict, late]);
+      if (key !== null) return key;
     } catch (error) {
       if (!isOutOfReach(error)) throw error;
     } finally {

@@ -116,13 +116,10 @@ function busPart({ connected }: Bus, isHeard: boolean): Static<typeof Part> {
 
 /** A server that stands still has its connection for ten seconds more, and the owners behind it would be told as silent. */
 async function answers(bus: Bus): Promise<boolean> {
-  const { promise: silent, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), busMs);
-  try {
-    return await Promise.race([bus.flush(listGateways.deadlineMs).then(() => true), silent]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return inTime(bus.flush(listGateways.deadlineMs), busMs).then(
+    () => true,
+    () => false,
+  );
 }
 
 function countNodes(known: readonly FleetNode[]): Static<typeof Nodes> {
@@ -151,12 +148,11 @@ async function change(store: Store): Promise<void> {
 }
 
 /** Of a database that is slower than a question may take the owners' answers come too late, and they cannot say why. */
-async function inTime<R>(work: Promise<R>): Promise<R> {
-  const { deadlineMs } = listGateways;
+async function inTime<R>(work: Promise<R>, ms = listGateways.deadlineMs): Promise<R> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new StoreError('STORE_TIMEOUT', `the documents did not answer within ${deadlineMs} ms`));
-  }, deadlineMs);
+    reject(new StoreError('STORE_TIMEOUT', `there was no answer within ${ms} ms`));
+  }, ms);
   try {
     return await Promise.race([work, late]);
   } finally {
