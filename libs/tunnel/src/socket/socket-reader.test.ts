@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import {
   type ReadHandler,
@@ -44,6 +44,16 @@ function readInTurn(socket: Socket, after: 'first' | 'slab'): Promise<Buffer> {
   });
 }
 
+/** Both ends of one connection. */
+async function pair(): Promise<{ server: Server; dialled: Socket; accepted: Socket }> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
+  const accepting = once(server, 'connection') as Promise<[Socket]>;
+  await once(server, 'listening');
+  const dialled = connectSocket({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
+  return { server, dialled, accepted: adoptSocket((await accepting)[0]) };
+}
+
 /** Resolves when the system has all of it, so that the reads at the other end fill their buffers. */
 async function write(socket: Socket): Promise<void> {
   await new Promise((resolve) => socket.write(bytes, resolve));
@@ -51,13 +61,7 @@ async function write(socket: Socket): Promise<void> {
 }
 
 test('a socket that was found to be bulk is read on from where it was by its next handler', async () => {
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
-  server.listen(0, '127.0.0.1');
-  const accepting = once(server, 'connection') as Promise<[Socket]>;
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const dialled = connectSocket({ port, host: '127.0.0.1' });
-  const accepted = adoptSocket((await accepting)[0]);
+  const { server, dialled, accepted } = await pair();
   for (const [from, to] of [
     [dialled, accepted],
     [accepted, dialled],
@@ -69,12 +73,7 @@ test('a socket that was found to be bulk is read on from where it was by its nex
 });
 
 test('no more is read than there is memory for, and all of it once there is', async () => {
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
-  server.listen(0, '127.0.0.1');
-  const accepting = once(server, 'connection') as Promise<[Socket]>;
-  await once(server, 'listening');
-  const dialled = connectSocket({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
-  const accepted = adoptSocket((await accepting)[0]);
+  const { server, dialled, accepted } = await pair();
   const floorBytes = 16_384;
   for (const [from, to] of [
     [dialled, accepted],

@@ -11,21 +11,11 @@ import {
   listNodes,
   updateGateway,
 } from '@postern/contracts';
-import { object, time } from '../fixture/stand-in.ts';
+import { nodeOf } from '../fixture/node.ts';
+import { object } from '../fixture/stand-in.ts';
 import type { Call } from '../http/endpoint.ts';
 import { gatewayEndpoints } from './gateway.ts';
 import { answeredInForce } from './in-force.ts';
-
-const facts = {
-  bootId: 'b',
-  startedAt: time,
-  version: '1',
-  zone: '',
-  address: 'a:1',
-  tunnels: 0,
-  callers: 0,
-};
-const node = { name: 'edge-1', ...facts, heard: true, ready: true, draining: false };
 
 /** Disables a connected gateway beside a node that closes its tunnels when it catches up; what the answer shows. */
 async function disable({ deletedMeanwhile = false }): Promise<unknown> {
@@ -50,7 +40,7 @@ async function disable({ deletedMeanwhile = false }): Promise<unknown> {
     return gateway;
   });
   answer(bus, followGateway, () => ({}));
-  answer(bus, listNodes, () => ({ items: [node] }));
+  answer(bus, listNodes, () => ({ items: [nodeOf('edge-1')] }));
   answer(
     bus,
     catchUpAtNode,
@@ -58,9 +48,9 @@ async function disable({ deletedMeanwhile = false }): Promise<unknown> {
       // Another operator has changed it meanwhile too, and that is another answer's.
       gateway = { ...gateway, name: 'another', revision: gateway.revision + 1, connected: false, clients: 0 };
       gone = deletedMeanwhile;
-      return { node: node.name };
+      return { node: 'edge-1' };
     },
-    { suffix: node.name },
+    { suffix: 'edge-1' },
   );
   const one = answeredInForce(bus, gatewayEndpoints(bus)).find(
     ({ operationId }) => operationId === 'updateGateway',

@@ -12,6 +12,7 @@ import {
   listTicketKeys,
 } from '@postern/contracts';
 import { type Store, StoreError, openSqlite } from '@postern/store';
+import { nodeOf } from '../fixture/node.ts';
 import type { Call } from '../http/endpoint.ts';
 import { patientBus } from '../patient-bus.ts';
 import { healthEndpoints } from './health.ts';
@@ -50,7 +51,7 @@ test('health: a bus that is connected and says nothing is told itself, beside th
   const still: Bus = {
     ...patientBus(bus),
     request: () => Promise.reject(new BusError('BUS_TIMEOUT', 'no reply')),
-    flush: () => new Promise((resolve) => setTimeout(resolve, 5_000)),
+    flush: () => new Promise(() => {}),
   };
   const store = openSqlite(':memory:');
   t.after(() => store.close());
@@ -63,19 +64,7 @@ test('health: a bus that is connected and says nothing is told itself, beside th
   await bus.close();
 });
 
-const node: FleetNode = {
-  name: 'edge-1',
-  bootId: 'boot',
-  startedAt: '2026-01-01T00:00:00Z',
-  version: '0',
-  zone: '',
-  address: '127.0.0.1:9000',
-  heard: true,
-  ready: true,
-  draining: false,
-  tunnels: 0,
-  callers: 0,
-};
+const node = nodeOf('edge-1');
 
 test('a node that is gone, drains or is not ready is a warning while another serves', async (t) => {
   const bus = new MemoryHub().connect();

@@ -2,23 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Bus, MemoryHub } from '@postern/bus';
 import { type FleetNode, answer, catchUpAtNode, listNodes } from '@postern/contracts';
-import { time } from '../fixture/stand-in.ts';
+import { nodeOf } from '../fixture/node.ts';
 import type { Call, Endpoint } from '../http/endpoint.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { answeredInForce } from './in-force.ts';
-
-function nodeOf(name: string, state: Partial<FleetNode> = {}): FleetNode {
-  const facts = {
-    bootId: 'b',
-    startedAt: time,
-    version: '1',
-    zone: '',
-    address: 'a:1',
-    tunnels: 0,
-    callers: 0,
-  };
-  return { name, ...facts, heard: true, ready: true, draining: false, ...state };
-}
 
 /** One node that is up and has caught up when it is asked; `onAsked` is told each time. */
 function answerAsNode(bus: Bus, onAsked: (question: { gatewayId?: string | null }) => void): void {
