@@ -1,7 +1,6 @@
 /**
  * One request of a program to another's HTTP API: the answer is text, whole and bounded. The deadline is the signal's, and the
- * connection has one of its own;
- * redirects are not followed, since the headers are for this server only.
+ * connection has one of its own; redirects are not followed, since the headers are for this server only.
  */
 import { request as plainRequest } from 'node:http';
 import { type RequestOptions, request } from 'node:https';

@@ -8,7 +8,10 @@ import type { Store } from './store.ts';
 /** So much two clocks may differ: as much as nodes allow a ticket. */
 export const clockMarginMs = 5_000;
 
-/** The earlier of this process's time and the database's, in ms since 1970: by it an owner forgets what is over. By one clock that is days ahead a replica would delete what the others still need, tokens and keys that are good. */
+/**
+ * The earlier of this process's time and the database's, in ms since 1970: by it an owner forgets what is over. By one clock
+ * that is days ahead a replica would delete what the others still need, tokens and keys that are good.
+ */
 export async function timeOfAll(store: Pick<Store, 'time'>, now: number): Promise<number> {
   return Math.min(now, (await store.time()) ?? now);
 }

@@ -1,6 +1,6 @@
 /**
- * Finds every program of the tree by its `config.ts` or `program.ts` (`command.ts` for a command line with subcommands), so that
- * docs and the list of known variables can forget none. Importing these files must do nothing but define programs.
+ * Finds every program of the tree by its `config.ts` or `program.ts` (`command.ts` for a command line with subcommands), so
+ * that docs and the list of known variables can forget none. Importing these files must do nothing but define programs.
  */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';

@@ -50,8 +50,9 @@ export class TicketKeys {
 
   /**
    * Every public key that a living ticket may be signed with, and those that are not yet forgotten: whether a ticket lives
-   * says its own time, at the node, and by this clock alone, were it wrong, keys of other replicas would be missing. Where the documents were lost or are those of a backup, the one
-   * that is signed with here is stored again: nodes ask when they meet a key that they do not know.
+   * says its own time, at the node, and by this clock alone, were it wrong, keys of other replicas would be missing. Where
+   * the documents were lost or are those of a backup, the one that is signed with here is stored again: nodes ask when they
+   * meet a key that they do not know.
    */
   async list(): Promise<PublicTicketKey[]> {
     const keys = await Array.fromAsync(every(this.#documents.ticketKeys));

@@ -122,7 +122,10 @@ export class Tokens {
     });
   }
 
-  /** The valid token of this gateway that has the hash, which is used by that. Throws `ACL_TOKEN_WRONG`, `ACL_TOKEN_REVOKED` or `ACL_TOKEN_EXPIRED`; `STORE_CLOCK_OFF` where it has expired by a clock alone that is not the database’s. */
+  /**
+   * The valid token of this gateway that has the hash, which is used by that. Throws `ACL_TOKEN_WRONG`, `ACL_TOKEN_REVOKED` or
+   * `ACL_TOKEN_EXPIRED`; `STORE_CLOCK_OFF` where it has expired by a clock alone that is not the database’s.
+   */
   async recognise(gatewayId: string, hash: string): Promise<TokenDocument> {
     const found = await this.#journal.documents.tokens.find({ hash });
     if (found === null || found.gatewayId !== gatewayId || !sameHash(found.hash, hash)) throw tokenWrong();

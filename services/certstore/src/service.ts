@@ -2,8 +2,7 @@
  * certstore: owns certificates and private keys. It opens the store, proves its key-encryption key, loads the CAs, and
  * only then answers on the bus; so nobody is ever given a certificate that the next start could not stand behind.
  * While the store is out of reach, or a CA is to be made by a clock that is not the database's, it waits and tries again; a
- * wrong key ends the program. Once the documents were
- * restored it starts anew, as often as it takes.
+ * wrong key ends the program. Once the documents were restored it starts anew, as often as it takes.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { serveBackup } from '@postern/backup';
@@ -99,6 +98,7 @@ const certificatesMaxDefault = 2_000;
 const issuedMaxDefault = 10_000;
 
 const unlooked = 'certificates could not be looked through';
+const restored = 'the documents were restored a moment ago and are loaded anew: ask again';
 
 const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
 const close = (one: Subscription): void => one.close();
@@ -313,7 +313,8 @@ class Certstore implements Service {
     const { certificatePem: pem, fingerprint, notAfter } = authorities.platform;
     const ca = { pem, fingerprint, notAfter: notAfter.toISOString() };
     const caNow = async (): Promise<typeof ca> => {
-      await demandCurrent(feed);
+      // Nobody is given a certificate of a CA that is not this platform's any more.
+      if (!(await feed.isCurrent())) throw certstoreError('CERTSTORE_RESTORED', restored);
       return ca;
     };
     return [
@@ -351,7 +352,8 @@ class Certstore implements Service {
     feed: FeedOwner,
   ): Promise<T> {
     try {
-      await demandCurrent(feed);
+      // Nobody is given a certificate of a CA that is not this platform's any more.
+      if (!(await feed.isCurrent())) throw certstoreError('CERTSTORE_RESTORED', restored);
       const { fingerprint, notAfter, ...rest } = await issue();
       this.#metrics.issued(authority);
       this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
@@ -392,12 +394,3 @@ class Certstore implements Service {
 
 /** Handlers of a promise: whether it was fulfilled. */
 const isDone = [() => true, () => false] as const;
-
-/** Nobody is given a certificate of a CA that is not this platform's any more. */
-async function demandCurrent(feed: FeedOwner): Promise<void> {
-  if (await feed.isCurrent()) return;
-  throw certstoreError(
-    'CERTSTORE_RESTORED',
-    'the documents were restored a moment ago and are loaded anew: ask again',
-  );
-}

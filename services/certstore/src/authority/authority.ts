@@ -1,7 +1,7 @@
 /**
  * The platform's two CAs. Each is made once: whoever inserts its document first has made it, and every other replica
- * takes that one and throws its own away; none while its clock is not the database's, since a CA stays. The private key is in the document as an envelope and, once loaded, in this
- * process as a key that cannot be exported; it goes nowhere else.
+ * takes that one and throws its own away; none while its clock is not the database's, since a CA stays. The private key is in
+ * the document as an envelope and, once loaded, in this process as a key that cannot be exported; it goes nowhere else.
  *
  *   platform   what clients, browsers and the CLI verify: server certificates of edges and of admin
  *   cluster    identities of nodes and services among themselves, and nothing else
