@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -29,21 +29,23 @@ interface ClusterFile {
 }
 
 let state: string;
+let path: string;
 let net: string;
 before(async () => {
   state = await makeScratch('cluster-command');
+  path = join(state, 'cluster.json');
   const free = await takeLoopbackNet();
   net = free.prefix;
   free.release();
 });
 after(() => removeScratch(state));
 
-test('it says where everything is, starts again only what it is told to, and SIGTERM ends everything', async () => {
-  await using part = await start();
+test('it says where everything is, starts again only what it is told to, and ends everything when told', async () => {
+  await using part = await start('--nodes', '3', '--nats', '2', '--workers', '1');
   const file = read();
   const fields = ['adminUrl', 'apiKey', 'caFile', 'connectUrl', 'platformHost', 'processes'];
   assert.deepEqual(Object.keys(file).toSorted(), fields);
-  assert.equal(statSync(join(state, 'cluster.json')).mode & 0o777, 0o600);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
   const names = [
     'acl',
     'admin',
@@ -64,7 +66,11 @@ test('it says where everything is, starts again only what it is told to, and SIG
     if (opsUrl !== null) assert.equal((await fetch(new URL('/healthz', opsUrl))).status, 200, name);
   }
 
+  await assert.rejects(start(), /runs on .* already/);
+  await assert.rejects(cluster('restart', 'edge-9'), /no edge-9/);
+
   const admin = adminOf(file);
+  assert.equal((await admin.nodes()).length, 3);
   const gateway = await admin.createGateway({ name: 'kept' });
   const [mongodb, router] = [entry(file, 'mongodb'), entry(file, 'router')];
   process.kill(mongodb.pid, 'SIGKILL');
@@ -86,8 +92,9 @@ test('it says where everything is, starts again only what it is told to, and SIG
   admin.close();
 
   const last = read();
-  part.kill('SIGTERM');
+  await cluster('stop');
   assert.deepEqual(await part.exited, { code: 0, signal: null });
+  assert.equal(existsSync(path), false);
   for (const { name, pid } of last.processes) assert.ok(!isRunning(pid), `${name} outlived it`);
   const said = readFileSync(part.output.path, 'utf8')
     .split('\n')
@@ -96,7 +103,7 @@ test('it says where everything is, starts again only what it is told to, and SIG
 });
 
 test('it finds everything again in its folder, and kill -9 of it leaves nothing behind', async () => {
-  await using part = await start();
+  await using part = await start('--nodes', '1');
   const file = read();
   const admin = adminOf(file);
   const { items } = await admin.call<{ items: { name: string }[] }>('GET', '/gateways');
@@ -114,11 +121,24 @@ test('it finds everything again in its folder, and kill -9 of it leaves nothing 
   );
 });
 
-function start(): Promise<Part> {
+test('it ends at once at a second signal, though a part does not stop', async () => {
+  await using part = await start('--nodes', '1');
+  // It would be killed after 20 s.
+  process.kill(entry(read(), 'edge-1').pid, 'SIGSTOP');
+  const asked = performance.now();
+  part.kill('SIGTERM');
+  part.kill('SIGINT');
+  assert.deepEqual(await part.exited, { code: 0, signal: null });
+  assert.ok(performance.now() - asked < 15_000);
+  assert.equal(existsSync(path), false);
+});
+
+function start(...args: readonly string[]): Promise<Part> {
   return startPart({
     name: 'pnpm cluster',
     command: process.execPath,
-    args: [main, '--state', state, '--net', net, '--nodes', '3', '--nats', '2', '--workers', '1'],
+    // As npm scripts pass on what stands behind their own dashes.
+    args: [main, '--', '--state', state, '--net', net, ...args],
     logFile: join(state, 'command.log'),
     ready: { line: /^ready$/ },
     readyWithinMs: 120_000,
@@ -130,7 +150,7 @@ function cluster(...args: string[]): Promise<unknown> {
 }
 
 function read(): ClusterFile {
-  return JSON.parse(readFileSync(join(state, 'cluster.json'), 'utf8')) as ClusterFile;
+  return JSON.parse(readFileSync(path, 'utf8')) as ClusterFile;
 }
 
 function entry(file: ClusterFile, name: string): ProcessEntry {
