@@ -17,6 +17,7 @@ test('waits for the clients of the gateway that was changed, whoever is silent b
     tunnels: { of: () => [tunnel] },
     callers: { judgeAgain: () => {} },
     cloudStreams: { judgeAgain: () => {} },
+    relays: { clientsElsewhere: () => [] },
     policy: () => policyOf({ accessListRevision: 2 }),
     epoch: () => 'e1',
     untilTaken: () => taken.promise,
@@ -48,7 +49,7 @@ test('a tunnel whose token was revoked during its handshake is closed, and carri
     tunnels: { ofClient: () => [] },
     callers: { end },
     cloudStreams: { end },
-    hasValidElsewhere: () => false,
+    relays: { hasValidElsewhere: () => false },
     resetRelayed: () => calls.push('reset relayed'),
     policy: () => policyOf({ revokedTokens: [{ tokenId: 't1', revokedAt: '2026-01-01T00:00:00Z' }] }),
     logger: silentLogger,
@@ -58,12 +59,57 @@ test('a tunnel whose token was revoked during its handshake is closed, and carri
   assert.deepEqual(calls, ['retire', ended, ended, 'reset relayed', 'EDGE_TOKEN_REVOKED']);
 });
 
+/** A guard of a node that has streams of one client, whose tunnels end at other nodes; says with which codes they are ended. */
+function guardOf(tokens: (string | null)[], revoked: string[]): { guard: Guard; ended: string[] } {
+  const ended: string[] = [];
+  const end = (_gatewayId: string, clientId: string, { code }: CallerCause) =>
+    ended.push(`${clientId} ${code}`);
+  const guard = new Guard({
+    tunnels: { of: () => [], ofClient: () => [] },
+    callers: { judgeAgain: () => {}, end, endFormerBoot: () => ended.push('former boot') },
+    cloudStreams: { judgeAgain: () => {}, end: () => {}, endFormerBoot: () => {} },
+    relays: { clientsElsewhere: () => ['c1'], tokensOf: () => tokens },
+    streamCountOf: (_gatewayId: string, clientId: string) => (clientId === 'c1' ? 1 : 0),
+    policy: () => policyOf({ revokedTokens: revoked.map((tokenId) => ({ tokenId, revokedAt: '' })) }),
+    logger: silentLogger,
+  } as unknown as GuardParts);
+  return { guard, ended };
+}
+
+test('streams by another node, which has not heard of it, end when no tunnel of their client is by a valid token', () => {
+  const cases: [tokens: (string | null)[], revoked: string[], ended: string[]][] = [
+    [['t1'], ['t1'], ['c1 EDGE_TOKEN_REVOKED']],
+    [['t1', 't2'], ['t1', 't2'], ['c1 EDGE_TOKEN_REVOKED']],
+    [['t1', 't2'], ['t1'], []],
+    [['t1', null], ['t1'], ['c1 EDGE_TOKEN_REVOKED']],
+    [['t1'], [], []],
+    // Its tunnels are gone: it has a minute for another, which is looked at when it comes.
+    [[], ['t1'], []],
+  ];
+  for (const [tokens, revoked, expected] of cases) {
+    const { guard, ended } = guardOf(tokens, revoked);
+    guard.handlePolicy('g1');
+    assert.deepEqual(ended, expected, `${tokens.join()} without ${revoked.join()}`);
+  }
+});
+
+test('a tunnel by a revoked token that comes up elsewhere carries nothing of here, and takes no other start’s place', () => {
+  const comes = { gatewayId: 'g1', clientId: 'c1', bootId: 'b2', tokenId: 't1', connectedAt: '2026-01-01' };
+  const revoked = guardOf(['t1'], ['t1']);
+  revoked.guard.handleTunnelElsewhere(comes as TunnelPresence);
+  assert.deepEqual(revoked.ended, ['c1 EDGE_TOKEN_REVOKED']);
+  const beside = guardOf(['t1', 't2'], ['t1']);
+  beside.guard.handleTunnelElsewhere(comes as TunnelPresence);
+  assert.deepEqual(beside.ended, []);
+});
+
 test('a tunnel that comes up elsewhere has the streams looked through only of a client that has some here', (t) => {
   const looked = t.mock.fn();
   const guard = new Guard({
     tunnels: { ofClient: () => [] },
     callers: { endFormerBoot: looked },
     cloudStreams: { endFormerBoot: looked },
+    policy: () => policyOf({}),
     streamCountOf: (gatewayId: string, clientId: string) => (`${gatewayId}/${clientId}` === 'g/c7' ? 1 : 0),
   } as unknown as GuardParts);
   const connectedAt = new Date(0).toISOString();

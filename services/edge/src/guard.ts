@@ -9,10 +9,11 @@
 import type { Policy, TunnelPresence } from '@postern/contracts';
 import { setNewest } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
-import type { ProcessName, Session } from '@postern/tunnel';
+import type { Session } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
 import type { CloudStreams } from './cloud/cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
+import type { Relays } from './fleet/relays.ts';
 import { rowOf } from './gateway-totals.ts';
 import { whyInvalid } from './client/ticket-verifier.ts';
 import type { Tunnel, Tunnels } from './client/tunnels.ts';
@@ -22,8 +23,8 @@ export interface GuardParts {
   tunnels: Tunnels;
   callers: Callers;
   cloudStreams: CloudStreams;
-  /** Whether a client has a tunnel at another node that may serve it. */
-  hasValidElsewhere(gatewayId: string, client: ProcessName): boolean;
+  /** Which clients have tunnels at other nodes too. */
+  relays: Pick<Relays, 'hasValidElsewhere' | 'clientsElsewhere' | 'tokensOf'>;
   /** How many streams that end here have their other end at a client. */
   streamCountOf(gatewayId: string, clientId: string): number;
   /** Ends what this node relays for others over a session. */
@@ -62,6 +63,8 @@ export class Guard {
       else if (policy !== undefined) this.#pushAccessList(tunnel, policy);
     }
     this.#closeAll(invalid);
+    for (const clientId of this.#parts.relays.clientsElsewhere(gatewayId))
+      this.#endWithoutValid(gatewayId, clientId);
   }
 
   /** Resolves when every client of a gateway (undefined: of all) has its access list, or is not waited for any longer. */
@@ -93,9 +96,13 @@ export class Guard {
 
   /**
    * A tunnel has come up at another node. A later boot of a client ends the former one's tunnels and streams here too,
-   * unless what is here came up after it: then this node's own announcement does the same there.
+   * unless what is here came up after it: then this node's own announcement does the same there. One that may not be up
+   * takes nobody's place.
    */
-  handleTunnelElsewhere({ gatewayId, clientId, bootId, connectedAt }: TunnelPresence): void {
+  handleTunnelElsewhere({ gatewayId, clientId, bootId, tokenId, connectedAt }: TunnelPresence): void {
+    // That node is cut off from the bus, and let in who shows a reserve ticket.
+    if (whyInvalid(this.#parts.policy(gatewayId), tokenId) !== null)
+      return this.#endWithoutValid(gatewayId, clientId);
     const since = Date.parse(connectedAt);
     const others = this.#parts.tunnels
       .ofClient(gatewayId, clientId)
@@ -141,6 +148,21 @@ export class Guard {
     }
   }
 
+  /**
+   * Ends what runs here of a client all of whose tunnels are by tokens that are not valid: the node where they end does the
+   * same, but one that is cut off from the bus has not heard of it, and passes on what it has for as long.
+   */
+  #endWithoutValid(gatewayId: string, clientId: string): void {
+    if (this.#parts.streamCountOf(gatewayId, clientId) === 0) return;
+    const policy = this.#parts.policy(gatewayId);
+    const faults = this.#parts.relays
+      .tokensOf(gatewayId, clientId)
+      .map((tokenId) => whyInvalid(policy, tokenId));
+    const [fault = null] = faults;
+    if (fault === null || faults.includes(null)) return;
+    this.#endStreams(gatewayId, clientId, { code: fault.code, text: fault.message, end: 'edge' });
+  }
+
   #judgeAgain(gatewayId: string): void {
     this.#parts.callers.judgeAgain(gatewayId);
     this.#parts.cloudStreams.judgeAgain(gatewayId);
@@ -156,7 +178,7 @@ export class Guard {
     const here = this.#parts.tunnels
       .ofClient(gatewayId, clientId)
       .some((other) => other.usable && other.bootId === bootId);
-    return here || this.#parts.hasValidElsewhere(gatewayId, { id: clientId, bootId });
+    return here || this.#parts.relays.hasValidElsewhere(gatewayId, { id: clientId, bootId });
   }
 
   #endOtherBoots(gatewayId: string, clientId: string, bootId: string): void {

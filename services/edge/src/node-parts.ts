@@ -206,18 +206,6 @@ export class NodeParts implements ShownParts {
       route: (destinationId) => this.followers.routes.get(destinationId),
       position: () => this.followers.routes.position,
     });
-    this.guard = new Guard({
-      tunnels: this.tunnels,
-      callers: this.callers,
-      hasValidElsewhere: (gatewayId, client) => this.relays.hasValidElsewhere(gatewayId, client),
-      resetRelayed: (session, text) => this.endpoint.resetRelayed(session, ResetCode.Disabled, text),
-      cloudStreams: this.cloud.streams,
-      streamCountOf: (gatewayId, clientId) => this.endpoint.streamCountOf(gatewayId, clientId),
-      policy: (gatewayId) => this.#policy(gatewayId),
-      epoch: () => this.followers.policies.position.epoch,
-      untilTaken: (tunnel) => this.clientDesk.untilTaken(tunnel),
-      logger: subsystemLogger(logger, 'guard'),
-    });
     this.aclReach = new AclReach(bus);
     this.keys = new TicketKeys({ bus, logger: subsystemLogger(logger, 'tickets') });
     this.frontSide = new FrontSide({
@@ -246,6 +234,18 @@ export class NodeParts implements ShownParts {
       elsewhere: (gatewayId) => this.presence.elsewhere(gatewayId),
       clientElsewhere: (gatewayId, clientId) => this.presence.clientElsewhere(gatewayId, clientId),
       isQuiet: (node) => this.presence.isQuiet(node),
+    });
+    this.guard = new Guard({
+      tunnels: this.tunnels,
+      callers: this.callers,
+      relays: this.relays,
+      resetRelayed: (session, text) => this.endpoint.resetRelayed(session, ResetCode.Disabled, text),
+      cloudStreams: this.cloud.streams,
+      streamCountOf: (gatewayId, clientId) => this.endpoint.streamCountOf(gatewayId, clientId),
+      policy: (gatewayId) => this.#policy(gatewayId),
+      epoch: () => this.followers.policies.position.epoch,
+      untilTaken: (tunnel) => this.clientDesk.untilTaken(tunnel),
+      logger: subsystemLogger(logger, 'guard'),
     });
     this.drain = new Drain({
       options,

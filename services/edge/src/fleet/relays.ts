@@ -111,6 +111,18 @@ export class Relays {
       );
   }
 
+  /** The clients of a gateway that have tunnels at other nodes. */
+  clientsElsewhere(gatewayId: string): Iterable<string> {
+    return new Set(this.#parts.elsewhere(gatewayId).map(({ tunnel }) => tunnel.clientId));
+  }
+
+  /** By which tokens a client's tunnels are up, here and at other nodes. */
+  tokensOf(gatewayId: string, clientId: string): (string | null)[] {
+    const here = this.#parts.tunnels.ofClient(gatewayId, clientId);
+    const there = this.#parts.clientElsewhere(gatewayId, clientId).map(({ tunnel }) => tunnel);
+    return [...here, ...there].map(({ tokenId }) => tokenId);
+  }
+
   /** One for each client and node. */
   #relayed(gatewayId: string): RelayUpstream[] {
     const ways = new Map<string, RelayUpstream>();
