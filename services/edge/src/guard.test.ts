@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TunnelPresence } from '@postern/contracts';
-import { silentLogger } from '@postern/telemetry';
+import { LineLimit, silentLogger } from '@postern/telemetry';
 import type { Tunnel } from './client/tunnels.ts';
 import type { CallerCause } from './errors.ts';
 import { policyOf } from './fixture/documents.ts';
@@ -125,11 +125,33 @@ test('a tunnel that comes up elsewhere has the streams looked through only of a 
 });
 
 test('two programs with the identity of one client are counted, by gateway, and a start that takes another’s place is not', () => {
+  const { guard, comes } = guardOfOneClient();
+  for (const boot of ['first', 'second', 'third']) comes(boot);
+  assert.deepEqual([...guard.identityConflicts], []);
+  for (const boot of ['second', 'third']) comes(boot);
+  assert.deepEqual([...guard.identityConflicts], [['g1', 2]]);
+});
+
+test('a client whose starts end each other’s tunnels on and on has its lines in a second, and a count of the rest', () => {
+  const { comes, lines } = guardOfOneClient(3);
+  for (let n = 0; n < 100; n += 1) for (const boot of ['first', 'second']) comes(boot);
+  assert.equal(lines.length, 3);
+});
+
+/** A guard of a node whose one client starts again and again, and what it wrote into the log of at most `linesMax` lines. */
+function guardOfOneClient(linesMax = Infinity): {
+  guard: Guard;
+  comes: (bootId: string) => void;
+  lines: string[];
+} {
+  const lines: string[] = [];
+  const write = (_about: object, text: string): void => void lines.push(text);
+  const limit = new LineLimit(linesMax, () => 0);
   let present: Tunnel[] = [];
   const guard = new Guard({
-    tunnels: { ofClient: () => present },
+    tunnels: { ofClient: () => present, linesOf: () => limit },
     policy: () => policyOf({}),
-    logger: silentLogger,
+    logger: { ...silentLogger, info: write, warn: write },
   } as unknown as GuardParts);
   const comes = (bootId: string): void => {
     const about = { gatewayId: 'g1', clientId: 'c1', bootId, retire: () => {}, close: () => {} };
@@ -137,8 +159,5 @@ test('two programs with the identity of one client are counted, by gateway, and 
     present = [...present.slice(-1), tunnel];
     guard.handleTunnel(tunnel);
   };
-  for (const boot of ['first', 'second', 'third']) comes(boot);
-  assert.deepEqual([...guard.identityConflicts], []);
-  for (const boot of ['second', 'third']) comes(boot);
-  assert.deepEqual([...guard.identityConflicts], [['g1', 2]]);
-});
+  return { guard, comes, lines };
+}

@@ -89,7 +89,7 @@ export class Guard {
     if (this.#formerBoots.get(`${gatewayId}/${clientId}`) === bootId) {
       const row = rowOf(gatewayId, this.identityConflicts);
       this.identityConflicts.set(row, (this.identityConflicts.get(row) ?? 0) + 1);
-      this.#parts.logger.warn({ gatewayId, clientId, tunnelId: tunnel.id }, sharedIdentity);
+      this.#note('warn', tunnel, sharedIdentity);
     }
     this.#endOtherBoots(gatewayId, clientId, bootId);
   }
@@ -185,15 +185,18 @@ export class Guard {
     for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, clientId)) {
       if (tunnel.bootId === bootId) continue;
       setNewest(this.#formerBoots, `${gatewayId}/${clientId}`, tunnel.bootId, formerBootsMax);
-      this.#parts.logger.info(
-        { gatewayId, clientId, tunnelId: tunnel.id },
-        'the client was started anew; the former tunnel ends',
-      );
+      this.#note('info', tunnel, 'the client was started anew; the former tunnel ends');
       tunnel.retire();
       tunnel.close(
         new EdgeError('EDGE_CLIENT_RESTARTED', 'another start of this client has taken its place'),
       );
     }
+  }
+
+  /** Clients cause these at will. */
+  #note(level: 'info' | 'warn', { gatewayId, clientId, id: tunnelId }: Tunnel, message: string): void {
+    const counted = this.#parts.tunnels.linesOf(gatewayId).take();
+    if (counted !== null) this.#parts.logger[level]({ gatewayId, clientId, tunnelId, ...counted }, message);
   }
 
   #pushAccessList(tunnel: Tunnel, { accessListRevision: revision, accessList: rules }: Policy): void {

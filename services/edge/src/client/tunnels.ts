@@ -212,6 +212,13 @@ export class Tunnels {
     return counts;
   }
 
+  /** How many lines the log has for the tunnels of a gateway. */
+  linesOf(gatewayId: string): LineLimit {
+    const lines = this.#lines.get(gatewayId) ?? new LineLimit(linesPerSecondMax);
+    setNewest(this.#lines, gatewayId, lines, gatewaysMax);
+    return lines;
+  }
+
   add(tunnel: Tunnel): void {
     this.#bySession.set(tunnel.session, tunnel);
     this.#byGateway.add(tunnel.gatewayId, tunnel);
@@ -234,9 +241,7 @@ export class Tunnels {
   }
 
   #note(tunnel: Tunnel, more: object, message: string): void {
-    const lines = this.#lines.get(tunnel.gatewayId) ?? new LineLimit(linesPerSecondMax);
-    setNewest(this.#lines, tunnel.gatewayId, lines, gatewaysMax);
-    const counted = lines.take();
+    const counted = this.linesOf(tunnel.gatewayId).take();
     if (counted !== null) this.#logger.info({ ...aboutTunnel(tunnel), ...more, ...counted }, message);
   }
 
