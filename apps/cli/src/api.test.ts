@@ -37,6 +37,16 @@ async function endOf(
   return [0, ''];
 }
 
+test('the operator is told at which nodes a change is not known to be in force', async (t) => {
+  const headers = { 'postern-not-in-force-at': 'edge-2, edge-3' };
+  const { url } = await answerAll(t, (_, response) => response.writeHead(204, headers).end());
+  const told: string[] = [];
+  const api = createApi({ url, apiKey: 'k', caPem: certificatePem }, (line) => told.push(line));
+  assert.equal(await api.call('DELETE', '/gateways/g1/tokens/t1'), null);
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? '', /not known to be in force at edge-2, edge-3:/);
+});
+
 test('a balancer that finds no node ends a command with 69 and the status, whatever it answers with', async (t) => {
   for (const status of [429, 502, 503, 504]) {
     for (const body of ['<html>no server</html>', '{"message":"no server"}', '']) {

@@ -5,6 +5,7 @@ import { type Answer, sendRequest } from '@postern/request';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Context } from './context.ts';
+import { plainText } from './plain-text.ts';
 import { ApiError, CliError, isBusy, problemOf } from './errors.ts';
 
 const answerWithinMs = 30_000;
@@ -18,11 +19,13 @@ export interface Api {
   list(path: string): Promise<unknown[]>;
 }
 
-/** The API of that platform. */
-export function createApi(context: Context): Api {
+/** The API of that platform; `tell` says what the operator is to know beside the answer. */
+export function createApi(context: Context, tell: (line: string) => void = () => {}): Api {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
   const call: Api['call'] = async (method, path, body, revision) => {
-    const { status, text } = await send(context, agent, { method, path, body, revision });
+    const { status, headers, text } = await send(context, agent, { method, path, body, revision });
+    const nodes = headers['postern-not-in-force-at'];
+    if (typeof nodes === 'string') tell(notInForce(nodes));
     if (status === 204) return null;
     const answer = parse(text);
     if (status < 200 || status >= 300) throw refusalOf(context, status, answer);
@@ -64,6 +67,10 @@ function refusalOf({ url }: Context, status: number, answer: unknown): Error {
   return isBusy(status)
     ? new CliError('CLI_UNREACHABLE', `${url.origin} answered ${status}, and not from the admin API`)
     : new CliError('CLI_ANSWER_INVALID', `${url.origin} answered ${status} as the admin API does not`);
+}
+
+function notInForce(nodes: string): string {
+  return `postern: it is done, but not known to be in force at ${plainText(nodes)}: where a node runs and is cut off, it goes on with what was before`;
 }
 
 function pageOf(answer: unknown): { items: unknown[]; nextCursor: string | null } {

@@ -172,7 +172,7 @@ function pathParts(given: readonly unknown[], count: number): string[] {
 }
 
 function api(): Api {
-  return createApi(readContext(settings()));
+  return createApi(readContext(settings()), tell);
 }
 
 /** Where they are only to be checked, they are printed, and the process ends. */

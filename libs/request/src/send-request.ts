@@ -2,7 +2,7 @@
  * One request of a program to another's HTTP API: the answer is text, whole and bounded. The deadline is the signal's, and the
  * connection has one of its own; redirects are not followed, since the headers are for this server only.
  */
-import { request as plainRequest } from 'node:http';
+import { type IncomingHttpHeaders, request as plainRequest } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 
 /** What is asked, and how. */
@@ -18,6 +18,7 @@ export interface ApiRequest extends Pick<RequestOptions, 'agent' | 'ca' | 'heade
 /** What came. */
 export interface Answer {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
@@ -38,7 +39,9 @@ export function sendRequest(url: URL, options: ApiRequest): Promise<Answer> {
       text += chunk;
       if (text.length > answerLengthMax) incoming.destroy(new Error('its answer is too long'));
     });
-    incoming.on('error', fail).on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
+    incoming
+      .on('error', fail)
+      .on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }));
   });
   outgoing.on('upgrade', (_incoming, socket) => {
     socket.destroy();

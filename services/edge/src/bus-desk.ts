@@ -74,10 +74,7 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
     answer(
       bus,
       catchUpAtNode,
-      async ({ gatewayId }) => {
-        await parts.catchUp(gatewayId);
-        return { node };
-      },
+      async ({ gatewayId }) => ({ node, fetched: await parts.catchUp(gatewayId) }),
       own,
     ),
     answer(

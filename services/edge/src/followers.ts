@@ -63,9 +63,10 @@ export class Followers {
     return this.policies.get(gatewayId);
   }
 
-  /** Resolves when what the owners have now is here, or they cannot be asked. */
-  async catchUp(): Promise<void> {
-    await Promise.all([this.routes.refreshed(), this.policies.refreshed()]);
+  /** Resolves when what the owners have now is here: true, or false when they cannot be asked. */
+  async catchUp(): Promise<boolean> {
+    const fetched = await Promise.all([this.routes.refreshed(), this.policies.refreshed()]);
+    return fetched.every(Boolean);
   }
 
   /** The feeds of which something was announced that could not be fetched. */

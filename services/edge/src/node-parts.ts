@@ -269,15 +269,16 @@ export class NodeParts implements ShownParts {
     return this.frontSide.fronts;
   }
 
-  /** Resolves when what the owners have now is in force here; `gatewayId` says whose clients count: null for nobody's, undefined for all. */
-  async catchUp(gatewayId: string | null | undefined): Promise<void> {
-    await this.followers.catchUp();
+  /** Resolves when what the owners have now is in force here, with whether they could be asked; `gatewayId` says whose clients count: null for nobody's, undefined for all. */
+  async catchUp(gatewayId: string | null | undefined): Promise<boolean> {
+    const fetched = await this.followers.catchUp();
     await Promise.all([
       this.certificates.held.catchUp(),
       this.frontSide.settled(),
       this.cloud.book.followed(gatewayId),
       this.guard.listsTaken(gatewayId),
     ]);
+    return fetched && !this.certificates.held.isBehind;
   }
 
   /** Destinations that nobody reaches, as this node sees them. */

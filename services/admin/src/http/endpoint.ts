@@ -22,6 +22,8 @@ export interface Answer {
   readonly body?: unknown;
   readonly revision?: number;
   readonly location?: string;
+  /** Nodes that go on with what was before, for all that is known: they have not said that the change is in force there. */
+  readonly notInForceAt?: readonly string[];
   /** The body of a change at nodes, made when it is in force: what they say of it is not known before. */
   readonly whenInForce?: () => Promise<unknown>;
 }

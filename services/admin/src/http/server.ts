@@ -35,7 +35,7 @@ import type { Answer, Endpoint } from './endpoint.ts';
 import { entityTag } from './entity-tag.ts';
 import type { IdempotencyKeeper, KeptAnswer } from './idempotency.ts';
 import { parseMultipart, readMultipart } from './multipart.ts';
-import { apiInformation, basePath, hoistTitled, routeSchema } from './openapi.ts';
+import { apiInformation, basePath, hoistTitled, notInForceHeader, routeSchema } from './openapi.ts';
 import { demandPermission, permissions, type Permission } from './permission.ts';
 import { problemMediaType, problemOf, serviceErrorOf } from './problem.ts';
 
@@ -293,8 +293,17 @@ function headersOf(result: Answer): Record<string, string> {
     ...(result.body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' }),
     ...(result.revision === undefined ? {} : { etag: entityTag(result.revision) }),
     ...(result.location === undefined ? {} : { location: `${basePath}${result.location}` }),
+    ...(result.notInForceAt === undefined ? {} : { [notInForceHeader]: listOf(result.notInForceAt) }),
   };
 }
+
+/** Names as a header may have them, which clients take only so long. */
+function listOf(names: readonly string[]): string {
+  const listed = names.slice(0, listedMax).map(encodeURIComponent).join(', ');
+  return names.length <= listedMax ? listed : `${listed} and ${names.length - listedMax} more`;
+}
+
+const listedMax = 8;
 
 /** What the schema does not name is not shown, so that an owner's new field is public only when it is meant to be. */
 function bodyOf({ answer }: Endpoint, { body }: Answer): string {

@@ -73,6 +73,52 @@ test('a node that is not heard, is not ready, or does not answer holds up no cha
   assert.deepEqual(await change(null, []), ['stored', 'answered']);
 });
 
+test('the answer names the nodes that have not said that a change is in force there, and asks those that drain', async () => {
+  const bus = new MemoryHub().connect();
+  const nodes = [
+    nodeOf('silent', { heard: false, ready: false }),
+    nodeOf('new', { ready: false }),
+    nodeOf('stuck'),
+    nodeOf('behind'),
+    nodeOf('former'),
+    nodeOf('drains', { ready: false, draining: true }),
+    nodeOf('edge-1'),
+  ];
+  answer(bus, listNodes, () => ({ items: nodes }));
+  const asked: string[] = [];
+  for (const [node, said] of Object.entries({
+    silent: { fetched: true },
+    behind: { fetched: false },
+    former: {},
+    drains: { fetched: true },
+    'edge-1': { fetched: true },
+  })) {
+    const take = () => {
+      asked.push(node);
+      return { node, ...said };
+    };
+    answer(bus, catchUpAtNode, take, { suffix: node });
+  }
+  const [one] = answeredInForce(bus, [
+    endpoint({
+      method: 'DELETE',
+      path: '/things',
+      operationId: 'deleteThing',
+      tag: 'Things',
+      summary: 'Delete it',
+      status: 204,
+      atNodes: true,
+      handle: async () => ({}),
+    }),
+  ]) as [Endpoint];
+  const call = { params: {}, body: undefined, query: {} } as unknown as Call;
+  assert.deepEqual(await one.run(call), { notInForceAt: ['silent', 'stuck', 'behind'] });
+  assert.deepEqual(asked.sort(), ['behind', 'drains', 'edge-1', 'former']);
+  nodes.splice(0, 4);
+  assert.deepEqual(await one.run(call), {});
+  await bus.close();
+});
+
 test('nodes wait for the clients of the gateway that was changed, and for none where no gateway was', async () => {
   const bus = new MemoryHub().connect();
   const asked: unknown[] = [];

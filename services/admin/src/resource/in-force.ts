@@ -1,7 +1,7 @@
 /**
  * Changes of what nodes go by are answered when they are in force: each node that is up has been asked for what is new, and
  * has it. Who then calls a front meets what the answer says. A node that does not answer in a second is not waited for; it
- * catches up by itself. Of clients only those of the gateway that was changed are waited for.
+ * catches up by itself, and the answer names it, as it does those that are silent: cut off, they run on. Of clients only those of the gateway that was changed are waited for.
  *
  *     caller ──change──► owner, stored ──► all nodes: catch up ──► answer
  */
@@ -20,18 +20,30 @@ export function answeredInForce(bus: Bus, endpoints: readonly Endpoint[]): Endpo
           ...one,
           run: async (call) => {
             const { whenInForce, ...answer } = await one.run(call);
-            await untilInForce(bus, call.params['gatewayId'] ?? null);
-            return whenInForce === undefined ? answer : { ...answer, body: await whenInForce() };
+            const missing = await untilInForce(bus, call.params['gatewayId'] ?? null);
+            const told = missing.length === 0 ? answer : { ...answer, notInForceAt: missing };
+            return whenInForce === undefined ? told : { ...told, body: await whenInForce() };
           },
         },
   );
 }
 
-/** The change is stored: that it cannot be told how far it has come is no fault of it. */
-async function untilInForce(bus: Bus, gatewayId: string | null): Promise<void> {
+/** The nodes that did not say so. The change is stored: that it cannot be told how far it has come is no fault of it. */
+async function untilInForce(bus: Bus, gatewayId: string | null): Promise<string[]> {
   const { items } = await ask(bus, listNodes, {}, { deadlineMs: listDeadlineMs }).catch(() => ({
     items: [],
   }));
-  const up = items.filter(({ heard, ready }) => heard && ready);
-  await Promise.allSettled(up.map(({ name }) => ask(bus, catchUpAtNode, { gatewayId }, { suffix: name })));
+  // One that is about to be ready fetches all of it before; one that drains has tunnels and callers yet.
+  const running = items.filter(({ heard, ready, draining }) => !heard || ready || draining);
+  const missing = await Promise.all(
+    running.map(async ({ name, heard }) => (heard && (await isInForce(bus, name, gatewayId)) ? [] : [name])),
+  );
+  return missing.flat();
+}
+
+async function isInForce(bus: Bus, node: string, gatewayId: string | null): Promise<boolean> {
+  return ask(bus, catchUpAtNode, { gatewayId }, { suffix: node }).then(
+    ({ fetched = true }) => fetched,
+    () => false,
+  );
 }

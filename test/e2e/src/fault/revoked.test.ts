@@ -45,7 +45,9 @@ test('a token that is revoked ends at each node that hears of it, also what come
   bus?.cut();
   await relayed.echo('by the link');
 
-  await cluster.admin.revokeToken(site.gateway.id, site.token.id);
+  const token = `/gateways/${site.gateway.id}/tokens/${site.token.id}`;
+  const { status, headers } = await cluster.admin.send('DELETE', token);
+  assert.deepEqual([status, headers['postern-not-in-force-at']], [204, holder]);
   await inTime('what the node relays ends at the other', 2_000, relayed.ended);
   assert.equal(await tryEcho(site.front('echo', 1 - at)), 'ECONNRESET');
   // It has not heard of it, and nobody else is on the way.
