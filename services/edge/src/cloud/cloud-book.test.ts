@@ -77,6 +77,7 @@ describe('whether clients follow what they were told of cloud destinations', () 
   });
 
   it('is shown with causes that are cut, and takes longer ones, as a newer client may say', () => {
+    make('d1');
     const cause = 'x'.repeat(1_000);
     const lastRefusal = { at: '', caller: '', code: '', text: cause };
     const said = { destinationId: 'd1', listening: false, error: cause, lastRefusal };
@@ -84,6 +85,13 @@ describe('whether clients follow what they were told of cloud destinations', () 
     book.setStates(tunnel, [said]);
     const [shown] = book.statesOf(tunnel);
     assert.deepEqual([shown?.error?.length, shown?.lastRefusal?.text.length], [200, 400]);
+  });
+
+  it('is kept once of each destination of the gateway, whatever else a client says', () => {
+    make('d1');
+    const said = ['d1', 'd2', 'd1'].map(listening);
+    book.setStates(tunnel, said, revision);
+    assert.deepEqual(book.statesOf(tunnel), [listening('d1')]);
   });
 
   it('does not take what was said of a former list for an answer', async () => {

@@ -126,7 +126,7 @@ export class CloudBook {
 
   /** A client says for which it listens. Former ones do not say by which revision: what they say next is taken for the answer. */
   setStates(tunnel: Tunnel, states: readonly CloudListenerState[], revision = Infinity): void {
-    this.#states.set(tunnel, states);
+    this.#states.set(tunnel, this.#keptOf(tunnel, states));
     const told = this.#told.get(tunnel);
     if (told === undefined || revision < told.revision || !told.ids.every((id) => isSettled(id, states)))
       return;
@@ -140,9 +140,19 @@ export class CloudBook {
 
   /** For which destinations the client at the other end of a tunnel listens. */
   statesOf(tunnel: Tunnel): readonly CloudListenerState[] {
-    return [...(this.#states.get(tunnel) ?? []), ...(this.#withheld.get(tunnel) ?? [])]
-      .slice(0, cloudDestinationsMax)
-      .map(shortened);
+    return [...(this.#states.get(tunnel) ?? []), ...(this.#withheld.get(tunnel) ?? []).map(shortened)].slice(
+      0,
+      cloudDestinationsMax,
+    );
+  }
+
+  /** Any of thousands of clients may fill its frame. Cloned, because what is cut holds the whole text. */
+  #keptOf({ gatewayId }: Tunnel, states: readonly CloudListenerState[]): CloudListenerState[] {
+    const known = this.#byGateway.get(gatewayId);
+    const kept = new Map(states.map((state) => [state.destinationId, state]));
+    return structuredClone(
+      [...kept.values()].filter(({ destinationId }) => known?.has(destinationId)).map(shortened),
+    );
   }
 
   #listOf(gatewayId: string): CloudDestination[] {
