@@ -38,13 +38,16 @@ async function endOf(
 }
 
 test('the operator is told at which nodes a change is not known to be in force', async (t) => {
-  const headers = { 'postern-not-in-force-at': 'edge-2, edge-3' };
-  const { url } = await answerAll(t, (_, response) => response.writeHead(204, headers).end());
+  const named = ['edge-2, edge-3', '*'];
+  const { url } = await answerAll(t, (_, response) =>
+    response.writeHead(204, { 'postern-not-in-force-at': named[told.length] }).end(),
+  );
   const told: string[] = [];
   const api = createApi({ url, apiKey: 'k', caPem: certificatePem }, (line) => told.push(line));
-  assert.equal(await api.call('DELETE', '/gateways/g1/tokens/t1'), null);
-  assert.equal(told.length, 1);
+  for (const _ of named) assert.equal(await api.call('DELETE', '/gateways/g1/tokens/t1'), null);
+  assert.equal(told.length, 2);
   assert.match(told[0] ?? '', /not known to be in force at edge-2, edge-3:/);
+  assert.match(told[1] ?? '', /not known to be in force at any node:/);
 });
 
 test('a balancer that finds no node ends a command with 69 and the status, whatever it answers with', async (t) => {

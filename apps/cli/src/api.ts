@@ -70,7 +70,8 @@ function refusalOf({ url }: Context, status: number, answer: unknown): Error {
 }
 
 function notInForce(nodes: string): string {
-  return `postern: it is done, but not known to be in force at ${plainText(nodes)}: where a node runs and is cut off, it goes on with what was before`;
+  const where = nodes === '*' ? 'any node' : plainText(nodes);
+  return `postern: it is done, but not known to be in force at ${where}: a node that runs and is cut off goes on with what was before`;
 }
 
 function pageOf(answer: unknown): { items: unknown[]; nextCursor: string | null } {

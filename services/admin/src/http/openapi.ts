@@ -10,7 +10,7 @@ import { Problem } from './problem.ts';
 /** The part of the URL that all calls share. */
 export const basePath = '/api/v1';
 
-/** Names the nodes at which a change is not known to be in force; missing where it is at all. */
+/** Names the nodes at which a change is not known to be in force, `*` where it is not known which there are; missing where it is at all. */
 export const notInForceHeader = 'postern-not-in-force-at';
 
 /** Facts about the API as a whole. */
@@ -30,7 +30,7 @@ export function apiInformation(version: string): {
         'Everything of the platform can be seen and changed here. Errors are problem+json with a code; a change ' +
         'may name the ETag it expects in If-Match; a POST may be repeated safely with an Idempotency-Key. A change of ' +
         'gateways, destinations, rules, tokens and certificates is answered when it is in force at every node that is up; ' +
-        `nodes that have not said so, which go on with what was before if they run, are in ${notInForceHeader}.`,
+        `nodes that have not said so, which go on with what was before if they run, are named in ${notInForceHeader} ("*" where it is not known which there are).`,
     },
     servers: [{ url: basePath }],
     security: [{ apiKey: [] }],

@@ -299,7 +299,7 @@ function headersOf(result: Answer): Record<string, string> {
 
 /** Names as a header may have them, which clients take only so long. */
 function listOf(names: readonly string[]): string {
-  const listed = names.slice(0, listedMax).map(encodeURIComponent).join(', ');
+  const listed = names.slice(0, listedMax).map(encodeURI).join(', ');
   return names.length <= listedMax ? listed : `${listed} and ${names.length - listedMax} more`;
 }
 

@@ -99,24 +99,25 @@ test('the answer names the nodes that have not said that a change is in force th
     };
     answer(bus, catchUpAtNode, take, { suffix: node });
   }
-  const [one] = answeredInForce(bus, [
-    endpoint({
-      method: 'DELETE',
-      path: '/things',
-      operationId: 'deleteThing',
-      tag: 'Things',
-      summary: 'Delete it',
-      status: 204,
-      atNodes: true,
-      handle: async () => ({}),
-    }),
-  ]) as [Endpoint];
+  const stored = endpoint({
+    method: 'DELETE',
+    path: '/things',
+    operationId: 'deleteThing',
+    tag: 'Things',
+    summary: 'Delete it',
+    status: 204,
+    atNodes: true,
+    handle: async () => ({}),
+  });
+  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
   const call = { params: {}, body: undefined, query: {} } as unknown as Call;
   assert.deepEqual(await one.run(call), { notInForceAt: ['silent', 'stuck', 'behind'] });
   assert.deepEqual(asked.sort(), ['behind', 'drains', 'edge-1', 'former']);
   nodes.splice(0, 4);
   assert.deepEqual(await one.run(call), {});
   await bus.close();
+  const [other] = answeredInForce(new MemoryHub().connect(), [stored]) as [Endpoint];
+  assert.deepEqual(await other.run(call), { notInForceAt: ['*'] });
 });
 
 test('nodes wait for the clients of the gateway that was changed, and for none where no gateway was', async () => {

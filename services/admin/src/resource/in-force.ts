@@ -10,6 +10,7 @@ import { ask, catchUpAtNode, listNodes } from '@postern/contracts';
 import type { Endpoint } from '../http/endpoint.ts';
 
 const listDeadlineMs = 500;
+const allNodes = '*';
 
 /** The same endpoints; those that change what nodes go by wait for them. */
 export function answeredInForce(bus: Bus, endpoints: readonly Endpoint[]): Endpoint[] {
@@ -28,13 +29,12 @@ export function answeredInForce(bus: Bus, endpoints: readonly Endpoint[]): Endpo
   );
 }
 
-/** The nodes that did not say so. The change is stored: that it cannot be told how far it has come is no fault of it. */
+/** The nodes that did not say so; where it is not known which there are, all. The change is stored: that it cannot be told how far it has come is no fault of it. */
 async function untilInForce(bus: Bus, gatewayId: string | null): Promise<string[]> {
-  const { items } = await ask(bus, listNodes, {}, { deadlineMs: listDeadlineMs }).catch(() => ({
-    items: [],
-  }));
+  const known = await ask(bus, listNodes, {}, { deadlineMs: listDeadlineMs }).catch(() => null);
+  if (known === null) return [allNodes];
   // One that is about to be ready fetches all of it before; one that drains has tunnels and callers yet.
-  const running = items.filter(({ heard, ready, draining }) => !heard || ready || draining);
+  const running = known.items.filter(({ heard, ready, draining }) => !heard || ready || draining);
   const missing = await Promise.all(
     running.map(async ({ name, heard }) => (heard && (await isInForce(bus, name, gatewayId)) ? [] : [name])),
   );
