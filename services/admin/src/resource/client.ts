@@ -80,6 +80,8 @@ export function clientEndpoints(bus: Bus): Endpoint[] {
       method: 'DELETE',
       path: `${path}/:clientId`,
       operationId: 'endClient',
+      // Nodes hear of it before they are asked whether they have what is new.
+      atNodes: true,
       tag,
       summary: 'End a client',
       description: 'Its tunnels close, and the program on premises ends. Its tokens stay valid.',

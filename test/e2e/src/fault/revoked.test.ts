@@ -34,6 +34,7 @@ test('a token that is revoked ends at each node that hears of it, also what come
     ],
   });
   await using site = await startLinkedSite(cluster, 'revoked', { echo }, 1);
+  await using other = await startLinkedSite(cluster, 'ended', { echo }, 1);
   await served(site, 'echo', [0, 1]);
   const [holder = ''] = await nodesOf(site);
   const at = indexOf(cluster, holder);
@@ -45,6 +46,10 @@ test('a token that is revoked ends at each node that hears of it, also what come
   bus?.cut();
   await relayed.echo('by the link');
 
+  const [client] = await cluster.admin.clients(other.gateway.id);
+  const path = `/gateways/${other.gateway.id}/clients/${client?.id}`;
+  const ended = await cluster.admin.send('DELETE', path);
+  assert.deepEqual([ended.status, ended.headers['postern-not-in-force-at']], [204, holder]);
   const token = `/gateways/${site.gateway.id}/tokens/${site.token.id}`;
   const { status, headers } = await cluster.admin.send('DELETE', token);
   assert.deepEqual([status, headers['postern-not-in-force-at']], [204, holder]);
