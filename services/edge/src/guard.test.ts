@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TunnelPresence } from '@postern/contracts';
 import { LineLimit, silentLogger } from '@postern/telemetry';
+import type { Stream } from '@postern/tunnel';
 import type { Tunnel } from './client/tunnels.ts';
 import type { CallerCause } from './errors.ts';
 import { policyOf } from './fixture/documents.ts';
@@ -101,6 +102,18 @@ test('a tunnel by a revoked token that comes up elsewhere carries nothing of her
   const beside = guardOf(['t1', 't2'], ['t1']);
   beside.guard.handleTunnelElsewhere(comes as TunnelPresence);
   assert.deepEqual(beside.ended, []);
+});
+
+test('what a client opens here by another node, which has not heard that its token is revoked, ends', () => {
+  const stream = { scope: 'g1', peer: { id: 'c1' } } as Stream;
+  for (const [tokens, ended] of [
+    [['t1'], ['c1 EDGE_TOKEN_REVOKED']],
+    [['t1', 't2'], []],
+  ] as const) {
+    const here = guardOf([...tokens], ['t1']);
+    here.guard.handleRelayed(stream);
+    assert.deepEqual(here.ended, ended);
+  }
 });
 
 test('a tunnel that comes up elsewhere has the streams looked through only of a client that has some here', (t) => {

@@ -9,7 +9,7 @@
 import type { Policy, TunnelPresence } from '@postern/contracts';
 import { setNewest } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
-import type { Session } from '@postern/tunnel';
+import type { Session, Stream } from '@postern/tunnel';
 import type { Callers } from './callers.ts';
 import type { CloudStreams } from './cloud/cloud-streams.ts';
 import { EdgeError, type CallerCause, type InvalidCode } from './errors.ts';
@@ -114,6 +114,11 @@ export class Guard {
       this.#parts.cloudStreams.endFormerBoot(gatewayId, clientId, bootId);
     }
     this.#endOtherBoots(gatewayId, clientId, bootId);
+  }
+
+  /** A client has opened a stream to this node by way of another. */
+  handleRelayed({ scope, peer }: Stream): void {
+    this.#endWithoutValid(scope, peer.id);
   }
 
   /** An operator ends a client: it is told, and does not come back by itself. */

@@ -118,7 +118,10 @@ export class NodeParts implements ShownParts {
     this.endpoint = new Endpoint({
       self: { id: options.name, bootId: this.bootId },
       limits: { ...streamMemory(parts.workers ?? 1), ...parts.limits },
-      onOpen: (stream) => void this.cloud.streams.serve(stream),
+      onOpen: (stream, session) => {
+        void this.cloud.streams.serve(stream);
+        if (session.peer.scope === linkScope) this.guard.handleRelayed(stream);
+      },
       onControl: (session, body) => {
         if (!this.links.handleControl(session, body)) this.tunnels.handleControl(session, body);
       },
