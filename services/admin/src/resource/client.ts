@@ -84,7 +84,8 @@ export function clientEndpoints(bus: Bus): Endpoint[] {
       atNodes: true,
       tag,
       summary: 'End a client',
-      description: 'Its tunnels close, and the program on premises ends. Its tokens stay valid.',
+      description:
+        'Its tunnels close, and the program on premises ends; a node that is cut off from the bus does not hear of it. Its tokens stay valid.',
       status: 204,
       handle: async (call) => {
         const { gatewayId, id } = await read(param(call, 'gatewayId'), param(call, 'clientId'));

@@ -81,7 +81,8 @@ export function tokenEndpoints(bus: Bus): Endpoint[] {
       atNodes: true,
       tag,
       summary: 'Revoke a token',
-      description: 'The tunnels that it opened close at once.',
+      description:
+        'The tunnels that it opened close at once; at a node that is cut off from the bus they do when it is back.',
       conditional: true,
       status: 204,
       handle: async (call) => {
