@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { MongoNetworkError, MongoServerError } from 'mongodb';
+import { MongoDriverError, MongoNetworkError, MongoServerError } from 'mongodb';
 import { commitError, isConnectionLost, mongoError } from './mongo-error.ts';
 import { StoreError } from './store-error.ts';
 
@@ -43,6 +43,18 @@ it('takes a server that goes, is not the one that takes writes, or has lost the 
     const error = new MongoServerError({ message: 'x', code });
     assert.equal(codeOf(error), 'STORE_UNREACHABLE', String(code));
   }
+});
+
+it('takes an operation for which no connection was free for STORE_OVERLOADED, and tries a commit again', () => {
+  class WaitQueueTimeoutError extends MongoDriverError {
+    override get name(): string {
+      return 'MongoWaitQueueTimeoutError';
+    }
+  }
+  const waited = new WaitQueueTimeoutError('Timed out while checking out a connection from connection pool');
+  assert.equal(codeOf(waited), 'STORE_OVERLOADED');
+  const { isUnknown, translated } = commitError(waited);
+  assert.deepEqual([isUnknown, (translated as StoreError).code], [true, 'STORE_TIMEOUT']);
 });
 
 it('names the key of a duplicate, also when the server names only its index', () => {

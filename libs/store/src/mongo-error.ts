@@ -37,6 +37,11 @@ export function mongoError(error: unknown, what: string): unknown {
   }
   if (!(error instanceof MongoError)) return error;
   if (isClosed(error)) return new StoreError('STORE_CLOSED', 'the store was closed', options);
+  if (isNotBegun(error)) {
+    const message =
+      'the operations before this one took too long, so it was not begun and nothing was done: the database is slow, or is asked for too much at once';
+    return new StoreError('STORE_OVERLOADED', message, options);
+  }
   if (!(error instanceof MongoServerError) || isPassing(error)) {
     return new StoreError('STORE_UNREACHABLE', `the database is out of reach: ${error.message}`, options);
   }
@@ -82,6 +87,11 @@ export function isConnectionLost(error: unknown): boolean {
  * by that.
  */
 export function commitError(error: unknown): { isUnknown: boolean; translated: unknown } {
+  if (isNotBegun(error)) {
+    // The one before it, which was not answered, may have been.
+    const message = 'the database was too slow: no connection was free for a commit';
+    return { isUnknown: true, translated: new StoreError('STORE_TIMEOUT', message, { cause: error }) };
+  }
   if (error instanceof MongoError) {
     const isUnknown = hasLabel(error, 'UnknownTransactionCommitResult') || isConnectionLost(error);
     return { isUnknown, translated: mongoError(error, 'a transaction') };
@@ -103,6 +113,11 @@ function isPassing(error: MongoServerError): boolean {
   return (
     stateChange.has(code) || writesHeld.has(code) || retryLabels.some((label) => error.hasErrorLabel(label))
   );
+}
+
+/** No connection was free in time; the driver does not export the class. */
+function isNotBegun(error: unknown): boolean {
+  return error instanceof MongoError && error.name === 'MongoWaitQueueTimeoutError';
 }
 
 function isClosed(error: MongoError): boolean {

@@ -134,6 +134,29 @@ describe('MongoDB', () => {
     await proxy.close();
   });
 
+  it('says STORE_OVERLOADED of what a slow database left waiting, and does all that it began', async () => {
+    const { hostname, port } = new URL(server.url);
+    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
+    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+    const store = await connectMongo(url, { database: `${server.database}_slow` });
+    const things = await store.collection<StoredDocument>('things');
+    proxy.delay(400);
+    const ids = Array.from({ length: 200 }, (_, n) => String(n).padStart(3, '0'));
+    const results = await Promise.allSettled(ids.map((id) => things.insert({ id, revision: 0 })));
+    const isDone = (n: number): boolean => results[n]?.status === 'fulfilled';
+    const codes = results.flatMap((one) => (one.status === 'rejected' ? [one.reason.code as string] : []));
+    assert.deepEqual([...new Set(codes)], ['STORE_OVERLOADED']);
+    proxy.delay(0);
+    const { items } = await things.list({ limit: 200 });
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      ids.filter((_, n) => isDone(n)),
+      'what it says of each is so',
+    );
+    await store.close();
+    await proxy.close();
+  });
+
   describe('of a transaction that another process is in the middle of', () => {
     const other = (database: string): ChildProcess =>
       spawn(
