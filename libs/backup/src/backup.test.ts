@@ -56,7 +56,14 @@ async function owner(
     logger: { error: onError },
   });
   const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
-  await serveBackup({ bus, store, source: { room, collections, feeds: [], check }, serve, onError });
+  await serveBackup({
+    bus,
+    store,
+    source: { room, collections, feeds: [], check },
+    serve,
+    onError,
+    logger: { warn: () => {} },
+  });
   return { bus, things, questions: backupQuestions(room) };
 }
 
@@ -152,6 +159,26 @@ it('is at the same file again also when that was broken off again, or abandoned'
   await assert.rejects(given(to, other.part, other.bytes), { code: 'BACKUP_PLATFORM_FILLED' });
   await given(to, other.part, other.bytes, true);
   await assert.rejects(given(to, other.part, other.bytes), { code: 'BACKUP_PLATFORM_FILLED' });
+});
+
+it('says which restore the documents are of, whatever was given since', async () => {
+  const [from, to] = [await owner(), await owner()];
+  const done = async () => (await ask(to.bus, to.questions.done, {})).restoreId;
+  await from.things.put({ id: 'a', revision: 1 });
+  const { part, bytes } = await taken(from);
+  const first = await given(to, part, bytes);
+  assert.equal(await done(), null);
+  await commit(to, first);
+  assert.equal(await done(), first);
+  await from.things.put({ id: 'b', revision: 1 });
+  const other = await taken(from);
+  const second = await given(to, other.part, other.bytes, true);
+  assert.equal(await done(), first);
+  await ask(to.bus, to.questions.abandon, { restoreId: second });
+  assert.equal(await done(), first);
+  const third = await given(to, other.part, other.bytes, true);
+  await commit(to, third);
+  assert.equal(await done(), third);
 });
 
 it('refuses the same file again where the last owner has it: the restore was whole, and changes came since', async () => {

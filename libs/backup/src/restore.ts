@@ -19,9 +19,12 @@ interface State extends StoredDocument {
   state: 'given' | 'done';
   part: BackupPart;
   overwrite: boolean;
-  /** The restore that did the same part before this one was given; absent or null where none did. */
-  doneBy?: string | null;
+  /** The one that was done here before this one was given; absent or null where none was. */
+  former?: Done | null;
 }
+
+/** A restore that was done here. */
+type Done = Pick<State, 'restoreId' | 'part'>;
 
 interface Chunk extends StoredDocument {
   restoreId: string;
@@ -49,15 +52,14 @@ export class Restores {
 
   /** Begins one. Throws `BACKUP_PLATFORM_FILLED`. */
   async begin(restoreId: string, part: BackupPart, overwrite: boolean): Promise<void> {
-    const former = (await this.#kept.get(stateId)) as State | null;
+    const former = doneOf((await this.#kept.get(stateId)) as State | null);
     // One that was done here and not at every owner is done again without being asked for. Done at the last owner it was
     // whole, and what was changed since would be lost.
-    const doneBy = former?.part.sha256 === part.sha256 ? doneByOf(former) : null;
-    const isAgain = doneBy !== null;
+    const isAgain = former?.part.sha256 === part.sha256;
     if (isAgain && !overwrite && this.#source.room === backupRooms.at(-1))
       throw filled('the documents of this backup');
     await this.#drop();
-    const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain, doneBy };
+    const state = { id: stateId, revision: 1, restoreId, part, overwrite: overwrite || isAgain, former };
     if (!state.overwrite) await this.#demandEmpty((collection) => collection);
     await this.#kept.put({ ...state, state: 'given' });
   }
@@ -69,17 +71,20 @@ export class Restores {
     await this.#kept.put({ id: chunkId(index), revision: 1, restoreId, data });
   }
 
-  /** Throws unless what was given is whole and can be used here. */
-  async check(restoreId: string): Promise<void> {
-    await this.#read(await this.#given(restoreId));
+  /** Throws unless what was given is whole and can be used here; gives what whoever restores is to know before. */
+  async check(restoreId: string): Promise<string[]> {
+    return this.#warningsOf(await this.#read(await this.#given(restoreId)));
   }
 
-  /** Does it. Done already, it stays done. */
-  async commit(restoreId: string): Promise<void> {
-    if (await this.#isDone(this.#kept, restoreId)) return;
+  /**
+   * Does it, for the API key `by` where that is known; gives what was to be known before. Done already, it stays done: null.
+   */
+  async commit(restoreId: string, by: string | null = null): Promise<string[] | null> {
+    if (await this.#isDone(this.#kept, restoreId)) return null;
     const state = await this.#given(restoreId);
     const contents = await this.#readUnlessDone(state);
-    if (contents === null) return;
+    if (contents === null) return null;
+    const warnings = await this.#warningsOf(contents);
     await this.#store.transaction(
       async (within) => {
         // Who had no answer asks again, and both may be under way: what was changed since the first must stay.
@@ -89,21 +94,27 @@ export class Restores {
         // it would meet one of theirs at its end, each time.
         for (const feed of this.#source.feeds) await feed.renewEpoch(within);
         for (const one of this.#source.collections)
-          await put(within, one, contents.get(one.collection.name) ?? []);
+          await put(within, one, contents.get(one.collection.name) ?? [], by);
         await within(this.#kept).put({ ...state, state: 'done' });
       },
       { withinMs: transactionMs },
     );
     await this.#drop();
+    return warnings;
+  }
+
+  /** The restore whose documents are here; null where none was done. */
+  async done(): Promise<string | null> {
+    return doneOf((await this.#kept.get(stateId)) as State | null)?.restoreId ?? null;
   }
 
   /** Forgets what was given, but not that the same was done before. */
   async abandon(restoreId: string): Promise<void> {
     const state = (await this.#kept.get(stateId)) as State | null;
     if (state?.restoreId !== restoreId || state.state === 'done') return;
-    const doneBy = doneByOf(state);
-    if (doneBy === null) await this.#kept.delete(stateId);
-    else await this.#kept.put({ ...state, restoreId: doneBy, state: 'done' });
+    const former = doneOf(state);
+    if (former === null) await this.#kept.delete(stateId);
+    else await this.#kept.put({ ...state, ...former, state: 'done' });
     await this.#drop();
   }
 
@@ -141,6 +152,10 @@ export class Restores {
     return contents;
   }
 
+  async #warningsOf(contents: Contents): Promise<string[]> {
+    return (await this.#source.warnings?.(contents)) ?? [];
+  }
+
   async #demandEmpty(within: Within): Promise<void> {
     for (const { collection, fills } of this.#source.collections) {
       if (!fills || (await within(collection).count()) === 0) continue;
@@ -161,9 +176,11 @@ export class Restores {
 
 const stateId = 'state';
 
-/** The restore that last put this part in place. */
-function doneByOf({ state, restoreId, doneBy = null }: State): string | null {
-  return state === 'done' ? restoreId : doneBy;
+/** The restore that was done last. */
+function doneOf(state: State | null): Done | null {
+  if (state?.state !== 'done') return state?.former ?? null;
+  const { restoreId, part } = state;
+  return { restoreId, part };
 }
 
 function chunkId(index: number): string {
@@ -176,13 +193,17 @@ function chunksOf({ bytes }: BackupPart): number {
 
 async function put(
   within: Within,
-  { collection, restore, arrived = (document) => document }: BackedUpCollection,
+  { collection, restore, arrived = (document) => document, left = () => null }: BackedUpCollection,
   documents: readonly StoredDocument[],
+  by: string | null,
 ): Promise<void> {
   const own = within(collection);
-  if (restore === 'replace') {
-    const stay = new Set(documents.map(({ id }) => id));
-    for (const id of await idsOf(own)) if (!stay.has(id)) await own.delete(id);
+  const restored = new Set(documents.map(({ id }) => id));
+  for (const document of restore === 'replace' ? await all(own) : []) {
+    if (restored.has(document.id)) continue;
+    const stays = left(document, by);
+    if (stays === null) await own.delete(document.id);
+    else if (stays !== document) await own.put({ ...stays, revision: document.revision + 1 });
   }
   for (const document of documents.map(arrived)) {
     // A revision never goes back: whoever holds what was here would take what is restored for the same, or for older.
@@ -191,15 +212,15 @@ async function put(
   }
 }
 
-async function idsOf(collection: Collection<StoredDocument>): Promise<string[]> {
-  const ids: string[] = [];
+async function all(collection: Collection<StoredDocument>): Promise<StoredDocument[]> {
+  const documents: StoredDocument[] = [];
   let cursor: string | null = null;
   do {
     const page = await collection.list({ cursor, limit: pageItemsMax });
-    ids.push(...page.items.map(({ id }) => id));
+    documents.push(...page.items);
     cursor = page.nextCursor;
   } while (cursor !== null);
-  return ids;
+  return documents;
 }
 
 function filled(what: string): Error {

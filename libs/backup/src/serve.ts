@@ -13,11 +13,12 @@ export interface ServeBackupParts {
   readonly source: BackupSource;
   readonly serve: Answerer;
   readonly onError: (error: unknown) => void;
+  readonly logger: { warn(fields: object, message: string): void };
 }
 
 /** Serves. */
 export async function serveBackup(parts: ServeBackupParts): Promise<Subscription[]> {
-  const { bus, store, source, serve, onError } = parts;
+  const { bus, store, source, serve, onError, logger } = parts;
   const questions = backupQuestions(source.room);
   const snapshots = new Snapshots();
   const restores = await Restores.open(store, source);
@@ -37,8 +38,14 @@ export async function serveBackup(parts: ServeBackupParts): Promise<Subscription
       done(restores.begin(restoreId, part, overwrite)),
     ),
     serve(questions.chunk, ({ restoreId, index, data }) => done(restores.keep(restoreId, index, data))),
-    serve(questions.check, ({ restoreId }) => done(restores.check(restoreId))),
-    serve(questions.commit, ({ restoreId }) => done(restores.commit(restoreId))),
+    serve(questions.check, async ({ restoreId }) => ({ warnings: await restores.check(restoreId) })),
+    serve(questions.commit, async ({ restoreId, by }) => {
+      const warnings = await restores.commit(restoreId, by?.id);
+      if (warnings !== null)
+        logger.warn({ restoreId, by, warnings }, 'the documents are those of a backup now');
+      return {};
+    }),
+    serve(questions.done, async () => ({ restoreId: await restores.done() })),
     serve(questions.abandon, ({ restoreId }) => done(restores.abandon(restoreId))),
   ];
 }

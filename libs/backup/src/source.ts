@@ -15,6 +15,8 @@ export interface BackedUpCollection {
   readonly fills: boolean;
   /** A document without what holds only for the platform that it comes from; all of it holds where there is no such function. */
   readonly arrived?: (document: StoredDocument) => StoredDocument;
+  /** With `replace`: what stays all the same of a document that is not in the backup; `by` is the API key that restores. */
+  readonly left?: (document: StoredDocument, by: string | null) => StoredDocument | null;
 }
 
 /** An owner. */
@@ -27,4 +29,6 @@ export interface BackupSource {
   readonly keyIdOf?: (collection: string, document: StoredDocument) => string | null;
   /** Throws unless this owner can use the documents; nothing has been written yet. */
   readonly check?: (documents: ReadonlyMap<string, readonly StoredDocument[]>) => Promise<void>;
+  /** What whoever restores is to know of these documents in place of those that are here, a sentence each. */
+  readonly warnings?: (documents: ReadonlyMap<string, readonly StoredDocument[]>) => Promise<string[]>;
 }

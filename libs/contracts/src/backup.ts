@@ -8,7 +8,7 @@
  * Until `commit` nothing of the owner's documents is touched, and `commit` is one transaction.
  */
 import { Type, type Static } from 'typebox';
-import { Done } from './object.ts';
+import { Actor, Done } from './object.ts';
 import { defineQuestion } from './question.ts';
 
 /**
@@ -63,6 +63,19 @@ export const BackupPiece = Type.Object({
   nextOffset: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
 });
 
+/** What an owner says of a part that is whole and can be used; the version before says nothing. */
+export const CheckedRestore = Type.Object({
+  warnings: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'what to know before it is put in place: security tokens and API keys that were taken away since the backup and are good again afterwards',
+    }),
+  ),
+});
+
+/** Which restore an owner's documents are of. */
+export const DoneRestore = Type.Object({ restoreId: Type.Union([Type.String(), Type.Null()]) });
+
 /** The questions to one owner. `read` is asked with the replica of the handle as suffix. */
 export function backupQuestions(room: BackupRoom) {
   return {
@@ -82,10 +95,16 @@ export function backupQuestions(room: BackupRoom) {
       Type.Object({ restoreId, index: Type.Integer({ minimum: 0, maximum: 99_999 }), data: Piece }),
       Done,
     ),
-    check: defineQuestion(`${room}.restore.check`, Type.Object({ restoreId }), Done, { deadlineMs: 28_000 }),
-    commit: defineQuestion(`${room}.restore.commit`, Type.Object({ restoreId }), Done, {
+    check: defineQuestion(`${room}.restore.check`, Type.Object({ restoreId }), CheckedRestore, {
       deadlineMs: 28_000,
     }),
+    commit: defineQuestion(
+      `${room}.restore.commit`,
+      Type.Object({ restoreId, by: Type.Optional(Actor) }),
+      Done,
+      { deadlineMs: 28_000 },
+    ),
+    done: defineQuestion(`${room}.restore.done`, Type.Object({}), DoneRestore),
     abandon: defineQuestion(`${room}.restore.abandon`, Type.Object({ restoreId }), Done),
   };
 }

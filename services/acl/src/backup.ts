@@ -4,7 +4,7 @@ import { AccessRule, Actor, Role, RuleOrigin, SecretHash, SourceRule } from '@po
 import type { FeedOwner } from '@postern/replica';
 import type { StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
-import type { Documents, PolicyDocument } from './document.ts';
+import { type ApiKeyDocument, type Documents, type PolicyDocument, type TokenDocument } from './document.ts';
 import { restoredPolicy } from './policies.ts';
 
 type Kept = Exclude<keyof Documents, 'ticketKeys' | 'uses'>;
@@ -45,6 +45,9 @@ const schemas: Record<Kept, TSchema> = {
  */
 const asSaidBefore = (policy: StoredDocument): StoredDocument => restoredPolicy(policy as PolicyDocument);
 
+/** Most that are named to whoever restores; of more it is said how many. */
+const warningsMax = 100;
+
 /** The owner's side of it. */
 export function backupSource(documents: Documents, policies: FeedOwner): BackupSource {
   const collections = Object.values(documents)
@@ -55,6 +58,42 @@ export function backupSource(documents: Documents, policies: FeedOwner): BackupS
       fills: collection.name === 'tokens',
       schema: schemas[collection.name as Kept],
       arrived: collection.name === 'policies' ? asSaidBefore : (document: StoredDocument) => document,
+      // Whose key restores goes on with it: certstore's part comes after this one.
+      left: (document: StoredDocument, by: string | null) =>
+        collection.name === 'apiKeys' && document.id === by ? document : null,
     }));
-  return { room: 'acl', collections, feeds: [policies] };
+  return {
+    room: 'acl',
+    collections,
+    feeds: [policies],
+    warnings: (contents) =>
+      takenAway(
+        documents,
+        (contents.get('tokens') ?? []) as TokenDocument[],
+        (contents.get('apiKeys') ?? []) as ApiKeyDocument[],
+      ),
+  };
+}
+
+/** What was taken away here and is good again by these. Of a platform that has none, as a new one, nothing is known. */
+async function takenAway(
+  { tokens, apiKeys, policies }: Documents,
+  restoredTokens: readonly TokenDocument[],
+  restoredKeys: readonly ApiKeyDocument[],
+): Promise<string[]> {
+  if ((await tokens.count()) + (await apiKeys.count()) === 0) return [];
+  const again: string[] = [];
+  for (const { id, name, role } of restoredKeys)
+    if ((await apiKeys.get(id)) === null)
+      again.push(`the API key ${id} (${name}, ${role}), which was deleted`);
+  for (const { id, gatewayId, note, revoked } of restoredTokens) {
+    const here = await tokens.get(id);
+    if (revoked || here?.revoked === false) continue;
+    const gateway = (await policies.get(gatewayId))?.name ?? gatewayId;
+    const end = here?.revokedAt == null ? 'which is gone' : `revoked at ${here.revokedAt}`;
+    again.push(`the security token ${id} (${note === '' ? '' : `${note}, `}gateway ${gateway}), ${end}`);
+  }
+  const shown = again.slice(0, warningsMax).map((what) => `good again: ${what}`);
+  if (again.length > warningsMax) shown.push(`good again: ${again.length - warningsMax} more`);
+  return shown;
 }

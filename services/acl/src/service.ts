@@ -186,6 +186,7 @@ class Acl implements Service {
       source: backupSource(documents, owner),
       serve,
       onError: this.#told('a piece of a backup could not be read'),
+      logger: this.#logger,
     });
     for (const subscription of backup) opened.adopt(subscription, close);
     return { policies: owner, tokens, ...kept, opened: opened.move() };

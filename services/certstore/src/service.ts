@@ -282,6 +282,7 @@ class Certstore implements Service {
       source: await backupSource(store, ring, feed),
       serve,
       onError: this.#told('a piece of a backup could not be read'),
+      logger: logger,
     });
     for (const one of backup) opened.adopt(one, close);
     const expiry = new ExpiryWatch({ bus, store, documents, usage, feed, logger, now });

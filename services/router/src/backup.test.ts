@@ -63,6 +63,16 @@ test('a backup of a platform with other shared ports is refused, and says with w
   await assert.rejects(check({ sharedPort: 443 }, own), { code: 'BACKUP_PORTS_OTHER' });
 });
 
+test('a front that is not in the backup rests after a restore, so that nobody else has its callers at once', async () => {
+  const claims = new FrontClaims(options, () => Date.parse('2026-01-01'));
+  const feeds = {} as { gateways: FeedOwner; routes: FeedOwner };
+  const source = backupSource(await openDocuments(openSqlite(':memory:')), feeds, claims);
+  const fronts = source.collections.find(({ collection }) => collection.name === 'fronts');
+  const rested = { ...front('tcp:15001', null), restsUntil: '2026-01-31T00:00:00.000Z' };
+  assert.deepEqual(fronts?.left?.(front('tcp:15001', 'since'), null), rested);
+  assert.equal(fronts?.left?.(rested, null), rested);
+});
+
 test('a backup of which two destinations have one front, or one has a front that rests, is refused', async () => {
   const fronts = [front('tcp:15000', 'a')];
   const [a, b] = [destination('a', 15_000, 'tcp', 'none'), destination('b', 15_000, 'tcp', 'none')];

@@ -1,5 +1,6 @@
 /** What the router has backed up: all but the certificates that are being deleted just then, and what was deleted. */
 import { type BackupSource, backupError } from '@postern/backup';
+import type { StoredDocument } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
 import type { DestinationDocument, Documents, FrontDocument } from './document.ts';
 import { wholeFront } from './form.ts';
@@ -37,6 +38,10 @@ export function backupSource(documents: Documents, feeds: RouterFeeds, claims: F
     restore: 'replace' as const,
     fills: collection.name === 'gateways',
     schema: schemas[collection.name as keyof typeof schemas],
+    // A port that was given since is nobody else's at once: its callers would be another destination's.
+    ...(collection.name === 'fronts'
+      ? { left: (front: StoredDocument) => claims.rested(front as FrontDocument) }
+      : {}),
   }));
   return {
     room: 'router',

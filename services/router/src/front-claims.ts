@@ -119,14 +119,20 @@ export class FrontClaims {
   ): Promise<void> {
     const keptId = kept === undefined ? null : frontId(kept);
     const own = await Array.fromAsync(everyFront(fronts, { filter: { gatewayId } }));
-    const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
     const resting = own.filter((front) => front.destinationId === null);
     for (const front of own) {
       const isMeant = destinationId === undefined || front.destinationId === destinationId;
       if (front.destinationId === null || !isMeant || front.id === keptId) continue;
-      resting.push(await fronts.replace({ ...front, destinationId: null, restsUntil }));
+      resting.push(await fronts.replace(this.rested(front)));
     }
     await this.#endRests(fronts, resting);
+  }
+
+  /** The same front, let go of: it rests from now on, or as it did. */
+  rested(front: FrontDocument): FrontDocument {
+    if (front.destinationId === null) return front;
+    const restsUntil = new Date(this.#now() + this.#options.portRestDays * dayMs).toISOString();
+    return { ...front, destinationId: null, restsUntil };
   }
 
   /** One gateway's resting fronts leave half of the range to the others: of more, those that would rest the shortest go. */

@@ -179,6 +179,7 @@ class Router implements Service {
       source: backupSource(documents, feeds, claims),
       serve,
       onError,
+      logger: this.#logger,
     });
     for (const subscription of backup) opened.adopt(subscription, close);
     const sweep = () => void this.#sweep(claims, documents);

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -192,6 +193,73 @@ test('all documents are lost while the platform runs: a restore brings them back
   assert.notEqual(await called(), null, 'changes are seen');
 });
 
+test('a restore over a platform in use that is killed between two services is told, and ended by the same command; who restores keeps the key, and is told what is good again', async (t) => {
+  await using cluster = await bootCluster({ nodes: 2 });
+  await using own = await startSite(cluster, { resources: { exchange: resource } });
+  const { admin } = cluster;
+  const called = async (node: number): Promise<unknown> =>
+    (await exchange(own.front('exchange', node), wanted)).cause;
+  const revoked = await admin.createToken(own.gateway.id, { note: 'revoked since' });
+  const deletedKey = await admin.createApiKey({ name: 'deleted since', role: 'owner' });
+  const backup = join(folder, 'in-use.backup');
+  assert.equal((await postern(cluster, ['backup', backup])).code, 0);
+  await admin.revokeToken(own.gateway.id, revoked.id);
+  await admin.call('DELETE', `/api-keys/${deletedKey.id}`);
+  const since = await admin.createDestination(own.gateway.id, {
+    name: 'made since',
+    resource: { host: resource.host, port: resource.port },
+  });
+  const { key } = await admin.createApiKey({ name: 'made since', role: 'owner' });
+  const as = { adminUrl: cluster.adminUrl, apiKey: key, caFile: cluster.caFile };
+  const args = ['--json', 'restore', backup, '--overwrite'];
+
+  // The router's commit waits for a change of somebody else, until acl is dead.
+  const database = new MongoClient(cluster.documents.url);
+  t.after(() => database.close());
+  const session = database.startSession();
+  session.startTransaction();
+  const gateways = database.db(cluster.documents.database).collection<{ _id: string }>('gateways');
+  await gateways.updateOne({ _id: own.gateway.id }, { $set: { held: true } }, { session });
+  const restoring = await startPostern(as, args);
+  await restoring.said('the platform can use it');
+  await cluster.kill('acl');
+  await session.abortTransaction();
+  await restoring.said('router: restored');
+  restoring.child.kill('SIGKILL');
+  await restoring.ended;
+  await cluster.restart('acl');
+  assert.match(
+    restoring.stderr(),
+    new RegExp(`good again: .*${revoked.id}`),
+    'told before anything is changed',
+  );
+
+  const warnings = async (): Promise<string[]> =>
+    (await admin.call<{ warnings: string[] }>('GET', '/health')).warnings;
+  assert.match(
+    (await warnings()).join('\n'),
+    /router has the documents of a backup, and acl and certstore not/,
+  );
+  assert.deepEqual([await called(0), await called(1)], [null, null]);
+
+  const ended = await postern(as, args);
+  assert.equal(ended.code, 0, ended.stderr);
+  const again = (JSON.parse(ended.stdout) as { warnings: string[] }).warnings.join('\n');
+  assert.match(
+    again,
+    new RegExp(`API key ${deletedKey.id} .*\n.*security token ${revoked.id} \\(revoked since`),
+  );
+  assert.deepEqual(await warnings(), []);
+  assert.match(await readFile(join(cluster.state, 'logs', 'acl.log'), 'utf8'), /those of a backup now/);
+  assert.deepEqual([await called(0), await called(1)], [null, null]);
+  const other = await admin.createGateway({ name: 'other' });
+  const at = { name: 'x', resource: { host: resource.host, port: resource.port } };
+  const front = { port: since.front?.port ?? 0 };
+  await assert.rejects(admin.createDestination(other.id, { ...at, front }), { code: 'ROUTER_FRONT_RESTING' });
+  const allotted = await admin.createDestination(other.id, at);
+  assert.notEqual(allotted.front?.port, front.port, 'callers of what is gone are nobody else’s');
+});
+
 /** From the cluster to where it came from, which is in use. */
 async function backAgain(cluster: Cluster, admin: AdminClient, caPem: string): Promise<void> {
   const made = await admin.createGateway({ name: 'made in the cluster' });
@@ -242,16 +310,34 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** The command line, on that platform. */
-async function postern(
-  { adminUrl, apiKey: key, caFile }: Pick<Platform, 'adminUrl' | 'apiKey' | 'caFile'>,
-  args: readonly string[],
-  input = '',
-): Promise<Ended> {
+type Place = Pick<Platform, 'adminUrl' | 'apiKey' | 'caFile'>;
+
+/** Starts the command line, on that platform. */
+async function spawnPostern({ adminUrl, apiKey: key, caFile }: Place, args: readonly string[]) {
   const keyFile = join(folder, 'key');
   await writeFile(keyFile, key, { mode: 0o600 });
   const where = ['--url', adminUrl, '--key-file', keyFile, '--ca', caFile];
-  const child = spawn(process.execPath, [cliMain, ...where, ...args], { stdio: 'pipe' });
+  return spawn(process.execPath, [cliMain, ...where, ...args], { stdio: 'pipe' });
+}
+
+/** The same, to be killed: `said` resolves when its stderr has these words. */
+async function startPostern(place: Place, args: readonly string[]) {
+  const child = await spawnPostern(place, args);
+  const ended = once(child, 'exit');
+  let text = '';
+  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const said = async (words: string): Promise<void> => {
+    while (!text.includes(words)) {
+      assert.equal(child.exitCode, null, text);
+      await Promise.race([once(child.stderr, 'data'), ended]);
+    }
+  };
+  return { child, ended, said, stderr: () => text };
+}
+
+/** The command line, on that platform, until it ends. */
+async function postern(place: Place, args: readonly string[], input = ''): Promise<Ended> {
+  const child = await spawnPostern(place, args);
   child.stdin.end(input, 'latin1');
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const [stdout, stderr, code] = await Promise.all([latin1(child.stdout), text(child.stderr), ended]);

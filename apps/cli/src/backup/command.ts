@@ -44,7 +44,9 @@ export function backupCommands({ api, printOne }: BackupCommandParts): Command[]
         'Made for a new platform with the same platform host and front ports, whose certstore has the key-encryption key of',
         'the former one. Fronts keep host and port, tokens and certificates stay good. All is checked before anything is',
         'changed, and each service changes all or nothing; broken off in its last step, it is ended by the same command.',
-        'The platform has the CA of the backup afterwards: use that CA from then on.',
+        'The platform has the CA of the backup afterwards: use that CA from then on. Security tokens and API keys that were',
+        'taken away since the backup are good again; those that a platform in use knows of are named before (warnings).',
+        'The API key that restores stays.',
       ].join('\n'),
     )
     .action(async (path: string) => {
@@ -58,8 +60,9 @@ export function backupCommands({ api, printOne }: BackupCommandParts): Command[]
         try {
           const { madeAt, platformVersion } = file.header;
           const report = { file: path, madeAt, platformVersion, ...countOf(file.header) };
-          if (!check) await restoreBackup(api(), file, { overwrite });
-          printOne({ ...report, state: check ? 'whole' : 'restored' });
+          if (check) return printOne({ ...report, state: 'whole' });
+          const warnings = await restoreBackup(api(), file, { overwrite });
+          printOne({ ...report, state: 'restored', warnings });
         } finally {
           await file.close();
         }

@@ -40,6 +40,22 @@ it('gives every part in pieces, has all of them checked, and only then changes a
   assert.deepEqual(calls, ['POST /restores', ...pieces, ...each('check'), ...each('commit')]);
 });
 
+it('gives what owners warn of, which each tells before anything is changed', async () => {
+  const { api, calls } = recorder();
+  const warning: Api = {
+    ...api,
+    call: async (method, path, body) => {
+      const answer = await api.call(method, path, body);
+      const { room } = (body ?? {}) as { room?: string };
+      return path === '/restores/r/check' && room === 'acl'
+        ? { warnings: ['a token is good again'] }
+        : answer;
+    },
+  };
+  assert.deepEqual(await restore(warning), ['a token is good again']);
+  assert.equal(calls.at(-1), 'POST /restores/r/commit certstore');
+});
+
 it('forgets what it gave when one of the owners cannot use its part', async () => {
   const { api, calls } = recorder((call) => {
     if (call === 'POST /restores/r/check acl') throw refused(409);

@@ -2,7 +2,13 @@
  * Backup and restore over the admin API, step by step. A restore that is broken off before its last step has changed
  * nothing; one that was broken off in it is ended by doing the same again, which no owner refuses for the same file.
  */
-import { type BackupPart, BackupPiece, HeldBackupPart, backupPieceBytes } from '@postern/contracts';
+import {
+  type BackupPart,
+  BackupPiece,
+  CheckedRestore,
+  HeldBackupPart,
+  backupPieceBytes,
+} from '@postern/contracts';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Type } from 'typebox';
 import { type Api, shaped } from '../api.ts';
@@ -43,24 +49,32 @@ export async function takeBackup(api: Api, path: string, force: boolean): Promis
   return { file: path, bytes, madeAt, ...countOf(header) };
 }
 
-/** Puts a backup in place of what the platform has. */
+/** Puts a backup in place of what the platform has; gives what is to be known of that. */
 export async function restoreBackup(
   api: Api,
   file: Pick<BackupFile, 'header' | 'read'>,
   { overwrite, pauseMs = 1_000 }: { overwrite: boolean; pauseMs?: number },
-): Promise<void> {
+): Promise<string[]> {
   const { parts } = file.header;
   const { id } = shaped(BegunRestore, await api.call('POST', '/restores', { parts, overwrite }));
   const progress = new Progress();
+  const warnings: string[] = [];
   try {
     for (const part of parts) await givePart(api, id, file, part, progress);
-    for (const { room } of parts) await api.call('POST', `/restores/${id}/check`, { room });
+    for (const { room } of parts) {
+      const checked = await api.call('POST', `/restores/${id}/check`, { room });
+      // A platform of the version before says nothing.
+      if (checked != null) warnings.push(...(shaped(CheckedRestore, checked).warnings ?? []));
+    }
     progress.done('the backup is whole, and the platform can use it');
+    // Before anything is changed, so that they are told also where the next step is broken off.
+    for (const warning of warnings) progress.done(warning);
   } catch (error) {
     await api.call('DELETE', `/restores/${id}`).catch(() => undefined);
     throw error;
   }
   await commit(api, id, parts, { progress, pauseMs });
+  return warnings;
 }
 
 /** Documents and keys of a backup. */

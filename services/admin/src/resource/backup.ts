@@ -8,6 +8,7 @@ import {
   BackupPart,
   BackupPiece,
   BackupRoom,
+  CheckedRestore,
   HeldBackupPart,
   ask,
   backupQuestions,
@@ -17,6 +18,7 @@ import { newId } from '@postern/store';
 import { Type } from 'typebox';
 import { adminError } from '../errors.ts';
 import { endpoint, type Endpoint } from '../http/endpoint.ts';
+import { actorOf } from '../http/permission.ts';
 import { answerOf, bodyOf, param } from '../http/shape.ts';
 
 const tag = 'Backup';
@@ -114,8 +116,35 @@ export function backupEndpoints(bus: Bus, version: string): Endpoint[] {
         return {};
       },
     }),
-    step('check', 'checkRestore', 'Have an owner look whether its part is whole and can be used'),
-    step('commit', 'commitRestore', 'Have an owner put its part in place, all or nothing'),
+    endpoint({
+      method: 'POST',
+      path: '/restores/:restoreId/check',
+      operationId: 'checkRestore',
+      tag,
+      summary: 'Have an owner look whether its part is whole and can be used',
+      body: OfRoom,
+      status: 200,
+      answer: answerOf('CheckedRestore', CheckedRestore.properties),
+      handle: async (call) => {
+        const restoreId = idOf(param(call, 'restoreId'));
+        return { body: await ask(bus, backupQuestions(call.body.room).check, { restoreId }) };
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/restores/:restoreId/commit',
+      operationId: 'commitRestore',
+      tag,
+      summary: 'Have an owner put its part in place, all or nothing',
+      description: 'The API key that calls stays, also where it is not in the backup.',
+      body: OfRoom,
+      status: 204,
+      handle: async (call) => {
+        const restoreId = idOf(param(call, 'restoreId'));
+        await ask(bus, backupQuestions(call.body.room).commit, { restoreId, ...actorOf(call.actor) });
+        return {};
+      },
+    }),
     endpoint({
       method: 'DELETE',
       path: '/restores/:restoreId',
@@ -130,23 +159,6 @@ export function backupEndpoints(bus: Bus, version: string): Endpoint[] {
       },
     }),
   ];
-
-  function step(name: 'check' | 'commit', operationId: string, summary: string): Endpoint {
-    return endpoint({
-      method: 'POST',
-      path: `/restores/:restoreId/${name}`,
-      operationId,
-      tag,
-      summary,
-      body: OfRoom,
-      status: 204,
-      handle: async (call) => {
-        const restoreId = idOf(param(call, 'restoreId'));
-        await ask(bus, backupQuestions(call.body.room)[name], { restoreId });
-        return {};
-      },
-    });
-  }
 }
 
 const gone = 'the replica that held this backup is gone: begin a new one';

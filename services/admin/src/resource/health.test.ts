@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Bus, BusError, MemoryHub } from '@postern/bus';
 import {
+  type BackupRoom,
   type FleetNode,
   ServiceError,
   answer,
+  backupQuestions,
   getCa,
   listGateways,
   listNodes,
@@ -252,3 +254,28 @@ async function codesOf(
   const { body } = answered as { body: { nodes: unknown; parts: { name: string; code: string | null }[] } };
   return { nodes: body.nodes, codes: new Map(body.parts.map(({ name, code }) => [name, code])) };
 }
+
+test('health: a restore that one owner has and another not is a warning, until all of them have it', async (t) => {
+  const bus = new MemoryHub().connect();
+  const store = openSqlite(':memory:');
+  t.after(() => store.close());
+  const [health] = healthEndpoints({ bus, store, version: '1', clocks });
+  const warnings = async (): Promise<string[]> => {
+    const asked = health?.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+    return ((await asked) as { body: { warnings: string[] } }).body.warnings;
+  };
+  const done: Partial<Record<BackupRoom, string | null>> = { router: 'newer', acl: 'newer' };
+  for (const room of ['router', 'acl'] as const)
+    answer(bus, backupQuestions(room).done, () => ({ restoreId: done[room] ?? null }));
+  assert.deepEqual(await warnings(), [], 'one that does not say is of the version before, or away');
+  answer(bus, backupQuestions('certstore').done, () => ({ restoreId: done.certstore ?? null }));
+  const broken = [/router has the documents of a backup, and certstore not/, /postern restore/];
+  for (const words of broken) assert.match((await warnings()).join(), words);
+  done.certstore = 'newer';
+  assert.deepEqual(await warnings(), []);
+  done.acl = 'older';
+  assert.match((await warnings()).join(), /and acl not/);
+  done.router = null;
+  assert.deepEqual(await warnings(), [], 'nothing was restored');
+  await bus.close();
+});

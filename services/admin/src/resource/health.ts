@@ -8,6 +8,8 @@ import {
   type FleetNode,
   ServiceError,
   ask,
+  backupQuestions,
+  backupRooms,
   getCa,
   listGateways,
   listNodes,
@@ -44,7 +46,7 @@ const Health = answerOf('Health', {
   parts: Type.Array(Part),
   warnings: Type.Array(Type.String(), {
     description:
-      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes. And nodes that go on with what they had since they cannot fetch what has changed, and services whose clock is 5 s and more from the database’s',
+      'nodes that are known and do not take callers, each with why: others serve in their place. One that said goodbye is no more known, one that is silent for ten minutes. And nodes that go on with what they had since they cannot fetch what has changed, services whose clock is 5 s and more from the database’s, and a restore that was broken off between two services',
   }),
 });
 
@@ -86,13 +88,14 @@ export function healthEndpoints(parts: HealthParts): Endpoint[] {
 }
 
 async function examine({ bus, store, version, clocks }: HealthParts): Promise<Static<typeof Health>> {
-  const [isHeard, known, ownClock, ...parts] = await Promise.all([
+  const [isHeard, known, ownClock, restored, ...parts] = await Promise.all([
     answers(bus),
     ask(bus, listNodes, {}).then(
       ({ items }) => items,
       () => null,
     ),
     inTime(clockDifference(store)).catch(() => 0),
+    restoredBy(bus),
     check('documents', () => inTime(change(store))),
     // The nodes it would tell without any documents.
     check('router', () => ask(bus, listGateways, { limit: 1 })),
@@ -103,7 +106,7 @@ async function examine({ bus, store, version, clocks }: HealthParts): Promise<St
   const nodes = known === null ? null : countNodes(known);
   const isWhole = parts.every((part) => part.ok) && nodes !== null && nodes.ready > 0;
   const warnings = (known ?? []).flatMap((node) => [warningOf(node) ?? [], behindOf(node)].flat());
-  warnings.push(...clocks.warnings);
+  warnings.push(...clocks.warnings, ...unfinishedOf(restored));
   if (isClockOff(ownClock)) warnings.push(`the clock of an admin API is ${clockText(ownClock)}`);
   return { status: isWhole ? 'ok' : 'degraded', version, nodes, parts, warnings };
 }
@@ -138,6 +141,27 @@ function behindOf({ name, heard, behind = [] }: FleetNode): string[] {
   if (!heard || behind.length === 0) return [];
   return [
     `the node ${name} could not fetch what has changed (${behind.join(', ')}), and goes on with what it had: its log says why`,
+  ];
+}
+
+/** Which restore each owner's documents are of; undefined where it does not say. */
+function restoredBy(bus: Bus): Promise<(string | null | undefined)[]> {
+  return Promise.all(
+    backupRooms.map((room) =>
+      ask(bus, backupQuestions(room).done, {}).then(
+        ({ restoreId }) => restoreId,
+        () => undefined,
+      ),
+    ),
+  );
+}
+
+/** They are put in place in the order of the owners, so the first has the newest. */
+function unfinishedOf([first, ...others]: readonly (string | null | undefined)[]): string[] {
+  const lacking = backupRooms.slice(1).filter((_, n) => others[n] !== undefined && others[n] !== first);
+  if (first == null || lacking.length === 0) return [];
+  return [
+    `${backupRooms[0]} has the documents of a backup, and ${lacking.join(' and ')} not: the restore is under way or was broken off. Run the same postern restore again`,
   ];
 }
 
