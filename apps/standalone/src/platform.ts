@@ -15,9 +15,17 @@ import { createAcl } from '@postern/acl';
 import { createAdmin, type AdminService } from '@postern/admin';
 import { type KeySettings, createCertstore } from '@postern/certstore';
 import { Secret } from '@postern/config';
-import { ServiceError, ask, certificateFeed, getCa } from '@postern/contracts';
+import {
+  ServiceError,
+  ask,
+  certificateFeed,
+  gatewayFeed,
+  getCa,
+  policyFeed,
+  routeFeed,
+} from '@postern/contracts';
 import { createEdge, type Edge } from '@postern/edge';
-import { watchEpoch } from '@postern/replica';
+import { renewEpochs, watchEpoch } from '@postern/replica';
 import { createRouter } from '@postern/router';
 import { storeMetrics } from '@postern/store';
 import { Metrics, combineReadiness, silentLogger } from '@postern/telemetry';
@@ -120,6 +128,8 @@ class StandalonePlatform implements Platform {
     const apiKey = folder.apiKey();
     const keys = await this.#keys(folder);
     const { edge, admin } = this.#create(folder, ports, apiKey, keys);
+    // The file may be an older copy, as one from a backup of the machine.
+    await renewEpochs(folder.store, [gatewayFeed, routeFeed, policyFeed, certificateFeed]);
     for (const service of this.#services) {
       if (this.#stopping !== null) return;
       await service.start();

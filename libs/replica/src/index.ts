@@ -8,4 +8,5 @@ export { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 export { askOnBus, type AskPage } from './presence-snapshot.ts';
 export { PresenceTable } from './presence-table.ts';
 export type { LocatedTunnel } from './tunnel-index.ts';
+export { renewEpochs } from './renew-epochs.ts';
 export { watchEpoch } from './watch-epoch.ts';

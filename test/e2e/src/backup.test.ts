@@ -250,6 +250,14 @@ test('a restore over a platform in use that is killed between two services is to
     new RegExp(`API key ${deletedKey.id} .*\n.*security token ${revoked.id} \\(revoked since`),
   );
   assert.deepEqual(await warnings(), []);
+  const keys = await admin.call<{ items: { name: string }[] }>('GET', '/api-keys');
+  assert.deepEqual(
+    keys.items
+      .map(({ name }) => name)
+      .slice(1)
+      .sort(),
+    ['deleted since', 'made since'],
+  );
   assert.match(await readFile(join(cluster.state, 'logs', 'acl.log'), 'utf8'), /those of a backup now/);
   assert.deepEqual([await called(0), await called(1)], [null, null]);
   const other = await admin.createGateway({ name: 'other' });
@@ -258,6 +266,32 @@ test('a restore over a platform in use that is killed between two services is to
   await assert.rejects(admin.createDestination(other.id, { ...at, front }), { code: 'ROUTER_FRONT_RESTING' });
   const allotted = await admin.createDestination(other.id, at);
   assert.notEqual(allotted.front?.port, front.port, 'callers of what is gone are nobody else’s');
+});
+
+test('standalone starts on an older copy of its file: a client that goes on takes the lists that are made then', async () => {
+  const state = join(folder, 'copied');
+  const copy = join(folder, 'copy.db');
+  await using platform = await bootStandalone({ state });
+  await using own = await startSite(platform, { resources: { exchange: resource } });
+  const { admin, part } = platform;
+  const allow = (...hosts: string[]) =>
+    admin.putAccessList(
+      own.gateway.id,
+      hosts.map((host) => ({ action: 'allow', host, port: '*' })),
+    );
+  const called = async (): Promise<unknown> => (await exchange(own.front('exchange'), wanted)).cause;
+  const file = join(state, 'postern.db');
+  // In order it leaves all in the one file.
+  await part.stop();
+  await copyFile(file, copy);
+  await part.start();
+  for (let n = 0; n < 5; n += 1) await allow(`other-${n}`);
+  assert.notEqual(await called(), null);
+  await part.stop();
+  await copyFile(copy, file);
+  await part.start();
+  await allow(resource.host, 'another');
+  assert.equal(await called(), null);
 });
 
 /** From the cluster to where it came from, which is in use. */
