@@ -106,7 +106,7 @@ export function answer<Request extends TSchema, Answer extends TSchema>(
 /** Answers one question with its handler. */
 export type Answerer = <Request extends TSchema, Answer extends TSchema>(
   question: Question<Request, Answer>,
-  handler: (body: Static<Request>) => Promise<Static<Answer>>,
+  handler: (body: Static<Request>) => Promise<Static<Answer>> | Static<Answer>,
 ) => Subscription;
 
 /** What answering needs of a service. */

@@ -1,6 +1,7 @@
 /** What the node answers and hears on the bus: its live figures, that it is to catch up, or to drain, the end of a client. */
 import { type Subscription, messageBytesMax } from '@postern/bus';
 import {
+  type Answerer,
   answer,
   catchUpAtNode,
   drainNode,
@@ -33,60 +34,32 @@ export function openBusDesk(parts: NodeParts): Subscription[] {
   const node = options.name;
   const logger = subsystemLogger(parts.given.logger, 'bus');
   const onError = (error: unknown) => logger.warn({ error }, 'a message on the bus could not be used');
-  const own = { suffix: node, onError };
+  const serve: Answerer = (question, handler) => answer(bus, question, handler, { suffix: node, onError });
   return [
-    answer(
-      bus,
-      listTunnels,
-      ({ gatewayId, destinationIds }) => ({
-        node,
-        tunnels: destinationIds === undefined ? tunnelFigures(parts, gatewayId) : [],
-        fronts: gatewayId === undefined ? frontFigures(parts, destinationIds) : [],
-      }),
-      own,
-    ),
-    answer(
-      bus,
-      testAtClient,
-      async ({ gatewayId, clientId, target, http }) => ({
-        steps: await clientDesk.test({ gatewayId, clientId }, { target, http }),
-      }),
-      own,
-    ),
-    answer(
-      bus,
-      testAtNode,
-      async ({ gatewayId, destinationId }) => ({ steps: await cloud.health.test(gatewayId, destinationId) }),
-      own,
-    ),
-    answer(bus, pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) }), own),
-    answer(
-      bus,
-      listHealth,
-      ({ gatewayId, destinationIds }) => ({
-        items: [
-          ...health.list(gatewayId, destinationIds),
-          ...cloud.health.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
-        ],
-      }),
-      own,
-    ),
-    answer(
-      bus,
-      catchUpAtNode,
-      async ({ gatewayId }) => ({ node, fetched: await parts.catchUp(gatewayId) }),
-      own,
-    ),
-    answer(
-      bus,
-      drainNode,
-      () => {
-        logger.info('an operator asked this node to drain');
-        void parts.drain.run();
-        return { node, draining: true };
-      },
-      own,
-    ),
+    serve(listTunnels, ({ gatewayId, destinationIds }) => ({
+      node,
+      tunnels: destinationIds === undefined ? tunnelFigures(parts, gatewayId) : [],
+      fronts: gatewayId === undefined ? frontFigures(parts, destinationIds) : [],
+    })),
+    serve(testAtClient, async ({ gatewayId, clientId, target, http }) => ({
+      steps: await clientDesk.test({ gatewayId, clientId }, { target, http }),
+    })),
+    serve(testAtNode, async ({ gatewayId, destinationId }) => ({
+      steps: await cloud.health.test(gatewayId, destinationId),
+    })),
+    serve(pingAtNode, async (who) => ({ tunnels: await clientDesk.ping(who) })),
+    serve(listHealth, ({ gatewayId, destinationIds }) => ({
+      items: [
+        ...health.list(gatewayId, destinationIds),
+        ...cloud.health.list(gatewayId, destinationIds).map((found) => ({ clientId: node, ...found })),
+      ],
+    })),
+    serve(catchUpAtNode, async ({ gatewayId }) => ({ node, fetched: await parts.catchUp(gatewayId) })),
+    serve(drainNode, () => {
+      logger.info('an operator asked this node to drain');
+      void parts.drain.run();
+      return { node, draining: true };
+    }),
     listen(
       bus,
       endClient,

@@ -18,16 +18,13 @@ export type TunnelRefusalCode =
   | 'EDGE_TICKET_TOO_EARLY'
   | 'EDGE_TICKET_RESERVE_REFUSED'
   | 'EDGE_PROOF_WRONG'
-  | 'EDGE_GATEWAY_UNKNOWN'
-  | 'EDGE_GATEWAY_DISABLED'
-  | 'EDGE_TOKEN_REVOKED'
-  | 'EDGE_TOKEN_REQUIRED'
   | 'EDGE_TUNNELS_FULL'
   | 'EDGE_DRAINING'
   | 'EDGE_CLIENT_RESTARTED'
   | 'EDGE_CLIENT_ENDED'
   | 'EDGE_LINK_IDENTITY'
-  | 'EDGE_LINK_REFUSED';
+  | 'EDGE_LINK_REFUSED'
+  | InvalidCode;
 
 /** What is wrong with the node itself; in its log alone. */
 export type NodeCode = 'EDGE_NAME_TAKEN';
@@ -93,7 +90,6 @@ export type CallerCode =
   | 'EDGE_DRAINING'
   | 'EDGE_DESTINATION_DISABLED'
   | 'EDGE_DESTINATION_DELETED'
-  | 'EDGE_GATEWAY_DISABLED'
   | 'EDGE_SOURCE_DENIED'
   | 'EDGE_ACCESS_DENIED'
   | 'EDGE_CLIENT_DENIED'
@@ -112,9 +108,6 @@ export type CallerCode =
   | 'EDGE_CLIENT_SILENT'
   | 'EDGE_CLIENT_RESTARTED'
   | 'EDGE_CLIENT_ENDED'
-  | 'EDGE_GATEWAY_UNKNOWN'
-  | 'EDGE_TOKEN_REVOKED'
-  | 'EDGE_TOKEN_REQUIRED'
   | 'EDGE_PATH_LOST'
   | 'EDGE_IDLE'
   | 'EDGE_HTTP_HEAD_SLOW'
@@ -125,6 +118,7 @@ export type CallerCode =
   | 'EDGE_HTTP_ANSWER_CUT'
   | 'EDGE_HTTP_ANSWER_LATE'
   | 'EDGE_HTTP_ANSWER_NOT_TAKEN'
+  | InvalidCode
   | HttpFaultCode;
 
 /** One caller's bad end: the code, plain words, and the rule that decided where one did. */

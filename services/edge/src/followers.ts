@@ -2,6 +2,7 @@
  * What this node knows of the platform: routes and policies, in memory, followed by revision (libs/replica). When their
  * owners are gone the node goes on with what it has.
  */
+import { once } from 'node:events';
 import type { Bus } from '@postern/bus';
 import { type Policy, type Route, policyFeed, routeFeed } from '@postern/contracts';
 import { type FeedChange, FeedFollower } from '@postern/replica';
@@ -51,10 +52,7 @@ export class Followers {
   async start(signal: AbortSignal): Promise<void> {
     this.routes.start();
     this.policies.start();
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([aborted, Promise.all([this.routes.synced, this.policies.synced])]);
+    await Promise.race([once(signal, 'abort'), Promise.all([this.routes.synced, this.policies.synced])]);
   }
 
   /** The policy of a gateway; where it is not here, the one that comes within a moment. */

@@ -84,10 +84,5 @@ function shownCloud({ cloud: { book }, tunnels, refusals }: NodeParts): object[]
 }
 
 function firstOf<T>(items: Iterable<T>): T[] {
-  const first: T[] = [];
-  for (const item of items) {
-    if (first.length >= shownMax) break;
-    first.push(item);
-  }
-  return first;
+  return Iterator.from(items).take(shownMax).toArray();
 }

@@ -9,6 +9,7 @@
  *
  * One question at a time; what failed is asked again with growing pauses, and at once when routes or revisions change.
  */
+import { once } from 'node:events';
 import type { Bus } from '@postern/bus';
 import {
   type CertificateRecord,
@@ -85,10 +86,7 @@ export class Certificates {
     // Nothing waits for it: without a secret of the cluster each node has its own.
     void this.#fetchSessionTickets();
     void this.#feed.synced.then(() => this.#fetchSoon());
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([aborted, this.#settled.promise]);
+    await Promise.race([once(signal, 'abort'), this.#settled.promise]);
   }
 
   /** Resolves when what routes name is here as certstore has it now, or was refused, or could not be asked for. */
