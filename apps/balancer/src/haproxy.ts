@@ -4,7 +4,7 @@
  * until they end. A configuration that haproxy refuses is never used: what runs goes on.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -108,7 +108,6 @@ export class Haproxy {
   }
 
   async #put(text: string): Promise<void> {
-    mkdirSync(this.#options.state, { recursive: true, mode: 0o700 });
     const next = `${this.#file}.next`;
     writeFileSync(next, text, { mode: 0o600 });
     try {

@@ -1,5 +1,5 @@
 /** keepalived, which holds the static addresses together with the other machines. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '@postern/telemetry';
 import type { BalancerOptions } from './config.ts';
@@ -8,7 +8,6 @@ import { Supervised } from './supervised.ts';
 
 /** Starts keepalived with the configuration that the options make. */
 export function startKeepalived(options: BalancerOptions, logger: Logger): Supervised {
-  mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const file = join(options.state, 'keepalived.conf');
   writeFileSync(file, keepalivedConfiguration(options), { mode: 0o600 });
   // One that was killed leaves these behind, and the next would take them for a sign that it is still running.

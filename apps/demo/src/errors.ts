@@ -11,8 +11,8 @@ export type DemoCode =
 export class DemoError extends Error {
   readonly code: DemoCode;
 
-  constructor(code: DemoCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(code: DemoCode, message: string) {
+    super(message);
     this.name = 'DemoError';
     this.code = code;
   }

@@ -26,8 +26,6 @@ export interface ProgramDefinition<Schema extends TObject> {
   check?: (settings: Readonly<Static<Schema>>, environment: Environment) => void;
   /** Shown after the generated help. */
   epilogue?: string;
-  /** Defaults to the version of this tree. */
-  version?: string;
 }
 
 /** A program whose settings can be read, checked and described. */
@@ -50,7 +48,8 @@ export interface Program<Settings> {
 export function defineProgram<Schema extends TObject>(
   definition: ProgramDefinition<Schema>,
 ): Program<Static<Schema>> {
-  const { name, description, environmentPrefix, check, epilogue, version = manifest.version } = definition;
+  const { name, description, environmentPrefix, check, epilogue } = definition;
+  const { version } = manifest;
   const settings = listSettings(definition.schema, environmentPrefix);
   const configVariable = `POSTERN_${environmentPrefix}_CONFIG`;
   const commandLine: CommandLineProgram = {
