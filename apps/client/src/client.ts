@@ -162,7 +162,7 @@ class Client implements ClientService {
         files: this.#files,
         tracing,
         memoryShare: 1 / options.gateways.length,
-        logger: logger.child({}, { level: gateway.logLevel }),
+        logger: logger.child({ gatewayId: gateway.id }, { level: gateway.logLevel }),
         onConnected: (clientId) => {
           member.everUp = true;
           onConnected(gateway.id, clientId);

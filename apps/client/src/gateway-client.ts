@@ -72,7 +72,7 @@ export class GatewayClient {
 
   constructor(options: GatewayClientOptions) {
     this.#options = options;
-    this.#logger = subsystemLogger(options.logger, 'tunnel').child({ gatewayId: options.gatewayId });
+    this.#logger = subsystemLogger(options.logger, 'tunnel');
     this.#keeper = new KeeperDriver(options, {
       call: () => this.#call(),
       explainCall: (error) => this.#explainCall(error),
@@ -83,10 +83,10 @@ export class GatewayClient {
       onUsedUp: () => this.#handleUsedUp(),
     });
     this.#guard.setOwnList(options.ownList);
-    const streamLogger = subsystemLogger(options.logger, 'stream').child({ gatewayId: options.gatewayId });
+    const streamLogger = subsystemLogger(options.logger, 'stream');
     this.#certificates = new Certificates({
       ...options.sealing,
-      logger: subsystemLogger(options.logger, 'certificate').child({ gatewayId: options.gatewayId }),
+      logger: subsystemLogger(options.logger, 'certificate'),
       clientId: () => this.#endpoint?.self.id ?? null,
       send: (control) => this.#sendAnywhere(control),
     });
@@ -109,7 +109,7 @@ export class GatewayClient {
       ...options,
       guard: this.#guard,
       material: resource.material,
-      logger: subsystemLogger(options.logger, 'cloud').child({ gatewayId: options.gatewayId }),
+      logger: subsystemLogger(options.logger, 'cloud'),
       sessions: () => this.#tunnels.all(),
       open: (session, metadata) => this.#endpointNow().open(session, metadata),
     });
@@ -306,8 +306,8 @@ export class GatewayClient {
 
   #handleUp(id: number, session: Session): void {
     this.#tunnels.add(id, session);
-    const { node, transport } = { node: session.peer.id, transport: session.transport };
-    this.#logger.info({ node, transport, remoteAddress: session.remoteAddress }, 'a tunnel is up');
+    const { peer, transport, remoteAddress } = session;
+    this.#logger.info({ node: peer.id, transport, remoteAddress }, 'a tunnel is up');
     this.#trouble.clear();
     this.#recheck();
     if (!this.#everUp) {
