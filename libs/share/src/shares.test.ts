@@ -39,3 +39,15 @@ test('connections of one address are bounded, and those of another are not touch
   count.leave('192.0.2.1');
   assert.deepEqual(enters('192.0.2.1', '192.0.2.1'), [true, false]);
 });
+
+test('who waits until no place is taken hears of the last one that is given back', async () => {
+  const shares = new Shares(2);
+  await shares.emptied(3_600_000);
+  shares.take('one');
+  shares.take(null);
+  const emptied = shares.emptied(3_600_000);
+  shares.leave('one');
+  assert.equal(await Promise.race([emptied, 'not yet']), 'not yet');
+  shares.leave(null);
+  await emptied;
+});

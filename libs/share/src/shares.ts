@@ -18,6 +18,7 @@ export class Shares {
   readonly #perOwnerMax: number;
   readonly #taken = new Counts();
   #total = 0;
+  #whenEmpty: (() => void) | null = null;
 
   constructor(max: number, perOwnerMax: number = halfOf(max)) {
     this.#max = max;
@@ -45,6 +46,7 @@ export class Shares {
   leave(owner: string | null): void {
     this.#total -= 1;
     if (owner !== null) this.#taken.remove(owner);
+    if (this.#total === 0) this.#whenEmpty?.();
   }
 
   /** Takes one for as long as the work lasts. */
@@ -55,5 +57,15 @@ export class Shares {
     } finally {
       this.leave(owner);
     }
+  }
+
+  /** Resolves when none is taken any more, or the time is over. */
+  async emptied(withinMs: number): Promise<void> {
+    if (this.#total === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenEmpty = resolve;
+    const timer = setTimeout(resolve, withinMs);
+    await promise;
+    clearTimeout(timer);
   }
 }

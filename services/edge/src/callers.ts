@@ -60,7 +60,6 @@ export class Callers {
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: Shares;
-  #drained: (() => void) | null = null;
   readonly #ended = new GatewayTotals();
 
   constructor(parts: CallersParts) {
@@ -142,13 +141,7 @@ export class Callers {
     enter: () => (() => void) | CallerCause,
   ): (() => void) | CallerCause {
     const cause = rate.take(address) ? this.#whyOpeningFull(gatewayId) : tooFast;
-    if (cause !== null) return cause;
-    const leave = enter();
-    if (typeof leave !== 'function') return leave;
-    return () => {
-      leave();
-      if (this.size === 0) this.#drained?.();
-    };
+    return cause ?? enter();
   }
 
   /** Carries a caller's bytes as they are, or its requests. */
@@ -215,14 +208,9 @@ export class Callers {
   }
 
   /** Resolves when the last one has gone, or the time is over. */
-  async drain(graceMs: number): Promise<void> {
-    if (this.size === 0) return;
+  drain(graceMs: number): Promise<void> {
     this.http.drain();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained = resolve;
-    const timer = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(timer);
+    return this.#places.emptied(graceMs);
   }
 
   /** Ends all that are left. Idempotent. */

@@ -66,6 +66,11 @@ export class CallerPlaces {
     return this.#all.shares.total;
   }
 
+  /** Resolves when none is, or the time is over. */
+  emptied(withinMs: number): Promise<void> {
+    return this.#all.shares.emptied(withinMs);
+  }
+
   /**
    * Takes one for a connection: returns what frees it, idempotent, or why there is none. `gatewayId` is null where only a
    * request will say whose it is.

@@ -87,7 +87,6 @@ export class CloudStreams {
   readonly #totals = { streams: 0, bytesFromResources: 0, bytesToResources: 0, datagramsDropped: 0 };
   readonly #dialling: Shares;
   readonly #open: Shares;
-  #drained: (() => void) | null = null;
 
   constructor(parts: CloudStreamsParts) {
     this.#parts = parts;
@@ -147,7 +146,6 @@ export class CloudStreams {
       span?.end(errorOf(running.cause));
       this.#running.delete(route.gatewayId, running);
       this.#open.leave(route.gatewayId);
-      if (this.size === 0) this.#drained?.();
     }
   }
 
@@ -191,13 +189,8 @@ export class CloudStreams {
   }
 
   /** Resolves when the last one has gone, or the time is over. */
-  async drain(graceMs: number): Promise<void> {
-    if (this.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained = resolve;
-    const timer = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(timer);
+  drain(graceMs: number): Promise<void> {
+    return this.#open.emptied(graceMs);
   }
 
   /** Ends all that are left. */
