@@ -8,7 +8,7 @@
  * What is given again of a file that was done here is done all the same until its commit, and after it was broken off.
  */
 import { type BackupPart, backupPieceBytes, backupRooms } from '@postern/contracts';
-import { type Collection, type Store, type StoredDocument, pageItemsMax } from '@postern/store';
+import { type Collection, type Store, type StoredDocument, every, pageItemsMax } from '@postern/store';
 import { backupError, damaged } from './errors.ts';
 import { type Contents, unpackPart } from './part.ts';
 import { transactionMs } from './snapshot.ts';
@@ -198,29 +198,20 @@ async function put(
   by: string | null,
 ): Promise<void> {
   const own = within(collection);
-  const restored = new Set(documents.map(({ id }) => id));
-  for (const document of restore === 'replace' ? await all(own) : []) {
-    if (restored.has(document.id)) continue;
-    const stays = left(document, by);
-    if (stays === null) await own.delete(document.id);
-    else if (stays !== document) await own.put({ ...stays, revision: document.revision + 1 });
+  if (restore === 'replace') {
+    const restored = new Set(documents.map(({ id }) => id));
+    for await (const document of every(own, { limit: pageItemsMax })) {
+      if (restored.has(document.id)) continue;
+      const stays = left(document, by);
+      if (stays === null) await own.delete(document.id);
+      else if (stays !== document) await own.put({ ...stays, revision: document.revision + 1 });
+    }
   }
   for (const document of documents.map(arrived)) {
     // A revision never goes back: whoever holds what was here would take what is restored for the same, or for older.
     const { revision = 0 } = (await own.get(document.id)) ?? {};
     await own.put(revision < document.revision ? document : { ...document, revision: revision + 1 });
   }
-}
-
-async function all(collection: Collection<StoredDocument>): Promise<StoredDocument[]> {
-  const documents: StoredDocument[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await collection.list({ cursor, limit: pageItemsMax });
-    documents.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
-  return documents;
 }
 
 function filled(what: string): Error {

@@ -3,7 +3,7 @@
  * until they were read or nobody asked for a while. At most `heldMax` at once; of more the oldest goes.
  */
 import { type HeldBackupPart, backupPieceBytes } from '@postern/contracts';
-import { type Store, type StoredDocument, newId, pageItemsMax } from '@postern/store';
+import { type Store, type StoredDocument, every, newId, pageItemsMax } from '@postern/store';
 import { backupError } from './errors.ts';
 import { type Contents, packPart } from './part.ts';
 import type { BackupSource } from './source.ts';
@@ -67,14 +67,8 @@ function readAll(store: Store, { collections }: BackupSource): Promise<Contents>
     async (within) => {
       const contents: Contents = new Map();
       for (const { collection } of collections) {
-        const all: StoredDocument[] = [];
-        let cursor: string | null = null;
-        do {
-          const page = await within(collection).list({ cursor, limit: pageItemsMax });
-          all.push(...page.items);
-          cursor = page.nextCursor;
-        } while (cursor !== null);
-        contents.set(collection.name, all);
+        const all = every(within(collection), { limit: pageItemsMax });
+        contents.set(collection.name, await Array.fromAsync(all));
       }
       return contents;
     },

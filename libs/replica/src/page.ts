@@ -1,5 +1,6 @@
 /** Answers come in pages well below the longest message of the bus; one item alone may be as long as a message. */
 import { messageBytesMax } from '@postern/bus';
+import type { Page } from '@postern/store';
 
 /** Where a page ends, in bytes of its items. */
 export const pageBytes = messageBytesMax / 4;
@@ -8,10 +9,7 @@ export const pageBytes = messageBytesMax / 4;
 const listBytes = messageBytesMax / 2;
 
 /** A page that fits a message: one that would not is cut, and its cursor is then the ID of its last item. */
-export function fitPage<Item>(
-  page: { items: Item[]; nextCursor: string | null },
-  idOf: (item: Item) => string,
-): { items: Item[]; nextCursor: string | null } {
+export function fitPage<Item>(page: Page<Item>, idOf: (item: Item) => string): Page<Item> {
   const items = takePage(page.items, listBytes);
   const last = items.at(-1);
   return last === undefined || items.length === page.items.length ? page : { items, nextCursor: idOf(last) };

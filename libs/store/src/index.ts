@@ -1,5 +1,6 @@
 export { clockDifference, clockMarginMs, clockText, demandClock, isClockOff, timeOfAll } from './clock.ts';
 export { documentBytesMax, pageItemsMax, uniqueKeyOf } from './document.ts';
+export { every } from './every.ts';
 export { type MigrationWatch, migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export { openSqlite } from './sqlite-store.ts';

@@ -6,7 +6,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { checkDocument, checkField, checkFilter, pageLimit } from './document.ts';
 import { notFound, stale } from './document-error.ts';
-import type { CollectionOptions, Filter, Page, StoredDocument } from './store.ts';
+import type { CollectionOptions, Filter, ListOptions, Page, StoredDocument } from './store.ts';
 import { sqliteError } from './sqlite-error.ts';
 
 /** How many statements a table keeps prepared. */
@@ -45,7 +45,7 @@ export class SqliteTable<T extends StoredDocument> {
     return this.#one(`WHERE ${where} ORDER BY id LIMIT 1`, values);
   }
 
-  list(options: { filter?: Filter; limit?: number; cursor?: string | null } = {}): Page<T> {
+  list(options: ListOptions = {}): Page<T> {
     const { where, values } = condition(options.filter ?? {});
     const limit = pageLimit(options.limit);
     const rows = this.#run(

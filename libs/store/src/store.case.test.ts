@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { documentBytesMax, documentDepthMax, idLengthMax, pageItemsMax } from './document.ts';
+import { every } from './every.ts';
 import { newId } from './new-id.ts';
 import { StoreError } from './store-error.ts';
 import type { Collection, Store, StoredDocument } from './store.ts';
@@ -264,6 +265,18 @@ export function testStore(name: string, make: () => Promise<StorePlace>): void {
         );
         const third = await things.list({ limit: 3, cursor: second.nextCursor });
         assert.deepEqual([third.items.map((thing) => thing.id), third.nextCursor], [[ids[6], late], null]);
+      }));
+
+    it('goes through all that match page by page, while what is behind is deleted', () =>
+      opened(async (_store, things) => {
+        for (const id of ['a', 'b', 'c', 'd', 'e']) await things.insert({ id, revision: 1, gatewayId: 'g' });
+        await things.insert({ id: 'bb', revision: 1, gatewayId: 'h' });
+        const met: string[] = [];
+        for await (const { id } of every(things, { filter: { gatewayId: 'g' }, limit: 2, cursor: 'a' })) {
+          met.push(id);
+          await things.delete(id);
+        }
+        assert.deepEqual([met, await things.count()], [['b', 'c', 'd', 'e'], 2]);
       }));
 
     it('sorts IDs by their bytes', () =>

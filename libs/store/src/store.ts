@@ -34,6 +34,13 @@ export interface DocumentStep {
   compatible: boolean;
 }
 
+/** What a list is to be of: those that match, of which the ID comes after `cursor`; `limit` bounds its page. */
+export interface ListOptions {
+  filter?: Filter;
+  limit?: number;
+  cursor?: string | null;
+}
+
 /** One page of a list, in the order of IDs (which are made to sort by creation; see `newId`). */
 export interface Page<T> {
   items: T[];
@@ -53,7 +60,7 @@ export interface Collection<T extends StoredDocument> {
   get(id: string): Promise<T | null>;
   /** The first that matches. */
   find(filter: Filter): Promise<T | null>;
-  list(options?: { filter?: Filter; limit?: number; cursor?: string | null }): Promise<Page<T>>;
+  list(options?: ListOptions): Promise<Page<T>>;
   count(filter?: Filter): Promise<number>;
   /** Rejects with `STORE_DUPLICATE` (`key` names the fields) when the ID or a unique key is taken. */
   insert(document: T): Promise<T>;

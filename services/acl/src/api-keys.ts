@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { secretHash, type Actor, type ApiKey, type ApiKeyInput } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
-import { newId } from '@postern/store';
+import { newId, type Page } from '@postern/store';
 import type { ApiKeyDocument } from './document.ts';
 import { apiKeyBySetting, apiKeyNotFound, apiKeyWrong, limitReached } from './errors.ts';
 import type { Journal } from './journal.ts';
@@ -61,10 +61,7 @@ export class ApiKeys {
   }
 
   /** A page of all of them; the first page begins with the key that a setting gives, which is no document. */
-  async list(options: { limit?: number; cursor?: string | null }): Promise<{
-    items: ApiKey[];
-    nextCursor: string | null;
-  }> {
+  async list(options: { limit?: number; cursor?: string | null }): Promise<Page<ApiKey>> {
     const { limit = pageItemsDefault, cursor = null } = options;
     const first = cursor === null && this.#first !== null ? [this.#first] : [];
     const left = limit - first.length;

@@ -95,16 +95,3 @@ export async function openDocuments(store: Store, options: MigrationWatch = {}):
   await migrate(store, { room: 'acl', collections: Object.values(documents), ...options });
   return documents;
 }
-
-/** All documents of a collection that match, page by page. */
-export async function* every<T extends { id: string; revision: number }>(
-  collection: Collection<T>,
-  filter: Record<string, string | boolean> = {},
-): AsyncGenerator<T> {
-  let cursor: string | null = null;
-  do {
-    const page: { items: T[]; nextCursor: string | null } = await collection.list({ filter, cursor });
-    yield* page.items;
-    cursor = page.nextCursor;
-  } while (cursor !== null);
-}

@@ -7,7 +7,8 @@
 import type { Bus } from '@postern/bus';
 import { type Gateway, type GatewayRecord, type Policy, findGateway } from '@postern/contracts';
 import type { FeedSource } from '@postern/replica';
-import { every, type Documents, type PolicyDocument } from './document.ts';
+import { every } from '@postern/store';
+import type { Documents, PolicyDocument } from './document.ts';
 import { gatewayUnknown } from './errors.ts';
 import type { Draft, Journal } from './journal.ts';
 
@@ -120,8 +121,8 @@ function policiesOf(documents: Documents, found: readonly PolicyDocument[]): Pro
 async function policyOf(documents: Documents, policy: PolicyDocument): Promise<Policy> {
   const gatewayId = policy.id;
   const accessList = await documents.accessLists.get(gatewayId);
-  const sourceRules = await Array.fromAsync(every(documents.sourceRules, { gatewayId }));
-  const revoked = await Array.fromAsync(every(documents.tokens, { gatewayId, revoked: true }));
+  const sourceRules = await Array.fromAsync(every(documents.sourceRules, { filter: { gatewayId } }));
+  const revoked = await Array.fromAsync(every(documents.tokens, { filter: { gatewayId, revoked: true } }));
   return {
     id: gatewayId,
     gatewayName: policy.name,

@@ -13,7 +13,8 @@ import {
   type SourceRules as ShownRules,
   type SourceRulesInput,
 } from '@postern/contracts';
-import { every, type SourceRulesDocument } from './document.ts';
+import { every } from '@postern/store';
+import type { SourceRulesDocument } from './document.ts';
 import { destinationUnknown, limitReached, revisionStale, rulesInvalid } from './errors.ts';
 import type { ChangeOf, Draft, Journal } from './journal.ts';
 import { originsAfter, originsOf } from './origins.ts';
@@ -45,7 +46,9 @@ export class SourceRules {
 
   /** The destinations of a gateway that nobody may call: restricted, and no rule. */
   async closed(gatewayId: string): Promise<string[]> {
-    const restricted = every(this.#journal.documents.sourceRules, { gatewayId, restricted: true });
+    const restricted = every(this.#journal.documents.sourceRules, {
+      filter: { gatewayId, restricted: true },
+    });
     const found = await Array.fromAsync(restricted);
     return found.filter(({ rules }) => rules.length === 0).map(({ id }) => id);
   }
@@ -150,7 +153,7 @@ function none({ id, gatewayId, createdAt }: Destination): SourceRulesDocument {
 
 async function checkBytes(draft: Draft, next: SourceRulesDocument): Promise<void> {
   let bytes = Buffer.byteLength(JSON.stringify(next.rules));
-  for await (const other of every(draft.sourceRules, { gatewayId: next.gatewayId })) {
+  for await (const other of every(draft.sourceRules, { filter: { gatewayId: next.gatewayId } })) {
     if (other.id !== next.id) bytes += Buffer.byteLength(JSON.stringify(other.rules));
   }
   if (bytes > gatewayBytesMax)

@@ -5,7 +5,8 @@
  */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
 import { ticketLifeSeconds } from '@postern/contracts';
-import { every, type Documents, type TicketKeyDocument } from './document.ts';
+import { every } from '@postern/store';
+import type { Documents, TicketKeyDocument } from './document.ts';
 
 const hourMs = 3_600_000;
 /** Clocks of nodes may differ by this much. */

@@ -5,8 +5,8 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Actor, Token, TokenInput } from '@postern/contracts';
-import { newId } from '@postern/store';
-import { every, type TokenDocument } from './document.ts';
+import { every, newId, type Page } from '@postern/store';
+import type { TokenDocument } from './document.ts';
 import {
   gatewayUnknown,
   limitReached,
@@ -91,10 +91,7 @@ export class Tokens {
   }
 
   /** A page of those that have not been revoked. */
-  async list(options: { gatewayId: string; limit?: number; cursor?: string | null }): Promise<{
-    items: Token[];
-    nextCursor: string | null;
-  }> {
+  async list(options: { gatewayId: string; limit?: number; cursor?: string | null }): Promise<Page<Token>> {
     const { gatewayId, limit = pageItemsDefault, cursor = null } = options;
     await this.#policies.find(gatewayId, 404);
     const filter = { gatewayId, revoked: false };

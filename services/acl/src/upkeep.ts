@@ -15,7 +15,8 @@
 import type { FeedFollower } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import type { GatewayRecord, Route } from '@postern/contracts';
-import { every, type Documents } from './document.ts';
+import { every } from '@postern/store';
+import type { Documents } from './document.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { Policies } from './policies.ts';
 import type { FrontOf, SourceRules } from './source-rules.ts';

@@ -5,7 +5,8 @@
  * written is noted anew with the next use.
  */
 import type { Logger } from '@postern/telemetry';
-import { type Documents, every } from './document.ts';
+import { every } from '@postern/store';
+import type { Documents } from './document.ts';
 
 const coarseMs = 600_000;
 

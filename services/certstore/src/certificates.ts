@@ -18,7 +18,7 @@ import {
   releaseCertificate,
 } from '@postern/contracts';
 import { type FeedOwner, fitPage } from '@postern/replica';
-import { type Store, StoreError, TurnQueue, newId } from '@postern/store';
+import { type Page, type Store, StoreError, TurnQueue, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { isDuplicate } from './authority/authority.ts';
 import { type Contents, readContents } from './upload/contents.ts';
@@ -132,10 +132,7 @@ export class Certificates {
   }
 
   /** A page of them. */
-  async list(options: { limit?: number; cursor?: string | null }): Promise<{
-    items: Certificate[];
-    nextCursor: string | null;
-  }> {
+  async list(options: { limit?: number; cursor?: string | null }): Promise<Page<Certificate>> {
     const { limit = pageItemsDefault, cursor = null } = options;
     const page = await this.#parts.documents.certificates.list({ limit, cursor });
     const items = page.items.map((document) => this.#show(document));

@@ -9,13 +9,12 @@
 import type { Bus } from '@postern/bus';
 import { announce, certificateExpires, expiryWarningDays } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
-import { type Collection, type Page, type Store, StoreError, type StoredDocument } from '@postern/store';
+import { type Collection, type Store, StoreError, type StoredDocument, every } from '@postern/store';
 import type { Logger } from '@postern/telemetry';
 import type { CertificateDocument, Documents } from './document.ts';
 import { expiryBound } from './upload/fitness.ts';
 import type { Usage } from './usage.ts';
 
-const pageItems = 200;
 const dayMs = 86_400_000;
 /** Clocks of replicas differ; what was told later than that from now was told by one that was wrong. */
 const clockSkewMs = 3_600_000;
@@ -87,18 +86,13 @@ export class ExpiryWatch {
     const told = await store.collection<ToldDocument>('certstore_expiry');
     const expiring: Expiring[] = [];
     const news: [document: CertificateDocument, days: number][] = [];
-    let cursor: string | null = null;
-    do {
-      const page: Page<CertificateDocument> = await documents.certificates.list({ cursor, limit: pageItems });
-      for (const document of page.items) {
-        nextAt = Math.min(nextAt, nextBoundAt(document.notAfter, now()));
-        const days = expiryBound(document.notAfter, now());
-        if (days === null) continue;
-        expiring.push({ id: document.id, name: document.name, notAfter: new Date(document.notAfter) });
-        if (await claim(told, document, days, now())) news.push([document, days]);
-      }
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    for await (const document of every(documents.certificates)) {
+      nextAt = Math.min(nextAt, nextBoundAt(document.notAfter, now()));
+      const days = expiryBound(document.notAfter, now());
+      if (days === null) continue;
+      expiring.push({ id: document.id, name: document.name, notAfter: new Date(document.notAfter) });
+      if (await claim(told, document, days, now())) news.push([document, days]);
+    }
     await forgetGone(told, documents);
     // It is told once, so it is to name who uses the certificate, also at a start.
     if (news.length > 0) await usage.refresh();
@@ -148,12 +142,7 @@ function nextBoundAt(notAfter: string, now: Date): number {
 
 /** What was told of certificates that are gone is of no use. */
 async function forgetGone(told: Collection<ToldDocument>, { certificates }: Documents): Promise<void> {
-  let cursor: string | null = null;
-  do {
-    const page: Page<ToldDocument> = await told.list({ cursor, limit: pageItems });
-    for (const { id } of page.items) if ((await certificates.get(id)) === null) await told.delete(id);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+  for await (const { id } of every(told)) if ((await certificates.get(id)) === null) await told.delete(id);
 }
 
 /** Whether it is for this replica to tell: another was not faster, and nothing as urgent was told before. */

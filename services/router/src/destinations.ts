@@ -14,7 +14,7 @@ import {
   cloudDestinationsMax,
 } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
-import { newId, type Collection } from '@postern/store';
+import { every, newId, type Collection, type Page } from '@postern/store';
 import { type CheckCertificates, type Naming, namesTheSame } from './certificate-check.ts';
 import type { DestinationDocument, GatewayDocument } from './document.ts';
 import {
@@ -34,7 +34,7 @@ import {
   type FrontForm,
 } from './form.ts';
 import { holderFor, portOf, type Claimant, type FrontClaims, type FrontPort } from './front-claims.ts';
-import { destinationsOf, type Draft, type Journal } from './journal.ts';
+import type { Draft, Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';
 import { type PageRequest, pageItemsDefault } from './page.ts';
 import { rememberDeleted, wasDeleted } from './deletions.ts';
@@ -105,10 +105,7 @@ export class Destinations {
   }
 
   /** A page of a gateway's. */
-  async list({ gatewayId, ...request }: PageRequest & { gatewayId: string }): Promise<{
-    items: Destination[];
-    nextCursor: string | null;
-  }> {
+  async list({ gatewayId, ...request }: PageRequest & { gatewayId: string }): Promise<Page<Destination>> {
     const { gateways, destinations } = this.#journal.documents;
     const gateway = await gateways.get(gatewayId);
     if (gateway === null) throw gatewayNotFound(gatewayId);
@@ -272,7 +269,7 @@ export class Destinations {
     if (!host.endsWith(`.${this.#options.platformHost.toLowerCase()}`) || !isByName(front)) return;
     const shows = showsPlatformCertificate(front);
     if (shows) await this.#claims.checkShared(draft.fronts, host, claimant);
-    for await (const other of destinationsOf(draft, { 'front.host': host })) {
+    for await (const other of every(draft.destinations, { filter: { 'front.host': host } })) {
       if (other.front === undefined || other.gatewayId === claimant.gatewayId) continue;
       const theirs = wholeFront(other.front);
       if (isByName(theirs) && (shows || showsPlatformCertificate(theirs)))
@@ -289,7 +286,7 @@ export class Destinations {
     const { clientPort, resource } = form;
     const wanted = portOf({ protocol: resource.protocol, port: clientPort });
     let others = 0;
-    for await (const other of destinationsOf(draft, { gatewayId })) {
+    for await (const other of every(draft.destinations, { filter: { gatewayId } })) {
       if (other.clientPort === undefined || other.id === destinationId) continue;
       others += 1;
       const held = portOf({ protocol: other.resource.protocol, port: other.clientPort });

@@ -3,14 +3,12 @@ import type { Destination, DestinationFront } from '@postern/contracts';
 import {
   type Collection,
   type MigrationWatch,
-  type Page,
   type Store,
   StoreError,
   type StoredDocument,
+  every,
   migrate,
 } from '@postern/store';
-
-const pageItems = 200;
 
 /** A stored gateway. */
 export interface GatewayDocument {
@@ -85,12 +83,8 @@ export async function forgetUntil<T extends DatedDocument>(
   collection: Collection<T>,
   timeMs: number,
 ): Promise<void> {
-  let cursor: string | null = null;
-  do {
-    const page: Page<T> = await collection.list({ cursor, limit: pageItems });
-    for (const one of page.items) if (Date.parse(one.at) <= timeMs) await deleteUnchanged(collection, one);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+  for await (const one of every(collection))
+    if (Date.parse(one.at) <= timeMs) await deleteUnchanged(collection, one);
 }
 
 /** Deletes a document that is over, unless it was changed since it was read; returns whether it did. */

@@ -14,6 +14,7 @@ import {
   type TunnelPresence,
 } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
+import type { Page } from '@postern/store';
 import type { DestinationDocument, Documents } from './document.ts';
 import { gatewayNotFound } from './errors.ts';
 import { frontUrl } from './naming.ts';
@@ -58,7 +59,7 @@ export class Fleet {
    * A page of fronts, of all gateways, of those named, or of some destinations; with `live`, whether each node listens. A
    * page of destinations is read for it, so that those without a front (cloud ones) make it shorter.
    */
-  async listFronts(request: FrontsRequest): Promise<{ items: Front[]; nextCursor: string | null }> {
+  async listFronts(request: FrontsRequest): Promise<Page<Front>> {
     const page = await this.#destinations(request);
     const destinationIds = page.items.flatMap(({ id, front }) => (front === undefined ? [] : [id]));
     const isAsked = request.live === true && destinationIds.length > 0;
@@ -74,10 +75,9 @@ export class Fleet {
   }
 
   /** A page of a gateway's connected clients with their tunnels. */
-  async listClients(request: PageRequest & { gatewayId: string; clientId?: string }): Promise<{
-    items: ConnectedClient[];
-    nextCursor: string | null;
-  }> {
+  async listClients(
+    request: PageRequest & { gatewayId: string; clientId?: string },
+  ): Promise<Page<ConnectedClient>> {
     const { gatewayId, clientId } = request;
     const tunnels = this.#presence.tunnels(gatewayId);
     // The documents are asked only where there is nobody to show, so that clients are seen while those are out of reach.
@@ -114,7 +114,7 @@ export class Fleet {
     destinationIds,
     limit = pageItemsDefault,
     cursor = null,
-  }: FrontsRequest): Promise<{ items: DestinationDocument[]; nextCursor: string | null }> {
+  }: FrontsRequest): Promise<Page<DestinationDocument>> {
     const { destinations } = this.#documents;
     if (destinationIds !== undefined) {
       const found = await Promise.all(destinationIds.map((id) => destinations.get(id)));
@@ -130,7 +130,7 @@ export class Fleet {
     gatewayIds: readonly string[],
     limit: number,
     cursor: string | null,
-  ): Promise<{ items: DestinationDocument[]; nextCursor: string | null }> {
+  ): Promise<Page<DestinationDocument>> {
     const [fromGateway = '', afterId = ''] = cursor?.split(cursorMark) ?? [];
     const left = [...new Set(gatewayIds)].filter((id) => id >= fromGateway).sort();
     const found: DestinationDocument[] = [];

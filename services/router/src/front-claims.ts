@@ -11,7 +11,7 @@
  * same moment, the whole transaction fails with `STORE_DUPLICATE`, and `retryAllotting` runs it again.
  */
 import type { DestinationFront, StreamProtocol } from '@postern/contracts';
-import { StoreError, type Collection, type Filter } from '@postern/store';
+import { StoreError, every, pageItemsMax, type Collection, type Filter } from '@postern/store';
 import { deleteUnchanged, type FrontDocument } from './document.ts';
 import { frontReserved, frontResting, frontTaken, portsExhausted } from './errors.ts';
 import { gatewayOfHost } from './naming.ts';
@@ -51,7 +51,6 @@ export interface Claimant {
 export const restingOthersMax = 1_000;
 
 const attemptsMax = 16;
-const pageItems = 1000;
 const dayMs = 86_400_000;
 
 /** Takes, allots and frees the ports of fronts. */
@@ -321,17 +320,8 @@ async function* everyFront(
   fronts: Collection<FrontDocument>,
   { filter = {}, prefix = '' }: { filter?: Filter; prefix?: string } = {},
 ): AsyncGenerator<FrontDocument> {
-  let cursor: string | null = prefix;
-  do {
-    const page: { items: FrontDocument[]; nextCursor: string | null } = await fronts.list({
-      filter,
-      limit: pageItems,
-      cursor,
-    });
-    for (const front of page.items) {
-      if (!front.id.startsWith(prefix)) return;
-      yield front;
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+  for await (const front of every(fronts, { filter, limit: pageItemsMax, cursor: prefix })) {
+    if (!front.id.startsWith(prefix)) return;
+    yield front;
+  }
 }

@@ -5,13 +5,13 @@
  */
 import type { Gateway, GatewayInput, MergePatch } from '@postern/contracts';
 import { fitPage } from '@postern/replica';
-import type { Collection } from '@postern/store';
+import { type Collection, every, type Page } from '@postern/store';
 import { rememberDeleted, wasDeleted } from './deletions.ts';
 import type { GatewayDocument } from './document.ts';
 import { gatewayNotFound, limitReached, revisionStale } from './errors.ts';
 import { gatewayForm, patchGateway } from './form.ts';
 import type { FrontClaims } from './front-claims.ts';
-import { destinationsOf, type Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
 import { newGatewayId } from './naming.ts';
 import { type PageRequest, pageItemsDefault, pageOfIds } from './page.ts';
 
@@ -61,10 +61,7 @@ export class Gateways {
   }
 
   /** A page of all of them, or of those named. */
-  async list({ ids, ...request }: PageRequest & { ids?: readonly string[] }): Promise<{
-    items: Gateway[];
-    nextCursor: string | null;
-  }> {
+  async list({ ids, ...request }: PageRequest & { ids?: readonly string[] }): Promise<Page<Gateway>> {
     const { gateways } = this.#journal.documents;
     const page =
       ids === undefined
@@ -81,7 +78,7 @@ export class Gateways {
       const form = patchGateway(found, patch);
       draft.touchGateway(id);
       if (form.name !== found.name || form.enabled !== found.enabled) {
-        for await (const destination of destinationsOf(draft, { gatewayId: id }))
+        for await (const destination of every(draft.destinations, { filter: { gatewayId: id } }))
           draft.touchRoute(destination.id);
       }
       draft.tell({ kind: 'gateway', action: 'updated', id, gatewayId: id });
@@ -94,7 +91,9 @@ export class Gateways {
   async delete(id: string, revision?: number): Promise<void> {
     await this.#journal.change(async (draft) => {
       const found = await this.#find(draft.gateways, id, revision);
-      for (const destination of await Array.fromAsync(destinationsOf(draft, { gatewayId: id }))) {
+      for (const destination of await Array.fromAsync(
+        every(draft.destinations, { filter: { gatewayId: id } }),
+      )) {
         await draft.destinations.delete(destination.id);
         draft.touchRoute(destination.id);
         draft.tell({ kind: 'destination', action: 'deleted', id: destination.id, gatewayId: id });
@@ -130,7 +129,7 @@ async function listNamed(
   gateways: Collection<GatewayDocument>,
   named: readonly string[],
   request: PageRequest,
-): Promise<{ items: GatewayDocument[]; nextCursor: string | null }> {
+): Promise<Page<GatewayDocument>> {
   const { ids, nextCursor } = pageOfIds(named, request);
   const found = await Promise.all(ids.map((id) => gateways.get(id)));
   return { items: found.filter((document) => document !== null), nextCursor };

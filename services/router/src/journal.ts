@@ -11,8 +11,8 @@
 import { announce, routerChanged, type Change } from '@postern/contracts';
 import type { Bus } from '@postern/bus';
 import type { FeedOwner } from '@postern/replica';
-import { TurnQueue, changeWaitMsMax, type Filter, type Store } from '@postern/store';
-import type { DestinationDocument, Documents } from './document.ts';
+import { TurnQueue, changeWaitMsMax, type Store } from '@postern/store';
+import type { Documents } from './document.ts';
 import { retryAllotting } from './front-claims.ts';
 
 /** What a change works on: the collections as the transaction sees them, and what it touched. */
@@ -94,17 +94,4 @@ export class Journal {
       return { result, told, beating: gateways.size > 0 ? [gatewayFeed, routeFeed] : [routeFeed] };
     });
   }
-}
-
-/** Every destination that matches, as the change sees them. */
-export async function* destinationsOf(draft: Draft, filter: Filter): AsyncGenerator<DestinationDocument> {
-  let cursor: string | null = null;
-  do {
-    const page: { items: DestinationDocument[]; nextCursor: string | null } = await draft.destinations.list({
-      filter,
-      cursor,
-    });
-    yield* page.items;
-    cursor = page.nextCursor;
-  } while (cursor !== null);
 }

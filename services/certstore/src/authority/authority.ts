@@ -9,7 +9,7 @@
  * Client pairs that operators have generated come from further CAs, one for each gateway.
  */
 import { platformCaName } from '@postern/contracts';
-import { demandClock, type Collection, type Page, type Store, type StoredDocument } from '@postern/store';
+import { demandClock, every, type Collection, type Store, type StoredDocument } from '@postern/store';
 import { createAuthority, describeCertificate, loadAuthority, type Authority } from '@postern/tls';
 import { openSecret, sealSecret, type SecretPlace } from '../secret/envelope.ts';
 import type { KeyWrapper } from '../secret/key-wrapper.ts';
@@ -70,15 +70,10 @@ export async function dropClientAuthorities(
   wasDeleted: (gatewayId: string) => Promise<boolean>,
 ): Promise<void> {
   const documents = await store.collection<AuthorityDocument>(authorityCollection);
-  let cursor: string | null = null;
-  do {
-    const page: Page<AuthorityDocument> = await documents.list({ cursor });
-    for (const { id } of page.items) {
-      if (!id.startsWith(gatewayPrefix)) continue;
-      if (await wasDeleted(id.slice(gatewayPrefix.length))) await documents.delete(id);
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+  for await (const { id } of every(documents)) {
+    if (!id.startsWith(gatewayPrefix)) continue;
+    if (await wasDeleted(id.slice(gatewayPrefix.length))) await documents.delete(id);
+  }
 }
 
 /** Where CAs are kept. */

@@ -3,7 +3,7 @@
  * out, so nothing is in use that is not in it. What has ended is swept, and beyond its bound the oldest goes.
  */
 import type { CertificateHolder } from '@postern/contracts';
-import { newId, type Collection, type Page, type Store, type StoredDocument } from '@postern/store';
+import { every, newId, type Collection, type Store, type StoredDocument } from '@postern/store';
 import type { CertificateDescription } from '@postern/tls';
 import type { AuthorityName } from './authority.ts';
 
@@ -18,8 +18,6 @@ export interface IssuedDocument extends StoredDocument {
   notBefore: string;
   notAfter: string;
 }
-
-const pageItems = 200;
 
 /** Keeps the list. */
 export class IssuedList {
@@ -61,11 +59,11 @@ export class IssuedList {
   /** The names of certificates of the platform's CA that are good for this name or address too. */
   async namesBeside(host: string): Promise<string[]> {
     const names = new Set<string>();
-    await this.#each(async (document) => {
-      if (document.authority !== 'platform') return;
+    for await (const document of every(this.#documents)) {
+      if (document.authority !== 'platform') continue;
       if ([...document.names, ...document.addresses].includes(host))
         for (const name of document.names) names.add(name);
-    });
+    }
     return [...names];
   }
 
@@ -78,17 +76,7 @@ export class IssuedList {
   }
 
   async #deleteWhere(isOver: (document: IssuedDocument) => boolean): Promise<void> {
-    await this.#each(async (document) => {
+    for await (const document of every(this.#documents))
       if (isOver(document)) await this.#documents.delete(document.id);
-    });
-  }
-
-  async #each(work: (document: IssuedDocument) => Promise<void>): Promise<void> {
-    let cursor: string | null = null;
-    do {
-      const page: Page<IssuedDocument> = await this.#documents.list({ limit: pageItems, cursor });
-      for (const document of page.items) await work(document);
-      cursor = page.nextCursor;
-    } while (cursor !== null);
   }
 }

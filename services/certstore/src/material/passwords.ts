@@ -18,7 +18,7 @@ import {
   isPasswordId,
   passwordPlace,
 } from '@postern/contracts';
-import { type Page, StoreError, newId } from '@postern/store';
+import { StoreError, every, newId } from '@postern/store';
 import { Compile } from 'typebox/compile';
 import { type Documents, type SecretDocument, secretCollection } from '../document.ts';
 import { openSecret, sealSecret } from '../secret/envelope.ts';
@@ -38,7 +38,6 @@ export const unnamedLifeMs = 30 * 86_400_000;
 export const unnamedMax = 1000;
 
 const version = 1;
-const pageItems = 100;
 const contentsCheck = Compile(PasswordContents);
 
 /** What they need. */
@@ -161,16 +160,11 @@ export class Passwords {
     const at = new Date(time).toISOString();
     const before = new Date(time - youngMs).toISOString();
     const looked: SecretDocument[] = [];
-    let cursor: string | null = null;
-    do {
-      const page: Page<SecretDocument> = await documents.secrets.list({ cursor, limit: pageItems });
-      for (const secret of page.items) {
-        const { id, storedAt, unnamedSince } = secret;
-        if (!isPasswordId(id) || storedAt === undefined || storedAt >= before) continue;
-        if (usage.of(id).length === 0 || unnamedSince !== undefined) looked.push(secret);
-      }
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    for await (const secret of every(documents.secrets)) {
+      const { id, storedAt, unnamedSince } = secret;
+      if (!isPasswordId(id) || storedAt === undefined || storedAt >= before) continue;
+      if (usage.of(id).length === 0 || unnamedSince !== undefined) looked.push(secret);
+    }
     if (looked.length === 0) return [];
     await usage.demandFresh();
     const unnamed: SecretDocument[] = [];
