@@ -16,7 +16,7 @@ import {
 import { fitPage } from '@postern/replica';
 import { every, newId, type Collection, type Page } from '@postern/store';
 import { type CheckCertificates, type Naming, namesTheSame } from './certificate-check.ts';
-import type { DestinationDocument, GatewayDocument } from './document.ts';
+import type { DestinationDocument, DestinationForm, FrontForm, GatewayDocument } from './document.ts';
 import {
   clientPortTaken,
   destinationNotFound,
@@ -26,13 +26,7 @@ import {
   limitReached,
   revisionStale,
 } from './errors.ts';
-import {
-  destinationForm,
-  patchDestination,
-  wholeFront,
-  type DestinationForm,
-  type FrontForm,
-} from './form.ts';
+import { destinationForm, patchDestination, wholeFront } from './form.ts';
 import { holderFor, portOf, type Claimant, type FrontClaims, type FrontPort } from './front-claims.ts';
 import type { Draft, Journal } from './journal.ts';
 import { defaultHost, frontUrl } from './naming.ts';

@@ -138,12 +138,8 @@ export class Diagnosis {
   }
 
   async #testByNode(gatewayId: string, destinationId: string, node: string): Promise<NodeTest> {
-    try {
-      const { steps } = await ask(this.#bus, testAtNode, { gatewayId, destinationId }, { suffix: node });
-      return { node, ...outcomeOf(steps) };
-    } catch (error) {
-      return { node, ...failureOf(error) };
-    }
+    const asked = ask(this.#bus, testAtNode, { gatewayId, destinationId }, { suffix: node });
+    return { node, ...(await outcomeOf(asked)) };
   }
 
   /** Which of these are cloud destinations. */
@@ -166,7 +162,6 @@ export class Diagnosis {
     at: readonly At[],
   ): Promise<ClientTest> {
     const { node, tunnel } = this.#heardFirst(at);
-    const about = { clientId, name: tunnel.facts.name, node };
     const isHttp = resource.protocol === 'http' || health.kind === 'http';
     const host = resource.tls.serverName ?? resource.host;
     const question = {
@@ -176,12 +171,8 @@ export class Diagnosis {
       target: dialTargetOf(resource),
       http: isHttp ? { host, path: health.path } : null,
     };
-    try {
-      const { steps } = await ask(this.#bus, testAtClient, question, { suffix: node });
-      return { ...about, ...outcomeOf(steps) };
-    } catch (error) {
-      return { ...about, ...failureOf(error) };
-    }
+    const outcome = await outcomeOf(ask(this.#bus, testAtClient, question, { suffix: node }));
+    return { clientId, name: tunnel.facts.name, node, ...outcome };
   }
 
   async #pingAt(
@@ -213,13 +204,14 @@ function stateOf(found: { ok: boolean; since: string; cause: string | null } | u
   return { state: found.ok ? 'ok' : 'failing', since: found.since, cause: found.cause };
 }
 
-function outcomeOf(steps: TestStep[]): Omit<NodeTest, 'node'> {
-  const ms = steps.reduce((sum, step) => sum + step.ms, 0);
-  const ok = steps.length > 0 && steps.every((step) => step.ok);
-  return { ok, ms: Math.round(ms * 10) / 10, steps, error: null };
-}
-
-function failureOf(error: unknown): Omit<NodeTest, 'node'> {
-  const { code, message } = ServiceError.from(error).body;
-  return { ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+async function outcomeOf(asked: Promise<{ steps: TestStep[] }>): Promise<Omit<NodeTest, 'node'>> {
+  try {
+    const { steps } = await asked;
+    const ms = steps.reduce((sum, step) => sum + step.ms, 0);
+    const ok = steps.length > 0 && steps.every((step) => step.ok);
+    return { ok, ms: Math.round(ms * 10) / 10, steps, error: null };
+  } catch (error) {
+    const { code, message } = ServiceError.from(error).body;
+    return { ok: false, ms: 0, steps: [], error: `${code}: ${message}` };
+  }
 }

@@ -1,5 +1,5 @@
 /** The documents that the router owns, and their collections. */
-import type { Destination, DestinationFront } from '@postern/contracts';
+import type { Destination, DestinationFront, DestinationListener } from '@postern/contracts';
 import {
   type Collection,
   type MigrationWatch,
@@ -24,6 +24,25 @@ export interface GatewayDocument {
 
 /** A stored destination: as it is shown, but for the front's URL, which is made from the rest. */
 export type DestinationDocument = Omit<Destination, 'front' | 'warnings'> & { front?: DestinationFront };
+
+/** What a gateway says, without what the router adds. */
+export type GatewayForm = Pick<GatewayDocument, 'name' | 'description' | 'enabled' | 'requireToken'>;
+
+/** What a front says; of its host and port, what is wanted. */
+export type FrontForm = Pick<
+  DestinationFront,
+  'protocol' | 'tls' | 'proxyProtocol' | 'proxyProtocolFacts'
+> & {
+  host: string | null;
+  port: number | null;
+};
+
+/** What a destination says, without what the router adds. It has a front, or `clientPort` and `listener` in its place. */
+export type DestinationForm = Pick<DestinationDocument, 'name' | 'kind' | 'enabled' | 'resource' | 'health'> &
+  (
+    | { kind: 'on-premises'; front: FrontForm }
+    | { kind: 'cloud'; clientPort: number; listener: DestinationListener }
+  );
 
 /**
  * A front that is held or rests. Its ID is what makes it unique: `tcp:15000` or `udp:15000` for a port that one

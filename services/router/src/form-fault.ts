@@ -2,8 +2,8 @@
 import { isIP } from 'node:net';
 import { comparedName, isHost } from '@postern/access';
 import { readRevocationLists } from '@postern/tls/accept';
+import type { DestinationForm, FrontForm } from './document.ts';
 import type { BodyFault } from './errors.ts';
-import type { DestinationForm, FrontForm } from './form.ts';
 import { isFrontHost, noFrontHost } from './front-host.ts';
 import { dnsLabel } from './naming.ts';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DestinationInput } from '@postern/contracts';
 import { emptyList } from './fixture/revocation-list.ts';
-import { type DestinationForm, destinationForm, gatewayForm, patchDestination } from './form.ts';
+import type { DestinationForm } from './document.ts';
+import { destinationForm, gatewayForm, patchDestination } from './form.ts';
 
 function withListener(tls: object, protocol: 'tcp' | 'udp' = 'tcp'): DestinationInput {
   const resource = { ...input.resource, protocol };

@@ -18,31 +18,18 @@ import {
   patternFault,
 } from '@postern/contracts';
 import type { Static, TSchema } from 'typebox';
-import type { DestinationDocument, GatewayDocument } from './document.ts';
+import type {
+  DestinationDocument,
+  DestinationForm,
+  FrontForm,
+  GatewayDocument,
+  GatewayForm,
+} from './document.ts';
 import { type BodyFault, invalid, notSupported } from './errors.ts';
 import { findFault } from './form-fault.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 
 const faultsMax = 20;
-
-/** What a gateway says, without what the router adds. */
-export type GatewayForm = Pick<GatewayDocument, 'name' | 'description' | 'enabled' | 'requireToken'>;
-
-/** What a front says; of its host and port, what is wanted. */
-export type FrontForm = Pick<
-  DestinationFront,
-  'protocol' | 'tls' | 'proxyProtocol' | 'proxyProtocolFacts'
-> & {
-  host: string | null;
-  port: number | null;
-};
-
-/** What a destination says, without what the router adds. It has a front, or `clientPort` and `listener` in its place. */
-export type DestinationForm = Pick<DestinationDocument, 'name' | 'kind' | 'enabled' | 'resource' | 'health'> &
-  (
-    | { kind: 'on-premises'; front: FrontForm }
-    | { kind: 'cloud'; clientPort: number; listener: DestinationListener }
-  );
 
 /** The whole form of a gateway. */
 export function gatewayForm(input: GatewayInput): GatewayForm {
@@ -277,12 +264,8 @@ function findMisplaced({ kind, front, clientPort, listener }: DestinationInput):
 }
 
 /** The first field whose value this version does not serve. Later versions take lines away here. */
-function findUnserved(form: DestinationForm): [path: string, value: unknown] | null {
-  const { resource } = form;
-  const served: [path: string, value: unknown, isServed: boolean][] = [
-    ['/resource/tls/mode', resource.tls.mode, resource.tls.mode === 'none' || resource.protocol !== 'udp'],
-    ['/resource/proxy', resource.proxy, resource.proxy === null || resource.protocol !== 'udp'],
-  ];
-  const [path, value] = served.find(([, , isServed]) => !isServed) ?? [];
-  return path === undefined ? null : [path, value];
+function findUnserved({ resource }: DestinationForm): [path: string, value: unknown] | null {
+  if (resource.protocol !== 'udp') return null;
+  if (resource.tls.mode !== 'none') return ['/resource/tls/mode', resource.tls.mode];
+  return resource.proxy === null ? null : ['/resource/proxy', resource.proxy];
 }
