@@ -58,28 +58,16 @@ type Row = Readonly<Record<ResourceSide, Cell>>;
 const all: Row = { plain: 'served', tls: 'served', mutual: 'served' };
 const datagrams: Row = { plain: 'served', tls: '/resource/tls/mode', mutual: '/resource/tls/mode' };
 
-const matrix: Readonly<Record<Direction, Readonly<Record<Caller, Row>>>> = {
-  'on-premises': {
-    tcp: all,
-    tls: all,
-    mutual: all,
-    http: all,
-    https: all,
-    'https mutual': all,
-    passthrough: all,
-    udp: datagrams,
-  },
-  // A client passes on what it does not end, so TLS that is passed through is TCP there.
-  cloud: {
-    tcp: all,
-    tls: all,
-    mutual: all,
-    http: all,
-    https: all,
-    'https mutual': all,
-    passthrough: all,
-    udp: datagrams,
-  },
+/** In both directions. A client passes on what it does not end, so TLS that is passed through is TCP there. */
+const matrix: Readonly<Record<Caller, Row>> = {
+  tcp: all,
+  tls: all,
+  mutual: all,
+  http: all,
+  https: all,
+  'https mutual': all,
+  passthrough: all,
+  udp: datagrams,
 };
 
 type ServerPair = 'right' | 'other CA' | 'expired' | 'wrong name';
@@ -370,7 +358,7 @@ async function demandShown({ id }: ShownDestination, code: string, told: RegExp)
 describe('the matrix', { concurrency: 8 }, () => {
   for (const spot of spots) {
     const { direction, caller, side } = spot;
-    const cell = matrix[direction][caller][side];
+    const cell = matrix[caller][side];
     const title = `${direction}: ${caller} to ${side}`;
     const { ends } = callerSides[caller];
 
