@@ -3,7 +3,7 @@
  * until they were read or nobody asked for a while. At most `heldMax` at once; of more the oldest goes.
  */
 import { type HeldBackupPart, backupPieceBytes } from '@postern/contracts';
-import { type Store, type StoredDocument, every, newId, pageItemsMax } from '@postern/store';
+import { type Store, every, newId, pageItemsMax } from '@postern/store';
 import { backupError } from './errors.ts';
 import { type Contents, packPart } from './part.ts';
 import type { BackupSource } from './source.ts';

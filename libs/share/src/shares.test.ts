@@ -47,7 +47,7 @@ test('who waits until no place is taken hears of the last one that is given back
   shares.take(null);
   const emptied = shares.emptied(3_600_000);
   shares.leave('one');
-  assert.equal(await Promise.race([emptied, 'not yet']), 'not yet');
+  assert.equal(await Promise.race([emptied, Promise.resolve('not yet')]), 'not yet');
   shares.leave(null);
   await emptied;
 });
