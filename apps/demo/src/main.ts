@@ -10,8 +10,8 @@ const asked = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // The second one ends at once; what still runs is killed on the way out.
-    if (asked.signal.aborted) process.exit(0);
-    asked.abort(new Error(signal));
+    if (asked.signal.aborted) process.exit(options.once ? 1 : 0);
+    asked.abort(new DemoError('DEMO_CHECK_FAILED', `${signal} came before all was tried`));
   });
 }
 // Whoever read along has gone; the demo goes on until it is ended.
@@ -20,8 +20,10 @@ process.stdout.on('error', () => undefined);
 try {
   await runDemo(options, asked.signal);
 } catch (error) {
-  if (!asked.signal.aborted) {
-    showFailure(error instanceof DemoError ? `${error.code}: ${error.message}` : textOf(error));
+  // To be asked to stop is how a demo ends; of `--once` 0 would say that all came back unchanged.
+  if (!asked.signal.aborted || options.once) {
+    const why: unknown = asked.signal.aborted ? asked.signal.reason : error;
+    showFailure(why instanceof DemoError ? `${why.code}: ${why.message}` : textOf(why));
     process.exitCode = 1;
   }
 }
