@@ -6,7 +6,15 @@
 import { aclOptions } from '@postern/acl';
 import { adminOptions } from '@postern/admin';
 import { certstoreBounds, transitOptions } from '@postern/certstore';
-import { defineProgram, logSettings, platformSettings, secret, telemetrySettings } from '@postern/config';
+import {
+  certificateNameForm,
+  defineProgram,
+  hostForm,
+  logSettings,
+  platformSettings,
+  secret,
+  telemetrySettings,
+} from '@postern/config';
 import { edgeOptions } from '@postern/edge';
 import { routerOptions } from '@postern/router';
 import { Type, type Static } from 'typebox';
@@ -78,8 +86,8 @@ const platformOptions = {
     description: 'Where tunnels end; 0 takes a free one and keeps it.',
   }),
   frontHost: Type.String({
-    minLength: 1,
     maxLength: 253,
+    ...hostForm,
     default: '127.0.0.1',
     placeholder: 'HOST',
     description: 'The host that is shown to callers for fronts that are given none.',
@@ -95,7 +103,7 @@ const platformOptions = {
     default: 7443,
     description: 'The port of the admin API; 0 takes a free one and keeps it.',
   }),
-  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+  certificateNames: Type.Array(Type.String({ maxLength: 253, ...certificateNameForm }), {
     maxItems: 32,
     default: [],
     placeholder: 'NAME',

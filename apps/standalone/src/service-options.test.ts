@@ -32,6 +32,38 @@ describe('what services are told', () => {
     assert.equal(program.resolve([...ports, '--front-port-last', '17000'], {}).kind, 'run');
   });
 
+  it('is not begun with a host that no certificate can be for, of which the platform would wait for ever', () => {
+    const start = (flag: string, host: string) => program.resolve(['--state', 's', `${flag}=${host}`], {});
+    for (const flag of ['--platform-host', '--front-host', '--advertise-host', '--certificate-names']) {
+      for (const host of [
+        'https://gw.corp',
+        'gw.corp:8443',
+        'gw.corp.',
+        'a b',
+        'bücher.example',
+        'a..b',
+        '-x',
+      ])
+        assert.throws(() => start(flag, host), {
+          code: 'CONFIG_USAGE',
+          message: /DNS name or an IP address/,
+        });
+      for (const host of [
+        'gw.corp',
+        'GW.Corp',
+        'node_1',
+        '192.0.2.1',
+        '::1',
+        '2001:db8::7',
+        '::ffff:192.0.2.1',
+      ])
+        assert.equal(start(flag, host).kind, 'run', `${flag} ${host}`);
+    }
+    assert.equal(start('--certificate-names', '*.corp').kind, 'run');
+    assert.equal(start('--advertise-host', '').kind, 'run');
+    assert.throws(() => start('--platform-host', '*.corp'), { code: 'CONFIG_USAGE' });
+  });
+
   it('lets the CA sign for the addresses and names that are listened on, and for no wildcard address', () => {
     const { certificateNames, certificateAddresses } = certstoreOptionsOf(
       settings({ listenHost: '0.0.0.0', adminHost: '192.0.2.1', certificateNames: ['admin.corp'] }),

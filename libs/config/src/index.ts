@@ -32,6 +32,7 @@ export {
 export type { Environment } from './environment.ts';
 export { type ConfigProblem, ConfigError } from './errors.ts';
 export { ExitCode } from './exit-code.ts';
+export { certificateNameForm, hostForm, hostFormOrEmpty } from './host.ts';
 export { knownVariables } from './known-variables.ts';
 export { type Program, defineProgram } from './program.ts';
 export { Secret, secret } from './secret.ts';

@@ -3,6 +3,7 @@
  * `Type.Object({ ...logSettings, ...opsSettings(9101), ...natsSettings, ownSetting: … })`.
  */
 import { Type, type TInteger, type TString } from 'typebox';
+import { hostForm } from './host.ts';
 import { secret } from './secret.ts';
 
 /** How much is logged. */
@@ -136,6 +137,7 @@ export const platformSettings = {
     environment: 'POSTERN_PLATFORM_HOST',
     minLength: 1,
     maxLength: 190,
+    ...hostForm,
     default: 'localhost',
     placeholder: 'HOST',
     description:

@@ -1,5 +1,5 @@
 /** The settings of the admin API: where it is served, and the bounds of what it keeps. */
-import { defineProgram, platformSettings, serviceSettings } from '@postern/config';
+import { certificateNameForm, defineProgram, platformSettings, serviceSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 /** What `createAdmin` needs to know; standalone gives it by itself, `main.ts` reads it from the process. */
@@ -18,7 +18,7 @@ export const adminOptions = {
     placeholder: 'PORT',
     description: 'The port that the API is served on; 0 takes a free one.',
   }),
-  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+  certificateNames: Type.Array(Type.String({ maxLength: 253, ...certificateNameForm }), {
     maxItems: 32,
     default: [],
     placeholder: 'NAME',

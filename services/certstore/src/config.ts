@@ -1,5 +1,11 @@
 /** The settings of postern-certstore. */
-import { defineProgram, platformSettings, secret, serviceSettings } from '@postern/config';
+import {
+  certificateNameForm,
+  defineProgram,
+  platformSettings,
+  secret,
+  serviceSettings,
+} from '@postern/config';
 import { Type } from 'typebox';
 
 /** A key-encryption key that a transit server holds; standalone can have the same. */
@@ -69,7 +75,7 @@ const schema = Type.Object({
     }),
   ),
   ...transitOptions,
-  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+  certificateNames: Type.Array(Type.String({ maxLength: 253, ...certificateNameForm }), {
     default: [],
     maxItems: 64,
     placeholder: 'NAME',

@@ -1,5 +1,7 @@
 /** The settings of the edge: where it listens, how it is reached, and every bound of its doors. */
 import {
+  certificateNameForm,
+  hostFormOrEmpty,
   httpSettings,
   logSettings,
   natsSettings,
@@ -49,6 +51,7 @@ export const edgeOptions = {
   ),
   tunnelPort: port(9000, 'Where tunnels end; 0 takes a free one.'),
   advertiseHost: Type.String({
+    ...hostFormOrEmpty,
     default: '',
     placeholder: 'HOST',
     description: 'The host at which clients reach the tunnel port; the platform host unless given.',
@@ -56,6 +59,7 @@ export const edgeOptions = {
   advertisePort: port(0, 'The port at which clients reach the tunnel port; 0 is the tunnel port itself.'),
   linkPort: port(9001, 'Where other nodes open their links to this one; 0 takes a free one.'),
   linkAdvertiseHost: Type.String({
+    ...hostFormOrEmpty,
     default: '',
     placeholder: 'HOST',
     description:
@@ -67,7 +71,7 @@ export const edgeOptions = {
     placeholder: 'HOST',
     description: 'The address that fronts listen on; that of the connect port unless given.',
   }),
-  certificateNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+  certificateNames: Type.Array(Type.String({ maxLength: 253, ...certificateNameForm }), {
     maxItems: 32,
     default: [],
     placeholder: 'NAME',

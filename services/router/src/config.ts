@@ -1,5 +1,5 @@
 /** The settings of the router: what fronts are called, which ports they may have, and every bound of what it owns. */
-import { defineProgram, platformSettings, serviceSettings } from '@postern/config';
+import { defineProgram, hostFormOrEmpty, platformSettings, serviceSettings } from '@postern/config';
 import { Type, type Static } from 'typebox';
 
 const port = { minimum: 1, maximum: 65535, placeholder: 'PORT' };
@@ -9,6 +9,7 @@ export const routerOptions = {
   ...platformSettings,
   frontHost: Type.String({
     maxLength: 253,
+    ...hostFormOrEmpty,
     default: '',
     placeholder: 'HOST',
     description:
