@@ -17,7 +17,11 @@ export function standaloneError(code: StandaloneCode, text: string, cause?: unkn
 /** The error of a service that could not start, told as a matter of settings where it is one. */
 export function startError(error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error)) return error;
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, address, hostname, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    hostname?: string;
+    port?: number;
+  };
   const where = `port ${port} of ${address}`;
   switch (code) {
     case 'EADDRINUSE':
@@ -28,6 +32,12 @@ export function startError(error: unknown): unknown {
       );
     case 'EADDRNOTAVAIL':
       return standaloneError('STANDALONE_PORT_TAKEN', `${address} is no address of this machine`, error);
+    case 'ENOTFOUND':
+      return standaloneError(
+        'STANDALONE_PORT_TAKEN',
+        `${hostname} is no address of this machine, nor a name of one`,
+        error,
+      );
     case 'EACCES':
       return standaloneError(
         'STANDALONE_PORT_TAKEN',

@@ -135,6 +135,14 @@ describe('a platform in one process', () => {
     await start(t, state);
   });
 
+  it('says which host to listen on nobody knows', async (t) => {
+    const state = makeFolder(t);
+    await assert.rejects(start(t, state, { ...anyPorts, listenHost: 'nowhere.invalid' }), {
+      exitCode: 78,
+      message: /^STANDALONE_PORT_TAKEN: nowhere\.invalid is no address of this machine/,
+    });
+  });
+
   it('allots no port to a front that another program has', async (t) => {
     const tcp = createServer().listen(0, '127.0.0.1');
     await once(tcp, 'listening');

@@ -135,6 +135,7 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   EACCES: ExitCode.configuration,
   EADDRINUSE: ExitCode.configuration,
   EADDRNOTAVAIL: ExitCode.configuration,
+  ENOTFOUND: ExitCode.configuration,
   STORE_DOCUMENT_NEWER: ExitCode.configuration,
   STORE_REFUSED: ExitCode.refused,
   STORE_SETTINGS_INVALID: ExitCode.configuration,

@@ -95,12 +95,13 @@ test('why a part could not start is the reason of the end, which is what the las
   assert.match(log, /"exitCode":78,"reason":"part could not start: in use"/);
 });
 
-test('a port that is taken, and an address that is not of this machine, are a matter of settings', async (t) => {
+test('a port that is taken, an address that is not of this machine, and a host that nobody knows are a matter of settings', async (t) => {
   const taken = run(t);
   const port = new URL((await taken.line).replace('ready ', '')).port;
   for (const [where, cause] of [
     [`port: ${port}, host: '127.0.0.1'`, 'EADDRINUSE'],
     [`port: 0, host: '192.0.2.1'`, 'EADDRNOTAVAIL'],
+    [`port: 0, host: 'nowhere.invalid'`, 'ENOTFOUND'],
   ]) {
     const listen = `const { createServer } = await import('node:net'); const server = createServer().listen({ ${where} })`;
     const { ended } = run(
