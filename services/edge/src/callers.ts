@@ -9,6 +9,7 @@ import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, type Flow, Multimap, ResetCode, socketEnd } from '@postern/tunnel';
 import { RateLimit } from './gate/admission.ts';
+import type { FilePlaces } from './gate/file-places.ts';
 import type { AcceptedCaller, CallerAbout } from './caller/accepted-caller.ts';
 import { CallerPlaces, type CallerPlacesBounds } from './caller/caller-places.ts';
 import type { CallerCause } from './errors.ts';
@@ -42,6 +43,7 @@ type Told = 'bounds' | 'flowIdleMs' | 'whyFull' | 'onStart' | 'onOpened' | 'onOv
 /** What callers need of the node. */
 export interface CallersParts extends Omit<HttpDeskParts, Told> {
   bounds: CallerBounds;
+  files: FilePlaces;
   http: HttpBounds;
   refusals: Refusals;
   logger: Logger;
@@ -66,7 +68,7 @@ export class Callers {
     this.#parts = parts;
     const { bounds } = parts;
     this.#opening = new Shares(bounds.openingMax);
-    this.#places = new CallerPlaces(bounds);
+    this.#places = new CallerPlaces(bounds, parts.files);
     const perSecond = bounds.connectionsPerSecondPerAddress;
     const rate = { perSecond, burst: perSecond, addressesMax: bounds.addressesMax };
     this.#rate = new RateLimit(rate);

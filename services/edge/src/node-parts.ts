@@ -30,6 +30,7 @@ import { FleetSide } from './fleet/fleet-side.ts';
 import { Followers } from './followers.ts';
 import { FrontSide } from './caller/front-side.ts';
 import type { Fronts } from './caller/fronts.ts';
+import { FilePlaces } from './gate/file-places.ts';
 import { type GatedPort, makeGates } from './gate/gates.ts';
 import { Guard } from './guard.ts';
 import type { HandshakeGate } from './gate/handshake-gate.ts';
@@ -179,8 +180,10 @@ export class NodeParts implements ShownParts {
     });
     this.refusals = new Refusals(subsystemLogger(logger, 'callers'));
     const balancers = new Balancers(options);
+    const files = new FilePlaces();
     this.callers = new Callers({
       bounds: options,
+      files,
       http: httpBounds(options),
       trusts: (address) => balancers.trusts(address),
       policy: (gatewayId) => this.#policy(gatewayId),
@@ -201,6 +204,7 @@ export class NodeParts implements ShownParts {
       options,
       logger,
       compression: this.compression,
+      files,
       refusals: this.refusals,
       traces,
       material: (ids) => this.certificates.held.source(ids),

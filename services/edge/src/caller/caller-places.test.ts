@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FileReserve } from '@postern/telemetry';
+import { FilePlaces } from '../gate/file-places.ts';
 import { CallerPlaces } from './caller-places.ts';
 
 const places = (connectionsMax: number, connectionsPerAddressMax = 100) =>
-  new CallerPlaces({ connectionsMax, connectionsPerAddressMax });
+  new CallerPlaces({ connectionsMax, connectionsPerAddressMax }, new FilePlaces());
 
 /** Takes a place, which there is. */
 function entered(place: ReturnType<CallerPlaces['enter']>): () => void {
@@ -46,7 +47,7 @@ test('callers who have not said yet for which gateway they come have half of the
 test('one gateway has half of the file descriptors that callers may have, where these are fewer than the places', () => {
   const all = new CallerPlaces(
     { connectionsMax: 100, connectionsPerAddressMax: 100 },
-    new FileReserve(() => ({ open: 0, max: 5 })),
+    new FilePlaces(new FileReserve(() => ({ open: 0, max: 5 }))),
   );
   for (let taken = 0; taken < 3; taken += 1) entered(all.enter('192.0.2.1', 'one'));
   assert.match(
@@ -88,7 +89,7 @@ test('what an address may not have takes no place of its gateway', () => {
 test('a connection for which no file descriptor is left is turned away, and holds no place; a UDP flow needs none', () => {
   const all = new CallerPlaces(
     { connectionsMax: 8, connectionsPerAddressMax: 8 },
-    new FileReserve(() => ({ open: 15, max: 16 })),
+    new FilePlaces(new FileReserve(() => ({ open: 15, max: 16 }))),
   );
   assert.match(
     refused(all.enter('192.0.2.1', 'one')),

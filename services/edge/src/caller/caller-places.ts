@@ -2,12 +2,11 @@
  * The places of callers' connections on this node. Of all of them one gateway has half at most, and so have those together
  * that have not said yet for which gateway they come; one address has its own bound. Who calls by UDP has an address that
  * anybody can forge, so flows have half of all places together, those of one gateway half of that, and the flows of an
- * address are counted apart from its connections. A connection also wants a file descriptor, of which callers leave some to
- * the rest of the node, and one gateway's half to the others'.
+ * address are counted apart from its connections. A connection also wants a file descriptor (`FilePlaces`).
  */
 import { type Full, Shares, addressGroup, halfOf } from '@postern/share';
-import { FileReserve } from '@postern/telemetry';
 import type { CallerCause } from '../errors.ts';
+import { type FilePlaces, nobody, nobodyHasHalf } from '../gate/file-places.ts';
 
 /** How many there are. */
 export interface CallerPlacesBounds {
@@ -20,21 +19,15 @@ interface Bounded {
   readonly texts: Readonly<Record<Full, string>>;
 }
 
-/** The owner of the places of those who have not said yet for which gateway they come. */
-const nobody = '';
-const nobodyHasHalf = 'callers who have not said yet what they ask for have as many connections as they may';
-const raise = 'raise its limit (ulimit -n, LimitNOFILE)';
-
 /** Who has one. */
 export class CallerPlaces {
   readonly #all: Bounded;
   readonly #flows: Bounded;
-  readonly #descriptors: Bounded;
-  readonly #files: FileReserve;
+  readonly #files: FilePlaces;
   readonly #addresses: Shares;
   readonly #flowAddresses: Shares;
 
-  constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds, files = new FileReserve()) {
+  constructor({ connectionsMax, connectionsPerAddressMax }: CallerPlacesBounds, files: FilePlaces) {
     this.#files = files;
     this.#addresses = new Shares(Infinity, connectionsPerAddressMax);
     this.#flowAddresses = new Shares(Infinity, connectionsPerAddressMax);
@@ -50,13 +43,6 @@ export class CallerPlaces {
       texts: {
         full: 'UDP callers have as many connections as they may',
         'share full': 'UDP callers of the gateway have as many connections as they may',
-      },
-    };
-    this.#descriptors = {
-      shares: new Shares(files.most),
-      texts: {
-        full: `the node has no file descriptors left for callers: ${raise}`,
-        'share full': `the gateway has half of the file descriptors that the node has for callers: ${raise}`,
       },
     };
   }
@@ -76,10 +62,18 @@ export class CallerPlaces {
    * request will say whose it is.
    */
   enter(address: string, gatewayId: string | null): (() => void) | CallerCause {
-    const place = this.#enter(this.#addresses, address, gatewayId ?? nobody, [this.#all, this.#descriptors]);
-    if (typeof place !== 'function' || this.#files.take()) return place;
-    place();
-    return { code: 'EDGE_CONNECTIONS_FULL', text: this.#descriptors.texts.full, end: 'edge' };
+    const owner = gatewayId ?? nobody;
+    const leave = this.#enter(this.#addresses, address, owner, [this.#all]);
+    if (typeof leave !== 'function') return leave;
+    const leaveFile = this.#files.enter(owner);
+    if (typeof leaveFile !== 'function') {
+      leave();
+      return leaveFile;
+    }
+    return () => {
+      leave();
+      leaveFile();
+    };
   }
 
   /** The same for a UDP flow. */

@@ -28,6 +28,7 @@ import { type Compression, type Joined, Multimap, ResetCode, type Stream } from 
 import { Compile } from 'typebox/compile';
 import { compressionFull, faultOf, outdated, whyCloudFull } from './cloud-causes.ts';
 import type { CloudReach } from './cloud-reach.ts';
+import type { FilePlaces } from '../gate/file-places.ts';
 import { type CallerCause, causeOfReset, resetOf } from '../errors.ts';
 import { type Target, judgeNew, judgeRunning } from '../access/judgement.ts';
 import type { Refusals } from '../caller/refusals.ts';
@@ -47,6 +48,7 @@ export interface CloudStreamsParts {
   /** For the resources of one gateway. */
   hosts(gatewayId: string): ResourceHosts;
   compression: Compression;
+  files: FilePlaces;
   reach: CloudReach;
   /** Certificates for TLS to the resource. */
   material: MaterialSource;
@@ -137,6 +139,8 @@ export class CloudStreams {
     };
     const cause = isFull ? compressionFull : this.#whyNot(running);
     if (cause !== null) return this.#refuse(running, resetOf(cause), cause);
+    const leaveFile = this.#parts.files.enter(route.gatewayId);
+    if (typeof leaveFile !== 'function') return this.#refuse(running, resetOf(leaveFile), leaveFile);
     this.#running.add(route.gatewayId, running);
     this.#open.take(route.gatewayId);
     try {
@@ -146,6 +150,7 @@ export class CloudStreams {
       span?.end(errorOf(running.cause));
       this.#running.delete(route.gatewayId, running);
       this.#open.leave(route.gatewayId);
+      leaveFile();
     }
   }
 

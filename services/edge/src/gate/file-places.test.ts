@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FileReserve } from '@postern/telemetry';
+import { FilePlaces } from './file-places.ts';
+
+function refused(place: ReturnType<FilePlaces['enter']>): string {
+  assert.ok(typeof place !== 'function');
+  return `${place.code}: ${place.text}`;
+}
+
+test('one gateway has half of the file descriptors, and one that was given back counts once', () => {
+  const files = new FilePlaces(new FileReserve(() => ({ open: 0, max: 4 })));
+  const leave = files.enter('one');
+  assert.ok(typeof leave === 'function');
+  assert.equal(typeof files.enter('one'), 'function');
+  assert.match(refused(files.enter('one')), /^EDGE_CONNECTIONS_FULL: the gateway has half of the file desc/);
+  assert.equal(typeof files.enter('two'), 'function');
+  leave();
+  leave();
+  assert.equal(typeof files.enter('one'), 'function');
+  assert.match(refused(files.enter('one')), /^EDGE_CONNECTIONS_FULL: the gateway has half/);
+});
+
+test('where few are left there is none for anybody', () => {
+  const files = new FilePlaces(new FileReserve(() => ({ open: 15, max: 16 })));
+  assert.match(refused(files.enter('one')), /^EDGE_CONNECTIONS_FULL: the node has no file descriptors left/);
+});
