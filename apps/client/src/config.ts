@@ -103,7 +103,8 @@ export const schema = Type.Object({
     minimum: 1,
     maximum: 1_000_000,
     default: 4096,
-    description: 'Callers of cloud destinations at once, for each gateway.',
+    description:
+      'Callers of cloud destinations at once, for each gateway. UDP callers have half of them at most.',
   }),
   ...httpSettings,
   tunnels: Type.Integer({

@@ -20,6 +20,7 @@ import {
   resetSocket,
 } from '@postern/tunnel';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
+import { halfOf } from '@postern/share';
 import type { AccessGuard } from '../resource/access-guard.ts';
 import { type FileReserve, LineLimit, type Logger } from '@postern/telemetry';
 import type { CloudCause } from './cause.ts';
@@ -64,6 +65,8 @@ export class CloudDesk {
   readonly #book = new CloudBook();
   readonly #listeners = new Map<string, CloudListener>();
   readonly #callers = new Set<CloudErrand>();
+  /** Those of them that come by UDP, whose addresses anybody can forge: they have half of the places at most. */
+  readonly #flows = new Set<CloudErrand>();
   readonly #http: CloudHttp;
   readonly #lastRefusals = new Map<string, Refusal>();
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
@@ -94,7 +97,7 @@ export class CloudDesk {
     });
     this.#errandParts = {
       ...common,
-      onStart: (caller) => this.#callers.add(caller),
+      onStart: (caller) => this.#handleStart(caller),
       onOver: (caller, cause) => this.#handleOver(caller, cause),
     };
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
@@ -177,14 +180,14 @@ export class CloudDesk {
     return new CloudListener(destination, {
       host,
       gatewayId,
-      flowsMax: this.#parts.callersMax,
+      flowsMax: this.#flowsMax,
       material,
       handshakes: this.#handshakes,
       onCaller: (end) => this.#accept(destination, end),
       onHttpCaller: (caller) => this.#acceptHttp(destination, caller),
       onTlsFailed: (address, cause) =>
         this.#refuse({ destination, trackingId: randomUUID(), address, opened: false }, cause),
-      onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address, this.#manyCallers),
+      onFlowsFull: (address) => this.#turnAway(destination, randomUUID(), address, this.#manyFlows),
       onState: (error) => {
         if (error === null) logger.info(about, `listening for callers of ${name}`);
         else logger.error(about, `callers of ${name} cannot be taken; trying again: ${error}`);
@@ -195,7 +198,7 @@ export class CloudDesk {
 
   #accept(destination: CloudDestination, end: CallerEnd): void {
     const about = { trackingId: randomUUID(), address: end.address };
-    const full = this.#whyFull();
+    const full = this.#whyFull(end.protocol);
     if (full !== null) {
       end.reset();
       this.#turnAway(destination, about.trackingId, about.address, full);
@@ -203,7 +206,7 @@ export class CloudDesk {
   }
 
   #acceptHttp(destination: CloudDestination, caller: HttpCaller): void {
-    const full = this.#whyFull();
+    const full = this.#whyFull('tcp');
     if (full !== null) {
       resetSocket(caller.socket);
       this.#turnAway(destination, randomUUID(), caller.address, full);
@@ -215,13 +218,23 @@ export class CloudDesk {
   }
 
   /** Why there is no room for a caller; null where there is. */
-  #whyFull(): string | null {
+  #whyFull(protocol: CallerEnd['protocol']): string | null {
     if (this.#size >= this.#parts.callersMax) return this.#manyCallers;
+    // Those of one destination share a file descriptor.
+    if (protocol === 'udp') return this.#flows.size >= this.#flowsMax ? this.#manyFlows : null;
     return this.#parts.files.take() ? null : 'the client has few file descriptors left';
   }
 
   get #manyCallers(): string {
     return `the client has ${this.#size} callers already`;
+  }
+
+  get #flowsMax(): number {
+    return halfOf(this.#parts.callersMax);
+  }
+
+  get #manyFlows(): string {
+    return `the client has ${this.#flowsMax} UDP callers already`;
   }
 
   #turnAway(
@@ -233,8 +246,14 @@ export class CloudDesk {
     this.#refuse({ destination, trackingId, address, opened: false }, { code: 'CLIENT_CALLERS_FULL', text });
   }
 
+  #handleStart(caller: CloudErrand): void {
+    this.#callers.add(caller);
+    if (caller.destination.protocol === 'udp') this.#flows.add(caller);
+  }
+
   #handleOver(caller: CloudErrand, cause: CloudCause | null): void {
     this.#callers.delete(caller);
+    this.#flows.delete(caller);
     if (caller.opened) this.#served += 1;
     if (cause !== null) return this.#refuse(caller, cause);
     const { destination, trackingId } = caller;
