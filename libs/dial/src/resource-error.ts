@@ -1,4 +1,5 @@
 /** Why a resource was not reached, in the words that its caller's operator reads. None of these has let a byte through. */
+import { isIPv4 } from 'node:net';
 import type { AccessDecision } from '@postern/access';
 import { ResetCode } from '@postern/tunnel';
 import { errorText, systemCode } from './error-text.ts';
@@ -58,7 +59,12 @@ export function resolveFault(end: DialingEnd, place: Place, error: unknown, late
   return new ResourceError(ResetCode.NotResolved, text, { cause: error });
 }
 
-/** A TCP connection that did not come up. */
+const widen = 'look for what holds its connections, or widen net.ipv4.ip_local_port_range';
+
+/**
+ * A TCP connection that did not come up. Of IPv6, that no address is available can mean that the machine has none from which
+ * to go there; of IPv4 it means that all ports towards the resource are taken.
+ */
 export function connectFault(end: DialingEnd, place: Place, address: string, error: unknown): ResourceError {
   const { host, port, connectTimeoutSeconds } = place;
   const what = host === address ? `${host}:${port}` : `${host}:${port} (${address})`;
@@ -73,9 +79,14 @@ export function connectFault(end: DialingEnd, place: Place, address: string, err
       const limit = connectTimeoutSeconds === 0 ? '' : ` within ${connectTimeoutSeconds} s`;
       return fault(ResetCode.TimedOut, `${what} did not answer ${end.name}${limit}`);
     }
-    default:
-      return fault(ResetCode.Unreachable, `${end.name} has no way to ${what}: ${errorText(error)}`);
+    case 'EADDRNOTAVAIL':
+      if (isIPv4(address))
+        return fault(
+          ResetCode.Limit,
+          `${end.name} has no port left to dial ${what} from (${code}): ${widen}`,
+        );
   }
+  return fault(ResetCode.Unreachable, `${end.name} has no way to ${what}: ${errorText(error)}`);
 }
 
 /** Neither the name nor the resource is to blame. */
