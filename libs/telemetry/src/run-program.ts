@@ -6,6 +6,7 @@
 import process from 'node:process';
 import { ExitCode } from '@postern/config';
 import { ExitError } from './exit-error.ts';
+import { watchFiles } from './file-watch.ts';
 import { type Ending, Life } from './life.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -35,6 +36,7 @@ export async function runProgram(options: RunOptions): Promise<never> {
   });
   handleSignals(life, logger);
   handleUncaught(logger);
+  watchFiles(logger);
   // First to start and last to stop: health and status are wanted most while the rest comes and goes.
   const ops: OpsServer | null =
     opsOptions === undefined
