@@ -111,7 +111,8 @@ export const schema = Type.Object({
     minimum: 1,
     maximum: 8,
     default: 2,
-    description: 'Tunnels to hold for each gateway, to different nodes where there are several.',
+    description:
+      'Tunnels to hold for each gateway, to different nodes where there are several. With one, a node that is stopped in order costs nothing either; where it dies, callers wait until there is another.',
   }),
   logLevel: Type.String({
     environment: 'POSTERN_LOG_LEVEL',
