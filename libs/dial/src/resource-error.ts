@@ -59,17 +59,13 @@ export function resolveFault(end: DialingEnd, place: Place, error: unknown, late
   return new ResourceError(ResetCode.NotResolved, text, { cause: error });
 }
 
-const widen = 'look for what holds its connections, or widen net.ipv4.ip_local_port_range';
-
-/**
- * A TCP connection that did not come up. Of IPv6, that no address is available can mean that the machine has none from which
- * to go there; of IPv4 it means that all ports towards the resource are taken.
- */
+/** A TCP connection that did not come up. */
 export function connectFault(end: DialingEnd, place: Place, address: string, error: unknown): ResourceError {
   const { host, port, connectTimeoutSeconds } = place;
   const what = host === address ? `${host}:${port}` : `${host}:${port} (${address})`;
   const code = systemCode(error);
   if (isWithoutFiles(code)) return filesFault(end, code, error);
+  if (code === 'EADDRNOTAVAIL' && isIPv4(address)) return portsFault(end, what, error);
   const fault = (reset: ResetCode, text: string) => new ResourceError(reset, text, { cause: error });
   switch (code) {
     case 'ECONNREFUSED':
@@ -79,14 +75,9 @@ export function connectFault(end: DialingEnd, place: Place, address: string, err
       const limit = connectTimeoutSeconds === 0 ? '' : ` within ${connectTimeoutSeconds} s`;
       return fault(ResetCode.TimedOut, `${what} did not answer ${end.name}${limit}`);
     }
-    case 'EADDRNOTAVAIL':
-      if (isIPv4(address))
-        return fault(
-          ResetCode.Limit,
-          `${end.name} has no port left to dial ${what} from (${code}): ${widen}`,
-        );
+    default:
+      return fault(ResetCode.Unreachable, `${end.name} has no way to ${what}: ${errorText(error)}`);
   }
-  return fault(ResetCode.Unreachable, `${end.name} has no way to ${what}: ${errorText(error)}`);
 }
 
 /** Neither the name nor the resource is to blame. */
@@ -96,6 +87,13 @@ function isWithoutFiles(code: string | null): boolean {
 
 function filesFault(end: DialingEnd, code: string | null, cause: unknown): ResourceError {
   const text = `${end.name} has no file descriptors left (${code}): raise its limit (ulimit -n, LimitNOFILE)`;
+  return new ResourceError(ResetCode.Limit, text, { cause });
+}
+
+/** Of IPv6 the same code can mean that the machine has no address from which to go there. */
+function portsFault(end: DialingEnd, what: string, cause: unknown): ResourceError {
+  const remedy = 'look for what holds its connections, or widen net.ipv4.ip_local_port_range';
+  const text = `${end.name} has no port left to dial ${what} from (EADDRNOTAVAIL): ${remedy}`;
   return new ResourceError(ResetCode.Limit, text, { cause });
 }
 
