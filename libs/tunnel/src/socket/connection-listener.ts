@@ -1,11 +1,21 @@
 /**
  * A TCP port that takes callers, as `FlowListener` is for UDP: each connection is handed over paused and unread. What is
  * closed before the system has given it the port lets go of it as soon as it has.
+ *
+ * libuv takes one connection of a listening socket in a turn of the event loop, so that many dials at once wait for as many
+ * turns, and each opens its stream in a write of its own. Where they wait, more sockets listen at the port (SO_REUSEPORT),
+ * and the system deals connections out among them. Not where processes share the port: the one with more sockets would get
+ * more of the callers.
  */
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { type AddressInfo, type ListenOptions, type Server, type Socket, createServer } from 'node:net';
 
 const keepAliveDelayMs = 60_000;
 const backlog = 1024;
+const serversMax = 8;
+/** So many connections in a row that had to wait for their turn have one more socket listen. */
+const waitedMax = 8;
+/** Elsewhere programs run, but not under load, and the system deals nothing out. */
+const dealsOut = process.platform === 'linux';
 
 /** Where it listens, and who is told. */
 export interface ConnectionListenerParts {
@@ -21,11 +31,71 @@ export interface ConnectionListenerParts {
 
 /** Listens from when it is made until `close` or an error. */
 export class ConnectionListener {
-  readonly #server: Server;
+  readonly #parts: ConnectionListenerParts;
+  readonly #dealsOut: boolean;
+  /** The first has the port for as long as the others. */
+  #servers: Server[] = [];
+  #waited = 0;
+  #idleMs = 0;
   #closed = false;
 
-  constructor({ host, port, reusePort = false, ...parts }: ConnectionListenerParts) {
-    this.#server = createServer({
+  constructor(parts: ConnectionListenerParts) {
+    this.#parts = parts;
+    const { host, port, reusePort = false } = parts;
+    this.#dealsOut = dealsOut && !reusePort;
+    if (this.#dealsOut && port !== 0) this.#listenAlone({ host, port });
+    else this.#listen({ host, port, reusePort: reusePort || dealsOut });
+  }
+
+  get listening(): boolean {
+    return this.#servers[0]?.listening === true && !this.#closed;
+  }
+
+  /** 0 before it listens. */
+  get port(): number {
+    return (this.#servers[0]?.address() as AddressInfo | null | undefined)?.port ?? 0;
+  }
+
+  /** Takes no more callers; those it took go on, and are not waited for. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const server of this.#servers) if (server.listening) server.close();
+  }
+
+  /** A socket that others may join would join those of another process: first one that may not has the port. */
+  #listenAlone(place: ListenOptions): void {
+    const probe = createServer();
+    probe.on('error', (error) => this.#fail(error));
+    probe.on('listening', () => {
+      probe.close();
+      if (!this.#closed) this.#listen({ ...place, reusePort: true });
+    });
+    probe.listen(place);
+  }
+
+  #listen(place: ListenOptions): void {
+    const server = this.#add(place);
+    server.on('error', (error) => this.#fail(error));
+    server.on('listening', () => {
+      if (!this.#closed) this.#parts.onListening();
+    });
+  }
+
+  /** Without it those that listen go on. */
+  #listenMore(): void {
+    const server = this.#add({ host: this.#parts.host, port: this.port, reusePort: true });
+    server.on('error', (error) => {
+      if (server.listening) this.#fail(error);
+      else this.#servers = this.#servers.filter((one) => one !== server);
+    });
+  }
+
+  #fail(error: NodeJS.ErrnoException): void {
+    if (!this.#closed) this.#parts.onError(error);
+  }
+
+  #add(place: ListenOptions): Server {
+    const server = createServer({
       // A caller may end its direction and wait for the answer.
       allowHalfOpen: true,
       noDelay: true,
@@ -33,29 +103,25 @@ export class ConnectionListener {
       keepAliveInitialDelay: keepAliveDelayMs,
       pauseOnConnect: true,
     });
-    this.#server.on('connection', (socket) => parts.onConnection(socket));
-    this.#server.on('error', (error) => {
-      if (!this.#closed) parts.onError(error);
+    server.on('connection', (socket) => {
+      this.#lookWhetherWaited();
+      this.#parts.onConnection(socket);
     });
-    this.#server.on('listening', () => {
-      if (this.#closed) this.#server.close();
-      else parts.onListening();
+    server.on('listening', () => {
+      if (this.#closed) server.close();
     });
-    this.#server.listen({ host, port, reusePort, backlog });
+    this.#servers.push(server);
+    return server.listen({ ...place, backlog });
   }
 
-  get listening(): boolean {
-    return this.#server.listening && !this.#closed;
-  }
-
-  /** 0 before it listens. */
-  get port(): number {
-    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
-  }
-
-  /** Takes no more callers; those it took go on, and are not waited for. Idempotent. */
-  close(): void {
-    this.#closed = true;
-    if (this.#server.listening) this.#server.close();
+  /** A loop that has not been idle since the last connection had this one wait, and what comes with it. */
+  #lookWhetherWaited(): void {
+    if (!this.#dealsOut || this.#servers.length === serversMax) return;
+    const { idle } = performance.eventLoopUtilization();
+    this.#waited = idle === this.#idleMs ? this.#waited + 1 : 0;
+    this.#idleMs = idle;
+    if (this.#waited < waitedMax || this.#closed) return;
+    this.#waited = 0;
+    this.#listenMore();
   }
 }
