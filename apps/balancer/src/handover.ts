@@ -60,11 +60,19 @@ export async function beginHandover(options: BalancerOptions, logger: Logger): P
     },
     async finish(deadline) {
       const until = Math.max(deadline, performance.now() + lastBytesMs);
-      try {
-        while (performance.now() < until && addresses.some(isSendingFrom)) await delay(lookEveryMs);
-      } catch (error) {
-        logger.warn({ error }, 'whether all is sent is not known');
-      }
+      let unknown: unknown = null;
+      const isSending = (): boolean => {
+        try {
+          return addresses.some(isSendingFrom);
+        } catch (error) {
+          // Something may be on its way yet.
+          unknown = error;
+          return true;
+        }
+      };
+      while (performance.now() < until && isSending()) await delay(lookEveryMs);
+      if (unknown !== null)
+        logger.warn({ error: unknown }, 'whether all was sent could not be asked each time');
       for (const peer of peers) peer.leave();
       clearHandover(options, logger);
     },
