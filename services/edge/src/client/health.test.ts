@@ -10,7 +10,7 @@ import {
 } from '@postern/contracts';
 import { silentLogger } from '@postern/telemetry';
 import { routeOf } from '../fixture/documents.ts';
-import { Health } from './health.ts';
+import { Health, findingsToldMax } from './health.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 
 /** Tunnels of these clients, all of one gateway. */
@@ -96,6 +96,49 @@ test('what a client finds counts here at once, and is told to other nodes once a
   find('d1', null);
   await bus.flush();
   assert.deepEqual(heard.slice(2), ['d1 null']);
+});
+
+test('what many clients of a gateway find is told so much at a time, and what one of another finds with the next', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const hub = new MemoryHub();
+  const bus = hub.connect();
+  const health = new Health({ bus, node: 'here', tunnels: tunnelsOf(), logger: silentLogger });
+  const heard = { g1: 0, g2: 0 };
+  listen(
+    hub.connect(),
+    healthChanged,
+    ({ gatewayId, items }) => void (heard[gatewayId as 'g1' | 'g2'] += items.length),
+    assert.ifError,
+  );
+  const ids = Array.from({ length: healthFindingsMax }, (_, index) => `d${index}`);
+  for (const gatewayId of ['g1', 'g2'])
+    for (const id of ids)
+      health.handleRoute(
+        `${gatewayId}-${id}`,
+        gatewayId,
+        routeOf({ id, health: { kind: 'tcp', path: '/', intervalSeconds: 10 } }),
+      );
+  const find = (gatewayId: string, clientId: string): void => {
+    const since = new Date(0).toISOString();
+    const items = ids.map((id) => ({
+      destinationId: `${gatewayId}-${id}`,
+      ok: false,
+      since,
+      cause: 'refused',
+    }));
+    health.handleControl({ gatewayId, clientId } as Tunnel, { kind: 'health', items });
+  };
+  const clients = (4 * findingsToldMax) / healthFindingsMax;
+  // The first is told at once.
+  for (let client = 0; client <= clients; client += 1) find('g1', `c${client}`);
+  find('g2', 'other');
+  await bus.flush();
+  assert.deepEqual(heard, { g1: ids.length, g2: 0 });
+  for (let second = 1; second <= 4; second += 1) {
+    t.mock.timers.tick(1_000);
+    await bus.flush();
+    assert.deepEqual(heard, { g1: ids.length + second * findingsToldMax, g2: ids.length });
+  }
 });
 
 test('what clients of other nodes found of a destination is forgotten with it, so that it takes no room', async () => {

@@ -23,6 +23,7 @@ import {
 import { takePage } from '@postern/replica';
 import type { Logger } from '@postern/telemetry';
 import { Findings } from './findings.ts';
+import { Portions } from './portions.ts';
 import type { Tunnel, Tunnels } from './tunnels.ts';
 import { outdated } from '../upstream.ts';
 
@@ -32,6 +33,8 @@ const findingLifeMs = 150_000;
 const tellAgainMs = 250;
 /** What clients found is told to the other nodes at once, then no more often than this, so that none can flood them. */
 const tellDelayMs = 1_000;
+/** Findings of a gateway that are told at a time, each with a cause of a kilobyte at most; all that are kept of it within half a minute. */
+export const findingsToldMax = 2_048;
 
 /** Destinations that are told as failing at most. */
 const failingMax = 1_000;
@@ -128,22 +131,30 @@ export class Health {
     const items = body.items.filter(({ destinationId }) => checks?.has(destinationId) === true);
     if (items.length === 0) return true;
     this.#keep(gatewayId, clientId, items);
-    const untold = this.#untold.get(clientId) ?? new Set<string>();
-    for (const { destinationId } of items) untold.add(destinationId);
-    this.#untold.set(clientId, untold);
+    this.#toTell(clientId, items);
     if (this.#tellTimer === null) this.#tellUntold();
     return true;
   }
 
+  #toTell(clientId: string, items: readonly HealthFinding[]): void {
+    const untold = this.#untold.get(clientId) ?? new Set<string>();
+    for (const { destinationId } of items) untold.add(destinationId);
+    if (untold.size > 0) this.#untold.set(clientId, untold);
+  }
+
+  /** So much of a gateway at a time; clients that found something first are told first. */
   #tellUntold(): void {
     this.#tellTimer = null;
     if (this.#untold.size === 0) return;
+    const portions = new Portions(findingsToldMax);
     for (const [clientId, destinationIds] of this.#untold) {
       const known = this.#findings.of(clientId);
-      if (known !== undefined)
-        this.#announce({ clientId, ...known }, ({ destinationId }) => destinationIds.has(destinationId));
+      if (known !== undefined && !portions.take(known.gatewayId, destinationIds.size)) continue;
+      this.#untold.delete(clientId);
+      if (known === undefined) continue;
+      const items = known.findings.filter(({ destinationId }) => destinationIds.has(destinationId));
+      this.#announce(known.gatewayId, clientId, items);
     }
-    this.#untold.clear();
     this.#tellTimer = setTimeout(() => this.#tellUntold(), tellDelayMs).unref();
   }
 
@@ -160,17 +171,15 @@ export class Health {
   /** What passes need not be told: what is not known counts as well. */
   #tellFailing(): void {
     const own = new Set([...this.#parts.tunnels.all()].map(({ clientId }) => clientId));
-    for (const known of this.#findings.clients())
-      if (own.has(known.clientId)) this.#announce(known, ({ ok }) => !ok);
+    for (const { clientId, findings } of this.#findings.clients()) {
+      const failing = findings.filter(({ ok }) => !ok);
+      if (own.has(clientId)) this.#toTell(clientId, failing);
+    }
+    if (this.#tellTimer === null) this.#tellUntold();
   }
 
-  /** Tells those findings of a client that are wanted. */
-  #announce(
-    { clientId, gatewayId, findings }: { clientId: string; gatewayId: string; findings: HealthFinding[] },
-    wanted: (one: HealthFinding) => boolean,
-  ): void {
+  #announce(gatewayId: string, clientId: string, all: readonly HealthFinding[]): void {
     const { bus, node, logger } = this.#parts;
-    const all = findings.filter(wanted);
     try {
       for (let from = 0; from < all.length; from += healthFindingsMax) {
         const items = all.slice(from, from + healthFindingsMax);

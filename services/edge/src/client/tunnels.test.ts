@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TunnelPresence } from '@postern/contracts';
 import { ownRulesPerGatewayMax } from '@postern/replica';
 import { type Logger, silentLogger } from '@postern/telemetry';
 import { TunnelError } from '@postern/tunnel';
 import type { VerifiedClient } from './ticket-verifier.ts';
-import { Tunnel, Tunnels } from './tunnels.ts';
+import { Tunnel, Tunnels, rulesToldMax } from './tunnels.ts';
 
 test('the tunnels of a client are found without a look at those of the others of its gateway', () => {
   const tunnels = new Tunnels({ tunnelUp: () => {}, tunnelDown: () => {} }, silentLogger);
@@ -101,4 +102,50 @@ test('clients of one gateway cannot fill a node with lists of their own, and one
   );
   for (const { session } of [first, second]) tunnels.remove(session, new TunnelError('TUNNEL_REFUSED', 'x'));
   assert.equal(ofRules(add('g', 'more')), 1_000);
+});
+
+test('lists that many clients of a gateway change all the time are told a few at a time, and one of another gateway with the next', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const told: { gatewayId: string; rules: number; port: string | undefined }[] = [];
+  const observer = {
+    tunnelUp: ({ gatewayId, ownRules }: TunnelPresence) =>
+      void told.push({ gatewayId, rules: ownRules?.length ?? 0, port: ownRules?.[0]?.port }),
+    tunnelDown: () => {},
+  };
+  const tunnels = new Tunnels(observer, silentLogger);
+  const add = (gatewayId: string, id: string): Tunnel => {
+    const client = {
+      gatewayId,
+      clientId: id,
+      hello: { bootId: 'b', facts: {}, ownRules: null },
+      policy: { accessListRevision: 1 },
+    };
+    const session = { transport: 'direct', connectedAt: new Date(), peer: {} };
+    const tunnel = new Tunnel({} as never, session as never, id, client as unknown as VerifiedClient);
+    tunnels.add(tunnel);
+    return tunnel;
+  };
+  const many = Array.from({ length: 100 }, (_, index) => add('g', `t${index}`));
+  const other = add('other', 'o');
+  const change = ({ session }: Tunnel, port: number): void => {
+    const rules = Array.from({ length: 1_000 }, () => ({ action: 'allow', host: 'h', port: String(port) }));
+    tunnels.handleControl(session, { kind: 'ownRules', rules });
+  };
+  const tick = (): typeof told => {
+    told.length = 0;
+    t.mock.timers.tick(1_000);
+    return told.filter(({ gatewayId }) => gatewayId === 'g');
+  };
+  for (const port of [1, 2]) for (const tunnel of many) change(tunnel, port);
+  change(other, 3);
+  const first = tick();
+  assert.equal(told.filter(({ gatewayId }) => gatewayId === 'other').length, 1);
+  assert.equal(first.length, rulesToldMax / 1_000);
+  assert.ok(first.every(({ rules, port }) => rules === 1_000 && port === '2'));
+  let rest = 0;
+  for (let now = tick(); now.length > 0; now = tick()) {
+    assert.ok(now.length <= rulesToldMax / 1_000);
+    rest += now.length;
+  }
+  assert.equal(rest, many.length - first.length);
 });

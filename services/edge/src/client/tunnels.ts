@@ -25,6 +25,7 @@ import { Compile } from 'typebox/compile';
 import type { EdgeError } from '../errors.ts';
 import { countsOfRows } from '../gateway-totals.ts';
 import { ownListOf } from '../access/rulebook.ts';
+import { Portions } from './portions.ts';
 import type { VerifiedClient } from './ticket-verifier.ts';
 import type { Upstream } from '../upstream.ts';
 
@@ -86,6 +87,11 @@ export class Tunnel implements Upstream {
     return this.#endpoint.open(this.session, metadata);
   }
 
+  /** How many rules are announced with it. */
+  get ruleCount(): number {
+    return this.#heldRules?.length ?? 0;
+  }
+
   /** The client has changed its own list, as often as it likes: what is costly waits until somebody asks. */
   setOwnRules(rules: readonly AccessRule[] | null): void {
     this.#ownRules = rules;
@@ -144,6 +150,10 @@ export type OnControl = (tunnel: Tunnel, body: Control) => void;
 
 const controlCheck = Compile(Control);
 const tellDelayMs = 1_000;
+/** Rules of changed lists that the others are told of a gateway at a time: a second's are some megabytes for each of them. */
+export const rulesToldMax = 8_000;
+/** What else is told of a tunnel takes as much as so many rules. */
+const rulesPerTunnel = 16;
 /** Lines a second for the tunnels of one gateway, whose clients may open and cut them all the time. */
 const linesPerSecondMax = 100;
 const gatewaysMax = 10_000;
@@ -247,8 +257,8 @@ export class Tunnels {
 
   /**
    * A client said something: another list of its own, which certificates it wants, or for which destinations it listens.
-   * A list counts here at once for what comes; the others are told, and what runs is judged by it, once a second at most,
-   * so that a client cannot flood them. Kinds of a later version are passed over.
+   * A list counts here at once for what comes; the others are told, and what runs is judged by it, once a second at most
+   * and so much of a gateway at a time, so that its clients cannot flood them. Kinds of a later version are passed over.
    */
   handleControl(session: Session, body: unknown): void {
     const tunnel = this.#bySession.get(session);
@@ -257,23 +267,32 @@ export class Tunnels {
     else this.#onControl(tunnel, body);
   }
 
+  /** Kept among those of all tunnels at once, since many may wait to be told. */
   #handleOwnRules(tunnel: Tunnel, rules: readonly AccessRule[] | null): void {
     tunnel.setOwnRules(rules);
+    tunnel.holdList(this.#lists);
     this.#changed.add(tunnel);
-    if (this.#tellTimer !== null) return;
-    this.#tellTimer = setTimeout(() => this.#tellChanged(), tellDelayMs).unref();
+    this.#tellLater();
   }
 
+  #tellLater(): void {
+    this.#tellTimer ??= setTimeout(() => this.#tellChanged(), tellDelayMs).unref();
+  }
+
+  /** Those that changed first are told first. */
   #tellChanged(): void {
     this.#tellTimer = null;
+    const portions = new Portions(rulesToldMax);
+    const gatewayIds = new Set<string>();
     for (const tunnel of this.#changed) {
-      if (!this.#bySession.has(tunnel.session)) continue;
-      tunnel.holdList(this.#lists);
-      this.#observer.tunnelUp(tunnel.presence());
+      const isUp = this.#bySession.has(tunnel.session);
+      if (isUp) gatewayIds.add(tunnel.gatewayId);
+      if (isUp && !portions.take(tunnel.gatewayId, tunnel.ruleCount + rulesPerTunnel)) continue;
+      this.#changed.delete(tunnel);
+      if (isUp) this.#observer.tunnelUp(tunnel.presence());
     }
-    for (const gatewayId of new Set([...this.#changed].map((tunnel) => tunnel.gatewayId)))
-      this.#onOwnRules(gatewayId);
-    this.#changed.clear();
+    for (const gatewayId of gatewayIds) this.#onOwnRules(gatewayId);
+    if (this.#changed.size > 0) this.#tellLater();
   }
 }
 
