@@ -92,6 +92,23 @@ for (const [what, text] of bad) {
   });
 }
 
+test('small chunks that come together are handed on together, before a large one behind them and before the end', () => {
+  const reader = new BodyReader(chunked, limits);
+  const pieces: number[] = [];
+  const large = 'b'.repeat(5_000);
+  const body = '1\r\na\r\n'.repeat(10_000) + `1388\r\n${large}\r\n` + '1\r\na\r\n'.repeat(10) + '0\r\n\r\n';
+  let text = '';
+  reader.read(Buffer.from(body), 0, {
+    onBody: (piece) => {
+      pieces.push(piece.length);
+      text += piece.toString();
+    },
+  });
+  assert.equal(text, 'a'.repeat(10_000) + large + 'a'.repeat(10));
+  assert.deepEqual(pieces, [4_096, 4_096, 1_808, 5_000, 10]);
+  assert.equal(reader.done, true);
+});
+
 const framings: [what: string, head: string, method: string, kind: Framing['kind'] | 'fault'][] = [
   ['HEAD has no body', '200 OK\r\nContent-Length: 5\r\n', 'HEAD', 'none'],
   ['304 has no body', '304 Not Modified\r\nContent-Length: 5\r\n', 'GET', 'none'],

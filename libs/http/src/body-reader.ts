@@ -1,6 +1,8 @@
 /**
  * Reads the body of one message out of the bytes that follow its head, piece by piece as they come: nothing is gathered
- * but a chunk's size line and the trailer section, both bounded. Pieces are parts of the buffer that is given.
+ * but a chunk's size line and the trailer section, both bounded. Pieces are parts of the buffer that is given, or memory of
+ * their own: small chunks that come together are handed on together, since each piece costs who takes it as much as a
+ * large one, and a sender may make a thousand times as many of them as bulk has.
  *
  *     length:   body … ──length bytes──► done
  *     chunked:  size ─► data ─► data end ─┐        size "0" ─► trailers ─► done
@@ -25,6 +27,12 @@ const sizeLineBytesMax = 256;
 const extensionBytesMax = 16_384;
 /** Size, and extensions without control characters. White space is taken before their `;` only (RFC 9112, 7.1.1). */
 const sizeLine = /^([0-9A-Fa-f]{1,13})((?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?)$/;
+/** Less of a chunk is put together with what comes behind it. */
+const smallBytesMax = 512;
+/** So much is put together. */
+const togetherBytesMax = 4_096;
+/** Of a size line without extensions: what a number holds. */
+const sizeDigitsMax = 13;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 const lineEnd = Buffer.from('\r\n');
@@ -44,6 +52,9 @@ export class BodyReader {
   /** The trailer section; with the line end of the last size before it, an empty one ends as a full one does. */
   #section: Gathered | null = null;
   #extensionBytes = 0;
+  /** Small chunks of the bytes that are being read; only the first `#smallBytes` are theirs. */
+  #small: Buffer | null = null;
+  #smallBytes = 0;
   #trailers: readonly Field[] = noTrailers;
 
   constructor(framing: Framing, limits: HeadLimits) {
@@ -65,6 +76,14 @@ export class BodyReader {
 
   /** Takes from `from` on what belongs to the body; returns where that ends. Throws `HttpFault`. */
   read(bytes: Buffer, from: number, sink: BodySink): number {
+    try {
+      return this.#read(bytes, from, sink);
+    } finally {
+      this.#giveSmall(sink);
+    }
+  }
+
+  #read(bytes: Buffer, from: number, sink: BodySink): number {
     let at = from;
     while (at < bytes.length && this.#state !== 'done') {
       switch (this.#state) {
@@ -89,11 +108,52 @@ export class BodyReader {
     const to = Math.min(bytes.length, from + this.#left);
     this.#left -= to - from;
     if (this.#left === 0) this.#state = this.#chunked ? 'data end' : 'done';
+    if (this.#chunked && to < bytes.length && to - from < smallBytesMax) {
+      this.#takeSmall(bytes, from, to, sink);
+      return to;
+    }
+    this.#giveSmall(sink);
     sink.onBody(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
     return to;
   }
 
+  #takeSmall(bytes: Buffer, from: number, to: number, sink: BodySink): void {
+    const length = to - from;
+    if (this.#small !== null && this.#smallBytes + length > this.#small.length) this.#giveSmall(sink);
+    this.#small ??= Buffer.allocUnsafe(Math.min(bytes.length - from, togetherBytesMax));
+    bytes.copy(this.#small, this.#smallBytes, from, to);
+    this.#smallBytes += length;
+  }
+
+  #giveSmall(sink: BodySink): void {
+    const small = this.#small;
+    if (small === null) return;
+    const length = this.#smallBytes;
+    this.#small = null;
+    this.#smallBytes = 0;
+    sink.onBody(small.subarray(0, length));
+  }
+
   #readSize(bytes: Buffer, from: number): number {
+    const end = this.#held === null ? this.#readDigits(bytes, from) : -1;
+    return end >= 0 ? end : this.#readSizeLine(bytes, from);
+  }
+
+  /** A size line that is here whole, and nothing but digits, which most are; returns -1 for any other. */
+  #readDigits(bytes: Buffer, from: number): number {
+    let size = 0;
+    let at = from;
+    for (; at - from < sizeDigitsMax; at += 1) {
+      const digit = digitOf(bytes[at]);
+      if (digit < 0) break;
+      size = size * 16 + digit;
+    }
+    if (at === from || bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) return -1;
+    this.#takeSize(size);
+    return at + 2;
+  }
+
+  #readSizeLine(bytes: Buffer, from: number): number {
     const lf = bytes.indexOf(lineFeed, from);
     const to = lf < 0 ? bytes.length : lf + 1;
     const line = this.#withHeld(bytes, from, to);
@@ -106,11 +166,11 @@ export class BodyReader {
     this.#held = null;
     if (line[line.length - 2] !== carriageReturn)
       throw malformed("a chunk's size line that does not end in CR LF");
-    this.#takeSize(line.toString('latin1', 0, line.length - 2));
+    this.#takeSizeLine(line.toString('latin1', 0, line.length - 2));
     return to;
   }
 
-  #takeSize(line: string): void {
+  #takeSizeLine(line: string): void {
     const match = sizeLine.exec(line);
     if (match === null)
       throw malformed("a chunk's size line that is not a hexadecimal number and extensions");
@@ -119,7 +179,11 @@ export class BodyReader {
     if (this.#extensionBytes > extensionBytesMax) {
       throw malformed(`chunk extensions have at most ${extensionBytesMax} bytes in one body`);
     }
-    this.#left = Number.parseInt(size, 16);
+    this.#takeSize(Number.parseInt(size, 16));
+  }
+
+  #takeSize(size: number): void {
+    this.#left = size;
     this.#state = this.#left === 0 ? 'trailers' : 'data';
   }
 
@@ -154,4 +218,11 @@ export class BodyReader {
     const fresh = bytes.subarray(from, to);
     return this.#held === null ? fresh : Buffer.concat([this.#held, fresh]);
   }
+}
+
+/** Hexadecimal; -1 for what is none. */
+function digitOf(byte = 0): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
