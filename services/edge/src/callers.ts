@@ -62,12 +62,15 @@ export class Callers {
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: Shares;
+  /** Connections may bring a hundred requests at once each. */
+  readonly #running: Shares;
   readonly #ended = new GatewayTotals();
 
   constructor(parts: CallersParts) {
     this.#parts = parts;
     const { bounds } = parts;
     this.#opening = new Shares(bounds.openingMax);
+    this.#running = new Shares(bounds.connectionsMax);
     this.#places = new CallerPlaces(bounds, parts.files);
     const perSecond = bounds.connectionsPerSecondPerAddress;
     const rate = { perSecond, burst: perSecond, addressesMax: bounds.addressesMax };
@@ -84,7 +87,7 @@ export class Callers {
     this.http = new HttpDesk({
       ...errandParts,
       bounds: parts.http,
-      whyFull: (gatewayId) => this.#whyOpeningFull(gatewayId),
+      whyFull: (gatewayId) => this.#whyOpeningFull(gatewayId) ?? this.#whyRunningFull(gatewayId),
       onRefused: (caller, cause) => {
         const what = caller.destinationId === null ? 'a connection was turned away' : 'a request was refused';
         parts.refusals.add(caller, cause, what);
@@ -229,8 +232,17 @@ export class Callers {
     return { code: 'EDGE_OPENING_FULL', text: `too many ${whose} wait for a client already`, end: 'edge' };
   }
 
+  #whyRunningFull(gatewayId: string): CallerCause | null {
+    const full = this.#running.whyFull(gatewayId);
+    if (full === null) return null;
+    const who = full === 'full' ? 'node' : 'gateway';
+    const text = `the ${who} has as many requests under way as it may have connections`;
+    return { code: 'EDGE_CONNECTIONS_FULL', text, end: 'edge' };
+  }
+
   #add(caller: FrontErrand): void {
     this.#opening.take(caller.gatewayId);
+    this.#running.take(caller.gatewayId);
     this.#byGateway.add(caller.gatewayId, caller);
   }
 
@@ -243,6 +255,7 @@ export class Callers {
 
   #remove(caller: FrontErrand, cause: CallerCause | null): void {
     this.#byGateway.delete(caller.gatewayId, caller);
+    this.#running.leave(caller.gatewayId);
     this.#count(caller, cause);
     this.#report(caller, cause);
   }

@@ -130,7 +130,7 @@ export const edgeOptions = {
   tunnelsMax: bound(20_000, 'Tunnels that end here at once. One gateway has half at most.'),
   connectionsMax: bound(
     50_000,
-    'Callers’ connections at once, and as many streams of clients to cloud resources. One gateway has half of each at most, or of the file descriptors where these are fewer; so have those together that call the shared HTTP port. UDP callers have half of the connections, of which one gateway has half.',
+    'Callers’ connections at once, as many HTTP requests under way, and as many streams of clients to cloud resources. One gateway has half of each at most, or of the file descriptors where these are fewer; so have those together that call the shared HTTP port. UDP callers have half of the connections, of which one gateway has half.',
   ),
   connectionsPerAddressMax: bound(
     20_000,

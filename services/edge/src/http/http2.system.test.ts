@@ -94,6 +94,30 @@ test('bodies stream both ways, and many requests run at once on one connection',
     }),
   ));
 
+test('a gateway has no more requests under way than it may have connections, and a place again when one is over', () =>
+  withHttp(
+    (world) =>
+      withSession(world, async (session) => {
+        const running = Array.from({ length: 4 }, () => ask(session, { ':method': 'POST' }));
+        const answers = running.map(answerOf);
+        await until(() => world.resource.length === 4);
+        const refused = await answerOf(ask(session, {}));
+        assert.equal(refused.status, 503);
+        assert.match(refused.body, /EDGE_CONNECTIONS_FULL/);
+        running[0]?.end();
+        world.resource[0]?.answer('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+        assert.equal((await answers[0])?.status, 200);
+        const next = answerOf(ask(session, {}));
+        await until(() => world.resource.some((end) => end.received.includes('GET /')));
+        for (const stream of running) stream.close(constants.NGHTTP2_CANCEL);
+        world.resource
+          .find((end) => end.received.includes('GET /'))
+          ?.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        assert.equal((await next).body, 'ok');
+      }),
+    { options: { connectionsMax: 8 } },
+  ));
+
 test('a caller that cancels ends its request at the resource, and no other', () =>
   withHttp((world) =>
     withSession(world, async (session) => {
