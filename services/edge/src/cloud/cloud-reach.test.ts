@@ -40,6 +40,9 @@ test('cloud resources: the node’s other addresses are this machine too, and me
   for (const address of [
     ...own,
     'fd00:ec2::254',
+    'fd00:c1::a9fe:a9fe',
+    'fd00:42::42',
+    '192.0.0.192',
     '100.100.100.200',
     '168.63.129.16',
     '64:ff9b::a9fe:a9fe',

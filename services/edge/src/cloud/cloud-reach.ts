@@ -32,8 +32,11 @@ const localBlocks: readonly [network: string, prefix: number][] = [
   // Metadata servers of clouds that are not link-local.
   ['100.100.100.200', 32],
   ['168.63.129.16', 32],
+  ['192.0.0.192', 32],
   ['fd00:ec2::254', 128],
   ['fd20:ce::254', 128],
+  ['fd00:c1::a9fe:a9fe', 128],
+  ['fd00:42::42', 128],
 ];
 
 /** Makes it of the settings. Throws `ExitError` (78) that names the entry when one is no address and no block. */
