@@ -276,7 +276,8 @@ export class Tunnels {
   }
 
   #tellLater(): void {
-    this.#tellTimer ??= setTimeout(() => this.#tellChanged(), tellDelayMs).unref();
+    if (this.#tellTimer !== null) return;
+    this.#tellTimer = setTimeout(() => this.#tellChanged(), tellDelayMs).unref();
   }
 
   /** Those that changed first are told first. */
