@@ -164,6 +164,26 @@ describe('client settings', () => {
     assert.throws(() => optionsOf(['a', ...connect, '--hosts', 'x=other']), ConfigError);
   });
 
+  it('refuses an address, a proxy and a platform that are none as bad usage where flags give them, else as bad configuration', () => {
+    for (const [flag, value] of [
+      ['hosts', 'x=other'],
+      ['proxy', 'ftp://p'],
+      ['connect', 'http://gw'],
+    ] as const) {
+      const { [flag]: _wrong, ...others } = { connect: 'https://gw', [flag]: '' };
+      const right = Object.entries(others).flatMap(([name, text]) => [`--${name}`, text]);
+      const variable = `POSTERN_CLIENT_${flag.toUpperCase()}`;
+      assert.throws(() => optionsOf(['a', ...right, `--${flag}`, value]), {
+        exitCode: 64,
+        message: new RegExp(`^--${flag}: `),
+      });
+      assert.throws(() => optionsOf(['a', ...right], { [variable]: value }), {
+        exitCode: 78,
+        message: new RegExp(`^${variable}: `),
+      });
+    }
+  });
+
   it('takes the proxy from the environment, and keeps its credentials out of errors', () => {
     const options = optionsOf(['a', ...connect], { HTTPS_PROXY: 'http://p:3128', NO_PROXY: 'gw.example' });
     assert.equal(options.chooseProxy('gw.example', 443), null);

@@ -2,8 +2,11 @@
  * The client's settings. The old product's flags are here too: those whose feature is here mean the same, the others are
  * taken and named as without effect.
  */
-import { httpSettings, secret, telemetrySettings } from '@postern/config';
+import { httpSettings, readBy, secret, telemetrySettings } from '@postern/config';
+import { Hosts } from '@postern/dial';
 import { type Static, Type } from 'typebox';
+import { readConnectUrl } from './platform/connect-url.ts';
+import { parseProxy } from './platform/proxy-choice.ts';
 
 const gatewayIdPattern = '^[A-Za-z0-9]{1,64}$';
 
@@ -18,14 +21,17 @@ export const schema = Type.Object({
     maxItems: gatewaysMax,
     description: 'The gateways to serve.',
   }),
-  connect: Type.String({
-    short: '-g',
-    aliases: ['--gateway'],
-    minLength: 1,
-    maxLength: 500,
-    placeholder: 'URL',
-    description: 'The platform: https://HOST[:443].',
-  }),
+  connect: readBy(
+    Type.String({
+      short: '-g',
+      aliases: ['--gateway'],
+      minLength: 1,
+      maxLength: 500,
+      placeholder: 'URL',
+      description: 'The platform: https://HOST[:443].',
+    }),
+    readConnectUrl,
+  ),
   token: Type.Optional(
     secret({
       environment: 'POSTERN_TOKEN',
@@ -51,20 +57,26 @@ export const schema = Type.Object({
         "This client's own access list: what it does not allow is refused here, whatever the gateway's list says. Read anew on SIGHUP. Of several gateways each has a file of its own, divided by --.",
     }),
   ),
-  hosts: Type.Record(Type.String(), Type.String(), {
-    default: {},
-    placeholder: 'NAME=ADDRESS',
-    description: 'Names that this client resolves itself; may repeat.',
-  }),
-  proxy: Type.Optional(
-    secret({
-      inArgv: true,
-      aliases: ['-x'],
-      placeholder: 'URL',
-      maxLength: 2000,
-      description:
-        'The proxy to go out by: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. Without it HTTPS_PROXY and ALL_PROXY count; NO_PROXY excepts hosts from either.',
+  hosts: readBy(
+    Type.Record(Type.String(), Type.String(), {
+      default: {},
+      placeholder: 'NAME=ADDRESS',
+      description: 'Names that this client resolves itself; may repeat.',
     }),
+    (addresses: Record<string, string>) => new Hosts(addresses),
+  ),
+  proxy: Type.Optional(
+    readBy(
+      secret({
+        inArgv: true,
+        aliases: ['-x'],
+        placeholder: 'URL',
+        maxLength: 2000,
+        description:
+          'The proxy to go out by: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. Without it HTTPS_PROXY and ALL_PROXY count; NO_PROXY excepts hosts from either.',
+      }),
+      parseProxy,
+    ),
   ),
   transport: Type.Union([Type.Literal('auto'), Type.Literal('direct'), Type.Literal('websocket')], {
     default: 'auto',

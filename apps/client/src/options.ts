@@ -10,6 +10,7 @@ import { Hosts } from '@postern/dial';
 import { type HttpBounds, httpBounds } from '@postern/exchange';
 import type { ClientSettings } from './config.ts';
 import { readCa } from './platform/ca-file.ts';
+import { readConnectUrl } from './platform/connect-url.ts';
 import { type ChooseProxy, type ProxyEnvironment, proxyChooser } from './platform/proxy-choice.ts';
 
 /** One gateway to serve. */
@@ -52,30 +53,20 @@ export function readOptions(settings: ClientSettings, environment: ProxyEnvironm
     }
   };
   const gateways = attempt('CONFIG_USAGE', () => readGateways(settings));
-  const connectUrl = attempt('CONFIG_USAGE', () => readConnectUrl(settings.connect));
   const { ca: caFile = null } = settings;
   const caPem = caFile === null ? null : attempt('CONFIG_FILE', () => readCa(caFile));
   const chooseProxy = attempt('CONFIG_INVALID', () =>
     proxyChooser(settings.proxy?.reveal() ?? null, environment),
   );
-  const hosts = attempt('CONFIG_INVALID', () => new Hosts(settings.hosts));
-  if (
-    problems.length > 0 ||
-    gateways === null ||
-    connectUrl === null ||
-    chooseProxy === null ||
-    hosts === null
-  ) {
-    throw new ConfigError(problems);
-  }
+  if (problems.length > 0 || gateways === null || chooseProxy === null) throw new ConfigError(problems);
   const { transport, reconnect, tunnels, listenHost, callersMax } = settings;
   const name = settings.name === '' ? hostname() : settings.name;
   return {
     gateways,
-    connectUrl,
+    connectUrl: readConnectUrl(settings.connect),
     ca: caFile === null || caPem === null ? null : { file: caFile, pem: caPem },
     chooseProxy,
-    hosts,
+    hosts: new Hosts(settings.hosts),
     transport,
     reconnect,
     tunnels,
@@ -152,28 +143,6 @@ function readLevel(text: string): LogLevel {
         `the log level is one of trace, debug, info, warn, error, silent, not ${JSON.stringify(text.slice(0, 40))}`,
       );
   }
-}
-
-/** Where IBM Secure Gateway's servers were; old scripts name them. */
-const shutDown =
-  /(^|\.)(securegateway\.(cloud\.ibm\.com|appdomain\.cloud)|integration\.ibmcloud\.com|bluemix\.net)$/;
-
-function readConnectUrl(text: string): URL {
-  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`);
-  if (
-    url === null ||
-    url.protocol !== 'https:' ||
-    url.username !== '' ||
-    !/^\/?$/.test(url.pathname) ||
-    url.search !== ''
-  ) {
-    throw new TypeError('--connect is https://HOST[:PORT], without path and credentials');
-  }
-  if (shutDown.test(url.hostname))
-    throw new TypeError(
-      `${url.hostname} was IBM Secure Gateway's, which was shut down in October 2024: give your own platform by --connect (-g)`,
-    );
-  return url;
 }
 
 function stateFolder({ state }: ClientSettings, environment: Environment): string {

@@ -35,6 +35,7 @@ export { ExitCode } from './exit-code.ts';
 export { certificateNameForm, hostForm, hostFormOrEmpty } from './host.ts';
 export { knownVariables } from './known-variables.ts';
 export { type Program, defineProgram } from './program.ts';
+export { readBy } from './read-by.ts';
 export { Secret, secret } from './secret.ts';
 export type { Setting } from './setting.ts';
 export {

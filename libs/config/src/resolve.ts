@@ -114,8 +114,9 @@ function readSecret(
 
 function describeMisfit(found: Found, value: unknown): string {
   const { setting } = found;
+  const [error] = Value.Errors(setting.schema, value);
+  if (error?.keyword === '~refine') return `${found.origin}: ${error.message}`;
   if (setting.kind === 'structure' && !setting.secret) {
-    const [error] = Value.Errors(setting.schema, value);
     return `${found.origin}${(error?.instancePath ?? '').replaceAll('/', '.')} ${misfitText(error?.message)}`;
   }
   const shown =

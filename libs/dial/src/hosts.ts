@@ -31,9 +31,7 @@ export class Hosts {
   constructor(hosts: Readonly<Record<string, string>>) {
     for (const [name, address] of Object.entries(hosts)) {
       if (isIP(address) === 0)
-        throw new TypeError(
-          `hosts: ${name} must be an IP address, not ${JSON.stringify(address.slice(0, 80))}`,
-        );
+        throw new TypeError(`${name} must be an IP address, not ${JSON.stringify(address.slice(0, 80))}`);
     }
     this.#addresses = new Map(Object.entries(hosts).map(([name, address]) => [comparedName(name), address]));
   }
