@@ -1,6 +1,7 @@
 /** Bodies as JSON: how long they may be, and in which media types and bytes they come. */
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ServiceError } from '@postern/contracts';
 import { adminError } from '../errors.ts';
 
 /** The longest body; what it becomes must fit a message of the bus. */
@@ -19,8 +20,13 @@ export function parseJson(app: FastifyInstance): void {
     else if (isMergePatch(request) && request.method !== 'PATCH') {
       done(adminError('ADMIN_MEDIA_TYPE', 'a merge patch is for PATCH only; send application/json'));
     } else if (isUtf8(body)) void parse(request, body.toString(), done);
-    else done(adminError('ADMIN_BODY_NOT_JSON', 'the body is not in UTF-8'));
+    else done(notJson('is not in UTF-8'));
   });
+}
+
+/** The whole body is what is wrong: the empty JSON pointer. */
+export function notJson(message: string, cause?: unknown): ServiceError {
+  return adminError('ADMIN_BODY_NOT_JSON', `the body ${message}`, { cause, errors: [{ path: '', message }] });
 }
 
 function isMergePatch(request: FastifyRequest): boolean {

@@ -6,7 +6,7 @@ import { STATUS_CODES } from 'node:http';
 import { ServiceError } from '@postern/contracts';
 import { Type, type Static } from 'typebox';
 import { adminError } from '../errors.ts';
-import { bodyBytesMax } from './json-body.ts';
+import { bodyBytesMax, notJson } from './json-body.ts';
 
 /** What every error looks like. */
 export const Problem = Type.Object(
@@ -63,9 +63,7 @@ export function serviceErrorOf(error: unknown): ServiceError {
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return adminError('ADMIN_BODY_NOT_JSON', 'the body is no JSON text, or is not as long as it says', {
-        cause: error,
-      });
+      return notJson('is no JSON text, or is not as long as it says', error);
     case 'FST_ERR_HANDLER_TIMEOUT':
       return adminError('ADMIN_ANSWER_LATE', 'the answer took too long; whether it was done is not known', {
         cause: error,

@@ -162,6 +162,17 @@ describe('a body', () => {
     assert.equal(problem(answer).code, 'ADMIN_BODY_NOT_JSON');
   });
 
+  it('that is no JSON has its fault in errors too, at the pointer of the whole', async () => {
+    for (const [payload, message] of [
+      ['{"name":', 'is no JSON text, or is not as long as it says'],
+      [Buffer.from('"\xfc"', 'latin1'), 'is not in UTF-8'],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' };
+      const { errors } = problem(await send('POST', '/gateways', { payload, headers }));
+      assert.deepEqual(errors, [{ path: '', message }]);
+    }
+  });
+
   it('with an unknown field, a missing one or a wrong one is refused with JSON pointers', async () => {
     const unknown = problem(await send('POST', '/gateways', { payload: { name: 'x', colour: 'red' } }));
     assert.equal(unknown.status, 400);
