@@ -65,6 +65,13 @@ test('--check-config refuses what every command would refuse: no platform, and a
   assert.throws(() => resolveFlags({ checkConfig: true, operatorFile }, {}), { code: 'CLI_CONTEXT_INVALID' });
 });
 
+test('the operator’s file is not read where address, key and CA are given one by one', (t) => {
+  const given = { url: 'https://there', keyFile: fileWith(t, 'key'), operatorFile: '/nonexistent' };
+  const ca = fileWith(t, rootCertificates[0] ?? '');
+  assert.equal(readContext({ ...given, ca }).url.hostname, 'there');
+  assert.throws(() => readContext(given), { code: 'CLI_CONTEXT_INVALID', message: /^\/nonexistent/ });
+});
+
 test('a CA file without a certificate is refused, since the public CAs would be believed in its place', (t) => {
   const keyFile = fileWith(t, 'key');
   const broken = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';

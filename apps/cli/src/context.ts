@@ -21,9 +21,11 @@ export interface Context {
   readonly caPem: string | null;
 }
 
-/** Reads it. What is given one by one overrides the file. */
+/** Reads it. What is given one by one overrides the file, which is read only where something is not. */
 export function readContext({ operatorFile, url, keyFile, ca }: ContextOptions): Context {
-  const file = operatorFile === undefined || operatorFile === '' ? {} : readOperatorFile(operatorFile);
+  const isWhole = url !== undefined && keyFile !== undefined && ca !== undefined;
+  const file =
+    isWhole || operatorFile === undefined || operatorFile === '' ? {} : readOperatorFile(operatorFile);
   const adminUrl = url ?? file.adminUrl;
   const apiKey = keyFile === undefined ? file.apiKey : readKey(keyFile);
   const caFile = ca ?? file.caFile;
