@@ -10,12 +10,14 @@ import { rootFolder } from './root.ts';
 
 const folder = join(rootFolder, 'services');
 const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'src/main.ts')));
-const [name = '--help', ...rest] = ownArguments();
+const [name, ...rest] = ownArguments();
+const help = `Usage: pnpm service NAME [its options]\n\nServices: ${names.join(', ')}\nEach has --help.\n`;
 
-if (name === '--help' || name === '-h') {
-  process.stdout.write(
-    `Usage: pnpm service NAME [its options]\n\nServices: ${names.join(', ')}\nEach has --help.\n`,
-  );
+if (name === undefined) {
+  process.stderr.write(help);
+  process.exitCode = 64;
+} else if (name === '--help' || name === '-h') {
+  process.stdout.write(help);
 } else if (names.includes(name)) {
   const main = join(folder, name, 'src/main.ts');
   process.argv.splice(1, process.argv.length, main, ...rest);
