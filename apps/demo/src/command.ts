@@ -1,7 +1,7 @@
 /** The arguments of `demo`. Building the command does nothing else, so that docs can be generated of it. */
 import { parseHostPort } from '@postern/cli';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Exposed } from './exposed.ts';
+import { type Exposed, addressOf, nameOf } from './exposed.ts';
 
 /** What was asked for. */
 export interface DemoOptions {
@@ -40,8 +40,16 @@ export function readOptions(argv: readonly string[]): DemoOptions {
 /** A port alone is one of this machine. */
 function collect(text: string, former: readonly Exposed[]): Exposed[] {
   if (former.length === exposedMax) throw new InvalidArgumentError(`at most ${exposedMax} resources.`);
+  const exposed = readExposed(text);
+  // Their destinations would have one name, and the next start could not tell them apart.
+  if (former.some((other) => nameOf(other) === nameOf(exposed)))
+    throw new InvalidArgumentError(`${addressOf(exposed)} is named twice.`);
+  return [...former, exposed];
+}
+
+function readExposed(text: string): Exposed {
   try {
-    return [...former, parseHostPort(/^\d+$/.test(text) ? `localhost:${text}` : text)];
+    return parseHostPort(/^\d+$/.test(text) ? `localhost:${text}` : text);
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }

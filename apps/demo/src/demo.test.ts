@@ -28,6 +28,10 @@ describe('demo', () => {
     assert.deepEqual(readOptions(['--', ...argv]), { expose, once: true, state: null });
   });
 
+  it('refuses a resource that is named twice', () => {
+    assert.throws(() => readOptions(['--expose', '7001', '--expose', 'localhost:7001']), /named twice/);
+  });
+
   it('names a command that speaks the usual protocol of the resource’s port', () => {
     const front = { host: '127.0.0.1', port: 15_000 };
     assert.equal(commandFor({ host: 'db', port: 5432 }, front), 'psql -h 127.0.0.1 -p 15000');
