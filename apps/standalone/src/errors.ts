@@ -27,7 +27,7 @@ export function startError(error: unknown): unknown {
     case 'EADDRINUSE':
       return standaloneError(
         'STANDALONE_PORT_TAKEN',
-        `${where} is taken by another program; give another one (0 takes a free one)`,
+        `${where} is taken, by another program or by another port of this one; give another one (0 takes a free one)`,
         error,
       );
     case 'EADDRNOTAVAIL':

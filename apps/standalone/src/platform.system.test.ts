@@ -11,6 +11,7 @@ import { type TestContext, describe, it } from 'node:test';
 import { Metrics, processMetrics } from '@postern/telemetry';
 import type { Operator } from './operator.ts';
 import { type Platform, createPlatform } from './platform.ts';
+import { freePort } from './port-choice.ts';
 
 const anyPorts = { connectPort: 0, httpPort: 0, tunnelPort: 0, adminPort: 0 };
 
@@ -133,6 +134,14 @@ describe('a platform in one process', () => {
       message: new RegExp(`^STANDALONE_PORT_TAKEN: port ${port} of 127\\.0\\.0\\.1 `),
     });
     await start(t, state);
+  });
+
+  it('does not lay a port that two settings name to another program alone', async (t) => {
+    const port = await freePort('127.0.0.1');
+    await assert.rejects(start(t, makeFolder(t), { ...anyPorts, connectPort: port, tunnelPort: port }), {
+      exitCode: 78,
+      message: /^STANDALONE_PORT_TAKEN: .* or by another port of this one/,
+    });
   });
 
   it('says which host to listen on nobody knows', async (t) => {
