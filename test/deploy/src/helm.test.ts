@@ -274,6 +274,19 @@ test('values that cannot be right are refused by the schema', { skip: noHelm }, 
   ]) {
     assert.throws(() => template('postern', [wrong]), /values don't meet the specifications|schema/i, wrong);
   }
+  const client = ['gatewayIds={abc}', 'connect=https://gateway.example'];
+  template('postern-client', [...client, 'connect=https://[fd00::1]:8443/', 'hosts.erp=fd00::5']);
+  for (const wrong of [
+    'connect=http://gateway.example',
+    'connect=https://gateway.example/path',
+    'connect=https://user:password@gateway.example',
+    'hosts.erp=erp.corp',
+  ])
+    assert.throws(
+      () => template('postern-client', [...client, wrong]),
+      /values don't meet the specifications|schema/i,
+      wrong,
+    );
   assert.throws(() => template('postern-client', []), /schema|specifications/i);
 });
 
