@@ -8,7 +8,7 @@ import { TestClient } from '../fixture/client.ts';
 import { policyOf } from '../fixture/documents.ts';
 import { helloOf } from '../fixture/hello.ts';
 import { portErrors } from '../fixture/port-error.ts';
-import { type World, ended, exchange, until, untilMetric, withWorld } from '../fixture/node.ts';
+import { type World, echoRoute, ended, exchange, until, untilMetric, withWorld } from '../fixture/node.ts';
 
 interface ShownStatus {
   tunnels: { count: number; shown: { clientId: string; streams: number }[] };
@@ -72,8 +72,13 @@ test('the tunnels of a gateway are told whatever its clients say of their listen
     const text = 'x'.repeat(200);
     const lastRefusal = { at: '', caller: '', code: 'EDGE_ACCESS_DENIED', text };
     const listeners = Array.from({ length: 64 }, (_, at) => {
-      return { destinationId: `d${at}`, listening: false, error: text, lastRefusal };
+      return { destinationId: `c${at}`, listening: false, error: text, lastRefusal };
     });
+    // What clients say of others a node does not keep.
+    const route = echoRoute(world.frontPort, world.echo.port);
+    for (const { destinationId: id } of listeners)
+      world.platform.setRoute({ ...route, id, kind: 'cloud', clientPort: 15432 });
+    await ask(world.platform.bus, catchUpAtNode, {}, { suffix: 'edge-1' });
     for (const client of clients) {
       for (let at = 0; at < 16; at += 1) {
         const session = await client.connect(world.edge.ports.tunnel);
