@@ -65,6 +65,8 @@ export interface EdgeParts {
   workers?: number;
   /** Bounds of the tunnels, for tests. */
   limits?: Partial<Limits>;
+  /** How long after its start callers wait for clients to come back, for tests. */
+  startGapMs?: number;
 }
 
 /** How far the node's life has come. */
@@ -86,7 +88,7 @@ export class NodeParts implements ShownParts {
   readonly fleetSide: FleetSide;
   readonly presence: Presence;
   readonly tunnels: Tunnels;
-  readonly gaps = new TunnelGaps();
+  readonly gaps: TunnelGaps;
   readonly clientDesk: ClientDesk;
   readonly clientSide: ClientSide;
   readonly health: Health;
@@ -112,6 +114,7 @@ export class NodeParts implements ShownParts {
     this.#life = life;
     const { options, bus, logger } = parts;
     this.metrics = edgeMetrics(parts.metrics, () => this);
+    this.gaps = new TunnelGaps(undefined, parts.startGapMs);
     const { tracing = null } = parts;
     const traces = tracing === null ? null : new Traces(tracing, options);
     this.gates = makeGates(options, (port, cause) => this.metrics.evicted(port, cause));

@@ -19,6 +19,7 @@ import {
   untilMetric,
   withWorld,
 } from '../fixture/node.ts';
+import { startGapMs } from './tunnel-gaps.ts';
 
 interface ShownStatus {
   callers: { open: number; opening: number };
@@ -78,6 +79,20 @@ test('whoever asks about a destination hears whether it is served, and whom it t
     assert.equal(front?.lastRefusal?.code, 'EDGE_NO_CLIENT');
     assert.match(front?.lastRefusal?.caller ?? '', /^127\.0\.0\.1:/);
   });
+});
+
+test('callers that come before the first client of a node that was just started are served when it is there', async () => {
+  await withWorld(
+    async (world) => {
+      const call = exchange(world.call(), 'one');
+      await until(() => statusOf(world).callers.opening === 1);
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      assert.equal(await call, 'one');
+      client.close();
+    },
+    { startGapMs },
+  );
 });
 
 test('callers that come while the only client is away for a moment are served when it is back', async () => {

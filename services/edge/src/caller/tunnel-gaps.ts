@@ -37,6 +37,7 @@ export type WaitForTunnel = (gatewayId: string, until: number, retry: () => void
 /** When each gateway last lost a tunnel, and who waits for the next one. */
 export class TunnelGaps {
   readonly #now: () => number;
+  readonly #startGapMs: number;
   /** Oldest first. */
   readonly #lostAt = new Map<string, number>();
   readonly #waiting = new Multimap<() => void>();
@@ -44,13 +45,14 @@ export class TunnelGaps {
   #startGapUntil = -Infinity;
 
   /** `now` is the monotonic time in ms. */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = () => performance.now(), ofStartMs = startGapMs) {
     this.#now = now;
+    this.#startGapMs = ofStartMs;
   }
 
   /** The node begins to take callers. */
   handleStart(): void {
-    this.#startGapUntil = this.#now() + startGapMs;
+    this.#startGapUntil = this.#now() + this.#startGapMs;
   }
 
   /** A tunnel of the gateway is lost, or takes no more. */
