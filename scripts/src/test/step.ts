@@ -28,10 +28,19 @@ export const aloneNames = ['e2e/volume', 'deploy/balancer', 'storm/short'];
 /** Steps in which what is awaited is time: measured, they use half a processor or less. */
 export const waitingNames = [
   'e2e/tunnel-path',
-  'e2e/mongo-store',
-  'e2e/replica',
   'e2e/way-out',
+  'e2e/hostile',
+  'e2e/relay',
+  'e2e/restart',
+  'e2e/mongo-store',
+  'e2e/nats-bus',
+  'e2e/nats-security',
+  'e2e/replica',
+  'e2e/h2spec',
   'e2e/socks',
+  'e2e/standalone-keys',
+  'e2e/syslog',
+  'e2e/udp',
   'browser/front',
   'deploy/handover',
 ];
