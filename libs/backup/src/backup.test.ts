@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { it } from 'node:test';
-import { Worker } from 'node:worker_threads';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { MemoryHub } from '@postern/bus';
 import {
@@ -310,25 +308,6 @@ it('takes as many documents as a part may have, and no more', async () => {
     code: 'BACKUP_DAMAGED',
     message: /more than its 0/,
   });
-});
-
-it('reads a part line by line: one of millions of lines takes no more memory than its bytes', async () => {
-  const head = { room: 'acl', collections: { things: { version: 1, documents: 1 } } };
-  const [part, bytes] = packed([JSON.stringify(head), '[0]\n'.repeat(4 * 1024 * 1024)], 1);
-  const reader = `
-    const { parentPort, workerData: { url, part, bytes } } = require('node:worker_threads');
-    const things = { collection: { name: 'things', steps: [], unique: [] }, schema: {} };
-    import(url)
-      .then(({ unpackPart }) => unpackPart(part, [things], Buffer.from(bytes)))
-      .catch(({ code }) => parentPort.postMessage(code));`;
-  const url = new URL('./part.ts', import.meta.url).href;
-  const worker = new Worker(reader, {
-    eval: true,
-    workerData: { url, part, bytes },
-    resourceLimits: { maxOldGenerationSizeMb: 64 },
-  });
-  assert.deepEqual(await once(worker, 'message'), ['BACKUP_DAMAGED']);
-  await worker.terminate();
 });
 
 it('writes what every change writes before any document, so that no change meanwhile outruns a commit', async (t) => {
