@@ -1,6 +1,10 @@
 /** Callers that never stop: exchanges through a front while something happens to the platform. */
 import { type Endpoint, exchange } from '@postern/test-cluster';
+import { passed } from '@postern/test-kit';
 import { until } from './patience.ts';
+
+/** As long as most exchanges take: callers that take all they get would keep the processors from who starts meanwhile. */
+const apartMs = 25;
 
 /** Load that runs, and what became of it. */
 export interface Load extends AsyncDisposable {
@@ -26,6 +30,7 @@ export function startLoad(front: Endpoint): Load {
       done += 1;
       longestMs = Math.max(longestMs, result.milliseconds);
       if (result.cause !== null) failures.push(result.cause);
+      await passed(apartMs);
     }
   };
   const workers = Promise.all([1_000, 2_000, 3_000, 4_000].map(worker));
