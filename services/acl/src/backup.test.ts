@@ -59,6 +59,24 @@ test('of more than a hundred a restore says how many, and in a new platform noth
   assert.deepEqual([told?.length, told?.at(-1)], [101, 'good again: 3 more']);
 });
 
+test('what a restore is compared with is read in pages, however many documents there are', async (context) => {
+  const { documents, warnings } = await owner();
+  for (const id of ['a', 'b', 'c']) {
+    await documents.tokens.put(token(id));
+    await documents.apiKeys.put(apiKey(id));
+  }
+  const { tokens, apiKeys, policies } = documents;
+  const reads = [tokens, apiKeys, policies].flatMap((collection) => [
+    context.mock.method(collection, 'get'),
+    context.mock.method(collection, 'list'),
+  ]);
+  await warnings([token('a'), token('b'), token('gone')], [apiKey('a'), apiKey('gone')]);
+  assert.deepEqual(
+    reads.map(({ mock }) => mock.callCount()),
+    [0, 1, 0, 1, 0, 1],
+  );
+});
+
 test('a restore keeps the API key that asks for it, and no other that the backup lacks', async () => {
   const { source } = await owner();
   const keys = source.collections.find(({ collection }) => collection.name === 'apiKeys');

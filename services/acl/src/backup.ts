@@ -2,7 +2,7 @@
 import type { BackupSource } from '@postern/backup';
 import { AccessRule, Actor, Role, RuleOrigin, SecretHash, SourceRule } from '@postern/contracts';
 import type { FeedOwner } from '@postern/replica';
-import type { StoredDocument } from '@postern/store';
+import { type Collection, type StoredDocument, every, pageItemsMax } from '@postern/store';
 import { Type, type TSchema } from 'typebox';
 import { type ApiKeyDocument, type Documents, type PolicyDocument, type TokenDocument } from './document.ts';
 import { restoredPolicy } from './policies.ts';
@@ -82,18 +82,24 @@ async function takenAway(
   restoredKeys: readonly ApiKeyDocument[],
 ): Promise<string[]> {
   if ((await tokens.count()) + (await apiKeys.count()) === 0) return [];
+  const here = { tokens: await byId(tokens), apiKeys: await byId(apiKeys), policies: await byId(policies) };
   const again: string[] = [];
   for (const { id, name, role } of restoredKeys)
-    if ((await apiKeys.get(id)) === null)
-      again.push(`the API key ${id} (${name}, ${role}), which was deleted`);
+    if (!here.apiKeys.has(id)) again.push(`the API key ${id} (${name}, ${role}), which was deleted`);
   for (const { id, gatewayId, note, revoked } of restoredTokens) {
-    const here = await tokens.get(id);
-    if (revoked || here?.revoked === false) continue;
-    const gateway = (await policies.get(gatewayId))?.name ?? gatewayId;
-    const end = here?.revokedAt == null ? 'which is gone' : `revoked at ${here.revokedAt}`;
+    const now = here.tokens.get(id);
+    if (revoked || now?.revoked === false) continue;
+    const gateway = here.policies.get(gatewayId)?.name ?? gatewayId;
+    const end = now?.revokedAt == null ? 'which is gone' : `revoked at ${now.revokedAt}`;
     again.push(`the security token ${id} (${note === '' ? '' : `${note}, `}gateway ${gateway}), ${end}`);
   }
   const shown = again.slice(0, warningsMax).map((what) => `good again: ${what}`);
   if (again.length > warningsMax) shown.push(`good again: ${again.length - warningsMax} more`);
   return shown;
+}
+
+/** In pages: one by one they would take the time that a restore has. */
+async function byId<T extends StoredDocument>(collection: Collection<T>): Promise<Map<string, T>> {
+  const documents = await Array.fromAsync(every(collection, { limit: pageItemsMax }));
+  return new Map(documents.map((document) => [document.id, document]));
 }
