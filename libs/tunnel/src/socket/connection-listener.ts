@@ -7,11 +7,17 @@
  * and the system deals connections out among them. Not where processes share the port: the one with more sockets would get
  * more of the callers.
  */
-import { type AddressInfo, type ListenOptions, type Server, type Socket, createServer } from 'node:net';
+import { type AddressInfo, type ListenOptions, type Server, type Socket, createServer, isIP } from 'node:net';
 
 const keepAliveDelayMs = 60_000;
 const backlog = 1024;
 const serversMax = 8;
+/**
+ * Those that all ports of the process have beside their first: each is a file descriptor, and stays until its port is
+ * closed, since who waits at it would be cut.
+ */
+export const furtherMax = 64;
+const further = new Set<Server>();
 /** So many connections in a row that had to wait for their turn have one more socket listen. */
 const waitedMax = 8;
 /** Elsewhere programs run, but not under load, and the system deals nothing out. */
@@ -34,7 +40,7 @@ export class ConnectionListener {
   readonly #parts: ConnectionListenerParts;
   readonly #dealsOut: boolean;
   /** The first has the port for as long as the others. */
-  #servers: Server[] = [];
+  readonly #servers: Server[] = [];
   #waited = 0;
   #idleMs = 0;
   #closed = false;
@@ -67,8 +73,9 @@ export class ConnectionListener {
     const probe = createServer();
     probe.on('error', (error) => this.#fail(error));
     probe.on('listening', () => {
+      const host = this.#hostOf(probe);
       probe.close();
-      if (!this.#closed) this.#listen({ ...place, reusePort: true });
+      if (!this.#closed) this.#listen({ ...place, host, reusePort: true });
     });
     probe.listen(place);
   }
@@ -81,13 +88,19 @@ export class ConnectionListener {
     });
   }
 
-  /** Without it those that listen go on. */
-  #listenMore(): void {
-    const server = this.#add({ host: this.#parts.host, port: this.port, reusePort: true });
+  /** Where it cannot listen those go on that do; it is tried for each of the others, and no more. */
+  #listenMore(first: Server): void {
+    const server = this.#add({ host: this.#hostOf(first), port: this.port, reusePort: true });
+    server.on('listening', () => further.add(server));
     server.on('error', (error) => {
       if (server.listening) this.#fail(error);
-      else this.#servers = this.#servers.filter((one) => one !== server);
     });
+  }
+
+  /** A name is looked up once: another time it may be another address, and callers would wait for the answer. */
+  #hostOf(server: Server): string {
+    const { host } = this.#parts;
+    return isIP(host) === 0 ? (server.address() as AddressInfo).address : host;
   }
 
   #fail(error: NodeJS.ErrnoException): void {
@@ -116,12 +129,18 @@ export class ConnectionListener {
 
   /** A loop that has not been idle since the last connection had this one wait, and what comes with it. */
   #lookWhetherWaited(): void {
-    if (!this.#dealsOut || this.#servers.length === serversMax) return;
+    const [first] = this.#servers;
+    if (!this.#dealsOut || first === undefined || this.#servers.length === serversMax) return;
     const { idle } = performance.eventLoopUtilization();
     this.#waited = idle === this.#idleMs ? this.#waited + 1 : 0;
     this.#idleMs = idle;
-    if (this.#waited < waitedMax || this.#closed) return;
+    if (this.#waited < waitedMax) return;
     this.#waited = 0;
-    this.#listenMore();
+    if (furtherCount() < furtherMax) this.#listenMore(first);
   }
+}
+
+function furtherCount(): number {
+  for (const server of further) if (!server.listening) further.delete(server);
+  return further.size;
 }
