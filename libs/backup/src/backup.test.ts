@@ -25,6 +25,7 @@ import { Type } from 'typebox';
 import { digestOf, documentsMax, packPart, unpackPart } from './part.ts';
 import { Restores } from './restore.ts';
 import { serveBackup } from './serve.ts';
+import type { BackedUpCollection, BackupSource } from './source.ts';
 
 const schema = Type.Object({ name: Type.Optional(Type.String()) });
 
@@ -42,6 +43,7 @@ async function owner(
   steps: readonly DocumentStep[] = [],
   room: BackupRoom = 'acl',
   check: () => Promise<void> = async () => {},
+  more: Pick<BackedUpCollection, 'left'> & Pick<BackupSource, 'warnings'> = {},
 ) {
   const store = openSqlite(':memory:');
   const bus = new MemoryHub().connect();
@@ -53,16 +55,18 @@ async function owner(
     metrics: { answered: () => {} },
     logger: { error: onError },
   });
-  const collections = [{ collection: things, restore: 'replace', fills: true, schema } as const];
+  const { left, warnings } = more;
+  const collections = [{ collection: things, restore: 'replace', fills: true, schema, left } as const];
+  const logged: object[] = [];
   await serveBackup({
     bus,
     store,
-    source: { room, collections, feeds: [], check },
+    source: { room, collections, feeds: [], check, warnings },
     serve,
     onError,
-    logger: { warn: () => {} },
+    logger: { warn: (fields) => void logged.push(fields) },
   });
-  return { bus, things, questions: backupQuestions(room) };
+  return { bus, things, questions: backupQuestions(room), logged };
 }
 
 type Owner = Awaited<ReturnType<typeof owner>>;
@@ -123,6 +127,28 @@ it('gives back what was there, revisions too, and takes away what was not, in as
   assert(bytes.length > 2 * backupPieceBytes);
   await commit(to, await given(to, part, bytes, true));
   assert.deepEqual(await to.things.list(), await from.things.list());
+});
+
+it('leaves of what is not in the backup what its owner says, for whoever restores, and logs once what it warns of', async () => {
+  const from = await owner();
+  const to = await owner([], 'acl', undefined, {
+    left: (document, by) =>
+      document.id === by ? document : document.id === 'b' ? { ...document, rests: true } : null,
+    warnings: async (contents) => [`${contents.get('things')?.length} things`],
+  });
+  await from.things.put({ id: 'own', revision: 1 });
+  for (const id of ['a', 'b', 'key']) await to.things.put({ id, revision: 3 });
+  const { part, bytes } = await taken(from);
+  const restoreId = await given(to, part, bytes, true);
+  const by = { id: 'key', name: 'ann' };
+  for (let asked = 0; asked < 2; asked += 1) await ask(to.bus, to.questions.commit, { restoreId, by });
+  const { items } = await to.things.list();
+  assert.deepEqual(items, [
+    { id: 'b', revision: 4, rests: true },
+    { id: 'key', revision: 3 },
+    { id: 'own', revision: 1 },
+  ]);
+  assert.deepEqual(to.logged, [{ restoreId, by, warnings: ['1 things'] }]);
 });
 
 it('refuses a platform in use unless it may overwrite, or is at the same file again', async () => {

@@ -40,20 +40,25 @@ it('gives every part in pieces, has all of them checked, and only then changes a
   assert.deepEqual(calls, ['POST /restores', ...pieces, ...each('check'), ...each('commit')]);
 });
 
-it('gives what owners warn of, which each tells before anything is changed', async () => {
+it('gives what owners warn of, and tells it before anything is changed, without what a terminal would interpret', async (context) => {
   const { api, calls } = recorder();
+  const write = (text: string): boolean => calls.push(text.trim()) > 0;
+  context.mock.method(process.stderr, 'write', write);
+  const token = 'a token (\u001B[2J) is good again';
   const warning: Api = {
     ...api,
     call: async (method, path, body) => {
       const answer = await api.call(method, path, body);
       const { room } = (body ?? {}) as { room?: string };
-      return path === '/restores/r/check' && room === 'acl'
-        ? { warnings: ['a token is good again'] }
-        : answer;
+      return path === '/restores/r/check' && room === 'acl' ? { warnings: [token] } : answer;
     },
   };
-  assert.deepEqual(await restore(warning), ['a token is good again']);
-  assert.equal(calls.at(-1), 'POST /restores/r/commit certstore');
+  assert.deepEqual(await restore(warning), [token]);
+  const at = calls.indexOf('a token (?[2J) is good again');
+  const [check, commit] = ['check certstore', 'commit router'].map((step) =>
+    calls.indexOf(`POST /restores/r/${step}`),
+  );
+  assert.ok(at > (check ?? NaN) && at < (commit ?? NaN), calls.join('\n'));
 });
 
 it('forgets what it gave when one of the owners cannot use its part', async () => {

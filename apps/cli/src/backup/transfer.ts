@@ -12,6 +12,7 @@ import {
 import { setTimeout as wait } from 'node:timers/promises';
 import { Type } from 'typebox';
 import { type Api, shaped } from '../api.ts';
+import { plainText } from '../plain-text.ts';
 import { ApiError, CliError } from '../errors.ts';
 import { type BackupFile, type Header, demandFree, writeBackup } from './file.ts';
 import { Progress } from './progress.ts';
@@ -68,7 +69,7 @@ export async function restoreBackup(
     }
     progress.done('the backup is whole, and the platform can use it');
     // Before anything is changed, so that they are told also where the next step is broken off.
-    for (const warning of warnings) progress.done(warning);
+    for (const warning of warnings) progress.done(plainText(warning));
   } catch (error) {
     await api.call('DELETE', `/restores/${id}`).catch(() => undefined);
     throw error;

@@ -98,3 +98,9 @@ test('a connection for which no file descriptor is left is turned away, and hold
   assert.equal(all.total, 0);
   entered(all.enterFlow('192.0.2.1', 'one'));
 });
+
+test('who leaves gives the file descriptor back', () => {
+  const files = new FilePlaces(new FileReserve(() => ({ open: 0, max: 4 })));
+  const all = new CallerPlaces({ connectionsMax: 8, connectionsPerAddressMax: 8 }, files);
+  for (let calls = 0; calls < 3; calls += 1) entered(all.enter('192.0.2.1', 'one'))();
+});
