@@ -576,6 +576,21 @@ describe('an answer', () => {
     assert.deepEqual(JSON.parse(body), { name: 'x', inner: { kept: 1 } });
   });
 
+  it('names in a header the nodes at which a change is not known to be in force, of many the first', async (t) => {
+    const nodes = Array.from({ length: 10 }, (_, n) => `edge-${n} é`);
+    for (const [notInForceAt, told] of [
+      [['*'], '*'],
+      [nodes.slice(0, 2), 'edge-0%20%C3%A9, edge-1%20%C3%A9'],
+      [nodes, `${nodes.slice(0, 8).map(encodeURI).join(', ')} and 2 more`],
+    ] as const) {
+      const server = await serverWith('/health', { handle: async () => ({ body: {}, notInForceAt }) });
+      t.after(() => server.close());
+      const headers = { authorization: `Bearer ${testKeys.viewer}` };
+      const answer = await server.inject({ url: '/api/v1/health', headers });
+      assert.equal(answer.headers['postern-not-in-force-at'], told);
+    }
+  });
+
   it('has a tracking ID that the caller did not choose', async () => {
     const headers = { 'x-request-id': 'chosen', 'x-tracking-id': 'chosen', 'request-id': 'chosen' };
     const answer = await send('GET', '/gateways', { headers });
