@@ -132,7 +132,7 @@ onEachPlatform((booted) => {
     for (const { room, handle } of backup.parts) {
       const { data } = await call<{ data: string }>('GET', `/backups/${room}/${handle}`, 200);
       await call('POST', `/restores/${restore.id}/pieces`, 204, { room, index: 0, data });
-      await call('POST', `/restores/${restore.id}/check`, 204, { room });
+      await call('POST', `/restores/${restore.id}/check`, 200, { room });
     }
     await call('DELETE', `/restores/${restore.id}`, 204);
     await call('POST', `/restores/${restore.id}/commit`, 404, { room: 'acl' });
