@@ -146,7 +146,8 @@ export const drainNode = defineQuestion(
 /**
  * Asks a node for what its owners have now: it answers when that is in force there, routes with their fronts and policies,
  * as far as the owners can be asked. `gatewayId` says whose clients are waited for, null that none are; a former admin does
- * not say it, and waits for all. The answer says whether they could be asked; a former node does not say it. Asked at `edge.catch-up.<node>`.
+ * not say it, and waits for all. The answer says whether they could be asked; a former node does not say it. Asked at
+ * `edge.catch-up.<node>`.
  */
 export const catchUpAtNode = defineQuestion(
   'edge.catch-up',

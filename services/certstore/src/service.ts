@@ -98,7 +98,6 @@ const certificatesMaxDefault = 2_000;
 const issuedMaxDefault = 10_000;
 
 const unlooked = 'certificates could not be looked through';
-const restored = 'the documents were restored a moment ago and are loaded anew: ask again';
 
 const stop = (one: Pick<Service, 'stop'>): Promise<void> => one.stop();
 const close = (one: Subscription): void => one.close();
@@ -314,8 +313,7 @@ class Certstore implements Service {
     const { certificatePem: pem, fingerprint, notAfter } = authorities.platform;
     const ca = { pem, fingerprint, notAfter: notAfter.toISOString() };
     const caNow = async (): Promise<typeof ca> => {
-      // Nobody is given a certificate of a CA that is not this platform's any more.
-      if (!(await feed.isCurrent())) throw certstoreError('CERTSTORE_RESTORED', restored);
+      await demandCurrent(feed);
       return ca;
     };
     return [
@@ -353,8 +351,7 @@ class Certstore implements Service {
     feed: FeedOwner,
   ): Promise<T> {
     try {
-      // Nobody is given a certificate of a CA that is not this platform's any more.
-      if (!(await feed.isCurrent())) throw certstoreError('CERTSTORE_RESTORED', restored);
+      await demandCurrent(feed);
       const { fingerprint, notAfter, ...rest } = await issue();
       this.#metrics.issued(authority);
       this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
@@ -395,3 +392,12 @@ class Certstore implements Service {
 
 /** Handlers of a promise: whether it was fulfilled. */
 const isDone = [() => true, () => false] as const;
+
+/** Nobody is given a certificate of a CA that is not this platform's any more. */
+async function demandCurrent(feed: FeedOwner): Promise<void> {
+  if (await feed.isCurrent()) return;
+  throw certstoreError(
+    'CERTSTORE_RESTORED',
+    'the documents were restored a moment ago and are loaded anew: ask again',
+  );
+}

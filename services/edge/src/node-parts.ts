@@ -123,6 +123,7 @@ export class NodeParts implements ShownParts {
       self: { id: options.name, bootId: this.bootId },
       limits: { ...streamMemory(parts.workers ?? 1), ...parts.limits },
       onOpen: (stream, session) => {
+        // Dials nothing in this turn; what the guard ends is then told and counted as any other.
         void this.cloud.streams.serve(stream);
         if (session.peer.scope === linkScope) this.guard.handleRelayed(stream);
       },

@@ -10,7 +10,10 @@ import { Problem } from './problem.ts';
 /** The part of the URL that all calls share. */
 export const basePath = '/api/v1';
 
-/** Names the nodes at which a change is not known to be in force, `*` where it is not known which there are; missing where it is at all. */
+/**
+ * Names the nodes at which a change is not known to be in force, `*` where it is not known which there are; missing where it
+ * is at all.
+ */
 export const notInForceHeader = 'postern-not-in-force-at';
 
 /** Facts about the API as a whole. */

@@ -297,13 +297,14 @@ function headersOf(result: Answer): Record<string, string> {
   };
 }
 
-/** Names as a header may have them, which clients take only so long. */
+/** Names in a header, which clients take only so long. */
+const listedMax = 8;
+
+/** Names as a header may have them. */
 function listOf(names: readonly string[]): string {
   const listed = names.slice(0, listedMax).map(encodeURI).join(', ');
   return names.length <= listedMax ? listed : `${listed} and ${names.length - listedMax} more`;
 }
-
-const listedMax = 8;
 
 /** What the schema does not name is not shown, so that an owner's new field is public only when it is meant to be. */
 function bodyOf({ answer }: Endpoint, { body }: Answer): string {

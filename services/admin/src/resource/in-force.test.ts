@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Bus, MemoryHub } from '@postern/bus';
 import { type FleetNode, answer, catchUpAtNode, listNodes } from '@postern/contracts';
 import { nodeOf } from '../fixture/node.ts';
-import type { Call, Endpoint } from '../http/endpoint.ts';
+import type { Answer, Call, Endpoint } from '../http/endpoint.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { answeredInForce } from './in-force.ts';
 
@@ -20,6 +20,28 @@ function answerAsNode(bus: Bus, onAsked: (question: { gatewayId?: string | null 
     { suffix: 'edge-1' },
   );
 }
+
+/** A change as the API answers it; `params` are those of its path. */
+async function run(
+  bus: Bus,
+  handle: () => Promise<Answer>,
+  { params = {}, atNodes = true }: { params?: Record<string, string>; atNodes?: boolean } = {},
+): Promise<Answer> {
+  const stored = endpoint({
+    method: 'PUT',
+    path: '/things',
+    operationId: 'putThing',
+    tag: 'Things',
+    summary: 'Change it',
+    status: 204,
+    ...(atNodes ? { atNodes } : {}),
+    handle,
+  });
+  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
+  return one.run({ params, body: undefined, query: {} } as unknown as Call);
+}
+
+const nothing = async (): Promise<Answer> => ({});
 
 /** Runs a change beside such nodes, of which `answering` answer; returns what was done, in turn. */
 async function change(nodes: FleetNode[] | null, answering: string[], atNodes = true): Promise<string[]> {
@@ -38,21 +60,11 @@ async function change(nodes: FleetNode[] | null, answering: string[], atNodes = 
       { suffix: node },
     );
   }
-  const stored = endpoint({
-    method: 'PUT',
-    path: '/things',
-    operationId: 'putThing',
-    tag: 'Things',
-    summary: 'Change it',
-    status: 204,
-    ...(atNodes ? { atNodes } : {}),
-    handle: async () => {
-      done.push('stored');
-      return {};
-    },
-  });
-  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
-  await one.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  const store = async (): Promise<Answer> => {
+    done.push('stored');
+    return {};
+  };
+  await run(bus, store, { atNodes });
   await bus.close();
   return [...done, 'answered'];
 }
@@ -99,44 +111,20 @@ test('the answer names the nodes that have not said that a change is in force th
     };
     answer(bus, catchUpAtNode, take, { suffix: node });
   }
-  const stored = endpoint({
-    method: 'DELETE',
-    path: '/things',
-    operationId: 'deleteThing',
-    tag: 'Things',
-    summary: 'Delete it',
-    status: 204,
-    atNodes: true,
-    handle: async () => ({}),
-  });
-  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
-  const call = { params: {}, body: undefined, query: {} } as unknown as Call;
-  assert.deepEqual(await one.run(call), { notInForceAt: ['silent', 'stuck', 'behind'] });
+  assert.deepEqual(await run(bus, nothing), { notInForceAt: ['silent', 'stuck', 'behind'] });
   assert.deepEqual(asked.sort(), ['behind', 'drains', 'edge-1', 'former']);
   nodes.splice(0, 4);
-  assert.deepEqual(await one.run(call), {});
+  assert.deepEqual(await run(bus, nothing), {});
   await bus.close();
-  const [other] = answeredInForce(new MemoryHub().connect(), [stored]) as [Endpoint];
-  assert.deepEqual(await other.run(call), { notInForceAt: ['*'] });
+  assert.deepEqual(await run(new MemoryHub().connect(), nothing), { notInForceAt: ['*'] });
 });
 
 test('nodes wait for the clients of the gateway that was changed, and for none where no gateway was', async () => {
   const bus = new MemoryHub().connect();
   const asked: unknown[] = [];
   answerAsNode(bus, ({ gatewayId }) => asked.push(gatewayId));
-  const stored = endpoint({
-    method: 'PUT',
-    path: '/things',
-    operationId: 'putThing',
-    tag: 'Things',
-    summary: 'Change it',
-    status: 204,
-    atNodes: true,
-    handle: async () => ({}),
-  });
-  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
-  for (const params of [{ gatewayId: 'g1' }, {}])
-    await one.run({ params, body: undefined, query: {} } as unknown as Call);
+  await run(bus, nothing, { params: { gatewayId: 'g1' } });
+  await run(bus, nothing);
   assert.deepEqual(asked, ['g1', null]);
   await bus.close();
 });
@@ -145,24 +133,13 @@ test('what nodes say of a change is asked for when it is in force', async () => 
   const bus = new MemoryHub().connect();
   const done: string[] = [];
   answerAsNode(bus, () => done.push('in force'));
-  const stored = endpoint({
-    method: 'PATCH',
-    path: '/things',
-    operationId: 'patchThing',
-    tag: 'Things',
-    summary: 'Change it',
-    status: 200,
-    atNodes: true,
-    handle: async () => ({
-      revision: 2,
-      whenInForce: async () => {
-        done.push('asked');
-        return { thing: 1 };
-      },
-    }),
-  });
-  const [one] = answeredInForce(bus, [stored]) as [Endpoint];
-  const answered = await one.run({ params: {}, body: undefined, query: {} } as unknown as Call);
+  const answered = await run(bus, async () => ({
+    revision: 2,
+    whenInForce: async () => {
+      done.push('asked');
+      return { thing: 1 };
+    },
+  }));
   assert.deepEqual([done, answered], [['in force', 'asked'], { revision: 2, body: { thing: 1 } }]);
   await bus.close();
 });

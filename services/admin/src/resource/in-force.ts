@@ -1,7 +1,8 @@
 /**
  * Changes of what nodes go by are answered when they are in force: each node that is up has been asked for what is new, and
  * has it. Who then calls a front meets what the answer says. A node that does not answer in a second is not waited for; it
- * catches up by itself, and the answer names it, as it does those that are silent: cut off, they run on. Of clients only those of the gateway that was changed are waited for.
+ * catches up by itself, and the answer names it, as it does those that are silent: cut off, they run on. Of clients only
+ * those of the gateway that was changed are waited for.
  *
  *     caller ──change──► owner, stored ──► all nodes: catch up ──► answer
  */
@@ -29,7 +30,10 @@ export function answeredInForce(bus: Bus, endpoints: readonly Endpoint[]): Endpo
   );
 }
 
-/** The nodes that did not say so; where it is not known which there are, all. The change is stored: that it cannot be told how far it has come is no fault of it. */
+/**
+ * The nodes that did not say so; where it is not known which there are, all. The change is stored: that it cannot be told how
+ * far it has come is no fault of it.
+ */
 async function untilInForce(bus: Bus, gatewayId: string | null): Promise<string[]> {
   const known = await ask(bus, listNodes, {}, { deadlineMs: listDeadlineMs }).catch(() => null);
   if (known === null) return [allNodes];

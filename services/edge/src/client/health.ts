@@ -33,7 +33,7 @@ const findingLifeMs = 150_000;
 const tellAgainMs = 250;
 /** What clients found is told to the other nodes at once, then no more often than this, so that none can flood them. */
 const tellDelayMs = 1_000;
-/** Findings of a gateway that are told at a time, each with a cause of a kilobyte at most; all that are kept of it within half a minute. */
+/** Findings of a gateway that are told at a time, each with a cause of a kilobyte at most. */
 export const findingsToldMax = 2_048;
 
 /** Destinations that are told as failing at most. */

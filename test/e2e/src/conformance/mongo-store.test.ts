@@ -41,6 +41,15 @@ async function place(): Promise<StorePlace> {
   return { open: () => connectMongo(server.url, { database }), close: async () => {} };
 }
 
+/** A store of its own whose way to the server can be cut and slowed. */
+async function openByProxy(name: string) {
+  const { hostname, port } = new URL(server.url);
+  const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
+  const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+  const store = await connectMongo(url, { database: `${server.database}_${name}` });
+  return { proxy, store, things: await store.collection<Thing>('things') };
+}
+
 testStore('MongoDB', place);
 testMigration('MongoDB', place);
 
@@ -85,11 +94,7 @@ describe('MongoDB', () => {
   });
 
   it('makes a transaction once, whose connection is cut in the middle or under its commit', async () => {
-    const { hostname, port } = new URL(server.url);
-    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
-    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
-    const store = await connectMongo(url, { database: `${server.database}_cut` });
-    const things = await store.collection<Thing>('things');
+    const { proxy, store, things } = await openByProxy('cut');
     await things.insert({ id: 'a', revision: 1, count: 0 });
     const times = 20;
     for (let time = 0; time < times; time += 1) {
@@ -110,11 +115,7 @@ describe('MongoDB', () => {
   });
 
   it('makes a transaction once, in the middle of which the server stood still until the driver gave its connections up', async () => {
-    const { hostname, port } = new URL(server.url);
-    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
-    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
-    const store = await connectMongo(url, { database: `${server.database}_still` });
-    const things = await store.collection<Thing>('things');
+    const { proxy, store, things } = await openByProxy('still');
     await things.insert({ id: 'a', revision: 1, count: 0 });
     let runs = 0;
     await store.transaction(
@@ -135,11 +136,7 @@ describe('MongoDB', () => {
   });
 
   it('says STORE_OVERLOADED of what a slow database left waiting, and does all that it began', async () => {
-    const { hostname, port } = new URL(server.url);
-    const proxy = await CuttableProxy.listen({ host: hostname, port: Number(port) });
-    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
-    const store = await connectMongo(url, { database: `${server.database}_slow` });
-    const things = await store.collection<StoredDocument>('things');
+    const { proxy, store, things } = await openByProxy('slow');
     proxy.delay(400);
     const ids = Array.from({ length: 200 }, (_, n) => String(n).padStart(3, '0'));
     const results = await Promise.allSettled(ids.map((id) => things.insert({ id, revision: 0 })));
