@@ -1,4 +1,4 @@
-/** The two reasons for which a test lets time pass; any state of this process is awaited by an event. */
+/** The reasons for which a test lets time pass; any state of this process is awaited by an event. */
 
 const PAUSE_MS = 20;
 
@@ -7,7 +7,10 @@ export function pause(): Promise<void> {
   return passed(PAUSE_MS);
 }
 
-/** How long a fault lasts, in milliseconds (a network that is gone for 20 s): never to wait for a state. */
+/**
+ * How long a fault lasts, in milliseconds (a network that is gone for 20 s), or a caller rests between two exchanges: never to
+ * wait for a state.
+ */
 export function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
