@@ -39,3 +39,19 @@ export function readFaultRows(output: string): string[] {
     ([, row = '']) => row,
   );
 }
+
+const reasonLinesMax = 30;
+
+/**
+ * Why a step failed, as it says itself: of node's test runner its closing list of failed tests without the calls inside
+ * node, of another program its last lines. 30 lines at most.
+ */
+export function readReasons(output: string): string[] {
+  const lines = output.trimEnd().split('\n');
+  const start = lines.lastIndexOf('✖ failing tests:');
+  if (start < 0) return lines.slice(-reasonLinesMax);
+  return lines
+    .slice(start + 1)
+    .filter((line) => line.trim() !== '' && !/^\s+at .*[( ]node:/.test(line))
+    .slice(0, reasonLinesMax);
+}

@@ -7,7 +7,7 @@ import { createWriteStream, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { compileCacheFolder } from '../install/cache.ts';
-import { type Counts, countTests, readFaultRows } from './counts.ts';
+import { type Counts, countTests, readFaultRows, readReasons } from './counts.ts';
 import type { Step } from './step.ts';
 
 /** How a step ended. */
@@ -18,6 +18,8 @@ export interface StepResult {
   readonly counts: Counts;
   /** What its tests did to a platform, and what came of it, each a row of a table. */
   readonly faultRows: readonly string[];
+  /** Lines that say why it failed, in its own words; none where it passed. */
+  readonly reasons: readonly string[];
   /** Why it failed, where the exit code does not say it. */
   readonly note: string;
   readonly logFile: string;
@@ -72,6 +74,7 @@ export async function runStep(
     seconds: seconds(),
     counts,
     faultRows,
+    reasons: failed ? readReasons(tail) : [],
     note,
     logFile,
   };
@@ -86,6 +89,7 @@ export function skipStep(step: Step, because: string, logFolder: string): StepRe
     seconds: 0,
     counts,
     faultRows: [],
+    reasons: [],
     note: `${because} failed`,
     logFile: join(logFolder, 'none'),
   };

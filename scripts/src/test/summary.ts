@@ -5,7 +5,10 @@
 import { type Counts, sumCounts } from './counts.ts';
 import type { StepResult } from './run-step.ts';
 
-/** The table, that of the faults that were made, and last and alone `N passed, N failed, N skipped`. */
+/**
+ * The table, that of the faults that were made, why steps failed (who reads a long log reads its end), and last and alone
+ * `N passed, N failed, N skipped`.
+ */
 export function summarize(results: readonly StepResult[]): string {
   const width = Math.max(4, ...results.map((result) => result.step.name.length));
   const rows = results.map((result) => {
@@ -26,9 +29,13 @@ export function summarize(results: readonly StepResult[]): string {
           '|---|---|---|---|',
           ...faults,
         ];
+  const reasons = results.flatMap((result) =>
+    result.reasons.length === 0 ? [] : ['', `──── why ${result.step.name} failed`, ...result.reasons],
+  );
   return [
     ...rows,
     ...table,
+    ...reasons,
     '',
     `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
   ].join('\n');

@@ -53,6 +53,21 @@ test('the rows of faults that tests show stand in one table before the closing l
   assert.deepEqual(summarize([result]).split('\n').slice(-4, -2), [row, row]);
 });
 
+test('why a step failed stands at the end, before the closing line, without the calls inside node', async (t) => {
+  const failing = `x\\n✖ failing tests:\\n\\n✖ a rule (3 ms)\\n  Error: not so\\n      at test.ts:1\\n      at async Test.run (node:internal:1)\\n`;
+  const failed = await run(t, { command: `printf '${failing}'; exit 1` });
+  assert.deepEqual(failed.reasons, ['✖ a rule (3 ms)', '  Error: not so', '      at test.ts:1']);
+  assert.deepEqual(summarize([failed]).split('\n').slice(1, -2), [
+    '',
+    '──── why sample failed',
+    ...failed.reasons,
+  ]);
+  const passed = await run(t, { command: 'echo well' });
+  assert.deepEqual(passed.reasons, []);
+  const other = await run(t, { command: 'seq 100; exit 1' });
+  assert.deepEqual([other.reasons.length, other.reasons.at(-1)], [30, '100']);
+});
+
 test('a step that was not run because of another counts as a failure', () => {
   assert.equal(
     summarize([skipStep(step, 'services', '')])
