@@ -2,6 +2,7 @@
 // every byte right, causes told at both ends, and changes that take effect at once.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { tool } from '@postern/scripts/install';
 import {
@@ -225,6 +226,29 @@ onEachPlatform(
     });
 
     if (nodeCount < 2) return;
+    test('callers that come before the client has heard that a node died are served, or told within seconds', async () => {
+      const [first] = booted().nodes as [Part, Part];
+      const cloud = await make('just died', servers.echo);
+      site.client.part.kill('SIGSTOP');
+      first.kill('SIGKILL');
+      await first.exited;
+      const callers = Array.from({ length: 4 }, () => new Caller(cloud));
+      const outcomes = callers.map(async (caller) => {
+        const echoed = caller.echo('hello').then(
+          () => 'echoed',
+          () => caller.ending(),
+        );
+        return Promise.race([echoed, caller.ending(20_000)]);
+      });
+      await Promise.all(callers.map(({ socket }) => once(socket, 'connect')));
+      site.client.part.kill('SIGCONT');
+      const seen = await Promise.all(outcomes);
+      assert.ok(seen.includes('echoed') && !seen.includes('still open'), seen.join(' '));
+      await Promise.all(callers.map((caller) => caller[Symbol.asyncDispose]()));
+      await first.start();
+      await untilSpread(site);
+    });
+
     test('with one of two nodes killed, callers go by the other', async () => {
       const [first] = booted().nodes as [Part, Part];
       const cloud = await make('failing over', servers.echo);

@@ -190,6 +190,29 @@ test('attempts that are refused are no path: after pathWaitMs of them the stream
   assert.equal(client.streams.size, 0);
 });
 
+test('an OPEN that others refuse when it is repeated waits for openingWaitMs, as one that nobody takes', async () => {
+  const clock = new TestClock();
+  const toRelay = () => [...client.sessions].find(({ usable }) => usable) ?? null;
+  const client = testEndpoint(clock, 'client', { findDetour: toRelay });
+  const first = await RawPeer.join(clock, client, { trusted: true });
+  const owner = new TestOwner(client.open(first.session, {}), 0, 1);
+  owner.write(5);
+  await clock.advance(5);
+  first.raw.wire.cut();
+  const { raw } = await RawPeer.join(clock, client, { trusted: true, id: 'relay' });
+  let refused = 0;
+  for (let waitedMs = 0; waitedMs < client.limits.openingWaitMs + 1_000; waitedMs += 500) {
+    for (const { type, stream } of raw.seen.splice(0)) {
+      if (type !== FrameType.Open) continue;
+      refused += 1;
+      raw.send(encodeReset(stream, ResetCode.PathLost, 'no way from here to the other end'));
+    }
+    await clock.advance(500);
+  }
+  assert.ok(refused > 1, `tried each second, ${refused} times`);
+  assert.equal(owner.reset?.code, ResetCode.PathLost);
+});
+
 test('an OPEN that is repeated may be answered later than pathWaitMs while its path is there', async () => {
   const world = await pair({ accept: false });
   world.first.wire.cut();

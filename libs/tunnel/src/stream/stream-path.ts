@@ -71,7 +71,7 @@ export class StreamPath {
     return this.#lostAt;
   }
 
-  /** When a session carried it last, where none does now; an attempt that was refused counts. */
+  /** When a session carried it last, where none does now. An attempt that was refused was not carried, as often as it is made. */
   get leftAt(): number {
     return this.#leftAt;
   }
@@ -196,14 +196,14 @@ export class StreamPath {
     this.#session = null;
   }
 
-  /** There is no path now: the session is gone, was left, or no longer carries the stream. */
-  lose(now: number): void {
+  /** There is no path now: the session is gone, was left, no longer carries the stream, or (`refused`) never did. */
+  lose(now: number, refused: boolean): void {
     this.#sending.pin();
     this.#session = null;
     this.#resuming = false;
     this.onAnswer = null;
+    if (!refused || this.#lostAt === null) this.#leftAt = now;
     this.#lostAt ??= now;
-    this.#leftAt = now;
   }
 
   /** Sends the first OPEN's repetition, as far as the session has a window left. */

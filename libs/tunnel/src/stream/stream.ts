@@ -305,9 +305,10 @@ export class Stream implements PathEnd, StreamEnd {
     if (code === ResetCode.PathLost || code === ResetCode.PathOutdated) {
       // Where a path was refused, or went as soon as it was there, the next is sought with the next tick or the next session,
       // not at once for ever.
-      const established = code === ResetCode.PathLost && !this.#isUnanswered && !this.#path.young;
+      const refused = this.#isUnanswered;
+      const established = code === ResetCode.PathLost && !refused && !this.#path.young;
       this.#path.detach();
-      this.#losePath(established);
+      this.#losePath({ seek: established, refused });
       return;
     }
     this.#finish({ kind: 'reset', code, text });
@@ -404,8 +405,8 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#receiving.hasDelivered) this.#credit();
   }
 
-  #losePath(seek = true): void {
-    this.#path.lose(this.#host.clock.now());
+  #losePath({ seek = true, refused = false } = {}): void {
+    this.#path.lose(this.#host.clock.now(), refused);
     // All that is still owed is the acknowledgement of the peer's end: a peer that wants it asks what became of the stream.
     if (this.#hasBothEnds) this.#receiving.creditDue = false;
     if (this.#isOver()) return;
