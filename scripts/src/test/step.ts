@@ -86,7 +86,7 @@ export function listSteps(root: string): Step[] {
 function listFiles(root: string, kind: string, glob: string, needs: readonly string[]): Step[] {
   return globSync(glob, { cwd: root })
     .toSorted()
-    .map((file) => ({ file, name: `${kind}/${basename(basename(file, '.test.ts'), '.system')}` }))
+    .map((file) => ({ file, name: `${kind}/${nameInFolder(file)}` }))
     .map(({ file, name }) => ({
       name,
       command: `node --test --test-isolation=none --test-force-exit --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
@@ -96,6 +96,12 @@ function listFiles(root: string, kind: string, glob: string, needs: readonly str
       waits: waitingNames.includes(name),
       countsTests: true,
     }));
+}
+
+/** Of a test beside what it tests, the way to it, since rooms have files of the same name: `client/platform/connector`. */
+function nameInFolder(file: string): string {
+  const beside = /^[^/]+\/([^/]+)\/src\/(.+)\.system\.test\.ts$/.exec(file);
+  return beside === null ? basename(file, '.test.ts') : `${beside[1]}/${beside[2]}`;
 }
 
 function readScripts(root: string): Record<string, string> {

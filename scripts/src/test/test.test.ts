@@ -107,6 +107,11 @@ test('steps run on the Node of this tree', async (t) => {
   assert.equal((await readFile(result.logFile, 'utf8')).trim(), process.version);
 });
 
+test('no two steps have one name, or the log of one would be written over by the other', () => {
+  const names = listSteps(rootFolder).map(({ name }) => name);
+  assert.deepEqual([...new Set(names)], names);
+});
+
 test('a name selects a step or a folder of them, with what they need', () => {
   const steps: Step[] = ['types', 'unit', 'services', 'e2e/a', 'e2e/b'].map((name) => ({
     ...step,
