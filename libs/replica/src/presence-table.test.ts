@@ -245,6 +245,60 @@ it('erases a node that says goodbye, and nothing late brings it back', () => {
   assert.deepEqual([ids(), heard.nodes(), heard.isQuiet('a')], [[], [], true]);
 });
 
+it('believes a node that it did not know, when it is heard on the bus, by the answer of that node', async () => {
+  const { table: heard, take, ids, asked, bus } = table();
+  heard.start();
+  const madeUp = quietAnnouncer('a', 'boot1', ({ tunnel, beat }) => {
+    if (tunnel !== undefined) bus.publish('presence.tunnel', tunnel);
+    if (beat !== undefined) bus.publish('presence.beat', beat);
+  });
+  madeUp.up(tunnel('t1'));
+  madeUp.beat();
+  await settle();
+  assert.deepEqual([heard.nodes(), ids(), asked.length], [[], [], 1]);
+  asked[0]?.answer.reject(new Error('nobody has that name'));
+  await settle();
+  assert.deepEqual([heard.nodes(), heard.isSettled], [[], true]);
+  madeUp.beat();
+  await settle();
+  asked[1]?.answer.resolve(madeUp.page());
+  await settle();
+  assert.deepEqual([heard.nodes().map(({ name }) => name), ids(), asked.length], [['a'], ['t1'], 2]);
+  quietAnnouncer('b', 'boot1', take).beat();
+  assert.equal(heard.nodes().length, 2, 'over a link the certificate has said who it is');
+  await heard.stop();
+});
+
+it('believes a goodbye that is heard on the bus when the node answers no more', async () => {
+  const { table: heard, take, ids, asked, bus } = table();
+  heard.start();
+  const node = quietAnnouncer('a', 'boot1', take);
+  node.start();
+  node.up(tunnel('t1'));
+  const forge = (bootId: string): void => {
+    const forger = quietAnnouncer('a', bootId, ({ beat }) => {
+      if (beat?.goodbye === true) bus.publish('presence.beat', beat);
+    });
+    forger.start();
+    forger.stop();
+  };
+  forge('boot1');
+  forge('boot0');
+  await settle();
+  assert.deepEqual([ids(), asked.length], [['t1'], 1]);
+  asked[0]?.answer.resolve(node.page());
+  await settle();
+  node.up(tunnel('t2'));
+  assert.deepEqual(ids(), ['t1', 't2']);
+  forge('boot1');
+  await settle();
+  asked[1]?.answer.reject(new Error('nobody serves it'));
+  await settle();
+  node.up(tunnel('t3'));
+  assert.deepEqual([ids(), heard.nodes()], [[], []]);
+  await heard.stop();
+});
+
 it('puts tunnels of a node unheard for 3 s last, and forgets it after 10 minutes', async () => {
   const { table: heard, clock, take, ids } = table();
   heard.start();

@@ -4,7 +4,8 @@
  * beat, so the table is right within a second or two of any trouble.
  *
  * Another boot of a known node is believed when the node itself answers under it: a message alone may be late, and
- * clocks are not asked. Then it replaces the former for good.
+ * clocks are not asked. Then it replaces the former for good. On the bus, where whoever is on it may speak in the name of
+ * any node, so is one that nobody knew; and a goodbye when the node does not answer any more.
  */
 import type { Bus, Subscription } from '@postern/bus';
 import {
@@ -56,6 +57,10 @@ export class PresenceTable {
   readonly #lists = new OwnLists();
   readonly #over = new BootHistory();
   readonly #asking = new Map<string, Promise<void>>();
+  /** What made nodes known that are asked for the first time. */
+  readonly #firstBeats = new Map<string, NodeBeat>();
+  /** Nodes in whose name goodbye was heard, and that are asked whether they are gone. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
   #subscriptions: Subscription[] = [];
 
@@ -69,8 +74,8 @@ export class PresenceTable {
     const { bus, onError } = this.#options;
     const stopSweep = this.#clock.every(1_000, () => this.#sweep());
     this.#subscriptions = [
-      listen(bus, tunnelChanged, (notice) => this.handleTunnel(notice), onError),
-      listen(bus, nodeBeat, (beat) => this.handleBeat(beat), onError),
+      listen(bus, tunnelChanged, (notice) => this.#hearTunnel(notice), onError),
+      listen(bus, nodeBeat, (beat) => this.#hearBeat(beat), onError),
       { close: stopSweep },
     ];
   }
@@ -80,7 +85,7 @@ export class PresenceTable {
     for (const subscription of this.#subscriptions) subscription.close();
     this.#subscriptions = [];
     this.#stopping.abort();
-    await Promise.all(this.#asking.values());
+    await Promise.all([...this.#asking.values(), ...this.#leaving.values()]);
   }
 
   /** No node is asked for its set at present. */
@@ -157,13 +162,13 @@ export class PresenceTable {
     if (known !== undefined) known.isSuspect = isSuspect;
   }
 
-  /** Takes an announcement, from the bus or a relay link. */
+  /** Takes an announcement of the node itself: over a relay link, or this process' own. */
   handleTunnel(notice: TunnelNotice): void {
     const node = this.#find(notice);
     if (node?.handleTunnel(notice) === true) this.#ask(node.name);
   }
 
-  /** Takes a beat, from the bus or a relay link. */
+  /** Takes a beat of the node itself: over a relay link, or this process' own. */
   handleBeat(beat: NodeBeat): void {
     if (beat.goodbye) return this.#handleGoodbye(beat);
     const node = this.#find(beat);
@@ -171,6 +176,41 @@ export class PresenceTable {
     const before = node.beat;
     if (node.handleBeat(beat)) this.#ask(node.name);
     if (node.beat !== before && isNews(before, beat)) this.#options.onNode?.(node.name);
+  }
+
+  #hearTunnel(notice: TunnelNotice): void {
+    if (this.#nodes.has(notice.node)) this.handleTunnel(notice);
+    else this.#askNewcomer(notice);
+  }
+
+  #hearBeat(beat: NodeBeat): void {
+    if (beat.goodbye) this.#hearGoodbye(beat);
+    else if (this.#nodes.has(beat.node)) this.handleBeat(beat);
+    else if (this.#askNewcomer(beat)) this.#firstBeats.set(beat.node, beat);
+  }
+
+  /** A node that goes answers no more before it says so. */
+  #hearGoodbye(beat: NodeBeat): void {
+    const { node, bootId } = beat;
+    if (this.#nodes.get(node)?.bootId !== bootId || this.#leaving.has(node)) return;
+    const { signal } = this.#stopping;
+    const leaving = this.#askPage(node, undefined, signal)
+      .then(
+        (page) => page.bootId !== bootId,
+        () => !signal.aborted,
+      )
+      .then((isGone) => {
+        this.#leaving.delete(node);
+        if (isGone) this.#handleGoodbye(beat);
+      });
+    this.#leaving.set(node, leaving);
+  }
+
+  /** Returns whether it is asked. */
+  #askNewcomer({ node, bootId }: Origin): boolean {
+    if (this.#over.has(node, bootId)) return false;
+    if (this.#asking.size < nodesMax) this.#ask(node);
+    return this.#asking.has(node);
   }
 
   #quietLast(tunnels: LocatedTunnel[]): LocatedTunnel[] {
@@ -244,19 +284,25 @@ export class PresenceTable {
       )
       .then((outcome) => {
         this.#asking.delete(name);
-        if ('snapshot' in outcome) this.#handleSnapshot(outcome.snapshot);
+        const firstBeat = this.#firstBeats.get(name);
+        this.#firstBeats.delete(name);
+        if ('snapshot' in outcome) this.#handleSnapshot(outcome.snapshot, firstBeat);
         else this.#handleSilence(name, outcome.error);
       });
     this.#asking.set(name, asking);
   }
 
-  #handleSnapshot(snapshot: NodeSnapshot): void {
+  #handleSnapshot(snapshot: NodeSnapshot, firstBeat?: NodeBeat): void {
     const { node: name, bootId } = snapshot;
     if (this.#over.has(name, bootId)) return this.#nodes.get(name)?.abandonSnapshot();
     const known = this.#nodes.get(name);
     const node = known?.bootId === bootId ? known : this.#replace(snapshot);
     if (node === null) return;
     node.heardAt = this.#clock.now();
+    if (firstBeat?.bootId === bootId) {
+      node.handleBeat(firstBeat);
+      this.#options.onNode?.(name);
+    }
     if (node.handleSnapshot(snapshot)) this.#ask(name);
     if (node.isFull) {
       this.#options.onError(

@@ -19,6 +19,7 @@ import {
   listTokens,
   listen,
   newToken,
+  nodeSnapshot,
   openSession,
   policyFeed,
   putAccessList,
@@ -110,6 +111,13 @@ async function restore(from: Bus, to: Bus): Promise<void> {
   await ask(to, beginRestore, { restoreId, part, overwrite: true });
   await ask(to, chunk, { restoreId, index: 0, data });
   await ask(to, commit, { restoreId });
+}
+
+/** Resolves when a node that has started has answered acl, which believes it then. */
+async function untilAnswered(bus: Bus): Promise<void> {
+  await bus.flush(1_000);
+  // What acl has asked is answered before this.
+  await ask(bus, nodeSnapshot, {}, { suffix: 'edge-1' });
 }
 
 function startNode(t: TestContext, bus: Bus): PresenceAnnouncer {
@@ -547,7 +555,7 @@ test('explain counts the own lists of connected clients: one that allows is enou
   const explain = async () => (await ask(bus, explainAccess, { gatewayId, targets })).decisions[0];
   const node = startNode(t, bus);
   node.up(tunnel('one', [{ action: 'deny', host: '10.0.0.0/8', port: '*' }, allowAll]));
-  await bus.flush(1_000);
+  await untilAnswered(bus);
   const denied = await explain();
   assert.deepEqual(
     [denied?.allowed, denied?.rule],
@@ -566,7 +574,7 @@ test('explain takes a client’s own list that cannot be read for one that allow
   const rules = [{ action: 'allow' as const, host: '*', port: '*' }];
   await ask(bus, putAccessList, { gatewayId, input: { rules } });
   startNode(t, bus).up(tunnel('one', [{ action: 'allow', host: '!!', port: 'x' }]));
-  await bus.flush(1_000);
+  await untilAnswered(bus);
   const targets = [{ host: '10.0.0.5', port: 5432 }];
   const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
   assert.deepEqual([decisions[0]?.allowed, decisions[0]?.rule], [false, null]);
@@ -582,7 +590,7 @@ test('explain counts the list of a client’s newest tunnel, where one from befo
   const now = tunnel('one', [allowAll]);
   const former = { ...now, tunnelId: 'former', connectedAt: '2026-01-01T00:00:00.000Z', ownRules: [] };
   for (const one of [now, former]) node.up(one);
-  await bus.flush(1_000);
+  await untilAnswered(bus);
   const targets = [{ host: '10.0.0.5', port: 5432 }];
   const { decisions } = await ask(bus, explainAccess, { gatewayId, targets });
   assert.equal(decisions[0]?.allowed, true);

@@ -19,6 +19,7 @@ import {
   listNodes,
   listTunnels,
   listen,
+  nodeSnapshot,
   releaseCertificate,
   routeFeed,
   routerChanged,
@@ -82,6 +83,13 @@ test('a test that nobody can make says whether the gateway is disabled', async (
   await ask(bus, updateGateway, { id: gatewayId, patch: { enabled: false } });
   await assert.rejects(test(), { code: 'ROUTER_NO_CLIENT', message: /: the gateway is disabled$/ });
 });
+
+/** Resolves when nodes that have started have answered the router, which believes them then. */
+async function untilAnswered(bus: Bus, names: readonly string[]): Promise<void> {
+  await bus.flush(1_000);
+  // What the router has asked is answered before this.
+  for (const suffix of names) await ask(bus, nodeSnapshot, {}, { suffix });
+}
 
 function startNode(t: TestContext, bus: Bus, name: string): PresenceAnnouncer {
   const address = { node: name, zone: '', host: '127.0.0.1', port: 9000, serverName: name };
@@ -736,7 +744,7 @@ test('clients of a gateway that there is not are not an empty list', async (t) =
 test('nodes are listed in the order of their names', async (t) => {
   const { bus } = await setUp(t);
   for (const name of ['edge-3', 'edge-1', 'edge-2']) startNode(t, bus, name);
-  await bus.flush(1_000);
+  await untilAnswered(bus, ['edge-3', 'edge-1', 'edge-2']);
   const { items } = await ask(bus, listNodes, {});
   assert.deepEqual(
     items.map(({ name }) => name),
@@ -776,7 +784,7 @@ test('clients are shown from presence, with live figures of the nodes that answe
     }),
     { suffix: 'edge-1' },
   );
-  await bus.flush(1_000);
+  await untilAnswered(bus, ['edge-1', 'edge-2']);
   const { items } = await ask(bus, listClients, { gatewayId: gateway.id });
   const [client] = items;
   assert.deepEqual(client?.listeners, listeners);

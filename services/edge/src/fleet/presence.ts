@@ -195,7 +195,7 @@ export class Presence implements TunnelObserver {
     if (goodbye && node === own.node && bootId === own.bootId)
       own.logger.error(
         { code, node },
-        'somebody else on the bus said goodbye in the name of this node, and the others know it no more: find out who, and restart this one',
+        'somebody else on the bus said goodbye in the name of this node; the others ask it, and know it on: find out who',
       );
     if (goodbye || node !== own.node || bootId === own.bootId || bootId === this.#twin) return;
     this.#twin = bootId;
