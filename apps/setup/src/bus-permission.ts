@@ -3,13 +3,18 @@
  * needs, and announces what is its own. Replies it may send to the inboxes of those who ask it, where a token that only who
  * was asked knows stands for the question (`ReplyInbox` of libs/bus), and only the asker's own kind can hear them.
  *
+ * A node can have a user of its own: it answers and hears answers at its own subjects, and is certified by its own name. What
+ * it says of presence names it in the message, which no server can hold against the user: whoever hears that asks the node.
+ *
  * The servers' `allow_responses` would let a service publish whatever subject a message that it heard named for its reply.
  * That is chosen by who sent the message, and who hears what it says itself could so give itself every right.
  */
 import {
   certificateExpires,
   certificateFeed,
+  catchUpAtNode,
   checkCertificates,
+  drainNode,
   endClient,
   getCa,
   getClientMaterial,
@@ -56,6 +61,12 @@ const announcements = [
 ];
 const each = ({ subject }: { subject: string }): string => `${subject}.*`;
 
+/** What a node is asked at its own subject. */
+const askedOfNodes = [
+  ...[listTunnels, listHealth, pingAtNode, testAtClient, testAtNode],
+  ...[drainNode, catchUpAtNode, nodeSnapshot],
+].map(each);
+
 /** The table. */
 export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
   edge: {
@@ -65,13 +76,13 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
         ({ subject }) => subject,
       ),
       ...[routeFeed, policyFeed, certificateFeed].map(({ since }) => since.subject),
-      each(nodeSnapshot),
+      ...[nodeSnapshot, issueNodeCertificate].map(each),
     ],
     publishNot: [],
     subscribe: [
       ...[tunnelChanged, nodeBeat, healthChanged].map(({ subject }) => subject),
-      each(nodeSnapshot),
-      'edge.>',
+      ...askedOfNodes,
+      endClient.subject,
       ...[routeFeed, policyFeed, certificateFeed].map(({ beat }) => beat.subject),
     ],
     answers: ['edge', 'router', 'acl', 'admin'],
@@ -119,6 +130,7 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
       ...[openSession, issueNodeCertificate, getNodeMaterial, getClientMaterial].map(
         ({ subject }) => subject,
       ),
+      each(issueNodeCertificate),
     ],
     subscribe: [
       'router.changed',
@@ -134,23 +146,56 @@ export const busPermissions: Readonly<Record<BusService, BusPermission>> = {
   setup: { publish: [getCa.subject], publishNot: [], subscribe: [], answers: [] },
 };
 
+/** What one node may, where each has a user of its own. */
+export function nodePermission(node: string): BusPermission {
+  const { edge } = busPermissions;
+  const issues: readonly string[] = [issueNodeCertificate.subject, each(issueNodeCertificate)];
+  return {
+    ...edge,
+    publish: [
+      ...edge.publish.filter((one) => !issues.includes(one)),
+      `${issueNodeCertificate.subject}.${node}`,
+    ],
+    subscribe: edge.subscribe.map((one) => (askedOfNodes.includes(one) ? one.replace('*', node) : one)),
+  };
+}
+
 /** The inbox of a service: where the answers to what it asks arrive. */
 function inboxOf(service: BusService): string {
   return `_INBOX_postern-${service}`;
 }
 
-/** The `authorization` block of a NATS server's configuration; keys are public ones. */
-export function natsAuthorization(publicKeys: Readonly<Record<BusService, string>>): string {
-  const list = (subjects: readonly string[]): string => `[${subjects.map((one) => `"${one}"`).join(', ')}]`;
-  const users = busServices.map((service) => {
-    const { publish, publishNot, subscribe, answers } = busPermissions[service];
-    const inboxes = answers.map((asker) => `${inboxOf(asker)}.>`);
-    return [
-      `    # ${service}`,
-      `    { nkey: ${publicKeys[service]}, permissions: {`,
-      `        publish: { allow: ${list([...publish, ...inboxes])}, deny: ${list(publishNot)} }`,
-      `        subscribe: { allow: ${list([...subscribe, `${inboxOf(service)}.>`])} } } }`,
-    ].join('\n');
-  });
+/**
+ * The `authorization` block of a NATS server's configuration; keys are public ones, those of services and of nodes by their
+ * names. Without a key of `edge` there is no user that nodes share.
+ */
+export function natsAuthorization(
+  publicKeys: Readonly<Partial<Record<BusService, string>>>,
+  nodeKeys: ReadonlyMap<string, string> = new Map(),
+): string {
+  const services = busServices.map((service) =>
+    userOf(service, publicKeys[service], busPermissions[service], inboxOf(service)),
+  );
+  const nodes = [...nodeKeys].map(([node, key]) =>
+    userOf(node, key, nodePermission(node), `${inboxOf('edge')}.${node}`),
+  );
+  const users = [...services, ...nodes].filter((one) => one !== null);
   return `authorization {\n  timeout: 5\n  users: [\n${users.join('\n')}\n  ]\n}\n`;
+}
+
+function userOf(
+  name: string,
+  key: string | undefined,
+  { publish, publishNot, subscribe, answers }: BusPermission,
+  inbox: string,
+): string | null {
+  if (key === undefined) return null;
+  const list = (subjects: readonly string[]): string => `[${subjects.map((one) => `"${one}"`).join(', ')}]`;
+  const inboxes = answers.map((asker) => `${inboxOf(asker)}.>`);
+  return [
+    `    # ${name}`,
+    `    { nkey: ${key}, permissions: {`,
+    `        publish: { allow: ${list([...publish, ...inboxes])}, deny: ${list(publishNot)} }`,
+    `        subscribe: { allow: ${list([...subscribe, `${inbox}.>`])} } } }`,
+  ].join('\n');
 }

@@ -46,6 +46,13 @@ const schema = Type.Object({
     placeholder: 'URL',
     description: 'Where operators find the admin API and the dashboard.',
   }),
+  nodes: Type.Array(Type.String({ pattern: '^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$' }), {
+    maxItems: 1024,
+    default: [],
+    placeholder: 'NAME',
+    description:
+      'The names of the nodes, each to have a seed of its own in nodes/NAME; workers are nodes with names of their own. Empty: all share the seed in edge. Where one is there already it stays good until it is removed.',
+  }),
   natsHosts: hosts('NATS', ['nats-1', 'nats-2', 'nats-3']),
   mongodbHosts: hosts('MongoDB', ['mongodb-1', 'mongodb-2', 'mongodb-3']),
   mongodbPort: Type.Integer({ minimum: 1, maximum: 65535, default: 27017, description: 'Their port.' }),

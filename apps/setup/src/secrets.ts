@@ -6,6 +6,7 @@
  *   mongodb/    TLS, the members' common key, first user    the MongoDB servers
  *   edge/ …     the CA, the seed for NATS, the URL of the documents; acl: the first API key; certstore: the
  *               key-encryption key
+ *   nodes/…     of each node that has a user of its own on the bus: the CA, its seed
  *   operator/   the first API key
  */
 import { randomBytes } from 'node:crypto';
@@ -29,12 +30,20 @@ export async function makeSecrets(settings: SetupSettings): Promise<string> {
   const services = new Map(
     busServices.map((name) => [name, name === 'setup' ? own : new SecretFolder(folder, name, serviceUid)]),
   );
+  const enter = (service: SecretFolder): string => {
+    if (service !== own) service.write('ca.pem', authority.certificatePem);
+    return publicKeyOf(service.keep('nats.seed', newSeed));
+  };
   const publicKeys: Partial<Record<BusService, string>> = {};
   for (const [name, service] of services) {
-    if (service !== own) service.write('ca.pem', authority.certificatePem);
-    publicKeys[name] = publicKeyOf(service.keep('nats.seed', newSeed));
+    // Nodes with users of their own share none, unless one was made before: until it is removed they may still use it.
+    if (name !== 'edge' || settings.nodes.length === 0 || service.has('nats.seed'))
+      publicKeys[name] = enter(service);
   }
-  nats.write('authorization.conf', natsAuthorization(publicKeys as Record<BusService, string>));
+  const nodeKeys = new Map(
+    settings.nodes.map((name) => [name, enter(new SecretFolder(folder, `nodes/${name}`, serviceUid))]),
+  );
+  nats.write('authorization.conf', natsAuthorization(publicKeys, nodeKeys));
   nats.write('cluster.conf', clusterConfiguration(natsHosts, nats.keep('cluster-password', password)));
 
   mongodb.keep('keyfile', () => randomBytes(256).toString('base64'));

@@ -15,6 +15,8 @@ export type Reply = { bytes: Uint8Array } | { code: BusErrorCode };
 /** Is told of what nobody waits for: handlers that throw, bodies that are not JSON, what the server denied. */
 export type OnError = (error: unknown) => void;
 
+type Handler = (body: unknown, subject: string) => Promise<unknown>;
+
 /** The running handlers of one connection. */
 export class Answering {
   readonly #running = new Set<Promise<Reply>>();
@@ -25,7 +27,7 @@ export class Answering {
   }
 
   /** Never rejects. */
-  answer(subject: string, bytes: Uint8Array, handler: (body: unknown) => Promise<unknown>): Promise<Reply> {
+  answer(subject: string, bytes: Uint8Array, handler: Handler): Promise<Reply> {
     if (this.#running.size >= answersMax) return Promise.resolve({ code: 'BUS_OVERLOADED' });
     const answer = this.#run(subject, bytes, handler).finally(() => this.#running.delete(answer));
     this.#running.add(answer);
@@ -40,13 +42,13 @@ export class Answering {
   async #run(
     subject: string,
     bytes: Uint8Array,
-    handler: (body: unknown) => Promise<unknown>,
+    handler: Handler,
   ): Promise<Reply> {
     let failure: BusErrorCode = 'BUS_BODY_INVALID';
     try {
       const body = decodeBody(bytes, subject);
       failure = 'BUS_HANDLER_FAILED';
-      const result = await handler(body);
+      const result = await handler(body, subject);
       failure = 'BUS_MESSAGE_TOO_LARGE';
       return { bytes: encodeBody(result, subject) };
     } catch (error) {

@@ -26,12 +26,13 @@ export interface Bus {
     options: { deadlineMs: number; signal?: AbortSignal },
   ): Promise<unknown>;
   /**
-   * Serves a subject; within one `queue` group a question goes to one member. What the handler returns is the reply.
+   * Serves a subject or a pattern; within one `queue` group a question goes to one member. What the handler returns is the
+   * reply; it is told at which subject it was asked.
    * Questions that were on their way when it is closed are still answered.
    */
   serve(
     subject: string,
-    handler: (body: unknown) => Promise<unknown>,
+    handler: (body: unknown, subject: string) => Promise<unknown>,
     options?: { queue?: string },
   ): Subscription;
   /** Announces; never throws for want of a connection. */

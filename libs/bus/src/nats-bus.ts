@@ -101,7 +101,7 @@ export class NatsBus implements Bus {
 
   serve(
     subject: string,
-    handler: (body: unknown) => Promise<unknown>,
+    handler: (body: unknown, subject: string) => Promise<unknown>,
     options: { queue?: string } = {},
   ): Subscription {
     const subscription = this.#subscribe(subject, options, (message) => void this.#answer(message, handler));
@@ -150,7 +150,7 @@ export class NatsBus implements Bus {
     this.#connection.set(false);
   }
 
-  async #answer(message: Msg, handler: (body: unknown) => Promise<unknown>): Promise<void> {
+  async #answer(message: Msg, handler: (body: unknown, subject: string) => Promise<unknown>): Promise<void> {
     if (message.reply === undefined) return;
     const answer = await this.#answering.answer(message.subject, message.data, handler);
     if (!this.connected) return;

@@ -11,6 +11,8 @@ it('takes one server or several, with TLS where one of them says so', () => {
   assert.deepEqual([of('nats://a:4222').tls, of('tls://a:4222').tls], [undefined, {}]);
   assert.deepEqual(of('nats://a:1, tls://[fd00::1]:2/').servers, ['a:1', '[fd00::1]:2']);
   assert.equal(of('a').inboxPrefix, '_INBOX_postern-acl');
+  const node = connectionOptions({ servers: 'a', name: 'postern-edge', instance: 'edge-1' });
+  assert.equal(node.inboxPrefix, '_INBOX_postern-edge.edge-1');
 });
 
 it('refuses what is no server at once, and never repeats it: it may hold a password', async () => {

@@ -20,6 +20,8 @@ export interface NatsOptions {
    * can let each service hear its own only.
    */
   name: string;
+  /** Which of several of that name: its replies arrive below `_INBOX_<name>.<instance>`. */
+  instance?: string;
   /** Given, the connection is TLS or there is none. Without `caFile` the system's CAs decide. */
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
   /** An NKey seed (`SU…`). */
@@ -57,7 +59,7 @@ export function connectionOptions(
     noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
     ...(authenticator === undefined ? {} : { authenticator }),
-    inboxPrefix: `_INBOX_${options.name.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`,
+    inboxPrefix: `_INBOX_${[options.name, options.instance].filter((one) => one !== undefined).map(tokenOf).join('.')}`,
   };
 }
 
@@ -72,6 +74,11 @@ function readServer(text: string, index: number): { address: string; isTls: bool
     );
   }
   return { address: url.host, isTls: url.protocol === 'tls:' };
+}
+
+/** As one token of a subject. */
+function tokenOf(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9_-]/g, '_');
 }
 
 function authenticatorOf({ nkeySeedFile, user }: NatsOptions): Authenticator | undefined {

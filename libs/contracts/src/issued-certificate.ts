@@ -69,7 +69,9 @@ export const issueServerCertificate = defineQuestion(
 
 /**
  * A node's or a service's identity from the cluster's CA, for both ends of a mutual TLS connection between nodes.
- * Its only name is `nodeIdentityName(holder)`, whatever the signing request asks for.
+ * Its only name is `nodeIdentityName(holder)`, whatever the signing request asks for. A node asks at
+ * `certstore.node-certificate.issue.<node>`, where a user of its own on the bus may ask for no other's; `CERTSTORE_NAME_REFUSED`
+ * (403) when the holder is another. Without a name at the end it is asked by those whom the bus knows as one of the nodes only.
  */
 export const issueNodeCertificate = defineQuestion(
   'certstore.node-certificate.issue',

@@ -72,14 +72,15 @@ export async function ask<Request extends TSchema, Answer extends TSchema>(
 
 /**
  * Answers a question. With `queue` one member of that group is asked, without it every one that listens.
- * `suffix` makes the subject one instance's own (`edge.tunnels.list.edge-1`). A `ServiceError` thrown by the
+ * `suffix` makes the subject one instance's own (`edge.tunnels.list.edge-1`), or with `*` takes in those of all askers; the
+ * handler is told at which it was asked. A `ServiceError` thrown by the
  * handler travels to the asker as it is; anything else becomes `INTERNAL`, is given to `onError`, and does
  * not leak its text. `onOutcome` is told of each answer: `ok`, or the code of its refusal.
  */
 export function answer<Request extends TSchema, Answer extends TSchema>(
   bus: Pick<Bus, 'serve'>,
   question: Question<Request, Answer>,
-  handler: (body: Static<Request>) => Promise<Static<Answer>> | Static<Answer>,
+  handler: (body: Static<Request>, subject: string) => Promise<Static<Answer>> | Static<Answer>,
   options: {
     queue?: string;
     suffix?: string;
@@ -88,9 +89,9 @@ export function answer<Request extends TSchema, Answer extends TSchema>(
   } = {},
 ): Subscription {
   const subject = options.suffix === undefined ? question.subject : `${question.subject}.${options.suffix}`;
-  const serve = async (body: unknown): Promise<Static<typeof Reply>> => {
+  const serve = async (body: unknown, askedAt: string): Promise<Static<typeof Reply>> => {
     try {
-      const ok = question.checkAnswer(await handler(question.checkRequest(body)));
+      const ok = question.checkAnswer(await handler(question.checkRequest(body), askedAt));
       options.onOutcome?.('ok');
       return { ok };
     } catch (error) {

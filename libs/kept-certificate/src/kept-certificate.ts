@@ -7,11 +7,12 @@
  */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bus } from '@postern/bus';
+import { type Bus, BusError } from '@postern/bus';
 import {
   ask,
   type CertificateHolder,
   certificateFeed,
+  type IssuedCertificate,
   issueNodeCertificate,
   issueServerCertificate,
   nodeIdentityName,
@@ -154,7 +155,7 @@ export class KeptCertificate {
     const csrPem = await createSigningRequest({ keyPem, commonName: holder.name, names, addresses });
     const issued =
       this.#options.names === null
-        ? await ask(bus, issueNodeCertificate, { csrPem, holder })
+        ? await askForIdentity(bus, csrPem, holder)
         : await ask(bus, issueServerCertificate, { csrPem, names, addresses, holder });
     const { chainPem, caPem, fingerprint, notBefore, notAfter, renewAt } = issued;
     return { chainPem, caPem, keyPem, fingerprint, notBefore, notAfter, renewAt };
@@ -169,6 +170,20 @@ export class KeptCertificate {
     }
     this.#fault = fault;
   }
+}
+
+/** At the node's own subject, which only it may ask at; certstore and NATS's rights of the version before do not know that. */
+async function askForIdentity(
+  bus: Bus,
+  csrPem: string,
+  holder: CertificateHolder,
+): Promise<IssuedCertificate> {
+  const question = { csrPem, holder };
+  return ask(bus, issueNodeCertificate, question, { suffix: holder.name }).catch((error: unknown) => {
+    const isUnknown = error instanceof BusError && ['BUS_NO_RESPONDER', 'BUS_DENIED'].includes(error.code);
+    if (!isUnknown) throw error;
+    return ask(bus, issueNodeCertificate, question);
+  });
 }
 
 function hasNotBegun({ notBefore }: HeldCertificate): boolean {

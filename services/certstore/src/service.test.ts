@@ -177,6 +177,21 @@ describe('certstore', () => {
     });
   });
 
+  it('gives at a node’s own subject the identity of that node and no other', async () => {
+    await start();
+    const bus = hub.connect();
+    const issueAt = async (suffix: string, holder: CertificateHolder) =>
+      ask(bus, issueNodeCertificate, { csrPem: await request(), holder }, { suffix });
+    const { chainPem } = await issueAt(edge.name, edge);
+    assert.deepEqual(describeCertificate(chainPem).names, [nodeIdentityName(edge)]);
+    const others: CertificateHolder[] = [
+      { kind: 'node', name: 'edge-9' },
+      { kind: 'service', name: edge.name },
+    ];
+    for (const other of others)
+      await assert.rejects(issueAt(edge.name, other), code('CERTSTORE_NAME_REFUSED'));
+  });
+
   it('keeps no private key in the store as it is', async () => {
     await start();
     const documents = await store.collection<StoredDocument>('certstore_authorities');

@@ -16,6 +16,7 @@ import {
   getCa,
   issueNodeCertificate,
   issueServerCertificate,
+  type IssuedCertificate,
 } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
 import { migrate, timeOfAll, untilReachable, type Store } from '@postern/store';
@@ -36,7 +37,7 @@ import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './material/intake-key.ts';
 import { IssuedList } from './authority/issued.ts';
-import { Issuer } from './authority/issuer.ts';
+import { demandOwnName, Issuer } from './authority/issuer.ts';
 import { checkKey } from './secret/key-check.ts';
 import type { KeyRing } from './secret/key-ring.ts';
 import {
@@ -316,6 +317,8 @@ class Certstore implements Service {
       await demandCurrent(feed);
       return ca;
     };
+    const issueNode = (o: Parameters<Issuer['issueNode']>[0]): Promise<IssuedCertificate> =>
+      this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed);
     return [
       answer(bus, getCa, caNow, { queue, onError }),
       answer(
@@ -324,11 +327,15 @@ class Certstore implements Service {
         (o) => this.#watch('platform', o.holder.name, () => issuer.issueServer(o), feed),
         { queue, onError },
       ),
+      answer(bus, issueNodeCertificate, issueNode, { queue, onError }),
       answer(
         bus,
         issueNodeCertificate,
-        (o) => this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed),
-        { queue, onError },
+        (o, subject) => {
+          demandOwnName(o.holder, subject);
+          return issueNode(o);
+        },
+        { queue, onError, suffix: '*' },
       ),
     ];
   }

@@ -89,7 +89,7 @@ async function runNode(): Promise<void> {
 
 async function openBus(settings: EdgeSettings, signal: AbortSignal): Promise<NatsBus> {
   const onError = (error: unknown): void => logger.warn({ subsystem: 'bus', error }, 'the bus has a fault');
-  return connectNats({ ...natsConnection(settings), name, signal, onError });
+  return connectNats({ ...natsConnection(settings), name, instance: settings.name, signal, onError });
 }
 
 function openNode(settings: EdgeSettings, bus: NatsBus, { tracing }: Telemetry): Opened {

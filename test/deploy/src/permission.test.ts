@@ -1,7 +1,8 @@
 // Each service enters the bus with the seed that the set-up made for it, and may do its own work there and nothing else.
 
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { EventEmitter, once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
@@ -153,12 +154,109 @@ test('who was asked cannot tell where the next replies will be awaited', async (
   await acl.close();
 });
 
+const theNodes = ['edge-1', 'edge-2'];
+
+/** The servers read who may do what anew. */
+async function reload(nodes: readonly string[]): Promise<void> {
+  const args = ['secrets', '--folder', folder, '--nats-hosts', 'localhost', '--nodes', nodes.join(',')];
+  const resolution = program.resolve(args, {});
+  assert(resolution.kind === 'run');
+  await makeSecrets(resolution.settings);
+  await server.restart();
+}
+
+function enterAsNode(node: string, told: EventEmitter): Promise<Bus> {
+  return connectNats({
+    servers: url,
+    name: 'postern-edge',
+    instance: node,
+    nkeySeedFile: join(folder, 'nodes', node, 'nats.seed'),
+    tls: { caFile: join(folder, 'nodes', node, 'ca.pem') },
+    onError: (error) => told.emit('told', error),
+  });
+}
+
+test('a node with a user of its own does what a node does, and nothing in the name of another', async () => {
+  await reload(theNodes);
+  const told = new EventEmitter();
+  const [one, two] = [await enterAsNode('edge-1', told), await enterAsNode('edge-2', told)];
+  const deadlineMs = 5_000;
+  const issue = 'certstore.node-certificate.issue';
+  const serving = [
+    one.serve('presence.snapshot.edge-1', () => Promise.resolve('of edge-1')),
+    one.serve('edge.catch-up.edge-1', () => Promise.resolve('fetched')),
+    one.serve('edge.tunnels.list.edge-1', () => Promise.resolve('listed')),
+    bus('certstore').serve(`${issue}.*`, (_body, subject) => Promise.resolve(subject), { queue: 'q' }),
+  ];
+  await Promise.all([one.flush(deadlineMs), bus('certstore').flush(deadlineMs)]);
+  assert.equal(await two.request('presence.snapshot.edge-1', {}, { deadlineMs }), 'of edge-1');
+  assert.equal(await bus('router').request('edge.tunnels.list.edge-1', {}, { deadlineMs }), 'listed');
+  assert.equal(await bus('admin').request('edge.catch-up.edge-1', {}, { deadlineMs }), 'fetched');
+  assert.equal(await one.request(`${issue}.edge-1`, {}, { deadlineMs }), `${issue}.edge-1`);
+  for (const subject of [issue, `${issue}.edge-2`, 'edge.catch-up.edge-2', 'edge.client.end'])
+    await assert.rejects(one.request(subject, {}, { deadlineMs }), { code: 'BUS_DENIED' }, subject);
+  for (const subject of [
+    'presence.snapshot.edge-2',
+    'presence.snapshot.made-up',
+    'edge.catch-up.edge-2',
+    'edge.>',
+    '_INBOX_postern-edge.>',
+    '_INBOX_postern-edge.edge-2.>',
+  ]) {
+    const denied = once(told, 'told');
+    const forged = two.subscribe(subject.replaceAll('edge-2', 'edge-1'), () => assert.fail('heard'));
+    const [error] = await denied;
+    assert.equal((error as { code: string }).code, 'BUS_DENIED', subject);
+    forged.close();
+  }
+  for (const one of serving) one.close();
+  await Promise.all([one.close(), two.close()]);
+});
+
+test('a node is thrown off the bus by another seed, and the others stay on it', async () => {
+  await reload(theNodes);
+  const told = new EventEmitter();
+  const [thrown, stays] = [await enterAsNode('edge-1', new EventEmitter()), await enterAsNode('edge-2', told)];
+  const stolen = await readFile(join(folder, 'nodes', 'edge-1', 'nats.seed'));
+  const lost = once(whenLost(thrown), 'lost');
+  await rm(join(folder, 'nodes', 'edge-1', 'nats.seed'));
+  await reload(theNodes);
+  await lost;
+  const kept = join(folder, 'stolen.seed');
+  await writeFile(kept, stolen);
+  const tls = { caFile: join(folder, 'nodes', 'edge-1', 'ca.pem') };
+  const thief = { servers: url, name: 'postern-edge', instance: 'edge-1', nkeySeedFile: kept, tls };
+  await assert.rejects(connectNats(thief), { code: 'BUS_DENIED' });
+  const again = await enterAsNode('edge-1', told);
+  const serving = again.serve('presence.snapshot.edge-1', () => Promise.resolve('anew'));
+  await again.flush(5_000);
+  assert.equal(await stays.request('presence.snapshot.edge-1', {}, { deadlineMs: 20_000 }), 'anew');
+  serving.close();
+  await Promise.all([thrown.close(), stays.close(), again.close()]);
+});
+
+function whenLost(one: Bus): EventEmitter {
+  const events = new EventEmitter();
+  one.onConnection((connected) => events.emit(connected ? 'back' : 'lost'));
+  return events;
+}
+
+test('the user that nodes share is there until its seed is removed, and is made for nobody who names nodes', async () => {
+  const rights = (): Promise<string> => readFile(join(folder, 'nats', 'authorization.conf'), 'utf8');
+  await reload(theNodes);
+  assert.match(await rights(), /# edge\n/);
+  await rm(join(folder, 'edge', 'nats.seed'));
+  await reload(theNodes);
+  assert.doesNotMatch(await rights(), /# edge\n/);
+  assert.match(await rights(), /# edge-1\n/);
+});
+
 test('nobody enters without a seed', async () => {
   await assert.rejects(
     connectNats({
       servers: url,
       name: 'stranger',
-      tls: { caFile: join(folder, 'edge', 'ca.pem') },
+      tls: { caFile: join(folder, 'router', 'ca.pem') },
     }),
     { code: 'BUS_DENIED' },
   );

@@ -1,5 +1,6 @@
 /** Signs certificates: decides on names, has the CA sign, notes what was signed, and says when to come again. */
 import {
+  issueNodeCertificate,
   materialSignerName,
   nodeIdentityName,
   type CertificateHolder,
@@ -29,6 +30,12 @@ export interface SigningOrder {
 }
 
 const dayMs = 86_400_000;
+
+/** Throws unless the node is the one at whose subject was asked: the bus lets each ask at its own. */
+export function demandOwnName({ kind, name }: CertificateHolder, subject: string): void {
+  if (kind === 'node' && subject === `${issueNodeCertificate.subject}.${name}`) return;
+  throw certstoreError('CERTSTORE_NAME_REFUSED', `${name} is not the node at whose subject was asked`);
+}
 
 /** Signs for servers and for nodes. */
 export class Issuer {
