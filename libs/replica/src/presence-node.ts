@@ -11,7 +11,7 @@
  *
  * Anybody on the bus may announce in the node's name, but the snapshot is its own word, and made after what it was asked
  * for. So what was announced before that and is above it the node never said: it is dropped, and the node's next beat
- * counts again.
+ * counts again. What was applied because it came next in sequence is found by the node's beats, which stay below it.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
@@ -24,6 +24,8 @@ export const tunnelsPerNodeMax = 100_000;
 export const heldMax = 10_000;
 /** And most characters of them as JSON, since one with a client’s own list may have 64 Ki. */
 export const heldCharactersMax = 16 * 1024 * 1024;
+/** By bus and by link a beat may come later than what was announced after it; so many in a row do not. */
+export const lateBeatsMax = 4;
 
 interface Held {
   readonly notice: TunnelNotice;
@@ -50,6 +52,8 @@ export class PresenceNode {
   /** No beat below it is taken. */
   #beatSequence = 0;
   #sequence = 0;
+  /** Beats in a row that were below what was announced. */
+  #lateBeats = 0;
   #isAwaiting = false;
   #isFull = false;
   /** So many of those that are held were there when the set was asked for. */
@@ -100,6 +104,9 @@ export class PresenceNode {
 
   /** Returns whether the set must be asked for now. */
   handleBeat(beat: NodeBeat): boolean {
+    const isLate = beat.sequence < Math.max(this.#beatSequence, this.#sequence);
+    this.#lateBeats = isLate ? this.#lateBeats + 1 : 0;
+    if (this.#lateBeats >= lateBeatsMax) return this.#await();
     if (beat.sequence < this.#beatSequence) return false;
     this.#beat = beat;
     this.#beatSequence = beat.sequence;
@@ -111,8 +118,10 @@ export class PresenceNode {
 
   /** Takes the set that was asked for. Returns whether it must be asked for again. */
   handleSnapshot({ sequence, tunnels }: NodeSnapshot): boolean {
-    const isNews = sequence > this.#sequence || (sequence === this.#sequence && this.#isAwaiting);
+    // While it was awaited nothing was applied: one that is below what was is the node's word against that.
+    const isNews = sequence > this.#sequence || this.#isAwaiting;
     this.#isAwaiting = false;
+    this.#lateBeats = 0;
     this.#beatSequence = Math.min(this.#beatSequence, sequence);
     for (const before of [...this.#held.keys()].slice(0, this.#heldBefore)) this.#letGoOf(before);
     if (isNews) this.#take(sequence, tunnels);

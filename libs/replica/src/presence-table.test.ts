@@ -6,7 +6,7 @@ import { quietAnnouncer, settle, tunnel } from './presence.fixture.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import { PresenceAnnouncer, type Announcement } from './presence-announcer.ts';
 import { OwnLists, ownRulesPerGatewayMax } from './own-lists.ts';
-import { PresenceNode, heldCharactersMax, heldMax } from './presence-node.ts';
+import { PresenceNode, heldCharactersMax, heldMax, lateBeatsMax } from './presence-node.ts';
 import { forgetAfterMs, nodesMax, PresenceTable, quietAfterMs } from './presence-table.ts';
 import { TunnelDigest } from './tunnel-digest.ts';
 
@@ -130,6 +130,29 @@ it('asks again when announcements held above the set have a gap', async () => {
   asked[1]?.answer.resolve(node.page());
   await settle();
   assert.deepEqual([ids(), asked.length], [['t2', 't3'], 2]);
+});
+
+it('asks a node whose beats stay below what was announced in its name, and takes its word', async () => {
+  const { take, ids, asked } = table();
+  const node = quietAnnouncer('a', 'boot1', take);
+  node.up(tunnel('t1'));
+  const forger = quietAnnouncer('a', 'boot1', ({ tunnel: notice, beat }) => {
+    if (notice !== undefined) take({ tunnel: { ...notice, sequence: notice.sequence + 1 } });
+    if (beat !== undefined) take({ beat: { ...beat, sequence: beat.sequence + 1 } });
+  });
+  forger.up(tunnel('made up'));
+  forger.up(tunnel('t1'));
+  forger.down('t1');
+  forger.beat();
+  assert.deepEqual([ids(), asked.length], [['made up'], 0]);
+  for (let late = 1; late < lateBeatsMax; late += 1) node.beat();
+  assert.equal(asked.length, 0, 'a beat may be late');
+  node.beat();
+  assert.equal(asked.length, 1);
+  asked[0]?.answer.resolve(node.page());
+  await settle();
+  node.up(tunnel('t2'));
+  assert.deepEqual([ids(), asked.length], [['t1', 't2'], 1]);
 });
 
 it('drops what was announced in the name of a node that its own set, asked for after that, does not have', async () => {
