@@ -63,8 +63,14 @@ const each = ({ subject }: { subject: string }): string => `${subject}.*`;
 
 /** What a node is asked at its own subject. */
 const askedOfNodes = [
-  ...[listTunnels, listHealth, pingAtNode, testAtClient, testAtNode],
-  ...[drainNode, catchUpAtNode, nodeSnapshot],
+  listTunnels,
+  listHealth,
+  pingAtNode,
+  testAtClient,
+  testAtNode,
+  drainNode,
+  catchUpAtNode,
+  nodeSnapshot,
 ].map(each);
 
 /** The table. */
