@@ -30,19 +30,20 @@ export async function makeSecrets(settings: SetupSettings): Promise<string> {
   const services = new Map(
     busServices.map((name) => [name, name === 'setup' ? own : new SecretFolder(folder, name, serviceUid)]),
   );
-  const enter = (service: SecretFolder): string => {
-    if (service !== own) service.write('ca.pem', authority.certificatePem);
-    return publicKeyOf(service.keep('nats.seed', newSeed));
-  };
+  const enter = (reader: SecretFolder): string => publicKeyOf(reader.keep('nats.seed', newSeed));
   const publicKeys: Partial<Record<BusService, string>> = {};
   for (const [name, service] of services) {
+    if (service !== own) service.write('ca.pem', authority.certificatePem);
     // Nodes with users of their own share none, unless one was made before: until it is removed they may still use it.
     if (name !== 'edge' || settings.nodes.length === 0 || service.has('nats.seed'))
       publicKeys[name] = enter(service);
   }
-  const nodeKeys = new Map(
-    settings.nodes.map((name) => [name, enter(new SecretFolder(folder, `nodes/${name}`, serviceUid))]),
-  );
+  const nodeKeys = new Map<string, string>();
+  for (const name of settings.nodes) {
+    const node = new SecretFolder(folder, `nodes/${name}`, serviceUid);
+    node.write('ca.pem', authority.certificatePem);
+    nodeKeys.set(name, enter(node));
+  }
   nats.write('authorization.conf', natsAuthorization(publicKeys, nodeKeys));
   nats.write('cluster.conf', clusterConfiguration(natsHosts, nats.keep('cluster-password', password)));
 

@@ -129,6 +129,17 @@ test('services share a database, or have one each as the set-up makes them', { s
   assert.deepEqual(named(['mongodb.databasePerService=true']).sort(), each.sort());
 });
 
+test('a node reads its own seed and no other’s, where each has one', { skip: noHelm }, () => {
+  const seeds = (set: readonly string[]): unknown => given('postern', 'POSTERN_NATS_SEED_FILE', set);
+  const shared = '/secrets/nats.seed';
+  const others = { acl: shared, admin: shared, certstore: shared, router: shared };
+  assert.deepEqual(seeds([]), { ...others, edge: shared });
+  assert.deepEqual(seeds(['secrets.nodes=true']), { ...others, edge: '/node/nats.seed' });
+  const made = template('postern', ['secrets.nodes=true']);
+  assert.match(made, /mountPath: \/node\/nats\.seed, subPathExpr: \$\(POSTERN_EDGE_NAME\), readOnly: true/);
+  assert.match(made, /secretName: postern-nodes/);
+});
+
 test('what nodes do not dial for cloud destinations is one list of theirs', { skip: noHelm }, () => {
   const denied = (set: readonly string[]): unknown => given('postern', 'POSTERN_EDGE_CLOUD_DENIED', set);
   assert.deepEqual(denied(['edge.cloudDenied={10.0.0.0/8,fd00::/8}']), { edge: '10.0.0.0/8,fd00::/8' });

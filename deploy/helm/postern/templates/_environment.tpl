@@ -18,6 +18,7 @@
 {{- define "postern.edgeVariables" -}}
 {{- $values := .root.Values }}
 {{- include "postern.bus" .root }}
+- { name: POSTERN_NATS_SEED_FILE, value: {{ ternary "/node" "/secrets" $values.secrets.nodes }}/nats.seed }
 - { name: POSTERN_EDGE_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
 - { name: POSTERN_EDGE_ZONE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
 - { name: POSTERN_EDGE_LINK_ADVERTISE_HOST, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
@@ -37,6 +38,7 @@
 {{- $admin := printf "%s-admin" .root.Release.Name }}
 {{- $adminNames := printf "%s,%s.%s.svc" $admin $admin .root.Release.Namespace }}
 {{- include "postern.bus" .root }}
+- { name: POSTERN_NATS_SEED_FILE, value: /secrets/nats.seed }
 - { name: POSTERN_{{ upper .name }}_OPS_HOST, value: 0.0.0.0 }
 - { name: POSTERN_MONGODB_URL_FILE, value: /secrets/mongodb-url }
 - { name: POSTERN_MONGODB_DATABASE, value: {{ printf "%s%s" $values.mongodb.database (ternary (print "_" .name) "" $values.mongodb.databasePerService) | quote }} }
@@ -60,7 +62,6 @@
 
 {{- define "postern.bus" -}}
 - { name: POSTERN_NATS_URL, value: {{ .Values.nats.url | quote }} }
-- { name: POSTERN_NATS_SEED_FILE, value: /secrets/nats.seed }
 - { name: POSTERN_NATS_CA_FILE, value: /secrets/ca.pem }
 - { name: POSTERN_PLATFORM_HOST, value: {{ .Values.platformHost | quote }} }
 {{- if .Values.telemetry.endpoint }}
