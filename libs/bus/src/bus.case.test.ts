@@ -44,6 +44,13 @@ export function testBus(name: string, open: () => Promise<BusPlace>): void {
         assert.equal(await here.request('sum', [1, 2, 3], { deadlineMs }), 6);
       }));
 
+    it('tells whoever serves a pattern at which subject it was asked', () =>
+      connected(async (here, there) => {
+        there.serve('of.*', async (_body, subject) => subject, { queue: 'q' });
+        await there.flush(deadlineMs);
+        assert.equal(await here.request('of.one', {}, { deadlineMs }), 'of.one');
+      }));
+
     it('turns no reply into null and keeps hostile keys and any text', () =>
       connected(async (here, there) => {
         const hostile = JSON.parse(

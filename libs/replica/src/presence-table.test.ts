@@ -292,6 +292,32 @@ it('believes a node that it did not know, when it is heard on the bus, by the an
   await heard.stop();
 });
 
+it('tells once a minute of names on the bus that do not answer, and asks no more than nodesMax at once', async () => {
+  const { table: heard, asked, errors, clock, bus } = table();
+  heard.start();
+  const say = async (name: string): Promise<void> => {
+    quietAnnouncer(name, 'boot1', ({ beat }) => bus.publish('presence.beat', beat)).beat();
+    await settle();
+  };
+  const told: number[] = [];
+  for (const waitMs of [0, 1_000, 60_000]) {
+    clock.advance(waitMs);
+    await say(`n${waitMs}`);
+    asked.at(-1)?.answer.reject(new Error('nobody has that name'));
+    await settle();
+    told.push(errors.length);
+  }
+  assert.deepEqual(told, [1, 1, 2]);
+  asked.splice(0);
+  for (let index = 0; index < nodesMax + 2; index += 1) {
+    const made = quietAnnouncer(`m${index}`, 'boot1', ({ beat }) => bus.publish('presence.beat', beat));
+    made.beat();
+  }
+  await settle();
+  assert.equal(asked.length, nodesMax);
+  await heard.stop();
+});
+
 it('believes a goodbye that is heard on the bus when the node answers no more', async () => {
   const { table: heard, take, ids, asked, bus } = table();
   heard.start();

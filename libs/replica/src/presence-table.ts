@@ -34,6 +34,9 @@ export const quietAfterMs = 3_000;
 /** A node unheard for longer is forgotten. */
 export const forgetAfterMs = 600_000;
 
+/** Names can be made up as fast as somebody likes: that one of them does not answer is told this often. */
+const toldAgainMs = 60_000;
+
 /** What a table is made of. */
 export interface PresenceTableOptions {
   bus: Bus;
@@ -62,6 +65,7 @@ export class PresenceTable {
   /** Nodes in whose name goodbye was heard, and that are asked whether they are gone. */
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
+  #toldAt = -Infinity;
   #subscriptions: Subscription[] = [];
 
   constructor(options: PresenceTableOptions) {
@@ -312,8 +316,17 @@ export class PresenceTable {
   }
 
   #handleSilence(name: string, error: unknown): void {
-    this.#nodes.get(name)?.abandonSnapshot();
-    if (!this.#stopping.signal.aborted) this.#options.onError(error);
+    if (this.#stopping.signal.aborted) return;
+    const known = this.#nodes.get(name);
+    known?.abandonSnapshot();
+    if (known !== undefined || this.#isToldAgain()) this.#options.onError(error);
+  }
+
+  #isToldAgain(): boolean {
+    const now = this.#clock.now();
+    if (now - this.#toldAt < toldAgainMs) return false;
+    this.#toldAt = now;
+    return true;
   }
 }
 
