@@ -39,11 +39,7 @@ export class Answering {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #run(
-    subject: string,
-    bytes: Uint8Array,
-    handler: Handler,
-  ): Promise<Reply> {
+  async #run(subject: string, bytes: Uint8Array, handler: Handler): Promise<Reply> {
     let failure: BusErrorCode = 'BUS_BODY_INVALID';
     try {
       const body = decodeBody(bytes, subject);

@@ -137,7 +137,10 @@ export class MemoryBus implements Bus {
     };
   }
 
-  async #answer(message: Message, handler: (body: unknown, subject: string) => Promise<unknown>): Promise<void> {
+  async #answer(
+    message: Message,
+    handler: (body: unknown, subject: string) => Promise<unknown>,
+  ): Promise<void> {
     if (message.reply === undefined) return;
     const answer = await this.#answering.answer(message.subject, message.bytes, handler);
     if (this.connected) message.reply('bytes' in answer ? answer.bytes : answer);

@@ -47,6 +47,8 @@ export function connectionOptions(
   const servers = options.servers.split(',').map(readServer);
   const tls = options.tls ?? (servers.some(({ isTls }) => isTls) ? {} : undefined);
   const authenticator = authenticatorOf(options);
+  const { name, instance } = options;
+  const names = instance === undefined ? [name] : [name, instance];
   return {
     servers: servers.map(({ address }) => address),
     name: options.name,
@@ -59,7 +61,7 @@ export function connectionOptions(
     noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
     ...(authenticator === undefined ? {} : { authenticator }),
-    inboxPrefix: `_INBOX_${[options.name, options.instance].filter((one) => one !== undefined).map(tokenOf).join('.')}`,
+    inboxPrefix: `_INBOX_${names.map(tokenOf).join('.')}`,
   };
 }
 

@@ -216,7 +216,10 @@ test('a node with a user of its own does what a node does, and nothing in the na
 test('a node is thrown off the bus by another seed, and the others stay on it', async () => {
   await reload(theNodes);
   const told = new EventEmitter();
-  const [thrown, stays] = [await enterAsNode('edge-1', new EventEmitter()), await enterAsNode('edge-2', told)];
+  const [thrown, stays] = [
+    await enterAsNode('edge-1', new EventEmitter()),
+    await enterAsNode('edge-2', told),
+  ];
   const stolen = await readFile(join(folder, 'nodes', 'edge-1', 'nats.seed'));
   const lost = once(whenLost(thrown), 'lost');
   await rm(join(folder, 'nodes', 'edge-1', 'nats.seed'));

@@ -91,11 +91,9 @@ test('nodes with users of their own are up, know each other and have identities'
   const csrPem = await createSigningRequest({ keyPem, commonName: 'edge-2', names: [] });
   const certify = async (name: string): Promise<{ ok?: { chainPem: string; caPem: string } }> =>
     (
-      await thief.request(
-        `${issue}.edge-2`,
-        JSON.stringify({ csrPem, holder: { kind: 'node', name } }),
-        { timeout: 5_000 },
-      )
+      await thief.request(`${issue}.edge-2`, JSON.stringify({ csrPem, holder: { kind: 'node', name } }), {
+        timeout: 5_000,
+      })
     ).json();
   assert.equal((await certify('edge-1')).ok, undefined);
   const { ok } = await certify('edge-2');
