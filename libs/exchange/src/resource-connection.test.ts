@@ -18,7 +18,8 @@ test('a head is sent whole, however long it is', () => {
   }
 });
 
-test('heads with 1xx are passed on up to a bound, and those behind it end nothing', () => {
+/** A connection to a resource whose words the test says itself, by `stream.events`. */
+function makeConnection(): { stream: { events: StreamEvents }; connection: ResourceConnection } {
   const stream = {
     phase: 'open',
     events: {} as StreamEvents,
@@ -28,6 +29,11 @@ test('heads with 1xx are passed on up to a bound, and those behind it end nothin
   };
   const limits = { headBytesMax: 1_000, fieldsMax: 10 };
   const connection = new ResourceConnection(stream as never, 'client', 'resource', limits, () => {});
+  return { stream, connection };
+}
+
+test('heads with 1xx are passed on up to a bound, and those behind it end nothing', () => {
+  const { stream, connection } = makeConnection();
   const told: (number | null)[] = [];
   let status = 0;
   const failures: ConnectionFailure[] = [];
@@ -54,4 +60,19 @@ test('heads with 1xx are passed on up to a bound, and those behind it end nothin
   assert.deepEqual(told, [...Array<number>(16).fill(102), ...Array<null>(84).fill(null)]);
   stream.events.onData?.(Buffer.from('HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n'));
   assert.deepEqual([status, failures], [201, []]);
+});
+
+test('a resource that says 1xx without end, and never answers, has failed', () => {
+  const { stream, connection } = makeConnection();
+  const failures: ConnectionFailure[] = [];
+  const user = {
+    onInformation: () => {},
+    onFailed: (failure: ConnectionFailure) => failures.push(failure),
+    onPieceEnd: () => true,
+  };
+  connection.begin(user as unknown as ConnectionUser, 'GET', { kind: 'none' }, '');
+  stream.events.onData?.(Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'.repeat(4_096)));
+  assert.deepEqual(failures, []);
+  stream.events.onData?.(Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'));
+  assert.equal(failures[0]?.text, 'more than 4096 heads with 1xx, and no answer');
 });

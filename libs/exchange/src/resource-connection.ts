@@ -21,6 +21,7 @@ import {
   checkAnswerBegins,
   endsConnection,
   findHeadEnd,
+  malformed,
   parseResponseHead,
   responseFraming,
 } from '@postern/http';
@@ -69,6 +70,11 @@ const heldBytesMin = 8_192;
  * holds them up. Those behind them say no more than that the resource is still at it, as one a few seconds does for minutes.
  */
 const informationMax = 16;
+/**
+ * One each second for more than an hour. Each counts as life, so a resource that says nothing else would have its request
+ * for ever, and three of them had a node busy for two fifths of its time, long after their callers had gone.
+ */
+const informationsMax = 4_096;
 
 /** The bytes, good until the next are asked for. */
 function latin1Of(text: string): Buffer {
@@ -347,6 +353,8 @@ export class ResourceConnection implements StreamEvents, BodySink {
   #handleInformation(head: ResponseHead, bytes: number): void {
     this.#informations += 1;
     this.#informationBytes += bytes;
+    if (this.#informations > informationsMax)
+      throw malformed(`more than ${informationsMax} heads with 1xx, and no answer`);
     const isTold =
       this.#informations <= informationMax && this.#informationBytes <= this.#limits.headBytesMax;
     this.#user?.onInformation(isTold ? head : null);
