@@ -72,7 +72,7 @@ test('a resource that says 1xx without end, and never answers, has failed', () =
   };
   connection.begin(user as unknown as ConnectionUser, 'GET', { kind: 'none' }, '');
   stream.events.onData?.(Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'.repeat(4_096)));
-  assert.deepEqual(failures, []);
+  assert.equal(failures.length, 0);
   stream.events.onData?.(Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'));
   assert.equal(failures[0]?.text, 'more than 4096 heads with 1xx, and no answer');
 });

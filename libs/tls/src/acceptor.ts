@@ -6,6 +6,7 @@
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Server, type TLSSocket, type TlsOptions, createServer } from 'node:tls';
+import { boundKeyUpdates } from './key-updates.ts';
 
 /** The caller's connection ended in the middle of the handshake, without a fault of TLS. */
 export class CallerGone extends Error {}
@@ -26,6 +27,7 @@ export class TlsAcceptor {
   constructor(options: TlsOptions) {
     this.#server = createServer({ ...options, secureOptions: constants.SSL_OP_NO_RENEGOTIATION });
     this.#server.on('secureConnection', (socket) => {
+      boundKeyUpdates(socket);
       this.#settle(socket, (one) => {
         socket.allowHalfOpen = one.allowHalfOpen;
         one.resolve(socket);

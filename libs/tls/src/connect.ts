@@ -17,6 +17,7 @@ import {
 import { contextOptions, type ContextOptions } from './context.ts';
 import { TlsError } from './errors.ts';
 import { type FailurePlace, describeTlsFailure } from './failure.ts';
+import { boundKeyUpdates } from './key-updates.ts';
 
 export { type ContextOptions, contextOptions } from './context.ts';
 export { type TlsCode, TlsError } from './errors.ts';
@@ -64,6 +65,7 @@ export function connectTls(options: ConnectOptions): Promise<TLSSocket> {
       reject(error);
     });
   const onSecure = (): void => {
+    boundKeyUpdates(socket);
     if (socket.authorized || options.rejectUnauthorized === false) settle(() => resolve(socket));
     else fail(describeTlsFailure(socket.authorizationError, place, socket));
   };

@@ -24,6 +24,7 @@ export { type ContextOptions, contextOptions } from './context.ts';
 export { TlsError } from './errors.ts';
 export type { FailurePlace } from './failure.ts';
 export { generateKey, keyWeakness } from './key.ts';
+export { boundKeyUpdates } from './key-updates.ts';
 export type { Names } from './name.ts';
 export { splitChain } from './pem.ts';
 export { createSigningRequest } from './request.ts';

@@ -17,6 +17,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { ApiKey } from '@postern/contracts';
 import { Shares, addressGroup } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
+import { boundKeyUpdates } from '@postern/tls';
 import {
   LogController,
   fastify,
@@ -72,6 +73,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   const app = fastify(serverOptions(parts)) as unknown as FastifyInstance;
   app.server.maxConnections = connectionsMax;
   shareConnections(app.server);
+  app.server.on('secureConnection', boundKeyUpdates);
   app.decorateRequest('apiKey', null);
   app.decorateRequest('address', '');
   app.setValidatorCompiler(() => () => true);

@@ -13,7 +13,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HeldCertificate } from '@postern/kept-certificate';
 import type { LineLimit, Logger } from '@postern/telemetry';
-import { contextOptions } from '@postern/tls';
+import { boundKeyUpdates, contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, webSocketCarrier, webSocketMessageBytesMax } from '@postern/tunnel';
 import { WebSocketServer } from 'ws';
 import type { RateLimit } from '../gate/admission.ts';
@@ -100,6 +100,7 @@ export class ConnectServer {
       maxHeaderSize: headerBytesMax,
     });
     server.maxHeadersCount = headersMax;
+    server.on('secureConnection', boundKeyUpdates);
     server.on('request', (request, response) => void this.#handleRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#handleUpgrade(request, socket, head));
     server.on('tlsClientError', (error, socket) => {

@@ -14,7 +14,7 @@ import {
 } from 'node:tls';
 import type { HeldCertificate } from '@postern/kept-certificate';
 import type { Logger } from '@postern/telemetry';
-import { contextOptions } from '@postern/tls';
+import { boundKeyUpdates, contextOptions } from '@postern/tls';
 import { type Carrier, resetSocket, tlsCarrier } from '@postern/tunnel';
 import { ConnectionPlaces } from '../gate/connection-places.ts';
 import { onFirstRecord } from '../gate/first-record.ts';
@@ -116,6 +116,7 @@ export class TunnelServer {
   }
 
   async #handleSecure(socket: TLSSocket): Promise<void> {
+    boundKeyUpdates(socket);
     const place = this.#places.of(socket);
     // What is costly is done; who says nothing from here on takes nobody's turn.
     place?.turn?.stall();
