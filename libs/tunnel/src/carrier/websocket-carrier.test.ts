@@ -56,6 +56,18 @@ test('a text message closes the carrier', async (t) => {
   assert.equal(bytes().length, 0);
 });
 
+test('so does an empty message, and who goes on with them is cut at once', async (t) => {
+  const { dialled, bytes, closed } = await ends(t);
+  dialled.on('error', () => {});
+  const closing = once(dialled, 'close');
+  // Who floods does not answer that the carrier closes.
+  dialled.close = () => {};
+  for (let left = 10; left > 0; left -= 1) dialled.send(Buffer.alloc(0));
+  await closed;
+  await closing;
+  assert.equal(bytes().length, 0);
+});
+
 test('a message longer than webSocketMessageBytesMax closes the carrier', async (t) => {
   const { dialled, bytes, closed } = await ends(t);
   dialled.on('error', () => {});

@@ -33,8 +33,9 @@ class WebSocketCarrier implements Carrier {
     });
     this.#socket.on('close', () => events.handleClose(failure));
     this.#socket.on('message', (data, isBinary) => {
-      if (isBinary) events.handleBytes(data as Buffer);
-      else this.#socket.close(1003, 'binary messages only');
+      const bytes = data as Buffer;
+      if (isBinary && bytes.length > 0) events.handleBytes(bytes);
+      else this.#refuse();
     });
     if (this.#socket.readyState === this.#socket.CLOSED) queueMicrotask(() => events.handleClose(failure));
   }
@@ -62,5 +63,12 @@ class WebSocketCarrier implements Carrier {
 
   destroy(): void {
     this.#socket.terminate();
+  }
+
+  /** Nobody of ours writes text, or nothing; who goes on with it would have each message read until it lets us go. */
+  #refuse(): void {
+    if (this.#socket.readyState === this.#socket.OPEN)
+      this.#socket.close(1003, 'binary messages with bytes only');
+    else this.destroy();
   }
 }
