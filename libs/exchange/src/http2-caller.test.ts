@@ -78,6 +78,42 @@ test('an answer that comes in chunks of one byte and is not taken waits as bytes
     session.destroy();
   }));
 
+test('an upload in frames of one byte is taken in turns', () =>
+  withTlsPair(async (server, caller) => {
+    let [taken, inTurn, most] = [0, 0, 0];
+    const writeCopy = (piece: Buffer): void => {
+      if (piece.length !== 1) return;
+      taken += 1;
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+    };
+    const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing, writeCopy };
+    const errand = {
+      answerSeconds: 5,
+      names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
+      whyNot: () => null,
+      nextWay: () => ({ peerId: 'client', open: () => stream }),
+      onStart: () => {},
+      onOpened: () => {},
+      onOver: () => {},
+    };
+    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as HttpErrand };
+    const connection = new Http2Caller(door, server, testFacts, 'id');
+    const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    // POST and http by the static table of HPACK, then path and authority.
+    const head = Buffer.from('\x83\x86\x84\x41\x01b', 'latin1');
+    const request = Buffer.from([0, 0, head.length, 1, 4, 0, 0, 0, 1, ...head]);
+    const byte = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 1, 97]);
+    const uploads = Array<Buffer>(60_000).fill(byte);
+    caller.write(Buffer.concat([http2Preface, emptySettings, request, ...uploads]));
+    while (taken < uploads.length) {
+      await setImmediate();
+      inTurn = 0;
+    }
+    assert.ok(most < 10_000, `${most} in one turn`);
+    assert.equal(connection.busy, true);
+  }));
+
 const noop = (): void => {};
 const nothing = { bytesSent: 0, bytesReceived: 0, writeCopy: noop, deliver: noop, end: noop, reset: noop };
 

@@ -35,6 +35,8 @@ const nothing = Buffer.alloc(0);
 const cancelledTimes = 4;
 /** And so many requests each second. */
 const cancelledPerSecond = 33;
+/** Pieces of uploads that are taken in one turn before the rest waits for the next; of bulk the system never hands on as many. */
+const piecesPerTurnMax = 256;
 
 /** One connection. */
 export class Http2Caller implements HttpConnection {
@@ -46,6 +48,8 @@ export class Http2Caller implements HttpConnection {
   readonly #streams = new Set<Http2Request>();
   readonly uploads: UploadWindow;
   #requests = 0;
+  /** Of uploads, in this turn. */
+  #pieces = 0;
   #since = performance.now();
 
   constructor(door: HttpDoor, socket: Duplex, facts: ConnectionFacts, id: string) {
@@ -95,6 +99,21 @@ export class Http2Caller implements HttpConnection {
       if (now - this.#since >= waitMs) this.close();
     } else if (now - this.#since >= this.door.parts.bounds.keepAliveMs) this.drain();
   }
+
+  /**
+   * A piece of an upload came. Each DATA frame is one, be it of a byte, and the system hands on so much of a connection at
+   * once that four of them kept everybody else waiting for 0.6 s. So what has not been read yet waits for the next turn.
+   */
+  countPiece(): void {
+    if (this.#pieces === 0) setImmediate(this.#beginTurn);
+    this.#pieces += 1;
+    if (this.#pieces === piecesPerTurnMax) handleOf(this.#socket)?.readStop?.();
+  }
+
+  readonly #beginTurn = (): void => {
+    if (this.#pieces >= piecesPerTurnMax) handleOf(this.#socket)?.readStart?.();
+    this.#pieces = 0;
+  };
 
   #handleStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
     const isBodiless = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
@@ -177,6 +196,7 @@ class Http2Request implements AnswerSink, BodySink {
   }
 
   onBody(piece: Buffer): void {
+    this.#caller.countPiece();
     this.#caller.uploads.take(piece.length);
     if (this.#exchange?.sendBody(piece) === false) this.#stream.pause();
   }
@@ -320,6 +340,11 @@ class Http2Request implements AnswerSink, BodySink {
     // Said in the same turn, the close would overtake them.
     if (this.#exchange === null) setImmediate(() => this.#dropRest());
   }
+}
+
+/** What Node reads a connection by; the session has taken its bytes, so that `pause` of the socket does nothing. */
+function handleOf(socket: Duplex): { readStop?(): void; readStart?(): void } | null {
+  return (socket as { _handle?: { readStop?(): void; readStart?(): void } | null })._handle ?? null;
 }
 
 /** Node's rules of what HTTP/2 carries are its own; what they refuse is a fault of the answer, and must cost nobody else. Throws `HttpFault`. */
