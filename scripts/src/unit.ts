@@ -14,7 +14,7 @@ import { countTests, sumCounts, type Counts } from './test/counts.ts';
 
 const processesAtOnce = 3;
 /** Of test files in one process, unless a single package has more. */
-const bytesAtOnce = 100_000;
+const bytesAtOnce = 200_000;
 const testTimeoutMs = 60_000;
 const more = process.argv.slice(2).filter((argument) => argument !== '--');
 
