@@ -30,8 +30,11 @@ const depthMax = 1_000_000;
 const memoryMegabytesMax = 6_000;
 const stepsCharactersMax = 6_000;
 
-/** Rejects when spin or the compiler cannot be run, or the bounds of the search are too small to be sure. */
-export async function check({ model, bounds, broken }: Run): Promise<Finding> {
+/**
+ * Rejects when spin or the compiler cannot be run, or the bounds of the search are too small to be sure. A search is compiled
+ * well only where it is `long`: of seconds, that takes more than it gains.
+ */
+export async function check({ model, bounds, broken }: Run, long = false): Promise<Finding> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-model-'));
   const startedAt = performance.now();
   try {
@@ -41,7 +44,7 @@ export async function check({ model, bounds, broken }: Run): Promise<Finding> {
     if (broken !== undefined) macros.push(`-DBROKEN_${broken}`);
     const spin = (...args: string[]) => runCommand(tool('spin'), args, {}, folder);
     await spin('-a', ...macros, file);
-    const flags = ['-O1', '-w', '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${memoryMegabytesMax}`];
+    const flags = [long ? '-O2' : '-O0', '-w', '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${memoryMegabytesMax}`];
     await runCommand(tool('gcc'), [...flags, '-o', 'pan', 'pan.c'], {}, folder);
     const said = await runCommand(join(folder, 'pan'), [`-m${depthMax}`, '-n'], {}, folder);
     const error = /^pan:1: (.+?)(?: \(at depth \d+\))?$/m.exec(said)?.[1] ?? null;
