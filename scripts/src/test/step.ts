@@ -30,6 +30,8 @@ export const waitingNames = [
   'e2e/tunnel-path',
   'e2e/way-out',
   'e2e/hostile',
+  'e2e/causes',
+  'e2e/resource-tls',
   'e2e/relay',
   'e2e/restart',
   'e2e/mongo-store',
