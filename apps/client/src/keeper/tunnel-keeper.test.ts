@@ -247,6 +247,18 @@ describe('tunnel keeper', () => {
     assert.equal(desk.keeper.upCount, 2);
   });
 
+  it('moves it as soon also where the first call that was under way at that time is not answered', () => {
+    const desk = new Desk({ transport: 'direct' });
+    desk.answer([address('a'), address('b')]);
+    desk.up('a');
+    desk.up('a');
+    desk.now = 400_000;
+    desk.wait();
+    desk.step({ kind: 'fleet', nodes: [address('a'), address('b')] });
+    desk.failCall('unanswered');
+    assert(desk.wait() <= 2000, 'soon');
+  });
+
   it('moves one of two tunnels in one failure domain when a node of another comes', () => {
     const desk = new Desk();
     desk.answer([address('a', 'z1'), address('b', 'z1')]);

@@ -168,10 +168,9 @@ export class TunnelKeeper {
     this.#try.postpone(now, retryAfterMs);
     // One that was made with a former token says nothing of this one.
     if (this.#callEra < this.#era) return;
-    for (const slot of this.#slots) {
-      if (slot.up !== null && !slot.up.leaving)
-        slot.improveAt = Math.max(slot.improveAt, now + this.#around(KeeperTiming.spreadMs));
-    }
+    const wait = this.#waitForBetterMs(true);
+    for (const slot of this.#slots)
+      if (slot.up?.leaving === false) slot.improveAt = Math.max(slot.improveAt, now + wait);
   }
 
   #handleUp(id: number, node: string, now: number): void {
@@ -245,15 +244,18 @@ export class TunnelKeeper {
         if (one.up?.transport === 'websocket') one.improveAt = now + this.#probeWaitMs();
       return;
     }
-    this.#spreadTries += 1;
     // A way that does not tell nodes apart is no reason for haste; a node that is away may be back any moment, and its
     // callers wait for it.
-    const isForNothing = cause === 'sameNode' || cause === 'ticketRefused';
-    const soon = !isForNothing || this.#spreadTries < KeeperTiming.spreadTriesMax;
-    const wait = soon
-      ? waitMs(this.#spreadTries, this.#options.random())
-      : this.#around(KeeperTiming.spreadMs);
+    const wait = this.#waitForBetterMs(cause === 'sameNode' || cause === 'ticketRefused');
     for (const one of this.#slots) if (one.up !== null) one.improveAt = Math.max(one.improveAt, now + wait);
+  }
+
+  /** The wait after one more try for a better tunnel in vain; what leads nowhere is tried in haste a few times only. */
+  #waitForBetterMs(leadsNowhere: boolean): number {
+    this.#spreadTries += 1;
+    if (leadsNowhere && this.#spreadTries >= KeeperTiming.spreadTriesMax)
+      return this.#around(KeeperTiming.spreadMs);
+    return waitMs(this.#spreadTries, this.#options.random());
   }
 
   /**
