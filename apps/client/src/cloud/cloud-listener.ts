@@ -52,6 +52,8 @@ export class CloudListener {
       onConnection: (socket) => void this.#take(socket),
       onFlow: (flow) => parts.onCaller(flow),
       onFull: (address) => parts.onFlowsFull(address),
+      // Nobody is told: it goes on to listen, and who called is not known.
+      onNotAccepted: () => {},
       onState: () => parts.onState(this.error),
     });
   }

@@ -28,6 +28,7 @@ for (const protocol of ['tcp', 'udp'] as const)
       onConnection: nobody,
       onFlow: nobody,
       onFull: nobody,
+      onNotAccepted: nobody,
       onState: (error) => {
         told.push(error?.code ?? null);
         if (error === null) resolve();

@@ -38,6 +38,8 @@ export interface CallerListenerParts {
   onFlow(flow: Flow): void;
   /** The same, when there were `flowsMax`. */
   onFull(address: Flow['address']): void;
+  /** The system could not accept a connection; it goes on to listen. */
+  onNotAccepted(error: NodeJS.ErrnoException): void;
   /** It listens now, or cannot. Told when that is another than before. */
   onState(error: NodeJS.ErrnoException | null): void;
 }

@@ -10,7 +10,7 @@ import { ConnectionListener, furtherMax } from './connection-listener.ts';
 
 const host = '127.0.0.1';
 const notOnLinux = process.platform !== 'linux';
-const never = (): void => assert.fail('it was closed');
+const never = (): void => assert.fail('it was not to be told');
 
 test('a port whose listener was closed before it was bound is let go of', async () => {
   const port = await freePort();
@@ -20,6 +20,7 @@ test('a port whose listener was closed before it was bound is let go of', async 
     onConnection: never,
     onListening: never,
     onError: never,
+    onNotAccepted: never,
   });
   closed.close();
   closed.close();
@@ -32,6 +33,7 @@ test('a port whose listener was closed before it was bound is let go of', async 
     onConnection: (socket) => socket.end('next'),
     onListening: resolve,
     onError: reject,
+    onNotAccepted: never,
   });
   await promise;
   assert.deepEqual([closed.listening, next.listening, next.port], [false, true, port]);
@@ -132,6 +134,7 @@ test('a port that another listener has is refused, though more sockets could lis
     onConnection: never,
     onListening: () => reject(new Error('it listens')),
     onError: resolve,
+    onNotAccepted: never,
   });
   assert.equal((await promise).code, 'EADDRINUSE');
   assert.equal(second.listening, false);
@@ -202,6 +205,7 @@ async function listening(
     onConnection,
     onListening: resolve,
     onError: reject,
+    onNotAccepted: never,
   });
   await promise;
   return listener;

@@ -31,11 +31,13 @@ export interface ConnectionListenerParts {
   readonly reusePort?: boolean;
   onConnection(socket: Socket): void;
   onListening(): void;
-  /** It cannot listen, or no longer. */
+  /** It cannot listen. */
   onError(error: NodeJS.ErrnoException): void;
+  /** The system could not accept a connection; it goes on to listen. */
+  onNotAccepted(error: NodeJS.ErrnoException): void;
 }
 
-/** Listens from when it is made until `close` or an error. */
+/** Listens from when it is made until `close`, or until it cannot. */
 export class ConnectionListener {
   readonly #parts: ConnectionListenerParts;
   readonly #dealsOut: boolean;
@@ -82,7 +84,9 @@ export class ConnectionListener {
 
   #listen(place: ListenOptions): void {
     const server = this.#add(place);
-    server.on('error', (error) => this.#fail(error));
+    server.on('error', (error) => {
+      if (!server.listening) this.#fail(error);
+    });
     server.on('listening', () => {
       if (!this.#closed) this.#parts.onListening();
     });
@@ -92,9 +96,6 @@ export class ConnectionListener {
   #listenMore(first: Server): void {
     const server = this.#add({ host: this.#hostOf(first), port: this.port, reusePort: true });
     server.on('listening', () => further.add(server));
-    server.on('error', (error) => {
-      if (server.listening) this.#fail(error);
-    });
   }
 
   /** A name is looked up once: another time it may be another address, and callers would wait for the answer. */
@@ -119,6 +120,9 @@ export class ConnectionListener {
     server.on('connection', (socket) => {
       this.#lookWhetherWaited();
       this.#parts.onConnection(socket);
+    });
+    server.on('error', (error) => {
+      if (server.listening && !this.#closed) this.#parts.onNotAccepted(error);
     });
     server.on('listening', () => {
       if (this.#closed) server.close();

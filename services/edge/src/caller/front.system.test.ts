@@ -19,6 +19,7 @@ import {
   untilMetric,
   withWorld,
 } from '../fixture/node.ts';
+import { portErrors } from '../fixture/port-error.ts';
 import { startGapMs } from './tunnel-gaps.ts';
 
 interface ShownStatus {
@@ -244,6 +245,26 @@ test('a port that is taken is shown, and served as soon as it is free', async ()
     assert.equal(await exchange(world.call(port), 'x'), 'x');
     client.close();
   });
+});
+
+test('a connection that the system cannot accept is logged, and the front goes on to listen', async (t) => {
+  const { logger, lines, fail } = portErrors(t);
+  await withWorld(
+    async (world) => {
+      const client = new TestClient(world.platform);
+      await client.connect(world.edge.ports.tunnel);
+      assert.equal(await exchange(world.call(), 'before'), 'before');
+      fail(world.frontPort, 'accept ENFILE');
+      assert.equal(lines.filter((line) => line.includes('accept ENFILE')).length, 1);
+      assert.deepEqual(
+        statusOf(world).fronts.shown.map(({ listening, error }) => ({ listening, error })),
+        [{ listening: true, error: null }],
+      );
+      assert.equal(await exchange(world.call(), 'after'), 'after');
+      client.close();
+    },
+    { logger },
+  );
 });
 
 test('a node that has caught up listens where its fronts are now, another port too', async () => {

@@ -7,6 +7,7 @@ import type { FrontRoute } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
 import { type CallerEnd, CallerListener, type Flow, type FlowCounts } from '@postern/tunnel';
 import { EdgeError } from '../errors.ts';
+import { makePortErrorLog } from '../gate/gates.ts';
 
 /** What a front needs of the node. */
 export interface FrontParts {
@@ -113,6 +114,7 @@ export class Front {
       onConnection: (socket) => parts.onConnection(this, socket),
       onFlow: (flow) => parts.onFlow(this, flow),
       onFull: (address) => parts.onFlowsFull(this, address),
+      onNotAccepted: makePortErrorLog(parts.logger, () => port),
       onState: (error) => this.#handleState(error),
     });
   }

@@ -35,14 +35,11 @@ export class SharedPort {
 
   async listen(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let handleError: (error: Error) => void = reject;
     this.#listener = new ConnectionListener({
       ...this.#parts,
-      onListening: () => {
-        handleError = makePortErrorLog(this.#parts.logger, this.port);
-        resolve();
-      },
-      onError: (error) => handleError(error),
+      onListening: resolve,
+      onError: reject,
+      onNotAccepted: makePortErrorLog(this.#parts.logger, () => this.port),
     });
     await promise;
   }

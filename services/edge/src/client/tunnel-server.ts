@@ -73,7 +73,10 @@ export class TunnelServer {
     const { host, port, logger } = this.#parts;
     this.#server.listen({ host, port, backlog });
     await once(this.#server, 'listening');
-    this.#server.on('error', makePortErrorLog(logger, this.port));
+    this.#server.on(
+      'error',
+      makePortErrorLog(logger, () => this.port),
+    );
   }
 
   /** New handshakes take this certificate. */

@@ -24,10 +24,10 @@ export function makeGates(
 }
 
 /** For the errors of a port that listens already: the system could not accept a connection, and the port goes on. */
-export function makePortErrorLog(logger: Logger, port: number): (error: Error) => void {
+export function makePortErrorLog(logger: Logger, port: () => number): (error: Error) => void {
   const lines = new LineLimit(linesPerSecondMax);
   return (error) => {
     const more = lines.take();
-    if (more !== null) logger.error({ port, error, ...more }, 'a connection could not be accepted');
+    if (more !== null) logger.error({ port: port(), error, ...more }, 'a connection could not be accepted');
   };
 }
