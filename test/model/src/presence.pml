@@ -9,7 +9,8 @@
  *
  * What happens: CHANGES times a tunnel comes up or goes, BOOTS times the node is killed and starts anew without a goodbye,
  * LOSSES times an announcement is lost on one of the two ways; the ways deliver at any pace, so what was said by a former
- * boot may come long after. SILENCES times the table hears nothing for three seconds.
+ * boot may come long after. SILENCES times the table hears nothing for three seconds, and FORGED times somebody on the bus
+ * says goodbye in the node's name.
  *
  * Invariants:
  *   EXACT     a table that stands at the node's own boot and sequence, and awaits nothing, has the node's own set: no
@@ -35,6 +36,12 @@
 #ifndef SILENCES
 #define SILENCES 1
 #endif
+#ifndef FORGED
+#define FORGED 0
+#endif
+
+#define BUS 0
+#define LINK 1
 
 #define TUNNELS 2
 #define BIT(t) (1 << (t))
@@ -49,7 +56,7 @@ chan way[2] = [ROOM] of { mtype, byte, byte, byte };
 /* The node. */
 byte boot = 1, sequence = 0, set = 0;
 /* What has happened. */
-byte changes = 0, boots = 0, losses = 0, silences = 0, beats = 0, lastBeats = 0;
+byte changes = 0, boots = 0, losses = 0, silences = 0, forged = 0, beats = 0, lastBeats = 0;
 
 /* The table: PresenceNode of the boot that is believed (0: none), and BootHistory as bits. */
 byte known = 0, over = 0;
@@ -145,23 +152,36 @@ inline handleBeat(number, digest) {
   fi
 }
 
-/* PresenceTable.handleTunnel, handleBeat and #find */
-inline handle(what, ofBoot, number, value) {
+/* PresenceTable.#handleGoodbye */
+inline leave(ofBoot) {
+  over = over | BIT(ofBoot);
+  if
+  :: known == ofBoot -> forget()
+  :: else
+  fi
+}
+
+/* PresenceTable.#hearTunnel, #hearBeat and #hearGoodbye by the bus, handleTunnel and handleBeat by a link, and #find. Who goes
+   answers no more before it says so, so what the node says to #hearGoodbye is whether it has the name now. */
+inline handle(w, what, ofBoot, number, value) {
   if
   :: what == GOODBYE ->
-    over = over | BIT(ofBoot);
     if
-    :: known == ofBoot -> forget()
-    :: else
+#ifndef BROKEN_TRUST
+    :: w == BUS && (known != ofBoot || boot == ofBoot)
+    :: else -> leave(ofBoot)
+#else
+    :: leave(ofBoot)
+#endif
     fi
   :: what != GOODBYE && known != ofBoot && IS_OVER(ofBoot)
-  :: what != GOODBYE && known != ofBoot && !IS_OVER(ofBoot) && known != 0 ->
+  :: what != GOODBYE && known != ofBoot && !IS_OVER(ofBoot) && (known != 0 || w == BUS) ->
 #ifdef BROKEN_BOOT
     replace(ofBoot)
 #else
     ask()
 #endif
-  :: what != GOODBYE && (known == ofBoot || (!IS_OVER(ofBoot) && known == 0)) ->
+  :: what != GOODBYE && (known == ofBoot || (!IS_OVER(ofBoot) && known == 0 && w == LINK)) ->
     if
     :: known == 0 -> replace(ofBoot)
     :: else
@@ -193,7 +213,7 @@ inline handleSnapshot() {
     fi;
     quiet = false;
     if
-    :: askedAt > at || (askedAt == at && awaiting) -> has = pages; at = askedAt
+    :: askedAt > at || awaiting -> has = pages; at = askedAt
     :: else
     fi;
     awaiting = false;
@@ -239,8 +259,8 @@ inline sweep(w) {
 }
 
 inline check() {
-  sweep(0);
-  sweep(1);
+  sweep(BUS);
+  sweep(LINK);
   /* EXACT */
   assert(!(known == boot && at == sequence && !awaiting) || has == set)
 }
@@ -250,8 +270,8 @@ proctype Table() {
   byte b = 0, n = 0, v = 0, step = 0, believed = 0, chosen = 0;
 end:
   do
-  :: atomic { way[0]?kind, b, n, v -> handle(kind, b, n, v); kind = 0; b = 0; n = 0; v = 0; check() }
-  :: atomic { way[1]?kind, b, n, v -> handle(kind, b, n, v); kind = 0; b = 0; n = 0; v = 0; check() }
+  :: atomic { way[BUS]?kind, b, n, v -> handle(BUS, kind, b, n, v); kind = 0; b = 0; n = 0; v = 0; check() }
+  :: atomic { way[LINK]?kind, b, n, v -> handle(LINK, kind, b, n, v); kind = 0; b = 0; n = 0; v = 0; check() }
   /* A page: read by whoever has the name now. Another boot half-way: the set is given up. */
   :: atomic {
       asking && page == 0 -> askedBoot = boot; askedAt = sequence; pages = set & BIT(0); page = 1
@@ -294,11 +314,11 @@ end:
 
 /* What is announced goes both ways, and may be lost on one. */
 inline announce(what, value) {
-  way[0]!what, boot, sequence, value;
-  way[1]!what, boot, sequence, value
+  way[BUS]!what, boot, sequence, value;
+  way[LINK]!what, boot, sequence, value
 }
 
-#define FITS (len(way[0]) < ROOM && len(way[1]) < ROOM)
+#define FITS (len(way[BUS]) < ROOM && len(way[LINK]) < ROOM)
 
 proctype Node() {
   byte t = 0;
@@ -341,8 +361,11 @@ end:
 proctype Loss() {
 end:
   do
-  :: atomic { losses < LOSSES && lastBeats == 0 && len(way[0]) > 0 -> losses++; way[0]?_, _, _, _ }
-  :: atomic { losses < LOSSES && lastBeats == 0 && len(way[1]) > 0 -> losses++; way[1]?_, _, _, _ }
+  :: atomic { losses < LOSSES && lastBeats == 0 && len(way[BUS]) > 0 -> losses++; way[BUS]?_, _, _, _ }
+  :: atomic { losses < LOSSES && lastBeats == 0 && len(way[LINK]) > 0 -> losses++; way[LINK]?_, _, _, _ }
+  :: atomic {
+      forged < FORGED && lastBeats == 0 && len(way[BUS]) < ROOM -> forged++; way[BUS]!GOODBYE, boot, sequence, 0
+    }
   od
 }
 

@@ -6,6 +6,7 @@ export const rightRuns: readonly Run[] = [
   { model: 'resume', bounds: { BYTES: 2, CUTS: 1, MOVES: 0, TICKS: 0 } },
   { model: 'resume', bounds: { BYTES: 1, CUTS: 0, MOVES: 1, TICKS: 1 } },
   { model: 'presence', bounds: { CHANGES: 3, BOOTS: 1, LOSSES: 1, SILENCES: 1 } },
+  { model: 'presence', bounds: { CHANGES: 2, BOOTS: 1, LOSSES: 0, SILENCES: 0, FORGED: 1 } },
   { model: 'windows', bounds: { BYTES: 5, RESUMES: 0 } },
   { model: 'windows', bounds: { BYTES: 3, RESUMES: 1 } },
 ];
@@ -17,11 +18,13 @@ export const deepRuns: readonly Run[] = [
   { model: 'resume', bounds: { BYTES: 1, CUTS: 2, MOVES: 0, TICKS: 0 } },
   { model: 'resume', bounds: { BYTES: 2, CUTS: 1, MOVES: 1, TICKS: 0 } },
   { model: 'presence', bounds: { CHANGES: 4, BOOTS: 1, LOSSES: 2, SILENCES: 1, BEATS: 2 } },
+  { model: 'presence', bounds: { CHANGES: 3, BOOTS: 1, LOSSES: 1, SILENCES: 0, FORGED: 1 } },
   { model: 'windows', bounds: { BYTES: 4, RESUMES: 1 } },
 ];
 
 const oneCut = { BYTES: 2, CUTS: 1, MOVES: 0, TICKS: 0 };
 const someTrouble = { CHANGES: 3, BOOTS: 1, LOSSES: 1, SILENCES: 1 };
+const oneForged = { CHANGES: 2, BOOTS: 0, LOSSES: 0, SILENCES: 0, FORGED: 1 };
 const oneResume = { BYTES: 3, RESUMES: 1 };
 
 /** Each makes one mistake, named for what is done wrong; the checker must find it. */
@@ -34,6 +37,7 @@ export const brokenRuns: readonly (Run & { readonly broken: string; readonly mis
   { model: 'presence', bounds: someTrouble, broken: 'BOOT', mistake: 'believes any boot that speaks' },
   { model: 'presence', bounds: someTrouble, broken: 'DEAF', mistake: 'asks for nothing at a beat' },
   { model: 'presence', bounds: someTrouble, broken: 'FORGET', mistake: 'does not try a silent node' },
+  { model: 'presence', bounds: oneForged, broken: 'TRUST', mistake: 'believes a goodbye on the bus' },
   {
     model: 'windows',
     bounds: oneResume,
