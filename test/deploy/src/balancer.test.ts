@@ -151,16 +151,18 @@ function inWorld(): void {
     );
     // Enough that each node has some.
     const held = await Promise.all(Array.from({ length: 8 }, () => startProbe(front)));
+    const [staying, leaving] = await until('each of them is at a node', 5_000, async () => {
+      const callers = [await callersOf('edge-1'), await callersOf('edge-2')] as const;
+      return callers[0] + callers[1] === held.length && callers;
+    });
+    assert.ok(staying > 0 && leaving > 0, 'all callers are at one node');
     await cluster.kill('edge-2');
     const servedMs = await timed(until('a new connection', 2_000, () => echoed(front)));
     const lost = await until('callers of the dead node are told', 2_000, async () => {
       const ended = held.filter(({ socket }) => socket.destroyed);
-      return ended.length > 0 && ended;
+      return ended.length === leaving && ended;
     });
-    const left = held.filter((probe) => !lost.includes(probe));
-    assert.ok(left.length > 0, 'no caller was at the other node');
-    // Neither waits: those of the dead node are all told by then, and the others go on.
-    for (const probe of left) await probe.run();
+    for (const probe of held) if (!lost.includes(probe)) await probe.run();
     for (const probe of held) await probe[Symbol.asyncDispose]();
     say('a node behind balancers killed', 0, servedMs);
   });
@@ -182,6 +184,12 @@ function inWorld(): void {
   async function tunnelNodes(): Promise<string[]> {
     const clients = await cluster.admin.clients(site.gateway.id);
     return [...new Set(clients.flatMap(({ tunnels }) => tunnels.map(({ node }) => node)))].toSorted();
+  }
+
+  async function callersOf(node: string): Promise<number> {
+    const { opsUrl } = cluster.processes.find(({ name }) => name === node) ?? {};
+    const metrics = await (await fetch(`${opsUrl}/metrics`)).text();
+    return Number(/^postern_edge_callers\{state="open"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
   }
 
   /** The code of the problem that a request gets on port 80. */

@@ -31,8 +31,9 @@ import { onEachPlatform } from './fixture/platforms.ts';
 import { run } from './fixture/run.ts';
 
 const TCP_LINES = 3_000;
-const UDP_LINES = 300;
-
+/** So many at once have room at a port of the system's default size, should its node be held up meanwhile. */
+const UDP_LINES = 50;
+const UDP_TIMES = 6;
 const HTTPS_LINES = 20;
 const collectorName = 'logs.corp.example';
 const shownName = 'logs.example';
@@ -118,6 +119,14 @@ onEachPlatform((booted) => {
     await run('logger', [...how, ...where, '--rfc5424', '-t', name, '--msgid', 'm', '-f', file]);
     return lines;
   };
+  const byUdp = async (what: string): Promise<void> => {
+    for (let time = 0; time < UDP_TIMES; time += 1) {
+      const name = unique(what);
+      const lines = await send('udp', name, UDP_LINES, place('udp'));
+      assert.deepEqual(new Set(await arrived(name, lines)), new Set(lines));
+      assert.equal((await collected(name)).length, lines.length);
+    }
+  };
   /** Posts lines with `curl`: each that is answered for has arrived. */
   const byHttps = async (name: string): Promise<void> => {
     const { host, port } = place('https');
@@ -154,12 +163,7 @@ onEachPlatform((booted) => {
     }
   });
 
-  test('over UDP every line that the network does not lose arrives once and whole', async () => {
-    const name = unique('udp');
-    const lines = await send('udp', name, UDP_LINES, place('udp'));
-    assert.deepEqual(new Set(await arrived(name, lines)), new Set(lines));
-    assert.equal((await collected(name)).length, lines.length);
-  });
+  test('over UDP every line that the network does not lose arrives once and whole', () => byUdp('udp'));
 
   test('by TLS that the front ends, by the collector’s own, and by HTTPS every line arrives in order, also after the client was started anew', async () => {
     const toFront = { to: place('tls of the front'), name: shownName, caFile };
@@ -185,11 +189,10 @@ onEachPlatform((booted) => {
     await arrived(name, ['in order']);
     await startClientAnew();
     assert.equal(await open.ending(), 'ECONNRESET');
-    for (const protocol of ['tcp', 'udp'] as const) {
-      const later = unique(`later-${protocol}`);
-      const lines = await send(protocol, later, UDP_LINES, place(protocol));
-      assert.deepEqual(new Set(await arrived(later, lines)), new Set(lines));
-    }
+    const later = unique('later-tcp');
+    const lines = await send('tcp', later, TCP_LINES, place('tcp'));
+    assert.deepEqual(await arrived(later, lines), lines);
+    await byUdp('later-udp');
   });
 });
 
