@@ -47,7 +47,7 @@ export const waitingNames = [
   'deploy/handover',
 ];
 /** The longest first: what begins last should not be long. */
-const systemFolders = ['chaos', 'model', 'cluster', 'e2e', 'browser', 'deploy', 'storm'];
+const systemFolders = ['chaos', 'model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'kit'];
 
 /** Every step of a tree. */
 export function listSteps(root: string): Step[] {
