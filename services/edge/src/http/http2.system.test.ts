@@ -161,6 +161,7 @@ test('a caller that cancels more requests than a browser ever does loses its con
   withHttp((world) =>
     withSession(world, async (session) => {
       let asked = 0;
+      const startedAt = performance.now();
       const left = new AbortController();
       session.once('goaway', () => left.abort());
       while (!left.signal.aborted) {
@@ -170,7 +171,9 @@ test('a caller that cancels more requests than a browser ever does loses its con
       }
       assert.ok(asked > 400, 'reloads of a page with a hundred images are no attack');
       const dialled = world.client.streams.length;
-      assert.ok(dialled <= 600, `${dialled} came to the client`);
+      // A burst, and then as many in a second as no browser keeps up.
+      const dialledMax = 600 + 33 * Math.floor((performance.now() - startedAt) / 1_000);
+      assert.ok(dialled <= dialledMax, `${dialled} of ${dialledMax} came to the client`);
     }),
   ));
 
