@@ -19,6 +19,8 @@ describe('the certificates of a node', () => {
   let certificates: Certificates;
   let revisions: Map<string, number>;
   let down: boolean;
+  /** What certstore has, and does not give. */
+  const damaged = new Set<string>();
   let questions: string[][];
   let position: number;
   /** What a question waits for before it is answered. */
@@ -31,6 +33,7 @@ describe('the certificates of a node', () => {
     bus = memoryBus();
     revisions = new Map();
     down = false;
+    damaged.clear();
     questions = [];
     position = 1;
     gate = Promise.resolve();
@@ -57,12 +60,12 @@ describe('the certificates of a node', () => {
     if (down) throw new Error('certstore is away');
     if (ids.includes(sessionTicketsId)) return { items: [tickets], refused: [] };
     questions.push(ids);
-    const known = ids.filter((id) => revisions.has(id));
-    const unknown = ids.filter((id) => !revisions.has(id));
+    const known = ids.filter((id) => revisions.has(id) && !damaged.has(id));
+    const unknown = ids.filter((id) => !known.includes(id));
     await gate;
     return {
       items: known.map((id) => material(id, revisions.get(id) ?? 1)),
-      refused: unknown.map((id) => ({ id, code: 'CERTSTORE_CERTIFICATE_NOT_FOUND', message: 'none' })),
+      refused: unknown.map((id) => ({ id, code: notFound, message: 'none' })),
     };
   }
 
@@ -183,6 +186,35 @@ describe('the certificates of a node', () => {
     assert.equal(certificates.get('c1'), undefined);
   });
 
+  it('are behind where certstore tells of other contents and gives none, until it does', async () => {
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1'));
+    await certificates.start(end.signal);
+    down = true;
+    revisions.set('c1', 2);
+    position += 1;
+    await certificates.catchUp();
+    assert.deepEqual([certificates.get('c1')?.revision, certificates.isBehind], [1, true]);
+    down = false;
+    setRevision('c1', 3);
+    await once(events, 'c1');
+    assert.deepEqual([certificates.get('c1')?.revision, certificates.isBehind], [3, false]);
+  });
+
+  it('are behind where certstore refuses the newer contents of one that is here, and not where none is', async () => {
+    revisions.set('c1', 1);
+    certificates.handleRoute('d1', naming('c1', ['c2']));
+    await certificates.start(end.signal);
+    assert.deepEqual([certificates.refusal('c2')?.code, certificates.isBehind], [notFound, false]);
+    damaged.add('c1');
+    revisions.set('c1', 2);
+    position += 1;
+    await certificates.catchUp();
+    assert.deepEqual([certificates.refusal('c1')?.code, certificates.isBehind], [notFound, true]);
+    certificates.handleRoute('d1', undefined);
+    assert.equal(certificates.isBehind, false);
+  });
+
   it('stay when certstore is gone, and are dropped when the last route that names them is', async () => {
     revisions.set('c1', 1);
     certificates.handleRoute('d1', naming('c1'));
@@ -261,6 +293,8 @@ describe('the certificates of a node', () => {
     assert.equal(certificates.refusal('c1'), undefined);
   });
 });
+
+const notFound = 'CERTSTORE_CERTIFICATE_NOT_FOUND';
 
 const ticketsOf = (revision: number): Material => ({
   id: sessionTicketsId,

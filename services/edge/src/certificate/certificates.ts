@@ -58,6 +58,8 @@ export class Certificates {
   /** Resolves when nothing is fetched any more. */
   #fetching: Promise<void> | null = null;
   #again = false;
+  /** The last fetch did not bring all. */
+  #isLacking = false;
   #delayMs = retryDelayMs.min;
   #timer: NodeJS.Timeout | undefined;
   #ticketsTimer: NodeJS.Timeout | undefined;
@@ -95,9 +97,11 @@ export class Certificates {
     await this.#fetching;
   }
 
-  /** Whether something has changed that could not be fetched. */
+  /** Whether something has changed that could not be fetched: what certstore has, or contents of it. */
   get isBehind(): boolean {
-    return this.#feed.isBehind;
+    // Where none are held the front says why they were refused.
+    const counts = (id: string): boolean => this.#held.has(id) || !this.#refused.has(id);
+    return this.#feed.isBehind || (this.#isLacking && this.#missing().some(counts));
   }
 
   /** Drops everything, and what is still on its way. */
@@ -213,7 +217,8 @@ export class Certificates {
     this.#fetching = null;
     if (!this.#running) return;
     if (!failed && this.#feed.isSynced) this.#settled.resolve();
-    if (failed || this.#missing().length > 0) this.#retryLater();
+    this.#isLacking = failed || this.#missing().length > 0;
+    if (this.#isLacking) this.#retryLater();
   }
 
   async #fetchSessionTickets(): Promise<void> {
