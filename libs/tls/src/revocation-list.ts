@@ -75,6 +75,8 @@ export type RevocationListRead =
       readonly byCa: ReadonlyMap<string, CaLists>;
       /** When the first of them is to be replaced; null where none says so. */
       readonly nextUpdate: Date | null;
+      /** When each of those is that say so. */
+      readonly nextUpdates: readonly Date[];
     }
   | { readonly kind: 'invalid'; readonly fault: string };
 
@@ -114,8 +116,8 @@ function read(lists: readonly Buffer[] | null): RevocationListRead {
     const fault = frames.find((one) => one.fault !== null)?.fault;
     if (typeof fault === 'string') return invalid(`${fault}: give the complete list of the CA`);
     const due = frames.flatMap(({ nextUpdate }) => (nextUpdate === null ? [] : [nextUpdate]));
-    const nextUpdate = due.length === 0 ? null : new Date(Math.min(...due));
-    return { kind: 'lists', pem, byCa: listsByCa(frames), nextUpdate };
+    const nextUpdates = due.toSorted((one, other) => one - other).map((at) => new Date(at));
+    return { kind: 'lists', pem, byCa: listsByCa(frames), nextUpdate: nextUpdates[0] ?? null, nextUpdates };
   } catch (error) {
     if (error instanceof RangeError) return noList;
     throw error;

@@ -12,6 +12,7 @@ import { type ConnectionOptions, type TLSSocket, connect } from 'node:tls';
 import type { FrontRoute } from '@postern/contracts';
 import type { HeldCertificate } from '@postern/kept-certificate';
 import { silentLogger } from '@postern/telemetry';
+import { createAuthority } from '@postern/tls';
 import { resetSocket } from '@postern/tunnel';
 import { TurnedAway } from '../errors.ts';
 import { frontOf, routeOf } from '../fixture/documents.ts';
@@ -408,6 +409,38 @@ test('with the cluster’s secret a session is resumed at every node, but at no 
     assert.equal(await reused(mutual(), ends), false);
     secret = { revision: secret.revision + 1, secret: Buffer.alloc(32, 2).toString('base64') };
     assert.equal(await reused(mutual(), other), false);
+  }
+});
+
+test('a session is not resumed when a revocation list or a client CA has ended since', async (t) => {
+  const secret = { revision: 1, secret: Buffer.alloc(32, 1).toString('base64') };
+  const notAfter = new Date(Date.now() + 8 * dayMs);
+  const { certPem: cert, keyPem: key } = await clientCa.issue({ usage: 'client', notAfter });
+  const { certificatePem: chainPem } = await createAuthority({ commonName: 'Short CA', days: 2 });
+  materials.set('short', { ...caOf(otherCa), id: 'short', chainPem });
+  t.after(() => materials.delete('short'));
+  // It lives for two days too.
+  const list = await clientCa.revocationList([]);
+  for (const route of [
+    mutual({ revocationLists: [list] }),
+    mutual({ clientCaIds: ['clients', 'short'] }),
+  ]) {
+    for (const at of [endsWith(() => null), endsWith(() => secret)]) {
+      const first = await meet(route, { cert, key }, at);
+      const { session } = first;
+      first.caller.destroy();
+      assert.ok(session);
+      const reused = async (): Promise<boolean> => {
+        const { caller } = await meet(route, { cert, key, session }, at);
+        const isReused = caller.isSessionReused();
+        caller.destroy();
+        return isReused;
+      };
+      assert.equal(await reused(), true);
+      t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * dayMs + 1_000 });
+      assert.equal(await reused(), false);
+      t.mock.timers.reset();
+    }
   }
 });
 

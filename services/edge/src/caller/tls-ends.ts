@@ -2,24 +2,27 @@
  * Where the edge ends a caller's TLS: one end for each destination, with its own certificate, client CAs, revocation
  * lists and session tickets. An end is made anew when any of them has changed: handshakes from then on take the new
  * one, connections that are open stay as they are, and no ticket of the former one is taken. So a session never
- * outlives the certificate, the CA or the list under which it was allowed, and never reaches another destination.
+ * outlives the certificate, the CA or the list under which it was allowed, and never reaches another destination. The same
+ * when a CA or a list comes to its own end, which OpenSSL looks at in whole handshakes only.
  * Tickets are good at every node that serves the same: their keys are made of a secret of the cluster, of the destination,
  * and of all that makes an end another. Where certstore gave no such secret, they are good at the node that gave them.
  *
  *     end(route, socket) ──made of the same──► end ──handshake──► caller's certificate allowed ──► EndedTls
  *              └──────────another──► made anew ──┘        └── fault, in plain words ──► TurnedAway
  */
-import { createHash, hkdfSync } from 'node:crypto';
+import { X509Certificate, createHash, hkdfSync } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { HeldCertificate } from '@postern/kept-certificate';
 import type { FrontRoute } from '@postern/contracts';
+import { splitChain } from '@postern/tls';
 import {
   CallerGone,
   TlsAcceptor,
   callerHandshakeFault,
   contextOptions,
+  readRevocationLists,
   serverNameOf,
 } from '@postern/tls/accept';
 import type { CallerTls } from './accepted-caller.ts';
@@ -97,7 +100,7 @@ export class TlsEnds {
     const served = this.#served(route);
     const known = this.#ends.get(route.id);
     // The texts are the same objects until something changes, so this costs next to nothing.
-    if (known !== undefined && isSame(known.madeOf, served.madeOf)) return known;
+    if (known !== undefined && isSame(known.madeOf, served.madeOf) && Date.now() < known.until) return known;
     const { secret = null } = this.#parts.certificates.sessionTickets ?? {};
     const made = new TlsEnd(served, route, secret);
     this.#ends.set(route.id, made);
@@ -186,6 +189,8 @@ function isSame(one: Served['madeOf'], other: Served['madeOf']): boolean {
 
 class TlsEnd {
   readonly madeOf: Served['madeOf'];
+  /** When the next of its CAs or lists ends. */
+  readonly until: number;
   readonly #acceptor: TlsAcceptor;
   readonly #notAfter: string;
 
@@ -193,8 +198,9 @@ class TlsEnd {
   constructor(served: Served, { id, front }: FrontRoute, secret: string | null) {
     this.madeOf = served.madeOf;
     this.#notAfter = served.pair.notAfter;
-    const ticketKeys = secret === null ? null : ticketKeysOf(secret, id, served.madeOf);
     try {
+      this.until = nextEndOf(served, Date.now());
+      const ticketKeys = secret === null ? null : ticketKeysOf(secret, id, [...served.madeOf, this.until]);
       this.#acceptor = new TlsAcceptor(optionsOf(served, ticketKeys, id, front.protocol));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -211,6 +217,16 @@ class TlsEnd {
       throw turnedAway('EDGE_TLS_HANDSHAKE', text);
     }
   }
+}
+
+/** When the next of the CAs and lists by which callers are verified ends; Infinity where none does. */
+function nextEndOf({ caPems, revocationLists }: Served, now: number): number {
+  const cas = caPems.flatMap(splitChain).map((pem) => new X509Certificate(pem).validToDate);
+  const lists = revocationLists.flatMap((pem) => {
+    const read = readRevocationLists(Buffer.from(pem));
+    return read.kind === 'lists' ? read.nextUpdates : [];
+  });
+  return Math.min(...[...cas, ...lists].map(Number).filter((at) => at > now));
 }
 
 /** What OpenSSL names and seals tickets with: 16 bytes of name, 16 of HMAC and 16 of AES. */
