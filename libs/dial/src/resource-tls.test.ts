@@ -27,11 +27,16 @@ interface Pair {
 /** A CA, and pairs that it signed. */
 async function makeCa(commonName: string) {
   const authority = loadAuthority(await createAuthority({ commonName }));
-  const issue = async (names: string[], notBefore = day(-2), notAfter = day(30)): Promise<Pair> => {
+  const issue = async (
+    names: string[],
+    notBefore = day(-2),
+    notAfter = day(30),
+    attributes?: [],
+  ): Promise<Pair> => {
     const keyPem = await generateKey();
     const csrPem = await createSigningRequest({ keyPem, commonName: names[0] ?? '' });
-    const usage = 'both';
-    return { keyPem, chainPem: await authority.issue({ csrPem, names, usage, notBefore, notAfter }) };
+    const request = { csrPem, names, usage: 'both', notBefore, notAfter } as const;
+    return { keyPem, chainPem: await authority.issue(attributes ? { ...request, attributes } : request) };
   };
   return { pem: authority.certificatePem, issue };
 }
@@ -353,6 +358,14 @@ describe('TLS to a resource', () => {
       text,
       /^TLSv1\.3, certificate of CN=db\.corp, names DNS:db\.corp, signed by CN=Plant CA, .*: verified$/,
     );
+  });
+
+  it('tells what a resource showed whose certificate has alternative names alone', async (t) => {
+    const pair = await ca.issue(['db.corp'], day(-2), day(30), []);
+    const steps: DialStep[] = [];
+    const { socket } = await dial(await serve(t, pair), { onStep: (step) => steps.push(step) });
+    socket.destroy();
+    assert.match(steps.at(-1)?.text ?? '', /^TLSv1\.3, certificate of nobody, names DNS:db\.corp, .*: verified$/);
   });
 
   it('goes on from one end of TLS to the other', async (t) => {

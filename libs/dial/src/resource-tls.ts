@@ -251,6 +251,11 @@ function describePeer(socket: TLSSocket): string {
   const facts =
     certificate === undefined
       ? 'no certificate'
-      : `certificate of ${certificate.subject.replaceAll('\n', ', ') || 'nobody'}, names ${certificate.subjectAltName ?? 'none'}, signed by ${certificate.issuer.replaceAll('\n', ', ')}, valid until ${certificate.validTo}`;
+      : `certificate of ${nameText(certificate.subject)}, names ${certificate.subjectAltName ?? 'none'}, signed by ${nameText(certificate.issuer)}, valid until ${certificate.validTo}`;
   return `${socket.getProtocol() ?? 'TLS'}, ${facts}: ${verified}`.slice(0, 1000);
+}
+
+/** Node has none where the name is empty, whatever its types say. */
+function nameText(name: string | undefined): string {
+  return name?.replaceAll('\n', ', ') ?? 'nobody';
 }

@@ -10,7 +10,7 @@ import { SubjectAlternativeNameExtension, X509Certificate } from './x509.ts';
 
 /** What a certificate says. */
 export interface CertificateDescription {
-  /** `CN=edge-1, O=Postern`. */
+  /** `CN=edge-1, O=Postern`; empty where only alternative names say whose it is. */
   readonly subject: string;
   readonly issuer: string;
   readonly names: readonly string[];
@@ -57,6 +57,7 @@ function readCertificate(certificate: string | Buffer): { node: NodeCertificate;
   }
 }
 
-function oneLine(name: string): string {
-  return name.replaceAll('\n', ', ');
+/** Node has none where the name is empty, whatever its types say. */
+function oneLine(name: string | undefined): string {
+  return name?.replaceAll('\n', ', ') ?? '';
 }

@@ -1,8 +1,7 @@
 /** What should be looked at in the CAs by which a front or listener verifies its callers, all of them together. */
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateWarning } from '@postern/contracts';
-import { strangerText } from '@postern/tls';
-import { certificatesIn, subjectOf } from './contents.ts';
+import { certificatesIn, issuerOf, subjectOf } from './contents.ts';
 
 /** One of them, with the field that names it. */
 export interface CallerCa {
@@ -20,7 +19,7 @@ export function callerCaWarnings(cas: readonly CallerCa[]): (CertificateWarning 
   }
   return all.flatMap(({ path, ca }) => {
     if (rooted.has(ca)) return [];
-    const message = `nobody with a certificate of ${subjectOf(ca)} is let in: the CAs above it must be among the client CAs, up to the root, and ${strangerText(ca.issuer)} is missing or has none`;
+    const message = `nobody with a certificate of ${subjectOf(ca)} is let in: the CAs above it must be among the client CAs, up to the root, and ${issuerOf(ca)} is missing or has none`;
     return { path, code: 'CERTSTORE_CLIENT_CA_OPEN', message };
   });
 }

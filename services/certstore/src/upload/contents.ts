@@ -126,7 +126,7 @@ function chainOf(leaf: X509Certificate, certificates: X509Certificate[]): X509Ce
 function gapAbove(top: X509Certificate, stray: X509Certificate, left: Iterable<X509Certificate>): string {
   if (isSignedBy(top, top))
     return `the chain ends with ${subjectOf(top)}, and ${subjectOf(stray)} does not belong to it: leave that out`;
-  const signed = `the chain has a gap: ${subjectOf(top)} was signed by ${strangerText(top.issuer)}`;
+  const signed = `the chain has a gap: ${subjectOf(top)} was signed by ${issuerOf(top)}`;
   if ([...left].some(({ subject }) => subject === top.issuer))
     return `${signed}, and the certificate of that name that is there has another key: give the one that signed it`;
   return `${signed}, which is not there, and ${subjectOf(stray)} does not belong in between`;
@@ -137,7 +137,7 @@ export function openEnd(chainPem: string): { top: string; issuer: string } | nul
   const top = certificatesIn(chainPem).at(-1);
   if (top === undefined || top.checkIssued(top)) return null;
   if (isPublicIssuer(top)) return null;
-  return { top: subjectOf(top), issuer: strangerText(top.issuer) };
+  return { top: subjectOf(top), issuer: issuerOf(top) };
 }
 
 /** The certificates of stored contents, in their order. */
@@ -236,6 +236,12 @@ function distinctOf(certificates: X509Certificate[]): X509Certificate[] {
 
 function distinctKeys(keys: KeyObject[]): KeyObject[] {
   return keys.filter((key, index) => keys.findIndex((other) => other.equals(key)) === index);
+}
+
+/** Who signed a certificate, on one line. */
+export function issuerOf(certificate: X509Certificate): string {
+  const issuer = strangerText(certificate.issuer ?? '');
+  return issuer === '' ? 'a CA without a name' : issuer;
 }
 
 /** Whom a certificate names, on one line. */

@@ -62,6 +62,14 @@ function selfSigned(name: string, ...args: string[]): Pair {
   return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
 }
 
+/** As CAs make them that put nothing into the subject any more. */
+function nameless(): Files {
+  openssl('req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout bare.key -out bare.csr -subj /');
+  write('bare.cnf', 'basicConstraints=CA:FALSE\nsubjectAltName=critical,DNS:bare.example');
+  openssl('x509 -req -in bare.csr -CA middle.pem -CAkey middle.key -CAcreateserial -extfile bare.cnf -out bare.pem');
+  return [text('bare.pem'), text('bare.key')];
+}
+
 function signed(name: string, by: { ca: string; key: string }, config: string, ...args: string[]): Pair {
   write(`${name}.cnf`, config);
   const newKey = `-newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout ${name}.key`;
@@ -72,6 +80,7 @@ function signed(name: string, by: { ca: string; key: string }, config: string, .
 }
 
 const leafConfig = 'basicConstraints=CA:FALSE\nsubjectAltName=DNS:leaf.example';
+const leafOnly = ['-addext', 'basicConstraints=critical,CA:FALSE'];
 const caConfig = 'basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign';
 
 async function issued(notBefore: Date, notAfter: Date): Promise<Pair> {
@@ -116,8 +125,7 @@ before(async () => {
   openssl('pkcs8 -topk8 -in other.key -out slow.pem -passout pass:right -iter 2100000');
   openssl(`${exported} -out legacy.p12 -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1`);
   openssl('pkcs8 -topk8 -v1 PBE-SHA1-3DES -in other.key -outform DER -out old.der -passout pass:right');
-  const noCa = ['-addext', 'basicConstraints=critical,CA:FALSE'];
-  const pss = selfSigned('pss', '-newkey', 'rsa-pss', '-pkeyopt', 'rsa_keygen_bits:2048', ...noCa);
+  const pss = selfSigned('pss', '-newkey', 'rsa-pss', '-pkeyopt', 'rsa_keygen_bits:2048', ...leafOnly);
   made = {
     pss,
     rsa: first,
@@ -689,6 +697,9 @@ describe('an upload is taken, whatever its form:', () => {
       () => [made.other.pem, readFileSync(file('old.der'))],
       'right',
     ],
+    // Its base64 is one line of 64 characters exactly.
+    ['an Ed25519 key', () => Object.values(selfSigned('ed25519', '-newkey', 'ed25519', ...leafOnly))],
+    ['of nobody: with alternative names alone', () => nameless()],
     ['an RSA key for PSS alone', () => Object.values(made.pss)],
     ['PKCS #12', () => [made.p12], 'right'],
     ['PKCS #12 of old tools', () => [made.legacyP12], 'right'],
@@ -733,6 +744,11 @@ describe('an upload is taken, whatever its form:', () => {
     const lasting = signed('lasting', { ca: 'middle.pem', key: 'middle.key' }, leafConfig, '-days', '60');
     const { facts } = read([lasting.pem, lasting.keyPem, made.intermediatePem]);
     assert.equal(facts.notAfter, new X509Certificate(made.intermediatePem).validToDate.toISOString());
+  });
+
+  it('a certificate of nobody has no subject', () => {
+    const { facts } = read(nameless());
+    assert.deepEqual([facts.subject, facts.san], ['', ['DNS:bare.example']]);
   });
 
   it('a root that signed itself with SHA-1 is no worse for that', () => {
