@@ -7,7 +7,7 @@ import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import forge from 'node-forge';
 import { UploadFault } from './upload-fault.ts';
 
-const { asn1, pkcs12, pki } = forge;
+const { asn1, pkcs12, pki, util } = forge;
 
 /** What a P12 file holds. Throws `CERTSTORE_PASSPHRASE_…` or `CERTSTORE_P12_INVALID`. */
 export function readPkcs12(
@@ -27,7 +27,7 @@ export function readPkcs12(
 
 function parse(file: Buffer): forge.asn1.Asn1 {
   try {
-    return asn1.fromDer(forge.util.createBuffer(file.toString('binary')));
+    return asn1.fromDer(util.createBuffer(file.toString('binary')));
   } catch (cause) {
     throw new UploadFault(
       'CERTSTORE_FILE_UNKNOWN',
@@ -39,7 +39,7 @@ function parse(file: Buffer): forge.asn1.Asn1 {
 
 function open(parsed: forge.asn1.Asn1, passphrase: string | undefined): forge.pkcs12.Pkcs12Pfx {
   try {
-    return pkcs12.pkcs12FromAsn1(parsed, false, passphrase ?? '');
+    return openWith(parsed, passphrase ?? '');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : '';
     if (!/MAC could not be verified|Invalid password|decrypt/i.test(reason)) {
@@ -58,6 +58,21 @@ function open(parsed: forge.asn1.Asn1, passphrase: string | undefined): forge.pk
     throw new UploadFault('CERTSTORE_PASSPHRASE_WRONG', 'the passphrase does not open the PKCS #12 file', {
       cause,
     });
+  }
+}
+
+/**
+ * forge takes the passphrase as UTF-16, as PKCS #12 has it, and for the ciphers that came later (PBES2) its characters as
+ * bytes. For those OpenSSL and others take UTF-8: they are tried without the MAC, which has proved the passphrase.
+ */
+function openWith(parsed: forge.asn1.Asn1, passphrase: string): forge.pkcs12.Pkcs12Pfx {
+  try {
+    return pkcs12.pkcs12FromAsn1(parsed, false, passphrase);
+  } catch (error) {
+    const bytes = util.encodeUtf8(passphrase);
+    const isOpened = error instanceof Error && !error.message.includes('MAC');
+    if (!isOpened || bytes === passphrase || typeof parsed.value === 'string') throw error;
+    return pkcs12.pkcs12FromAsn1({ ...parsed, value: parsed.value.slice(0, 2) }, false, bytes);
   }
 }
 

@@ -62,6 +62,11 @@ function selfSigned(name: string, ...args: string[]): Pair {
   return { pem: text(`${name}.pem`), keyPem: text(`${name}.key`) };
 }
 
+function sealedWith(passphrase: string, ...args: string[]): Buffer {
+  const pair = 'pkcs12 -export -in other.pem -inkey other.key -passout';
+  return openssl(pair, `pass:${passphrase}`, ...args);
+}
+
 /** As CAs make them that put nothing into the subject any more. */
 function nameless(): Files {
   openssl('req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout bare.key -out bare.csr -subj /');
@@ -703,6 +708,12 @@ describe('an upload is taken, whatever its form:', () => {
     ['an RSA key for PSS alone', () => Object.values(made.pss)],
     ['PKCS #12', () => [made.p12], 'right'],
     ['PKCS #12 of old tools', () => [made.legacyP12], 'right'],
+    ['PKCS #12 with a passphrase of more than ASCII', () => [sealedWith('Schlüssel 5 €')], 'Schlüssel 5 €'],
+    [
+      'PKCS #12 of old tools, with such a passphrase',
+      () => [sealedWith('Schlüssel 5 €', ...'-keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1'.split(' '))],
+      'Schlüssel 5 €',
+    ],
   ];
   for (const [what, files, passphrase] of forms) {
     it(what, () => {
