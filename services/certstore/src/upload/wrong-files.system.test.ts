@@ -757,6 +757,21 @@ describe('an upload is taken, whatever its form:', () => {
     assert.equal(facts.notAfter, new X509Certificate(made.intermediatePem).validToDate.toISOString());
   });
 
+  it('an RSA key that takes its time for each handshake is not, nor is one of a CA refused for that', () => {
+    // Of several primes, which are found sooner.
+    const rsa = '-algorithm RSA -pkeyopt rsa_keygen_bits:8200 -pkeyopt rsa_keygen_primes:5';
+    openssl(`genpkey ${rsa} -out large.key`);
+    const pems = ['CA:FALSE', 'CA:TRUE'].map((basic) =>
+      openssl('req -x509 -key large.key -subj /CN=large -addext', `basicConstraints=critical,${basic}`).toString(),
+    );
+    assert.throws(() => read([pems[0] ?? '', text('large.key')]), {
+      code: 'CERTSTORE_TOO_LARGE',
+      message:
+        'the private key has 8200 bits, and each handshake would hold up all that the node does: use ECDSA P-256, or RSA of at most 8192 bits',
+    });
+    assert.equal(read([pems[1] ?? '']).kind, 'ca');
+  });
+
   it('a certificate of nobody has no subject', () => {
     const { facts } = read(nameless());
     assert.deepEqual([facts.subject, facts.san], ['', ['DNS:bare.example']]);
