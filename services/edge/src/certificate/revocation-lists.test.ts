@@ -87,7 +87,7 @@ test('of a URL nothing is taken but a list, whole and from where it was asked fo
   };
   assert.equal(await outcome('/list'), list);
   for (const [path, fault] of [
-    ['/moved', /is not here: fetch failed/],
+    ['/moved', /is not here: fetch failed: unexpected redirect/],
     ['/gone', /answered with status 404/],
     ['/page', /it is no revocation list/],
     ['/cut', /it is no revocation list/],

@@ -157,7 +157,7 @@ class FetchedList {
       this.fault = null;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      const fault = error instanceof Error ? error.message : String(error);
+      const fault = faultText(error);
       if (fault !== this.fault)
         logger.warn({ url: this.#url, fault }, 'a revocation list could not be fetched');
       this.fault = fault;
@@ -183,6 +183,16 @@ async function readLists(bytes: Buffer, cas: readonly string[]): Promise<Lists> 
   const read = await readSignedLists(bytes, cas);
   if (read.kind === 'invalid') throw new Error(`it ${read.fault}`);
   return read;
+}
+
+/** `fetch` says that it failed, and why only behind that: the certificate, the name, the redirect. */
+function faultText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, cause } = error;
+  if (!(cause instanceof Error)) return message;
+  // Where several addresses were tried there is no message of all.
+  const { code = 'no code' } = cause as NodeJS.ErrnoException;
+  return `${message}: ${cause.message === '' ? code : cause.message}`;
 }
 
 function refusalOf(url: string, hosts: readonly string[]): string | null {
