@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { memoryBus } from '@postern/bus';
 import { answer, issueServerCertificate } from '@postern/contracts';
@@ -92,4 +93,33 @@ test('a certificate that is not valid yet is better than none, takes no valid on
   assert.deepEqual(waits.slice(0, 3), [30_000, 30_000, 250]);
   end.abort();
   await bus.close();
+});
+
+test('a certificate that has ended while the machine stood still is renewed within a minute of its going on', async (t) => {
+  const bus = memoryBus();
+  const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString();
+  let asked = 0;
+  answer(bus, issueServerCertificate, () => {
+    asked += 1;
+    const times = { notBefore: days(-1), notAfter: days(30), renewAt: days(20) };
+    return { chainPem: `chain ${asked}`, caPem: 'ca', fingerprint: `${asked}`, ...times };
+  });
+  const end = new AbortController();
+  const waits: number[] = [];
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  // Timers stand still too: of a wait there is left what was.
+  const wait = async (waitMs: number): Promise<void> => {
+    if (waits.push(waitMs) > 1) await once(end.signal, 'abort');
+    else t.mock.timers.setTime(Date.now() + 40 * 86_400_000);
+  };
+  const holder = { kind: 'node', name: 'edge-1' } as const;
+  const certificate = new KeptCertificate({ bus, logger: silentLogger, holder, names: ['localhost'], wait });
+  await certificate.start(end.signal);
+  const renewed = await new Promise<HeldCertificate>((resolve) => {
+    certificate.onRenewed(resolve);
+  });
+  end.abort();
+  await bus.close();
+  assert.equal(renewed.chainPem, 'chain 2');
+  assert.equal(waits[0], 60_000);
 });

@@ -24,8 +24,8 @@ import { createSigningRequest, generateKey } from '@postern/tls';
 const retryDelayMsMin = 250;
 /** While there is none, nothing else can go on; a renewal has days. */
 const retryDelayMsMax = { first: 2_000, renewal: 30_000 };
-/** Timers take no more than 2^31 ms; a longer wait is taken in parts. */
-const waitMsMax = 86_400_000;
+/** Timers stand still with the machine, and do not hear of a clock that is set: a longer wait is taken in parts. */
+const waitMsMax = 60_000;
 
 /** A certificate with its key, PEM. */
 export interface HeldCertificate {
