@@ -365,7 +365,10 @@ describe('TLS to a resource', () => {
     const steps: DialStep[] = [];
     const { socket } = await dial(await serve(t, pair), { onStep: (step) => steps.push(step) });
     socket.destroy();
-    assert.match(steps.at(-1)?.text ?? '', /^TLSv1\.3, certificate of nobody, names DNS:db\.corp, .*: verified$/);
+    assert.match(
+      steps.at(-1)?.text ?? '',
+      /^TLSv1\.3, certificate of nobody, names DNS:db\.corp, .*: verified$/,
+    );
   });
 
   it('goes on from one end of TLS to the other', async (t) => {

@@ -154,7 +154,12 @@ function inLines(body: string): string {
   const hasHeaders = body.includes(':');
   return hasHeaders
     ? lines.join('\n').replace(/^(DEK-Info: .*)\n+/m, '$1\n\n')
-    : (lines.join('').replaceAll(/\s/g, '').match(/.{1,64}/g) ?? []).join('\n');
+    : (
+        lines
+          .join('')
+          .replaceAll(/\s/g, '')
+          .match(/.{1,64}/g) ?? []
+      ).join('\n');
 }
 
 function readKey(isSealed: boolean, passphrase: string | undefined, read: () => KeyObject): KeyObject {

@@ -69,9 +69,13 @@ function sealedWith(passphrase: string, ...args: string[]): Buffer {
 
 /** As CAs make them that put nothing into the subject any more. */
 function nameless(): Files {
-  openssl('req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout bare.key -out bare.csr -subj /');
+  openssl(
+    'req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout bare.key -out bare.csr -subj /',
+  );
   write('bare.cnf', 'basicConstraints=CA:FALSE\nsubjectAltName=critical,DNS:bare.example');
-  openssl('x509 -req -in bare.csr -CA middle.pem -CAkey middle.key -CAcreateserial -extfile bare.cnf -out bare.pem');
+  openssl(
+    'x509 -req -in bare.csr -CA middle.pem -CAkey middle.key -CAcreateserial -extfile bare.cnf -out bare.pem',
+  );
   return [text('bare.pem'), text('bare.key')];
 }
 
@@ -711,7 +715,12 @@ describe('an upload is taken, whatever its form:', () => {
     ['PKCS #12 with a passphrase of more than ASCII', () => [sealedWith('Schlüssel 5 €')], 'Schlüssel 5 €'],
     [
       'PKCS #12 of old tools, with such a passphrase',
-      () => [sealedWith('Schlüssel 5 €', ...'-keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1'.split(' '))],
+      () => [
+        sealedWith(
+          'Schlüssel 5 €',
+          ...'-keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1'.split(' '),
+        ),
+      ],
       'Schlüssel 5 €',
     ],
   ];
@@ -762,7 +771,10 @@ describe('an upload is taken, whatever its form:', () => {
     const rsa = '-algorithm RSA -pkeyopt rsa_keygen_bits:8200 -pkeyopt rsa_keygen_primes:5';
     openssl(`genpkey ${rsa} -out large.key`);
     const pems = ['CA:FALSE', 'CA:TRUE'].map((basic) =>
-      openssl('req -x509 -key large.key -subj /CN=large -addext', `basicConstraints=critical,${basic}`).toString(),
+      openssl(
+        'req -x509 -key large.key -subj /CN=large -addext',
+        `basicConstraints=critical,${basic}`,
+      ).toString(),
     );
     assert.throws(() => read([pems[0] ?? '', text('large.key')]), {
       code: 'CERTSTORE_TOO_LARGE',

@@ -421,10 +421,7 @@ test('a session is not resumed when a revocation list or a client CA has ended s
   t.after(() => materials.delete('short'));
   // It lives for two days too.
   const list = await clientCa.revocationList([]);
-  for (const route of [
-    mutual({ revocationLists: [list] }),
-    mutual({ clientCaIds: ['clients', 'short'] }),
-  ]) {
+  for (const route of [mutual({ revocationLists: [list] }), mutual({ clientCaIds: ['clients', 'short'] })]) {
     for (const at of [endsWith(() => null), endsWith(() => secret)]) {
       const first = await meet(route, { cert, key }, at);
       const { session } = first;
