@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type TLSSocket, connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { makePair } from '../carrier/test-pair.ts';
 import {
   type ReadHandler,
   adoptSocket,
@@ -125,6 +128,43 @@ test('a socket that nobody prepared is read by its events', async () => {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
   assert.ok((await readInTurn(socket, 'first')).equals(bytes));
   server.close();
+});
+
+test('records of one byte are read in turns', async () => {
+  const key = makePair();
+  const server = createTlsServer({ ...key, minVersion: 'TLSv1.3', pauseOnConnect: true });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const accepting = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+  const { port } = server.address() as AddressInfo;
+  const caller = connectTls({ port, host: '127.0.0.1', ca: key.cert, servername: 'localhost' });
+  const [socket] = await accepting;
+  const records = 10_000;
+  const first = Promise.withResolvers<void>();
+  const read: Buffer[] = [];
+  let [inTurn, most] = [0, 0];
+  readSocket(socket, (chunk) => {
+    read.push(Buffer.from(chunk));
+    inTurn += 1;
+    most = Math.max(most, inTurn);
+    first.resolve();
+    return read.length > 1;
+  });
+  socket.resume();
+  // Each is a record only when the one before it has left. They wait behind the first, which pauses.
+  for (let sent = 0; sent < records; sent += 1) {
+    await new Promise<void>((resolve) => caller.write(bytes.subarray(sent, sent + 1), () => resolve()));
+    await first.promise;
+  }
+  socket.resume();
+  while (read.length < records) {
+    await nextTurn();
+    inTurn = 0;
+  }
+  socket.destroy();
+  caller.destroy();
+  server.close();
+  assert.ok(Buffer.concat(read).equals(bytes.subarray(0, records)));
+  assert.ok(most < 4_000, `${most} in one turn`);
 });
 
 /** Reads so many bytes after one another; tells for each whether it lay in a slab. */
