@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Carrier } from './carrier.ts';
 import { webSocketCarrier, webSocketMessageBytesMax } from './websocket-carrier.ts';
@@ -20,7 +21,7 @@ async function ends(t: TestContext) {
   const left = webSocketCarrier(dialled, '127.0.0.1:1');
   const right = webSocketCarrier(accepted, '127.0.0.1:2');
   left.start({ handleBytes: () => {}, handleClose: () => {} });
-  return { left, dialled, ...collect(right) };
+  return { server, left, right, dialled, accepted, ...collect(right) };
 }
 
 function collect(carrier: Carrier): { bytes: () => Buffer; closed: Promise<Error | null> } {
@@ -74,4 +75,68 @@ test('a message longer than webSocketMessageBytesMax closes the carrier', async 
   dialled.send(Buffer.alloc(webSocketMessageBytesMax + 1));
   assert.ok((await closed) instanceof Error);
   assert.equal(bytes().length, 0);
+});
+
+test('who breaks the protocol is cut soon, though it does not agree to the end', async (t) => {
+  const { server } = await ends(t);
+  const accepting = once(server, 'connection') as Promise<[WebSocket]>;
+  const { port } = server.address() as AddressInfo;
+  const stubborn = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => stubborn.destroy());
+  stubborn.on('error', () => {});
+  const key = Buffer.alloc(16).toString('base64');
+  const head = ['GET / HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket'];
+  stubborn.write(
+    [...head, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`, '', ''].join('\r\n'),
+  );
+  const { closed } = collect(webSocketCarrier((await accepting)[0], '127.0.0.1:3'));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  stubborn.write(Buffer.alloc(100, 0xff));
+  assert.ok((await closed) instanceof Error);
+});
+
+for (const kind of ['message', 'pong'] as const)
+  test(`what comes as ${kind}s of one byte is taken in turns`, async (t) => {
+    const { dialled, right, accepted } = await ends(t);
+    const count = 20_000;
+    let [taken, inTurn, most] = [0, 0, 0];
+    accepted.on(kind, () => {
+      taken += 1;
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+    });
+    right.pause();
+    const byte = Buffer.alloc(1);
+    await new Promise<void>((resolve) => {
+      for (let left = count; left > 0; left -= 1) {
+        const done = left === 1 ? () => resolve() : () => {};
+        if (kind === 'pong') dialled.pong(byte, true, done);
+        else dialled.send(byte, done);
+      }
+    });
+    right.resume();
+    while (taken < count) {
+      await nextTurn();
+      inTurn = 0;
+    }
+    assert.ok(most < 12_000, `${most} in one turn`);
+  });
+
+test('a carrier that its session has paused is not read on in the next turn', async (t) => {
+  const { dialled, right, accepted, bytes } = await ends(t);
+  const count = 20_000;
+  const paused = Promise.withResolvers<void>();
+  let taken = 0;
+  accepted.on('message', () => {
+    taken += 1;
+    if (taken !== 256) return;
+    right.pause();
+    paused.resolve();
+  });
+  for (let left = count; left > 0; left -= 1) dialled.send(Buffer.alloc(1));
+  await paused.promise;
+  const before = bytes().length;
+  for (let turns = 50; turns > 0; turns -= 1) await nextTurn();
+  assert.equal(bytes().length, before);
+  for (; bytes().length < count; await nextTurn()) right.resume();
 });
