@@ -86,9 +86,7 @@ test('who breaks the protocol is cut soon, though it does not agree to the end',
   stubborn.on('error', () => {});
   const key = Buffer.alloc(16).toString('base64');
   const head = ['GET / HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket'];
-  stubborn.write(
-    [...head, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`, '', ''].join('\r\n'),
-  );
+  stubborn.write([...head, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`, '', ''].join('\r\n'));
   const { closed } = collect(webSocketCarrier((await accepting)[0], '127.0.0.1:3'));
   t.mock.timers.enable({ apis: ['setTimeout'] });
   stubborn.write(Buffer.alloc(100, 0xff));
@@ -99,11 +97,11 @@ for (const kind of ['message', 'pong'] as const)
   test(`what comes as ${kind}s of one byte is taken in turns`, async (t) => {
     const { dialled, right, accepted } = await ends(t);
     const count = 20_000;
-    let [taken, inTurn, most] = [0, 0, 0];
+    const seen = { taken: 0, inTurn: 0, most: 0 };
     accepted.on(kind, () => {
-      taken += 1;
-      inTurn += 1;
-      most = Math.max(most, inTurn);
+      seen.taken += 1;
+      seen.inTurn += 1;
+      seen.most = Math.max(seen.most, seen.inTurn);
     });
     right.pause();
     const byte = Buffer.alloc(1);
@@ -115,11 +113,11 @@ for (const kind of ['message', 'pong'] as const)
       }
     });
     right.resume();
-    while (taken < count) {
+    while (seen.taken < count) {
       await nextTurn();
-      inTurn = 0;
+      seen.inTurn = 0;
     }
-    assert.ok(most < 12_000, `${most} in one turn`);
+    assert.ok(seen.most < 12_000, `${seen.most} in one turn`);
   });
 
 test('a carrier that its session has paused is not read on in the next turn', async (t) => {

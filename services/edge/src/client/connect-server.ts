@@ -108,11 +108,12 @@ export class ConnectServer {
       socket.destroy();
     });
     server.on('clientError', (_error, socket) => {
-      if (socket.writable)
-        writeRawProblem(
-          socket,
-          new ConnectRefusal(400, 'EDGE_CALL_MALFORMED', 'this is no HTTP request that can be read'),
-        );
+      // It has its answer. Each piece that is read behind it would be found wrong anew.
+      if (!socket.writable) return void socket.destroy();
+      writeRawProblem(
+        socket,
+        new ConnectRefusal(400, 'EDGE_CALL_MALFORMED', 'this is no HTTP request that can be read'),
+      );
       setTimeout(() => socket.destroy(), goodbyeMs).unref();
     });
     return server;
