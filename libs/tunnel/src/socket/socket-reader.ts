@@ -28,7 +28,7 @@ const leastBytes = 4_096;
 const recordBytes = 16_384;
 /**
  * Pieces of a socket that are handed on in one turn before the rest waits for the next. A record of TLS is one, be it of a
- * byte, and the system hands on so much of a connection at once that six of them kept everybody else waiting for 0.6 s. Of
+ * byte, and the system hands on so much of a connection at once that six of them kept everybody else waiting for a second. Of
  * bulk it never hands on as many.
  */
 const piecesPerTurnMax = 256;
