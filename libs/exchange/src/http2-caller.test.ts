@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, constants } from 'node:http2';
 import { test } from 'node:test';
@@ -13,6 +14,14 @@ import { Http2Caller } from './http2-caller.ts';
 import { http2Preface } from './http2-preface.ts';
 import { testBounds, testDoor, testFacts } from './test-door.ts';
 import { withTlsPair } from './test-tls-pair.ts';
+
+const emptySettings = frame(4, 0, 0, Buffer.alloc(0));
+/** POST and http by the static table of HPACK, then path and authority. */
+const head = Buffer.from('\x83\x86\x84\x41\x01b', 'latin1');
+const uploadBegins = [http2Preface, emptySettings, frame(1, 4, 1, head)];
+const byteOfUpload = frame(0, 0, 1, Buffer.from('a'));
+/** Of a type that nobody knows. */
+const ignored = frame(0xfa, 0, 0, Buffer.alloc(16_000));
 
 test('an HTTP/2 stream whose answer is written and not taken is ended, and none before its time', () =>
   withTlsPair(async (server, caller) => {
@@ -53,26 +62,16 @@ test('an HTTP/2 caller that is told to go and does not end its side is cut', () 
 test('an answer that comes in chunks of one byte and is not taken waits as bytes, not as chunks', () =>
   withTlsPair(async (server, caller) => {
     const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing };
-    const errand = {
-      answerSeconds: 5,
-      names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
-      whyNot: () => null,
-      nextWay: () => ({ peerId: 'client', open: () => stream }),
-      onStart: () => {},
-      onOpened: () => {},
-      onOver: () => {},
-    };
-    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as HttpErrand };
-    const connection = new Http2Caller(door, server, testFacts, 'id');
+    const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
     const settings = { initialWindowSize: 0 };
     const session = connect('http://localhost', { createConnection: () => caller, settings });
     const asked = session.request({ ':path': '/' });
     while (stream.events.onData === undefined) await setImmediate();
     stream.events.onData(Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'));
     await once(asked, 'response');
-    const before = collectedHeap();
+    const before = collectedBytes();
     stream.events.onData(Buffer.from('1\r\nx\r\n'.repeat(200_000)));
-    const waiting = collectedHeap() - before;
+    const waiting = collectedBytes() - before;
     assert.ok(waiting < 10_000_000, `${waiting} bytes`);
     assert.equal(connection.busy, true);
     session.destroy();
@@ -88,25 +87,10 @@ test('an upload in frames of one byte is taken in turns', () =>
       most = Math.max(most, inTurn);
     };
     const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing, writeCopy };
-    const errand = {
-      answerSeconds: 5,
-      names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
-      whyNot: () => null,
-      nextWay: () => ({ peerId: 'client', open: () => stream }),
-      onStart: () => {},
-      onOpened: () => {},
-      onOver: () => {},
-    };
-    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as HttpErrand };
-    const connection = new Http2Caller(door, server, testFacts, 'id');
-    const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-    // POST and http by the static table of HPACK, then path and authority.
-    const head = Buffer.from('\x83\x86\x84\x41\x01b', 'latin1');
-    const request = Buffer.from([0, 0, head.length, 1, 4, 0, 0, 0, 1, ...head]);
-    const byte = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 1, 97]);
-    const uploads = Array<Buffer>(60_000).fill(byte);
-    caller.write(Buffer.concat([http2Preface, emptySettings, request, ...uploads]));
-    while (taken < uploads.length) {
+    const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
+    const count = 60_000;
+    caller.write(Buffer.concat([...uploadBegins, ...Array<Buffer>(count).fill(byteOfUpload)]));
+    while (taken < count) {
       await setImmediate();
       inTurn = 0;
     }
@@ -114,11 +98,86 @@ test('an upload in frames of one byte is taken in turns', () =>
     assert.equal(connection.busy, true);
   }));
 
+const waiting: [what: string, frames: Buffer[]][] = [
+  ['what waits of an upload in frames of one byte are bytes, not frames', [byteOfUpload]],
+  ['what waits of an upload holds nothing of what came with it', [byteOfUpload, ignored]],
+];
+for (const [what, frames] of waiting) {
+  test(what, () =>
+    withTlsPair(async (server, caller) => {
+      const stream = { phase: 'open', room: 0, events: {} as StreamEvents, ...nothing };
+      const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
+      caller.write(Buffer.concat(uploadBegins));
+      while (!connection.busy) await setImmediate();
+      const times = frames.length > 1 ? 1_000 : 60_000;
+      const sent = Buffer.concat(Array.from({ length: times }, () => frames).flat());
+      const before = collectedBytes();
+      const read = server.bytesRead;
+      caller.write(sent);
+      while (server.bytesRead < read + sent.length) await setImmediate();
+      const waits = collectedBytes() - before;
+      assert.ok(waits < 4_000_000, `${waits} bytes`);
+      assert.equal(connection.busy, true);
+    }),
+  );
+}
+
+test('an upload that has to wait again and again is sent on whole', () =>
+  withTlsPair(async (server, caller) => {
+    const body = randomBytes(3_000_000);
+    const taken: Buffer[] = [];
+    const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing, writeCopy };
+    function writeCopy(piece: Buffer): void {
+      taken.push(Buffer.from(piece));
+      if (stream.room > 0) void setImmediate().then(makeRoom);
+      stream.room = 0;
+    }
+    function makeRoom(): void {
+      stream.room = 1;
+      stream.events.onRoom?.();
+    }
+    const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
+    const session = connect('http://localhost', { createConnection: () => caller });
+    const asked = session.request({ ':method': 'PUT', ':path': '/', 'content-length': body.length });
+    for (let at = 0; at < body.length; at += 1_000) asked.write(body.subarray(at, at + 1_000));
+    asked.end();
+    // The first is the request's head.
+    const sentOn = (): Buffer => Buffer.concat(taken.slice(1));
+    while (sentOn().length < body.length) await setImmediate();
+    assert.ok(sentOn().equals(body));
+    assert.equal(connection.busy, true);
+    session.destroy();
+  }));
+
 const noop = (): void => {};
 const nothing = { bytesSent: 0, bytesReceived: 0, writeCopy: noop, deliver: noop, end: noop, reset: noop };
 
-function collectedHeap(): number {
+function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(streamId, 5);
+  return Buffer.concat([header, payload]);
+}
+
+/** A door whose requests go over this stream. */
+function doorTo(stream: object): HttpDoor {
+  const errand = {
+    answerSeconds: 5,
+    names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
+    whyNot: () => null,
+    nextWay: () => ({ peerId: 'client', open: () => stream }),
+    onStart: () => {},
+    onOpened: () => {},
+    onOver: () => {},
+  };
+  return { ...testDoor(), errand: () => errand as unknown as HttpErrand };
+}
+
+function collectedBytes(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }

@@ -8,10 +8,11 @@ import {
   constants,
   performServerHandshake,
 } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import {
   type BodySink,
   type Field,
+  Gathered,
   HttpFault,
   type ResponseHead,
   checkHeadSize,
@@ -37,6 +38,8 @@ const cancelledTimes = 4;
 const cancelledPerSecond = 33;
 /** Pieces of uploads that are taken in one turn before the rest waits for the next; of bulk the system never hands on as many. */
 const piecesPerTurnMax = 256;
+/** So much of an upload that waits is put together. */
+const keptBytesMax = 65_536;
 
 /** One connection. */
 export class Http2Caller implements HttpConnection {
@@ -151,6 +154,8 @@ class Http2Request implements AnswerSink, BodySink {
   readonly #rest = new Untaken();
   /** The request came without a body, of which a rest could be dropped. */
   #isBodiless = false;
+  /** Of the request's body, while the resource takes no more. */
+  #kept: Gathered | null = null;
 
   constructor(caller: Http2Caller, stream: ServerHttp2Stream, trackingId: string) {
     this.#caller = caller;
@@ -210,6 +215,34 @@ class Http2Request implements AnswerSink, BodySink {
     stream.on('end', () => {
       if (!stream.aborted) this.#exchange?.endRequest(this.#trailers);
     });
+    stream.push = (piece: Buffer | null) => this.#push(piece);
+  }
+
+  /**
+   * Node would keep each DATA frame that comes while the stream is paused as a piece of its own, 300 bytes for one, and with it
+   * all that came in the same read. `false` keeps Node from opening the stream's window.
+   */
+  #push(piece: Buffer | null): boolean {
+    if (piece === null || !this.#stream.isPaused()) {
+      this.#pushKept();
+      return push(this.#stream, piece);
+    }
+    this.#caller.countPiece();
+    this.#kept ??= new Gathered(nothing);
+    this.#kept.add(piece);
+    if (this.#kept.length >= keptBytesMax) this.#pushKept();
+    return false;
+  }
+
+  #pushKept(): void {
+    const kept = this.#kept;
+    this.#kept = null;
+    if (kept !== null) push(this.#stream, kept.all);
+  }
+
+  #resume(): void {
+    this.#pushKept();
+    this.#stream.resume();
   }
 
   #listen(): void {
@@ -221,7 +254,7 @@ class Http2Request implements AnswerSink, BodySink {
   // ---- the answer
 
   onRoom(): void {
-    this.#stream.resume();
+    this.#resume();
   }
 
   sendInformation(status: number, fields: readonly Field[]): void {
@@ -320,7 +353,7 @@ class Http2Request implements AnswerSink, BodySink {
     const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
     if (stream.writableFinished) close();
     else stream.once('finish', close);
-    stream.resume();
+    this.#resume();
   }
 
   get #isOpen(): boolean {
@@ -340,6 +373,11 @@ class Http2Request implements AnswerSink, BodySink {
     // Said in the same turn, the close would overtake them.
     if (this.#exchange === null) setImmediate(() => this.#dropRest());
   }
+}
+
+/** As Node does it. */
+function push(stream: ServerHttp2Stream, piece: Buffer | null): boolean {
+  return Readable.prototype.push.call(stream, piece);
 }
 
 /** What Node reads a connection by; the session has taken its bytes, so that `pause` of the socket does nothing. */
