@@ -162,6 +162,65 @@ test('requests that were sent at once wait until their caller takes the answers,
     assert.equal(connection.busy, false);
   }));
 
+test('requests that are refused at once are taken in turns, also behind the end of what their caller sends', () =>
+  withPair(async (server, caller) => {
+    const count = 2_000;
+    let [answered, inTurn, most] = [0, 0, 0];
+    const door = refusingDoor(() => {
+      answered += 1;
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+    });
+    caller.resume().end('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count));
+    new Http1Caller(door, server, testFacts, 'id').start(Buffer.alloc(0));
+    while (answered < count && !server.destroyed) {
+      await new Promise(setImmediate);
+      inTurn = 0;
+    }
+    assert.equal(answered, count);
+    assert.ok(most < 200, `${most} in one turn`);
+    await once(caller, 'end');
+  }));
+
+test('a body in chunks of one byte is taken in turns', () =>
+  withPair(async (server, caller) => {
+    const nothing = {
+      bytesSent: 0,
+      bytesReceived: 0,
+      deliver: noop,
+      end: noop,
+      reset: noop,
+      writeCopy: noop,
+    };
+    const stream = { phase: 'open', room: 1, events: {}, ...nothing };
+    const errand = {
+      answerSeconds: 5,
+      names: { resource: 'a', resourceScheme: 'http', front: 'b', frontScheme: 'http' },
+      whyNot: () => null,
+      nextWay: () => ({ peerId: 'client', open: () => stream }),
+      onStart: noop,
+      onOpened: noop,
+      onOver: noop,
+    };
+    const door: HttpDoor = { ...testDoor(), errand: () => errand as unknown as HttpErrand };
+    const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const connection = new Http1Caller(door, server, testFacts, 'id');
+    connection.start(Buffer.from(head));
+    const chunks = '1\r\na\r\n'.repeat(500_000);
+    caller.write(chunks);
+    let [before, most] = [0, 0];
+    while (before < chunks.length) {
+      await new Promise(setImmediate);
+      most = Math.max(most, server.bytesRead - before);
+      before = server.bytesRead;
+    }
+    // The most that one read brings, and that of the next turn, when it was first.
+    assert.ok(most <= 2 * 65_536, `${most} bytes in one turn`);
+    assert.equal(connection.busy, true);
+  }));
+
+const noop = (): void => {};
+
 test('a caller whose request is refused may send the rest of it, in bounds, and reads the answer behind', () =>
   withPair(async (server, caller) => {
     const closed = Promise.withResolvers<HttpConnection>();

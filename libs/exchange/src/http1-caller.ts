@@ -43,6 +43,8 @@ import { Untaken } from './untaken.ts';
 
 /** What comes behind a request is kept up to this. */
 const heldBytesMax = 65_536;
+/** Small chunks, and requests that are refused at once, that are taken in one turn before the rest waits for the next. */
+const takenPerTurnMax = 64;
 
 /** One connection. */
 export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
@@ -58,6 +60,8 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   #trackingId = '';
   readonly #held = new HeldBytes();
   #taking = false;
+  /** Of small chunks and refused requests, in this turn. */
+  #taken = 0;
   #paused = true;
   #callerEnded = false;
   #keep = true;
@@ -163,7 +167,7 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
     while (at < bytes.length && this.#state === 'open') {
       if (this.#exchange === null) {
         if (!this.#keep) return this.#linger();
-        if (this.#socket.writableNeedDrain) {
+        if (this.#mustWait) {
           this.#held.hold(bytes, at);
           return false;
         }
@@ -173,14 +177,37 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
         if (end < 0) return true;
         this.#begin(bytes.toString('latin1', at, end));
         at = end;
+        if (this.#exchange === null) this.#count(1);
       } else if (this.#reader !== null) at = this.#takeBody(bytes, at, this.#reader);
       else {
         this.#held.hold(bytes, at);
         return bytes.length - at < heldBytesMax;
       }
     }
-    return this.#exchange === null || this.#reader === null || this.#exchange.hasRoom;
+    return this.#exchange === null || this.#reader === null || (this.#exchange.hasRoom && !this.#isTurnOver);
   }
+
+  /**
+   * A read may have thousands of what is counted here, and the system hands on dozens of reads of a connection at once: others
+   * would wait for seconds.
+   */
+  #count(taken: number): void {
+    if (taken === 0) return;
+    if (this.#taken === 0) setImmediate(this.#beginTurn);
+    this.#taken += taken;
+  }
+
+  get #isTurnOver(): boolean {
+    return this.#taken >= takenPerTurnMax;
+  }
+
+  readonly #beginTurn = (): void => {
+    const wasOver = this.#isTurnOver;
+    this.#taken = 0;
+    if (!wasOver || this.#state !== 'open') return;
+    if (this.#exchange === null) this.#takeHeld();
+    else if (this.#exchange.hasRoom) this.onRoom();
+  };
 
   /** HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3). */
   #handOver(bytes: Buffer): boolean {
@@ -223,7 +250,9 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
   }
 
   #takeBody(bytes: Buffer, from: number, reader: BodyReader): number {
+    const before = reader.smallChunks;
     const next = reader.read(bytes, from, this);
+    this.#count(reader.smallChunks - before);
     if (reader.done && this.#reader === reader) this.#endRequest(reader);
     return next;
   }
@@ -268,7 +297,11 @@ export class Http1Caller implements HttpConnection, AnswerSink, BodySink {
 
   /** Requests wait until the caller has taken the answers before them, which would gather here without end. */
   get #hasUntaken(): boolean {
-    return this.#held.any && this.#socket.writableNeedDrain;
+    return this.#held.any && this.#mustWait;
+  }
+
+  get #mustWait(): boolean {
+    return this.#isTurnOver || this.#socket.writableNeedDrain;
   }
 
   #resume(): void {

@@ -88,9 +88,8 @@ test('an upload in frames of one byte is taken in turns', () =>
     };
     const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing, writeCopy };
     const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
-    const count = 60_000;
-    caller.write(Buffer.concat([...uploadBegins, ...Array<Buffer>(count).fill(byteOfUpload)]));
-    while (taken < count) {
+    caller.write(Buffer.concat([...uploadBegins, ...Array<Buffer>(60_000).fill(byteOfUpload)]));
+    while (taken < 60_000) {
       await setImmediate();
       inTurn = 0;
     }

@@ -55,6 +55,7 @@ export class BodyReader {
   /** Small chunks of the bytes that are being read; only the first `#smallBytes` are theirs. */
   #small: Buffer | null = null;
   #smallBytes = 0;
+  #smallChunks = 0;
   #trailers: readonly Field[] = noTrailers;
 
   constructor(framing: Framing, limits: HeadLimits) {
@@ -67,6 +68,11 @@ export class BodyReader {
   /** The whole body has been read. */
   get done(): boolean {
     return this.#state === 'done';
+  }
+
+  /** How many small chunks there were: what they cost does not show in bytes. */
+  get smallChunks(): number {
+    return this.#smallChunks;
   }
 
   /** The fields behind a chunked body. */
@@ -119,6 +125,7 @@ export class BodyReader {
 
   #takeSmall(bytes: Buffer, from: number, to: number, sink: BodySink): void {
     const length = to - from;
+    this.#smallChunks += 1;
     if (this.#small !== null && this.#smallBytes + length > this.#small.length) this.#giveSmall(sink);
     this.#small ??= Buffer.allocUnsafe(Math.min(bytes.length - from, togetherBytesMax));
     bytes.copy(this.#small, this.#smallBytes, from, to);
