@@ -88,8 +88,9 @@ test('an upload in frames of one byte is taken in turns', () =>
     };
     const stream = { phase: 'open', room: 1, events: {} as StreamEvents, ...nothing, writeCopy };
     const connection = new Http2Caller(doorTo(stream), server, testFacts, 'id');
-    caller.write(Buffer.concat([...uploadBegins, ...Array<Buffer>(60_000).fill(byteOfUpload)]));
-    while (taken < 60_000) {
+    const uploads = Array<Buffer>(60_000).fill(byteOfUpload);
+    caller.write(Buffer.concat([...uploadBegins, ...uploads]));
+    while (taken < uploads.length) {
       await setImmediate();
       inTurn = 0;
     }
