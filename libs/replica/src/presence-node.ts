@@ -54,6 +54,8 @@ export class PresenceNode {
   #sequence = 0;
   /** Beats in a row that were below what was announced. */
   #lateBeats = 0;
+  /** They were so many that the set was asked for. */
+  #isDoubted = false;
   #isAwaiting = false;
   #isFull = false;
   /** So many of those that are held were there when the set was asked for. */
@@ -106,7 +108,10 @@ export class PresenceNode {
   handleBeat(beat: NodeBeat): boolean {
     const isLate = beat.sequence < Math.max(this.#beatSequence, this.#sequence);
     this.#lateBeats = isLate ? this.#lateBeats + 1 : 0;
-    if (this.#lateBeats >= lateBeatsMax) return this.#await();
+    if (this.#lateBeats >= lateBeatsMax) {
+      this.#isDoubted = true;
+      return this.#await();
+    }
     if (beat.sequence < this.#beatSequence) return false;
     this.#beat = beat;
     this.#beatSequence = beat.sequence;
@@ -118,9 +123,11 @@ export class PresenceNode {
 
   /** Takes the set that was asked for. Returns whether it must be asked for again. */
   handleSnapshot({ sequence, tunnels }: NodeSnapshot): boolean {
-    // While it was awaited nothing was applied: one that is below what was is the node's word against that.
-    const isNews = sequence > this.#sequence || this.#isAwaiting;
+    // One that is below what was announced comes late, or is the node's word against that.
+    const isWanted = this.#isDoubted || sequence === this.#sequence;
+    const isNews = sequence > this.#sequence || (this.#isAwaiting && isWanted);
     this.#isAwaiting = false;
+    this.#isDoubted = false;
     this.#lateBeats = 0;
     this.#beatSequence = Math.min(this.#beatSequence, sequence);
     for (const before of [...this.#held.keys()].slice(0, this.#heldBefore)) this.#letGoOf(before);
@@ -136,6 +143,7 @@ export class PresenceNode {
   /** The set that was asked for does not come; the next beat leads to another question. */
   abandonSnapshot(): void {
     this.#isAwaiting = false;
+    this.#isDoubted = false;
     this.#held.clear();
     this.#heldCharacters = 0;
   }

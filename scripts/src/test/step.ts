@@ -91,8 +91,8 @@ function listFiles(root: string, kind: string, glob: string, needs: readonly str
     .map((file) => ({ file, name: `${kind}/${nameInFolder(file)}` }))
     .map(({ file, name }) => ({
       name,
-      command: `node --test --test-isolation=none --test-force-exit --test-reporter=spec --test-timeout=${15 * minuteMs} ${JSON.stringify(file)}`,
-      timeoutMs: 20 * minuteMs,
+      command: `node --test --test-isolation=none --test-force-exit --test-reporter=spec --test-timeout=${6 * minuteMs} ${JSON.stringify(file)}`,
+      timeoutMs: 10 * minuteMs,
       needs,
       alone: aloneNames.includes(name),
       waits: waitingNames.includes(name),

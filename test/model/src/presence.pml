@@ -213,7 +213,7 @@ inline handleSnapshot() {
     fi;
     quiet = false;
     if
-    :: askedAt > at || awaiting -> has = pages; at = askedAt
+    :: askedAt > at || (askedAt == at && awaiting) -> has = pages; at = askedAt
     :: else
     fi;
     awaiting = false;

@@ -54,6 +54,8 @@ export class LinkPresence {
 
   /** Rejects at the signal, or when the neighbour does not answer. */
   async ask(session: Session, after: string | undefined, signal: AbortSignal): Promise<NodeSnapshot> {
+    // A signal that has come already tells nobody who listens from now on.
+    signal.throwIfAborted();
     if (this.#asked.size >= askedMax) throw new Error('too many questions over links wait for an answer');
     const { promise, resolve, reject } = Promise.withResolvers<NodeSnapshot>();
     this.#ask = (this.#ask + 1) >>> 0;
