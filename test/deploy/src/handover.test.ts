@@ -37,6 +37,8 @@ const long = 64 * 1024 * 1024;
 const piece = 16 * 1024;
 /** Slowly given, as on a busy machine that looks after each, pieces would only make the buffers grow. */
 const piecesAtOnce = 8;
+/** As often it is looked whether what waits stays as it is. */
+const looksAtLeast = 20;
 
 const missing = isInside ? null : worldMissing();
 
@@ -106,13 +108,14 @@ function inWorld(): void {
     const callers = callAllTheTime(front, callersAtOnce);
     const download = await Held.open(front);
     let asked = 0;
-    let waited = false;
+    let last = 0;
+    let looks = 0;
     await until('bytes wait for their caller', 10_000, () => {
-      // What is there at one look may be on its way; what is still there at the next waits.
-      const wait = mostToSend(leaver) > piece;
-      if (wait && waited) return Promise.resolve(true);
-      waited = wait;
-      if (wait) return Promise.resolve(false);
+      // What is on its way becomes less; what stays as it is waits for room at its caller.
+      const waiting = mostToSend(leaver);
+      looks = waiting === last ? looks + 1 : 0;
+      last = waiting;
+      if (waiting > piece) return Promise.resolve(looks >= looksAtLeast);
       for (let count = 0; count < piecesAtOnce; count += 1) download.ask(`bytes ${piece}`);
       asked += piecesAtOnce * piece;
       return Promise.resolve(false);

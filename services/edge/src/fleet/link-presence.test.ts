@@ -64,8 +64,9 @@ test('a list that does not fit is told as one that allows nothing', () => {
 test('a question that was given up before it is asked is refused', async () => {
   let asked: Promise<unknown> | undefined;
   const bodies = said(
-    (presence, session) =>
-      (asked = presence.ask(session, undefined, AbortSignal.abort(new Error('it stops')))),
+    (presence, session) => {
+      asked = presence.ask(session, undefined, AbortSignal.abort(new Error('it stops')));
+    },
     { ...origin, tunnels: [], more: false },
   );
   await assert.rejects(async () => asked, /it stops/);
