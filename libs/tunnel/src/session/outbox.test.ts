@@ -6,7 +6,7 @@ import { Flight, ShortTraffic } from '../carrier/flight.ts';
 import { FrameType, encodeFrame } from '../frame/frame.ts';
 import { defaultLimits } from '../limit.ts';
 import { ScopeRoom } from '../memory/scope-room.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type Speaker } from './outbox.ts';
 
 /** An outbox whose carrier keeps each write, as one that is done only in a later turn does. */
 function heldOutbox(written: Buffer[]): Outbox {
@@ -49,4 +49,14 @@ test('a long write is not copied, and what it lies in serves no other until it i
   heldOutbox(written).sendControl(other);
   assert.deepEqual(written, [long, other]);
   assert.notEqual(written[0]?.buffer, written[1]?.buffer);
+});
+
+test('the short end of bulk that finds no room in a write has not spoken', () => {
+  const outbox = heldOutbox([]);
+  const speaker: Speaker = { queuedIn: null, shortTurns: 0, backlog: 366, writeTo: () => true };
+  for (let turn = 0; turn < 8; turn += 1) {
+    outbox.schedule(speaker);
+    outbox.leave(speaker);
+  }
+  assert.equal(speaker.shortTurns, 0);
 });

@@ -197,8 +197,10 @@ export class Outbox {
       const { backlog } = speaker;
       const isShort = backlog <= shortBytesMax;
       if (!isShort) speaker.shortTurns = 0;
-      else if (backlog > 0 && ++speaker.shortTurns >= shortTurnsMin) this.#flight.handleShort(this.#now);
       const more = speaker.writeTo(batch, isFull && !isShort ? 0 : payloadBytesMax);
+      // A short end that finds no room beside bulk in this write has not spoken.
+      const spoke = isShort && backlog > 0 && batch.length > before;
+      if (spoke && ++speaker.shortTurns >= shortTurnsMin) this.#flight.handleShort(this.#now);
       if (fresh !== undefined) this.#freshBytes += batch.length - before;
       if (!more) continue;
       if (speaker.queuedIn === null) {

@@ -2,7 +2,9 @@
  * The tunnel port: TLS 1.3, then the tunnel protocol. Nothing else is spoken here; whoever speaks plain HTTP is cut. The
  * link port is the same, with a certificate of the cluster's CA asked of who dials.
  * A connection holds a pass of the gate from accept until its tunnel is up, so that half-open ones stay within bounds;
- * from its first bytes on it waits for its turn, so that many at once do not make each other late.
+ * from its first bytes on it waits for its turn, so that many at once do not make each other late. While turns are free
+ * it has one from accept on: Node's TLS reads 64 KiB at a time where it has read the first bytes itself, and otherwise as
+ * much as those were, for as long as the tunnel lives.
  */
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
@@ -99,12 +101,14 @@ export class TunnelServer {
     const enter = (): Pass => this.#parts.gate.enter(socket.remoteAddress ?? '', () => socket.destroy());
     const place = this.#places.enter(socket, enter(), {});
     socket.on('error', () => {});
-    onFirstRecord(socket, () => {
+    const begin = (): void => {
       place.pass.leave();
       place.turn = this.#take(socket, () => {
         place.pass = enter();
       });
-    });
+    };
+    if (this.#parts.turns?.areFree ?? true) begin();
+    else onFirstRecord(socket, begin);
   }
 
   #take(socket: Socket, stall: () => void): Turn | null {

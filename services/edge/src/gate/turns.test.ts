@@ -33,6 +33,16 @@ test('no more begin at once than may, and the next begins when one is over', () 
   assert.deepEqual(told, ['first begins', 'second begins', 'third begins']);
 });
 
+test('turns are free until a quarter of them is taken', () => {
+  const { turns, take } = makeTurns({ atOnceMax: 8 });
+  const first = take('first');
+  assert.equal(turns.areFree, true);
+  take('second');
+  assert.equal(turns.areFree, false);
+  first.end();
+  assert.equal(turns.areFree, true);
+});
+
 test('who has a ticket goes before who makes a first call', () => {
   const { told, take } = makeTurns({ atOnceMax: 1 });
   const first = take('first');

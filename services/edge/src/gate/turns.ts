@@ -60,6 +60,8 @@ const atOnceMin = 32;
 /** What is left of the number at once after a late tick, and what each other one adds. */
 const lateFactor = 0.7;
 const recoveredStep = 2;
+/** Turns are free until one in so many is taken. */
+const freeFactor = 4;
 /** So many tunnels before a call that waits. */
 const tunnelsInRowMax = 3;
 const waitMsMaxDefault = 2_000;
@@ -89,6 +91,11 @@ export class Turns {
   /** How many are at work, and how many wait. */
   get counts(): { working: number; waiting: number } {
     return { working: this.#working.size, waiting: this.#waiting.tunnel.size + this.#waiting.call.size };
+  }
+
+  /** Whether so few are at work that one who has not shown anything may have a turn. */
+  get areFree(): boolean {
+    return freeFactor * this.#working.size < this.#atOnce;
   }
 
   /** Asks for a turn for who comes from this address; `begin` may be called before this returns. */
