@@ -23,6 +23,15 @@ export class Fifo<T> {
     return item;
   }
 
+  /** What was taken last is the first again. */
+  putBack(item: T): void {
+    if (this.#head === 0) this.#items.unshift(item);
+    else {
+      this.#head -= 1;
+      this.#items[this.#head] = item;
+    }
+  }
+
   get first(): T | undefined {
     return this.#items[this.#head];
   }

@@ -8,15 +8,18 @@ import { defaultLimits } from '../limit.ts';
 import { ScopeRoom } from '../memory/scope-room.ts';
 import { Outbox, type Speaker } from './outbox.ts';
 
-/** An outbox whose carrier keeps each write, as one that is done only in a later turn does. */
-function heldOutbox(written: Buffer[]): Outbox {
+/** An outbox whose carrier keeps each write, as one that is done only in a later turn does; or is done when `done` is called. */
+function heldOutbox(written: Buffer[], held: (done: () => void) => void = () => {}): Outbox {
   const carrier: Carrier = {
     transport: 'memory',
     remoteAddress: '',
     start: () => {},
     pause: () => {},
     resume: () => {},
-    write: (bytes) => void written.push(bytes),
+    write: (bytes, done) => {
+      written.push(bytes);
+      held(done);
+    },
     end: () => {},
     destroy: () => {},
   };
@@ -59,4 +62,37 @@ test('the short end of bulk that finds no room in a write has not spoken', () =>
     outbox.leave(speaker);
   }
   assert.equal(speaker.shortTurns, 0);
+});
+
+/** Has `count` payloads of 32 KiB, each in memory of its own with room for a header in front. */
+function bulkOf(id: number, count: number): Speaker {
+  const payload = 32_768;
+  const memory = Buffer.alloc(count * (8 + payload), id);
+  let sent = 0;
+  return {
+    queuedIn: null,
+    shortTurns: 0,
+    get backlog() {
+      return (count - sent) * payload;
+    },
+    writeTo: (batch) => {
+      const at = sent * (8 + payload) + 8;
+      const bytes = memory.subarray(at, at + payload);
+      const lies = { bytes, headroom: true, first: true, cut: false, slab: null };
+      if (batch.room >= payload && batch.addData(id, lies)) sent += 1;
+      return sent < count;
+    },
+  };
+}
+
+test('bulk of one stream fills a write as it lies, and those of others have the next ones', () => {
+  const written: Buffer[] = [];
+  let done = (): void => {};
+  const outbox = heldOutbox(written, (call) => (done = call));
+  outbox.sendControl(encodeFrame(FrameType.Ping, 0, Buffer.alloc(8)));
+  for (const id of [1, 2, 3]) outbox.schedule(bulkOf(id, 8));
+  while (written.length < 7) done();
+  const streams = written.slice(1).map((bytes) => bytes.at(-1));
+  assert.deepEqual(streams, [1, 2, 3, 1, 2, 3]);
+  assert.ok(written.slice(1).every(({ length }) => length === 4 * 32_776));
 });

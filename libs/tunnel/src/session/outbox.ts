@@ -197,17 +197,29 @@ export class Outbox {
       const { backlog } = speaker;
       const isShort = backlog <= shortBytesMax;
       if (!isShort) speaker.shortTurns = 0;
-      const more = speaker.writeTo(batch, isFull && !isShort ? 0 : payloadBytesMax);
-      // A short end that finds no room beside bulk in this write has not spoken.
-      const spoke = isShort && backlog > 0 && batch.length > before;
-      if (spoke && ++speaker.shortTurns >= shortTurnsMin) this.#flight.handleShort(this.#now);
+      const more = this.#speak(speaker, batch, isShort ? Number.POSITIVE_INFINITY : room);
+      const spoke = batch.length > before;
+      if (isShort && backlog > 0 && spoke && ++speaker.shortTurns >= shortTurnsMin)
+        this.#flight.handleShort(this.#now);
       if (fresh !== undefined) this.#freshBytes += batch.length - before;
       if (!more) continue;
+      const mustWait = isFull && !isShort;
       if (speaker.queuedIn === null) {
         speaker.queuedIn = this;
-        this.#bulk.push(speaker);
+        if (spoke || mustWait) this.#bulk.push(speaker);
+        // It found no room behind what lies in this write, and is the first in the next.
+        else (fresh === undefined ? this.#bulk : this.#fresh).putBack(speaker);
       }
-      if (batch.length === before && !isFull) return;
+      if (!spoke && !mustWait) return;
+    }
+  }
+
+  /** One turn; what is written as it lies goes on, because nothing of another would find room behind it. */
+  #speak(speaker: Speaker, batch: Batch, bytesMax: number): boolean {
+    for (;;) {
+      const before = batch.length;
+      const more = speaker.writeTo(batch, before >= bytesMax ? 0 : payloadBytesMax);
+      if (!more || !batch.isInPlace || batch.length === before || batch.room <= 0) return more;
     }
   }
 }
