@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Carrier } from '../carrier/carrier.ts';
 import { systemClock } from '../clock.ts';
 import { Flight, ShortTraffic } from '../carrier/flight.ts';
@@ -9,7 +10,11 @@ import { ScopeRoom } from '../memory/scope-room.ts';
 import { Outbox, type Speaker } from './outbox.ts';
 
 /** An outbox whose carrier keeps each write, as one that is done only in a later turn does; or is done when `done` is called. */
-function heldOutbox(written: Buffer[], held: (done: () => void) => void = () => {}): Outbox {
+function heldOutbox(
+  written: Buffer[],
+  held: (done: () => void) => void = () => {},
+  soon = (work: () => void): void => work(),
+): Outbox {
   const carrier: Carrier = {
     transport: 'memory',
     remoteAddress: '',
@@ -25,7 +30,7 @@ function heldOutbox(written: Buffer[], held: (done: () => void) => void = () => 
   };
   return new Outbox({
     carrier,
-    clock: { ...systemClock, soon: (work) => work() },
+    clock: { ...systemClock, soon },
     limits: defaultLimits,
     flight: new Flight(new ShortTraffic()),
     roundTripMs: () => null,
@@ -95,4 +100,19 @@ test('bulk of one stream fills a write as it lies, and those of others have the 
   const streams = written.slice(1).map((bytes) => bytes.at(-1));
   assert.deepEqual(streams, [1, 2, 3, 1, 2, 3]);
   assert.ok(written.slice(1).every(({ length }) => length === 4 * 32_776));
+});
+
+test('where twelve streams have something to say they do not wait for the end of the turn', async () => {
+  const written: Buffer[] = [];
+  const outbox = heldOutbox(
+    written,
+    () => {},
+    () => {},
+  );
+  for (let id = 1; id < 12; id += 1) outbox.schedule(bulkOf(id, 1));
+  await setImmediate();
+  assert.equal(written.length, 0);
+  outbox.schedule(bulkOf(12, 1));
+  await setImmediate();
+  assert.equal(written.length, 1);
 });

@@ -43,6 +43,12 @@ const copiedBytesMax = 4096;
 /** One whose last turns were short takes part in a conversation; bulk has short ends too, but not so many in a row. */
 const shortTurnsMin = 4;
 
+/**
+ * When so many have something to say they do not wait for the end of the turn: else the peer would have nothing to do while
+ * this end reads what many callers sent, and then this end while the peer does.
+ */
+const manyFresh = 12;
+
 /** One per session. */
 export class Outbox {
   readonly #carrier: Carrier;
@@ -115,6 +121,7 @@ export class Outbox {
     speaker.queuedIn = this;
     this.#fresh.push(speaker);
     this.flushSoon();
+    if (this.#fresh.length === manyFresh) queueMicrotask(() => this.#flush());
   }
 
   /** What has left its number takes no more turns here; its place in the queue is passed over. */
