@@ -42,8 +42,8 @@ const plotFile = 'docs/bench.svg';
 const smoke = { rounds: 1, seconds: 2, streams: 20, tunnels: 2, manyStreams: 20, manyTunnels: 2 };
 /** What an end opens beside its streams, and what a node keeps from callers (`file-reserve.ts`). */
 const otherFiles = 1_524;
-/** Before each load. */
-const warmUpSeconds = 2;
+/** Before each load: new connections and small requests come to their rate in some ten seconds of V8 compiling what is hot. */
+const warmUpSeconds = 10;
 const restMs = { smoke: 200, otherwise: 2_000 };
 
 /** Reads the arguments; ends the process on --help and on bad usage. */
