@@ -68,7 +68,7 @@ export const defaultLimits: Limits = Object.freeze({
   quietAfterMs: 1_000,
   deadAfterMs: 10_000,
   pathWaitMs: 60_000,
-  openingWaitMs: 3_000,
+  openingWaitMs: 6_000,
   tombstoneMs: 90_000,
   tombstonesMax: 100_000,
   tombstonesPerGatewayMax: 100_000,

@@ -69,7 +69,7 @@ describe('on a cluster of two nodes', () => {
   test('two clients share the load; one is killed, and new callers are served by the other at once', async (t) => {
     await withTwoClients(async (site, second, callers) => {
       await second.kill();
-      // Who spoke before its node heard of the kill is reset after 3 s: what it said may have been done.
+      // Who spoke before its node heard of the kill is reset after 6 s: what it said may have been done.
       const newCallers = async (): Promise<string[]> => {
         await until('the nodes hear of it', 2_000, async () => (await nodesOf(site)).length === 2);
         return Promise.all(Array.from({ length: 20 }, (_, i) => tryEcho(site.front('echo', i % 2))));

@@ -84,7 +84,7 @@ describe('a tunnel whose path fails in the middle of a transfer', { concurrency:
     await using idle = await startProbe(site.front('echo'));
     const over = performance.now() + cutForMs;
     let [cuts, done] = [0, 0];
-    // Who comes while there is no tunnel waits for 3 s only: what is cut is under way.
+    // Who comes while there is no tunnel waits for seconds only: what is cut is under way.
     let underWay = Promise.withResolvers<void>();
     const cutting = async (): Promise<void> => {
       while (performance.now() < over) {
