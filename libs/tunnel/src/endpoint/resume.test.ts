@@ -213,6 +213,29 @@ test('an OPEN that others refuse when it is repeated waits for openingWaitMs, as
   assert.equal(owner.reset?.code, ResetCode.PathLost);
 });
 
+test('an OPEN that others have refused for five seconds goes to its process when that is back', async () => {
+  const clock = new TestClock();
+  const toRelay = () => [...client.sessions].find(({ usable }) => usable) ?? null;
+  const client = testEndpoint(clock, 'client', { findDetour: toRelay });
+  const first = await RawPeer.join(clock, client, { trusted: true });
+  const owner = new TestOwner(client.open(first.session, {}), 0, 1);
+  owner.write(5);
+  await clock.advance(5);
+  first.raw.wire.cut();
+  const { raw } = await RawPeer.join(clock, client, { trusted: true, id: 'relay' });
+  for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 500) {
+    for (const { type, stream } of raw.seen.splice(0)) {
+      if (type === FrameType.Open)
+        raw.send(encodeReset(stream, ResetCode.PathLost, 'no way from here to the other end'));
+    }
+    await clock.advance(500);
+  }
+  const back = await RawPeer.join(clock, client, { trusted: true });
+  await clock.advance(1_000);
+  assert.equal(owner.over, false);
+  assert.ok(back.raw.seen.some(({ type }) => type === FrameType.Open));
+});
+
 test('an OPEN that is repeated may be answered later than pathWaitMs while its path is there', async () => {
   const world = await pair({ accept: false });
   world.first.wire.cut();
