@@ -6,6 +6,9 @@
  *        (silent ones are    │                  └─ no progress for stalledMs ──► back among those that the gate may cut
  *         the gate's)        └─ waitMsMax, or too many wait ──► refused: the client comes back after a wait of its own
  *
+ * While fewer than a quarter are at work, one that has said nothing yet may have a turn too (`areFree`), for as long as any
+ * that makes no progress.
+ *
  * At most `atOnceMax` are at work, and fewer each time that this process is late, down to `atOnceMin`: then each is over
  * sooner. Tunnels go before first calls, because who has a ticket has had a first call already; every fourth turn is a
  * call's while calls wait. The clock by which a handshake stalls stands still while this process is late itself: who
