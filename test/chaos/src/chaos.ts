@@ -25,13 +25,21 @@ export interface ChaosOptions {
   readonly onLine: (line: string) => void;
   /** Aborted: no more faults, and the verdict on what there was. */
   readonly stop?: AbortSignal;
+  /** Where the logs of a run that failed are kept; its times begin with the run, at the clock time told first. */
+  readonly logs?: string;
 }
 
 /** Runs it on a cluster of its own. */
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   await using world = await makeWorld(options.workers);
+  options.onLine(`begins at ${new Date().toISOString()}`);
   // Awaited here: the world ends with this function.
-  return await new Run(world, options).run();
+  const verdict = await new Run(world, options).run();
+  if (!verdict.ok && options.logs !== undefined) {
+    await world.keepLogs(options.logs);
+    options.onLine(`logs are in ${options.logs}`);
+  }
+  return verdict;
 }
 
 class Run {
@@ -62,7 +70,7 @@ class Run {
     ]);
     over.abort();
     const calls = (await Promise.all(callers)).flat();
-    return judge(calls, this.#harms, this.#failures);
+    return judge(calls, this.#harms, this.#failures, this.#startedAt);
   }
 
   async #row(random: Random, draw: (random: Random) => Fault, endAt: number): Promise<void> {

@@ -3,6 +3,8 @@
  * can be repeated.
  */
 import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ownArguments } from '@postern/scripts/arguments';
 import { Command, InvalidArgumentError } from 'commander';
 import { type ChaosOptions, describeVerdict, runChaos } from './chaos.ts';
@@ -21,13 +23,21 @@ async function main({
   minutes,
   workers,
   seed,
-}: Omit<ChaosOptions, 'seconds' | 'onLine' | 'stop'> & { minutes: number }): Promise<void> {
+}: Pick<ChaosOptions, 'workers' | 'seed'> & { minutes: number }): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(`seed ${seed}, ${minutes} minutes, workers of each node: ${workers}`);
   const stop = new AbortController();
   // A second one ends it at once.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const verdict = await runChaos({ seconds: minutes * 60, workers, seed, onLine: say, stop: stop.signal });
+  const logs = join(tmpdir(), `postern-chaos-${seed}`);
+  const verdict = await runChaos({
+    seconds: minutes * 60,
+    workers,
+    seed,
+    onLine: say,
+    stop: stop.signal,
+    logs,
+  });
   say(`${describeVerdict(verdict)} (seed ${seed})`);
   process.exit(verdict.ok ? 0 : 1);
 }

@@ -28,13 +28,18 @@ export interface Verdict {
 /** A caller that was accepted in the moment before the harm may meet it while its stream is being opened. */
 const OPENING_MS = 1_000;
 
-/** The verdict over all calls; `others` are failures that are no call's. */
-export function judge(calls: readonly Call[], harms: readonly Harm[], others: readonly string[]): Verdict {
+/** The verdict over all calls of a run that began at `since`; `others` are failures that are no call's. */
+export function judge(
+  calls: readonly Call[],
+  harms: readonly Harm[],
+  others: readonly string[],
+  since: number,
+): Verdict {
   const failed = calls.filter(({ ok }) => !ok);
   const wrong = failed.filter((call) => !isExcused(call, harms));
   const unserved = entries.filter((entry) => !calls.some((call) => call.ok && call.entry === entry));
   const never = unserved.map((entry) => `no call over ${entry} was ever whole`);
-  const faults = [...others, ...never, ...wrong.map(describe)];
+  const faults = [...others, ...never, ...wrong.map((call) => describe(call, since))];
   return {
     ok: faults.length === 0,
     calls: calls.length,
@@ -60,7 +65,7 @@ function isExcused(call: Call, harms: readonly Harm[]): boolean {
   });
 }
 
-function describe({ node, entry, cause, sent, received, startedAt, endedAt }: Call): string {
-  const from = `${(startedAt / 1_000).toFixed(1)} s to ${(endedAt / 1_000).toFixed(1)} s`;
+function describe({ node, entry, cause, sent, received, startedAt, endedAt }: Call, since: number): string {
+  const from = `${((startedAt - since) / 1_000).toFixed(1)} s to ${((endedAt - since) / 1_000).toFixed(1)} s`;
   return `a call of node ${node} over ${entry}, ${from}: ${cause} (${sent} bytes sent, ${received} received)`;
 }

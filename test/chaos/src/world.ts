@@ -3,7 +3,8 @@
  * and link port behind a proxy that can be cut, two clients with two tunnels each, and resources that exchange bytes which
  * both ends check, through fronts of TCP, TLS and HTTP. So some callers are served by their own node, and some through another.
  */
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type ClientProcess,
   type Cluster,
@@ -86,6 +87,14 @@ export class World implements AsyncDisposable {
       }
       case 'http':
         return httpExchange(frontAt(this.cluster, this.#fronts.http, node), wanted);
+    }
+  }
+
+  /** Copies what each process has written into a folder. */
+  async keepLogs(folder: string): Promise<void> {
+    await cp(join(this.cluster.state, 'logs'), folder, { recursive: true });
+    for (const [index, { part }] of this.clients.entries()) {
+      await cp(part.output.path, join(folder, `client-${index}.log`));
     }
   }
 
