@@ -26,14 +26,38 @@ export interface CallerEnd {
 
 /** The end of a caller's TCP connection, paused; `first` goes before what will be read from it. */
 export function socketEnd(socket: Socket, first: readonly Buffer[] = []): CallerEnd {
-  return {
-    protocol: 'tcp',
-    get address() {
-      return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    },
-    open: (events) => new Opening(socket, events, first),
-    join: (stream) => joinSocket(stream, socket),
-    bytes: (stream) => ({ fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 }),
-    reset: () => resetSocket(socket),
-  };
+  return new SocketEnd(socket, first);
+}
+
+/** No literal: one with a getter has a hidden class of its own, which lies in old memory and holds what the getter knows. */
+class SocketEnd implements CallerEnd {
+  readonly protocol = 'tcp';
+  readonly #socket: Socket;
+  readonly #first: readonly Buffer[];
+
+  constructor(socket: Socket, first: readonly Buffer[]) {
+    this.#socket = socket;
+    this.#first = first;
+  }
+
+  get address(): { address: string; port: number } {
+    const { remoteAddress = '', remotePort = 0 } = this.#socket;
+    return { address: remoteAddress, port: remotePort };
+  }
+
+  open(events: OpeningEvents): Opening {
+    return new Opening(this.#socket, events, this.#first);
+  }
+
+  join(stream: StreamEnd): Promise<Joined> {
+    return joinSocket(stream, this.#socket);
+  }
+
+  bytes(stream: StreamEnd | null): { fromCaller: number; toCaller: number } {
+    return { fromCaller: stream?.bytesSent ?? 0, toCaller: stream?.bytesReceived ?? 0 };
+  }
+
+  reset(): void {
+    resetSocket(this.#socket);
+  }
 }

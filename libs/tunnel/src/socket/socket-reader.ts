@@ -60,7 +60,11 @@ const forAnybody = (): number => someBytes;
 /** Takes what was read; with a slab the bytes may be kept until it is released, else only for the call. Returns false to pause. */
 export type ReadHandler = (bytes: Buffer, slab: Slab | null) => boolean;
 
-const readers = new WeakMap<Socket, SocketReader>();
+/**
+ * A property and no `WeakMap`, whose values V8's young collections keep for as long as the map lives: each caller's socket,
+ * with all that hangs on it, would wait for the next marking of the whole heap.
+ */
+const readerOf = Symbol('reader');
 
 /**
  * Gives what is read from a paused socket to `handler` until the returned function is called; `socket.resume()`
@@ -73,7 +77,7 @@ export function readSocket(
   freeBytes: () => number = unbounded,
 ): () => void {
   const isTls = socket instanceof TLSSocket;
-  const reader = readers.get(socket) ?? (isTls ? readTls(socket, handler) : null);
+  const reader = (socket as ReadSocket)[readerOf] ?? (isTls ? readTls(socket, handler) : null);
   if (reader !== null) {
     reader.handler = handler;
     reader.freeBytes = freeBytes;
@@ -97,6 +101,10 @@ export function connectSocket(options: TcpNetConnectOpts): Socket {
   socket.pause();
   keepReader(socket, reader);
   return socket;
+}
+
+interface ReadSocket extends Socket {
+  [readerOf]?: SocketReader;
 }
 
 interface HandleOwner {
@@ -132,7 +140,7 @@ export function adoptSocket(accepted: Socket): Socket {
 }
 
 function keepReader(socket: Socket, reader: SocketReader): void {
-  readers.set(socket, reader);
+  (socket as ReadSocket)[readerOf] = reader;
   reader.socket = socket;
   socket.once('close', () => reader.release());
 }
