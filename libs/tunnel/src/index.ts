@@ -2,7 +2,7 @@
  * The tunnel protocol (docs/PROTOCOL.md): many streams over one connection, and over another when it breaks.
  * Bytes go socket, `joinSocket`, `Stream`, `Session`, `Carrier`, and back up the same way at the other end.
  */
-export { socketEnd, type CallerEnd } from './socket/caller-end.ts';
+export { SocketEnd, type CallerEnd } from './socket/caller-end.ts';
 export { CallerListener } from './socket/caller-listener.ts';
 export type { Carrier, Transport } from './carrier/carrier.ts';
 export type { Clock } from './clock.ts';

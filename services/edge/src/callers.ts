@@ -7,7 +7,7 @@ import type { FrontRoute } from '@postern/contracts';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
 import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
-import { type CallerEnd, type Flow, Multimap, ResetCode, socketEnd } from '@postern/tunnel';
+import { type CallerEnd, type Flow, Multimap, ResetCode, SocketEnd } from '@postern/tunnel';
 import { RateLimit } from './gate/admission.ts';
 import type { FilePlaces } from './gate/file-places.ts';
 import type { AcceptedCaller, CallerAbout } from './caller/accepted-caller.ts';
@@ -158,7 +158,7 @@ export class Callers {
     const header = proxyHeaderOf(accepted);
     const { head, socket } = accepted;
     const first = [...(header === null ? [] : [header]), ...(head.length === 0 ? [] : [head])];
-    this.#carry(accepted, socketEnd(socket, first));
+    this.#carry(accepted, new SocketEnd(socket, first));
   }
 
   /** Carries the datagrams of a caller that a UDP front has not heard before. */

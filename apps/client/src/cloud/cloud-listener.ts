@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { CloudDestination } from '@postern/contracts';
 import { errorText, systemCode } from '@postern/dial';
-import { type CallerEnd, CallerListener, type FlowCounts, adoptSocket, socketEnd } from '@postern/tunnel';
+import { type CallerEnd, CallerListener, type FlowCounts, SocketEnd, adoptSocket } from '@postern/tunnel';
 import type { CloudCause } from './cause.ts';
 import type { HttpCaller } from './cloud-http.ts';
 import { CallerTlsFault, ListenerTls, type ListenerTlsParts } from './listener-tls.ts';
@@ -95,7 +95,7 @@ export class CloudListener {
 
   #handOver(socket: Socket, address: CallerEnd['address'], secured: TLSSocket | null): void {
     if (this.destination.protocol === 'http') this.#parts.onHttpCaller({ socket, address, secured });
-    else this.#parts.onCaller(socketEnd(socket));
+    else this.#parts.onCaller(new SocketEnd(socket));
   }
 }
 

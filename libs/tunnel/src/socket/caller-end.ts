@@ -24,18 +24,17 @@ export interface CallerEnd {
   reset(): void;
 }
 
-/** The end of a caller's TCP connection, paused; `first` goes before what will be read from it. */
-export function socketEnd(socket: Socket, first: readonly Buffer[] = []): CallerEnd {
-  return new SocketEnd(socket, first);
-}
-
-/** No literal: one with a getter has a hidden class of its own, which lies in old memory and holds what the getter knows. */
-class SocketEnd implements CallerEnd {
+/**
+ * The end of a caller's TCP connection. A class, as a literal with a getter has a hidden class of its own, which lies in old
+ * memory and holds what the getter knows.
+ */
+export class SocketEnd implements CallerEnd {
   readonly protocol = 'tcp';
   readonly #socket: Socket;
   readonly #first: readonly Buffer[];
 
-  constructor(socket: Socket, first: readonly Buffer[]) {
+  /** The socket is paused; `first` goes before what will be read from it. */
+  constructor(socket: Socket, first: readonly Buffer[] = []) {
     this.#socket = socket;
     this.#first = first;
   }
