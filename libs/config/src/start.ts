@@ -8,10 +8,20 @@
  *   main.ts ──► start ──► run.ts and all that it imports ──► runProgram, which listens for the signals from then on
  */
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 import { ExitCode } from './exit-code.ts';
+
+/**
+ * V8 learns of a literal that what it makes lives long, and makes it in old memory from then on. With sockets it learns wrong:
+ * each of Node's has a closure which V8, until it has optimized the constructor, makes in old memory, and which keeps the
+ * socket after its end. So all literals of the first seconds seem to live long, and for as long as the program runs the
+ * listeners of each socket, made in old memory, keep all that hangs on it (docs/ARCHITECTURE.md, "Who has ended").
+ */
+const flags = '--no-allocation-site-pretenuring';
 
 /** Loads the program `name`. Until somebody else listens for SIGTERM and SIGINT, they end it with 0. */
 export async function start(name: string, load: () => Promise<unknown>): Promise<void> {
+  setFlagsFromString(flags);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (process.listenerCount(signal) > 1) return;

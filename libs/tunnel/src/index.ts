@@ -27,6 +27,8 @@ export { ConnectionListener } from './socket/connection-listener.ts';
 export { joinDatagrams } from './socket/join-datagrams.ts';
 export { memoryCarrierPair } from './carrier/memory-carrier.ts';
 export { Multimap } from './memory/multimap.ts';
+export { SlotMap } from './memory/slot-map.ts';
+export { SlotMultimap } from './memory/slot-multimap.ts';
 export { Opening, type OpeningEvents } from './socket/opening.ts';
 export type { RelayedOpen } from './endpoint/relay.ts';
 export type { Session } from './session/session.ts';

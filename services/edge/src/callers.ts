@@ -7,7 +7,7 @@ import type { FrontRoute } from '@postern/contracts';
 import { BytePipe, type HttpBounds } from '@postern/exchange';
 import { Shares } from '@postern/share';
 import type { Logger } from '@postern/telemetry';
-import { type CallerEnd, type Flow, Multimap, ResetCode, SocketEnd } from '@postern/tunnel';
+import { type CallerEnd, type Flow, ResetCode, SlotMultimap, SocketEnd } from '@postern/tunnel';
 import { RateLimit } from './gate/admission.ts';
 import type { FilePlaces } from './gate/file-places.ts';
 import type { AcceptedCaller, CallerAbout } from './caller/accepted-caller.ts';
@@ -58,7 +58,7 @@ export class Callers {
   readonly #rate: RateLimit;
   /** Apart, as anybody can send datagrams in another's name. */
   readonly #flowRate: RateLimit;
-  readonly #byGateway = new Multimap<FrontErrand>();
+  readonly #byGateway = new SlotMultimap<FrontErrand>();
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: Shares;
@@ -243,7 +243,7 @@ export class Callers {
   #add(caller: FrontErrand): void {
     this.#opening.take(caller.gatewayId);
     this.#running.take(caller.gatewayId);
-    this.#byGateway.add(caller.gatewayId, caller);
+    this.#byGateway.add(caller.gatewayId, caller.trackingId, caller);
   }
 
   #handleOpened(caller: FrontErrand): void {
@@ -254,7 +254,7 @@ export class Callers {
   }
 
   #remove(caller: FrontErrand, cause: CallerCause | null): void {
-    this.#byGateway.delete(caller.gatewayId, caller);
+    this.#byGateway.delete(caller.gatewayId, caller.trackingId);
     this.#running.leave(caller.gatewayId);
     this.#count(caller, cause);
     this.#report(caller, cause);

@@ -62,7 +62,10 @@ export function rowOf(gatewayId: string, rows: ReadonlyMap<string, unknown>): st
 }
 
 /** How many a row has now, by how many each gateway has: in the row of all others are those that no row is for. */
-export function countsOfRows(gatewayIds: readonly string[], byGateway: Multimap<unknown>): number[] {
+export function countsOfRows(
+  gatewayIds: readonly string[],
+  byGateway: Pick<Multimap<unknown>, 'count' | 'countAll'>,
+): number[] {
   const counts = gatewayIds.map((gatewayId) => byGateway.count(gatewayId));
   const shown = counts.reduce((sum, count) => sum + count, 0);
   return gatewayIds.map((gatewayId, at) =>

@@ -18,6 +18,7 @@ import {
   type Compression,
   type Joined,
   ResetCode,
+  SlotMap,
   type Stream,
   describeReset,
   resetCodeName,
@@ -70,8 +71,9 @@ export interface StreamCounts {
 /** One for each gateway. */
 export class StreamServer {
   readonly #options: StreamServerOptions;
-  readonly #pending = new Set<AbortController>();
-  readonly #running = new Set<Running>();
+  readonly #pending = new SlotMap<number, AbortController>();
+  readonly #running = new SlotMap<number, Running>();
+  #begun = 0;
   readonly #lines = new LineLimit(refusalLinesPerSecondMax);
   readonly #fullLines = new LineLimit(fullLinesPerSecondMax);
   readonly counts: StreamCounts = {
@@ -132,7 +134,7 @@ export class StreamServer {
 
   /** A list has changed: streams that it denies are reset. */
   recheck(): void {
-    for (const { stream, metadata, address, span } of this.#running) {
+    for (const { stream, metadata, address, span } of this.#running.values()) {
       const denial = denialNow(this.#options, metadata, address);
       if (denial === null) continue;
       const text = `${metadata.host}:${metadata.port} is no longer allowed by ${denial.reason}`;
@@ -143,12 +145,13 @@ export class StreamServer {
 
   /** Gives up every dial that waits. */
   close(): void {
-    for (const abort of this.#pending) abort.abort(new Error('the client is stopping'));
+    for (const abort of this.#pending.values()) abort.abort(new Error('the client is stopping'));
   }
 
   async #dial(stream: Stream, metadata: OpenMetadata, span: TraceSpan | null): Promise<Reached | null> {
     const abort = new AbortController();
-    this.#pending.add(abort);
+    const number = (this.#begun += 1);
+    this.#pending.set(number, abort);
     const dial = startDial(this.#options.tracing, span, metadata);
     const onStep = dial === null ? {} : { onStep: (step: DialStep) => tellStep(dial, step) };
     const onDropped = (count: number): void => void (this.counts.datagramsDropped += count);
@@ -163,13 +166,14 @@ export class StreamServer {
       this.#refuse(stream, metadata, fault, span);
       return null;
     } finally {
-      this.#pending.delete(abort);
+      this.#pending.delete(number);
     }
   }
 
   async #join(running: Running, reached: Reached): Promise<void> {
     const { stream, metadata, span } = running;
-    this.#running.add(running);
+    const number = (this.#begun += 1);
+    this.#running.set(number, running);
     this.counts.served += 1;
     this.#tellJoined(running);
     try {
@@ -182,7 +186,7 @@ export class StreamServer {
       this.#options.logger.error({ ...tags(metadata, span), error }, 'a stream failed');
       stream.reset(ResetCode.Internal, 'the client failed; its log has the cause');
     } finally {
-      this.#running.delete(running);
+      this.#running.delete(number);
     }
   }
 

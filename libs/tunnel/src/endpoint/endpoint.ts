@@ -21,6 +21,8 @@ import {
 import { defaultLimits, type Limits } from '../limit.ts';
 import { ShortTraffic } from '../carrier/flight.ts';
 import { Multimap } from '../memory/multimap.ts';
+import { SlotMap } from '../memory/slot-map.ts';
+import { SlotMultimap } from '../memory/slot-multimap.ts';
 import type { EndpointOptions } from './endpoint-options.ts';
 import type { AcceptHandshake, ConnectHandshake } from '../session/handshake.ts';
 import { readOpenBody, scopeOf, type OpenBody } from './open-body.ts';
@@ -53,9 +55,9 @@ export class Endpoint implements SessionOwner, StreamHost {
   /** Those whose handshake is not over. */
   readonly #pending = new Set<Session>();
   readonly #byPeer = new Multimap<Session>();
-  readonly #streams = new Map<string, Stream>();
+  readonly #streams = new SlotMap<string, Stream>();
   /** The streams whose other end is one process, by scope and ID. */
-  readonly #streamsByPeer = new Multimap<Stream>();
+  readonly #streamsByPeer = new SlotMultimap<Stream>();
   /** Those that have no path, by scope. */
   readonly #waiting = new Multimap<Stream>();
   readonly #tombstones: TombstoneTable;
@@ -89,7 +91,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   }
 
   /** The streams whose end is here. */
-  get streams(): ReadonlyMap<string, Stream> {
+  get streams(): Pick<SlotMap<string, Stream>, 'size' | 'values'> {
     return this.#streams;
   }
 
@@ -203,7 +205,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#streams.delete(stream.key);
     this.#sendBudgets.leave(stream.scope);
     this.#receiveBudgets.leave(stream.scope);
-    this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream);
+    this.#streamsByPeer.delete(peerKey(stream.scope, stream.peer.id), stream.key);
     this.#waiting.delete(stream.scope, stream);
     this.#tombstones.add(stream.scope, stream.key, toldOf(tombstone), this.clock.now());
   }
@@ -331,7 +333,7 @@ export class Endpoint implements SessionOwner, StreamHost {
     this.#sendBudgets.enter(stream.scope);
     // It may outlive its session, and holds some of the gateway's until it ends.
     this.#receiveBudgets.enter(stream.scope);
-    this.#streamsByPeer.add(peerKey(stream.scope, stream.peer.id), stream);
+    this.#streamsByPeer.add(peerKey(stream.scope, stream.peer.id), stream.key, stream);
   }
 
   #isSelf(name: ProcessName): boolean {

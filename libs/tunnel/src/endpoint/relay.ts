@@ -100,6 +100,7 @@ export function startRelay(
 /** One side, made by `startRelay`: takes what comes from its session for the other, and sends what the other side took. */
 export class RelaySide implements PathEnd {
   queuedIn: Outbox | null = null;
+  acknowledgesIn = null;
   shortTurns = 0;
   id = 0;
   readonly scope: string;

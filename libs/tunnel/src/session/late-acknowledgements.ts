@@ -1,12 +1,19 @@
 /** Acknowledgements of little, which wait for more but not long: those of all paths of a session go out together. */
 import type { Clock } from '../clock.ts';
-import type { PathEnd } from './path-end.ts';
+
+/** What may have one. */
+export interface Acknowledger {
+  /** Where its acknowledgement waits; null where none does. Whoever it waits with sets it. */
+  acknowledgesIn: LateAcknowledgements | null;
+  /** The delay for an acknowledgement is over. */
+  acknowledge(): void;
+}
 
 /** One per session. */
 export class LateAcknowledgements {
   readonly #clock: Clock;
   readonly #delayMs: number;
-  readonly #paths = new Set<PathEnd>();
+  #paths: Acknowledger[] = [];
   #stopTimer: (() => void) | null = null;
 
   constructor(clock: Clock, delayMs: number) {
@@ -15,24 +22,30 @@ export class LateAcknowledgements {
   }
 
   /** It has something to acknowledge. */
-  add(path: PathEnd): void {
-    this.#paths.add(path);
+  add(path: Acknowledger): void {
+    if (path.acknowledgesIn === this) return;
+    path.acknowledgesIn = this;
+    this.#paths.push(path);
     this.#stopTimer ??= this.#clock.after(this.#delayMs, () => {
       this.#stopTimer = null;
-      const paths = [...this.#paths];
-      this.#paths.clear();
-      for (const one of paths) one.acknowledge();
+      const paths = this.#paths;
+      this.#paths = [];
+      for (const one of paths) {
+        if (one.acknowledgesIn !== this) continue;
+        one.acknowledgesIn = null;
+        one.acknowledge();
+      }
     });
   }
 
   /** It has left the session. */
-  delete(path: PathEnd): void {
-    this.#paths.delete(path);
+  delete(path: Acknowledger): void {
+    if (path.acknowledgesIn === this) path.acknowledgesIn = null;
   }
 
   /** Nothing goes out any more. */
   stop(): void {
     this.#stopTimer?.();
-    this.#paths.clear();
+    this.#paths = [];
   }
 }

@@ -1,10 +1,11 @@
 /** What a session hands frames to, and asks what it has to say. */
 import type { TunnelError } from '../error.ts';
+import type { Acknowledger } from './late-acknowledgements.ts';
 import type { Speaker } from './outbox.ts';
 import type { Slab } from '../memory/slab.ts';
 
 /** What stands at this end of a stream's path: a stream, or one side of a relay. */
-export interface PathEnd extends Speaker {
+export interface PathEnd extends Speaker, Acknowledger {
   /** The gateway whose stream it is. */
   readonly scope: string;
   handleFrame(type: number, payload: Buffer): void;
@@ -20,6 +21,4 @@ export interface PathEnd extends Speaker {
   leaveQuiet(onAnswer: () => void): boolean;
   /** The peer went away and never took this path: what it began with reached nobody. */
   handleNotTaken(cause: TunnelError): void;
-  /** The delay for an acknowledgement is over. */
-  acknowledge(): void;
 }

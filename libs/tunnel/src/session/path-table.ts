@@ -5,6 +5,7 @@
  */
 import { Shares } from '@postern/share';
 import { brokenProtocol } from '../error.ts';
+import { SlotMap } from '../memory/slot-map.ts';
 import type { PathEnd } from './path-end.ts';
 
 /** The highest number that an end gives. */
@@ -12,7 +13,7 @@ const numberMax = 0xffff_fffd;
 
 /** One per session. */
 export class PathTable {
-  readonly #paths = new Map<number, PathEnd>();
+  readonly #paths = new SlotMap<number, PathEnd>();
   readonly #sizeMax: number;
   #nextOwn: number;
   #peerHighest = 0;

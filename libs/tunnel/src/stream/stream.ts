@@ -20,6 +20,7 @@ import {
   type Open,
   type Resume,
 } from '../frame/frame.ts';
+import type { LateAcknowledgements } from '../session/late-acknowledgements.ts';
 import type { Outbox } from '../session/outbox.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { ReceivingPart } from './receiving-part.ts';
@@ -50,6 +51,7 @@ export class Stream implements PathEnd, StreamEnd {
   readonly peer: ProcessName;
   events: StreamEvents = {};
   queuedIn: Outbox | null = null;
+  acknowledgesIn: LateAcknowledgements | null = null;
   shortTurns = 0;
   readonly #host: StreamHost;
   #phase: StreamPhase;
