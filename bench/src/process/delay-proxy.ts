@@ -22,10 +22,10 @@ interface Parcel {
   readonly handOn: () => void;
 }
 
-const server = createServer(
-  { noDelay: true, allowHalfOpen: true, pauseOnConnect: true },
-  (near) => void accept(adoptSocket(near)),
-);
+const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (near) => {
+  adoptSocket(near);
+  void accept(near);
+});
 server.maxConnections = connectionsMax;
 server.listen({ port: listenPort, host: '127.0.0.1', backlog: 4096 });
 

@@ -82,7 +82,10 @@ export class CloudListener {
 
   async #take(socket: Socket): Promise<void> {
     const address = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    if (this.#tls === null) return this.#handOver(adoptSocket(socket), address, null);
+    if (this.#tls === null) {
+      adoptSocket(socket);
+      return this.#handOver(socket, address, null);
+    }
     try {
       const secured = await this.#tls.accept(socket);
       if (this.#closed) secured.destroy();

@@ -121,8 +121,8 @@ async function route(t: TestContext, serve: (socket: Socket) => void, kind: Kind
     const settled = Promise.withResolvers<Joined>();
     atResource.push(settled);
     const stream = node.open(session, {});
-    const socket = kind === 'plain' ? accepted : adoptSocket(accepted);
-    ends.push({ front: joinSocket(stream, socket), resource: settled.promise });
+    if (kind !== 'plain') adoptSocket(accepted);
+    ends.push({ front: joinSocket(stream, accepted), resource: settled.promise });
   });
   t.after(() => {
     front.close();

@@ -54,7 +54,9 @@ async function pair(): Promise<{ server: Server; dialled: Socket; accepted: Sock
   const accepting = once(server, 'connection') as Promise<[Socket]>;
   await once(server, 'listening');
   const dialled = connectSocket({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
-  return { server, dialled, accepted: adoptSocket((await accepting)[0]) };
+  const [accepted] = await accepting;
+  adoptSocket(accepted);
+  return { server, dialled, accepted };
 }
 
 /** Resolves when the system has all of it, so that the reads at the other end fill their buffers. */

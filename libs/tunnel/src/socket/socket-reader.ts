@@ -7,12 +7,12 @@
  * process may keep. What the next read may bring is settled when the last one is over, as Node asks for its buffer then; so
  * the first one, before anybody has said for whom it is, brings no more than every stream may keep.
  *
- * Node gives a socket its own read buffers by `onread`, but only to sockets that dial. An accepted one is
- * opened anew over the same handle (`adoptSocket`): that uses `_handle` and the `handle` option of net.Socket,
- * which Node's own TLS uses and its documentation does not name. Without them the socket stays as it is and is
- * read by its 'data' events: slower, and nothing else.
+ * Node gives a socket its own read buffers by `onread`, but only to sockets that dial. Accepted ones and those of TLS are
+ * given the same three properties, found by their names, and their handle the same buffer (`giveBuffers`): these are
+ * Node's own and its documentation does not name them. Without them the socket stays as it is and is read by its 'data'
+ * events: slower, and nothing else.
  */
-import { connect, Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { headerBytes } from '../frame/frame.ts';
 import { defaultLimits } from '../limit.ts';
@@ -107,36 +107,11 @@ interface ReadSocket extends Socket {
   [readerOf]?: SocketReader;
 }
 
-interface HandleOwner {
-  _handle: { useUserBuffer?: unknown } | null;
-  _server?: unknown;
-  server?: unknown;
-}
-
-/** Opens an accepted socket anew so that it can be read like a dialled one. It must be paused and unread (`pauseOnConnect`). */
-export function adoptSocket(accepted: Socket): Socket {
-  const former = accepted as unknown as HandleOwner;
-  const handle = former._handle;
-  if (typeof handle?.useUserBuffer !== 'function') return accepted;
+/** Lets an accepted socket be read like a dialled one. It must be paused and unread (`pauseOnConnect`). */
+export function adoptSocket(accepted: Socket): void {
   const reader = new SocketReader();
   reader.freeBytes = forAnybody;
-  const options: object = {
-    handle,
-    allowHalfOpen: true,
-    pauseOnCreate: true,
-    readable: true,
-    writable: true,
-    onread: reader.onread,
-  };
-  const socket = new Socket(options);
-  const adopted = socket as unknown as HandleOwner;
-  // The server counts its connections by these; the former object must not close what it no longer has.
-  adopted._server = former._server;
-  adopted.server = former.server;
-  former._server = null;
-  former._handle = null;
-  keepReader(socket, reader);
-  return socket;
+  giveBuffers(accepted, reader);
 }
 
 function keepReader(socket: Socket, reader: SocketReader): void {
@@ -149,28 +124,36 @@ function keepReader(socket: Socket, reader: SocketReader): void {
 let ownBufferKeys: { buffer: symbol; make: symbol; take: symbol } | null | undefined;
 
 /**
- * Gives a TLS connection its own read buffers, which Node does only for those that dial without a proxy. Returns null,
- * and changes nothing, where this version of Node keeps them otherwise: then it is read by its 'data' events.
- * What was read before still comes as 'data'.
+ * Reads a TLS connection like a dialled socket. Returns null, and changes nothing, where it cannot have buffers of its
+ * own: then it is read by its 'data' events. What was read before still comes as 'data'.
  */
 export function readTls(
   socket: TLSSocket,
   handler: ReadHandler,
   reads: Reads = tlsReads,
 ): SocketReader | null {
-  const owner = socket as unknown as HandleOwner & Record<symbol, unknown>;
-  const handle = owner._handle;
-  ownBufferKeys ??= findOwnBufferKeys(socket);
-  if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return null;
   const reader = new SocketReader(reads);
   reader.handler = handler;
+  return giveBuffers(socket, reader) ? reader : null;
+}
+
+interface BufferOwner extends Record<symbol, unknown> {
+  _handle: { useUserBuffer?: unknown } | null;
+}
+
+/** False, and nothing is changed, where this version of Node keeps a socket's buffers otherwise. */
+function giveBuffers(socket: Socket, reader: SocketReader): boolean {
+  const owner = socket as unknown as BufferOwner;
+  const handle = owner._handle;
+  ownBufferKeys ??= findOwnBufferKeys(socket);
+  if (ownBufferKeys === null || typeof handle?.useUserBuffer !== 'function') return false;
   const first = reader.onread.buffer();
   owner[ownBufferKeys.buffer] = first;
   owner[ownBufferKeys.make] = reader.onread.buffer;
   owner[ownBufferKeys.take] = reader.onread.callback;
   (handle.useUserBuffer as (buffer: Buffer) => void).call(handle, first);
   keepReader(socket, reader);
-  return reader;
+  return true;
 }
 
 function findOwnBufferKeys(socket: Socket): { buffer: symbol; make: symbol; take: symbol } | null {

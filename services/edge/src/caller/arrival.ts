@@ -49,12 +49,11 @@ export class Arrival {
   constructor(accepted: Socket, introduced: boolean) {
     this.introduced = introduced;
     this.#isKnown = !introduced;
-    // The accepted socket has asked the system already; one over the same handle would ask again.
     this.address = { address: accepted.remoteAddress ?? '', port: accepted.remotePort ?? 0 };
     this.called = { address: accepted.localAddress ?? '', port: accepted.localPort ?? 0 };
-    const socket = adoptSocket(accepted);
-    this.socket = socket;
-    socket.on('error', () => {});
+    adoptSocket(accepted);
+    accepted.on('error', () => {});
+    this.socket = accepted;
   }
 
   /** Enters a gate, and leaves the former one. A balancer's address says nothing of who calls, so it has no share. */
