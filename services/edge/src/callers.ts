@@ -58,7 +58,8 @@ export class Callers {
   readonly #rate: RateLimit;
   /** Apart, as anybody can send datagrams in another's name. */
   readonly #flowRate: RateLimit;
-  readonly #byGateway = new SlotMultimap<FrontErrand>();
+  readonly #byGateway = new SlotMultimap<number, FrontErrand>();
+  #taken = 0;
   readonly #errandParts: FrontErrandParts;
   readonly #timer: NodeJS.Timeout;
   readonly #opening: Shares;
@@ -243,7 +244,8 @@ export class Callers {
   #add(caller: FrontErrand): void {
     this.#opening.take(caller.gatewayId);
     this.#running.take(caller.gatewayId);
-    this.#byGateway.add(caller.gatewayId, caller.trackingId, caller);
+    caller.number = this.#taken += 1;
+    this.#byGateway.add(caller.gatewayId, caller.number, caller);
   }
 
   #handleOpened(caller: FrontErrand): void {
@@ -254,7 +256,7 @@ export class Callers {
   }
 
   #remove(caller: FrontErrand, cause: CallerCause | null): void {
-    this.#byGateway.delete(caller.gatewayId, caller.trackingId);
+    this.#byGateway.delete(caller.gatewayId, caller.number);
     this.#running.leave(caller.gatewayId);
     this.#count(caller, cause);
     this.#report(caller, cause);

@@ -57,7 +57,7 @@ export class Endpoint implements SessionOwner, StreamHost {
   readonly #byPeer = new Multimap<Session>();
   readonly #streams = new SlotMap<string, Stream>();
   /** The streams whose other end is one process, by scope and ID. */
-  readonly #streamsByPeer = new SlotMultimap<Stream>();
+  readonly #streamsByPeer = new SlotMultimap<string, Stream>();
   /** Those that have no path, by scope. */
   readonly #waiting = new Multimap<Stream>();
   readonly #tombstones: TombstoneTable;

@@ -63,7 +63,7 @@ test('a slot map takes the places of those who left', () => {
 });
 
 test('a slot multimap has several values under a key, and none of a key whose values have left', () => {
-  const map = new SlotMultimap<{ id: string }>();
+  const map = new SlotMultimap<string, { id: string }>();
   const [one, two, three] = [{ id: '1' }, { id: '2' }, { id: '3' }];
   map.add('a', '1', one);
   map.add('a', '2', two);

@@ -1,9 +1,9 @@
-/** A `Multimap` of what comes and goes all the time, each under an ID of its own (`SlotMap` says what for). */
+/** A `Multimap` of what comes and goes all the time, each under an ID that no other has (`SlotMap` says what for). */
 import { SlotMap } from './slot-map.ts';
 
 /** Several values under one key, found by their IDs; a key without values takes no room. */
-export class SlotMultimap<Value extends object> {
-  readonly #maps = new Map<string, SlotMap<string, Value>>();
+export class SlotMultimap<Id extends string | number, Value extends object> {
+  readonly #maps = new Map<string, SlotMap<Id, Value>>();
 
   /** The values under a key, in the order in which they were added. May change while it is read. */
   get(key: string): Iterable<Value> {
@@ -26,14 +26,14 @@ export class SlotMultimap<Value extends object> {
     for (const map of this.#maps.values()) yield* map.values();
   }
 
-  add(key: string, id: string, value: Value): void {
+  add(key: string, id: Id, value: Value): void {
     let map = this.#maps.get(key);
     if (map === undefined) this.#maps.set(key, (map = new SlotMap()));
     map.set(id, value);
   }
 
   /** Whether it was there. */
-  delete(key: string, id: string): boolean {
+  delete(key: string, id: Id): boolean {
     const map = this.#maps.get(key);
     if (map?.delete(id) !== true) return false;
     if (map.size === 0) this.#maps.delete(key);

@@ -66,6 +66,8 @@ export interface FrontErrandParts {
 /** One caller's bytes, or of `RequestErrand` one request's. */
 export class FrontErrand implements Errand {
   readonly trackingId: string;
+  /** Of those that the node has carried; whoever keeps them gives it. */
+  number = 0;
   readonly address: CallerAddress;
   readonly gatewayId: string;
   readonly destinationId: string;
