@@ -10,6 +10,7 @@
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { ExitCode } from './exit-code.ts';
+import { lightenHttp } from './light-http.ts';
 
 /**
  * V8 learns of a literal that what it makes lives long, and makes it in old memory from then on. With sockets it learns wrong:
@@ -22,6 +23,7 @@ const flags = '--no-allocation-site-pretenuring';
 /** Loads the program `name`. Until somebody else listens for SIGTERM and SIGINT, they end it with 0. */
 export async function start(name: string, load: () => Promise<unknown>): Promise<void> {
   setFlagsFromString(flags);
+  lightenHttp();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (process.listenerCount(signal) > 1) return;

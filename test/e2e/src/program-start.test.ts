@@ -38,3 +38,19 @@ for (const program of programs) {
     });
   }
 }
+
+/** Tells what Node itself has loaded when the program ends. */
+const listing = `data:text/javascript,${encodeURIComponent(`
+  process.on('exit', () => process.stderr.write(process.moduleLoadList.join('\\n')));
+`)}`;
+
+for (const program of programs) {
+  test(`${program} loads Node’s http and none of undici`, async () => {
+    const main = join(root, program, 'src/main.ts');
+    const child = spawn(process.execPath, ['--import', listing, main, '--help']);
+    child.stdout.resume();
+    const loaded = await text(child.stderr);
+    assert.match(loaded, /NativeModule http\n/);
+    assert.doesNotMatch(loaded, /undici/);
+  });
+}
