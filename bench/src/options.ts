@@ -39,7 +39,7 @@ interface Raw {
 const badUsage = 64;
 const plotFile = 'docs/bench.svg';
 /** Enough to see that every figure comes out. */
-const smoke = { rounds: 1, seconds: 2, streams: 20, tunnels: 2, manyStreams: 20, manyTunnels: 2 };
+const smoke = { rounds: 1, seconds: 1, streams: 20, tunnels: 2, manyStreams: 20, manyTunnels: 2 };
 /** What an end opens beside its streams, and what a node keeps from callers (`file-reserve.ts`). */
 const otherFiles = 1_524;
 /** Before each load: new connections and small requests come to their rate in some ten seconds of V8 compiling what is hot. */
