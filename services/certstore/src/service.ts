@@ -7,17 +7,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { serveBackup } from '@postern/backup';
 import type { Bus, Subscription } from '@postern/bus';
-import {
-  ServiceError,
-  answer,
-  answererOf,
-  certificateFeed,
-  findGateway,
-  getCa,
-  issueNodeCertificate,
-  issueServerCertificate,
-  type IssuedCertificate,
-} from '@postern/contracts';
+import { answererOf, certificateFeed, findGateway } from '@postern/contracts';
 import { FeedOwner } from '@postern/replica';
 import { migrate, timeOfAll, untilReachable, type Store } from '@postern/store';
 import { ExitError, Metrics, readyWhen, silentLogger } from '@postern/telemetry';
@@ -27,17 +17,16 @@ import {
   dropClientAuthorities,
   openAuthorities,
   type Authorities,
-  type AuthorityName,
 } from './authority/authority.ts';
 import { backupSource } from './backup.ts';
 import { certificateSource } from './certificate-feed.ts';
 import { Certificates } from './certificates.ts';
 import { openDocuments, ownedCollections } from './document.ts';
-import { certstoreError } from './errors.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { IntakeKey } from './material/intake-key.ts';
+import { answerThoseWithoutCertificate } from './issuing.ts';
 import { IssuedList } from './authority/issued.ts';
-import { demandOwnName, Issuer } from './authority/issuer.ts';
+import { Issuer } from './authority/issuer.ts';
 import { checkKey } from './secret/key-check.ts';
 import type { KeyRing } from './secret/key-ring.ts';
 import {
@@ -97,6 +86,7 @@ const lookIntervalMs = 10_000;
 const restartIntervalMs = 1_000;
 const certificatesMaxDefault = 2_000;
 const issuedMaxDefault = 10_000;
+const certificateDaysDefault = 30;
 
 const unlooked = 'certificates could not be looked through';
 
@@ -234,7 +224,12 @@ class Certstore implements Service {
     );
     const intake = await IntakeKey.open(documents, ring);
     const authorities = await openAuthorities(store, ring);
-    for (const one of this.#issue(authorities, issued, feed)) opened.adopt(one, close);
+    const names = this.#nameOptions();
+    const certificateDays = options.certificateDays ?? certificateDaysDefault;
+    const issuer = new Issuer({ authorities, issued, policy: namePolicy(names), now, certificateDays });
+    const metrics = this.#metrics;
+    const answered = answerThoseWithoutCertificate({ feed, authorities, issuer, queue, logger, metrics });
+    for (const one of answered) opened.adopt(one, close);
     const rotation = opened.adopt(this.#makeRotation(ring), stop);
     const usage = opened.adopt(
       new Usage(bus, (error) => logger.debug({ error }, 'the router did not give its routes')),
@@ -269,7 +264,7 @@ class Certstore implements Service {
       certificates,
       platform: authorities.platform,
       clientAuthority: clientAuthorities(store, ring),
-      names: platformNames(this.#nameOptions()),
+      names: platformNames(names),
       servedNames: () => issued.namesBeside(options.platformHost.toLowerCase()),
       now,
     });
@@ -302,44 +297,6 @@ class Certstore implements Service {
     return { platformHost, names: certificateNames, addresses: certificateAddresses };
   }
 
-  /** Answers those who ask for the platform's CA and for certificates of their own. */
-  #issue(authorities: Authorities, issued: IssuedList, feed: FeedOwner): Subscription[] {
-    const { attendance: bus } = feed;
-    const { options } = this.#parts;
-    const policy = namePolicy(this.#nameOptions());
-    const certificateDays = options.certificateDays ?? 30;
-    const issuer = new Issuer({ authorities, issued, policy, now: this.#now, certificateDays });
-    const onError = (error: unknown): void =>
-      this.#logger.error({ error }, 'a question could not be answered');
-    const { certificatePem: pem, fingerprint, notAfter } = authorities.platform;
-    const ca = { pem, fingerprint, notAfter: notAfter.toISOString() };
-    const caNow = async (): Promise<typeof ca> => {
-      await demandCurrent(feed);
-      return ca;
-    };
-    const issueNode = (o: Parameters<Issuer['issueNode']>[0]): Promise<IssuedCertificate> =>
-      this.#watch('cluster', o.holder.name, () => issuer.issueNode(o), feed);
-    return [
-      answer(bus, getCa, caNow, { queue, onError }),
-      answer(
-        bus,
-        issueServerCertificate,
-        (o) => this.#watch('platform', o.holder.name, () => issuer.issueServer(o), feed),
-        { queue, onError },
-      ),
-      answer(bus, issueNodeCertificate, issueNode, { queue, onError }),
-      answer(
-        bus,
-        issueNodeCertificate,
-        (o, subject) => {
-          demandOwnName(o.holder, subject);
-          return issueNode(o);
-        },
-        { queue, onError, suffix: '*' },
-      ),
-    ];
-  }
-
   #makeRotation(ring: KeyRing): Rotation {
     const rotation = new Rotation({
       store: this.#parts.store,
@@ -349,26 +306,6 @@ class Certstore implements Service {
     });
     rotation.resume().catch(this.#told('secrets under older keys could not be counted'));
     return rotation;
-  }
-
-  async #watch<T extends { fingerprint: string; notAfter: string }>(
-    authority: AuthorityName,
-    holder: string,
-    issue: () => Promise<T>,
-    feed: FeedOwner,
-  ): Promise<T> {
-    try {
-      await demandCurrent(feed);
-      const { fingerprint, notAfter, ...rest } = await issue();
-      this.#metrics.issued(authority);
-      this.#logger.info({ authority, holder, fingerprint, notAfter }, 'a certificate was issued');
-      return { fingerprint, notAfter, ...rest } as T;
-    } catch (error) {
-      const { code, message } = ServiceError.from(error);
-      this.#metrics.refused(code);
-      this.#logger.warn({ authority, holder, code, reason: message }, 'a signing request was refused');
-      throw error;
-    }
   }
 
   /** Each by itself: passwords want the router, and what was issued does not. */
@@ -399,12 +336,3 @@ class Certstore implements Service {
 
 /** Handlers of a promise: whether it was fulfilled. */
 const isDone = [() => true, () => false] as const;
-
-/** Nobody is given a certificate of a CA that is not this platform's any more. */
-async function demandCurrent(feed: FeedOwner): Promise<void> {
-  if (await feed.isCurrent()) return;
-  throw certstoreError(
-    'CERTSTORE_RESTORED',
-    'the documents were restored a moment ago and are loaded anew: ask again',
-  );
-}
