@@ -43,8 +43,6 @@ export const waitingNames = [
   'e2e/standalone-keys',
   'e2e/syslog',
   'e2e/udp',
-  'browser/front',
-  'deploy/handover',
 ];
 /** The longest first: what begins last should not be long. */
 const systemFolders = ['chaos', 'model', 'cluster', 'e2e', 'browser', 'deploy', 'storm', 'kit'];
