@@ -123,7 +123,12 @@ onEachPlatform((booted) => {
     for (let time = 0; time < UDP_TIMES; time += 1) {
       const name = unique(what);
       const lines = await send('udp', name, UDP_LINES, place('udp'));
-      assert.deepEqual(new Set(await arrived(name, lines)), new Set(lines));
+      const found = await arrived(name, lines).catch(async (error: Error) => {
+        throw new Error(`${error.message}; at the collector: ${await udpSockets(collector.port)}`, {
+          cause: error,
+        });
+      });
+      assert.deepEqual(new Set(found), new Set(lines));
       assert.equal((await collected(name)).length, lines.length);
     }
   };
@@ -197,6 +202,13 @@ onEachPlatform((booted) => {
 });
 
 let names = 0;
+
+/** What Linux tells of UDP sockets at a port of this machine: whether there is one, what waits in it and what it dropped. */
+async function udpSockets(port: number): Promise<string> {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 `;
+  const lines = (await readFile('/proc/net/udp', 'utf8')).split('\n');
+  return lines.filter((line) => line.includes(local)).join('\n') || 'no socket';
+}
 
 /** A name of its own for the lines of one test. */
 function unique(name: string): string {
