@@ -145,7 +145,17 @@ export class Endpoint implements SessionOwner, StreamHost {
   /** Moves every stream of a session to another, before it is closed or drained; it takes none any more. Those that have nowhere to go stay. */
   moveStreams(session: Session): void {
     session.usable = false;
-    for (const path of session.paths()) if (path instanceof Stream) path.move();
+    for (const stream of this.streamsOver(session)) stream.move();
+  }
+
+  /** The streams whose end is here and whose path a session is. */
+  *streamsOver(session: Session): Iterable<Stream> {
+    for (const path of session.paths()) if (path instanceof Stream) yield path;
+  }
+
+  /** Moves the streams with a process, which go over relays, to a session with it that has come up. */
+  moveOffRelays(scope: string, id: string): void {
+    for (const stream of this.#streamsByPeer.get(peerKey(scope, id))) stream.moveOffRelay();
   }
 
   /** Ends what this process relays over a session, at both ends: the session must not serve it any more, and no other may. */

@@ -175,6 +175,13 @@ export class StreamPath {
     return true;
   }
 
+  /** Leaves a relay for a session of its own; returns false where it is on one, or there is none. */
+  leaveRelay(): boolean {
+    if (this.#session === null || this.#isDirect(this.#session) || !this.hasDirectWay) return false;
+    this.leave('moved to a path without a relay');
+    return true;
+  }
+
   /** Leaves a session that does not answer for one that may; returns false where there is none. */
   leaveForAnswer(): boolean {
     if (this.#session === null) return false;

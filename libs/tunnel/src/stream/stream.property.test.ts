@@ -20,6 +20,7 @@ type Step =
   | { kind: 'read'; stream: number; side: 0 | 1; reading: boolean }
   | { kind: 'join'; relayed: boolean }
   | { kind: 'move'; side: 0 | 1 }
+  | { kind: 'moveOffRelays'; side: 0 | 1 }
   | { kind: 'cut' | 'swallow'; wire: number }
   | { kind: 'sever'; wire: number; side: 0 | 1; bytes: number }
   | { kind: 'goAway'; at: 0 | 1 | 2; session: number }
@@ -77,7 +78,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('standStill' as const), ms: fc.nat({ max: 8_000 }) }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), side }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('move' as const, 'moveOffRelays' as const), side }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 3_000 }) }) },
 );
 
@@ -180,6 +184,11 @@ class Play {
         const endpoint = next.side === 0 ? this.node : this.client;
         const [first] = endpoint.sessions;
         if (first !== undefined) endpoint.moveStreams(first);
+        return;
+      }
+      case 'moveOffRelays': {
+        if (next.side === 0) this.node.moveOffRelays('g', 'client');
+        else this.client.moveOffRelays('g', 'node');
         return;
       }
       case 'cut':

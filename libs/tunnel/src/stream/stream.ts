@@ -375,6 +375,11 @@ export class Stream implements PathEnd, StreamEnd {
     if (this.#path.leaveForOther()) this.#losePath();
   }
 
+  /** Moves it off a relay to a session that leads to the other end itself, where it is open and there is one. */
+  moveOffRelay(): void {
+    if (this.#phase === 'open' && this.#path.leaveRelay()) this.#losePath();
+  }
+
   /** The peer's RESUME, taken from a session that may speak for it. */
   handleResume(session: Session, id: number, resume: Resume): void {
     if (!this.#path.takeResume(session, id, resume, this.#phase !== 'offered')) return;
