@@ -11,6 +11,7 @@ import { type ClientService, createClient } from './client.ts';
 import { program } from './program.ts';
 import { type ClientOptions, readOptions } from './options.ts';
 import { Hosts } from '@postern/dial';
+import { until } from '@postern/test-kit';
 import { type TestNode, TestPlatform } from './platform/platform.fixture.ts';
 import { proxyChooser } from './platform/proxy-choice.ts';
 import { startConnectProxy } from './platform/proxy.fixture.ts';
@@ -90,6 +91,11 @@ async function start(t: TestContext, options: BenchOptions = {}): Promise<Bench>
     rmSync(folder, { recursive: true, force: true });
   });
   return { platform, client, connected, up: up.promise, ended: ended.promise, folder };
+}
+
+/** The first call names the first node alone. */
+function listFirst(platform: TestPlatform): void {
+  platform.listed = [platform.addressOf(platform.node(0))];
 }
 
 /** Resolves when `count` sessions have come up at the node since its start. */
@@ -311,6 +317,31 @@ describe('client', () => {
     await sessions(node, 4);
     caller.end('after');
     assert.equal(await readAll(caller), 'after');
+  });
+
+  it('opens one more tunnel to a node that wants one, whose streams move to it, and leaves it when that node goes', async (t) => {
+    const { platform, up } = await start(t, { nodes: 2, tunnels: 1, before: listFirst });
+    await up;
+    const [first] = await sessions(platform.node(0), 1);
+    const wanted = { kind: 'tunnelWanted', node: platform.addressOf(platform.node(1)) };
+    first?.sendControl(wanted);
+    first?.sendControl(wanted);
+    const [extra] = await sessions(platform.node(1), 1);
+    assert.equal(platform.calls.length, 2, 'with a ticket of its own, once');
+    const stream = open(platform.node(1), await echo(t));
+    const caller = await callerOf(t, stream);
+    caller.write('x');
+    assert.equal(String((await once(caller, 'data'))[0]), 'x');
+    assert.equal(extra?.streamCount, 1);
+    const nodes = [platform.addressOf(platform.node(0))];
+    extra?.sendControl({ kind: 'move', nodes, withinMs: 0, reason: 'test' });
+    caller.end();
+    await until(
+      () => extra?.closed,
+      (closed) => closed ?? false,
+    );
+    assert.equal(first?.usable, true);
+    assert.equal(platform.node(0).sessions.length, 1, 'the keeper’s own stays as it is');
   });
 
   it('makes a new first call with the token read anew when a node refuses its ticket', async (t) => {

@@ -37,6 +37,7 @@ import { TroubleLog } from './trouble-log.ts';
 import { TokenWatch } from './token-watch.ts';
 import type { GatewayCounts } from './metrics.ts';
 import { openTunnel, wayText } from './platform/tunnel-opener.ts';
+import { WantedTunnels } from './keeper/wanted-tunnels.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
 const drainMs = 30_000;
@@ -55,6 +56,7 @@ export class GatewayClient {
   readonly #options: GatewayClientOptions;
   readonly #logger: Logger;
   readonly #keeper: KeeperDriver;
+  readonly #wanted: WantedTunnels;
   readonly #guard = new AccessGuard();
   readonly #streams: StreamServer;
   readonly #certificates: Certificates;
@@ -79,8 +81,16 @@ export class GatewayClient {
       dial: (action) => this.#dial(action),
       explainDial: (action, error) => this.#explainDial(action, error),
       onUp: (id, session) => this.#handleUp(id, session),
-      drain: (id) => this.#drain(id),
+      drain: (id) => this.#drain(id, 'replaced by another tunnel'),
       onUsedUp: () => this.#handleUsedUp(),
+    });
+    this.#wanted = new WantedTunnels({
+      call: () => this.#call(),
+      dial: (action) => this.#dial(action),
+      onUp: (id, session) => this.#handleUp(id, session),
+      drain: (id, why) => this.#drain(id, why),
+      onFailed: (node, error) =>
+        this.#logger.debug({ node, error }, 'a tunnel that a node wanted was not made'),
     });
     this.#guard.setOwnList(options.ownList);
     const streamLogger = subsystemLogger(options.logger, 'stream');
@@ -114,7 +124,10 @@ export class GatewayClient {
       open: (session, metadata) => this.#endpointNow().open(session, metadata),
     });
     this.#trouble = new TroubleLog(this.#logger);
-    this.#token = new TokenWatch(options.readToken, this.#logger, () => this.#keeper.step({ kind: 'renew' }));
+    this.#token = new TokenWatch(options.readToken, this.#logger, () => {
+      this.#wanted.leaveAll();
+      this.#keeper.step({ kind: 'renew' });
+    });
   }
 
   /** How many tunnels take streams. */
@@ -188,6 +201,7 @@ export class GatewayClient {
 
   async #drainAndClose(): Promise<void> {
     this.#keeper.end();
+    this.#wanted.end();
     this.#token.stop();
     this.#abort.abort(new Error('the client is stopping'));
     this.#cloud.stopListening();
@@ -205,6 +219,7 @@ export class GatewayClient {
 
   #close(): void {
     this.#keeper.end();
+    this.#wanted.end();
     this.#token.stop();
     this.#abort.abort(new Error('the client is stopping'));
     this.#streams.close();
@@ -270,12 +285,12 @@ export class GatewayClient {
     this.#options.onEnd({ kind: 'usedUp', reason });
   }
 
-  #drain(id: number): void {
+  #drain(id: number, why: string): void {
     const session = this.#tunnels.get(id);
     if (session === undefined) return;
-    this.#logger.info({ node: session.peer.id, transport: session.transport }, 'a tunnel is replaced');
+    this.#logger.info({ node: session.peer.id, transport: session.transport }, `a tunnel is left: ${why}`);
     this.#endpoint?.moveStreams(session);
-    session.goAway(GoAwayCode.ShuttingDown, 'replaced by another tunnel');
+    session.goAway(GoAwayCode.ShuttingDown, why);
   }
 
   // ---- what sessions tell
@@ -332,6 +347,8 @@ export class GatewayClient {
         return this.#handleFleet(session, body.nodes);
       case 'move':
         return this.#handleMove(session, body);
+      case 'tunnelWanted':
+        return this.#handleWanted(body.node);
       default:
         if (!this.#certificates.handleControl(session, body)) this.#diagnosis.handleControl(session, body);
     }
@@ -388,7 +405,17 @@ export class GatewayClient {
       { node: session.peer.id, to: nodes[0]?.node, reason },
       'a node asks for another tunnel',
     );
-    if (id !== null && this.#stopping === null) this.#keeper.step({ kind: 'moveAsked', id, nodes, withinMs });
+    if (id === null || this.#stopping !== null || this.#wanted.leave(id)) return;
+    this.#keeper.step({ kind: 'moveAsked', id, nodes, withinMs });
+  }
+
+  /** Only straight to the node: a WebSocket ends where the platform’s balancer likes. */
+  #handleWanted(address: NodeAddress): void {
+    const sessions = [...this.#tunnels.all()].filter(({ usable }) => usable);
+    const isDirect = sessions.some(({ transport }) => transport !== 'websocket');
+    if (this.#stopping !== null || !isDirect || sessions.some(({ peer }) => peer.id === address.node)) return;
+    this.#logger.info({ node: address.node }, 'a node that has much relayed wants a tunnel of its own');
+    this.#wanted.want(address);
   }
 
   #handleGoAway(session: Session, text: string): void {
@@ -397,7 +424,8 @@ export class GatewayClient {
     const node = session.peer.id;
     if (text.startsWith('EDGE_CLIENT_RESTARTED')) this.#logger.warn({ node }, sharedIdentity);
     else this.#logger.info({ node, reason: text }, 'a node takes no more streams on a tunnel');
-    if (this.#stopping === null) this.#keeper.step({ kind: 'tunnelDraining', id });
+    if (!this.#wanted.forget(id) && this.#stopping === null)
+      this.#keeper.step({ kind: 'tunnelDraining', id });
   }
 
   #handleClose(session: Session, cause: TunnelError): void {
@@ -412,6 +440,6 @@ export class GatewayClient {
       'a tunnel has ended',
     );
     if (this.#tunnels.size === 0) this.#idle?.();
-    if (this.#stopping === null) this.#keeper.step({ kind: 'tunnelDown', id });
+    if (!this.#wanted.forget(id) && this.#stopping === null) this.#keeper.step({ kind: 'tunnelDown', id });
   }
 }

@@ -239,6 +239,8 @@ export const Control = Type.Union([
     withinMs: Type.Integer({ minimum: 0, maximum: 60_000 }),
     reason: Type.String({ maxLength: 1024 }),
   }),
+  // Node to client: much of its streams is relayed for the callers of this other node, which wants a tunnel of its own.
+  Type.Object({ kind: Type.Literal('tunnelWanted'), node: NodeAddress }),
   // Node to client: which certificates the gateway's destinations need at the client now; others are to be dropped.
   Type.Object({
     kind: Type.Literal('certificates'),

@@ -27,5 +27,14 @@ export const LinkControl = Type.Union([
     after: Type.Optional(Type.String({ maxLength: 255 })),
   }),
   Type.Object({ kind: Type.Literal('presencePage'), ask: Ask, page: NodeSnapshot }),
+  // To the node that relays: the client is to open a tunnel to the one that says this.
+  Type.Object({
+    kind: Type.Literal('tunnelWanted'),
+    gateway: Type.String({ minLength: 1, maxLength: 255 }),
+    client: Type.Object({
+      id: Type.String({ minLength: 1, maxLength: 255 }),
+      bootId: Type.String({ minLength: 1, maxLength: 255 }),
+    }),
+  }),
 ]);
 export type LinkControl = Static<typeof LinkControl>;

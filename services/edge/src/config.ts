@@ -115,6 +115,13 @@ export const edgeOptions = {
     30_000,
     'How long callers’ connections may go on after the first signal to stop.',
   ),
+  relayedBytesPerSecondMax: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    default: 4_194_304,
+    description:
+      'Bytes a second that other nodes relay for this node’s callers of one client before the client is asked for one more tunnel, to this node; 0 asks for none.',
+  }),
   handshakeTimeoutMs: milliseconds(10_000, 'A connection that has not shown by then what it is for is cut.'),
   handshakesMax: bound(
     1024,

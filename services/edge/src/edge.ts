@@ -94,6 +94,7 @@ class EdgeNode implements Edge {
     const certificate = this.#node.certificates.own.current;
     if (certificate === null) return;
     await this.#node.fleetSide.listen();
+    this.#node.relayedLoad.start();
     await this.#node.clientSide.listen(certificate);
     this.#node.presence.announce();
     await this.#node.fleetSide.join(signal);
@@ -114,6 +115,7 @@ class EdgeNode implements Edge {
     ]);
     this.#node.frontSide.close();
     this.#node.clientSide.close();
+    this.#node.relayedLoad.stop();
     this.#node.links.close();
     this.#node.endpoint.close();
     for (const subscription of this.#subscriptions) subscription.close();

@@ -39,6 +39,7 @@ import type { Links } from './fleet/links.ts';
 import { type EdgeMetrics, type ShownParts, edgeMetrics } from './metrics.ts';
 import { NodeCertificates } from './node-certificates.ts';
 import type { Presence } from './fleet/presence.ts';
+import { RelayedLoad } from './fleet/relayed-load.ts';
 import { Relays, tracedRelay } from './fleet/relays.ts';
 import { Refusals } from './caller/refusals.ts';
 import { TicketKeys } from './client/ticket-keys.ts';
@@ -102,6 +103,7 @@ export class NodeParts implements ShownParts {
   readonly keys: TicketKeys;
   readonly links: Links;
   readonly relays: Relays;
+  readonly relayedLoad: RelayedLoad;
   readonly drain: Drain;
   readonly fleetNews: FleetNews;
   readonly gates: Record<GatedPort, HandshakeGate>;
@@ -246,6 +248,15 @@ export class NodeParts implements ShownParts {
       clientElsewhere: (gatewayId, clientId) => this.presence.clientElsewhere(gatewayId, clientId),
       isQuiet: (node) => this.presence.isQuiet(node),
     });
+    this.relayedLoad = new RelayedLoad({
+      endpoint: this.endpoint,
+      bytesPerSecondMax: options.relayedBytesPerSecondMax,
+      links: () => this.links.all(),
+      nodes: () => this.presence.nodes(),
+      tunnelOf: (gatewayId, client) => this.relays.tunnelOf(gatewayId, client),
+      draining: () => this.drain.active,
+      logger: subsystemLogger(logger, 'links'),
+    });
     this.guard = new Guard({
       tunnels: this.tunnels,
       callers: this.callers,
@@ -337,6 +348,7 @@ export class NodeParts implements ShownParts {
     if (tunnel.ownList?.hasPaths === true) this.callers.judgeAgain(tunnel.gatewayId);
     this.cloud.book.tell(tunnel);
     this.gaps.handleTunnel(tunnel.gatewayId);
+    this.relayedLoad.handleTunnel(tunnel);
   }
 
   /** A tunnel, or a link, is closed or takes no more. */
@@ -406,6 +418,7 @@ export class NodeParts implements ShownParts {
       onLossElsewhere: (gatewayId) => this.gaps.handleLoss(gatewayId),
       onOwnRulesElsewhere: (gatewayId) => this.callers.judgeAgain(gatewayId),
       onLink: (node, isUp) => this.#handleLink(node, isUp),
+      onTunnelWanted: (node, gatewayId, client) => this.relayedLoad.handleWanted(node, gatewayId, client),
       onNode: () => this.fleetNews.look(),
     });
   }

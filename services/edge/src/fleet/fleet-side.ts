@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeptCertificate } from '@postern/kept-certificate';
 import type { NodeBeat } from '@postern/contracts';
 import { LineLimit, subsystemLogger } from '@postern/telemetry';
-import type { Endpoint } from '@postern/tunnel';
+import type { Endpoint, ProcessName } from '@postern/tunnel';
 import type { EdgeOptions } from '../config.ts';
 import { linesPerSecondMax } from '../gate/gates.ts';
 import type { HandshakeGate } from '../gate/handshake-gate.ts';
@@ -40,6 +40,8 @@ export interface FleetSideParts extends Pick<
   describe(): Pick<NodeBeat, 'ready' | 'draining' | 'callers' | 'behind'>;
   /** A link to another node is up, or broken. */
   onLink(node: string, isUp: boolean): void;
+  /** A node wants a client of this node's to open a tunnel to it. */
+  onTunnelWanted(node: string, gatewayId: string, client: ProcessName): void;
   /** A node came, went, or says something new of itself. */
   onNode(): void;
 }
@@ -122,6 +124,7 @@ export class FleetSide {
       onUp: (node) => setLink(node, true),
       onDown: (node) => setLink(node, false),
       onFailure: (code) => metrics.linkFailed(code),
+      onTunnelWanted: (node, gatewayId, client) => this.#parts.onTunnelWanted(node, gatewayId, client),
     });
   }
 }

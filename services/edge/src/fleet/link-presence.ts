@@ -4,16 +4,9 @@
  * message of the bus. A client's own list fits beside all that a client may say of itself; one that did not would be
  * told as a list that allows nothing, because paths in it are for nodes to hold, and a client sees none.
  */
-import {
-  LinkControl,
-  type NodeBeat,
-  type NodeSnapshot,
-  type TunnelNotice,
-  type TunnelPresence,
-} from '@postern/contracts';
+import type { LinkControl, NodeBeat, NodeSnapshot, TunnelNotice, TunnelPresence } from '@postern/contracts';
 import type { Announcement } from '@postern/replica';
 import { type Session, payloadBytesMax } from '@postern/tunnel';
-import { Compile } from 'typebox/compile';
 
 const answerMsMax = 5_000;
 const askedMax = 1_024;
@@ -34,8 +27,6 @@ interface Asked {
   session: Session;
   resolve: (page: NodeSnapshot) => void;
 }
-
-const check = Compile(LinkControl);
 
 /** Speaks presence on links. */
 export class LinkPresence {
@@ -73,8 +64,8 @@ export class LinkPresence {
     }
   }
 
-  handleControl(session: Session, body: unknown): void {
-    if (!check.Check(body)) return;
+  /** Takes what a neighbour says of presence. */
+  handleControl(session: Session, body: Exclude<LinkControl, { kind: 'tunnelWanted' }>): void {
     switch (body.kind) {
       case 'presenceTunnel':
         if (isOf(session, body.notice)) this.#parts.onAnnounce({ tunnel: body.notice });

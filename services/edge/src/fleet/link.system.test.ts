@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { type TLSSocket, connect } from 'node:tls';
 import { type Authority, contextOptions, createSigningRequest, generateKey } from '@postern/tls';
 import { Endpoint, TunnelError, tlsCarrier } from '@postern/tunnel';
+import type { Control } from '@postern/contracts';
+import type { EdgeOptions } from '../config.ts';
 import type { Edge } from '../edge.ts';
 import { TestClient } from '../fixture/client.ts';
 import { policyOf } from '../fixture/documents.ts';
@@ -25,8 +27,9 @@ const linked = (edge: Edge, ...nodes: string[]) =>
 /** `edge-1` with the front, `edge-2` with the client's only tunnel. */
 async function withRelay(
   work: (world: World, second: Edge, client: TestClient) => Promise<void>,
+  options: Partial<EdgeOptions> = {},
 ): Promise<void> {
-  await withWorld(async (world) => {
+  const inWorld = async (world: World): Promise<void> => {
     await withNode(world, { name: 'edge-2' }, async (second) => {
       await Promise.all([linked(world.edge, 'edge-2'), linked(second, 'edge-1')]);
       const client = new TestClient(world.platform);
@@ -35,7 +38,8 @@ async function withRelay(
       await work(world, second, client);
       client.close();
     });
-  });
+  };
+  await withWorld(inWorld, { options });
 }
 
 /** Until the caller's node knows of the tunnel at the other. */
@@ -46,6 +50,16 @@ async function served(world: World): Promise<void> {
   }
 }
 
+/** What the client has heard of this kind. */
+function controlOf<Kind extends Control['kind']>(
+  client: TestClient,
+  kind: Kind,
+): (Control & { kind: Kind }) | undefined {
+  return (client.controls as Control[]).find((body) => body.kind === kind) as
+    | (Control & { kind: Kind })
+    | undefined;
+}
+
 test('a caller of a node without a tunnel is served through the node that has one, over one link for all', async () => {
   await withRelay(async (world, second, client) => {
     await served(world);
@@ -54,6 +68,27 @@ test('a caller of a node without a tunnel is served through the node that has on
     assert.deepEqual([statusOf(world.edge).links, statusOf(second).links], [['edge-2'], ['edge-1']]);
     assert.equal(client.streams.at(-1)?.caller.address, '127.0.0.1');
   });
+});
+
+test('a client for which much is relayed is asked for a tunnel to the caller’s node, and its stream goes on over that', async () => {
+  await withRelay(
+    async (world, second, client) => {
+      await served(world);
+      const running = await callRunning(world);
+      running.on('data', (bytes: Buffer) => running.write(bytes));
+      running.write('b');
+      const { node } = await until(() => controlOf(client, 'tunnelWanted'));
+      assert.deepEqual([node.node, node.port], ['edge-1', world.edge.ports.tunnel]);
+      const [stream] = client.endpoint.streams.values();
+      assert.equal(stream?.session?.peer.id, 'edge-2');
+      await client.connect(world.edge.ports.tunnel);
+      await until(() => stream.session?.peer.id === 'edge-1');
+      await once(running, 'data');
+      assert.equal(statusOf(second).tunnels.shown[0]?.streams, 0);
+      running.destroy();
+    },
+    { relayedBytesPerSecondMax: 1 },
+  );
 });
 
 test('a token that is revoked ends a relayed stream at once where no other is left', async () => {

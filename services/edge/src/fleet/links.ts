@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import type { HeldCertificate, KeptCertificate } from '@postern/kept-certificate';
+import { LinkControl } from '@postern/contracts';
 import type { Announcement, AskPage } from '@postern/replica';
 import type { LineLimit, Logger } from '@postern/telemetry';
 import { connectTls } from '@postern/tls';
@@ -18,10 +19,12 @@ import {
   type Carrier,
   type Endpoint,
   type Peer,
+  type ProcessName,
   type Session,
   TunnelError,
   tlsCarrier,
 } from '@postern/tunnel';
+import { Compile } from 'typebox/compile';
 import type { HandshakeGate } from '../gate/handshake-gate.ts';
 import { type LinkSelf, acceptingLink, diallingLink, dialsLink, identityOf } from './link-handshake.ts';
 import { LinkPresence, type LinkPresenceParts } from './link-presence.ts';
@@ -32,6 +35,8 @@ export const linkSilenceMsMax = 6_000;
 const tickMs = 1_000;
 const dialTimeoutMs = 5_000;
 const redialMs = { first: 100, last: 2_000 };
+
+const controlCheck = Compile(LinkControl);
 
 /** Where a node waits for links. */
 export interface LinkAddress {
@@ -55,6 +60,8 @@ export interface LinksParts extends Pick<LinkPresenceParts, 'page' | 'onAnnounce
   onUp(node: string): void;
   onDown(node: string): void;
   onFailure(code: string): void;
+  /** A neighbour wants a client of this node's to open a tunnel to it. */
+  onTunnelWanted(node: string, gatewayId: string, client: ProcessName): void;
 }
 
 /** All links. */
@@ -100,6 +107,11 @@ export class Links {
     this.dial();
   }
 
+  /** All that are up. */
+  all(): Iterable<Session> {
+    return this.#links.values();
+  }
+
   /** The link to a node, where it takes streams. */
   to(node: string): Session | null {
     const session = this.#links.get(node);
@@ -132,8 +144,11 @@ export class Links {
 
   /** Takes CONTROL of a session; false when that is no link. */
   handleControl(session: Session, body: unknown): boolean {
-    if (this.#links.get(session.peer.id) !== session) return false;
-    this.#presence.handleControl(session, body);
+    const node = session.peer.id;
+    if (this.#links.get(node) !== session) return false;
+    if (!controlCheck.Check(body)) return true;
+    if (body.kind === 'tunnelWanted') this.#parts.onTunnelWanted(node, body.gateway, body.client);
+    else this.#presence.handleControl(session, body);
     return true;
   }
 

@@ -96,7 +96,7 @@ export class Relays {
   }
 
   #onward(session: Session, scope: string, to: ProcessName): Session | 'restarted' | null {
-    if (session.peer.scope === linkScope) return this.#bestTunnel(scope, to)?.session ?? null;
+    if (session.peer.scope === linkScope) return this.tunnelOf(scope, to)?.session ?? null;
     const link = this.#parts.linkTo(to.id);
     return link === null || link.peer.bootId === to.bootId ? link : 'restarted';
   }
@@ -135,7 +135,8 @@ export class Relays {
     return [...ways.values()];
   }
 
-  #bestTunnel(gatewayId: string, client: ProcessName): Tunnel | null {
+  /** This node's best tunnel to a client, of those that may serve it and take streams. */
+  tunnelOf(gatewayId: string, client: ProcessName): Tunnel | null {
     let best: Tunnel | null = null;
     for (const tunnel of this.#parts.tunnels.ofClient(gatewayId, client.id)) {
       if (!tunnel.usable || tunnel.bootId !== client.bootId) continue;
