@@ -106,6 +106,10 @@ export class World implements AsyncDisposable {
   }
 }
 
+/** Its callers stay with the relays; the others ask clients for tunnels of their own as soon as they relay anything to speak of. */
+const asklessNode = 'edge-1';
+const askBytesPerSecond = 262_144;
+
 /** Boots it, with so many workers of each node. */
 export async function makeWorld(workers: number): Promise<World> {
   const [raw, web] = [await startExchangeServer(), await startHttpExchangeServer()];
@@ -113,9 +117,11 @@ export async function makeWorld(workers: number): Promise<World> {
     nodes: 3,
     workers,
     // Clients and nodes are told these addresses; what listens there is a proxy.
-    nodeArgs: ({ address }, net) => {
+    nodeArgs: ({ name, address }, net) => {
       const host = proxyHost(net, address);
-      return ['--advertise-host', host, '--link-advertise-host', host];
+      const asks = name === asklessNode ? 0 : askBytesPerSecond;
+      const addresses = ['--advertise-host', host, '--link-advertise-host', host];
+      return [...addresses, '--relayed-bytes-per-second-max', String(asks)];
     },
     stopWithinMs: 60_000,
   });

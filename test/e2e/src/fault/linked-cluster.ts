@@ -54,11 +54,14 @@ export class LinkedCluster implements AsyncDisposable {
 export interface LinkedClusterOptions extends ClusterOptions {
   /** What links take longer each way. */
   readonly linkDelayMs?: number;
+  /** From when on nodes ask clients for tunnels of their own; never unless given, so that what a test relays stays relayed. */
+  readonly relayedBytesPerSecondMax?: number;
 }
 
 /** Boots one; resolves when all links are up. */
 export async function bootLinkedCluster({
   linkDelayMs = 0,
+  relayedBytesPerSecondMax = 0,
   nodeArgs,
   ...options
 }: LinkedClusterOptions): Promise<LinkedCluster> {
@@ -67,6 +70,8 @@ export async function bootLinkedCluster({
     nodeArgs: (place, net) => [
       '--link-advertise-host',
       net.address(FIRST_PROXY_ADDRESS + lastOf(place.address)),
+      '--relayed-bytes-per-second-max',
+      String(relayedBytesPerSecondMax),
       ...(nodeArgs?.(place, net) ?? []),
     ],
   });
