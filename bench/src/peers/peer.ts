@@ -33,6 +33,17 @@ export function takesPart({ groups, encryption }: Peer, group: Group): boolean {
   return !furtherGroups.includes(group) && (encryption !== null || group !== 'memory');
 }
 
+/** Fronts at the node that had the only tunnel at first, and at two that had none. */
+export interface StartedNodes {
+  readonly own: Fronts;
+  /** A node as it is: what is much does not stay relayed. */
+  readonly other: Fronts;
+  /** A node that never asks for a tunnel of its own. */
+  readonly relayed: Fronts;
+  /** Whether the `other` node has a tunnel by now. */
+  otherHasTunnel(): Promise<boolean>;
+}
+
 /** Fronts of the HTTP resource that end TLS, and that speak HTTP. */
 export interface WebFronts {
   readonly tls: number;
@@ -56,8 +67,8 @@ export interface Started {
   readonly fronts: Fronts;
   /** Of a peer that is in `webGroups`. */
   readonly web?: WebFronts;
-  /** The same resources at the node that has the only tunnel, and at one that has none. */
-  readonly nodes?: { readonly own: Fronts; readonly relayed: Fronts };
+  /** The same resources at several nodes. */
+  readonly nodes?: StartedNodes;
   /** Starts further tunnels that carry nothing and resolves with their number when they are up. */
   readonly addIdleTunnels?: (count: number) => Promise<number>;
 }

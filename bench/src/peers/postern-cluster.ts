@@ -6,13 +6,28 @@ import { until } from '../until.ts';
 import type { Fronts, Peer, Started } from './peer.ts';
 
 const tunnelsTimeoutMs = 30_000;
+/** Where nothing listens. */
+const nobodysPort = 1;
 
-/** Two nodes, and a client with a tunnel to one of them. */
+/**
+ * Three nodes, and a client with one tunnel, to the first or the second. The third is one that asks for no tunnel of its own
+ * and takes none, so that what its callers move stays relayed.
+ */
 export async function startRelayed(stage: Stage): Promise<Started> {
-  const { cluster, site } = await startCluster(stage, { nodes: 2 }, 1);
-  const [client] = await cluster.admin.clients(site.gateway.id);
-  const own = client?.tunnels[0]?.node === 'edge-2' ? 1 : 0;
-  const nodes = { own: frontsOf(site, own), relayed: frontsOf(site, 1 - own) };
+  const relayedAlone = ['--relayed-bytes-per-second-max', '0', '--advertise-port', String(nobodysPort)];
+  const nodeArgs = ({ name }: { name: string }): string[] => (name === 'edge-3' ? relayedAlone : []);
+  const { cluster, site } = await startCluster(stage, { nodes: 3, nodeArgs }, 1);
+  const nodesWithTunnel = async (): Promise<string[]> => {
+    const clients = await cluster.admin.clients(site.gateway.id);
+    return clients.flatMap(({ tunnels }) => tunnels.map(({ node }) => node));
+  };
+  const own = (await nodesWithTunnel())[0] === 'edge-2' ? 1 : 0;
+  const nodes = {
+    own: frontsOf(site, own),
+    other: frontsOf(site, 1 - own),
+    relayed: frontsOf(site, 2),
+    otherHasTunnel: async () => (await nodesWithTunnel()).length > 1,
+  };
   return { fronts: nodes.own, nodes };
 }
 
@@ -61,7 +76,7 @@ export function posternWorkers(workers: 1 | 2): Peer {
 
 async function startCluster(
   stage: Stage,
-  options: { nodes: number; workers?: number },
+  options: { nodes: number; workers?: number; nodeArgs?: (place: { name: string }) => string[] },
   tunnels: number,
 ): Promise<{ cluster: Cluster; site: Site }> {
   const { bootCluster, startSite } = await import('@postern/test-cluster'); // Large, and only this needs it.
