@@ -3,7 +3,7 @@
 import type { Measured } from '../figure.ts';
 import { handshakesPerSecond } from '../load/handshakes.ts';
 import { bodies } from '../load/http.ts';
-import type { WebFronts } from '../peers/peer.ts';
+import type { Front, WebFronts } from '../peers/peer.ts';
 import type { Scene } from './measurement.ts';
 import { measureLoad } from './requests.ts';
 
@@ -38,7 +38,7 @@ export async function measureWeb(scene: Scene): Promise<Measured> {
 }
 
 /** `large` in MB/s. */
-async function measureBodies(scene: Scene, front: number, tls: boolean) {
+async function measureBodies(scene: Scene, front: Front, tls: boolean) {
   const { kibibyte, mebibyte } = bodies;
   const common = { keepAlive: true, tls };
   const small = await measureLoad(scene, front, { ...common, connections: 64, path: kibibyte });

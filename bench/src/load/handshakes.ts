@@ -1,5 +1,6 @@
 // New TLS connections through a front with openssl s_time: each asks for one small page and is closed.
 
+import { type Front, placeOf } from '../peers/peer.ts';
 import { run } from '../program.ts';
 
 /** Each makes one connection after the other. */
@@ -8,11 +9,12 @@ const graceMs = 30_000;
 
 /** Connections a second; `reuse` resumes the session of the one before. */
 export async function handshakesPerSecond(
-  front: number,
+  front: Front,
   { reuse, seconds }: { reuse: boolean; seconds: number },
 ): Promise<number> {
   const how = [reuse ? '-reuse' : '-new', '-time', String(seconds), '-www', '/'];
-  const args = ['s_time', '-connect', `127.0.0.1:${front}`, ...how];
+  const { host, port } = placeOf(front);
+  const args = ['s_time', '-connect', `${host}:${port}`, ...how];
   const printed = await Promise.all(
     Array.from({ length: callers }, () => run({ file: 'openssl', args }, seconds * 1000 + graceMs)),
   );

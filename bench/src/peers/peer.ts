@@ -46,8 +46,8 @@ export interface StartedNodes {
 
 /** Fronts of the HTTP resource that end TLS, and that speak HTTP. */
 export interface WebFronts {
-  readonly tls: number;
-  readonly http: number;
+  readonly tls: Front;
+  readonly http: Front;
 }
 
 /** Where callers reach a resource: a port of 127.0.0.1, or a place of its own. */

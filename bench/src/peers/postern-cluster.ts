@@ -3,7 +3,8 @@
 import type { Cluster, Site } from '@postern/test-cluster';
 import type { Stage } from '../stage.ts';
 import { until } from '../until.ts';
-import type { Fronts, Peer, Started } from './peer.ts';
+import { type Front, type Fronts, type Peer, type Started, webGroups } from './peer.ts';
+import { createWebFronts } from './postern-fronts.ts';
 
 const tunnelsTimeoutMs = 30_000;
 /** Where nothing listens. */
@@ -40,7 +41,7 @@ export function posternWorkers(workers: 1 | 2): Peer {
     name: workers === 1 ? 'postern-1-worker' : 'postern-2-workers',
     encryption: `as postern, as a cluster whose node is ${workers} of the edge's processes, and two clients`,
     needs: [],
-    groups: ['bytes', 'requests', 'connections'],
+    groups: ['bytes', 'requests', 'connections', ...webGroups],
     onRequest: true,
     async start(stage: Stage): Promise<Started> {
       const { cluster, site } = await startCluster(stage, { nodes: 1, workers }, 2);
@@ -69,7 +70,9 @@ export function posternWorkers(workers: 1 | 2): Peer {
         edges.map(({ pid }) => pid),
       );
       stage.count('client', [site.client.part.pid, second.part.pid]);
-      return { fronts: frontsOf(site, 0) };
+      const web = await createWebFronts(cluster.admin, site.gateway.id, stage);
+      const at = (port: number): Front => ({ host: cluster.nodeHosts[0] ?? '', port });
+      return { fronts: frontsOf(site, 0), web: { tls: at(web.tls), http: at(web.http) } };
     },
   };
 }

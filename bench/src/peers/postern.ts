@@ -8,8 +8,9 @@ import { groups } from '../figure.ts';
 import { tcpSockets } from '../proc.ts';
 import type { Program } from '../program.ts';
 import type { Ports, ResourceName, Stage } from '../stage.ts';
-import type { Peer, Started, WebFronts } from './peer.ts';
+import type { Peer, Started } from './peer.ts';
 import { startRelayed } from './postern-cluster.ts';
+import { createWebFronts } from './postern-fronts.ts';
 import type { GatewayAccess, OperatorFile } from './postern-access.ts';
 import { startCrowd } from './postern-crowd.ts';
 
@@ -110,30 +111,6 @@ async function createFronts(admin: AdminClient, gatewayId: string, resources: Po
     return front.port;
   };
   return { bulk: await create('bulk'), http: await create('http'), echo: await create('echo') };
-}
-
-/** With ports and the certificate that the others have. */
-async function createWebFronts(
-  admin: AdminClient,
-  gatewayId: string,
-  { keys, resources }: Stage,
-): Promise<WebFronts> {
-  const [pem, keyPem] = [
-    await readFile(keys.serverCertificate, 'utf8'),
-    await readFile(keys.serverKey, 'utf8'),
-  ];
-  const certificateId = await admin.uploadCertificate('bench', pem, keyPem);
-  const resource = { host: '127.0.0.1', port: resources.http };
-  const plain = await admin.createDestination(gatewayId, { name: 'tls', resource });
-  const front = { host: 'bench.example', tls: { mode: 'server', certificateId } };
-  const tls = await admin.updateDestination(gatewayId, plain.id, { front });
-  const http = await admin.createDestination(gatewayId, {
-    name: 'web',
-    resource: { ...resource, protocol: 'http' },
-    front: { protocol: 'http' },
-  });
-  if (tls.front === undefined || http.front === undefined) throw new Error('a destination has no front');
-  return { tls: tls.front.port, http: http.front.port };
 }
 
 /** Resolves when each gateway's first tunnel is up, and the connections of the others are. */

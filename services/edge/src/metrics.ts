@@ -15,6 +15,7 @@ import type { Eviction, HandshakeGate } from './gate/handshake-gate.ts';
 import type { Guard } from './guard.ts';
 import type { Links } from './fleet/links.ts';
 import type { Refusals } from './caller/refusals.ts';
+import type { RelayedLoad } from './fleet/relayed-load.ts';
 import type { Relays } from './fleet/relays.ts';
 import type { Tunnels } from './client/tunnels.ts';
 import type { Turns } from './gate/turns.ts';
@@ -26,6 +27,7 @@ export interface ShownParts {
   refusals: Refusals;
   links: Links;
   relays: Relays;
+  relayedLoad: RelayedLoad;
   gates: Record<GatedPort, HandshakeGate>;
   turns: Turns;
   endpoint: Endpoint;
@@ -161,6 +163,12 @@ function registerGauges(metrics: Metrics, node: () => ShownParts): void {
     unit: '{stream}',
     help: 'Streams that were passed on for another node or client, repeats after a broken path included.',
     read: () => node().relays.passedOn,
+  });
+  metrics.counter({
+    name: 'postern.edge.tunnels_wanted',
+    unit: '{tunnel}',
+    help: 'Tunnels to this node that clients were asked for, because much of theirs was relayed for its callers.',
+    read: () => node().relayedLoad.asked,
   });
 }
 

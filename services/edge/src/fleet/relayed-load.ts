@@ -56,11 +56,17 @@ export class RelayedLoad {
   #busyLooks = new Map<string, number>();
   /** When a client was asked. */
   readonly #askedAt = new Map<string, number>();
+  #asked = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(parts: RelayedLoadParts) {
     this.#parts = parts;
     this.#now = parts.now ?? performance.now.bind(performance);
+  }
+
+  /** How many tunnels were asked for. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** Looks once a second from now on, where clients are asked at all. */
@@ -124,6 +130,7 @@ export class RelayedLoad {
   }
 
   #ask({ gatewayId, client, link, bytes }: Load): void {
+    this.#asked += 1;
     const about = { gatewayId, clientId: client.id, relay: link.peer.id, bytesPerSecond: bytes };
     this.#parts.logger.info(about, 'much is relayed for a client: it is asked for a tunnel to this node');
     const { id, bootId } = client;
