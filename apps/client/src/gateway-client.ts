@@ -1,14 +1,13 @@
 /**
- * One gateway of this client: carries out what its `TunnelKeeper` decides. It makes first calls, dials, takes the nodes'
- * lists and commands, and lets streams be served. The decisions are the keeper's; the sockets are the dialer's; what is
- * here is their wiring, and the log.
+ * One gateway of this client: carries out what its `TunnelKeeper` decides, takes the nodes' lists and commands, and lets
+ * streams be served. The decisions are the keeper's, the calls and dials the source's; what is here is their wiring, and
+ * the log.
  *
- *   keeper ──call──► connector ──► dialer            nodes ──OPEN──► StreamServer ──► resource
+ *   keeper ──call, dial──► source ──► platform       nodes ──OPEN──► StreamServer ──► resource
  *      │◄─────────── events ───────┘                   └──CONTROL──► lists, end
  */
-import assert from 'node:assert/strict';
 import type { AccessList } from '@postern/access';
-import { Control, type ConnectAnswer, type NodeAddress } from '@postern/contracts';
+import { Control, type NodeAddress } from '@postern/contracts';
 import { type Logger, subsystemLogger } from '@postern/telemetry';
 import {
   Endpoint,
@@ -23,20 +22,16 @@ import { Compile } from 'typebox/compile';
 import { AccessGuard, type SentRules } from './resource/access-guard.ts';
 import { Certificates } from './resource/certificates.ts';
 import { CloudDesk } from './cloud/cloud-desk.ts';
-import { callPlatform } from './platform/connector.ts';
 import { Diagnosis } from './resource/diagnosis.ts';
 import type { ResourceParts } from '@postern/dial';
-import { ClientError, isRefusal } from './errors.ts';
 import type { GatewayClientOptions } from './gateway-options.ts';
 import { HeldTunnels, quietest } from './keeper/held-tunnels.ts';
-import type { Grant } from './platform/grant.ts';
-import { type HandshakeOptions, dialFailure } from './platform/handshake.ts';
-import { type CallFailure, type DialAction, KeeperDriver } from './keeper/keeper-driver.ts';
+import { KeeperDriver } from './keeper/keeper-driver.ts';
 import { StreamServer, clientEnd } from './resource/stream-server.ts';
 import { TroubleLog } from './trouble-log.ts';
 import { TokenWatch } from './token-watch.ts';
 import type { GatewayCounts } from './metrics.ts';
-import { openTunnel, wayText } from './platform/tunnel-opener.ts';
+import { TunnelSource, tellOwnRules } from './keeper/tunnel-source.ts';
 import { WantedTunnels } from './keeper/wanted-tunnels.ts';
 
 /** How long running streams may go on after the client was asked to stop. */
@@ -47,9 +42,6 @@ const controlCheck = Compile(Control);
 /** Only a running program hears it, so it is another one. */
 const sharedIdentity =
   'another program has this client’s identity, and they end each other’s tunnels: give each a state folder of its own, not a copy';
-
-/** The refusal that may pass by itself: the gateway can be enabled again. */
-const gatewayDisabledCode = 'ACL_GATEWAY_DISABLED';
 
 /** Connects one gateway and serves its streams. */
 export class GatewayClient {
@@ -66,8 +58,7 @@ export class GatewayClient {
   readonly #token: TokenWatch;
   readonly #abort = new AbortController();
   readonly #tunnels = new HeldTunnels();
-  #endpoint: Endpoint | null = null;
-  #gateway: ConnectAnswer['gateway'] | null = null;
+  readonly #source: TunnelSource;
   #idle: (() => void) | null = null;
   #everUp = false;
   #stopping: Promise<void> | null = null;
@@ -75,18 +66,30 @@ export class GatewayClient {
   constructor(options: GatewayClientOptions) {
     this.#options = options;
     this.#logger = subsystemLogger(options.logger, 'tunnel');
+    this.#trouble = new TroubleLog(this.#logger);
+    this.#token = new TokenWatch(options.readToken, this.#logger, () => this.#handleOtherToken());
+    const source = new TunnelSource({
+      options,
+      guard: this.#guard,
+      token: this.#token,
+      trouble: this.#trouble,
+      logger: this.#logger,
+      makeEndpoint: (clientId) => this.#makeEndpoint(clientId),
+      signal: this.#abort.signal,
+    });
+    this.#source = source;
     this.#keeper = new KeeperDriver(options, {
-      call: () => this.#call(),
-      explainCall: (error) => this.#explainCall(error),
-      dial: (action) => this.#dial(action),
-      explainDial: (action, error) => this.#explainDial(action, error),
+      call: () => source.call(),
+      explainCall: (error) => source.explainCall(error),
+      dial: (action) => source.dial(action),
+      explainDial: (action, error) => source.explainDial(action, error),
       onUp: (id, session) => this.#handleUp(id, session),
       drain: (id) => this.#drain(id, 'replaced by another tunnel'),
       onUsedUp: () => this.#handleUsedUp(),
     });
     this.#wanted = new WantedTunnels({
-      call: () => this.#call(),
-      dial: (action) => this.#dial(action),
+      call: () => source.call(),
+      dial: (action) => source.dial(action),
       onUp: (id, session) => this.#handleUp(id, session),
       drain: (id, why) => this.#drain(id, why),
       onFailed: (node, error) =>
@@ -97,7 +100,7 @@ export class GatewayClient {
     this.#certificates = new Certificates({
       ...options.sealing,
       logger: subsystemLogger(options.logger, 'certificate'),
-      clientId: () => this.#endpoint?.self.id ?? null,
+      clientId: () => source.clientId,
       send: (control) => this.#sendAnywhere(control),
     });
     const resource: ResourceParts = {
@@ -112,7 +115,7 @@ export class GatewayClient {
       compression: options.compression,
       files: options.files,
       tracing: options.tracing,
-      clientId: () => this.#endpoint?.self.id ?? '',
+      clientId: () => source.clientId ?? '',
     });
     this.#diagnosis = new Diagnosis({ resource, logger: streamLogger });
     this.#cloud = new CloudDesk({
@@ -121,12 +124,7 @@ export class GatewayClient {
       material: resource.material,
       logger: subsystemLogger(options.logger, 'cloud'),
       sessions: () => this.#tunnels.all(),
-      open: (session, metadata) => this.#endpointNow().open(session, metadata),
-    });
-    this.#trouble = new TroubleLog(this.#logger);
-    this.#token = new TokenWatch(options.readToken, this.#logger, () => {
-      this.#wanted.leaveAll();
-      this.#keeper.step({ kind: 'renew' });
+      open: (session, metadata) => source.endpoint.open(session, metadata),
     });
   }
 
@@ -149,7 +147,7 @@ export class GatewayClient {
   /** Takes the owner's list anew: tells the platform, and ends streams that it denies. */
   setOwnList(list: AccessList | null): void {
     this.#guard.setOwnList(list);
-    for (const session of this.#tunnels.all()) this.#tellOwnRules(session);
+    for (const session of this.#tunnels.all()) tellOwnRules(session, this.#guard.ownRules);
     this.#recheck();
     this.#diagnosis.health.again();
   }
@@ -173,8 +171,8 @@ export class GatewayClient {
   status(): object {
     return {
       gatewayId: this.#options.gatewayId,
-      gatewayName: this.#gateway?.name ?? null,
-      clientId: this.#endpoint?.self.id ?? null,
+      gatewayName: this.#source.gatewayName,
+      clientId: this.#source.clientId,
       accessListRevision: this.#guard.revision,
       streams: this.#streams.runningCount,
       dials: this.#streams.pendingCount,
@@ -226,58 +224,14 @@ export class GatewayClient {
     this.#certificates.close();
     this.#diagnosis.close();
     this.#cloud.close();
-    this.#endpoint?.close();
+    this.#source.close();
   }
 
-  // ---- the keeper's hands
+  // ---- what becomes of tunnels
 
-  async #call(): Promise<Grant> {
-    const { gatewayId, identity, facts, dialer } = this.#options;
-    const body = { gatewayId, bootId: identity.bootId, publicKey: identity.publicKey, facts };
-    const admission = await callPlatform(dialer, body, this.#token.read(), this.#abort.signal);
-    this.#gateway = admission.gateway;
-    this.#endpoint ??= this.#makeEndpoint(admission.clientId);
-    if (this.#endpoint.self.id !== admission.clientId) {
-      throw new ClientError(
-        'CLIENT_ANSWER_MALFORMED',
-        `the platform calls this client ${admission.clientId} now, and ${this.#endpoint.self.id} before`,
-      );
-    }
-    this.#options.onRefused(null);
-    return admission.grant;
-  }
-
-  #explainCall(error: unknown): CallFailure {
-    const known = error instanceof ClientError ? error : null;
-    const refused = known !== null && isRefusal(known);
-    this.#trouble.tell('the first call failed', error);
-    this.#options.onRefused(refused && known.platformCode !== gatewayDisabledCode ? known.message : null);
-    return { cause: refused ? 'refused' : 'unanswered', retryAfterMs: known?.retryAfterMs ?? 0 };
-  }
-
-  async #dial(action: DialAction): Promise<Session> {
-    const { id, ticket, avoid } = action;
-    const { identity, facts, gatewayId, dialer } = this.#options;
-    const { ownRules } = this.#guard;
-    const onWelcome: HandshakeOptions['onWelcome'] = (_node, { accessList }) =>
-      this.#guard.setGatewayList(id, accessList);
-    const handshake = { identity, gatewayId, ticket, facts, avoid, ownRules, onWelcome };
-    try {
-      const session = await openTunnel(dialer, action, this.#endpointNow(), handshake, this.#abort.signal);
-      // Read anew while the handshake was under way.
-      if (this.#guard.ownRules !== ownRules) this.#tellOwnRules(session);
-      return session;
-    } catch (error) {
-      this.#guard.forgetTunnel(id);
-      throw error;
-    }
-  }
-
-  #explainDial(action: DialAction, error: unknown): ReturnType<typeof dialFailure> {
-    const failure = dialFailure(error);
-    if (failure.cause === 'sameNode') this.#logger.debug({ error }, 'a tunnel to another node was not found');
-    else this.#trouble.tell(`no tunnel by ${wayText(action, this.#options.dialer)}`, error);
-    return failure;
+  #handleOtherToken(): void {
+    this.#wanted.leaveAll();
+    this.#keeper.step({ kind: 'renew' });
   }
 
   #handleUsedUp(): void {
@@ -289,7 +243,7 @@ export class GatewayClient {
     const session = this.#tunnels.get(id);
     if (session === undefined) return;
     this.#logger.info({ node: session.peer.id, transport: session.transport }, `a tunnel is left: ${why}`);
-    this.#endpoint?.moveStreams(session);
+    this.#source.endpoint.moveStreams(session);
     session.goAway(GoAwayCode.ShuttingDown, why);
   }
 
@@ -327,7 +281,7 @@ export class GatewayClient {
     this.#recheck();
     if (!this.#everUp) {
       this.#everUp = true;
-      this.#options.onConnected(this.#endpoint?.self.id ?? '');
+      this.#options.onConnected(this.#source.clientId ?? '');
     }
   }
 
@@ -363,16 +317,6 @@ export class GatewayClient {
   #recheck(): void {
     this.#streams.recheck();
     this.#cloud.recheck();
-  }
-
-  #endpointNow(): Endpoint {
-    assert(this.#endpoint !== null, 'a tunnel is an endpoint’s');
-    return this.#endpoint;
-  }
-
-  #tellOwnRules(session: Session): void {
-    const rules = this.#guard.ownRules;
-    session.sendControl({ kind: 'ownRules', rules: rules === null ? null : [...rules] });
   }
 
   #takeList(session: Session, sent: SentRules): void {
