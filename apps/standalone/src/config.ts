@@ -38,6 +38,7 @@ const {
   linkAdvertisePort: _linkAdvertisePort,
   joinDelayMs: _joinDelayMs,
   drainDelayMs: _drainDelayMs,
+  relayedBytesPerSecondMax: _relayedBytes,
   ...edgeBounds
 } = edgeOptions;
 const {

@@ -36,6 +36,7 @@ export function edgeOptionsOf(settings: PlatformSettings, ports: Ports): EdgeOpt
     linkPort: 0,
     linkAdvertiseHost: '',
     linkAdvertisePort: 0,
+    relayedBytesPerSecondMax: 0,
     frontHost: settings.listenHost,
     certificateNames: [...new Set([...settings.certificateNames, publicHost(settings)])],
   };
