@@ -53,7 +53,10 @@ async function measureStreams(
   await (await holdConnections(started.fronts.echo, 1)).close(); // What the first stream alone makes it load.
   await sleep(effort.restMs);
   const before = await memoryOfBoth();
-  const held = await holdConnections(started.fronts.echo, count);
+  const fronts = [started.fronts.echo, ...(started.moreEchoes ?? [])];
+  const held = await Promise.all(
+    fronts.map((front) => holdConnections(front, Math.ceil(count / fronts.length))),
+  );
   try {
     await sleep(effort.restMs);
     const after = await memoryOfBoth();
@@ -62,7 +65,7 @@ async function measureStreams(
       client: growth(before.client, after.client, count),
     };
   } finally {
-    await held.close();
+    for (const connections of held) await connections.close();
   }
 
   async function memoryOfBoth(): Promise<{ edge: number; client: number }> {

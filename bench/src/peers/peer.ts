@@ -65,6 +65,8 @@ export type Fronts = Readonly<Record<ResourceName, Front>>;
 export interface Started {
   /** Where callers reach the resources. */
   readonly fronts: Fronts;
+  /** Further fronts of the echo resource, of other gateways: where one may not have all connections that a process may. */
+  readonly moreEchoes?: readonly Front[];
   /** Of a peer that is in `webGroups`. */
   readonly web?: WebFronts;
   /** The same resources at several nodes. */

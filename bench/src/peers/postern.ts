@@ -50,14 +50,20 @@ export async function startPostern(stage: Stage, more: Record<string, string>): 
     while (idle.length < wanted) idle.push(await createGateway(admin, `idle ${idle.length}`));
     const start = (name: string, gateways: readonly GatewayAccess[]): Promise<void> =>
       startClient(stage, operator, { name, gateways, environment });
-    await start('client', [gateway]);
-    await stage.listening([...Object.values(fronts), ...Object.values(web)]);
+    // One gateway has half of what a process may open.
+    const second = stage.group === 'idle-streams' ? [await createGateway(admin, 'second')] : [];
+    const moreEchoes = await Promise.all(
+      second.map(async ({ id }) => (await createFronts(admin, id, stage.resources)).echo),
+    );
+    await start('client', [gateway, ...second]);
+    await stage.listening([...Object.values(fronts), ...moreEchoes, ...Object.values(web)]);
     await stage.waitFor('both tunnels', async () => {
       const clients = await admin.clients(gateway.id);
       return clients.some((one) => one.tunnels.length === tunnelsPerGateway);
     });
     return {
       fronts,
+      moreEchoes,
       web,
       addIdleTunnels: (count) =>
         crowd ? startCrowd(stage, operator, gateway, count) : startIdleTunnels(operator, idle, start),
