@@ -2,7 +2,7 @@
 
 import { nginxCommand } from '../nginx.ts';
 import type { Stage } from '../stage.ts';
-import { type Peer, type Started, webGroups } from './peer.ts';
+import { type Peer, type Started, type WebPorts, webGroups } from './peer.ts';
 import { startStunnelPair } from './stunnel.ts';
 
 /** nginx, then stunnel to stunnel. */
@@ -20,7 +20,7 @@ export const nginx: Peer = {
   },
 };
 
-function frontsBefore({ keys }: Stage, tunnel: number, web: { tls: number; http: number }): string {
+function frontsBefore({ keys }: Stage, tunnel: number, web: WebPorts): string {
   return `  ssl_certificate ${keys.serverCertificate};
   ssl_certificate_key ${keys.serverKey};
   ssl_session_cache shared:sessions:10m;

@@ -50,6 +50,9 @@ export interface WebFronts {
   readonly http: Front;
 }
 
+/** The same as ports of 127.0.0.1. */
+export type WebPorts = Readonly<Record<keyof WebFronts, number>>;
+
 /** Where callers reach a resource: a port of 127.0.0.1, or a place of its own. */
 export type Front = number | { readonly host: string; readonly port: number };
 

@@ -3,13 +3,14 @@
 import { readFile } from 'node:fs/promises';
 import type { AdminClient } from '@postern/test-cluster';
 import type { Stage } from '../stage.ts';
+import type { WebPorts } from './peer.ts';
 
 /** With ports and the certificate that the others have. */
 export async function createWebFronts(
   admin: AdminClient,
   gatewayId: string,
   { keys, resources }: Stage,
-): Promise<{ tls: number; http: number }> {
+): Promise<WebPorts> {
   const [pem, keyPem] = [
     await readFile(keys.serverCertificate, 'utf8'),
     await readFile(keys.serverKey, 'utf8'),

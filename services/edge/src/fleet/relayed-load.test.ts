@@ -101,7 +101,7 @@ test('streams that are short and many count as one that is long', () => {
   }
 });
 
-test('a client is asked once a minute, until its tunnel is up; then its streams leave the relays', () => {
+test('a client is asked once a minute, also where its tunnel comes and goes; when it is up its streams leave the relays', () => {
   const world = new World();
   const stream = world.open();
   const busySeconds = (count: number): void => {
@@ -120,6 +120,11 @@ test('a client is asked once a minute, until its tunnel is up; then its streams 
   tunnelUp('former');
   assert.deepEqual(world.moved, []);
   tunnelUp(client.bootId);
+  assert.deepEqual(world.moved, ['g1/c1']);
+  busySeconds(50);
+  assert.equal(world.asked.length, 2, 'it has broken at once');
+  world.now += 60_000;
+  world.second();
   tunnelUp(client.bootId);
   assert.deepEqual(world.moved, ['g1/c1'], 'a tunnel that was not asked for moves nothing');
 });

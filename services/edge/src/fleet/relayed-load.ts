@@ -6,7 +6,8 @@
  *     bytes of a second, by client ──more than the bound, twice in a row──► link ──► the node that relays ──► client
  *     its tunnel comes up here ──► its streams leave the relays
  *
- * Asked of each client once a minute at most: one that will not, or cannot, is served as before.
+ * Asked of each client once a minute at most, also where its tunnel comes and goes: one that will not, or cannot, is served
+ * as before.
  */
 import type { NodeAddress } from '@postern/contracts';
 import type { Logger } from '@postern/telemetry';
@@ -106,7 +107,7 @@ export class RelayedLoad {
 
   /** A tunnel is up: where it was asked for, what runs through relays comes to it. */
   handleTunnel({ gatewayId, clientId, bootId }: Tunnel): void {
-    if (this.#askedAt.delete(keyOf(gatewayId, { id: clientId, bootId })))
+    if (this.#askedAt.has(keyOf(gatewayId, { id: clientId, bootId })))
       this.#parts.endpoint.moveOffRelays(gatewayId, clientId);
   }
 
@@ -120,9 +121,12 @@ export class RelayedLoad {
         const { scope, peer, bytesReceived, bytesSent } = stream;
         const carried = bytesReceived + bytesSent;
         this.#carried.set(stream, carried);
+        const bytes = carried - (before.get(stream) ?? 0);
+        // Most are idle, and cost no more than this.
+        if (bytes === 0) continue;
         const key = keyOf(scope, peer);
         const load = loads.get(key) ?? { gatewayId: scope, client: peer, link, bytes: 0 };
-        load.bytes += carried - (before.get(stream) ?? 0);
+        load.bytes += bytes;
         loads.set(key, load);
       }
     }
